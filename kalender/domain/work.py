@@ -1,0 +1,89 @@
+"""What waits to be done: a mark names its kind and key, never anything more of the message."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+
+
+class Kind(StrEnum):
+    """The three jobs there are."""
+
+    COURSE = "course"
+    PERSON = "person"
+    CALENDAR = "calendar"
+
+
+class Lane(IntEnum):
+    """How urgent work is; lower is stronger, and a mark never weakens a row's lane."""
+
+    LIVE = 1
+    ASKED = 2
+    FILL = 3
+    RESYNC = 4
+    VERIFY = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A request that something be made right; `due_at` None = at once, else aware UTC."""
+
+    kind: Kind
+    key: str
+    reason: str
+    lane: Lane = Lane.LIVE
+    due_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CourseSubject:
+    """A course, in TP's semester code or, where none was told, in all its active semesters."""
+
+    course: str
+    semester: str | None
+
+    @property
+    def kind(self) -> Kind:
+        """The job that makes it right."""
+        return Kind.COURSE
+
+    @property
+    def key(self) -> str:
+        """`IN1000 25h`, or `IN1000 *`."""
+        return f"{self.course} {self.semester or '*'}"
+
+
+@dataclass(frozen=True, slots=True)
+class PersonSubject:
+    """A person, by FS number."""
+
+    fs_number: int
+
+    @property
+    def kind(self) -> Kind:
+        """The job that makes it right."""
+        return Kind.PERSON
+
+    @property
+    def key(self) -> str:
+        """`fs 56154`."""
+        return f"fs {self.fs_number}"
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSubject:
+    """A person, by the username of an account."""
+
+    username: str
+
+    @property
+    def kind(self) -> Kind:
+        """The job that makes it right."""
+        return Kind.PERSON
+
+    @property
+    def key(self) -> str:
+        """`username olan`."""
+        return f"username {self.username}"
+
+
+Subject = CourseSubject | PersonSubject | AccountSubject
