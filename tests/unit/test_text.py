@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 
 from kalender.domain.text import clean, cut, one_line
 
-PIECES = st.sampled_from(
-    ["<", ">", "&", "amp;", "lt;", "#13;", "&nbsp;", "<p>", "</p>", "<br>", "<li>", "a", " ", "\n"]
-    + ["<a href='https://x.no/?a=1&copy=2'>", "</a>", "<b", "script>", "<!--", "-->", '"', "\0"]
-    + ["<style>", "</style>", "String>", "•", "\ud800", "\ufeff", "\x85", "&#0;", "&#xD800;"]
+PIECES = (
+    st.sampled_from(["<", ">", "&", "amp;", "lt;", "#13;", "&nbsp;", "&#0;", "&#xD800;", "a", '"'])
+    | st.sampled_from(
+        ["<p>", "</p>", "<br>", "<li>", "</a>", "<b", "script>", "<style>", "String>"]
+    )
+    | st.sampled_from(["<!--", "-->", "</style>", "<a href='https://x.no/?a=1&copy=2'>"])
+    | st.sampled_from("• \n\0\x85\ud800\ufeff")
 )
 ANY_TEXT = st.one_of(st.text(), st.lists(PIECES, max_size=30).map("".join))
 

@@ -1,0 +1,219 @@
+"""Our block in an entry's body: found again, compared and replaced; all else stays as it is.
+
+Exchange and Outlook rewrite a body as they like: ids, classes and comments go, elements are
+split, merged and nested anew, HTML becomes RTF and HTML again. What they keep is the visible
+text. So the block begins with `▼▼▼` and ends with `▲▲▲`, both readable on the page, and the
+block is what stands from the one to the other, however it is dressed by then. Triangles within
+our own texts are drawn hollow, so that no title can look like a mark.
+
+- Of several blocks (a pasted copy) the topmost is ours: the first `▲▲▲` that has a `▼▼▼` before
+  it, from the last such `▼▼▼`. The rest is the user's.
+- What stands before `▼▼▼` and after `▲▲▲`, on the same lines too, is the user's and stays byte
+  for byte. Elements that held nothing but our block go with it; one that the block was only a
+  part of is closed before the new block, or opened again after it.
+- No pair of marks: the user took ours out, or one of the two. The new block is put on top and
+  all that stands is kept; the remains of a block with a lost mark are the user's to delete.
+- What a user writes between the marks is lost with the next change, as the last line says.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import unescape
+
+from kalender.domain.text import MARKUP
+
+START = "▼▼▼"
+END = "▲▲▲"
+_HOLLOW = str.maketrans("▼▲", "▽△")
+_DOWN = r"(?:▼|&#0*9660;|&#[xX]0*25[bB][cC];)"
+_UP = r"(?:▲|&#0*9650;|&#[xX]0*25[bB]2;)"
+# In the masked text markup is \0. The start is the last of a longer row: the others are the user's.
+_START = re.compile(rf"{_DOWN}\0*{_DOWN}\0*{_DOWN}(?!\0*{_DOWN})")
+_END = re.compile(rf"{_UP}\0*{_UP}\0*{_UP}")
+_BLANK = " \t\r\n\f"
+_FILLING = frozenset(["font", "o:p", "span"])
+_INLINE = frozenset(["a", "b", "em", "i", "strong", "u", *_FILLING])
+_SHELLS = frozenset(["blockquote", "center", "div", "p", "pre", *_INLINE])
+_UNSEEN = re.compile(r"<\s*(?:https?|mailto):[^<>]*>|[\s\u200b\u200c\u200d\u2060\ufeff]+", re.IGNORECASE)
+
+
+def wrap(inner: str) -> str:
+    """Make the block of a well-formed fragment of HTML whose texts are escaped."""
+    return f"<div>{START} {inner.translate(_HOLLOW)} {END}</div>"
+
+
+def replace(html: str | None, new_block: str) -> str:
+    """Return the body with our block replaced, or put on top where it has none."""
+    if html is None or not html.strip():
+        return new_block
+    region = _find(html)
+    if region is None:
+        top = _top(html)
+        return html[:top] + new_block + html[top:]
+    closed, opened = region.loose_ends()
+    return html[: region.start] + closed + new_block + opened + html[region.end :]
+
+
+def extract(html: str | None) -> str | None:
+    """Return the visible text of our block on one line, or None where there is none."""
+    region = _find(html or "")
+    if html is None or region is None:
+        return None
+    seen = MARKUP.sub(_blank, html[region.start : region.end])
+    return " ".join(unescape(seen).split())
+
+
+def same(html: str | None, block: str) -> bool:
+    """Tell whether the body shows just what `block` does, white space and link targets apart."""
+    shown, meant = extract(html), extract(block)
+    return shown is not None and meant is not None and _squeeze(shown) == _squeeze(meant)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tag:
+    start: int
+    end: int
+    name: str
+    closing: bool
+
+
+@dataclass(slots=True)
+class _Region:
+    """From `start` to `end` in the text; its tags are `left` (included) to `right` (not)."""
+
+    html: str
+    tags: list[_Tag]
+    partner: dict[int, int]
+    start: int
+    end: int
+    left: int
+    right: int
+
+    def widen(self) -> None:
+        """Take in, step by step, the elements that hold nothing but the block."""
+        while self._take_left() or self._take_right() or self._take_shell() or self._take_filling():
+            pass
+
+    def loose_ends(self) -> tuple[str, str]:
+        """Return the closing tags of what began before, the opening ones of what ends after."""
+        inner = range(self.left, self.right)
+        closed = [i for i in inner if self.partner.get(i, self.left) < self.left]
+        opened = [i for i in inner if self.partner.get(i, self.left) >= self.right]
+        return self._source(closed), self._source(opened)
+
+    def _source(self, tags: list[int]) -> str:
+        return "".join(self.html[self.tags[i].start : self.tags[i].end] for i in tags)
+
+    def _before(self) -> int | None:
+        """Return the partner of the tag that opens right before the region."""
+        index = self.left - 1
+        if index < 0 or self.html[self.tags[index].end : self.start].strip(_BLANK):
+            return None
+        tag = self.tags[index]
+        return None if tag.closing or tag.name not in _SHELLS else self.partner.get(index)
+
+    def _after(self) -> int | None:
+        """Return the partner of the tag right after the region."""
+        if self.right >= len(self.tags):
+            return None
+        tag = self.tags[self.right]
+        if tag.name not in _SHELLS or self.html[self.end : tag.start].strip(_BLANK):
+            return None
+        return self.partner.get(self.right)
+
+    def _take_left(self) -> bool:
+        """Take in an element that opens right before the region and ends within it."""
+        partner = self._before()
+        if partner is None or partner >= self.right:
+            return False
+        self.left -= 1
+        self.start = self.tags[self.left].start
+        return True
+
+    def _take_right(self) -> bool:
+        """Take in the end, right after the region, of an element that begins within it."""
+        partner = self._after()
+        if partner is None or not self.left <= partner < self.right:
+            return False
+        self.end = self.tags[self.right].end
+        self.right += 1
+        return True
+
+    def _take_shell(self) -> bool:
+        """Take in an element that holds the region and nothing else."""
+        if self._before() != self.right or self._after() != self.left - 1:
+            return False
+        self.left -= 1
+        self.start = self.tags[self.left].start
+        return self._take_right()
+
+    def _take_filling(self) -> bool:
+        """Take in an empty element that Word put at the end of the marker's line."""
+        partner = self._after()
+        inside = any(self.partner.get(i, 0) >= self.right for i in range(self.left, self.right))
+        if not inside or partner != self.right + 1 or self.tags[self.right].name not in _FILLING:
+            return False
+        first, last = self.tags[self.right], self.tags[partner]
+        if self.html[first.end : last.start].strip(_BLANK):
+            return False
+        self.end, self.right = last.end, partner + 1
+        return True
+
+
+def _find(html: str) -> _Region | None:
+    """Find our block, with the elements that hold nothing else."""
+    masked = MARKUP.sub(lambda markup: "\0" * len(markup[0]), html)
+    starts = [mark.start() for mark in _START.finditer(masked)]
+    for mark in _END.finditer(masked):
+        before = [start for start in starts if start < mark.start()]
+        if before:
+            return _region(html, before[-1], mark.end())
+    return None
+
+
+def _region(html: str, start: int, end: int) -> _Region:
+    tags = list(_tags(html))
+    left = sum(tag.start < start for tag in tags)
+    right = sum(tag.start < end for tag in tags)
+    region = _Region(html, tags, _pair(tags), start, end, left, right)
+    region.widen()
+    return region
+
+
+def _tags(html: str) -> Iterator[_Tag]:
+    for markup in MARKUP.finditer(html):
+        name = (markup["name"] or "").lower()
+        if name:
+            yield _Tag(*markup.span(), name, bool(markup["close"]))
+
+
+def _pair(tags: list[_Tag]) -> dict[int, int]:
+    """Return each tag's other end; what is never closed, or was never opened, has none."""
+    partner: dict[int, int] = {}
+    open_tags: list[int] = []
+    for index, tag in enumerate(tags):
+        if not tag.closing:
+            open_tags.append(index)
+        elif any(tags[opened].name == tag.name for opened in open_tags):
+            while tags[opened := open_tags.pop()].name != tag.name:
+                pass
+            partner |= {opened: index, index: opened}
+    return partner
+
+
+def _top(html: str) -> int:
+    """Return where the body's content begins."""
+    for name, closing in (("body", False), ("head", True), ("html", False)):
+        for tag in _tags(html):
+            if (tag.name, tag.closing) == (name, closing):
+                return tag.end
+    return 0
+
+
+def _blank(markup: re.Match[str]) -> str:
+    return "" if (markup["name"] or "").lower() in _INLINE else " "
+
+
+def _squeeze(text: str) -> str:
+    return _UNSEEN.sub("", text)
