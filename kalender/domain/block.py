@@ -35,7 +35,9 @@ _BLANK = " \t\r\n\f"
 _FILLING = frozenset(["font", "o:p", "span"])
 _INLINE = frozenset(["a", "b", "em", "i", "strong", "u", *_FILLING])
 _SHELLS = frozenset(["blockquote", "center", "div", "p", "pre", *_INLINE])
-_UNSEEN = re.compile(r"<\s*(?:https?|mailto):[^<>]*>|[\s\u200b\u200c\u200d\u2060\ufeff]+", re.IGNORECASE)
+_UNSEEN = re.compile(
+    r"<\s*(?:https?|mailto):[^<>]*>|[\s\u200b\u200c\u200d\u2060\ufeff]+", re.IGNORECASE
+)
 
 
 def wrap(inner: str) -> str:
@@ -45,8 +47,7 @@ def wrap(inner: str) -> str:
 
 def replace(html: str | None, new_block: str) -> str:
     """Return the body with our block replaced, or put on top where it has none."""
-    if html is None or not html.strip():
-        return new_block
+    html = html or ""
     region = _find(html)
     if region is None:
         top = _top(html)
@@ -58,9 +59,9 @@ def replace(html: str | None, new_block: str) -> str:
 def extract(html: str | None) -> str | None:
     """Return the visible text of our block on one line, or None where there is none."""
     region = _find(html or "")
-    if html is None or region is None:
+    if region is None:
         return None
-    seen = MARKUP.sub(_blank, html[region.start : region.end])
+    seen = MARKUP.sub(_blank, region.html[region.start : region.end])
     return " ".join(unescape(seen).split())
 
 
