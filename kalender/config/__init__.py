@@ -1,0 +1,151 @@
+"""The operator's settings: TOML, then the environment over it, read once and frozen.
+
+`KALENDER_FS__API_KEY` is `[fs] api_key`; a list is JSON or words with commas between. A secret
+may be given as `<key>_file`. Whatever is wrong is one ConfigError of one line that names the
+key and the remedy, and never a value.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from kalender.config.calendar import Calendar
+from kalender.config.reading import PREFIX, merge, read_environment, read_toml, resolve_secrets
+from kalender.config.sections import (
+    Broker,
+    Database,
+    Exchange,
+    Fs,
+    Identity,
+    Institution,
+    NotificationPattern,
+    Rollout,
+    Safety,
+    Section,
+    Tp,
+    Worker,
+)
+from kalender.domain.mailbox import MailboxRule
+from kalender.domain.notification import USUAL, Pattern
+from kalender.errors import ConfigError
+
+PACKED = frozenset({"backends", "general"})  # levels of the model that the file does not have
+PLAINLY = {
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "zoneinfo_str": "is no time zone: give a name like Europe/Oslo",
+}
+
+
+class Config(Section):
+    """All settings; hand on the parts that are needed, never the whole."""
+
+    institution: Institution
+    database: Database = Database()
+    broker: Broker | None = None
+    fs: Fs
+    tp: Tp
+    identity: Identity = Identity()
+    exchange: Exchange
+    rollout: Rollout = Rollout()
+    calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
+    safety: Safety = Safety()
+    worker: Worker = Worker()
+    notifications: tuple[NotificationPattern, ...] = ()
+
+    @property
+    def mailboxes(self) -> MailboxRule:
+        """How addresses are made, and which are ours."""
+        domains = frozenset(self.institution.mail_domains)
+        mailbox = self.identity.mailbox
+        return MailboxRule(student=mailbox.student, teacher=mailbox.teacher, domains=domains)
+
+    @property
+    def patterns(self) -> tuple[Pattern, ...]:
+        """The operator's patterns, then the usual ones."""
+        return (*(own.pattern for own in self.notifications), *USUAL)
+
+    @model_validator(mode="after")
+    def _lease_is_long_enough(self) -> Self:
+        for name, backend in self.exchange.backends.items():
+            least = self.worker.send_seconds + backend.timeout + backend.server_seconds
+            if self.worker.lease_seconds < least:
+                message = (
+                    f"worker.lease_seconds must be at least {least:g}: send_seconds + timeout"
+                    f" + server_seconds of [exchange.{name}]"
+                )
+                raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _connections_suffice(self) -> Self:
+        wanted = self.worker.processes * self.worker.connections
+        for name, backend in self.exchange.backends.items():
+            if wanted > backend.max_connections:
+                message = (
+                    f"worker.processes x worker.connections is {wanted}, but [exchange.{name}]"
+                    f" max_connections is {backend.max_connections}: lower the one or raise the other"
+                )
+                raise ValueError(message)
+        return self
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+    """Read the settings, or raise a ConfigError of one line.
+
+    The file is `path`, else `KALENDER_CONFIG`; where neither is given the environment is all.
+    """
+    named = path or (Path(environ["KALENDER_CONFIG"]) if environ.get("KALENDER_CONFIG") else None)
+    raw = merge(read_toml(named) if named else {}, read_environment(environ))
+    return _validated(resolve_secrets(raw), str(named) if named else "the file given by --config")
+
+
+def with_workers(config: Config, *, processes: int | None, connections: int | None) -> Config:
+    """Return the settings with the command line's numbers, checked like the file's."""
+    given = {"processes": processes, "connections": connections}
+    changed = {name: number for name, number in given.items() if number is not None}
+    parts = {name: getattr(config, name) for name in Config.model_fields}
+    worker = config.worker.model_dump() | changed
+    return _validated(parts | {"worker": worker}, "the command line")
+
+
+def _validated(raw: Mapping[str, object], source: str) -> Config:
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        lines = [_line(dict(each), source) for each in error.errors(include_input=False)]
+    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    raise ConfigError(lines[0] + more)
+
+
+def _line(error: Mapping[str, Any], source: str) -> str:
+    path = [str(part) for part in error["loc"] if part not in PACKED]
+    key = ".".join(path)
+    match error["type"]:
+        case "missing" if len(path) == 1:
+            text = f"[{key}] is missing: add that section to {source}"
+        case "missing":
+            variable = PREFIX + "__".join(path).upper()
+            text = f"{key} is missing: set it in {source}, or {variable} in the environment"
+        case "extra_forbidden":
+            near = get_close_matches(path[-1], _known_keys(Config), n=1)
+            remedy = f"did you mean {near[0]}?" if near else "remove it; see config.example.toml"
+            text = f"{key} is not a setting: {remedy}"
+        case kind if kind in PLAINLY:
+            text = f"{key} {PLAINLY[kind]}"
+        case _:
+            said = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+            text = f"{key}: {said}; see config.example.toml" if key else said
+    return text
+
+
+def _known_keys(model: type[BaseModel]) -> set[str]:
+    keys = set(model.model_fields)
+    for field in model.model_fields.values():
+        for part in (field.annotation, *get_args(field.annotation)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                keys |= _known_keys(part)
+    return keys - PACKED

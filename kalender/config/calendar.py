@@ -1,0 +1,82 @@
+"""`[calendar]`: what entries say and which there are, for students and for teachers."""
+
+from typing import Annotated, Literal, Self, get_args
+
+from pydantic import BeforeValidator, NonNegativeInt, model_validator
+
+from kalender.config.forms import MaybeCount, each_of
+from kalender.config.reading import merge
+from kalender.config.sections import Section
+from kalender.domain.render import Language, Style
+
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+
+class Texts(Section):
+    """One text in each language; None is the language's own."""
+
+    nb: str | None = None
+    nn: str | None = None
+    en: str | None = None
+
+
+TEXTS = ("subject", "cancelled_prefix", "body", "contact")
+ByLanguage = Annotated[Texts, BeforeValidator(each_of(*LANGUAGES))]
+
+
+class AudienceCalendar(Section):
+    """What entries say and which there are, for one audience."""
+
+    subject: ByLanguage = Texts()
+    cancelled_prefix: ByLanguage = Texts()
+    body: ByLanguage = Texts()
+    contact: ByLanguage = Texts()
+    busy: Literal["busy", "free"] = "busy"
+    reminder_minutes: MaybeCount = None
+    category: str = "Undervisning"
+    past_days: NonNegativeInt = 0
+    future_days: MaybeCount = None
+    unplaced: Literal["sole_group", "nobody"] = "sole_group"
+    teacher_unit_fallback: Literal["none", "free", "busy"] = "none"
+    restore_edited: bool = True
+    restore_deleted: bool = True
+    max_restores: NonNegativeInt = 3
+    delete: Literal["soft", "hard"] = "soft"
+
+    def style(self, institution: str, language: Language) -> Style:
+        """Return how entries of this audience look in a language."""
+        texts = {name: getattr(getattr(self, name), language) for name in TEXTS}
+        return Style(
+            institution=institution,
+            language=language,
+            busy=self.busy,
+            reminder_minutes=self.reminder_minutes,
+            category=self.category or None,
+            **{name: text for name, text in texts.items() if text is not None},
+        )
+
+    @model_validator(mode="after")
+    def _templates_can_be_filled(self) -> Self:
+        for language in LANGUAGES:
+            self.style("", language)
+        return self
+
+
+class Calendar(Section):
+    """What entries say and which there are; what one audience lacks is taken from `general`."""
+
+    general: AudienceCalendar
+    student: AudienceCalendar
+    teacher: AudienceCalendar
+
+    @model_validator(mode="before")
+    @classmethod
+    def _layer(cls, raw: object) -> object:
+        if not isinstance(raw, dict):
+            return raw
+        general = {key: value for key, value in raw.items() if key not in {"student", "teacher"}}
+        own = {name: raw.get(name, {}) for name in ("student", "teacher")}
+        return {"general": general} | {
+            name: merge(general, keys) if isinstance(keys, dict) else keys
+            for name, keys in own.items()
+        }

@@ -1,0 +1,233 @@
+"""The sections of the settings, each with its defaults; docs: config.example.toml."""
+
+import re
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    FilePath,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    model_validator,
+)
+
+from kalender.config.forms import (
+    Domains,
+    MailboxRuleText,
+    Seconds,
+    Secret,
+    Semesters,
+    Share,
+    SomeWords,
+    Url,
+    Words,
+    begins_with,
+    each_of,
+    names_only,
+)
+from kalender.domain.notification import Pattern
+from kalender.domain.render import Language
+
+
+class Section(BaseModel):
+    """A part of the settings: frozen, and strange keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Institution(Section):
+    """Whose teaching this is."""
+
+    number: PositiveInt
+    name: str
+    time_zone: ZoneInfo = ZoneInfo("Europe/Oslo")
+    language: Language = "nb"
+    mail_domains: Domains
+
+
+class Database(Section):
+    """Where state is kept."""
+
+    url: Annotated[Secret, begins_with("sqlite", "postgresql")] = SecretStr("sqlite:///kalender.db")
+
+
+class Broker(Section):
+    """Where notifications come from; `server_name` (SNI) is the URL's host unless given."""
+
+    url: Annotated[Secret, begins_with("amqps", "amqp")]
+    queues: SomeWords
+    prefetch: PositiveInt = 2000
+    ca_file: FilePath | None = None
+    server_name: str | None = None
+
+
+class FsPaths(Section):
+    """The resources of FS, below its base URL."""
+
+    personer: str = "personer"
+    studentundervisning: str = "studentundervisning"
+    studentundervisningsaktivitet: str = "studentundervisningsaktivitet"
+    personroller: str = "personroller"
+
+
+class Fs(Section):
+    """The student system: a gateway's key, or a username and its password, or both."""
+
+    base_url: Url
+    api_key: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    accepted_offer_statuses: Words = ("I", "S")
+    offer_status: Literal["collection", "single", "ignore"] = "collection"
+    teaching_roles: Words = ("LÆRER",)
+    page_size: PositiveInt = 1000
+    max_concurrency: PositiveInt = 8
+    timeout: PositiveFloat = 30
+    paths: FsPaths = FsPaths()
+
+    @model_validator(mode="after")
+    def _has_credentials(self) -> Self:
+        whole = (self.username is None) == (self.password is None)
+        if not whole or (self.api_key is None and self.username is None):
+            message = "needs api_key (or api_key_file), or username and password (or password_file)"
+            raise ValueError(message)
+        return self
+
+
+class TpPaths(Section):
+    """TP's requests, below its base URL."""
+
+    course: Annotated[str, names_only("course", "semester", "institution")] = (
+        "ws/1.4/open/?type=course&id={course}&sem={semester}"
+    )
+    courses: Annotated[str, names_only("semester", "institution")] = (
+        "ws/course/?id={institution}&sem={semester}&times=1"
+    )
+    changed: Annotated[str, names_only("timestamp", "institution")] = (
+        "ws/1.4/lastchanged-list.php?timestamp={timestamp}&type=course"
+    )
+
+
+class Tp(Section):
+    """The timetable system; `semesters` None = the current and the next, as TP publishes them."""
+
+    base_url: Url
+    api_key: Secret
+    semesters: Semesters = None
+    skip: Words = ("*EKSAMEN*", "*BOOKING*")
+    poll_seconds: NonNegativeInt = 0
+    max_concurrency: PositiveInt = 4
+    timeout: PositiveFloat = 30
+    paths: TpPaths = TpPaths()
+
+    def skips(self, course: str) -> bool:
+        """Whether teaching of this id is none of ours."""
+        return any(fnmatchcase(course, pattern) for pattern in self.skip)
+
+
+class Mailbox(Section):
+    """How an address is made, for each audience: `epost:TYPE` of FS or `{username}@domain`."""
+
+    student: MailboxRuleText
+    teacher: MailboxRuleText
+
+
+class Identity(Section):
+    """Which mailbox is whose."""
+
+    mailbox: Annotated[Mailbox, BeforeValidator(each_of("student", "teacher"))] = Mailbox(
+        student="epost:INSTITUSJON", teacher="epost:INSTITUSJON"
+    )
+
+
+class Backend(Section):
+    """One Exchange."""
+
+    kind: Literal["ews"] = "ews"
+    endpoint: Url
+    auth: Literal["basic", "ntlm"] = "basic"
+    username: str
+    password: Secret
+    impersonate: bool = True
+    ca_file: FilePath | None = None
+    timeout: PositiveFloat = 60
+    server_seconds: PositiveFloat = 60
+    max_connections: PositiveInt = 20
+
+
+class Exchange(Section):
+    """The Exchanges by name; `default` is where a new calendar goes."""
+
+    default: str
+    backends: Annotated[dict[str, Backend], Field(min_length=1)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, raw: object) -> object:
+        if not isinstance(raw, dict):
+            return raw
+        named = {key: value for key, value in raw.items() if isinstance(value, dict)}
+        rest = {key: value for key, value in raw.items() if key not in named}
+        only = {"default": next(iter(named))} if len(named) == 1 else {}
+        return {**only, **rest, "backends": named}
+
+    @model_validator(mode="after")
+    def _default_is_there(self) -> Self:
+        if self.default not in self.backends:
+            message = "default names no [exchange.NAME] section"
+            raise ValueError(message)
+        return self
+
+
+class Rollout(Section):
+    """Who is written to at all."""
+
+    mode: Literal["listed", "all", "off"] = "listed"
+
+
+class Safety(Section):
+    """When the brake takes hold."""
+
+    max_deleted_share: Share = 0.02
+    min_deletes: NonNegativeInt = 200
+    min_deletes_day: NonNegativeInt = 2000
+    max_course_shrink: Share = 0.5
+    min_course_events: NonNegativeInt = 10
+    max_updated_share: Share = 0.2
+    max_entries: PositiveInt = 1500
+
+
+class Worker(Section):
+    """How much at once, and for how long work is ours."""
+
+    processes: PositiveInt = 1
+    connections: PositiveInt = 4
+    lease_seconds: PositiveFloat = 180
+    send_seconds: PositiveFloat = 5
+    settle_seconds: Seconds = 2
+    verify_every_hours: PositiveFloat = 24
+
+
+class NotificationPattern(Section):
+    """Which subject a message names: the first match of a regular expression with named groups."""
+
+    queue: str = "*"
+    routing_key: str = "*"
+    subject: re.Pattern[str]
+
+    @property
+    def pattern(self) -> Pattern:
+        """The same as the domain knows it."""
+        return Pattern(queue=self.queue, routing_key=self.routing_key, subject=self.subject)
+
+    @model_validator(mode="after")
+    def _names_a_subject(self) -> Self:
+        _ = self.pattern
+        return self
