@@ -60,7 +60,8 @@ def clean(html: str) -> str:
 
 def one_line(text: str) -> str:
     """Return clean text as one line: every run of white space is one blank."""
-    return " ".join(_ILLEGAL.sub("", _NEWLINE.sub("\n", text)).split())
+    line = " ".join(text.split())
+    return line if line.isprintable() else " ".join(_ILLEGAL.sub("", line).split())
 
 
 def cut(text: str, limit: int = 255) -> str:

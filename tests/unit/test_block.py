@@ -61,6 +61,11 @@ def test_notes_typed_on_the_last_line_in_outlook_keep_their_paragraph() -> None:
     assert block.replace(body, NEW) == result
 
 
+def test_styled_notes_on_the_last_line_are_not_taken_for_filling() -> None:
+    body = WORD.replace("▲▲▲<o:p></o:p>", "▲▲▲<span>PC</span>")
+    assert block.replace(body, NEW) == f'{NEW}<p class="MsoNormal"><span>PC</span></p>'
+
+
 def test_notes_in_a_body_that_became_rtf_stay() -> None:
     body = EXCHANGE.format(RTF + "Ta med PC</span></font></div>")
     result = block.replace(body, NEW)
