@@ -34,4 +34,4 @@ def missing(attempts: int) -> timedelta:
 
 def _doubled(first: timedelta, longest: timedelta, attempts: int) -> timedelta:
     doublings = min(max(attempts - 1, 0), 20)  # beyond that every delay is the longest
-    return min(first * 2**doublings, longest)
+    return min(first * (1 << doublings), longest)

@@ -17,6 +17,7 @@ our own texts are drawn hollow, so that no title can look like a mark.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
@@ -90,9 +91,12 @@ class _Region:
     end: int
     left: int
     right: int
+    unclosed: int = 0  # how many of its elements end after it
 
     def widen(self) -> None:
         """Take in, step by step, the elements that hold nothing but the block."""
+        inner = range(self.left, self.right)
+        self.unclosed = sum(self.partner.get(i, 0) >= self.right for i in inner)
         while self._take_left() or self._take_right() or self._take_shell() or self._take_filling():
             pass
 
@@ -139,6 +143,7 @@ class _Region:
             return False
         self.end = self.tags[self.right].end
         self.right += 1
+        self.unclosed -= 1
         return True
 
     def _take_shell(self) -> bool:
@@ -147,13 +152,15 @@ class _Region:
             return False
         self.left -= 1
         self.start = self.tags[self.left].start
+        self.unclosed += 1
         return self._take_right()
 
     def _take_filling(self) -> bool:
         """Take in an empty element that Word put at the end of the marker's line."""
         partner = self._after()
-        inside = any(self.partner.get(i, 0) >= self.right for i in range(self.left, self.right))
-        if not inside or partner != self.right + 1 or self.tags[self.right].name not in _FILLING:
+        if not self.unclosed or partner != self.right + 1:
+            return False
+        if self.tags[self.right].name not in _FILLING:
             return False
         first, last = self.tags[self.right], self.tags[partner]
         if self.html[first.end : last.start].strip(_BLANK):
@@ -193,14 +200,24 @@ def _pair(tags: list[_Tag]) -> dict[int, int]:
     """Return each tag's other end; what is never closed, or was never opened, has none."""
     partner: dict[int, int] = {}
     open_tags: list[int] = []
+    names: Counter[str] = Counter()
     for index, tag in enumerate(tags):
         if not tag.closing:
             open_tags.append(index)
-        elif any(tags[opened].name == tag.name for opened in open_tags):
-            while tags[opened := open_tags.pop()].name != tag.name:
-                pass
+            names[tag.name] += 1
+        elif names[tag.name]:
+            opened = _close(tag.name, tags, open_tags, names)
             partner |= {opened: index, index: opened}
     return partner
+
+
+def _close(name: str, tags: list[_Tag], open_tags: list[int], names: Counter[str]) -> int:
+    """Take off the open tags down to the one of that name, and return it."""
+    while True:
+        opened = open_tags.pop()
+        names[tags[opened].name] -= 1
+        if tags[opened].name == name:
+            return opened
 
 
 def _top(html: str) -> int:
