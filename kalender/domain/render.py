@@ -125,16 +125,11 @@ class Style:
         return WORDS[self.language]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """An event as one calendar shows it; `courses` are all those of the calendar that share it."""
-
-    event: TeachingEvent
-    courses: tuple[str, ...]
-
-
 def render(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> Content:
-    """Return what the entry of an event says; subject and location fit Outlook's 255 characters."""
+    """Return what the entry of an event says; `courses` are all the calendar's that share it.
+
+    Subject and location fit Outlook's 255 characters.
+    """
     return Content(
         subject=_subject(event, courses, style),
         body=_body(event, style),

@@ -133,6 +133,11 @@ def test_a_table_around_the_block_stays_a_table() -> None:
     assert block.replace(body, NEW) == body.replace(OLD, NEW)
 
 
+def test_the_text_of_the_block_keeps_words_whole_and_lines_apart() -> None:
+    html = block.wrap("<b>fet</b><span>skrift</span><br>neste&nbsp;  linje<p>x</p>&lt;y&gt;")
+    assert block.extract(f"mitt {html} mitt") == "▼▼▼ fetskrift neste linje x <y> ▲▲▲"
+
+
 def test_another_text_is_not_the_same() -> None:
     assert not block.same(NEW.replace("Løkker", "Løkkar"), NEW)
     assert not block.same(NEW, "<p>not a block</p>")

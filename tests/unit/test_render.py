@@ -204,6 +204,7 @@ def test_real_events_are_placed_and_shown(key: str, location: str, show_as: str)
         ((JAVA, HELIX, SED), "Java (OJD), Helix (KB), Sed (OJD)"),
         ((JAVA, VIDEO, LINK), "Java (OJD), Opptak, Online"),
         ((Room(room_id="x", name="Ute"),), "Ute"),
+        ((Room(room_id="DIGUND", name=" ", digital=True),), "Online"),
         ((Room(room_id="x", name=" ", building="KB"), Room(room_id="y", name="")), "KB"),
     ],
 )
@@ -313,6 +314,11 @@ def test_only_addresses_of_the_web_become_links(url: str) -> None:
     told = body(an_event(resources=(Link(name="Opptak 1", url=url), Link(name="", url=url))))
     assert "• Opptak 1<br>" in told
     assert "<a" not in told
+
+
+def test_the_scheme_of_an_address_may_be_written_large() -> None:
+    told = body(an_event(resources=(Link(name="", url=" HTTPS://x.no/ "),)))
+    assert '• <a href="HTTPS://x.no/">HTTPS://x.no/</a><br>' in told
 
 
 def test_hostile_texts_stay_texts() -> None:

@@ -47,6 +47,7 @@ def test_clean_text_is_legal_in_xml_and_has_no_surplus_white_space(html: str) ->
         ("&aelig;&#248;&#xe5;", "æøå"),
         ("to ganger &amp;amp;aring;", "to ganger å"),
         ("today&#39;s", "today's"),
+        ("<<<<<b>b>b>b>b>dypt", "dypt"),
         ("a<script>alert('</p>')</script>b<style>p {}</style>c<!-- d -->", "abc"),
         ("List<String> og 1 < 2 && 3 > 2", "List<String> og 1 < 2 && 3 > 2"),
         ("<tr><td>a</td><td>b</td></tr>", "a b"),
