@@ -1,17 +1,39 @@
-"""Which subjects a message from the broker names; nothing else in it is believed."""
+"""Which subjects a message from the broker names; nothing else in it is believed.
 
+FS and TP (`sub`), SCIM (`sub`, `resourceUris`), CloudEvents (`subject`), TP's bare element
+(`id`, `semesterid`) and plain text all come down to texts such as `personer/56154`, and what
+these mean is a list of patterns: the operator's, then the usual ones.
+"""
+
+import json
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from unicodedata import normalize
+from urllib.parse import unquote
 
+from kalender.domain.model import Semester
+from kalender.domain.work import AccountSubject, CourseSubject, PersonSubject, Subject
+from kalender.errors import NotificationError
+
+LARGEST = 64 * 1024
+LONGEST = 500  # characters of a subject's text, so that no expression runs away
+NOT_BEFORE = ("nbf", "gyldigEtter")
+MILLISECONDS = 1e11  # seconds are smaller until the year 5138, milliseconds larger since 1973
+FURTHEST = timedelta(days=366)  # what lies beyond is looked at then, too early
+PLAIN = re.compile(r'[^\s{}\[\]"/]+/[^\s{}\[\]"]+')
 GROUPS = frozenset({"course", "semester", "year", "term", "person", "username"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pattern:
-    """An operator's word on how a subject is written; queue and routing key are globs.
+    """A way to write a subject; `queue` and `routing_key` are globs.
 
-    The expression is searched for in what the message says it is about, and its named groups
-    say what was found: `course` with `semester` (or `year` and `term`), `person` or `username`.
+    The expression is searched for in what the message says it is about, percent-decoded, and
+    its named groups say what was found: `course` with `semester` (or `year` and FS' `term`),
+    `person` or `username`.
     """
 
     subject: re.Pattern[str]
@@ -26,4 +48,129 @@ class Pattern:
             raise ValueError(message)
 
 
-USUAL: tuple[Pattern, ...] = ()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notified:
+    """A subject, and when it changes: None = now, else a future instant in UTC."""
+
+    subject: Subject
+    due_at: datetime | None
+
+
+def _usual(path: str) -> Pattern:
+    return Pattern(subject=re.compile(rf"(?:^|/){path}/?(?:[?#].*)?$"))
+
+
+# At most nine digits: a national identity number, which has eleven, is never taken for a person.
+_PERSON = r"(?P<person>[0-9]{1,9})"
+_COURSE = r"(?P<course>[^\s,/?#*]{1,50})"
+_UNIT = rf"[0-9]+,{_COURSE},[^\s,/]+,(?P<year>[0-9]{{4}}),(?P<term>[^\s,/]+),[0-9]+"
+_NAME = r"(?P<username>[^\s,/?#@]{1,64})"
+
+USUAL: tuple[Pattern, ...] = (
+    _usual(f"personer/{_PERSON}"),
+    _usual(f"personroller/{_PERSON},[0-9]+"),
+    _usual(rf"studentundervisning(?:saktivitet)?(?:er)?/[^/?#]*,{_PERSON}"),
+    _usual(f"undervisning/{_UNIT}"),
+    _usual(f"undervisningsaktivitet(?:er)?/{_UNIT},[^/?#]+"),
+    _usual(f"course/{_COURSE}(?:,(?P<semester>[^\\s,/?#]+)(?:,[^/?#]*)?)?"),
+    _usual(f"(?:accounts|Users)/{_NAME}(?:@[^/?#]*)?"),
+)
+
+
+def parse(
+    body: bytes, routing_key: str, patterns: Sequence[Pattern], *, now: datetime
+) -> tuple[Notified, ...]:
+    """Return the subjects a message names, at least one, each once.
+
+    Raises NotificationError, whose text never holds anything of the message, and nothing else.
+    """
+    message = _read(body)
+    due_at = _due_at(message, now) if isinstance(message, dict) else None
+    near = [each for each in patterns if fnmatchcase(routing_key, each.routing_key)]
+    found = [_subject(text, near) for text in _texts(message)]
+    subjects = dict.fromkeys(subject for subject in found if subject is not None)
+    if not found:
+        reason = "not a form of notification that is known"
+        raise NotificationError(reason)
+    if not subjects:
+        reason = "not a resource that concerns calendars"
+        raise NotificationError(reason)
+    return tuple(Notified(subject=subject, due_at=due_at) for subject in subjects)
+
+
+def _read(body: bytes) -> object:
+    reason = f"larger than {LARGEST // 1024} KiB"
+    if len(body) <= LARGEST:
+        try:
+            text = body.decode("utf-8-sig").strip()
+            return text if PLAIN.fullmatch(text) else json.loads(text)
+        except UnicodeDecodeError:
+            reason = "not UTF-8"
+        except RecursionError:
+            reason = "nested too deeply"
+        except ValueError:
+            reason = "neither JSON nor the plain text of a subject"
+    raise NotificationError(reason)
+
+
+def _texts(message: object) -> Sequence[str]:
+    match message:
+        case str():
+            return [message]
+        case {"sub": str(text)} | {"subject": str(text)}:
+            return [text]
+        case {"resourceUris": [*uris]}:
+            return [uri for uri in uris if isinstance(uri, str)]
+        case {"id": str(course), "semesterid": str(semester)}:
+            return [f"course/{course},{semester}"]
+    return []
+
+
+def _subject(text: str, patterns: Sequence[Pattern]) -> Subject | None:
+    plain = normalize("NFC", unquote(text))
+    if len(plain) > LONGEST or not plain.isprintable():  # a lone surrogate, NUL: no key of a row
+        return None
+    found = (pattern.subject.search(plain) for pattern in patterns)
+    return next((_named(match.groupdict()) for match in found if match), None)
+
+
+def _named(groups: Mapping[str, str | None]) -> Subject:
+    reason = "a name that cannot be read"
+    if (person := groups.get("person")) and re.fullmatch("[0-9]{1,9}", person):
+        return PersonSubject(int(person))
+    if (username := groups.get("username")) and re.fullmatch(r"\S{1,64}", username):
+        return AccountSubject(username)
+    if (course := groups.get("course")) and re.fullmatch(r"\S{1,64}", course):
+        try:
+            return CourseSubject(course, _semester(groups))
+        except ValueError:
+            reason = "a semester that cannot be read, or that TP does not plan"
+    raise NotificationError(reason)
+
+
+def _semester(groups: Mapping[str, str | None]) -> str | None:
+    if code := groups.get("semester"):
+        return Semester.parse(code).code
+    if (year := groups.get("year")) and (term := groups.get("term")):
+        return Semester.from_fs(int(year), term.upper()).code
+    return None
+
+
+def _due_at(message: Mapping[str, object], now: datetime) -> datetime | None:
+    told = (_instant(message.get(key)) for key in NOT_BEFORE)
+    instant = next((instant for instant in told if instant is not None), None)
+    return min(instant, now.astimezone(UTC) + FURTHEST) if instant and instant > now else None
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        if isinstance(value, str) and not value.isdecimal():
+            instant = datetime.fromisoformat(value)
+            return (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
+        if isinstance(value, str | int | float):
+            number = float(value)
+            seconds = number / 1000 if number > MILLISECONDS else number
+            return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        pass  # acting too early is harmless
+    return None
