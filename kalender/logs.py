@@ -1,0 +1,101 @@
+"""Logs to stderr: ids, counts and class names; other people's libraries are never quoted.
+
+A library's record becomes its logger, level and exception class, since pika quotes bodies,
+exchangelib whole requests, SQLAlchemy parameters. Our own exceptions are told by class and
+place: their texts may quote a library's.
+"""
+
+import logging
+import sys
+import threading
+import traceback
+from types import TracebackType
+
+import structlog
+from structlog.typing import EventDict, ExcInfo, WrappedLogger
+
+OURS = "kalender"
+
+
+def configure(*, verbose: bool, json: bool) -> None:
+    """Send all logs to stderr, as JSON lines or as key=value; may be called again."""
+    render = structlog.processors.JSONRenderer(ensure_ascii=False) if json else _for_people()
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=[_reduce_foreign, *_every()],
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
+        use_get_message=False,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO if verbose else logging.WARNING)
+    logging.getLogger(OURS).setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.captureWarnings(capture=True)
+    logging.raiseExceptions = False  # the report of a broken log call quotes its arguments
+    sys.excepthook = _report
+    threading.excepthook = _report_thread
+    _configure_structlog()
+
+
+def _configure_structlog() -> None:
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            structlog.stdlib.add_logger_name,
+            *_every(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
+
+
+def _every() -> list[structlog.typing.Processor]:
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _reduce_exceptions,
+    ]
+
+
+def _for_people() -> structlog.typing.Processor:
+    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+
+
+def _reduce_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    record: logging.LogRecord = event["_record"]
+    kept = {key: event[key] for key in ("_record", "_from_structlog", "exc_info") if key in event}
+    return {**kept, "event": "library", "logger": record.name}
+
+
+def _reduce_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    exc_info = event.pop("exc_info", None)
+    event.pop("stack_info", None)
+    error = sys.exc_info()[1] if exc_info is True else _error_of(exc_info)
+    if error is not None:
+        event["error"] = type(error).__name__
+        event["where"] = _where(error.__traceback__)
+    for key, value in event.items():
+        if isinstance(value, BaseException):
+            event[key] = type(value).__name__
+    return event
+
+
+def _error_of(exc_info: ExcInfo | BaseException | None) -> BaseException | None:
+    return exc_info[1] if isinstance(exc_info, tuple) else exc_info
+
+
+def _where(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)[-8:]
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+
+
+def _report(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
+    structlog.get_logger(OURS).critical("crashed", exc_info=error)
+
+
+def _report_thread(crash: threading.ExceptHookArgs) -> None:
+    if crash.exc_value is not None:
+        structlog.get_logger(OURS).critical("crashed", exc_info=crash.exc_value)
