@@ -1,0 +1,251 @@
+"""The composition root: settings in, wired services out. Owns the domain's clock."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from kalender.broker import Broker
+from kalender.calendars.ews import EwsCalendars
+from kalender.config import Config
+from kalender.config.sections import Backend
+from kalender.desired import CalendarSettings, Semesters
+from kalender.domain.mirror import CourseBrake
+from kalender.domain.model import Audience
+from kalender.domain.timetable import Rules
+from kalender.domain.work import Mark
+from kalender.errors import ConfigError
+from kalender.listener import Listener
+from kalender.ports import Rejected
+from kalender.refresh import Sources
+from kalender.sources.fs import Fs
+from kalender.sources.http import Http
+from kalender.sources.tp import Tp
+from kalender.store import dirty, rejected
+from kalender.store.brakes import Safety
+from kalender.store.database import Database
+from kalender.store.people import People
+from kalender.visit import Exchange, Means
+from kalender.worker import Crew
+
+Clock = Callable[[], datetime]
+
+
+def clock_from(start: datetime | None) -> Clock:
+    """Return the domain's clock: now, or one that starts at `start` and runs on."""
+    shift = timedelta() if start is None else start - datetime.now(UTC)
+    return lambda: datetime.now(UTC) + shift
+
+
+def refuse_another_day(config: Config) -> None:
+    """Raise ConfigError where an endpoint is not loopback: another day is for rehearsals only."""
+    urls = [config.fs.base_url, config.tp.base_url]
+    urls += [backend.endpoint for backend in config.exchange.backends.values()]
+    if not all(_is_loopback(str(url)) for url in urls):
+        message = "--now rehearses another day: every endpoint must be loopback for it"
+        raise ConfigError(message)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Settings and a clock; each method wires one thing, anew at each call."""
+
+    config: Config
+    clock: Clock
+
+    def database(self, *, connections: int = 2) -> Database:
+        """Return the database; create it after a fork."""
+        url = self.config.database.url.get_secret_value()
+        return Database(url, pool_size=connections)
+
+    # -- rules ----------------------------------------------------------------------------------
+
+    def rules(self, audience: Audience) -> Rules:
+        """Return who sees what, for one audience."""
+        config = self.config
+        own = getattr(config.calendar, audience.value)
+        fallback = own.teacher_unit_fallback
+        return Rules(
+            zone=config.institution.time_zone,
+            accepted_offer_statuses=frozenset(config.fs.accepted_offer_statuses),
+            believe_offer_status=config.fs.offer_status != "ignore",
+            teaching_roles=frozenset(config.fs.teaching_roles),
+            sole_group=own.unplaced == "sole_group",
+            unit_fallback=None if fallback == "none" else fallback,
+            past_days=own.past_days,
+            future_days=own.future_days,
+        )
+
+    def settings(self) -> CalendarSettings:
+        """Return all that decides what entries there are and what they say."""
+        institution = self.config.institution
+        styles = {
+            audience: getattr(self.config.calendar, audience.value).style(
+                institution.name, institution.language
+            )
+            for audience in (Audience.STUDENT, Audience.TEACHER)
+        }
+        rules = {audience: self.rules(audience) for audience in styles}
+        return CalendarSettings(rules=rules, styles=styles, semesters=self.semesters())
+
+    def semesters(self) -> Semesters:
+        """Return which semesters are maintained."""
+        listed = self.config.tp.semesters
+        return Semesters(listed=tuple(listed) if listed else ())
+
+    def people(self) -> People:
+        """Return who gets which calendar."""
+        return People(
+            mailboxes=self.config.mailboxes,
+            backend=self.config.exchange.default,
+            teaching_roles=frozenset(self.config.fs.teaching_roles),
+        )
+
+    # -- neighbours -----------------------------------------------------------------------------
+
+    def fs(self) -> Fs:
+        """Return the student system."""
+        config = self.config.fs
+        return Fs(
+            Http(
+                "fs",
+                config.base_url,
+                api_key=config.api_key.get_secret_value() if config.api_key else None,
+                username=config.username,
+                password=config.password.get_secret_value() if config.password else None,
+                timeout=config.timeout,
+            ),
+            institution=self.config.institution.number,
+            page_size=config.page_size,
+            skips=self.config.tp.skips,
+            paths=config.paths.model_dump(),
+        )
+
+    def tp(self) -> Tp:
+        """Return the timetable system."""
+        config = self.config.tp
+        return Tp(
+            Http(
+                "tp",
+                config.base_url,
+                api_key=config.api_key.get_secret_value(),
+                timeout=config.timeout,
+            ),
+            institution=self.config.institution.number,
+            zone=self.config.institution.time_zone,
+            skip=config.skip,
+            paths=config.paths.model_dump(),
+        )
+
+    def exchange(self, name: str) -> EwsCalendars:
+        """Return one Exchange by its name in the settings."""
+        backend: Backend = self.config.exchange.backends[name]
+        return EwsCalendars(
+            name=name,
+            endpoint=backend.endpoint,
+            username=backend.username,
+            password=backend.password.get_secret_value(),
+            auth=backend.auth,
+            impersonate=backend.impersonate,
+            ca_file=backend.ca_file,
+            timeout=backend.timeout,
+            max_connections=self.config.worker.connections,
+            time_zone=str(self.config.institution.time_zone),
+        )
+
+    # -- services -------------------------------------------------------------------------------
+
+    def sources(self, database: Database) -> Sources:
+        """Return what refreshes the mirror."""
+        config = self.config
+        return Sources(
+            database=database,
+            timetables=self.tp(),
+            students=self.fs(),
+            people=self.people(),
+            rules=self.rules(Audience.TEACHER),
+            brake=CourseBrake(
+                max_shrink=config.safety.max_course_shrink,
+                min_events=config.safety.min_course_events,
+            ),
+            ask_singly=config.fs.offer_status == "single",
+            skips=config.tp.skips,
+            semesters=self.semesters(),
+            lease=timedelta(seconds=config.worker.lease_seconds),
+            clock=self.clock,
+        )
+
+    def means(self, database: Database) -> Means:
+        """Return what makes calendars right."""
+        config, safety = self.config, self.config.safety
+        return Means(
+            database=database,
+            exchanges={
+                name: Exchange(calendars=self.exchange(name), server_seconds=backend.server_seconds)
+                for name, backend in config.exchange.backends.items()
+            },
+            settings=self.settings(),
+            safety=Safety(
+                max_deleted_share=safety.max_deleted_share,
+                min_deletes_hour=safety.min_deletes,
+                min_deletes_day=safety.min_deletes_day,
+                max_entries=safety.max_entries,
+            ),
+            rollout_mode=config.rollout.mode,
+            hard_delete=config.calendar.general.delete == "hard",
+            lease=timedelta(seconds=config.worker.lease_seconds),
+            send_seconds=config.worker.send_seconds,
+            clock=self.clock,
+        )
+
+    def crew(self) -> Crew:
+        """Return what a worker process needs; call it in that process."""
+        worker = self.config.worker
+        database = self.database(connections=worker.connections + 1)
+        poll = self.config.tp.poll_seconds
+        return Crew(
+            database=database,
+            sources=self.sources(database),
+            means=self.means(database),
+            connections=worker.connections,
+            lease=timedelta(seconds=worker.lease_seconds),
+            verify_every=timedelta(hours=worker.verify_every_hours),
+            poll_every=timedelta(seconds=poll) if poll else None,
+        )
+
+    def listener(self) -> Listener:
+        """Return what turns notifications into marks."""
+        database = self.database()
+        settle = self.config.worker.settle_seconds
+
+        def keep(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
+            with database.write() as connection:
+                dirty.mark(connection, marks, settle=settle)
+                rejected.keep(connection, refused)
+
+        return Listener(keep, self.config.patterns, self.clock)
+
+    def broker(self) -> Broker:
+        """Return the broker; ConfigError where none is configured."""
+        if self.config.broker is None:
+            message = "[broker] is missing: give url and queues, or use kalender listener --stdin"
+            raise ConfigError(message)
+        return Broker(self.config.broker)
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT end what is in hand and then the process."""
+    import signal  # noqa: PLC0415
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())

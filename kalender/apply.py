@@ -1,0 +1,300 @@
+"""Carry out a plan: at most four requests for fifty creates, updates and deletes each."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import zip_longest
+
+from sqlalchemy import Connection
+
+from kalender.domain import block
+from kalender.domain.plan import Create, Delete, Entry, Plan, Update, Wanted
+from kalender.domain.render import changed_fields
+from kalender.ports import EntryChange, EntryState, ItemError, ItemRef, NewEntry, Verdict
+from kalender.settle import locate
+from kalender.store import brakes, entries
+from kalender.verify import gone_or_raise
+from kalender.visit import READS, PlanAgain, Visit, parts, stop_if_unknown
+
+NEEDS_READING = frozenset({"subject", "body", "show_as"})
+Results = Sequence[ItemRef | ItemError]
+
+
+def apply(visit: Visit, plan: Plan) -> None:
+    """Make the calendar as planned. PlanAgain where something was not as recorded."""
+    most = visit.calendars.batch
+    for updates, creates, deletes in zip_longest(
+        parts(plan.updates, most), parts(plan.creates, most), parts(plan.deletes, most)
+    ):
+        deletes = _unless_held(visit, deletes or ())
+        states = _read(visit, updates or (), deletes)
+        _update(visit, updates or (), states)
+        _create(visit, creates or ())
+        _delete(visit, deletes, states)
+
+
+# -- look before writing over ------------------------------------------------------------------------
+
+
+def _unless_held(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
+    """Spare the reading where a brake stands; the count itself is taken under write-ahead."""
+    if not deletes or visit.view.leaving:
+        return deletes
+    with visit.database.write() as connection:
+        scope = brakes.standing(connection)
+        if scope is None:
+            return deletes
+        _hold(visit, connection, [delete.entry for delete in deletes], scope)
+    return ()
+
+
+def _hold(visit: Visit, connection: Connection, held: Sequence[Entry], scope: str) -> None:
+    entries.hold(connection, [entry.sync_key for entry in held], scope)
+    entries.forget_digest(connection, visit.row.calendar_id)
+    visit.count("held", len(held))
+
+
+def _read(
+    visit: Visit, updates: Sequence[Update], deletes: Sequence[Delete]
+) -> Mapping[str, EntryState]:
+    """Read body, attendees and change key of what is about to be written over."""
+    read_updates = any(_must_read(update) for update in updates)
+    about = [u.entry for u in updates if read_updates] + [d.entry for d in deletes]
+    states: dict[str, EntryState] = {}
+    gone: list[Entry] = []
+    for part in parts(about, READS):
+        ids = [str(entry.item_id) for entry in part]
+        found = visit.calendars.get(visit.row.address, ids, fields=True)
+        for entry, state in zip(part, found, strict=True):
+            if isinstance(state, ItemError):
+                gone.append(gone_or_raise(entry, state))
+            else:
+                states[entry.sync_key] = state
+    if gone:
+        locate(visit, gone)
+        raise PlanAgain
+    return states
+
+
+def _must_read(update: Update) -> bool:
+    return update.entry.fingerprint is None or bool(update.fields & NEEDS_READING)
+
+
+# -- create -------------------------------------------------------------------------------------------
+
+
+def _create(visit: Visit, creates: Sequence[Create]) -> None:
+    if not creates:
+        return
+    named = {f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates}
+    new = [NewEntry(sync_key=key, content=each.content) for key, each in named.items()]
+    _, send_by = visit.write_ahead(
+        lambda connection: entries.intend(connection, visit.row.calendar_id, named)
+    )
+    results = visit.send(
+        lambda: visit.calendars.create(visit.row.address, new, send_by=send_by),
+        undo=lambda connection: entries.remove(connection, list(named)),
+    )
+    with visit.database.write() as connection:
+        _record_creates(visit, connection, named, results)
+    stop_if_unknown(results)
+
+
+def _record_creates(
+    visit: Visit, connection: Connection, named: Mapping[str, Wanted], results: Results
+) -> None:
+    made, dropped = [], []
+    for (key, each), result in zip(named.items(), results, strict=True):
+        if isinstance(result, ItemRef):
+            made.append((key, result.item_id, result.change_key))
+        elif result.verdict is Verdict.REFUSED:
+            entries.refused(connection, key, each)
+            visit.count("refused", 1)
+        elif visit.comes_later(result):
+            dropped.append(key)
+    entries.created(connection, made)
+    entries.remove(connection, dropped)
+    visit.log(connection, "create", [(named[key].event.event_id, key) for key, *_ in made])
+    visit.count("created", len(made))
+
+
+# -- update -------------------------------------------------------------------------------------------
+
+
+def _update(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]) -> None:
+    changes = [(each, _change(visit, each, states.get(each.entry.sync_key))) for each in updates]
+    _record_unchanged(visit, [each for each, change in changes if change is None], states)
+    sent = [(each, change) for each, change in changes if change is not None]
+    if not sent:
+        return
+    before = [each.entry for each, _ in sent]
+    keys = [entry.sync_key for entry in before]
+    _, send_by = visit.write_ahead(lambda connection: entries.unsettle(connection, keys))
+    results = visit.send(
+        lambda: visit.calendars.update(
+            visit.row.address, [change for _, change in sent], send_by=send_by
+        ),
+        undo=lambda connection: _restore(connection, before),
+    )
+    with visit.database.write() as connection:
+        again = _record_updates(visit, connection, [each for each, _ in sent], results)
+    stop_if_unknown(results)
+    if again:
+        raise PlanAgain
+
+
+def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChange | None:
+    """Return the fields to write, less those that already are as wanted; None: nothing."""
+    content, fields = update.wanted.content, update.fields
+    change = EntryChange(item_id=str(update.entry.item_id))
+    if state is not None:
+        fields = _differing(visit, update, state)
+        change = EntryChange(item_id=state.ref.item_id, change_key=state.ref.change_key)
+    if not fields:
+        return None
+    return replace(
+        change,
+        subject=content.subject if "subject" in fields else None,
+        body=block.replace(state.body, content.body) if state and "body" in fields else None,
+        location=content.location if "location" in fields else None,
+        starts_at=content.starts_at if "time" in fields else None,
+        ends_at=content.ends_at if "time" in fields else None,
+        show_as=content.show_as if "show_as" in fields else None,
+    )
+
+
+def _differing(visit: Visit, update: Update, state: EntryState) -> frozenset[str]:
+    """What is not as wanted in Exchange. A meeting follows in time and place only; a body that
+    the user edited is theirs, unless what it should say changed as well.
+    """
+    content, fields = update.wanted.content, update.fields
+    written = visit.edited.get(update.entry.sync_key)
+    if written is not None and "body" not in changed_fields(written, update.wanted.fingerprint):
+        fields -= {"body"}
+    if state.meeting:
+        fields &= {"time", "location"}
+    same = {
+        "subject": state.subject == content.subject,
+        "body": block.same(state.body or "", content.body),
+        "location": (state.location or "") == content.location,
+        "time": (state.starts_at, state.ends_at) == (content.starts_at, content.ends_at),
+        "show_as": state.show_as == content.show_as,
+    }
+    return frozenset(name for name in fields if not same[name])
+
+
+def _record_unchanged(
+    visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]
+) -> None:
+    if not updates:
+        return
+    with visit.database.write() as connection:
+        visit.renew(connection)
+        for update in updates:
+            key = update.entry.sync_key
+            ref = states[key].ref
+            entries.shows(
+                connection, key, update.wanted, item_id=ref.item_id, change_key=ref.change_key
+            )
+
+
+def _record_updates(
+    visit: Visit, connection: Connection, updates: Sequence[Update], results: Results
+) -> bool:
+    """Record what is known; return whether something must be read and planned again."""
+    done, again = [], False
+    for update, result in zip(updates, results, strict=True):
+        key = update.entry.sync_key
+        if isinstance(result, ItemRef):
+            entries.shows(
+                connection,
+                key,
+                update.wanted,
+                item_id=result.item_id,
+                change_key=result.change_key,
+            )
+            done.append((update.wanted.event.event_id, key))
+        elif result.verdict in (Verdict.CONFLICT, Verdict.GONE):
+            again = True
+        elif result.verdict is Verdict.REFUSED:
+            entries.refused(connection, key, update.wanted)
+            visit.count("refused", 1)
+        elif visit.comes_later(result):
+            entries.restore(connection, update.entry)
+    visit.log(connection, "update", done)
+    visit.count("updated", len(done))
+    return again
+
+
+# -- delete -------------------------------------------------------------------------------------------
+
+
+def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryState]) -> None:
+    """Delete; what the user made a meeting is released instead."""
+    calendars, address = visit.calendars, visit.row.address
+    found = [(delete.entry, states[delete.entry.sync_key]) for delete in deletes]
+    meetings = [(entry, state) for entry, state in found if state.meeting]
+    plain = [(entry, state) for entry, state in found if not state.meeting]
+    _take_away(
+        visit,
+        "release",
+        [entry for entry, _ in meetings],
+        lambda by: calendars.update(address, [_released(s) for _, s in meetings], send_by=by),
+    )
+    _take_away(
+        visit,
+        "delete",
+        [entry for entry, _ in plain],
+        lambda by: calendars.delete(
+            address, [s.ref for _, s in plain], hard=visit.means.hard_delete, send_by=by
+        ),
+    )
+
+
+def _released(state: EntryState) -> EntryChange:
+    return EntryChange(item_id=state.ref.item_id, change_key=state.ref.change_key, release=True)
+
+
+def _take_away(
+    visit: Visit, operation: str, gone: Sequence[Entry], request: Callable[[float], Results]
+) -> None:
+    if not gone:
+        return
+
+    def ahead(connection: Connection) -> bool:
+        scope = visit.braked(connection, len(gone))
+        if scope is not None:
+            _hold(visit, connection, gone, scope)
+            return False
+        entries.condemn(connection, [entry.sync_key for entry in gone])
+        visit.log(connection, operation, [(e.event_id, e.sync_key) for e in gone])
+        return True
+
+    let_through, send_by = visit.write_ahead(ahead)
+    if let_through:
+        results = visit.send(
+            lambda: request(send_by), undo=lambda connection: _restore(connection, gone)
+        )
+        _record_taken(visit, gone, results)
+
+
+def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None:
+    removed, again = [], False
+    with visit.database.write() as connection:
+        for entry, result in zip(gone, results, strict=True):
+            if isinstance(result, ItemRef) or result.verdict is Verdict.GONE:
+                removed.append(entry.sync_key)
+            elif result.verdict is Verdict.CONFLICT:
+                again = True
+            elif visit.comes_later(result):
+                entries.restore(connection, entry)
+        entries.remove(connection, removed)
+    visit.count("deleted", len(removed))
+    stop_if_unknown(results)
+    if again:
+        raise PlanAgain
+
+
+def _restore(connection: Connection, before: Sequence[Entry]) -> None:
+    for entry in before:
+        entries.restore(connection, entry)

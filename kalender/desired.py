@@ -1,0 +1,195 @@
+"""What one calendar should show, from the mirror alone; nothing is written and nobody asked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from hashlib import blake2b
+
+from sqlalchemy import Connection
+
+from kalender.domain.model import Audience, Content, CourseKey, Semester, TeachingEvent
+from kalender.domain.plan import Entry, Plan, Wanted, make_plan
+from kalender.domain.render import RENDERING, Style, fingerprint, render
+from kalender.domain.timetable import (
+    Activity,
+    Capacity,
+    Event,
+    Rules,
+    Selected,
+    Teaching,
+    changes_at,
+    desired,
+    digest,
+    earliest_end,
+    last_day,
+    select,
+)
+from kalender.store import courses, entries, people, teaching
+from kalender.store.entries import CalendarRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Semesters:
+    """Which semesters are maintained: a list, or the current and the next one.
+
+    Either way also any in which entries of ours have not ended.
+    """
+
+    listed: tuple[str, ...] = ()
+
+    def at(self, connection: Connection, rules: Rules, now: datetime) -> frozenset[str]:
+        """Return TP's codes of the semesters maintained at an instant."""
+        current = Semester.of(now.astimezone(rules.zone).date())
+        named = self.listed or (current.code, current.next.code)
+        return frozenset(named) | entries.future_semesters(connection, now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarSettings:
+    """All of the configuration that decides what entries there are and what they say."""
+
+    rules: Mapping[Audience, Rules]  # for calendars of STUDENT and TEACHER; BOTH as the teacher
+    styles: Mapping[Audience, Style]
+    semesters: Semesters = field(default_factory=Semesters)
+
+    @property
+    def digest(self) -> str:
+        """Condense every setting, so that a changed one makes calendars differ."""
+        said = repr((RENDERING, sorted(self.rules.items()), sorted(self.styles.items())))
+        return blake2b(said.encode(), digest_size=8).hexdigest()
+
+    def rules_for(self, audience: Audience) -> Rules:
+        """Return the rules for a calendar of this audience."""
+        return self.rules[Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A calendar with all that decides it but the events themselves."""
+
+    row: CalendarRow
+    rules: Rules
+    teaching: Teaching
+    semesters: frozenset[str]
+    activities: tuple[Activity, ...]
+    selected: tuple[Selected, ...]
+    digest: str
+    changes_at: datetime | None
+    leaving: bool  # opted out: nothing is desired, and everything of ours goes
+
+
+def look(
+    connection: Connection, row: CalendarRow, settings: CalendarSettings, now: datetime
+) -> View:
+    """Return what decides a calendar now, and its digest, without reading events."""
+    rules = settings.rules_for(row.audience)
+    semesters = settings.semesters.at(connection, rules, now)
+    taught = _teaching(connection, row.person_id, semesters)
+    keys = {CourseKey(r.unit.course, r.unit.semester) for r in taught.registrations}
+    keys |= {CourseKey(r.unit.course, r.unit.semester) for r in taught.roles}
+    keys |= {CourseKey(key.course, key.semester) for key in taught.named_in}
+    activities = tuple(courses.activities(connection, keys))
+    selected = select(taught, activities, row.audience, rules, now)
+    leaving = people.opted_out(connection, row.person_id)
+    state = digest(
+        selected,
+        activities,
+        settings=settings.digest,
+        audience=row.audience,
+        last_day=last_day(rules, now),
+    )
+    return View(
+        row=row,
+        rules=rules,
+        teaching=taught,
+        semesters=semesters,
+        activities=activities,
+        selected=selected,
+        digest="left" if leaving else state,
+        changes_at=changes_at(taught, selected, activities, rules, now),
+        leaving=leaving,
+    )
+
+
+def _teaching(connection: Connection, person_id: int, semesters: frozenset[str]) -> Teaching:
+    facts = teaching.read(connection, person_id, semesters)
+    names = people.usernames(connection, person_id)
+    return Teaching(
+        registrations=facts.registrations,
+        placements=facts.placements,
+        roles=facts.roles,
+        usernames=names,
+        named_in=courses.named_in(connection, names, semesters),
+    )
+
+
+def wanted(
+    connection: Connection, view: View, settings: CalendarSettings, now: datetime
+) -> list[Wanted]:
+    """Return the desired events with what their entries should say, in time's order."""
+    if view.leaving:
+        return []
+    events = courses.events(
+        connection,
+        {each.activity for each in view.selected},
+        after=min(now, earliest_end(view.rules, now)),
+    )
+    shown = desired(view.selected, events, view.teaching.usernames, view.rules, now)
+    return [_wanted(event, settings.styles[event.audience], view.rules) for event in shown]
+
+
+def _wanted(event: Event, style: Style, rules: Rules) -> Wanted:
+    show_as = rules.unit_fallback if event.capacity is Capacity.UNIT_ROLE else None
+    content, print_ = _said(event.teaching, event.courses, style, show_as)
+    return Wanted(event=event, content=content, fingerprint=print_)
+
+
+@lru_cache(maxsize=50_000)
+def _said(
+    event: TeachingEvent, names: tuple[str, ...], style: Style, show_as: str | None
+) -> tuple[Content, str]:
+    """Render once for an event, audience and language, not once for each person."""
+    content = render(event, names, style)
+    if show_as == "free":
+        content = content.shown_as("free")
+    return content, fingerprint(content)
+
+
+def split(
+    found: list[Entry], view: View, now: datetime
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """Part the records into those that may be written and those that have ended.
+
+    What is open is never frozen; what belongs to semesters that are not maintained is neither.
+    Whoever leaves takes everything along, ended or not.
+    """
+    if view.leaving:
+        return tuple(found), ()
+    writable = [
+        entry
+        for entry in found
+        if entry.open or (entry.ends_at > now and _maintained(entry, view))
+    ]
+    known = {entry.sync_key for entry in writable}
+    ended = [e for e in found if e.sync_key not in known and e.ends_at <= now]
+    return tuple(writable), tuple(ended)
+
+
+def _maintained(entry: Entry, view: View) -> bool:
+    return not entry.activity.semester or entry.activity.semester in view.semesters
+
+
+def preview(
+    connection: Connection,
+    calendar_id: int,
+    settings: CalendarSettings,
+    now: datetime,
+) -> tuple[View, Plan] | None:
+    """Return what would be written to a calendar now; changes nothing, asks nobody."""
+    row = entries.load(connection, calendar_id)
+    if row is None:
+        return None
+    view = look(connection, row, settings, now)
+    standing, ended = split(entries.of_calendar(connection, calendar_id), view, now)
+    return view, make_plan(wanted(connection, view, settings, now), standing, ended)

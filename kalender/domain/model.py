@@ -1,0 +1,266 @@
+"""The words of the field as values: frozen, valid once built, compared by what they say.
+
+Norwegian wire names end at the adapters; DESIGN: emne = course, undervisningsaktivitet =
+teaching activity, undervisningsmelding = registration, plassering på parti = placement.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from enum import IntEnum, StrEnum
+from typing import NamedTuple
+
+NORWEGIAN = {"VÅR": "v", "HØST": "h"}
+
+
+class Season(IntEnum):
+    """Spring comes before autumn, so that semesters sort in time."""
+
+    SPRING = 1
+    AUTUMN = 2
+
+    @property
+    def letter(self) -> str:
+        """TP's letter: `v` or `h`."""
+        return "v" if self is Season.SPRING else "h"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Semester:
+    """A half-year of teaching: FS (2025, HØST) = TP `25h`."""
+
+    year: int
+    season: Season
+
+    @property
+    def code(self) -> str:
+        """TP's code, `25h`."""
+        return f"{self.year % 100:02d}{self.season.letter}"
+
+    @property
+    def term(self) -> str:
+        """FS' word, `VÅR` or `HØST`."""
+        return "VÅR" if self.season is Season.SPRING else "HØST"
+
+    @property
+    def next(self) -> "Semester":
+        """The semester after this."""
+        if self.season is Season.SPRING:
+            return Semester(self.year, Season.AUTUMN)
+        return Semester(self.year + 1, Season.SPRING)
+
+    @classmethod
+    def parse(cls, code: str) -> "Semester":
+        """Read TP's code; ValueError where it is none."""
+        if len(code) != 3 or not code[:2].isdecimal() or code[2].lower() not in "vh":  # noqa: PLR2004
+            raise ValueError(code)
+        season = Season.SPRING if code[2].lower() == "v" else Season.AUTUMN
+        return cls(2000 + int(code[:2]), season)
+
+    @classmethod
+    def from_fs(cls, year: int, term: str) -> "Semester":
+        """Read FS' pair; ValueError for its other terms (SOM, VIT), which TP does not plan."""
+        if term not in NORWEGIAN:
+            raise ValueError(term)
+        return cls(year, Season.SPRING if term == "VÅR" else Season.AUTUMN)
+
+    @classmethod
+    def of(cls, day: date) -> "Semester":
+        """The semester a day belongs to: January to July is spring."""
+        return cls(day.year, Season.SPRING if day.month <= 7 else Season.AUTUMN)  # noqa: PLR2004
+
+
+class CourseKey(NamedTuple):
+    """A course in one semester: what TP is asked for. `semester` is TP's code."""
+
+    course: str
+    semester: str
+
+    def __str__(self) -> str:
+        return f"{self.course} {self.semester}"
+
+
+class UnitKey(NamedTuple):
+    """A teaching unit: a course's version in one semester and term number."""
+
+    course: str
+    version: str
+    semester: str
+    term_number: int
+
+
+class ActivityKey(NamedTuple):
+    """A teaching activity: FS `aktivitet` = TP `actid`, within its unit."""
+
+    course: str
+    version: str
+    semester: str
+    term_number: int
+    actid: str
+
+    @property
+    def unit(self) -> UnitKey:
+        """The teaching unit it belongs to."""
+        return UnitKey(*self[:4])
+
+
+class Audience(StrEnum):
+    """Whom a calendar, or a rendering, is for."""
+
+    STUDENT = "student"
+    TEACHER = "teacher"
+    BOTH = "both"
+
+
+class Status(StrEnum):
+    """What TP says of an event; anything but its two known words is UNKNOWN."""
+
+    ACTIVE = "active"
+    CANCELLED = "cancelled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staff:
+    """Somebody TP names as teaching an event; `username` may be unknown to us, or empty."""
+
+    username: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Where an event takes place; `url` is a map (or empty), digital rooms are no place."""
+
+    room_id: str
+    name: str
+    building: str = ""
+    url: str = ""
+    digital: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A named address: a recording, a text."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachingEvent:
+    """One event as TP told it. `None` means *not told*, which is never *no*.
+
+    `starts_at` and `ends_at` are aware UTC. Texts are clean (no HTML). `doubt` is set by the
+    mirror: TP's last word on this event could not be used, so what stands stays and nothing
+    new is created. `missing` likewise: gone from an answer that lost too much.
+    """
+
+    activity: ActivityKey
+    event_id: str
+    starts_at: datetime
+    ends_at: datetime
+    status: Status = Status.ACTIVE
+    plenary: bool | None = None
+    staff: tuple[Staff, ...] | None = None
+    method: str = ""
+    method_name: str = ""
+    title: str = ""
+    summary: str = ""
+    curriculum: str = ""
+    compulsory: bool = False
+    rooms: tuple[Room, ...] = ()
+    alerts: tuple[str, ...] = ()
+    resources: tuple[Link, ...] = ()
+    doubt: bool = False
+    missing: bool = False
+
+    def flagged(self, *, doubt: bool, missing: bool) -> "TeachingEvent":
+        """Return the same event with the mirror's flags."""
+        return replace(self, doubt=doubt, missing=missing)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BadEvent:
+    """An event in an answer that cannot be read; the ids are there where they could be."""
+
+    reason: str
+    actid: str | None = None
+    event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseAnswer:
+    """TP's answer for one course: a whole, never a part. `published` None = not told.
+
+    `events` are those of this institution's own teaching; `skipped` counts ids that match
+    `tp.skip`, `bad` lists what could not be read.
+    """
+
+    key: CourseKey
+    published: bool | None
+    events: tuple[TeachingEvent, ...]
+    bad: tuple[BadEvent, ...] = ()
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A student on a course. `offer_status` None = not told."""
+
+    unit: UnitKey
+    offer_status: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeachingRole:
+    """A person's role on an activity (`actid`), or on the unit as a whole (`actid` None).
+
+    The period is whole local days, both ends included; None = open.
+    """
+
+    number: int
+    role: str
+    unit: UnitKey
+    actid: str | None = None
+    starts_on: date | None = None
+    ends_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What FS says of a person beside teaching. `None` = not told (ids alone)."""
+
+    fs_number: int
+    username: str | None = None
+    mail: tuple[tuple[str, str], ...] | None = None  # (type, address), as FS orders them
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFacts:
+    """All that FS says of one person in the semesters asked for."""
+
+    account: Account
+    registrations: tuple[Registration, ...] = ()
+    placements: tuple[ActivityKey, ...] = ()
+    roles: tuple[TeachingRole, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What an entry says. Times are aware UTC; `body` is HTML, our marked block alone.
+
+    `reminder_minutes` and `categories` are set at creation and the user's afterwards.
+    """
+
+    subject: str
+    body: str
+    location: str
+    starts_at: datetime
+    ends_at: datetime
+    show_as: str  # "busy" | "free" | "tentative" | "oof" | "elsewhere"
+    reminder_minutes: int | None = None
+    categories: tuple[str, ...] = ()
+
+    def shown_as(self, show_as: str) -> "Content":
+        """Return the same with another show-as."""
+        return replace(self, show_as=show_as)

@@ -1,0 +1,248 @@
+"""From what is desired and what we recorded to the creates, updates and deletes between them.
+
+A plan is data: it can be shown, guarded and then applied. Ended entries and those of semesters
+that are not maintained are never given to `make_plan`, so that nothing here can touch them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+
+from kalender.domain.model import ActivityKey, Content
+from kalender.domain.render import changed_fields
+from kalender.domain.timetable import Event
+
+
+class EntryStatus(StrEnum):
+    """How sure we are of an entry, as the table says it."""
+
+    INTENDED = "intended"  # written ahead; the create's outcome is not known
+    LIVE = "live"
+    DELETING = "deleting"  # written ahead; the delete's outcome is not known
+    REFUSED = "refused"  # Exchange never takes this content
+    DECLINED = "declined"  # put back too often
+    ABANDONED = "abandoned"  # the key was not found: it was never created
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What we recorded of one entry. `fingerprint` None: its content is not known for sure."""
+
+    sync_key: str
+    event_id: str
+    activity: ActivityKey
+    status: EntryStatus
+    starts_at: datetime
+    ends_at: datetime
+    item_id: str | None = None
+    change_key: str | None = None
+    fingerprint: str | None = None
+    held_by: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the outcome of a request about it is unknown."""
+        unsure = self.status in (EntryStatus.INTENDED, EntryStatus.DELETING)
+        return unsure or (self.status is EntryStatus.LIVE and self.fingerprint is None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A desired event with what its entry should say."""
+
+    event: Event
+    content: Content
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Create:
+    """Make an entry for an event that has none."""
+
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Make an entry say what its event says; `fields` are those that differ."""
+
+    entry: Entry
+    wanted: Wanted
+    fields: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delete:
+    """Take an entry away whose event is gone."""
+
+    entry: Entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that is to be done for one calendar, each list in a total order.
+
+    Without a request: `renamed` are entries that already say what is wanted but under another
+    event id, `freed` those held back from deletion that are desired again, `forgotten` records
+    of what is not in the calendar and is not wanted as it was.
+    """
+
+    creates: tuple[Create, ...] = ()
+    updates: tuple[Update, ...] = ()
+    deletes: tuple[Delete, ...] = ()
+    renamed: tuple[tuple[Entry, Wanted], ...] = ()
+    freed: tuple[Entry, ...] = ()
+    forgotten: tuple[Entry, ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing needs to be requested."""
+        return not (self.creates or self.updates or self.deletes)
+
+
+def make_plan(wanted: Sequence[Wanted], entries: Sequence[Entry], ended: Sequence[Entry]) -> Plan:
+    """Return the least that makes the entries say what is wanted.
+
+    `entries` are those that may be written; `ended` only keep what has ended from being created
+    a second time. An entry follows its event: by event id first, then the leftovers of one
+    activity are paired, the same week and the nearest time first, so that a move is an update.
+    """
+    pairs, lone_wanted, lone_entries = _match(_not_ended_twice(wanted, ended), entries)
+    creates = [Create(wanted=w) for w in lone_wanted if not w.event.standing_only]
+    deletes = [Delete(entry=e) for e in lone_entries if _is_there(e)]
+    updates, renamed = [], []
+    for each, entry in pairs:
+        fields = _differing(entry, each)
+        if fields:
+            updates.append(Update(entry=entry, wanted=each, fields=fields))
+        elif entry.event_id != each.event.event_id:
+            renamed.append((entry, each))
+    return Plan(
+        creates=tuple(sorted(creates, key=lambda c: _time_of(c.wanted))),
+        updates=tuple(sorted(updates, key=lambda u: _entry_time(u.entry))),
+        deletes=tuple(sorted(deletes, key=lambda d: _entry_time(d.entry))),
+        renamed=tuple(sorted(renamed, key=lambda pair: _entry_time(pair[0]))),
+        freed=tuple(entry for _, entry in pairs if entry.held_by is not None),
+        forgotten=tuple(entry for entry in lone_entries if _is_nowhere(entry)),
+    )
+
+
+def _is_there(entry: Entry) -> bool:
+    return entry.item_id is not None and entry.status is not EntryStatus.DECLINED
+
+
+def _is_nowhere(entry: Entry) -> bool:
+    return not _is_there(entry) and entry.status is not EntryStatus.INTENDED
+
+
+def _time_of(wanted: Wanted) -> tuple[datetime, str]:
+    return (wanted.content.starts_at, wanted.event.event_id)
+
+
+def _entry_time(entry: Entry) -> tuple[datetime, str]:
+    return (entry.starts_at, entry.sync_key)
+
+
+def _not_ended_twice(wanted: Sequence[Wanted], ended: Sequence[Entry]) -> list[Wanted]:
+    """Leave out ended events that an ended entry already shows."""
+    shown = {(e.event_id, e.starts_at) for e in ended}
+    shown |= {(e.activity, e.starts_at) for e in ended}
+    return [
+        w
+        for w in wanted
+        if (w.event.event_id, w.content.starts_at) not in shown
+        and (w.event.teaching.activity, w.content.starts_at) not in shown
+    ]
+
+
+def _differing(entry: Entry, wanted: Wanted) -> frozenset[str]:
+    if entry.status is EntryStatus.DECLINED or entry.fingerprint == wanted.fingerprint:
+        return frozenset()
+    return changed_fields(entry.fingerprint or "", wanted.fingerprint)
+
+
+Pairs = list[tuple[Wanted, Entry]]
+
+
+def _match(
+    wanted: Sequence[Wanted], entries: Sequence[Entry]
+) -> tuple[Pairs, list[Wanted], list[Entry]]:
+    pairs, lone_wanted, lone_entries = _by_event_id(wanted, entries)
+    moved, lone_wanted, lone_entries = _by_activity(lone_wanted, lone_entries)
+    return pairs + moved, lone_wanted, lone_entries
+
+
+def _by_event_id(
+    wanted: Sequence[Wanted], entries: Sequence[Entry]
+) -> tuple[Pairs, list[Wanted], list[Entry]]:
+    standing: dict[str, list[Entry]] = defaultdict(list)
+    for entry in sorted(entries, key=_entry_time):
+        if entry.status in _STANDING:
+            standing[entry.event_id].append(entry)
+    pairs: Pairs = []
+    alone = []
+    for each in sorted(wanted, key=_time_of):
+        same = standing.get(each.event.event_id, [])
+        fit = [entry for entry in same if _stands_for(entry, each)]
+        if fit:
+            pairs.append((each, min(fit, key=lambda e: _distance(each, e))))
+        else:
+            alone.append(each)
+    taken = {entry.sync_key for _, entry in pairs}
+    return pairs, alone, [entry for entry in entries if entry.sync_key not in taken]
+
+
+def _by_activity(
+    wanted: Sequence[Wanted], entries: Sequence[Entry]
+) -> tuple[Pairs, list[Wanted], list[Entry]]:
+    movable: dict[ActivityKey, list[Entry]] = defaultdict(list)
+    for entry in entries:
+        if entry.status is EntryStatus.LIVE:
+            movable[entry.activity].append(entry)
+    candidates = sorted(
+        (
+            (_distance(each, entry), _time_of(each), _entry_time(entry), each, entry)
+            for each in wanted
+            for entry in movable.get(each.event.teaching.activity, ())
+        ),
+        key=lambda candidate: candidate[:3],
+    )
+    pairs: Pairs = []
+    events, keys = set(), set()
+    for *_, each, entry in candidates:
+        if each.event.event_id not in events and entry.sync_key not in keys:
+            pairs.append((each, entry))
+            events.add(each.event.event_id)
+            keys.add(entry.sync_key)
+    return (
+        pairs,
+        [each for each in wanted if each.event.event_id not in events],
+        [entry for entry in entries if entry.sync_key not in keys],
+    )
+
+
+_STANDING = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
+"""A row whose delete may have happened, or that never came to be, stands for nothing."""
+
+
+def _stands_for(entry: Entry, wanted: Wanted) -> bool:
+    """What Exchange refused to create stands in the way only until its content changes."""
+    never_made = entry.status is EntryStatus.REFUSED and entry.item_id is None
+    return not never_made or entry.fingerprint == wanted.fingerprint
+
+
+def _distance(wanted: Wanted, entry: Entry) -> tuple[bool, timedelta]:
+    apart = abs(wanted.content.starts_at - entry.starts_at)
+    return (_week(wanted.content.starts_at) != _week(entry.starts_at), apart)
+
+
+def _week(moment: datetime) -> date:
+    return moment.date() - timedelta(days=moment.weekday())
+
+
+def hold(plan: Plan, held: Iterable[str]) -> Plan:
+    """Return the plan without the deletes of these sync keys."""
+    keys = frozenset(held)
+    return replace(plan, deletes=tuple(d for d in plan.deletes if d.entry.sync_key not in keys))

@@ -1,0 +1,384 @@
+"""Who sees what and when: from facts about a person and their courses to the events desired.
+
+Two steps, so that a calendar to which nothing happened costs no reading of events: `select` says
+which activities concern a calendar and in which capacity, `digest` condenses their state, and
+only where that differs does `desired` look at the events themselves.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from enum import IntEnum
+from hashlib import blake2b
+from zoneinfo import ZoneInfo
+
+from kalender.domain.model import (
+    ActivityKey,
+    Audience,
+    Registration,
+    Status,
+    TeachingEvent,
+    TeachingRole,
+)
+
+
+class Capacity(IntEnum):
+    """Why an activity concerns somebody; the lower, the closer."""
+
+    NAMED = 1  # TP names them in the event
+    ROLE = 2  # a counted role on the activity, for events that name nobody
+    UNIT_ROLE = 3  # a counted role on the unit alone, where configured
+    PLACED = 4
+    SOLE = 5  # the only group of its kind, and nobody is placed on it
+    PLENARY = 6
+
+    @property
+    def audience(self) -> Audience:
+        """For whom an event seen in this capacity is rendered."""
+        return Audience.TEACHER if self <= Capacity.UNIT_ROLE else Audience.STUDENT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The institution's settings that decide who sees what."""
+
+    zone: ZoneInfo
+    accepted_offer_statuses: frozenset[str] = frozenset({"I", "S"})
+    believe_offer_status: bool = True  # False: every registration counts
+    teaching_roles: frozenset[str] = frozenset({"LÆRER"})
+    sole_group: bool = True
+    unit_fallback: str | None = None  # None, "free" or "busy"
+    past_days: int = 0
+    future_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Teaching:
+    """What the mirror holds of one person, in the semesters that are maintained."""
+
+    registrations: tuple[Registration, ...] = ()
+    placements: frozenset[ActivityKey] = frozenset()
+    roles: tuple[TeachingRole, ...] = ()
+    usernames: frozenset[str] = frozenset()
+    named_in: frozenset[ActivityKey] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity:
+    """One activity as the mirror holds it, without its events.
+
+    `placed` None: the placements of the semester were never read completely.
+    """
+
+    key: ActivityKey
+    method: str
+    has_plenary: bool
+    has_group: bool
+    digest: str
+    days: Mapping[str, str] = field(default_factory=dict)  # ISO day -> digest
+    published: bool = True
+    placed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """An activity that concerns a calendar. Not `sure`: what stands stays, nothing is created."""
+
+    activity: ActivityKey
+    capacity: Capacity
+    sure: bool
+    ends_on: date | None = None  # of the role
+
+    @property
+    def rank(self) -> tuple[ActivityKey, Capacity, bool, date]:
+        """A total order."""
+        return (self.activity, self.capacity, not self.sure, self.ends_on or date.max)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One desired meeting. `standing_only`: it may stay and follow, but is not created."""
+
+    teaching: TeachingEvent
+    audience: Audience
+    courses: tuple[str, ...]
+    capacity: Capacity
+    standing_only: bool = False
+
+    @property
+    def event_id(self) -> str:
+        """TP's id of the event, unique within the calendar."""
+        return self.teaching.event_id
+
+
+# -- which activities ----------------------------------------------------------------------------
+
+
+def select(
+    person: Teaching,
+    activities: Sequence[Activity],
+    audience: Audience,
+    rules: Rules,
+    now: datetime,
+) -> tuple[Selected, ...]:
+    """Return what concerns a calendar of this audience, in a total order."""
+    chosen: set[Selected] = set()
+    if audience is not Audience.TEACHER:
+        chosen.update(_as_student(person, activities, rules))
+    if audience is not Audience.STUDENT:
+        chosen.update(_as_teacher(person, activities, rules, now))
+    return tuple(sorted(chosen, key=lambda each: each.rank))
+
+
+def _as_student(
+    person: Teaching, activities: Sequence[Activity], rules: Rules
+) -> Iterable[Selected]:
+    counted = {
+        r.unit: sure for r in person.registrations if (sure := _counts(r, rules)) is not None
+    }
+    sole = sole_groups(activities) if rules.sole_group else frozenset()
+    for each in activities:
+        sure = counted.get(each.key.unit)
+        if sure is None:
+            continue
+        sure = sure and each.published
+        if each.has_plenary:
+            yield Selected(activity=each.key, capacity=Capacity.PLENARY, sure=sure)
+        if each.key in person.placements:
+            yield Selected(activity=each.key, capacity=Capacity.PLACED, sure=sure)
+        elif each.key in sole and each.placed is not True:
+            known = each.placed is not None
+            yield Selected(activity=each.key, capacity=Capacity.SOLE, sure=sure and known)
+
+
+def _counts(registration: Registration, rules: Rules) -> bool | None:
+    """True: accepted. False: not told. None: does not count."""
+    if not rules.believe_offer_status:
+        return True
+    if registration.offer_status is None:
+        return False
+    return True if registration.offer_status in rules.accepted_offer_statuses else None
+
+
+def sole_groups(activities: Iterable[Activity]) -> frozenset[ActivityKey]:
+    """Return the groups that are the only one of their kind in course and term."""
+    kinds: dict[tuple[str, str, int, str], set[ActivityKey]] = defaultdict(set)
+    for each in activities:
+        if each.has_group:
+            key = each.key
+            kinds[key.course, key.semester, key.term_number, each.method].add(key)
+    return frozenset(next(iter(keys)) for keys in kinds.values() if len(keys) == 1)
+
+
+def _as_teacher(
+    person: Teaching, activities: Sequence[Activity], rules: Rules, now: datetime
+) -> Iterable[Selected]:
+    for each in activities:
+        if each.key in person.named_in:
+            yield Selected(activity=each.key, capacity=Capacity.NAMED, sure=each.published)
+        for role in counted_roles(person.roles, rules):
+            capacity = _role_capacity(role, each.key, rules)
+            if capacity is not None and has_begun(role, rules, now):
+                yield Selected(
+                    activity=each.key,
+                    capacity=capacity,
+                    sure=each.published,
+                    ends_on=role.ends_on,
+                )
+
+
+def counted_roles(roles: Iterable[TeachingRole], rules: Rules) -> list[TeachingRole]:
+    """Return the roles that make somebody a teacher."""
+    return [role for role in roles if role.role in rules.teaching_roles]
+
+
+def _role_capacity(role: TeachingRole, key: ActivityKey, rules: Rules) -> Capacity | None:
+    if role.unit != key.unit:
+        return None
+    if role.actid is None:
+        return Capacity.UNIT_ROLE if rules.unit_fallback else None
+    return Capacity.ROLE if role.actid == key.actid else None
+
+
+def has_begun(role: TeachingRole, rules: Rules, now: datetime) -> bool:
+    """Whether the first day of the role's period is here, in local time."""
+    return role.starts_on is None or role.starts_on <= now.astimezone(rules.zone).date()
+
+
+# -- the digest ----------------------------------------------------------------------------------
+
+
+def fold(days: Mapping[str, str]) -> str:
+    """Condense an activity's days into its digest."""
+    return blake2b(repr(sorted(days.items())).encode(), digest_size=8).hexdigest()
+
+
+def digest(
+    selected: Sequence[Selected],
+    activities: Iterable[Activity],
+    *,
+    settings: str,
+    audience: Audience,
+    last_day: date | None,
+) -> str:
+    """Condense all that decides a calendar but time passing.
+
+    Equal digests now and then mean: desired now = desired then, less what has ended.
+    """
+    known = {each.key: each for each in activities}
+    hasher = blake2b(f"{settings}|{audience.value}".encode(), digest_size=16)
+    for each in selected:
+        state = _within(known[each.activity], last_day)
+        parts = (each.activity, each.capacity.value, each.sure, each.ends_on, state)
+        hasher.update(repr(parts).encode())
+    return hasher.hexdigest()
+
+
+def _within(activity: Activity, last_day: date | None) -> str:
+    """The activity's digest up to and including the last day of the window."""
+    if last_day is None or not activity.days or max(activity.days) <= last_day.isoformat():
+        return activity.digest
+    return fold({d: v for d, v in activity.days.items() if d <= last_day.isoformat()})
+
+
+# -- the window -----------------------------------------------------------------------------------
+
+
+def last_day(rules: Rules, now: datetime) -> date | None:
+    """Return the last local day whose events are let in; None: all that is published."""
+    if rules.future_days is None:
+        return None
+    return now.astimezone(rules.zone).date() + timedelta(days=rules.future_days)
+
+
+def earliest_end(rules: Rules, now: datetime) -> datetime:
+    """Return the instant after which an event must end to be created."""
+    if not rules.past_days:
+        return now
+    return midnight(now.astimezone(rules.zone).date() - timedelta(days=rules.past_days), rules.zone)
+
+
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """Return the instant a local day begins, in UTC."""
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def changes_at(
+    person: Teaching,
+    selected: Sequence[Selected],
+    activities: Iterable[Activity],
+    rules: Rules,
+    now: datetime,
+) -> datetime | None:
+    """Return the next instant at which time alone changes the calendar: a local midnight."""
+    today = now.astimezone(rules.zone).date()
+    days = [
+        role.starts_on
+        for role in counted_roles(person.roles, rules)
+        if role.starts_on is not None and role.starts_on > today
+    ]
+    bound = last_day(rules, now)
+    if bound is not None and rules.future_days is not None:
+        chosen = {each.activity for each in selected}
+        later = [
+            day
+            for each in activities
+            if each.key in chosen
+            for day in each.days
+            if day > bound.isoformat()
+        ]
+        days.extend(date.fromisoformat(d) - timedelta(days=rules.future_days) for d in later)
+    return midnight(min(days), rules.zone) if days else None
+
+
+# -- the events -----------------------------------------------------------------------------------
+
+
+def desired(
+    selected: Sequence[Selected],
+    events: Iterable[TeachingEvent],
+    usernames: frozenset[str],
+    rules: Rules,
+    now: datetime,
+) -> tuple[Event, ...]:
+    """Return the events a calendar should show, one for each event id, in time's order."""
+    by_activity: dict[ActivityKey, list[Selected]] = defaultdict(list)
+    for each in selected:
+        by_activity[each.activity].append(each)
+    seen: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        if _in_window(event, rules, now):
+            for each in by_activity.get(event.activity, ()):
+                standing = _sees(event, each, usernames, rules)
+                if standing is not None:
+                    seen[event.event_id].append(_event(event, each, standing))
+    return tuple(sorted((_once(same) for same in seen.values()), key=_in_time))
+
+
+def _in_time(event: Event) -> tuple[datetime, str]:
+    return (event.teaching.starts_at, event.event_id)
+
+
+def _in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:
+    if event.ends_at <= earliest_end(rules, now):
+        return False
+    bound = last_day(rules, now)
+    return bound is None or event.starts_at.astimezone(rules.zone).date() <= bound
+
+
+def _sees(
+    event: TeachingEvent, each: Selected, usernames: frozenset[str], rules: Rules
+) -> bool | None:
+    """None: does not see it. True: may keep it but not get it. False: gets it."""
+    match each.capacity:
+        case Capacity.PLENARY:
+            told = event.plenary
+        case Capacity.PLACED | Capacity.SOLE:
+            told = True
+        case Capacity.NAMED:
+            told = any(staff.username in usernames for staff in event.staff or ())
+        case Capacity.ROLE | Capacity.UNIT_ROLE:
+            told = _falls_to_role(event, each, rules)
+    if told is False:
+        return None
+    return told is None or event.doubt or not each.sure or event.status is Status.UNKNOWN
+
+
+def _falls_to_role(event: TeachingEvent, each: Selected, rules: Rules) -> bool | None:
+    day = event.starts_at.astimezone(rules.zone).date()
+    if each.ends_on is not None and day > each.ends_on:
+        return False
+    return None if event.staff is None else not event.staff
+
+
+def _event(event: TeachingEvent, each: Selected, standing: bool) -> Event:  # noqa: FBT001
+    return Event(
+        teaching=event,
+        audience=each.capacity.audience,
+        courses=(event.activity.course,),
+        capacity=each.capacity,
+        standing_only=standing,
+    )
+
+
+def _once(same: Sequence[Event]) -> Event:
+    """One of the events that share an id: active, for the teacher, own activity, lowest."""
+    best = min(same, key=_closeness)
+    return Event(
+        teaching=best.teaching,
+        audience=best.audience,
+        courses=tuple(sorted({each.teaching.activity.course for each in same})),
+        capacity=best.capacity,
+        standing_only=all(each.standing_only for each in same),
+    )
+
+
+def _closeness(event: Event) -> tuple[bool, bool, Capacity, ActivityKey]:
+    teaching = event.teaching
+    return (
+        teaching.status is not Status.ACTIVE,
+        event.audience is not Audience.TEACHER,
+        event.capacity if event.capacity is not Capacity.SOLE else Capacity.PLACED,
+        teaching.activity,
+    )

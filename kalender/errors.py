@@ -1,0 +1,89 @@
+"""Every error Kalender raises on purpose; whatever else arrives is a bug.
+
+KalenderError
+├── ConfigError            the operator's settings; one line, exit code 2
+├── NotificationError      this message can't be understood; it is kept, with the reason
+├── ClaimLost              the claim is no longer ours: stop at once, write nothing more
+├── NeighbourError         a neighbour is away or refuses us: nobody's fault here, all pause
+│   ├── NeighbourUnavailable   refused, timed out, 502-504, 429 that names nobody
+│   └── NeighbourRefused       our credentials or rights (401, 403)
+├── TransientError         this work only, and later: retried with backoff
+│   ├── OutcomeUnknown     the request may or may not have been carried out
+│   └── NotSent            the time to send had passed; nothing left this machine
+└── PermanentError         this work only, until somebody mends it: parked with these words
+    ├── BadSourceData      a source answered what cannot be read
+    ├── NotFoundInSource   a source does not know this key
+    ├── MailboxMissing     Exchange does not know the mailbox, or no longer
+    └── UnsafePlan         a guard holds this plan back
+"""
+
+from datetime import timedelta
+
+
+class KalenderError(Exception):
+    """The base of all errors raised on purpose."""
+
+
+class ConfigError(KalenderError):
+    """The configuration cannot be used; the text names the key and the remedy."""
+
+
+class NotificationError(KalenderError):
+    """A message from the broker names no subject we understand; the text says why."""
+
+
+class ClaimLost(KalenderError):
+    """The claim was taken over or ran out; nothing may be written under it any more."""
+
+
+class NeighbourError(KalenderError):
+    """A neighbour as a whole is away; `retry_after` is its own word on when, if it said."""
+
+    def __init__(self, neighbour: str, text: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(text)
+        self.neighbour = neighbour
+        self.retry_after = retry_after
+
+
+class NeighbourUnavailable(NeighbourError):
+    """Connection refused, a timeout of an idempotent read, 502-504 or a general 429."""
+
+
+class NeighbourRefused(NeighbourError):
+    """The neighbour does not accept our credentials or rights."""
+
+
+class TransientError(KalenderError):
+    """This piece of work failed now and may succeed later; `retry_after` as the server said."""
+
+    def __init__(self, text: str, *, retry_after: timedelta | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
+
+
+class OutcomeUnknown(TransientError):
+    """A changing request was sent and no readable answer came: it may have been carried out."""
+
+
+class NotSent(TransientError):
+    """`send_seconds` had passed before the request left; it was certainly not carried out."""
+
+
+class PermanentError(KalenderError):
+    """This piece of work cannot succeed until somebody mends something; the text says what."""
+
+
+class BadSourceData(PermanentError):
+    """A source answered something that cannot be read."""
+
+
+class NotFoundInSource(PermanentError):
+    """A source does not know the key it was asked for (404)."""
+
+
+class MailboxMissing(PermanentError):
+    """Exchange does not know this mailbox, or does not let it be opened."""
+
+
+class UnsafePlan(PermanentError):
+    """A guard holds the plan back."""

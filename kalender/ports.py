@@ -1,0 +1,193 @@
+"""What the services know of the outside: two sources and the calendars, as small protocols."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from kalender.domain.model import (
+    Account,
+    ActivityKey,
+    Content,
+    CourseAnswer,
+    CourseKey,
+    PersonFacts,
+    Registration,
+    Semester,
+    TeachingRole,
+    UnitKey,
+)
+
+
+class Timetables(Protocol):
+    """TP. Every method raises NeighbourError, BadSourceData or TransientError; never "empty"."""
+
+    def course(self, key: CourseKey) -> CourseAnswer:
+        """Return one course's whole answer: one request."""
+        ...
+
+    def courses(self, semester: Semester) -> Sequence[str]:
+        """Return the codes of all courses TP plans in a semester: one request."""
+        ...
+
+    def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
+        """Return the courses that TP says changed since: one request."""
+        ...
+
+
+class Students(Protocol):
+    """FS. Every method raises NeighbourError, BadSourceData or TransientError; never "empty"."""
+
+    def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
+        """Return all that FS says of a person; NotFoundInSource where FS knows none such.
+
+        Registrations of other institutions and of `tp.skip` are left out. Reading is complete:
+        what the answer lacks, FS does not hold.
+        """
+        ...
+
+    def find_username(self, username: str) -> int | None:
+        """Return the FS number of an account, where FS can be asked so."""
+        ...
+
+    def offer_status(self, fs_number: int, unit: UnitKey) -> str | None:
+        """Ask for one registration singly; None where even that does not tell."""
+        ...
+
+    def accounts(self) -> Iterator[Sequence[Account]]:
+        """Read all persons by collection, a page at a time."""
+        ...
+
+    def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
+        """Read all registrations of a semester by collection: (FS number, registration)."""
+        ...
+
+    def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
+        """Read all placements of a semester by collection."""
+        ...
+
+    def roles(self, semester: Semester) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
+        """Read all teaching roles of a semester by collection."""
+        ...
+
+
+class Verdict(StrEnum):
+    """What one item's refusal within a batch means."""
+
+    GONE = "gone"  # the item is not there (any more)
+    CONFLICT = "conflict"  # a newer change key than the one we read: read again
+    REFUSED = "refused"  # Exchange never takes this content
+    LATER = "later"  # transient: this item was certainly not written, try again later
+    UNKNOWN = "unknown"  # ErrorTimeoutExpired, ErrorInternalServerError: may have been written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemRef:
+    """An item as Exchange names it now."""
+
+    item_id: str
+    change_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemError:
+    """One item's refusal: the class name of Exchange's error, never its text."""
+
+    code: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """What to create; `sync_key` goes onto the item and is never used twice."""
+
+    sync_key: str
+    content: Content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryChange:
+    """What to change on one item: None = leave as it is. `release` takes our key off.
+
+    `change_key` None overwrites whatever is there; otherwise a newer one is a CONFLICT.
+    """
+
+    item_id: str
+    change_key: str | None = None
+    subject: str | None = None
+    body: str | None = None
+    location: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    show_as: str | None = None
+    release: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryState:
+    """An item read by id. All but the reference is None where only change keys were asked for."""
+
+    ref: ItemRef
+    sync_key: str | None = None
+    subject: str | None = None
+    body: str | None = None  # HTML, as Exchange stores it now
+    location: str | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    show_as: str | None = None
+    meeting: bool | None = None  # has attendees or is an online meeting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundItem:
+    """An item found by key; `created_at` decides which of several is the oldest."""
+
+    ref: ItemRef
+    sync_key: str
+    created_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+
+
+class Calendars(Protocol):
+    """One Exchange. Nothing is ever asked or written but items by id and finds by our key.
+
+    Results stand in the order of what was asked, one for each. At most `batch` items a call
+    for writes, 100 for reads. `send_by` is `time.monotonic()` seconds: a request not on the wire
+    by then raises NotSent. Raises OutcomeUnknown where no readable answer came, NeighbourError
+    for what concerns all mailboxes, TransientError or PermanentError for what concerns this one.
+    """
+
+    batch: int
+
+    def create(
+        self, mailbox: str, entries: Sequence[NewEntry], *, send_by: float
+    ) -> Sequence[ItemRef | ItemError]:
+        """Create plain appointments in the mailbox's calendar: one CreateItem."""
+        ...
+
+    def update(
+        self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
+    ) -> Sequence[ItemRef | ItemError]:
+        """Change the named fields only: one UpdateItem.
+
+        All changes carry a change key (NeverOverwrite) or none does (AlwaysOverwrite).
+        """
+        ...
+
+    def delete(
+        self, mailbox: str, items: Sequence[ItemRef], *, hard: bool, send_by: float
+    ) -> Sequence[ItemRef | ItemError]:
+        """Delete by id and change key (empty key: whatever is there): one DeleteItem."""
+        ...
+
+    def get(
+        self, mailbox: str, item_ids: Sequence[str], *, fields: bool
+    ) -> Sequence[EntryState | ItemError]:
+        """Read items by id; without `fields` only their change keys: one GetItem."""
+        ...
+
+    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+        """Find exactly these keys (None: every item with our property) in the calendar folder."""
+        ...

@@ -1,0 +1,181 @@
+"""Make one calendar right: desired, plan, guard, write ahead, apply, record.
+
+The one path that writes calendars. Every request that changes something is preceded by one
+transaction that renews the claim and writes down what may be about to happen, and followed by one
+that records what is known of it. Whatever dies between the two leaves rows that say what is
+uncertain; the next visit settles those before it plans anything.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from kalender.apply import apply
+from kalender.desired import View, look, split, wanted
+from kalender.domain.plan import Entry, Plan, make_plan
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import (
+    MailboxMissing,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+    UnsafePlan,
+)
+from kalender.settle import look_up_everything, settle_intended
+from kalender.store import dirty, entries, people
+from kalender.store.dirty import Claim
+from kalender.store.entries import CalendarRow
+from kalender.verify import verify
+from kalender.visit import Means, PlanAgain, Visit
+
+log = structlog.get_logger()
+ROUNDS = 4
+
+
+def reconcile(means: Means, claim: Claim) -> str | None:
+    """Make the claimed calendar right and finish the claim; return the Exchange that answered.
+
+    Raises ClaimLost; OutcomeUnknown or TransientError to be retried; PermanentError to be parked;
+    NeighbourError where Exchange, or the database, is away as a whole.
+    """
+    visit = _open(means, claim)
+    if visit is None or _up_to_date(visit.view):
+        _finish(means, claim)
+    elif visit.row.quiet_for:
+        _wait(means, claim, visit.row.quiet_for)
+    else:
+        _make_right(visit)
+        return visit.row.backend if visit.counts or visit.verified else None
+    return None
+
+
+def _open(means: Means, claim: Claim) -> Visit | None:
+    """Return the visit, or None where this calendar is not to be written to."""
+    now = means.clock()
+    with means.database.read() as connection:
+        row = entries.load(connection, int(claim.key))
+        if row is None or not means.allowed(connection, row):
+            return None
+        view = look(connection, row, means.settings, now)
+    if not row.owner:
+        raise PermanentError(
+            f"calendar {claim.key}: its address belongs to another person's calendar; "
+            "correct one of the two in FS"
+        )
+    return Visit(
+        means=means, claim=claim, view=view, exchange=means.exchanges[row.backend], now=now
+    )
+
+
+def _up_to_date(view: View) -> bool:
+    """Whether nothing that decides the calendar differs from what was last written."""
+    row = view.row
+    return (
+        row.synced_digest == view.digest
+        and not (row.must_look_up or row.must_verify)
+        and row.changes_at == view.changes_at
+    )
+
+
+def _finish(means: Means, claim: Claim) -> None:
+    with means.database.write() as connection:
+        dirty.finish(connection, claim)
+
+
+def _wait(means: Means, claim: Claim, seconds: float) -> None:
+    """Exchange may still be working on a lost request."""
+    with means.database.write() as connection:
+        dirty.postpone(connection, claim, after=timedelta(seconds=seconds), why=None)
+
+
+def _make_right(visit: Visit) -> None:
+    try:
+        if visit.row.must_look_up:
+            look_up_everything(visit)
+        settle_intended(visit)
+        _until_right(visit)
+    except OutcomeUnknown:
+        with visit.database.write() as connection:
+            entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
+        raise
+    except MailboxMissing as error:
+        with visit.database.write() as connection:
+            _is_missing(connection, visit.row, str(error))
+        raise
+
+
+def _is_missing(connection: Connection, row: CalendarRow, error: str) -> None:
+    """Record it; where it held entries of ours, find out at once where the mailbox went."""
+    number = people.fs_number(connection, row.person_id)
+    if entries.unreachable(connection, row.calendar_id, error) == "lost" and number is not None:
+        lost = Mark(kind=Kind.PERSON, key=f"fs {number}", reason="mailbox lost", lane=Lane.ASKED)
+        dirty.mark(connection, [lost])
+
+
+def _until_right(visit: Visit) -> None:
+    for _ in range(ROUNDS):
+        try:
+            apply(visit, _plan(visit))
+        except PlanAgain:
+            continue
+        return _end(visit)
+    raise TransientError("the calendar kept changing while it was written")
+
+
+def _plan(visit: Visit) -> Plan:
+    with visit.database.read() as connection:
+        events = wanted(connection, visit.view, visit.means.settings, visit.now)
+        found = entries.of_calendar(connection, visit.row.calendar_id)
+    standing, ended = split(found, visit.view, visit.now)
+    if visit.row.must_verify and not visit.verified:
+        standing = verify(visit, standing)
+    plan = make_plan(events, standing, ended)
+    _guard(visit, plan, standing)
+    _note(visit, plan)
+    return plan
+
+
+def _guard(visit: Visit, plan: Plan, standing: Sequence[Entry]) -> None:
+    most, after = visit.means.safety.max_entries, len(standing) + len(plan.creates)
+    if plan.creates and after - len(plan.deletes) > most:
+        raise UnsafePlan(
+            f"calendar {visit.row.calendar_id}: {after} entries are more than [safety] "
+            f"max_entries = {most}; raise it if they are right"
+        )
+
+
+def _note(visit: Visit, plan: Plan) -> None:
+    """Record what needs no request."""
+    if not (plan.renamed or plan.freed or plan.forgotten):
+        return
+    with visit.database.write() as connection:
+        visit.renew(connection)
+        for entry, each in plan.renamed:
+            entries.rename(connection, entry.sync_key, each)
+        entries.free(connection, [entry.sync_key for entry in plan.freed])
+        entries.remove(connection, [entry.sync_key for entry in plan.forgotten])
+
+
+def _end(visit: Visit) -> None:
+    """Record the digest and finish, or come back for what could not be done."""
+    log.info(
+        "calendar_reconciled",
+        calendar=visit.row.calendar_id,
+        reason=visit.claim.reason,
+        **visit.counts,
+    )
+    if visit.later is not None:
+        raise visit.later
+    with visit.database.write() as connection:
+        if dirty.finish(connection, visit.claim):
+            unsettled = entries.unsettled(connection, visit.row.calendar_id)
+            entries.synced(
+                connection,
+                visit.row.calendar_id,
+                digest=None if unsettled else visit.view.digest,
+                settings=visit.means.settings.digest,
+                changes_at=visit.view.changes_at,
+                verified=visit.verified,
+            )

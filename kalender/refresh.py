@@ -1,0 +1,297 @@
+"""Ask the source about one dirty course or person, mirror the answer, and mark whom it concerns.
+
+The holder of a course's claim is the one writer of its mirror. What changed is written together
+with whom it will concern; a later transaction reads whom it concerns by then and marks them, so
+that nobody falls between.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from kalender.desired import Semesters
+from kalender.domain.mirror import CourseBrake, MirrorChange, merge, usernames
+from kalender.domain.model import (
+    Account,
+    ActivityKey,
+    CourseKey,
+    PersonFacts,
+    Registration,
+    Semester,
+)
+from kalender.domain.timetable import Rules, sole_groups
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import NotFoundInSource
+from kalender.ports import Students, Timetables
+from kalender.store import brakes, courses, dirty, people, teaching
+from kalender.store.database import Database
+from kalender.store.dirty import Claim
+from kalender.store.people import FS, USERNAME, People
+from kalender.store.teaching import Taught
+
+log = structlog.get_logger()
+SECOND_LOOK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """What a worker needs to refresh the mirror."""
+
+    database: Database
+    timetables: Timetables
+    students: Students
+    people: People
+    rules: Rules
+    brake: CourseBrake
+    ask_singly: bool  # offer statuses that the collection does not tell
+    skips: Callable[[str], bool]
+    semesters: Semesters
+    lease: timedelta
+    clock: Callable[[], datetime]
+
+    def maintained(self, connection: Connection) -> frozenset[str]:
+        """Return the semesters that are maintained now."""
+        return self.semesters.at(connection, self.rules, self.clock())
+
+
+# -- courses ---------------------------------------------------------------------------------------
+
+
+def refresh_course(sources: Sources, claim: Claim) -> None:
+    """Ask TP about a course, once; mirror it and mark the calendars it concerns."""
+    course, _, semester = claim.key.rpartition(" ")
+    key = CourseKey(course, semester)
+    with sources.database.read() as connection:
+        maintained = sources.maintained(connection)
+        pending = courses.pending_fan_out(connection, key)
+    if pending:
+        _fan_out(sources, key)
+    if semester == "*":
+        return _every_semester(sources, claim, course, maintained)
+    changed = False
+    if semester in maintained and not sources.skips(course):
+        changed = _mirror(sources, claim, key)
+    return _fan_out(sources, key, finishes=claim, changed=changed)
+
+
+def _every_semester(
+    sources: Sources, claim: Claim, course: str, maintained: Collection[str]
+) -> None:
+    """A course named without its semester may have changed in any."""
+    with sources.database.write() as connection:
+        marks = [
+            Mark(
+                kind=Kind.COURSE,
+                key=str(CourseKey(course, code)),
+                reason=claim.reason,
+                lane=claim.lane,
+            )
+            for code in maintained
+        ]
+        dirty.mark(connection, marks)
+        dirty.finish(connection, claim)
+
+
+def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
+    """Ask, and write the answer with whom it will concern; return whether anything changed."""
+    answer = sources.timetables.course(key)
+    with sources.database.write() as connection:
+        dirty.renew(connection, claim, sources.lease)
+        released = brakes.state(connection, f"course {key}") == "released"
+        change = merge(
+            courses.rows(connection, key),
+            answer,
+            rules=sources.rules,
+            brake=replace(sources.brake, released=released),
+            now=sources.clock(),
+        )
+        _record_hold(connection, key, change)
+        changed = courses.save(connection, answer, change, reason=claim.reason, lane=claim.lane)
+        _arrange_staff(connection, sources, change)
+        _mark_co_taught(connection, claim, key, change)
+    return changed
+
+
+def _record_hold(connection: Connection, key: CourseKey, change: MirrorChange) -> None:
+    scope = f"course {key}"
+    if change.held:
+        brakes.put(connection, scope, "holding", f"{change.held} coming events gone from TP")
+    elif brakes.state(connection, scope) is not None:
+        brakes.lift(connection, scope)
+
+
+def _arrange_staff(connection: Connection, sources: Sources, change: MirrorChange) -> None:
+    """Whoever is named now may need a calendar."""
+    named = {name for row in change.rows for name in usernames(row.event)}
+    for name in sorted(named):
+        person_id = people.ensure(connection, USERNAME, name)
+        people.arrange_calendars(connection, person_id, sources.people)
+
+
+def _mark_co_taught(
+    connection: Connection, claim: Claim, key: CourseKey, change: MirrorChange
+) -> None:
+    """What another course shows too has changed there as well."""
+    marks = [
+        Mark(kind=Kind.COURSE, key=str(other), reason=f"shares events with {key}", lane=claim.lane)
+        for other in courses.others_with(connection, key, change.changed_ids)
+    ]
+    dirty.mark(connection, marks)
+
+
+def _fan_out(
+    sources: Sources, key: CourseKey, *, finishes: Claim | None = None, changed: bool = False
+) -> None:
+    """Mark whom the course's changes concern now and did before; then forget them."""
+    with sources.database.write() as connection:
+        pending = courses.pending_fan_out(connection, key)
+        concerned = courses.concerned(connection, pending) if pending else set()
+        if pending:
+            people.mark_calendars(
+                connection,
+                concerned,
+                reason=f"course {key}: {pending[0].reason}",
+                lane=Lane(min(row.priority for row in pending)),
+            )
+            courses.clear_fan_out(connection, pending)
+        if finishes is not None:
+            dirty.finish(connection, finishes)
+    if pending or finishes is not None:
+        log.info("course_refreshed", course=str(key), changed=changed, calendars=len(concerned))
+
+
+# -- persons ---------------------------------------------------------------------------------------
+
+
+def refresh_person(sources: Sources, claim: Claim) -> None:
+    """Ask FS about a person, mirror it, and mark their calendars and the courses not mirrored."""
+    number = _fs_number(sources, claim)
+    if number is None:
+        return _known_to_tp_only(sources, claim)
+    with sources.database.read() as connection:
+        asked_at = teaching.database_time(connection)
+        maintained = sources.maintained(connection)
+    facts = _ask(sources, number, maintained)
+    with sources.database.write() as connection:
+        dirty.renew(connection, claim, sources.lease)
+        known = people.find(connection, FS, str(number))
+        if facts is None and known is None:
+            dirty.finish(connection, claim)
+            return None
+        person_id = people.ensure(connection, FS, str(number))
+        found = teaching.of_facts(facts or PersonFacts(account=Account(fs_number=number)))
+        if _is_first_emptying(connection, person_id, found, asked_at, maintained):
+            dirty.postpone(connection, claim, after=SECOND_LOOK, why="FS lists nothing any more")
+            return None
+        losers = people.save_account(connection, person_id, facts.account) if facts else set()
+        save_teaching(connection, sources, person_id, found, maintained, claim)
+        teaching.asked(connection, person_id, asked_at, emptied=False)
+        _mark_person(connection, {person_id, *losers}, claim)
+        dirty.finish(connection, claim)
+    log.info("person_refreshed", person=person_id, known=facts is not None)
+    return None
+
+
+def _fs_number(sources: Sources, claim: Claim) -> int | None:
+    kind, _, value = claim.key.partition(" ")
+    if kind == FS:
+        return int(value)
+    with sources.database.read() as connection:
+        person_id = people.find(connection, USERNAME, value)
+        number = people.fs_number(connection, person_id) if person_id is not None else None
+    return number if number is not None else sources.students.find_username(value)
+
+
+def _known_to_tp_only(sources: Sources, claim: Claim) -> None:
+    with sources.database.write() as connection:
+        person_id = people.find(connection, USERNAME, claim.key.partition(" ")[2])
+        if person_id is not None:
+            people.arrange_calendars(connection, person_id, sources.people)
+            _mark_person(connection, {person_id}, claim)
+        dirty.finish(connection, claim)
+
+
+def _ask(sources: Sources, number: int, maintained: Collection[str]) -> PersonFacts | None:
+    """Return what FS says; None where it does not know the person."""
+    semesters = [Semester.parse(code) for code in sorted(maintained)]
+    try:
+        facts = sources.students.person(number, semesters)
+    except NotFoundInSource:
+        return None
+    registrations = tuple(_with_status(sources, number, each) for each in facts.registrations)
+    return replace(facts, registrations=registrations)
+
+
+def _with_status(sources: Sources, number: int, each: Registration) -> Registration:
+    if each.offer_status is not None or not sources.ask_singly:
+        return each
+    try:
+        return replace(each, offer_status=sources.students.offer_status(number, each.unit))
+    except NotFoundInSource:
+        return each
+
+
+def _is_first_emptying(
+    connection: Connection,
+    person_id: int,
+    found: Taught,
+    asked_at: datetime,
+    maintained: Collection[str],
+) -> bool:
+    """An answer that empties somebody is believed at the second look, ten minutes later."""
+    if not found.empty or teaching.read(connection, person_id, maintained).empty:
+        return False
+    first = teaching.emptied_at(connection, person_id)
+    if first is not None and asked_at - first >= SECOND_LOOK:
+        return False
+    if first is None:
+        teaching.asked(connection, person_id, asked_at, emptied=True)
+    return True
+
+
+def save_teaching(  # noqa: PLR0913, PLR0917
+    connection: Connection,
+    sources: Sources,
+    person_id: int,
+    found: Taught,
+    maintained: Collection[str],
+    claim: Claim,
+) -> None:
+    """Write what FS says of a person's teaching, and mark all that this asks for."""
+    flipped = teaching.write(connection, person_id, found, maintained)
+    people.arrange_calendars(connection, person_id, sources.people)
+    mark_flipped(connection, flipped, lane=claim.lane)
+    known = courses.runs(connection, maintained)
+    missing = [
+        Mark(kind=Kind.COURSE, key=str(key), reason="not mirrored yet", lane=claim.lane)
+        for key in found.courses
+        if key not in known and not sources.skips(key.course)
+    ]
+    dirty.mark(connection, missing)
+
+
+def mark_flipped(
+    connection: Connection, flipped: Collection[ActivityKey], *, lane: Lane
+) -> None:
+    """The only group of its kind counts as plenary until somebody is placed on it."""
+    keys = {CourseKey(key.course, key.semester) for key in flipped}
+    alone = sole_groups(courses.activities(connection, keys)) & frozenset(flipped)
+    concerned = courses.registered(connection, {key.unit for key in alone})
+    people.mark_calendars(
+        connection,
+        people.calendars_of(connection, concerned),
+        reason="first or last placement on the only group",
+        lane=lane,
+    )
+
+
+def _mark_person(connection: Connection, persons: Collection[int], claim: Claim) -> None:
+    people.mark_calendars(
+        connection,
+        people.calendars_of(connection, persons),
+        reason=claim.reason,
+        lane=claim.lane,
+    )

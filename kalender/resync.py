@@ -1,0 +1,307 @@
+"""Read every source anew and mark what changed; writes no calendar.
+
+FS is read by collection. A collection may add and change; what it lacks is only a suspicion: that
+person is marked, and the single answer decides. Whoever was asked for singly since the first page
+is left alone. TP is asked course by course, by the workers. What this finds changed although no
+notification said so is counted: it is the true quality of the notifications.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from kalender.domain.model import Account, ActivityKey, CourseKey, Registration, Semester
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.refresh import Sources, mark_flipped
+from kalender.store import bulk, courses, dirty, people, teaching
+from kalender.store.bulk import Facts
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Found:
+    """What a resync found, in counts; the same for a dry run."""
+
+    persons: int = 0
+    new_persons: int = 0
+    changed_persons: int = 0
+    suspects: int = 0
+    courses: int = 0
+    semesters: tuple[str, ...] = ()
+    under_other_settings: int = 0
+    not_marked: int = 0  # calendars that a change of settings would rewrite, without --yes
+
+
+@dataclass(slots=True)
+class _Changes:
+    changed: set[int] = field(default_factory=set)
+    suspects: set[int] = field(default_factory=set)
+    flipped: set[ActivityKey] = field(default_factory=set)
+    courses: set[CourseKey] = field(default_factory=set)
+
+
+class _DryRun(Exception):  # noqa: N818
+    """Rolls the transaction back: nothing was to be written."""
+
+
+def resync(
+    sources: Sources,
+    *,
+    settings: str,
+    max_updated_share: float,
+    yes: bool = False,
+    dry_run: bool = False,
+    progress: Callable[[str, int], None] = lambda _what, _count: None,
+) -> Found:
+    """Read FS by collection, mirror it, and mark persons, calendars and all courses."""
+    found = Found()
+    with sources.database.read() as connection:
+        started = teaching.database_time(connection)
+        found.semesters = tuple(sorted(sources.maintained(connection)))
+    told = _Told(sources, found.semesters, progress)
+    try:
+        with sources.database.write() as connection:
+            _take_in(connection, sources, told, started, found)
+            _mark_other_settings(
+                connection, settings, found, share=max_updated_share, yes=yes
+            )
+            if dry_run:
+                raise _DryRun
+    except _DryRun:
+        return found
+    log.info(
+        "resynced",
+        persons=found.persons,
+        changed=found.changed_persons,
+        suspects=found.suspects,
+        courses=found.courses,
+    )
+    return found
+
+
+class _Told:
+    """All that the sources tell, read before the database is touched."""
+
+    def __init__(
+        self,
+        sources: Sources,
+        semesters: Sequence[str],
+        progress: Callable[[str, int], None],
+    ) -> None:
+        students, parsed = sources.students, [Semester.parse(code) for code in semesters]
+        self.courses = {
+            CourseKey(code, each.code) for each in parsed for code in sources.timetables.courses(each)
+        }
+        self.accounts = list(_counted("persons", students.accounts(), progress))
+        self.registrations = _by_semester("registrations", students.registrations, parsed, progress)
+        self.placements = _by_semester("placements", students.placements, parsed, progress)
+        self.roles = _by_semester("roles", students.roles, parsed, progress)
+
+    @property
+    def numbers(self) -> set[int]:
+        """The FS numbers of everybody told of."""
+        numbers = {account.fs_number for account in self.accounts}
+        for kind in (self.registrations, self.placements, self.roles):
+            for facts in kind.values():
+                numbers |= facts.keys()
+        return numbers
+
+
+def _counted(
+    what: str, pages: Iterator[Sequence[Any]], progress: Callable[[str, int], None]
+) -> Iterator[Any]:
+    for page in pages:
+        progress(what, len(page))
+        yield from page
+
+
+def _by_semester(
+    what: str,
+    read: Callable[[Semester], Iterator[Sequence[tuple[int, Any]]]],
+    semesters: Iterable[Semester],
+    progress: Callable[[str, int], None],
+) -> Mapping[str, Mapping[int, list[Any]]]:
+    told: dict[str, dict[int, list[Any]]] = {}
+    for semester in semesters:
+        facts: dict[int, list[Any]] = defaultdict(list)
+        for number, fact in _counted(what, read(semester), progress):
+            facts[number].append(fact)
+        told[semester.code] = facts
+    return told
+
+
+# -- taking it in -----------------------------------------------------------------------------------
+
+
+def _take_in(
+    connection: Connection, sources: Sources, told: _Told, started: datetime, found: Found
+) -> None:
+    known = bulk.persons(connection)
+    new = bulk.make_persons(connection, told.numbers - known.keys())
+    persons = {**known, **new}
+    spared = bulk.asked_later(connection, started)
+    changes = _Changes()
+    _take_accounts(connection, sources, told.accounts, persons, spared, changes)
+    for semester in found.semesters:
+        _take_semester(connection, sources, told, semester, persons, spared, changes)
+        first = teaching.was_read(connection, courses.PLACEMENTS, semester) is None
+        teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
+        if first:
+            changes.changed |= bulk.registrations(connection, semester).keys()
+    for person_id in sorted(changes.changed | bulk.without_calendar(connection)):
+        people.arrange_calendars(connection, person_id, sources.people)
+    _mark(connection, sources, told, persons, changes, found)
+    found.persons, found.new_persons = len(persons), len(new)
+    found.changed_persons, found.suspects = len(changes.changed), len(changes.suspects)
+
+
+def _take_accounts(  # noqa: PLR0913, PLR0917
+    connection: Connection,
+    sources: Sources,
+    accounts: Sequence[Account],
+    persons: Mapping[int, int],
+    spared: Collection[int],
+    changes: _Changes,
+) -> None:
+    mirrored = bulk.accounts(connection)
+    for account in accounts:
+        person_id = persons[account.fs_number]
+        names, mail = mirrored.get(person_id, (frozenset(), ()))
+        if account.username is None and account.mail is None:
+            if not names and not mail:  # ids alone: who is new is asked for singly
+                changes.suspects.add(person_id)
+        elif person_id not in spared and _differs(account, names, mail):
+            changes.changed |= {person_id} | people.save_account(connection, person_id, account)
+
+
+def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, str]]) -> bool:
+    if account.username is not None and names != {account.username}:
+        return True
+    return account.mail is not None and people.in_order(account.mail) != list(mail)
+
+
+def _take_semester(  # noqa: PLR0913, PLR0917
+    connection: Connection,
+    sources: Sources,
+    told: _Told,
+    semester: str,
+    persons: Mapping[int, int],
+    spared: Collection[int],
+    changes: _Changes,
+) -> None:
+    mirrored = bulk.registrations(connection, semester)
+    registrations = _of_persons(told.registrations[semester], persons, spared, lambda r: r.unit)
+    if sources.ask_singly:
+        _keep_statuses(registrations, mirrored, changes)
+    changes.courses |= {
+        CourseKey(unit.course, semester) for facts in registrations.values() for unit in facts
+    }
+    new, changed = _compare(mirrored, registrations, spared, changes)
+    bulk.add_registrations(connection, new, changed=False)
+    bulk.add_registrations(connection, changed, changed=True)
+
+    placed = bulk.placed_activities(connection, semester)
+    placements = _of_persons(told.placements[semester], persons, spared, lambda key: key)
+    new, _ = _compare(bulk.placements(connection, semester), placements, spared, changes)
+    bulk.add_placements(connection, new)
+    changes.flipped |= {key for _, key in new} - placed
+
+    roles = _of_persons(told.roles[semester], persons, spared, lambda role: role.number)
+    changes.courses |= {
+        CourseKey(role.unit.course, semester) for facts in roles.values() for role in facts.values()
+    }
+    new, changed = _compare(bulk.roles(connection, semester), roles, spared, changes)
+    bulk.add_roles(connection, new, changed=False)
+    bulk.add_roles(connection, changed, changed=True)
+
+
+def _of_persons(
+    told: Mapping[int, Sequence[Any]],
+    persons: Mapping[int, int],
+    spared: Collection[int],
+    name: Callable[[Any], Any],
+) -> Facts:
+    return {
+        persons[number]: {name(fact): fact for fact in facts}
+        for number, facts in told.items()
+        if persons[number] not in spared
+    }
+
+
+def _keep_statuses(told: Facts, mirrored: Facts, changes: _Changes) -> None:
+    """An offer status that was asked for singly is kept until the next notification."""
+    for person_id, facts in told.items():
+        before = mirrored.get(person_id, {})
+        for unit, each in facts.items():
+            if each.offer_status is None:
+                status = before[unit].offer_status if unit in before else None
+                facts[unit] = replace(each, offer_status=status)
+                if status is None:
+                    changes.suspects.add(person_id)
+
+
+def _compare(
+    mirrored: Facts, told: Facts, spared: Collection[int], changes: _Changes
+) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
+    """Return what is new and what changed; note who changed and who lacks something."""
+    new, changed = [], []
+    for person_id, facts in sorted(told.items()):
+        before = mirrored.get(person_id, {})
+        new += [(person_id, fact) for name, fact in facts.items() if name not in before]
+        changed += [
+            (person_id, fact)
+            for name, fact in facts.items()
+            if name in before and before[name] != fact
+        ]
+    changes.changed |= {person_id for person_id, _ in (*new, *changed)}
+    for person_id, before in mirrored.items():
+        if person_id not in spared and before.keys() - told.get(person_id, {}).keys():
+            changes.suspects.add(person_id)
+    return new, changed
+
+
+# -- marking ------------------------------------------------------------------------------------------
+
+
+def _mark(  # noqa: PLR0913, PLR0917
+    connection: Connection,
+    sources: Sources,
+    told: _Told,
+    persons: Mapping[int, int],
+    changes: _Changes,
+    found: Found,
+) -> None:
+    lane, reason = Lane.RESYNC, "resync"
+    numbers = {person_id: number for number, person_id in persons.items()}
+    marks = [
+        Mark(kind=Kind.PERSON, key=f"fs {numbers[each]}", reason=reason, lane=lane)
+        for each in changes.suspects
+        if each in numbers
+    ]
+    known = courses.runs(connection, found.semesters).keys() | told.courses | changes.courses
+    wanted = [key for key in known if not sources.skips(key.course)]
+    marks += [Mark(kind=Kind.COURSE, key=str(key), reason=reason, lane=lane) for key in wanted]
+    dirty.mark(connection, marks)
+    people.mark_calendars(
+        connection, people.calendars_of(connection, changes.changed), reason=reason, lane=lane
+    )
+    mark_flipped(connection, changes.flipped, lane=lane)
+    found.courses = len(wanted)
+
+
+def _mark_other_settings(
+    connection: Connection, settings: str, found: Found, *, share: float, yes: bool
+) -> None:
+    """Rewrite what was written under other settings; many at once only when somebody said so."""
+    stale, all_ = bulk.under_other_settings(connection, settings)
+    found.under_other_settings = len(stale)
+    if len(stale) <= share * all_ or yes:
+        people.mark_calendars(connection, stale, reason="changed settings", lane=Lane.RESYNC)
+    else:
+        found.not_marked = len(stale)

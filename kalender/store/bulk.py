@@ -1,0 +1,235 @@
+"""The mirror of FS by collection: a semester at a time, compared as sets and written as lists."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
+
+from kalender.domain.model import ActivityKey, Registration, TeachingRole
+from kalender.store.people import FS, MAIL, USERNAME
+from kalender.store.tables import (
+    calendar,
+    db_now,
+    identity,
+    person,
+    placement,
+    registration,
+    teaching_role,
+)
+from kalender.store.teaching import role_of, role_values, unit_of
+
+MANY = 500
+
+
+def persons(connection: Connection) -> dict[int, int]:
+    """Return all persons FS knows: FS number -> person."""
+    rows = connection.execute(
+        select(identity.c.value, identity.c.person_id).where(identity.c.kind == FS)
+    )
+    return {int(value): person_id for value, person_id in rows}
+
+
+def asked_later(connection: Connection, than: datetime) -> set[int]:
+    """Return the persons for whom FS was asked singly after an instant."""
+    rows = connection.execute(select(person.c.person_id).where(person.c.fs_asked_at > than))
+    return set(rows.scalars())
+
+
+def accounts(
+    connection: Connection,
+) -> dict[int, tuple[frozenset[str], tuple[tuple[str, str], ...]]]:
+    """Return person -> (usernames, mail as FS ordered it)."""
+    names: dict[int, set[str]] = defaultdict(set)
+    mails: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    rows = connection.execute(
+        select(identity).where(identity.c.kind != FS).order_by(identity.c.position)
+    )
+    for row in rows:
+        if row.kind == USERNAME:
+            names[row.person_id].add(row.value)
+        elif row.kind == MAIL:
+            mails[row.person_id].append((row.detail or "", row.value))
+    return {
+        each: (frozenset(names[each]), tuple(mails[each])) for each in names.keys() | mails.keys()
+    }
+
+
+def without_calendar(connection: Connection) -> set[int]:
+    """Return the persons who take or teach something and have no calendar."""
+    teaching = select(registration.c.person_id).union(select(teaching_role.c.person_id))
+    having = select(calendar.c.person_id)
+    return set(connection.execute(teaching.except_(having)).scalars())
+
+
+def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, int]:
+    """Make persons of FS numbers not known yet; return FS number -> person."""
+    made: dict[int, int] = {}
+    ordered = sorted(numbers)
+    for start in range(0, len(ordered), MANY):
+        part = ordered[start : start + MANY]
+        ids = connection.execute(
+            insert(person)
+            .values(created_at=db_now())
+            .returning(person.c.person_id, sort_by_parameter_order=True),
+            [{"fs_asked_at": None} for _ in part],
+        ).scalars()
+        made |= dict(zip(part, ids, strict=True))
+    if made:
+        connection.execute(
+            insert(identity),
+            [{"kind": FS, "value": str(n), "person_id": p} for n, p in made.items()],
+        )
+    return made
+
+
+# -- one kind of fact ---------------------------------------------------------------------------------
+
+Facts = dict[int, dict[Any, Any]]  # person -> what names the row -> what it says
+
+
+def registrations(connection: Connection, semester: str) -> Facts:
+    """Return person -> unit -> registration."""
+    return {
+        p: {fact.unit: fact for fact in facts}
+        for p, facts in _grouped(
+            (row.person_id, Registration(unit=unit_of(row), offer_status=row.offer_status))
+            for row in _rows(connection, registration, semester)
+        ).items()
+    }
+
+
+def placements(connection: Connection, semester: str) -> Facts:
+    """Return person -> activity -> activity."""
+    return {
+        p: {fact: fact for fact in facts}
+        for p, facts in _grouped(
+            (row.person_id, ActivityKey(*unit_of(row), row.actid))
+            for row in _rows(connection, placement, semester)
+        ).items()
+    }
+
+
+def roles(connection: Connection, semester: str) -> Facts:
+    """Return person -> role number -> role."""
+    return {
+        p: {fact.number: fact for fact in facts}
+        for p, facts in _grouped(
+            (row.person_id, role_of(row)) for row in _rows(connection, teaching_role, semester)
+        ).items()
+    }
+
+
+def _rows(connection: Connection, table: Table, semester: str) -> Iterable[Any]:
+    return connection.execute(select(table).where(table.c.semester == semester))
+
+
+def _grouped(pairs: Iterable[tuple[int, Any]]) -> Mapping[int, list[Any]]:
+    grouped: dict[int, list[Any]] = defaultdict(list)
+    for person_id, fact in pairs:
+        grouped[person_id].append(fact)
+    return grouped
+
+
+def add_registrations(
+    connection: Connection, new: Iterable[tuple[int, Registration]], *, changed: bool
+) -> None:
+    """Write registrations, new ones or those whose offer status changed."""
+    rows = [
+        {"person_id": p, **each.unit._asdict(), "offer_status": each.offer_status}
+        for p, each in new
+    ]
+    if rows and not changed:
+        connection.execute(insert(registration), rows)
+    elif rows:
+        names = ("person_id", "course", "version", "semester", "term_number")
+        connection.execute(
+            update(registration)
+            .where(*(registration.c[name] == bindparam(f"b_{name}") for name in names))
+            .values(offer_status=bindparam("b_offer_status")),
+            [{f"b_{name}": value for name, value in row.items()} for row in rows],
+        )
+
+
+def add_placements(connection: Connection, new: Iterable[tuple[int, ActivityKey]]) -> None:
+    """Write new placements."""
+    rows = [{"person_id": p, **key._asdict()} for p, key in new]
+    if rows:
+        connection.execute(insert(placement), rows)
+
+
+def add_roles(
+    connection: Connection, new: Iterable[tuple[int, TeachingRole]], *, changed: bool
+) -> None:
+    """Write roles, new ones or changed ones."""
+    rows = [{"person_id": p, **role_values(role)} for p, role in new]
+    if rows and not changed:
+        connection.execute(insert(teaching_role), rows)
+    for row in rows if changed else ():
+        connection.execute(
+            update(teaching_role)
+            .where(
+                teaching_role.c.person_id == row["person_id"],
+                teaching_role.c.number == row["number"],
+            )
+            .values(row)
+        )
+
+
+def placed_activities(connection: Connection, semester: str) -> set[ActivityKey]:
+    """Return the activities on which anybody is placed."""
+    columns = [placement.c[name] for name in ActivityKey._fields]
+    query = select(*columns).where(placement.c.semester == semester).distinct()
+    return {ActivityKey(*row) for row in connection.execute(query)}
+
+
+# -- calendars under other settings ---------------------------------------------------------------------
+
+
+def under_other_settings(connection: Connection, settings: str) -> tuple[list[int], int]:
+    """Return the calendars written under other settings, and how many are written at all."""
+    rows = connection.execute(
+        select(calendar.c.calendar_id, calendar.c.synced_settings).where(
+            calendar.c.synced_settings.is_not(None)
+        )
+    ).all()
+    return [row.calendar_id for row in rows if row.synced_settings != settings], len(rows)
+
+
+def changing_by_time(connection: Connection, now: datetime) -> list[int]:
+    """Return the calendars that time alone has changed, by the domain's clock; once each."""
+    return list(
+        connection.execute(
+            update(calendar)
+            .where(calendar.c.changes_at <= now)
+            .values(changes_at=None)
+            .returning(calendar.c.calendar_id)
+        ).scalars()
+    )
+
+
+def to_verify(connection: Connection, *, older_than: float, most: int) -> list[int]:
+    """Wish a look at those calendars that were not verified for so many seconds; return them."""
+    last = db_now(-older_than)
+    due = (
+        select(calendar.c.calendar_id)
+        .where(
+            calendar.c.state == "active",
+            calendar.c.synced_digest.is_not(None),
+            ~calendar.c.must_verify,
+            or_(
+                calendar.c.verified_at <= last,
+                and_(calendar.c.verified_at.is_(None), calendar.c.synced_at <= last),
+            ),
+        )
+        .limit(most)
+    )
+    return list(
+        connection.execute(
+            update(calendar)
+            .where(calendar.c.calendar_id.in_(due))
+            .values(must_verify=True)
+            .returning(calendar.c.calendar_id)
+        ).scalars()
+    )

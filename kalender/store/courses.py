@@ -1,0 +1,404 @@
+"""The mirror of TP: courses, their activities and events, and the fan-out of what changed."""
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, exists, insert, select, tuple_, update
+from sqlalchemy import Row as SqlRow
+
+from kalender.domain.mirror import (
+    EventKey,
+    MirrorChange,
+    Row,
+    from_json,
+    to_json,
+    usernames,
+)
+from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent, UnitKey
+from kalender.domain.timetable import Activity, sole_groups
+from kalender.domain.work import Lane
+from kalender.store.people import USERNAME, calendars_of, ensure
+from kalender.store.tables import (
+    course_run,
+    db_now,
+    fan_out,
+    identity,
+    placement,
+    registration,
+    source_reading,
+    teaching_activity,
+    teaching_event,
+    teaching_role,
+    teaching_staff,
+)
+
+UNIT = ("course", "version", "semester", "term_number")
+ACTIVITY = (*UNIT, "actid")
+EVENT = (*ACTIVITY, "event_id")
+MANY = 400  # keys in one IN list
+
+
+def _key(row: SqlRow[Any]) -> ActivityKey:
+    return ActivityKey(row.course, row.version, row.semester, row.term_number, row.actid)
+
+
+def _columns(table: Any, names: Sequence[str]) -> Any:  # noqa: ANN401
+    return tuple_(*(table.c[name] for name in names))
+
+
+def _in_parts(keys: Collection[Any]) -> Iterable[list[Any]]:
+    ordered = sorted(keys)
+    for start in range(0, len(ordered), MANY):
+        yield ordered[start : start + MANY]
+
+
+# -- the course itself -----------------------------------------------------------------------------
+
+
+def runs(connection: Connection, semesters: Collection[str]) -> dict[CourseKey, bool]:
+    """Return the courses mirrored in these semesters, and whether each is published."""
+    rows = connection.execute(
+        select(course_run.c.course, course_run.c.semester, course_run.c.published).where(
+            course_run.c.semester.in_(sorted(semesters))
+        )
+    )
+    return {CourseKey(course, semester): published for course, semester, published in rows}
+
+
+def is_published(connection: Connection, key: CourseKey) -> bool | None:
+    """Whether the course was published when TP was last asked; None: never asked."""
+    return connection.execute(
+        select(course_run.c.published).where(_is(course_run, key))
+    ).scalar_one_or_none()
+
+
+def _is(table: Any, key: CourseKey) -> Any:  # noqa: ANN401
+    return and_(table.c.course == key.course, table.c.semester == key.semester)
+
+
+def rows(connection: Connection, key: CourseKey) -> dict[EventKey, Row]:
+    """Return the mirror of one course."""
+    found = connection.execute(select(teaching_event).where(_is(teaching_event, key)))
+    mirrored = (Row(event=_event(row), digest=row.digest) for row in found)
+    return {row.key: row for row in mirrored}
+
+
+def _event(row: SqlRow[Any]) -> TeachingEvent:
+    event = from_json(row.told)
+    if row.doubt or row.missing_since is not None:
+        return event.flagged(doubt=row.doubt, missing=row.missing_since is not None)
+    return event
+
+
+def save(
+    connection: Connection,
+    answer: CourseAnswer,
+    change: MirrorChange,
+    *,
+    reason: str,
+    lane: Lane,
+) -> bool:
+    """Write what an answer changed and whom it will concern; return whether anything did.
+
+    People whom only TP knows become persons here.
+    """
+    flipped = is_published(connection, answer.key) is not (answer.published is not False)
+    _save_run(connection, answer, change, flipped=flipped)
+    _save_events(connection, change)
+    _save_activities(connection, change)
+    everybody, placed = change.everybody, change.concerned
+    if flipped:
+        everybody |= {each.key for each in activities(connection, [answer.key])}
+    rows_ = [(key, True, None) for key in everybody]
+    rows_ += [(key, False, None) for key in placed - everybody]
+    rows_ += [(key, False, name) for key, name in change.former]
+    _save_fan_out(connection, rows_, reason, lane)
+    return bool(rows_)
+
+
+def _save_run(
+    connection: Connection, answer: CourseAnswer, change: MirrorChange, *, flipped: bool
+) -> None:
+    values = {
+        "published": answer.published is not False,
+        "asked_at": db_now(),
+        "bad_events": len(answer.bad),
+        "bad_reason": answer.bad[0].reason if answer.bad else None,
+        "unknown_status": change.unknown_status,
+        "skipped": answer.skipped,
+    }
+    if flipped or change.rows or change.removed:
+        values["changed_at"] = db_now()
+    known = connection.execute(update(course_run).where(_is(course_run, answer.key)).values(values))
+    if not known.rowcount:
+        connection.execute(insert(course_run).values(**answer.key._asdict(), **values))
+
+
+def _save_events(connection: Connection, change: MirrorChange) -> None:
+    stale = [(*key.activity, key.event_id) for key in change.removed]
+    stale += [(*row.key.activity, row.key.event_id) for row in change.rows]
+    for table in (teaching_event, teaching_staff):
+        for part in _in_parts(stale):
+            connection.execute(delete(table).where(_columns(table, EVENT).in_(part)))
+    if change.rows:
+        connection.execute(insert(teaching_event), [_event_values(row) for row in change.rows])
+    named = [
+        {**_event_key(row.key), "username": name}
+        for row in change.rows
+        for name in sorted(usernames(row.event))
+    ]
+    for name in sorted({str(each["username"]) for each in named}):
+        ensure(connection, USERNAME, name)
+    if named:
+        connection.execute(insert(teaching_staff), named)
+
+
+def _event_key(key: EventKey) -> dict[str, object]:
+    return {**key.activity._asdict(), "event_id": key.event_id}
+
+
+def _event_values(row: Row) -> dict[str, object]:
+    event = row.event
+    return {
+        **_event_key(row.key),
+        "starts_at": event.starts_at,
+        "ends_at": event.ends_at,
+        "status": event.status.value,
+        "plenary": event.plenary,
+        "doubt": event.doubt,
+        "missing_since": db_now() if event.missing else None,
+        "digest": row.digest,
+        "told": to_json(event),
+    }
+
+
+def _save_activities(connection: Connection, change: MirrorChange) -> None:
+    stale = [tuple(each.key) for each in change.activities] + [tuple(k) for k in change.gone]
+    for part in _in_parts(stale):
+        connection.execute(
+            delete(teaching_activity).where(_columns(teaching_activity, ACTIVITY).in_(part))
+        )
+    if change.activities:
+        connection.execute(
+            insert(teaching_activity), [_activity_values(each) for each in change.activities]
+        )
+
+
+def _activity_values(activity: Activity) -> dict[str, object]:
+    return {
+        **activity.key._asdict(),
+        "method": activity.method,
+        "has_plenary": activity.has_plenary,
+        "has_group": activity.has_group,
+        "digest": activity.digest,
+        "days": json.dumps(dict(activity.days), separators=(",", ":")),
+    }
+
+
+def activities(connection: Connection, courses: Collection[CourseKey]) -> list[Activity]:
+    """Return all activities of these courses, in a total order."""
+    found: list[Activity] = []
+    for part in _in_parts([tuple(key) for key in courses]):
+        found += [_activity(row) for row in connection.execute(_activities_query(part))]
+    return found
+
+
+def _activities_query(courses: Sequence[tuple[str, str]]) -> Any:  # noqa: ANN401
+    placed = exists().where(
+        *(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY)
+    )
+    complete = exists().where(
+        source_reading.c.source == PLACEMENTS,
+        source_reading.c.semester == teaching_activity.c.semester,
+    )
+    return (
+        select(
+            teaching_activity,
+            course_run.c.published,
+            placed.label("placed"),
+            complete.label("complete"),
+        )
+        .join(
+            course_run,
+            and_(
+                course_run.c.course == teaching_activity.c.course,
+                course_run.c.semester == teaching_activity.c.semester,
+            ),
+        )
+        .where(_columns(teaching_activity, ("course", "semester")).in_(courses))
+        .order_by(*(teaching_activity.c[name] for name in ACTIVITY))
+    )
+
+
+PLACEMENTS = "placements"
+
+
+def _activity(row: SqlRow[Any]) -> Activity:
+    return Activity(
+        key=_key(row),
+        method=row.method,
+        has_plenary=row.has_plenary,
+        has_group=row.has_group,
+        digest=row.digest,
+        days=_days(row.days),
+        published=row.published,
+        placed=True if row.placed else (False if row.complete else None),
+    )
+
+
+@lru_cache(maxsize=5_000)
+def _days(text: str) -> Mapping[str, str]:
+    return MappingProxyType(json.loads(text))
+
+
+def events(
+    connection: Connection, keys: Collection[ActivityKey], *, after: datetime
+) -> list[TeachingEvent]:
+    """Return the events of these activities that end after an instant."""
+    found: list[TeachingEvent] = []
+    for part in _in_parts([tuple(key) for key in keys]):
+        query = (
+            select(teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
+            .where(_columns(teaching_event, ACTIVITY).in_(part), teaching_event.c.ends_at > after)
+            .order_by(*(teaching_event.c[name] for name in EVENT))
+        )
+        found += [_event(row) for row in connection.execute(query)]
+    return found
+
+
+def named_in(
+    connection: Connection, names: Collection[str], semesters: Collection[str]
+) -> frozenset[ActivityKey]:
+    """Return the activities of which an event names one of these usernames."""
+    if not names:
+        return frozenset()
+    found = connection.execute(
+        select(*(teaching_staff.c[name] for name in ACTIVITY))
+        .where(
+            teaching_staff.c.username.in_(sorted(names)),
+            teaching_staff.c.semester.in_(sorted(semesters)),
+        )
+        .distinct()
+    )
+    return frozenset(_key(row) for row in found)
+
+
+def others_with(
+    connection: Connection, key: CourseKey, event_ids: Collection[str]
+) -> set[CourseKey]:
+    """Return the other courses whose mirror holds one of these event ids: co-taught."""
+    found: set[CourseKey] = set()
+    for part in _in_parts(event_ids):
+        found |= {
+            CourseKey(course, semester)
+            for course, semester in connection.execute(
+                select(teaching_event.c.course, teaching_event.c.semester)
+                .where(teaching_event.c.event_id.in_(part), ~_is(teaching_event, key))
+                .distinct()
+            )
+        }
+    return found
+
+
+# -- fan-out ----------------------------------------------------------------------------------------
+
+
+def _save_fan_out(
+    connection: Connection,
+    concerned: Iterable[tuple[ActivityKey, bool, str | None]],
+    reason: str,
+    lane: Lane,
+) -> None:
+    values = [
+        {
+            **key._asdict(),
+            "everybody": everybody,
+            "username": name,
+            "reason": reason,
+            "priority": int(lane),
+        }
+        for key, everybody, name in sorted(concerned, key=lambda row: (*row[:2], row[2] or ""))
+    ]
+    if values:
+        connection.execute(insert(fan_out), values)
+
+
+def pending_fan_out(connection: Connection, key: CourseKey) -> list[SqlRow[Any]]:
+    """Return the course's fan-out rows that were not carried out yet."""
+    query = select(fan_out).where(_is(fan_out, key)).order_by(fan_out.c.fan_out_id)
+    return list(connection.execute(query))
+
+
+def clear_fan_out(connection: Connection, rows_: Sequence[SqlRow[Any]]) -> None:
+    """Delete these fan-out rows: their calendars are marked, in this transaction."""
+    for part in _in_parts([row.fan_out_id for row in rows_]):
+        connection.execute(delete(fan_out).where(fan_out.c.fan_out_id.in_(part)))
+
+
+def concerned(connection: Connection, rows_: Sequence[SqlRow[Any]]) -> set[int]:
+    """Return the calendars whom these fan-out rows concern, now and before."""
+    keys = {_key(row) for row in rows_}
+    persons = _students(connection, keys, {_key(row).unit for row in rows_ if row.everybody})
+    persons |= _teachers(connection, keys)
+    persons |= _by_username(connection, {row.username for row in rows_ if row.username})
+    return set(calendars_of(connection, persons))
+
+
+def _students(
+    connection: Connection, keys: Collection[ActivityKey], units: Collection[UnitKey]
+) -> set[int]:
+    """Those placed on a group; all registered where the change or the activity is for all."""
+    alone = sole_groups(activities(connection, {_course(key) for key in keys}))
+    open_to_all = set(units) | {key.unit for key in keys if key in alone}
+    found: set[int] = set()
+    for part in _in_parts([tuple(k) for k in keys if k.unit not in open_to_all]):
+        query = select(placement.c.person_id).where(_columns(placement, ACTIVITY).in_(part))
+        found.update(connection.execute(query).scalars())
+    return found | registered(connection, open_to_all)
+
+
+def _course(key: ActivityKey) -> CourseKey:
+    return CourseKey(key.course, key.semester)
+
+
+def registered(connection: Connection, units: Collection[UnitKey]) -> set[int]:
+    """Return everybody registered on one of these units."""
+    found: set[int] = set()
+    for part in _in_parts([tuple(unit) for unit in units]):
+        query = select(registration.c.person_id).where(_columns(registration, UNIT).in_(part))
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]:
+    found: set[int] = set()
+    names: set[str] = set()
+    for part in _in_parts([tuple(key) for key in keys]):
+        query = select(teaching_staff.c.username).where(
+            _columns(teaching_staff, ACTIVITY).in_(part)
+        )
+        names.update(connection.execute(query.distinct()).scalars())
+    for part in _in_parts({tuple(key.unit) for key in keys}):
+        by_role = select(teaching_role.c.person_id).where(_columns(teaching_role, UNIT).in_(part))
+        found.update(connection.execute(by_role).scalars())
+    return found | _by_username(connection, names)
+
+
+def _by_username(connection: Connection, names: Collection[str]) -> set[int]:
+    found: set[int] = set()
+    for part in _in_parts(names):
+        query = select(identity.c.person_id).where(
+            identity.c.kind == USERNAME, identity.c.value.in_(part)
+        )
+        found.update(connection.execute(query).scalars())
+    return found
+
+
+def staff_of(connection: Connection, key: CourseKey) -> set[int]:
+    """Return the persons whom the course's events name now."""
+    query = select(teaching_staff.c.username).where(_is(teaching_staff, key)).distinct()
+    return _by_username(connection, set(connection.execute(query).scalars()))

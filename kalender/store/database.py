@@ -1,0 +1,122 @@
+"""The database itself: connections, transactions, its clock, and what its absence looks like.
+
+Every writing transaction on SQLite is BEGIN IMMEDIATE, so that two writers wait for each other
+instead of failing half-way; reads are plain. A database that is away raises
+NeighbourUnavailable("database"), whatever driver said so.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from importlib import resources
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from kalender.errors import NeighbourUnavailable
+from kalender.store.tables import db_now
+
+BUSY_SECONDS = 30
+
+
+class Database:
+    """An engine with two kinds of transaction. Create it after a fork, one for each process."""
+
+    def __init__(self, url: str, *, pool_size: int = 5) -> None:
+        self.engine = make_engine(url, pool_size=pool_size)
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that writes: committed at the end, rolled back on any exception."""
+        with _translated(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """One transaction that only reads."""
+        with (
+            _translated(),
+            self.engine.connect().execution_options(reads=True) as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    def now(self) -> datetime:
+        """The database's clock."""
+        with self.read() as connection:
+            return now(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def now(connection: Connection) -> datetime:
+    """Return the database's clock within a transaction."""
+    return connection.execute(select(db_now())).scalar_one()
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        raise NeighbourUnavailable("database", _cause(error)) from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise NeighbourUnavailable("database", _cause(error)) from error
+        raise
+
+
+def _cause(error: Exception) -> str:
+    origin = getattr(error, "orig", None) or error
+    return f"the database is away ({type(origin).__name__}); work waits until it answers"
+
+
+def make_engine(url: str, *, pool_size: int = 5) -> Engine:
+    """Return an engine set up for either database; nothing is connected yet."""
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_size=pool_size, max_overflow=2, pool_pre_ping=True)
+    engine = create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401
+    connection.isolation_level = None  # transactions are ours, not the driver's
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+def views() -> dict[str, str]:
+    """Return the views' statements by name, in the order they are made."""
+    source = resources.files("kalender.store").joinpath("views.sql").read_text("utf-8")
+    lines = [line for line in source.splitlines() if not line.startswith("--")]
+    statements = [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
+    return {statement.split()[2]: statement for statement in statements}
+
+
+def drop_views(connection: Connection) -> None:
+    """Drop all views, as must be before a migration touches their tables."""
+    for name in reversed(views()):
+        connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+
+
+def make_views(connection: Connection) -> None:
+    """Make all views anew."""
+    for statement in views().values():
+        connection.execute(text(statement))

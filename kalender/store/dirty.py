@@ -1,0 +1,320 @@
+"""Marks and claims: one row says that somebody's work is waiting, and nothing else does.
+
+The transition table, which the tests walk through on both databases:
+
+=====================  =========  =======  ======  ====================  ====================
+from \\ on              mark       claim    finish  retry                 park
+=====================  =========  =======  ======  ====================  ====================
+idle                   dirty
+dirty                  dirty      claimed
+claimed, same          gen + 1             idle    dirty, not_before     parked
+claimed, marked since  gen + 1             dirty   dirty, not_before     dirty, not_before
+parked                 dirty
+=====================  =========  =======  ======  ====================  ====================
+
+A release, or a lease that runs out, makes the row dirty again. Whatever ends or prolongs a claim
+carries the claim's token; a token that is not the row's any more raises ClaimLost. All times are
+the database's. Idle work has no row.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    null,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import ClaimLost
+from kalender.store.tables import Instant, db_now, dirty, due_later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One piece of work, ours until its lease is over."""
+
+    kind: Kind
+    key: str
+    token: str
+    generation: int
+    attempts: int
+    reason: str
+    lane: Lane
+
+
+# -- marks ------------------------------------------------------------------------------------
+
+
+def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) -> int:
+    """Say that work waits; return how many rows that is. Idempotent but for the generation.
+
+    Marks of one key coalesce. `settle` seconds are added to the due time of new rows, so that
+    a burst is one piece of work. A mark never lowers `not_before`; it un-parks. A due time in
+    the future is also kept on its own, so that an earlier mark does not swallow it.
+    """
+    rows = [_values(each, settle) for each in _coalesced(marks)]
+    if not rows:
+        return 0
+    if connection.dialect.name == "postgresql":
+        columns = {name: [row[name] for row in rows] for name in rows[0]}
+        connection.execute(_POSTGRESQL_MARK, columns)
+    else:
+        connection.execute(_SQLITE_MARK, rows)
+    later = [row for row in rows if row["due_at"] is not None]
+    if later:
+        _keep_for_later(connection, later)
+    return len(rows)
+
+
+def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
+    """One mark a key, the strongest and earliest; sorted, so that two writers never deadlock."""
+    kept: dict[tuple[Kind, str], Mark] = {}
+    for each in marks:
+        known = kept.get((each.kind, each.key))
+        kept[each.kind, each.key] = each if known is None else min(known, each, key=_strength)
+    return [kept[key] for key in sorted(kept)]
+
+
+def _strength(each: Mark) -> tuple[bool, datetime, Lane]:
+    return (each.due_at is not None, each.due_at or datetime.max.replace(tzinfo=UTC), each.lane)
+
+
+def _values(each: Mark, settle: float) -> dict[str, object]:
+    return {
+        "kind": each.kind.value,
+        "key": each.key,
+        "reason": each.reason,
+        "priority": int(each.lane),
+        "due_at": each.due_at,
+        "settle": settle,
+    }
+
+
+_CONFLICT = """
+    ON CONFLICT (kind, key) DO UPDATE SET
+        generation = dirty.generation + 1,
+        reason = CASE WHEN excluded.priority <= dirty.priority OR dirty.parked_at IS NOT NULL
+                      THEN excluded.reason ELSE dirty.reason END,
+        priority = CASE WHEN excluded.priority < dirty.priority OR dirty.parked_at IS NOT NULL
+                        THEN excluded.priority ELSE dirty.priority END,
+        due_at = CASE WHEN excluded.due_at < dirty.due_at THEN excluded.due_at
+                      ELSE dirty.due_at END,
+        first_marked_at = CASE WHEN dirty.parked_at IS NULL THEN dirty.first_marked_at
+                               ELSE excluded.first_marked_at END,
+        attempts = CASE WHEN dirty.parked_at IS NULL THEN dirty.attempts ELSE 0 END,
+        parked_at = NULL
+"""
+_POSTGRESQL_MARK = text(
+    """
+    INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
+    SELECT kind, key, 1, reason, priority, clock_timestamp(),
+           coalesce(due_at, clock_timestamp() + settle * interval '1 second'), 0
+    FROM unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:reason AS text[]),
+                CAST(:priority AS int[]), CAST(:due_at AS timestamptz[]),
+                CAST(:settle AS float[])) AS new(kind, key, reason, priority, due_at, settle)
+    """  # noqa: S608
+    + _CONFLICT
+)
+_SQLITE_MARK = text(
+    """
+    INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
+    VALUES (:kind, :key, 1, :reason, :priority, strftime('%Y-%m-%d %H:%M:%f', 'now'),
+            coalesce(:due_at, strftime('%Y-%m-%d %H:%M:%f', 'now',
+                                       printf('%+.3f seconds', :settle))), 0)
+    """  # noqa: S608
+    + _CONFLICT
+).bindparams(bindparam("due_at", type_=Instant()))
+
+
+def _keep_for_later(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    kept = [{name: row[name] for name in ("kind", "key", "due_at", "reason")} for row in rows]
+    connection.execute(insert(due_later).on_conflict_do_nothing(), kept)
+
+
+def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
+    """Mark the future-dated work whose time has come; return how many."""
+    rows = connection.execute(
+        select(due_later).where(due_later.c.due_at <= db_now()).order_by(*due_later.c).limit(limit)
+    ).all()
+    mark(connection, [Mark(kind=Kind(r.kind), key=r.key, reason=r.reason) for r in rows])
+    for row in rows:
+        connection.execute(
+            delete(due_later).where(
+                due_later.c.kind == row.kind,
+                due_later.c.key == row.key,
+                due_later.c.due_at == row.due_at,
+            )
+        )
+    return len(rows)
+
+
+# -- claims -----------------------------------------------------------------------------------
+
+
+def claim(
+    connection: Connection,
+    kinds: Sequence[Kind],
+    *,
+    worker: str,
+    lease: timedelta,
+    limit: int = 1,
+    oldest: bool = False,
+) -> list[Claim]:
+    """Take up to `limit` pieces of due work, strongest lane first (or the oldest of all).
+
+    The order of the result is the order of the work.
+    """
+    rank = [dirty.c.due_at] if oldest else [dirty.c.priority, dirty.c.due_at]
+    chosen = select(dirty.c.kind, dirty.c.key).where(_is_due(kinds)).order_by(*rank).limit(limit)
+    if connection.dialect.name == "postgresql":
+        chosen = chosen.with_for_update(skip_locked=True)
+    rows = connection.execute(
+        update(dirty)
+        .where(tuple_(dirty.c.kind, dirty.c.key).in_(chosen))
+        .values(
+            claim_token=uuid4().hex,
+            claimed_by=worker,
+            claimed_until=db_now(lease.total_seconds()),
+        )
+        .returning(dirty)
+    ).all()
+    ordered = sorted(rows, key=lambda r: (r.due_at,) if oldest else (r.priority, r.due_at))
+    return [
+        Claim(
+            kind=Kind(row.kind),
+            key=row.key,
+            token=row.claim_token,
+            generation=row.generation,
+            attempts=row.attempts,
+            reason=row.reason,
+            lane=Lane(row.priority),
+        )
+        for row in ordered
+    ]
+
+
+def _is_due(kinds: Sequence[Kind], within: float = 0.0):  # noqa: ANN202
+    moment = db_now(within) if within else db_now()
+    return and_(
+        dirty.c.kind.in_([kind.value for kind in kinds]),
+        dirty.c.parked_at.is_(None),
+        dirty.c.due_at <= moment,
+        or_(dirty.c.not_before.is_(None), dirty.c.not_before <= moment),
+        or_(dirty.c.claimed_until.is_(None), dirty.c.claimed_until < db_now()),
+    )
+
+
+def renew(connection: Connection, mine: Claim, lease: timedelta) -> None:
+    """Prolong the claim to a full lease from now; ClaimLost where it is not ours any more."""
+    _changed(connection, mine, claimed_until=db_now(lease.total_seconds()))
+
+
+def finish(connection: Connection, mine: Claim) -> bool:
+    """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
+    done = connection.execute(
+        delete(dirty).where(_is_mine(mine), dirty.c.generation == mine.generation)
+    )
+    if not done.rowcount:
+        _changed(connection, mine, **_UNCLAIMED, attempts=0, not_before=null(), last_error=null())
+    return bool(done.rowcount)
+
+
+def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) -> None:
+    """Give the work back, not to be begun before `after` from now; counts as an attempt."""
+    _changed(
+        connection,
+        mine,
+        **_UNCLAIMED,
+        attempts=dirty.c.attempts + 1,
+        not_before=db_now(after.total_seconds()),
+        last_error=error,
+    )
+
+
+def postpone(connection: Connection, mine: Claim, *, after: timedelta, why: str | None) -> None:
+    """Give the work back for later without counting an attempt: nobody's fault here."""
+    _changed(
+        connection,
+        mine,
+        **_UNCLAIMED,
+        not_before=db_now(after.total_seconds()),
+        last_error=why if why is not None else dirty.c.last_error,
+    )
+
+
+def park(connection: Connection, mine: Claim, *, error: str, after: timedelta) -> None:
+    """Lay the work aside until the next mark; marked meanwhile: retried after `after`."""
+    same = dirty.c.generation == mine.generation
+    _changed(
+        connection,
+        mine,
+        **_UNCLAIMED,
+        attempts=dirty.c.attempts + 1,
+        last_error=error,
+        parked_at=case((same, db_now()), else_=null()),
+        not_before=case((same, null()), else_=db_now(after.total_seconds())),
+    )
+
+
+def release(connection: Connection, mine: Claim) -> None:
+    """Give the work back as it was."""
+    _changed(connection, mine, **_UNCLAIMED)
+
+
+_UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
+
+
+def _is_mine(mine: Claim):  # noqa: ANN202
+    return and_(
+        dirty.c.kind == mine.kind.value,
+        dirty.c.key == mine.key,
+        dirty.c.claim_token == mine.token,
+    )
+
+
+def _changed(connection: Connection, mine: Claim, **values: object) -> None:
+    changed = connection.execute(update(dirty).where(_is_mine(mine)).values(**values))
+    if not changed.rowcount:
+        raise ClaimLost(f"{mine.kind.value} claim taken over")
+
+
+# -- looking ----------------------------------------------------------------------------------
+
+
+def waits(connection: Connection, *, within: timedelta) -> bool:
+    """Whether anything is claimed, or due within so long."""
+    claimed = dirty.c.claimed_until.is_not(None)
+    due = _is_due(list(Kind), within.total_seconds())
+    later = due_later.c.due_at <= db_now(within.total_seconds())
+    return bool(
+        connection.execute(
+            select(or_(exists().where(or_(claimed, due)), exists().where(later)))
+        ).scalar_one()
+    )
+
+
+def depth(connection: Connection) -> dict[tuple[Kind, Lane], int]:
+    """How much work waits or is being done, by kind and lane; parked work apart."""
+    rows = connection.execute(
+        select(dirty.c.kind, dirty.c.priority, func.count())
+        .where(dirty.c.parked_at.is_(None))
+        .group_by(dirty.c.kind, dirty.c.priority)
+    )
+    return {(Kind(kind), Lane(lane)): count for kind, lane, count in rows}

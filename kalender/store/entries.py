@@ -1,0 +1,368 @@
+"""Calendars and their entries: what we wrote, what we may have written, and who must look."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, or_, select, update
+
+from kalender.domain.model import ActivityKey, Audience
+from kalender.domain.plan import Entry, EntryStatus, Wanted
+from kalender.ports import FoundItem
+from kalender.store.tables import calendar, change_log, db_now, entry, teaching_event
+
+STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarRow:
+    """One mailbox's calendar as the table holds it; `quiet_for` seconds it may not be written."""
+
+    calendar_id: int
+    person_id: int
+    audience: Audience
+    address: str
+    owner: bool
+    backend: str
+    state: str
+    must_look_up: bool
+    must_verify: bool
+    quiet_for: float
+    synced_digest: str | None
+    changes_at: datetime | None
+
+
+def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
+    """Return a calendar, or None where there is none such."""
+    row = connection.execute(
+        select(calendar, db_now().label("db_time")).where(calendar.c.calendar_id == calendar_id)
+    ).one_or_none()
+    if row is None:
+        return None
+    quiet = (row.quiet_until - row.db_time).total_seconds() if row.quiet_until else 0.0
+    return CalendarRow(
+        calendar_id=row.calendar_id,
+        person_id=row.person_id,
+        audience=Audience(row.audience),
+        address=row.address,
+        owner=row.owner,
+        backend=row.backend,
+        state=row.state,
+        must_look_up=row.must_look_up,
+        must_verify=row.must_verify,
+        quiet_for=max(quiet, 0.0),
+        synced_digest=row.synced_digest,
+        changes_at=row.changes_at,
+    )
+
+
+def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
+    """Return all standing records of a calendar, ended ones too."""
+    found = connection.execute(
+        select(entry).where(entry.c.calendar_id == calendar_id, entry.c.status.in_(STANDING))
+    )
+    return [_entry(row) for row in found]
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        sync_key=row.sync_key,
+        event_id=row.event_id,
+        activity=ActivityKey(row.course, row.version, row.semester, row.term_number, row.actid),
+        status=EntryStatus(row.status),
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
+        item_id=row.item_id,
+        change_key=row.change_key,
+        fingerprint=row.fingerprint,
+        held_by=row.held_by,
+    )
+
+
+# -- written ahead -----------------------------------------------------------------------------------
+
+
+def intend(connection: Connection, calendar_id: int, creates: Mapping[str, Wanted]) -> None:
+    """Write down that these keys may be about to be created, each with what it will say."""
+    rows = [
+        {
+            "sync_key": key,
+            "calendar_id": calendar_id,
+            "status": EntryStatus.INTENDED.value,
+            "fingerprint": wanted.fingerprint,
+            **_shown(wanted),
+            "restored": 0,
+        }
+        for key, wanted in creates.items()
+    ]
+    if rows:
+        connection.execute(insert(entry).values(written_at=db_now()), rows)
+
+
+def _shown(wanted: Wanted) -> dict[str, object]:
+    return {
+        "event_id": wanted.event.event_id,
+        **wanted.event.teaching.activity._asdict(),
+        "starts_at": wanted.content.starts_at,
+        "ends_at": wanted.content.ends_at,
+    }
+
+
+def unsettle(connection: Connection, keys: Collection[str]) -> None:
+    """Write down that these entries may be about to change."""
+    _set(connection, keys, fingerprint=None, written_at=db_now())
+
+
+def condemn(connection: Connection, keys: Collection[str]) -> None:
+    """Write down that these entries may be about to be deleted."""
+    _set(connection, keys, status=EntryStatus.DELETING.value, held_by=None, written_at=db_now())
+
+
+def forget_digest(connection: Connection, calendar_id: int) -> None:
+    """Until the visit ends well, the calendar is not known to be right."""
+    connection.execute(
+        update(calendar).where(calendar.c.calendar_id == calendar_id).values(synced_digest=None)
+    )
+
+
+def _set(connection: Connection, keys: Collection[str], **values: object) -> None:
+    if keys:
+        connection.execute(update(entry).where(entry.c.sync_key.in_(sorted(keys))).values(**values))
+
+
+# -- what became of it ----------------------------------------------------------------------------------
+
+
+def created(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> None:
+    """Record (sync key, item id, change key) of what Exchange created."""
+    for key, item_id, change_key in refs:
+        _set(
+            connection,
+            [key],
+            status=EntryStatus.LIVE.value,
+            item_id=item_id,
+            change_key=change_key,
+        )
+
+
+def shows(
+    connection: Connection,
+    key: str,
+    wanted: Wanted,
+    *,
+    item_id: str | None = None,
+    change_key: str | None = None,
+) -> None:
+    """Record that an entry says what is wanted; a new id or change key where it was told."""
+    values: dict[str, object] = {
+        **_shown(wanted),
+        "fingerprint": wanted.fingerprint,
+        "status": EntryStatus.LIVE.value,
+        "held_by": None,
+    }
+    if item_id is not None:
+        values["item_id"] = item_id
+    if change_key is not None:
+        values["change_key"] = change_key
+    _set(connection, [key], **values)
+
+
+def refused(connection: Connection, key: str, wanted: Wanted) -> None:
+    """Record that Exchange never takes this content."""
+    _set(
+        connection,
+        [key],
+        status=EntryStatus.REFUSED.value,
+        fingerprint=wanted.fingerprint,
+    )
+
+
+def restore(connection: Connection, before: Entry) -> None:
+    """Take a write-ahead back: the request was certainly not carried out."""
+    _set(
+        connection,
+        [before.sync_key],
+        status=before.status.value,
+        fingerprint=before.fingerprint,
+        held_by=before.held_by,
+    )
+
+
+def moved(connection: Connection, key: str, item_id: str, change_key: str) -> None:
+    """Record where a key was found; what it says there is not known yet."""
+    _set(
+        connection,
+        [key],
+        status=EntryStatus.LIVE.value,
+        item_id=item_id,
+        change_key=change_key,
+        fingerprint=None,
+    )
+
+
+def abandon(connection: Connection, keys: Collection[str]) -> None:
+    """Record that these keys are not in the calendar; they are never used again."""
+    _set(connection, keys, status=EntryStatus.ABANDONED.value, item_id=None, held_by=None)
+
+
+def remove(connection: Connection, keys: Collection[str]) -> None:
+    """Drop the records of entries that are gone."""
+    if keys:
+        connection.execute(delete(entry).where(entry.c.sync_key.in_(sorted(keys))))
+
+
+def hold(connection: Connection, keys: Collection[str], scope: str) -> None:
+    """Record which brake keeps these entries from being deleted."""
+    _set(connection, keys, held_by=scope)
+
+
+def free(connection: Connection, keys: Collection[str]) -> None:
+    """Record that nothing wants these entries gone any more."""
+    _set(connection, keys, held_by=None)
+
+
+def rename(connection: Connection, key: str, wanted: Wanted) -> None:
+    """Record which event an entry shows now; it says the right thing already."""
+    _set(connection, [key], **_shown(wanted))
+
+
+def log(
+    connection: Connection, row: CalendarRow, changes: Sequence[tuple[str, str, str]], reason: str
+) -> None:
+    """Remember what was written: (operation, event id, sync key)."""
+    if changes:
+        connection.execute(
+            insert(change_log).values(
+                at=db_now(),
+                calendar_id=row.calendar_id,
+                person_id=row.person_id,
+                reason=reason,
+            ),
+            [
+                {"operation": operation, "event_id": event_id, "sync_key": key}
+                for operation, event_id, key in changes
+            ],
+        )
+
+
+# -- adoption ---------------------------------------------------------------------------------------
+
+
+def take_over(connection: Connection, calendar_id: int, keys: Collection[str]) -> None:
+    """Move records of these keys here from the calendar that held the mailbox before."""
+    if keys:
+        connection.execute(
+            update(entry)
+            .where(entry.c.sync_key.in_(sorted(keys)), entry.c.calendar_id != calendar_id)
+            .values(calendar_id=calendar_id)
+        )
+
+
+def adopt(connection: Connection, calendar_id: int, item: FoundItem) -> None:
+    """Record an item that carries our key and of which no record is left."""
+    event_id = item.sync_key.rpartition("#")[0]
+    known = connection.execute(
+        select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
+    ).one_or_none()
+    activity = (
+        ActivityKey(known.course, known.version, known.semester, known.term_number, known.actid)
+        if known is not None
+        else ActivityKey("", "", "", 0, "")
+    )
+    connection.execute(
+        insert(entry).values(
+            sync_key=item.sync_key,
+            calendar_id=calendar_id,
+            event_id=event_id,
+            **activity._asdict(),
+            status=EntryStatus.LIVE.value,
+            item_id=item.ref.item_id,
+            change_key=item.ref.change_key,
+            fingerprint=None,
+            starts_at=item.starts_at,
+            ends_at=item.ends_at,
+            written_at=db_now(),
+        )
+    )
+
+
+# -- the calendar's own state ---------------------------------------------------------------------------
+
+
+def keep_quiet(connection: Connection, calendar_id: int, seconds: float) -> None:
+    """Exchange may still be working on a lost request: write nothing here for so long."""
+    connection.execute(
+        update(calendar)
+        .where(calendar.c.calendar_id == calendar_id)
+        .values(quiet_until=db_now(seconds))
+    )
+
+
+def synced(
+    connection: Connection,
+    calendar_id: int,
+    *,
+    digest: str | None,
+    settings: str,
+    changes_at: datetime | None,
+    verified: bool,
+) -> None:
+    """Record that a visit ended well; `digest` None where something is still held or open."""
+    values: dict[str, object] = {
+        "synced_digest": digest,
+        "synced_settings": settings,
+        "synced_at": db_now(),
+        "changes_at": changes_at,
+        "must_look_up": False,
+        "quiet_until": None,
+        "state": case((calendar.c.state == "closed", "closed"), else_="active"),
+        "last_error": None,
+    }
+    if verified:
+        values |= {"must_verify": False, "verified_at": db_now()}
+    connection.execute(
+        update(calendar).where(calendar.c.calendar_id == calendar_id).values(values)
+    )
+
+
+def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
+    """Record that Exchange does not know the mailbox; `lost` where it held entries of ours."""
+    held = exists().where(entry.c.calendar_id == calendar_id, entry.c.item_id.is_not(None))
+    state = case((held, "lost"), else_="missing")
+    return connection.execute(
+        update(calendar)
+        .where(calendar.c.calendar_id == calendar_id)
+        .values(state=state, last_error=error)
+        .returning(calendar.c.state)
+    ).scalar_one()
+
+
+def unsettled(connection: Connection, calendar_id: int) -> bool:
+    """Whether an entry is open or held, so that the calendar's digest may not be written."""
+    row = exists().where(
+        entry.c.calendar_id == calendar_id,
+        or_(
+            entry.c.status.in_([EntryStatus.INTENDED.value, EntryStatus.DELETING.value]),
+            entry.c.held_by.is_not(None),
+            and_(entry.c.status == EntryStatus.LIVE.value, entry.c.fingerprint.is_(None)),
+        ),
+    )
+    return bool(connection.execute(select(row)).scalar())
+
+
+def future_semesters(connection: Connection, now: datetime) -> set[str]:
+    """Return the semesters of entries of ours that have not ended."""
+    found = connection.execute(
+        select(entry.c.semester).where(entry.c.ends_at > now, entry.c.semester != "").distinct()
+    )
+    return set(found.scalars())
+
+
+def coming(connection: Connection, now: datetime) -> int:
+    """How many live entries have not ended."""
+    return connection.execute(
+        select(func.count()).where(
+            entry.c.ends_at > now, or_(entry.c.status == "live", entry.c.status == "deleting")
+        )
+    ).scalar_one()

@@ -1,0 +1,442 @@
+"""Every table and column, in one place; the migrations make exactly these.
+
+Instants are UTC with one type everywhere: `timestamptz` on PostgreSQL, on SQLite a text of
+fixed width that sorts in time and that people can read.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    false,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, to the millisecond on SQLite."""
+
+    impl = String(23)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """PostgreSQL has a type of its own for it."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(String(23))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
+        """Write UTC."""
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else moment.strftime(SQLITE_FORMAT)[:23]
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+        """Read aware UTC."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            return datetime.astimezone(value, UTC)
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+
+
+class db_now(FunctionElement[datetime]):  # noqa: N801
+    """The database's clock, now or so many seconds from now: `db_now()`, `db_now(30.0)`."""
+
+    name = "db_now"
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+    seconds = compiler.process(element.clauses, **kw)
+    if not seconds:
+        return "clock_timestamp()"
+    return f"(clock_timestamp() + CAST({seconds} AS double precision) * interval '1 second')"
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+    seconds = compiler.process(element.clauses, **kw)
+    shift = f", printf('%+.3f seconds', {seconds})" if seconds else ""
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{shift})"
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Id = Integer
+
+
+def _unit() -> list[Column[Any]]:
+    """Return the columns that name a teaching unit, part of the primary key."""
+    return [
+        Column("course", String(64), primary_key=True),
+        Column("version", String(16), primary_key=True),
+        Column("semester", String(3), primary_key=True),
+        Column("term_number", Integer, primary_key=True, autoincrement=False),
+    ]
+
+
+def _person(*, key: bool = True) -> Column[Any]:
+    return Column(
+        "person_id",
+        Id,
+        ForeignKey("person.person_id", ondelete="CASCADE"),
+        primary_key=key,
+        nullable=False,
+        autoincrement=False,
+    )
+
+
+# -- work -------------------------------------------------------------------------------------
+
+dirty = Table(
+    "dirty",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("key", String(160), primary_key=True),
+    Column("generation", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("first_marked_at", Instant, nullable=False),
+    Column("due_at", Instant, nullable=False),
+    Column("not_before", Instant),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("claim_token", String(32)),
+    Column("claimed_by", String(120)),
+    Column("claimed_until", Instant),
+    Column("parked_at", Instant),
+    Column("last_error", Text),
+    Index("ix_dirty_due", "kind", "priority", "due_at", postgresql_where=text("parked_at IS NULL")),
+)
+
+due_later = Table(
+    "due_later",
+    metadata,
+    Column("kind", String(8), primary_key=True),
+    Column("key", String(160), primary_key=True),
+    Column("due_at", Instant, primary_key=True),
+    Column("reason", Text, nullable=False),
+)
+
+rejected_notification = Table(
+    "rejected_notification",
+    metadata,
+    Column("rejected_id", Id, primary_key=True),
+    Column("received_at", Instant, nullable=False),
+    Column("queue", String(255), nullable=False),
+    Column("routing_key", String(255), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+# -- people -----------------------------------------------------------------------------------
+
+person = Table(
+    "person",
+    metadata,
+    Column("person_id", Id, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("fs_asked_at", Instant),
+    Column("emptied_at", Instant),  # FS answered "nothing left"; believed at the second look
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # fs | username | mail
+    Column("value", String(255), primary_key=True),
+    _person(),  # two people may claim one mail address, but no other identity
+    Column("detail", String(32)),  # a mail address' type in FS, in the order FS told
+    Column("position", Integer, nullable=False, server_default=text("0")),
+    Index(None, "person_id"),
+    Index(
+        "uq_identity_one_person",
+        "kind",
+        "value",
+        unique=True,
+        postgresql_where=text("kind <> 'mail'"),
+        sqlite_where=text("kind <> 'mail'"),
+    ),
+)
+
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("calendar_id", Id, primary_key=True),
+    _person(key=False),
+    Column("audience", String(8), nullable=False),
+    Column("address", String(255), nullable=False),
+    Column("owner", Boolean, nullable=False),  # of its address; a second claimant is not
+    Column("backend", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # active | missing | lost | closed
+    Column("must_look_up", Boolean, nullable=False, server_default=false()),
+    Column("must_verify", Boolean, nullable=False, server_default=false()),
+    Column("quiet_until", Instant),  # Exchange may still be working on a lost request
+    Column("synced_digest", String(32)),
+    Column("synced_settings", String(32)),
+    Column("synced_at", Instant),
+    Column("verified_at", Instant),
+    Column("changes_at", Instant),  # on the domain's clock
+    Column("last_error", Text),
+    Index(None, "person_id"),
+    Index(None, "changes_at"),
+    Index(
+        "uq_calendar_owner",
+        "address",
+        unique=True,
+        postgresql_where=text("owner"),
+        sqlite_where=text("owner"),
+    ),
+)
+
+rollout = Table(
+    "rollout",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # person | course | share | audience
+    Column("value", String(255), primary_key=True),
+    Column("added_at", Instant, nullable=False),
+)
+
+preference = Table(
+    "preference",
+    metadata,
+    _person(),
+    Column("wish", String(16), primary_key=True),  # optout | remove
+    Column("source", String(120), nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
+
+# -- mirror: what FS and TP said last ------------------------------------------------------------
+
+course_run = Table(
+    "course_run",
+    metadata,
+    Column("course", String(64), primary_key=True),
+    Column("semester", String(3), primary_key=True),
+    Column("published", Boolean, nullable=False),
+    Column("asked_at", Instant, nullable=False),
+    Column("changed_at", Instant),
+    Column("bad_events", Integer, nullable=False, server_default=text("0")),
+    Column("bad_reason", Text),
+    Column("unknown_status", Integer, nullable=False, server_default=text("0")),
+    Column("skipped", Integer, nullable=False, server_default=text("0")),
+)
+
+teaching_activity = Table(
+    "teaching_activity",
+    metadata,
+    *_unit(),
+    Column("actid", String(64), primary_key=True),
+    Column("method", String(64), nullable=False),
+    Column("has_plenary", Boolean, nullable=False),
+    Column("has_group", Boolean, nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("days", Text, nullable=False),  # {"2025-08-20": digest, ...}
+)
+
+teaching_event = Table(
+    "teaching_event",
+    metadata,
+    *_unit(),
+    Column("actid", String(64), primary_key=True),
+    Column("event_id", String(160), primary_key=True),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("plenary", Boolean),
+    Column("doubt", Boolean, nullable=False, server_default=false()),
+    Column("missing_since", Instant),
+    Column("digest", String(32)),  # NULL: ended when it was first seen, in no calendar's digest
+    Column("told", Text, nullable=False),  # the whole event as JSON
+    Index(None, "event_id"),
+    Index("ix_teaching_event_course_semester", "course", "semester"),
+)
+
+teaching_staff = Table(
+    "teaching_staff",
+    metadata,
+    *_unit(),
+    Column("actid", String(64), primary_key=True),
+    Column("event_id", String(160), primary_key=True),
+    Column("username", String(64), primary_key=True),
+    Index(None, "username"),
+)
+
+registration = Table(
+    "registration",
+    metadata,
+    _person(),
+    *_unit(),
+    Column("offer_status", String(16)),
+    Column("asked_singly", Boolean, nullable=False, server_default=false()),
+    Index("ix_registration_course_semester", "course", "semester"),
+)
+
+placement = Table(
+    "placement",
+    metadata,
+    _person(),
+    *_unit(),
+    Column("actid", String(64), primary_key=True),
+    Index("ix_placement_course_semester_actid", "course", "semester", "actid"),
+)
+
+teaching_role = Table(
+    "teaching_role",
+    metadata,
+    _person(),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("role", String(64), nullable=False),
+    Column("course", String(64), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("semester", String(3), nullable=False),
+    Column("term_number", Integer, nullable=False),
+    Column("actid", String(64)),
+    Column("starts_on", Date),
+    Column("ends_on", Date),
+    Index("ix_teaching_role_course_semester", "course", "semester"),
+)
+
+source_reading = Table(
+    "source_reading",
+    metadata,
+    Column("source", String(32), primary_key=True),  # placements, courses, lastchanged ...
+    Column("semester", String(3), primary_key=True),  # or "" where it has none
+    Column("read_at", Instant, nullable=False),  # the database's time before the first page
+)
+
+fan_out = Table(
+    "fan_out",
+    metadata,
+    Column("fan_out_id", Id, primary_key=True),
+    Column("course", String(64), nullable=False),
+    Column("semester", String(3), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("term_number", Integer, nullable=False),
+    Column("actid", String(64), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("everybody", Boolean, nullable=False),  # who is on the course, not only the placed
+    Column("username", String(64)),  # somebody who taught it before
+    Index("ix_fan_out_course_semester", "course", "semester"),
+)
+
+# -- calendars' entries -----------------------------------------------------------------------
+
+entry = Table(
+    "entry",
+    metadata,
+    Column("sync_key", String(180), primary_key=True),
+    Column(
+        "calendar_id",
+        Id,
+        ForeignKey("calendar.calendar_id", ondelete="RESTRICT"),
+        nullable=False,
+    ),
+    Column("event_id", String(160), nullable=False),
+    Column("course", String(64), nullable=False),
+    Column("version", String(16), nullable=False),
+    Column("semester", String(3), nullable=False),
+    Column("term_number", Integer, nullable=False),
+    Column("actid", String(64), nullable=False),
+    Column("status", String(10), nullable=False),
+    Column("item_id", Text),
+    Column("change_key", Text),
+    Column("fingerprint", String(64)),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("held_by", String(160)),
+    Column("restored", Integer, nullable=False, server_default=text("0")),
+    Column("restored_at", Instant),
+    Column("written_at", Instant, nullable=False),
+    Index(None, "calendar_id"),
+    Index(None, "ends_at"),
+)
+
+change_log = Table(
+    "change_log",
+    metadata,
+    Column("change_id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("calendar_id", Id, nullable=False),
+    Column("person_id", Id, nullable=False),
+    Column("operation", String(8), nullable=False),  # create | update | delete | adopt | ...
+    Column("event_id", String(160), nullable=False),
+    Column("sync_key", String(180), nullable=False),
+    Column("reason", Text, nullable=False),
+    Index(None, "calendar_id", "at"),
+    Index(None, "operation", "at"),
+)
+
+# -- guards and operation ---------------------------------------------------------------------
+
+brake = Table(
+    "brake",
+    metadata,
+    Column("scope", String(160), primary_key=True),  # institution | course IN1000 25h | hand
+    Column("state", String(10), nullable=False),  # holding | released | expected
+    Column("reason", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+    Column("from_at", Instant),
+    Column("until_at", Instant),
+    Column("up_to", Integer),
+)
+
+neighbour = Table(
+    "neighbour",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("failed_keys", Text, nullable=False, server_default=text("''")),
+    Column("paused_until", Instant),
+    Column("probe_token", String(32)),
+    Column("probe_until", Instant),
+    Column("authorised_at", Instant),
+    Column("refused", Text, nullable=False, server_default=text("''")),  # instants, last 30 min
+    Column("last_error", Text),
+    Column("changed_at", Instant),
+)
+
+heartbeat = Table(
+    "heartbeat",
+    metadata,
+    Column("worker", String(120), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("version", String(32), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Column("stopped_at", Instant),  # a clean stop
+    Column("connections", Integer, nullable=False, server_default=text("0")),
+    Column("load", Float),
+)

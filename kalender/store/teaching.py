@@ -1,0 +1,202 @@
+"""The mirror of FS: registrations, placements and roles of persons."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, and_, delete, exists, insert, select, update
+
+from kalender.domain.model import (
+    ActivityKey,
+    CourseKey,
+    PersonFacts,
+    Registration,
+    TeachingRole,
+    UnitKey,
+)
+from kalender.store.tables import (
+    db_now,
+    person,
+    placement,
+    registration,
+    source_reading,
+    teaching_role,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taught:
+    """What the mirror holds of a person in some semesters."""
+
+    registrations: tuple[Registration, ...]
+    placements: frozenset[ActivityKey]
+    roles: tuple[TeachingRole, ...]
+
+    @property
+    def courses(self) -> frozenset[CourseKey]:
+        """The courses it speaks of."""
+        units = {r.unit for r in self.registrations} | {r.unit for r in self.roles}
+        return frozenset(CourseKey(unit.course, unit.semester) for unit in units)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing."""
+        return not (self.registrations or self.placements or self.roles)
+
+
+def of_facts(facts: PersonFacts) -> Taught:
+    """Return an answer's facts in the mirror's order."""
+    return Taught(
+        registrations=tuple(sorted(facts.registrations, key=lambda r: r.unit)),
+        placements=frozenset(facts.placements),
+        roles=tuple(sorted(facts.roles, key=lambda r: r.number)),
+    )
+
+
+def read(connection: Connection, person_id: int, semesters: Collection[str]) -> Taught:
+    """Return what the mirror holds of a person in these semesters."""
+    wanted = sorted(semesters)
+
+    def rows(table: Table, *order: str) -> Iterable[Any]:
+        return connection.execute(
+            select(table)
+            .where(table.c.person_id == person_id, table.c.semester.in_(wanted))
+            .order_by(*(table.c[name] for name in order))
+        )
+
+    return Taught(
+        registrations=tuple(
+            Registration(unit=unit_of(row), offer_status=row.offer_status)
+            for row in rows(registration, *UNIT)
+        ),
+        placements=frozenset(ActivityKey(*unit_of(row), row.actid) for row in rows(placement)),
+        roles=tuple(role_of(row) for row in rows(teaching_role, "number")),
+    )
+
+
+UNIT = ("course", "version", "semester", "term_number")
+
+
+def unit_of(row: Any) -> UnitKey:  # noqa: ANN401
+    """Return the unit a row names."""
+    return UnitKey(row.course, row.version, row.semester, row.term_number)
+
+
+def role_of(row: Any) -> TeachingRole:  # noqa: ANN401
+    """Return the role a row holds."""
+    return TeachingRole(
+        number=row.number,
+        role=row.role,
+        unit=unit_of(row),
+        actid=row.actid,
+        starts_on=row.starts_on,
+        ends_on=row.ends_on,
+    )
+
+
+def write(
+    connection: Connection, person_id: int, now_: Taught, semesters: Collection[str]
+) -> frozenset[ActivityKey]:
+    """Make the mirror say this of a person; return activities whose first or last placement it was."""
+    before = read(connection, person_id, semesters)
+    for table, changed in (
+        (registration, before.registrations != now_.registrations),
+        (placement, before.placements != now_.placements),
+        (teaching_role, before.roles != now_.roles),
+    ):
+        if changed:
+            _replace(connection, table, person_id, now_, semesters)
+    return _flipped(connection, before.placements ^ now_.placements, person_id)
+
+
+def _replace(
+    connection: Connection, table: Table, person_id: int, now_: Taught, semesters: Collection[str]
+) -> None:
+    connection.execute(
+        delete(table).where(
+            table.c.person_id == person_id, table.c.semester.in_(sorted(semesters))
+        )
+    )
+    values = [{"person_id": person_id, **each} for each in _values(table, now_)]
+    if values:
+        connection.execute(insert(table), values)
+
+
+def _values(table: Table, taught: Taught) -> list[dict[str, object]]:
+    if table is registration:
+        return [
+            {**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations
+        ]
+    if table is placement:
+        return [key._asdict() for key in sorted(taught.placements)]
+    return [role_values(role) for role in taught.roles]
+
+
+def role_values(role: TeachingRole) -> dict[str, object]:
+    """Return a role as columns."""
+    return {
+        **role.unit._asdict(),
+        "number": role.number,
+        "role": role.role,
+        "actid": role.actid,
+        "starts_on": role.starts_on,
+        "ends_on": role.ends_on,
+    }
+
+
+def _flipped(
+    connection: Connection, changed: Iterable[ActivityKey], person_id: int
+) -> frozenset[ActivityKey]:
+    """Those of the changed placements' activities on which nobody else is placed."""
+    flipped = set()
+    for key in changed:
+        others = exists().where(
+            placement.c.person_id != person_id,
+            *(placement.c[name] == value for name, value in key._asdict().items()),
+        )
+        if not connection.execute(select(others)).scalar():
+            flipped.add(key)
+    return frozenset(flipped)
+
+
+# -- when was what asked --------------------------------------------------------------------------------
+
+
+def database_time(connection: Connection) -> datetime:
+    """Return the database's clock, as it is before a source is asked."""
+    return connection.execute(select(db_now())).scalar_one()
+
+
+def asked(connection: Connection, person_id: int, at: datetime, *, emptied: bool) -> None:
+    """Record that FS was asked for a person, at the database's time before the request."""
+    connection.execute(
+        update(person)
+        .where(person.c.person_id == person_id)
+        .values(fs_asked_at=at, emptied_at=at if emptied else None)
+    )
+
+
+def emptied_at(connection: Connection, person_id: int) -> datetime | None:
+    """Return when FS first answered that the person has nothing left."""
+    return connection.execute(
+        select(person.c.emptied_at).where(person.c.person_id == person_id)
+    ).scalar_one()
+
+
+def was_read(connection: Connection, source: str, semester: str) -> datetime | None:
+    """Return when a source was last read completely."""
+    return connection.execute(
+        select(source_reading.c.read_at).where(
+            source_reading.c.source == source, source_reading.c.semester == semester
+        )
+    ).scalar_one_or_none()
+
+
+def record_reading(connection: Connection, source: str, semester: str, at: datetime) -> None:
+    """Record that a source was read completely; `at` is the time before its first page."""
+    same = and_(source_reading.c.source == source, source_reading.c.semester == semester)
+    if not connection.execute(update(source_reading).where(same).values(read_at=at)).rowcount:
+        connection.execute(
+            insert(source_reading).values(source=source, semester=semester, read_at=at)
+        )

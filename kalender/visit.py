@@ -1,0 +1,175 @@
+"""One claimed visit to one calendar: what it knows, and the two ends of every request."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from kalender.desired import CalendarSettings, View
+from kalender.errors import OutcomeUnknown, TransientError
+from kalender.ports import Calendars, ItemError, ItemRef, Verdict
+from kalender.store import brakes, dirty, entries, people, rollouts
+from kalender.store.brakes import Safety
+from kalender.store.database import Database
+from kalender.store.dirty import Claim
+from kalender.store.entries import CalendarRow
+
+READS = 100
+COUNT_AGAIN_SECONDS = 60
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One configured Exchange: how to write to it, and how long it may work on a lost request."""
+
+    calendars: Calendars
+    server_seconds: float
+
+
+@dataclass(slots=True)
+class LiveCount:
+    """How many coming entries live, counted at most once a minute."""
+
+    value: int = 0
+    counted: float = float("-inf")
+
+    def read(self, connection: Connection, now: datetime) -> int:
+        """Return the count, a minute old at most."""
+        if time.monotonic() - self.counted > COUNT_AGAIN_SECONDS:
+            self.value, self.counted = entries.coming(connection, now), time.monotonic()
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Means:
+    """What visits share: the database, every Exchange, and the settings."""
+
+    database: Database
+    exchanges: Mapping[str, Exchange]
+    settings: CalendarSettings
+    safety: Safety
+    rollout_mode: str
+    hard_delete: bool
+    lease: timedelta
+    send_seconds: float
+    clock: Callable[[], datetime]
+    live: LiveCount = field(default_factory=LiveCount)
+
+    def allowed(self, connection: Connection, row: CalendarRow) -> bool:
+        """Whether this calendar may be written to at all."""
+        return row.state != "closed" and rollouts.switched_on(
+            connection, row.calendar_id, self.rollout_mode
+        )
+
+
+class PlanAgain(Exception):  # noqa: N818
+    """Something was not as recorded; what is known now is written down."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Visit:
+    """A calendar under our claim. Counts what was done; `later` asks for another visit."""
+
+    means: Means
+    claim: Claim
+    view: View
+    exchange: Exchange
+    now: datetime
+    verified: bool = False
+    later: TransientError | None = None
+    edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def row(self) -> CalendarRow:
+        """The calendar."""
+        return self.view.row
+
+    @property
+    def database(self) -> Database:
+        """Where all is recorded."""
+        return self.means.database
+
+    @property
+    def calendars(self) -> Calendars:
+        """The calendar's Exchange."""
+        return self.exchange.calendars
+
+    def count(self, what: str, number: int) -> None:
+        """Add to what was done."""
+        if number:
+            self.counts[what] = self.counts.get(what, 0) + number
+
+    def log(
+        self, connection: Connection, operation: str, changed: Collection[tuple[str, str]]
+    ) -> None:
+        """Remember what was written: (event id, sync key)."""
+        changes = [(operation, event_id, key) for event_id, key in changed]
+        entries.log(connection, self.row, changes, self.claim.reason)
+
+    def renew(self, connection: Connection) -> None:
+        """Prolong the claim in full; ClaimLost where it is not ours any more."""
+        dirty.renew(connection, self.claim, self.means.lease)
+
+    def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
+        """Write down what may be about to happen; return when the request must be on its way.
+
+        Stops where the claim is not ours any more, or the person opted out or left the roll-out.
+        """
+        started = time.monotonic()
+        with self.database.write() as connection:
+            self.renew(connection)
+            if not self.means.allowed(connection, self.row):
+                raise TransientError("the calendar left the roll-out meanwhile")
+            if people.opted_out(connection, self.row.person_id) is not self.view.leaving:
+                raise TransientError("the person's wishes changed meanwhile")
+            written = write(connection)
+            entries.forget_digest(connection, self.row.calendar_id)
+        return written, started + self.means.send_seconds
+
+    def send(
+        self,
+        request: Callable[[], Sequence[ItemRef | ItemError]],
+        *,
+        undo: Callable[[Connection], None],
+    ) -> Sequence[ItemRef | ItemError]:
+        """Send; where it was certainly not carried out, take the write-ahead back."""
+        try:
+            return request()
+        except OutcomeUnknown:
+            raise
+        except Exception:
+            with self.database.write() as connection:
+                self.renew(connection)
+                undo(connection)
+            raise
+
+    def braked(self, connection: Connection, deletes: int) -> str | None:
+        """Return the brake that holds so many more deletes; a wish to leave is exempt."""
+        if self.view.leaving:
+            return None
+        live = self.means.live.read(connection, self.now)
+        return brakes.holding(connection, deletes, live, self.means.safety)
+
+    def comes_later(self, error: ItemError) -> bool:
+        """Whether this item was certainly not written; remembers to try again."""
+        if error.verdict is Verdict.UNKNOWN:
+            return False
+        self.later = TransientError(f"an entry was not taken ({error.code})")
+        return True
+
+
+def stop_if_unknown(results: Sequence[ItemRef | ItemError]) -> None:
+    """Raise OutcomeUnknown where any item may or may not have been written."""
+    unknown = [r for r in results if isinstance(r, ItemError) and r.verdict is Verdict.UNKNOWN]
+    if unknown:
+        raise OutcomeUnknown(f"{len(unknown)} entries in doubt ({unknown[0].code})")
+
+
+def parts(items: Sequence[T], most: int) -> list[Sequence[T]]:
+    """Split into pieces of at most so many."""
+    return [items[start : start + most] for start in range(0, len(items), most)]
