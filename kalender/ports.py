@@ -1,9 +1,10 @@
-"""What the services know of the outside: two sources and the calendars, as small protocols."""
+"""What the services know of the outside: sources, calendars and broker, as small protocols."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from threading import Event
 from typing import Protocol
 
 from kalender.domain.model import (
@@ -18,6 +19,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.domain.work import Mark
 
 
 class Timetables(Protocol):
@@ -190,4 +192,56 @@ class Calendars(Protocol):
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One message as the broker gave it."""
+
+    queue: str
+    routing_key: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A message that names no subject we understand: kept, with the reason."""
+
+    queue: str
+    routing_key: str
+    body: bytes
+    reason: str
+
+
+class Batch(Protocol):
+    """Messages in hand. Until acknowledged the broker gives them again to somebody."""
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """At least one, in the order of arrival."""
+        ...
+
+    def acknowledge(self) -> None:
+        """Let the broker forget all of them; where it is gone they come again, which is said."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Keep the messages for so long; False: we shall stop, or they will come again."""
+        ...
+
+
+class Deliveries(Protocol):
+    """The broker. It never raises for being away: it comes back."""
+
+    def batches(self, stop: Event) -> Iterator[Batch]:
+        """Give batch after batch until `stop` is set; a batch is settled before the next."""
+        ...
+
+
+class Marks(Protocol):
+    """Where the listener leaves what it read. `due_at` of a mark is on the domain's clock."""
+
+    def __call__(self, marks: Sequence[Mark], rejected: Sequence[Rejected], /) -> None:
+        """Keep both in one transaction; NeighbourUnavailable where the database is away."""
         ...

@@ -1,0 +1,161 @@
+"""Notification in, mark out, acknowledged: nothing is asked, nothing of a message is believed.
+
+Commit, then one acknowledgement. A crash between the two gives the messages again, and marks
+coalesce. While the database is away the batch is kept; it is never refused and never dropped.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from threading import Event
+
+import structlog
+
+from kalender.domain.notification import Pattern, parse
+from kalender.domain.work import Mark
+from kalender.errors import NeighbourError, NotificationError
+from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+
+log = structlog.get_logger(__name__)
+
+Read = tuple[list[Mark], list[Rejected]]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What turns messages into marks; `store` keeps them in one transaction."""
+
+    store: Marks
+    patterns: Sequence[Pattern]
+    clock: Callable[[], datetime]
+    jitter: Callable[[], float] = field(default=random.random, kw_only=True)
+
+    def listen(self, deliveries: Deliveries, stop: Event) -> None:
+        """Take batch after batch until stopped; what is in hand is then kept and acknowledged."""
+        for batch in deliveries.batches(stop):
+            self._take(batch)
+
+    def listen_stdin(self, lines: Iterable[str], stop: Event) -> None:
+        """Take one JSON object a line, `routing_key` and `body` (a string, or JSON itself)."""
+        for line in lines:
+            if line.strip():
+                self._take(Line(deliveries=(_delivery(line),), stop=stop))
+            if stop.is_set():
+                return
+
+    def _take(self, batch: Batch) -> None:
+        started = time.monotonic()
+        failures = 0
+        while (read := self._kept(batch.deliveries)) is None:
+            wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
+            failures += 1
+            if not batch.wait(wait * (1 + self.jitter()) / 2):
+                log.warning("batch_given_back", messages=len(batch.deliveries), failures=failures)
+                return
+        batch.acknowledge()
+        marks, rejected = read
+        log.info(
+            "batch",
+            messages=len(batch.deliveries),
+            marked=len({(mark.kind, mark.key) for mark in marks}),
+            rejected=len(rejected),
+            milliseconds=round((time.monotonic() - started) * 1000),
+        )
+
+    def _kept(self, deliveries: Sequence[Delivery]) -> Read | None:
+        try:
+            return self._keep(deliveries)
+        except NeighbourError as error:
+            log.warning("database_away", neighbour=error.neighbour, messages=len(deliveries))
+            return None
+
+    def _keep(self, deliveries: Sequence[Delivery]) -> Read:
+        """One transaction; where a message cannot be kept as it is, it is found and rejected."""
+        marks, rejected = self._read(deliveries)
+        try:
+            self.store(marks, rejected)
+        except NeighbourError:
+            raise
+        except Exception as error:  # one message must not stop all that come after, for ever
+            if len(deliveries) == 1:
+                marks, rejected = [], [_rejected(deliveries[0], type(error).__name__)]
+                self.store(marks, rejected)
+            else:
+                half = len(deliveries) // 2
+                first, second = self._keep(deliveries[:half]), self._keep(deliveries[half:])
+                marks, rejected = first[0] + second[0], first[1] + second[1]
+        return marks, rejected
+
+    def _read(self, deliveries: Sequence[Delivery]) -> Read:
+        marks: list[Mark] = []
+        rejected: list[Rejected] = []
+        now = self.clock()
+        near = {queue: self._patterns(queue) for queue in {each.queue for each in deliveries}}
+        for each in deliveries:
+            try:
+                marks += _marks(each, near[each.queue], now)
+            except NotificationError as error:
+                rejected.append(_rejected(each, str(error)))
+            except Exception as error:  # noqa: BLE001  # kept for somebody to look at, like these
+                rejected.append(_rejected(each, type(error).__name__))
+        return marks, rejected
+
+    def _patterns(self, queue: str) -> list[Pattern]:
+        return [pattern for pattern in self.patterns if fnmatchcase(queue, pattern.queue)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of standard input as a batch: there is nobody to acknowledge it to."""
+
+    deliveries: Sequence[Delivery]
+    stop: Event
+
+    def acknowledge(self) -> None:
+        """Do nothing."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait, unless we shall stop."""
+        return not self.stop.wait(seconds)
+
+
+def _marks(delivery: Delivery, patterns: Sequence[Pattern], now: datetime) -> list[Mark]:
+    reason = f"notification {_text(delivery.routing_key)}".strip()
+    return [
+        Mark(kind=each.subject.kind, key=each.subject.key, reason=reason, due_at=each.due_at)
+        for each in parse(delivery.body, delivery.routing_key, patterns, now=now)
+    ]
+
+
+def _rejected(delivery: Delivery, reason: str) -> Rejected:
+    return Rejected(
+        queue=delivery.queue,
+        routing_key=_text(delivery.routing_key),
+        body=delivery.body,
+        reason=reason,
+    )
+
+
+def _text(routing_key: str) -> str:
+    """Leave out what no database takes as text, such as NUL."""
+    if routing_key.isprintable():
+        return routing_key
+    return "".join(character for character in routing_key if character.isprintable())
+
+
+def _delivery(line: str) -> Delivery:
+    raw, routing_key = line.strip(), ""
+    try:
+        match json.loads(line):
+            case {"body": body, **rest}:
+                routing_key = str(rest.get("routing_key", ""))
+                raw = body if isinstance(body, str) else json.dumps(body)
+    except (ValueError, RecursionError):
+        pass  # read as a message itself, and rejected with the reason
+    return Delivery(queue="stdin", routing_key=routing_key, body=raw.encode(errors="replace"))
