@@ -23,7 +23,6 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
-    false,
     text,
 )
 from sqlalchemy.ext.compiler import compiles
@@ -200,8 +199,8 @@ calendar = Table(
     Column("owner", Boolean, nullable=False),  # of its address; a second claimant is not
     Column("backend", String(64), nullable=False),
     Column("state", String(8), nullable=False),  # active | missing | lost | closed
-    Column("must_look_up", Boolean, nullable=False, server_default=false()),
-    Column("must_verify", Boolean, nullable=False, server_default=false()),
+    Column("must_look_up", Boolean, nullable=False, server_default=text("false")),
+    Column("must_verify", Boolean, nullable=False, server_default=text("false")),
     Column("quiet_until", Instant),  # Exchange may still be working on a lost request
     Column("synced_digest", String(32)),
     Column("synced_settings", String(32)),
@@ -275,7 +274,7 @@ teaching_event = Table(
     Column("ends_at", Instant, nullable=False),
     Column("status", String(10), nullable=False),
     Column("plenary", Boolean),
-    Column("doubt", Boolean, nullable=False, server_default=false()),
+    Column("doubt", Boolean, nullable=False, server_default=text("false")),
     Column("missing_since", Instant),
     Column("digest", String(32)),  # NULL: ended when it was first seen, in no calendar's digest
     Column("told", Text, nullable=False),  # the whole event as JSON
@@ -299,7 +298,7 @@ registration = Table(
     _person(),
     *_unit(),
     Column("offer_status", String(16)),
-    Column("asked_singly", Boolean, nullable=False, server_default=false()),
+    Column("asked_singly", Boolean, nullable=False, server_default=text("false")),
     Index("ix_registration_course_semester", "course", "semester"),
 )
 
