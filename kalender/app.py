@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from kalender.broker import Broker
 from kalender.calendars.ews import EwsCalendars
 from kalender.config import Config
+from kalender.config.calendar import AudienceCalendar
 from kalender.config.sections import Backend
 from kalender.desired import CalendarSettings, Semesters
 from kalender.domain.mirror import CourseBrake
@@ -23,7 +24,7 @@ from kalender.refresh import Sources
 from kalender.sources.fs import Fs
 from kalender.sources.http import Http
 from kalender.sources.tp import Tp
-from kalender.store import dirty, rejected
+from kalender.store import dirty, rejected, teaching
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.people import People
@@ -68,12 +69,17 @@ class App:
         url = self.config.database.url.get_secret_value()
         return Database(url, pool_size=connections)
 
+    def _calendar(self, audience: Audience) -> AudienceCalendar:
+        """Return the settings for an audience; whoever is both is treated as a teacher."""
+        calendar = self.config.calendar
+        return calendar.student if audience is Audience.STUDENT else calendar.teacher
+
     # -- rules ----------------------------------------------------------------------------------
 
     def rules(self, audience: Audience) -> Rules:
         """Return who sees what, for one audience."""
         config = self.config
-        own = getattr(config.calendar, audience.value)
+        own = self._calendar(audience)
         fallback = own.teacher_unit_fallback
         return Rules(
             zone=config.institution.time_zone,
@@ -90,7 +96,7 @@ class App:
         """Return all that decides what entries there are and what they say."""
         institution = self.config.institution
         styles = {
-            audience: getattr(self.config.calendar, audience.value).style(
+            audience: self._calendar(audience).style(
                 institution.name, institution.language
             )
             for audience in (Audience.STUDENT, Audience.TEACHER)
@@ -202,7 +208,11 @@ class App:
                 max_entries=safety.max_entries,
             ),
             rollout_mode=config.rollout.mode,
-            hard_delete=config.calendar.general.delete == "hard",
+            hard_delete=frozenset(
+                audience
+                for audience in Audience
+                if self._calendar(audience).delete == "hard"
+            ),
             lease=timedelta(seconds=config.worker.lease_seconds),
             send_seconds=config.worker.send_seconds,
             clock=self.clock,
@@ -230,7 +240,8 @@ class App:
 
         def keep(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
             with database.write() as connection:
-                dirty.mark(connection, marks, settle=settle)
+                ahead = self.clock() - teaching.database_time(connection)
+                dirty.mark(connection, [_on(each, ahead) for each in marks], settle=settle)
                 rejected.keep(connection, refused)
 
         return Listener(keep, self.config.patterns, self.clock)
@@ -241,6 +252,11 @@ class App:
             message = "[broker] is missing: give url and queues, or use kalender listener --stdin"
             raise ConfigError(message)
         return Broker(self.config.broker)
+
+
+def _on(mark: Mark, ahead: timedelta) -> Mark:
+    """Return a mark due on the database's clock, not on the domain's."""
+    return mark if mark.due_at is None else replace(mark, due_at=mark.due_at - ahead)
 
 
 def stop_on_signals(stop: threading.Event) -> None:

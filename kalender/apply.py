@@ -232,6 +232,7 @@ def _record_updates(
 def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryState]) -> None:
     """Delete; what the user made a meeting is released instead."""
     calendars, address = visit.calendars, visit.row.address
+    hard = visit.row.audience in visit.means.hard_delete
     found = [(delete.entry, states[delete.entry.sync_key]) for delete in deletes]
     meetings = [(entry, state) for entry, state in found if state.meeting]
     plain = [(entry, state) for entry, state in found if not state.meeting]
@@ -246,7 +247,7 @@ def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryS
         "delete",
         [entry for entry, _ in plain],
         lambda by: calendars.delete(
-            address, [s.ref for _, s in plain], hard=visit.means.hard_delete, send_by=by
+            address, [s.ref for _, s in plain], hard=hard, send_by=by
         ),
     )
 

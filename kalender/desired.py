@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -29,20 +29,28 @@ from kalender.store import courses, entries, people, teaching
 from kalender.store.entries import CalendarRow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+KNOWN_FOR = timedelta(minutes=1)
+
+
+@dataclass(slots=True, kw_only=True)
 class Semesters:
     """Which semesters are maintained: a list, or the current and the next one.
 
-    Either way also any in which entries of ours have not ended.
+    Either way also any in which entries of ours have not ended; that is known for a minute.
     """
 
     listed: tuple[str, ...] = ()
+    _standing: frozenset[str] = frozenset()
+    _known_until: datetime = datetime.min.replace(tzinfo=UTC)
 
     def at(self, connection: Connection, rules: Rules, now: datetime) -> frozenset[str]:
         """Return TP's codes of the semesters maintained at an instant."""
+        if now >= self._known_until:
+            self._standing = frozenset(entries.future_semesters(connection, now))
+            self._known_until = now + KNOWN_FOR
         current = Semester.of(now.astimezone(rules.zone).date())
         named = self.listed or (current.code, current.next.code)
-        return frozenset(named) | entries.future_semesters(connection, now)
+        return self._standing | frozenset(named)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -82,7 +82,7 @@ class Listener:
             self.store(marks, rejected)
         except NeighbourError:
             raise
-        except Exception as error:  # one message must not stop all that come after, for ever
+        except Exception as error:  # noqa: BLE001  # one message must not stop all others for ever
             if len(deliveries) == 1:
                 marks, rejected = [], [_rejected(deliveries[0], type(error).__name__)]
                 self.store(marks, rejected)

@@ -264,7 +264,7 @@ def save_teaching(  # noqa: PLR0913, PLR0917
     flipped = teaching.write(connection, person_id, found, maintained)
     people.arrange_calendars(connection, person_id, sources.people)
     mark_flipped(connection, flipped, lane=claim.lane)
-    known = courses.runs(connection, maintained)
+    known = courses.mirrored(connection, found.courses)
     missing = [
         Mark(kind=Kind.COURSE, key=str(key), reason="not mirrored yet", lane=claim.lane)
         for key in found.courses

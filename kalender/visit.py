@@ -9,6 +9,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from kalender.desired import CalendarSettings, View
+from kalender.domain.model import Audience
 from kalender.errors import OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemRef, Verdict
 from kalender.store import brakes, dirty, entries, people, rollouts
@@ -53,7 +54,7 @@ class Means:
     settings: CalendarSettings
     safety: Safety
     rollout_mode: str
-    hard_delete: bool
+    hard_delete: frozenset[Audience]  # else into the recoverable items
     lease: timedelta
     send_seconds: float
     clock: Callable[[], datetime]

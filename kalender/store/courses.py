@@ -69,6 +69,16 @@ def runs(connection: Connection, semesters: Collection[str]) -> dict[CourseKey, 
     return {CourseKey(course, semester): published for course, semester, published in rows}
 
 
+def mirrored(connection: Connection, keys: Collection[CourseKey]) -> frozenset[CourseKey]:
+    """Return those of these courses of which TP was ever asked."""
+    found: set[CourseKey] = set()
+    for part in _in_parts([tuple(key) for key in keys]):
+        columns = (course_run.c.course, course_run.c.semester)
+        rows_ = connection.execute(select(*columns).where(tuple_(*columns).in_(part)))
+        found |= {CourseKey(*row) for row in rows_}
+    return frozenset(found)
+
+
 def is_published(connection: Connection, key: CourseKey) -> bool | None:
     """Whether the course was published when TP was last asked; None: never asked."""
     return connection.execute(
