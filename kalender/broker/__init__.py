@@ -1,0 +1,179 @@
+"""RabbitMQ by pika: delivers in batches, comes back for ever, and declares nothing.
+
+One connection, and a channel for each queue, so that one that is not there closes no other's.
+pika does not say that a channel was closed while it only processes events (its discussion 1453),
+so that is looked at each time.
+"""
+
+import random
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from threading import Event
+
+import pika
+import structlog
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.spec import Basic, BasicProperties
+
+from kalender.broker.connection import GONE, Settings, parameters
+from kalender.ports import Delivery
+
+BATCH = 1000
+BATCH_SECONDS = 0.05
+POLL_SECONDS = 0.2  # how soon a stop is seen
+FIRST_WAIT, LONGEST_WAIT = 0.5, 60.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Session:
+    """One connection; whatever is wrong with it ends it, and its messages come again."""
+
+    connection: pika.BlockingConnection
+    channels: dict[str, BlockingChannel] = field(default_factory=dict)
+    arrived: deque[tuple[Delivery, int]] = field(default_factory=deque)
+    cancelled: bool = False
+
+    def consume(self, queue: str, prefetch: int) -> bool:
+        """Begin to consume a queue; False where it is not there, or not for us."""
+        channel = self.connection.channel()
+        channel.basic_qos(prefetch_count=prefetch)
+        channel.add_on_cancel_callback(self._on_cancel)
+        try:
+            channel.basic_consume(queue, self._arrival(queue))
+        except ChannelClosedByBroker as error:
+            log.error("queue_missing", queue=queue, code=error.reply_code)  # noqa: TRY400
+            return False
+        self.channels[queue] = channel
+        return True
+
+    def process(self, seconds: float) -> None:
+        """Let pika read, write and beat; raise what says that this session is over."""
+        self.connection.process_data_events(seconds)
+        if self.cancelled or not all(channel.is_open for channel in self.channels.values()):
+            message = "the broker closed a channel or cancelled a consumer"
+            raise AMQPError(message)
+
+    def acknowledge(self, last: dict[str, int]) -> None:
+        """Acknowledge, for each queue, all up to a tag."""
+        for queue, tag in last.items():
+            self.channels[queue].basic_ack(tag, multiple=True)
+
+    def _on_cancel(self, _frame: object) -> None:
+        self.cancelled = True
+
+    def _arrival(
+        self, queue: str
+    ) -> Callable[[BlockingChannel, Basic.Deliver, BasicProperties, bytes], None]:
+        def arrive(
+            _channel: BlockingChannel, method: Basic.Deliver, _about: BasicProperties, body: bytes
+        ) -> None:
+            delivery = Delivery(queue=queue, routing_key=method.routing_key, body=body)
+            self.arrived.append((delivery, method.delivery_tag))
+
+        return arrive
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """Messages in hand, of one session."""
+
+    session: _Session
+    arrivals: Sequence[tuple[Delivery, int]]
+    stop: Event
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """The messages, in the order of arrival."""
+        return [delivery for delivery, _ in self.arrivals]
+
+    def acknowledge(self) -> None:
+        """One acknowledgement for each queue; where the broker is gone they come again."""
+        last = {delivery.queue: tag for delivery, tag in self.arrivals}
+        try:
+            self.session.acknowledge(last)
+        except GONE as error:
+            log.warning("acknowledgement_lost", messages=len(self.arrivals), error=error)
+
+    def wait(self, seconds: float) -> bool:
+        """Keep the connection alive; False where we shall stop, or it was lost."""
+        end = time.monotonic() + seconds
+        try:
+            while (left := end - time.monotonic()) > 0 and not self.stop.is_set():
+                self.session.process(min(left, POLL_SECONDS))
+        except GONE:
+            return False
+        return not self.stop.is_set()
+
+
+class Broker:
+    """The queues of one broker. `connected` and `missing` are for whoever asks how it goes."""
+
+    def __init__(self, settings: Settings, *, jitter: Callable[[], float] = random.random) -> None:
+        self._settings = settings
+        self._parameters = parameters(settings)
+        self._jitter = jitter
+        self._failures = 0
+        self.connected = False
+        self.missing: frozenset[str] = frozenset()
+
+    def batches(self, stop: Event) -> Iterator[_Batch]:
+        """Give batch after batch until `stop` is set; connect again for ever."""
+        while not stop.is_set():
+            try:
+                with self._session() as session:
+                    yield from self._of(session, stop)
+            except GONE as error:
+                self._failures += 1
+                log.warning("broker_away", failures=self._failures, error=error)
+                stop.wait(self._delay(self._failures))
+
+    def _delay(self, failures: int) -> float:
+        return (
+            min(FIRST_WAIT * float(1 << min(failures - 1, 10)), LONGEST_WAIT)
+            * (1 + self._jitter())
+            / 2
+        )
+
+    @contextmanager
+    def _session(self) -> Iterator[_Session]:
+        connection = pika.BlockingConnection(self._parameters)
+        self.connected = True
+        try:
+            yield _Session(connection)
+        finally:
+            self.connected = False
+            with suppress(*GONE):
+                connection.close()
+
+    def _of(self, session: _Session, stop: Event) -> Iterator[_Batch]:
+        tries, again = 1, 0.0
+        self.missing = frozenset(self._settings.queues)
+        while not stop.is_set():
+            if self.missing and time.monotonic() >= again:
+                self._consume(session)
+                again = time.monotonic() + self._delay(tries)
+                tries += 1
+            session.process(POLL_SECONDS)
+            if session.arrived:
+                yield _Batch(session, _gather(session), stop)
+
+    def _consume(self, session: _Session) -> None:
+        prefetch = self._settings.prefetch
+        there = {queue for queue in sorted(self.missing) if session.consume(queue, prefetch)}
+        self.missing -= there
+        self._failures = 0
+        log.info("consuming", queues=sorted(there), missing=len(self.missing))
+
+
+def _gather(session: _Session) -> list[tuple[Delivery, int]]:
+    """Wait for more, but not for long, and take what is there."""
+    end = time.monotonic() + BATCH_SECONDS
+    while len(session.arrived) < BATCH and (left := end - time.monotonic()) > 0:
+        session.process(left)
+    return [session.arrived.popleft() for _ in range(min(BATCH, len(session.arrived)))]

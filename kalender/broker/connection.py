@@ -1,0 +1,107 @@
+"""Where and how to connect to RabbitMQ, and what pika raises when it cannot."""
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+import pika
+from pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
+
+from kalender.errors import ConfigError, NeighbourRefused, NeighbourUnavailable
+
+BROKER = "broker"
+HEARTBEAT_SECONDS = 60
+CONNECT_SECONDS = 10
+GONE = (AMQPError, OSError, AssertionError)  # the last beside its own errors
+REFUSED = (AuthenticationError, ProbableAuthenticationError, ProbableAccessDeniedError)
+
+
+class Secret(Protocol):
+    """A text that does not show itself."""
+
+    def get_secret_value(self) -> str:
+        """Return the text."""
+        ...
+
+
+class Settings(Protocol):
+    """What is to be known of a broker; see `[broker]` in config.example.toml."""
+
+    @property
+    def url(self) -> Secret:
+        """`amqps://user:password@host/vhost`."""
+        ...
+
+    @property
+    def queues(self) -> Sequence[str]:
+        """The queues to consume."""
+        ...
+
+    @property
+    def prefetch(self) -> int:
+        """How many messages may be in hand, for each queue."""
+        ...
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Whom to trust; None = whom this machine trusts."""
+        ...
+
+    @property
+    def server_name(self) -> str | None:
+        """The name sent as SNI and looked for in the certificate; None = the URL's host."""
+        ...
+
+
+def parameters(settings: Settings) -> pika.URLParameters:
+    """Return where and how to connect, or raise a ConfigError that does not quote the URL."""
+    try:
+        found = pika.URLParameters(settings.url.get_secret_value())
+    except (ValueError, TypeError, AttributeError, SyntaxError):  # as pika happens to raise
+        found = None
+    if found is None:
+        message = "broker.url cannot be read: give amqps://user:password@host/vhost"
+        raise ConfigError(message)
+    if found.ssl_options is not None:
+        found.ssl_options = _tls(settings, found.host)
+    if found.heartbeat is None:
+        found.heartbeat = HEARTBEAT_SECONDS
+    found.socket_timeout = CONNECT_SECONDS
+    found.client_properties = {"connection_name": "kalender"}
+    return found
+
+
+def _tls(settings: Settings, host: str) -> pika.SSLOptions:
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+    except OSError:
+        message = "broker.ca_file cannot be used: give a file of certificates in PEM form"
+        raise ConfigError(message) from None
+    return pika.SSLOptions(context, server_hostname=settings.server_name or host)
+
+
+@contextmanager
+def connected(settings: Settings) -> Iterator[pika.BlockingConnection]:
+    """Connect for a moment; NeighbourError where that fails."""
+    try:
+        connection = pika.BlockingConnection(parameters(settings))
+        try:
+            yield connection
+        finally:
+            with suppress(*GONE):
+                connection.close()
+    except REFUSED as error:
+        text = "the broker refuses us: look at the user, password and vhost of broker.url"
+        raise NeighbourRefused(BROKER, text) from error
+    except GONE as error:
+        text = (
+            f"the broker does not answer ({type(error).__name__}): look at broker.url and ca_file"
+        )
+        raise NeighbourUnavailable(BROKER, text) from error
