@@ -1,0 +1,159 @@
+"""One request to a neighbour: who asks, what is asked, what goes wrong, what goes back."""
+
+import asyncio
+import base64
+import socket
+import struct
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from kalender.sandbox import ews, soap
+from kalender.sandbox.faults import Fault
+from kalender.sandbox.journal import Entry
+from kalender.sandbox.wire import Answer, Question, answer
+from kalender.sandbox.world import API_KEY, PASSWORD, USERNAME, World
+
+EWS_PATH = "/EWS/Exchange.asmx"
+_XML = "text/xml; charset=utf-8"
+_BUSY_MS = 1000
+_GARBAGE = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Soon.</body></html>"
+Do = Callable[[Mapping[int, str]], Answer]
+
+
+class Desk:
+    """Takes the requests to one neighbour."""
+
+    def __init__(self, world: World, neighbour: str) -> None:
+        self.world, self.neighbour = world, neighbour
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request, as far as no fault is in the way."""
+        body = await request.read()
+        entry = Entry(neighbour=self.neighbour, path=request.rel_url.raw_path_qs)
+        question = Question(request.rel_url.raw_path, request.query)
+        do = self._understand(request, question, body, entry)
+        self.world.journal.open(entry)
+        await asyncio.sleep(self.world.latency.get(self.neighbour, 0))
+        fault = self.world.faults.take(self.neighbour, entry.operation, entry.mailbox)
+        if fault is not None:
+            return await _spoil(request, fault, do, entry)
+        return _response(do({}), entry)
+
+    def _understand(
+        self, request: web.Request, question: Question, body: bytes, entry: Entry
+    ) -> Do:
+        """Say what is to be done, without doing it."""
+        if not self._allowed(request):
+            return lambda _: self._stranger()
+        if self.neighbour == "fs":
+            entry.operation = self.world.fs.operation(question)
+            return lambda _: self.world.fs.answer(question)
+        if self.neighbour == "tp":
+            entry.operation = self.world.tp.operation(question)
+            return lambda _: self.world.tp.answer(question)
+        if request.method != "POST" or request.path.lower() != EWS_PATH.lower():
+            return lambda _: Answer(404, b"", "text/plain")
+        return self._understand_soap(body, entry)
+
+    def _understand_soap(self, body: bytes, entry: Entry) -> Do:
+        try:
+            call = soap.parse(body)
+        except soap.SoapFault as error:
+            refused = _refused(error, entry)
+            return lambda _: refused
+        entry.operation, entry.mailbox = call.operation, ews.target(call)
+
+        def do(spoil: Mapping[int, str]) -> Answer:
+            try:
+                return Answer(200, self.world.service.answer(call, entry, spoil), _XML)
+            except soap.SoapFault as error:
+                return _refused(error, entry)
+
+        return do
+
+    def _allowed(self, request: web.Request) -> bool:
+        given = self.world.passwords.get(self.neighbour)
+        key = request.headers.get("X-Gravitee-Api-Key")
+        if key is not None and self.neighbour != "exchange":
+            return key == (given or API_KEY)
+        basic = f"{USERNAME}:{given or PASSWORD}".encode()
+        return request.headers.get("Authorization") == f"Basic {base64.b64encode(basic).decode()}"
+
+    def _stranger(self) -> Answer:
+        headers = {"WWW-Authenticate": 'Basic realm="sandbox"'}
+        if self.neighbour == "exchange":
+            return Answer(401, b"", "text/html", headers)
+        return Answer(401, answer({"message": "Unauthorized"}).body, headers=headers)
+
+
+async def _spoil(request: web.Request, fault: Fault, do: Do, entry: Entry) -> web.StreamResponse:
+    """Let a fault happen to a request."""
+    more, entry.code = fault.more, fault.kind
+    seconds = float(more.get("seconds", 1))
+    if fault.kind == "truncate":
+        return await _half(request, do({}), entry)
+    if fault.kind in {"cut", "process-then-drop", "drop-now-process-later"}:
+        if fault.kind == "process-then-drop":
+            do({})
+        elif fault.kind == "drop-now-process-later":
+            asyncio.get_running_loop().call_later(seconds, do, {})
+        return _cut(request)
+    if fault.kind == "slow":
+        await asyncio.sleep(seconds)
+        return _response(do({}), entry)
+    if fault.kind == "item-error":
+        code = str(more.get("code", "ErrorInternalServerError"))
+        return _response(do({int(more.get("position", 0)): code}), entry)
+    return _response(_instead(fault, entry), entry)
+
+
+def _instead(fault: Fault, entry: Entry) -> Answer:
+    """Answer in place of the neighbour, which never hears of it."""
+    more = fault.more
+    if fault.kind == "status":
+        after = more.get("retry_after")
+        headers = {} if after is None else {"Retry-After": str(after)}
+        return Answer(int(more.get("status", 503)), b"", "text/plain", headers)
+    if fault.kind == "garbage":
+        body = str(more.get("body", _GARBAGE)).encode()
+        return Answer(200, body, str(more.get("content_type", "text/html; charset=utf-8")))
+    if fault.kind == "busy":
+        back_off = int(more.get("ms", _BUSY_MS))
+        return _refused(soap.SoapFault(code="ErrorServerBusy", back_off=back_off), entry)
+    return _refused(soap.SoapFault(code=str(more.get("code", "ErrorInternalServerError"))), entry)
+
+
+def _refused(error: soap.SoapFault, entry: Entry) -> Answer:
+    entry.code = error.code
+    return Answer(500, soap.fault(error), _XML)
+
+
+def _response(made: Answer, entry: Entry) -> web.Response:
+    entry.status = made.status
+    entry.items = entry.items or made.items
+    headers = {"Content-Type": made.kind, **made.headers}
+    return web.Response(status=made.status, body=made.body, headers=headers)
+
+
+async def _half(request: web.Request, made: Answer, entry: Entry) -> web.StreamResponse:
+    entry.status = made.status
+    response = web.StreamResponse(status=made.status, headers={"Content-Type": made.kind})
+    response.content_length = len(made.body)
+    await response.prepare(request)
+    await response.write(made.body[: len(made.body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response
+
+
+def _cut(request: web.Request) -> web.Response:
+    """Reset the connection: nothing more comes, not even an orderly end."""
+    transport = request.transport
+    if transport is not None:
+        connection = transport.get_extra_info("socket")
+        if connection is not None:
+            linger = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        transport.abort()
+    return web.Response()
