@@ -59,8 +59,8 @@ def accounts(
 def without_calendar(connection: Connection) -> set[int]:
     """Return the persons who take or teach something and have no calendar."""
     teaching = select(registration.c.person_id).union(select(teaching_role.c.person_id))
-    having = select(calendar.c.person_id)
-    return set(connection.execute(teaching.except_(having)).scalars())
+    having = select(calendar.c.person_id).distinct()
+    return set(connection.execute(teaching).scalars()) - set(connection.execute(having).scalars())
 
 
 def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, int]:

@@ -1,0 +1,257 @@
+"""The whole core in one process: real SQL, FS, TP and Exchange in memory, a clock in hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import text
+
+from kalender.desired import CalendarSettings, Semesters
+from kalender.domain.mailbox import MailboxRule
+from kalender.domain.mirror import CourseBrake
+from kalender.domain.model import (
+    Account,
+    ActivityKey,
+    Audience,
+    CourseAnswer,
+    CourseKey,
+    PersonFacts,
+    Registration,
+    Room,
+    Staff,
+    TeachingEvent,
+    TeachingRole,
+)
+from kalender.domain.render import Style
+from kalender.domain.timetable import Rules
+from kalender.domain.work import Kind, Mark
+from kalender.errors import KalenderError
+from kalender.reconcile import reconcile
+from kalender.refresh import Sources, refresh_course, refresh_person
+from kalender.resync import Found, resync
+from kalender.store import dirty
+from kalender.store.brakes import Safety
+from kalender.store.database import Database
+from kalender.store.dirty import Claim
+from kalender.store.people import People
+from kalender.visit import Exchange, Means
+from tests.fakes.calendars import FakeCalendars, Item
+from tests.fakes.sources import FakeStudents, FakeTimetables
+
+OSLO = ZoneInfo("Europe/Oslo")
+MONDAY = datetime(2025, 8, 18, 6, 0, tzinfo=UTC)
+LEASE = timedelta(seconds=30)
+
+
+def activity(actid: str = "1", course: str = "IN1000", semester: str = "25h") -> ActivityKey:
+    """Return the key of an activity."""
+    return ActivityKey(course, "1", semester, 1, actid)
+
+
+def event(  # noqa: PLR0913
+    number: int = 1,
+    *,
+    key: ActivityKey | None = None,
+    starts: datetime = MONDAY + timedelta(days=1, hours=2),
+    plenary: bool = True,
+    staff: Sequence[str] = (),
+    title: str = "",
+    room: str = "Java",
+    event_id: str | None = None,
+) -> TeachingEvent:
+    """Return an event of two hours."""
+    key = key or activity()
+    return TeachingEvent(
+        activity=key,
+        event_id=event_id or f"{key.course}-{key.actid}-{number}",
+        starts_at=starts,
+        ends_at=starts + timedelta(hours=2),
+        plenary=plenary,
+        staff=tuple(Staff(username=name) for name in staff),
+        method="FOR" if plenary else "GR",
+        method_name="Forelesninger" if plenary else "Gruppe",
+        title=title,
+        rooms=(Room(room_id=room, name=room, building="OJD"),),
+    )
+
+
+@dataclass
+class House:
+    """One installation."""
+
+    database: Database
+    now: datetime = MONDAY
+    timetables: FakeTimetables = field(default_factory=FakeTimetables)
+    students: FakeStudents = field(default_factory=FakeStudents)
+    exchange: FakeCalendars = field(default_factory=FakeCalendars)
+    rules: Rules = field(default_factory=lambda: Rules(zone=OSLO))
+    safety: Safety = field(default_factory=Safety)
+    rollout_mode: str = "all"
+    send_seconds: float = 5.0
+
+    def clock(self) -> datetime:
+        """The domain's clock."""
+        return self.now
+
+    @property
+    def settings(self) -> CalendarSettings:
+        """The settings."""
+        style = Style(institution="UiO")
+        audiences = (Audience.STUDENT, Audience.TEACHER)
+        return CalendarSettings(
+            rules=dict.fromkeys(audiences, self.rules),
+            styles=dict.fromkeys(audiences, style),
+            semesters=Semesters(),
+        )
+
+    @property
+    def sources(self) -> Sources:
+        """What refreshes."""
+        return Sources(
+            database=self.database,
+            timetables=self.timetables,
+            students=self.students,
+            people=People(
+                mailboxes=MailboxRule(
+                    student="{username}@uio.example",
+                    teacher="{username}@uio.example",
+                    domains=frozenset({"uio.example"}),
+                ),
+                backend="main",
+                teaching_roles=frozenset({"LÆRER"}),
+            ),
+            rules=self.rules,
+            brake=CourseBrake(),
+            ask_singly=False,
+            skips=lambda course: "EKSAMEN" in course,
+            semesters=Semesters(),
+            lease=LEASE,
+            clock=self.clock,
+        )
+
+    @property
+    def means(self) -> Means:
+        """What reconciles."""
+        return Means(
+            database=self.database,
+            exchanges={"main": Exchange(calendars=self.exchange, server_seconds=1.0)},
+            settings=self.settings,
+            safety=self.safety,
+            rollout_mode=self.rollout_mode,
+            hard_delete=frozenset(),
+            lease=LEASE,
+            send_seconds=self.send_seconds,
+            clock=self.clock,
+        )
+
+    # -- the university ------------------------------------------------------------------------
+
+    def teach(
+        self, *events: TeachingEvent, course: str = "IN1000", published: bool | None = True
+    ) -> None:
+        """Let TP answer so for a course, and say so."""
+        key = CourseKey(course, "25h")
+        self.timetables.answers[key] = CourseAnswer(
+            key=key, published=published, events=tuple(events)
+        )
+        self.mark(Kind.COURSE, str(key))
+
+    def enrol(
+        self,
+        number: int,
+        *placed: str,
+        course: str | None = "IN1000",
+        status: str | None = "I",
+        roles: Sequence[TeachingRole] = (),
+    ) -> None:
+        """Let FS answer so for a person, and say so."""
+        units = [activity(course=course).unit] if course else []
+        self.students.facts[number] = PersonFacts(
+            account=Account(fs_number=number, username=f"user{number}", mail=()),
+            registrations=tuple(Registration(unit=unit, offer_status=status) for unit in units),
+            placements=tuple(activity(actid, course=course or "") for actid in placed),
+            roles=tuple(roles),
+        )
+        self.mark(Kind.PERSON, f"fs {number}")
+
+    # -- the work ------------------------------------------------------------------------------
+
+    def mark(self, kind: Kind, key: str, reason: str = "test") -> None:
+        """Mark something."""
+        with self.database.write() as connection:
+            dirty.mark(connection, [Mark(kind=kind, key=key, reason=reason)])
+
+    def resync(self) -> Found:
+        """Read all by collection."""
+        return resync(self.sources, settings=self.settings.digest, max_updated_share=0.2)
+
+    def claim(self, kinds: Sequence[Kind] = tuple(Kind)) -> Claim | None:
+        """Claim the next piece of work."""
+        with self.database.write() as connection:
+            claims = dirty.claim(connection, kinds, worker="test", lease=LEASE)
+        return claims[0] if claims else None
+
+    def do(self, claim: Claim) -> None:
+        """Do it."""
+        match claim.kind:
+            case Kind.COURSE:
+                refresh_course(self.sources, claim)
+            case Kind.PERSON:
+                refresh_person(self.sources, claim)
+            case Kind.CALENDAR:
+                reconcile(self.means, claim)
+
+    def settle(self, most: int = 500) -> list[KalenderError]:
+        """Work until nothing is due; what fails is given back, and returned."""
+        errors: list[KalenderError] = []
+        for _ in range(most):
+            claim = self.claim()
+            if claim is None:
+                return errors
+            try:
+                self.do(claim)
+            except KalenderError as error:
+                errors.append(error)
+                self.give_back(claim, error)
+        raise AssertionError("never at rest")
+
+    def give_back(self, claim: Claim, error: KalenderError) -> None:
+        """As a worker would, but for a delay that a test can wait out by `later`."""
+        with self.database.write() as connection:
+            dirty.retry(connection, claim, after=timedelta(minutes=1), error=str(error))
+
+    def later(self, seconds: float = 120.0) -> None:
+        """Let so much time pass in the database, for work and for calendars."""
+        columns = {
+            "dirty": ("due_at", "not_before", "claimed_until", "first_marked_at"),
+            "calendar": ("quiet_until",),
+            "due_later": ("due_at",),
+            "person": ("fs_asked_at", "emptied_at"),
+        }
+        with self.database.write() as connection:
+            for table, names in columns.items():
+                for name in names:
+                    connection.execute(text(_shift(connection.dialect.name, table, name)), {"s": seconds})
+
+    def shown(self, number: int) -> list[Item]:
+        """Return our items in a person's calendar."""
+        return self.exchange.own(f"user{number}@uio.example")
+
+    def count(self, operation: str) -> int:
+        """How many requests of a kind were made."""
+        return sum(each[0] == operation for each in self.exchange.requests)
+
+    def forget_requests(self) -> None:
+        """Count anew."""
+        self.exchange.requests.clear()
+        self.timetables.asked.clear()
+        self.students.asked.clear()
+
+
+def _shift(dialect: str, table: str, column: str) -> str:
+    if dialect == "postgresql":
+        earlier = f"{column} - :s * interval '1 second'"
+    else:
+        earlier = f"strftime('%Y-%m-%d %H:%M:%f', {column}, printf('-%.3f seconds', :s))"
+    return f"UPDATE {table} SET {column} = {earlier} WHERE {column} IS NOT NULL"  # noqa: S608

@@ -1,0 +1,110 @@
+"""FS and TP in memory, for tests of what stands behind them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from kalender.domain.model import (
+    Account,
+    ActivityKey,
+    CourseAnswer,
+    CourseKey,
+    PersonFacts,
+    Registration,
+    Semester,
+    TeachingRole,
+    UnitKey,
+)
+from kalender.errors import KalenderError, NotFoundInSource
+
+
+@dataclass
+class FakeTimetables:
+    """TP: what it would answer for each course; `error` is raised instead, once."""
+
+    answers: dict[CourseKey, CourseAnswer] = field(default_factory=dict)
+    asked: list[CourseKey] = field(default_factory=list)
+    error: KalenderError | None = None
+
+    def course(self, key: CourseKey) -> CourseAnswer:
+        """Return one course."""
+        self.asked.append(key)
+        if self.error is not None:
+            error, self.error = self.error, None
+            raise error
+        return self.answers.get(key, CourseAnswer(key=key, published=True, events=()))
+
+    def courses(self, semester: Semester) -> Sequence[str]:
+        """Return all courses of a semester."""
+        return sorted(key.course for key in self.answers if key.semester == semester.code)
+
+    def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
+        """Return all courses."""
+        del instant
+        return sorted(self.answers)
+
+
+@dataclass
+class FakeStudents:
+    """FS: all it knows of each person."""
+
+    facts: dict[int, PersonFacts] = field(default_factory=dict)
+    asked: list[int] = field(default_factory=list)
+
+    def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
+        """Return a person."""
+        self.asked.append(fs_number)
+        if fs_number not in self.facts:
+            raise NotFoundInSource("personer 404")
+        codes = {semester.code for semester in semesters}
+        facts = self.facts[fs_number]
+        return replace(
+            facts,
+            registrations=tuple(r for r in facts.registrations if r.unit.semester in codes),
+            placements=tuple(p for p in facts.placements if p.semester in codes),
+            roles=tuple(r for r in facts.roles if r.unit.semester in codes),
+        )
+
+    def find_username(self, username: str) -> int | None:
+        """Return the FS number of an account."""
+        for number, facts in self.facts.items():
+            if facts.account.username == username:
+                return number
+        return None
+
+    def offer_status(self, fs_number: int, unit: UnitKey) -> str | None:
+        """Return a registration's status."""
+        return next(
+            (r.offer_status for r in self.facts[fs_number].registrations if r.unit == unit), None
+        )
+
+    def accounts(self) -> Iterator[Sequence[Account]]:
+        """Read all persons."""
+        yield [facts.account for facts in self.facts.values()]
+
+    def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
+        """Read all registrations."""
+        yield [
+            (number, each)
+            for number, facts in self.facts.items()
+            for each in facts.registrations
+            if each.unit.semester == semester.code
+        ]
+
+    def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
+        """Read all placements."""
+        yield [
+            (number, each)
+            for number, facts in self.facts.items()
+            for each in facts.placements
+            if each.semester == semester.code
+        ]
+
+    def roles(self, semester: Semester) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
+        """Read all roles."""
+        yield [
+            (number, each)
+            for number, facts in self.facts.items()
+            for each in facts.roles
+            if each.unit.semester == semester.code
+        ]
