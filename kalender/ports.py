@@ -197,11 +197,12 @@ class Calendars(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """One message as the broker gave it."""
+    """One message as the broker gave it; `tag` is the broker's own."""
 
     queue: str
     routing_key: str
     body: bytes
+    tag: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

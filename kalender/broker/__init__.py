@@ -36,7 +36,7 @@ class _Session:
 
     connection: pika.BlockingConnection
     channels: dict[str, BlockingChannel] = field(default_factory=dict)
-    arrived: deque[tuple[Delivery, int]] = field(default_factory=deque)
+    arrived: deque[Delivery] = field(default_factory=deque)
     cancelled: bool = False
 
     def consume(self, queue: str, prefetch: int) -> bool:
@@ -59,9 +59,9 @@ class _Session:
             message = "the broker closed a channel or cancelled a consumer"
             raise AMQPError(message)
 
-    def acknowledge(self, last: dict[str, int]) -> None:
-        """Acknowledge, for each queue, all up to a tag."""
-        for queue, tag in last.items():
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge all of them: once for each queue, up to the last."""
+        for queue, tag in {each.queue: each.tag for each in deliveries}.items():
             self.channels[queue].basic_ack(tag, multiple=True)
 
     def _on_cancel(self, _frame: object) -> None:
@@ -70,11 +70,13 @@ class _Session:
     def _arrival(
         self, queue: str
     ) -> Callable[[BlockingChannel, Basic.Deliver, BasicProperties, bytes], None]:
+        arrived = self.arrived.append
+
         def arrive(
             _channel: BlockingChannel, method: Basic.Deliver, _about: BasicProperties, body: bytes
         ) -> None:
-            delivery = Delivery(queue=queue, routing_key=method.routing_key, body=body)
-            self.arrived.append((delivery, method.delivery_tag))
+            tag = method.delivery_tag
+            arrived(Delivery(queue=queue, routing_key=method.routing_key, body=body, tag=tag))
 
         return arrive
 
@@ -84,21 +86,15 @@ class _Batch:
     """Messages in hand, of one session."""
 
     session: _Session
-    arrivals: Sequence[tuple[Delivery, int]]
+    deliveries: Sequence[Delivery]
     stop: Event
-
-    @property
-    def deliveries(self) -> Sequence[Delivery]:
-        """The messages, in the order of arrival."""
-        return [delivery for delivery, _ in self.arrivals]
 
     def acknowledge(self) -> None:
         """One acknowledgement for each queue; where the broker is gone they come again."""
-        last = {delivery.queue: tag for delivery, tag in self.arrivals}
         try:
-            self.session.acknowledge(last)
+            self.session.acknowledge(self.deliveries)
         except GONE as error:
-            log.warning("acknowledgement_lost", messages=len(self.arrivals), error=error)
+            log.warning("acknowledgement_lost", messages=len(self.deliveries), error=error)
 
     def wait(self, seconds: float) -> bool:
         """Keep the connection alive; False where we shall stop, or it was lost."""
@@ -134,11 +130,8 @@ class Broker:
                 stop.wait(self._delay(self._failures))
 
     def _delay(self, failures: int) -> float:
-        return (
-            min(FIRST_WAIT * float(1 << min(failures - 1, 10)), LONGEST_WAIT)
-            * (1 + self._jitter())
-            / 2
-        )
+        longest = min(FIRST_WAIT * float(1 << min(failures - 1, 10)), LONGEST_WAIT)
+        return longest * (1 + self._jitter()) / 2
 
     @contextmanager
     def _session(self) -> Iterator[_Session]:
@@ -159,7 +152,7 @@ class Broker:
                 self._consume(session)
                 again = time.monotonic() + self._delay(tries)
                 tries += 1
-            session.process(POLL_SECONDS)
+            session.process(0 if session.arrived else POLL_SECONDS)
             if session.arrived:
                 yield _Batch(session, _gather(session), stop)
 
@@ -171,7 +164,7 @@ class Broker:
         log.info("consuming", queues=sorted(there), missing=len(self.missing))
 
 
-def _gather(session: _Session) -> list[tuple[Delivery, int]]:
+def _gather(session: _Session) -> list[Delivery]:
     """Wait for more, but not for long, and take what is there."""
     end = time.monotonic() + BATCH_SECONDS
     while len(session.arrived) < BATCH and (left := end - time.monotonic()) > 0:

@@ -20,10 +20,12 @@ from kalender.errors import NotificationError
 
 LARGEST = 64 * 1024
 LONGEST = 500  # characters of a subject's text, so that no expression runs away
-NOT_BEFORE = ("nbf", "gyldigEtter")
+NOT_BEFORE = frozenset({"nbf", "gyldigEtter"})
 MILLISECONDS = 1e11  # seconds are smaller until the year 5138, milliseconds larger since 1973
 FURTHEST = timedelta(days=366)  # what lies beyond is looked at then, too early
 PLAIN = re.compile(r'[^\s{}\[\]"/]+/[^\s{}\[\]"]+')
+WORD = re.compile(r"\S{1,64}")
+DIGITS = 9  # a national identity number, which has eleven, is never taken for a person
 GROUPS = frozenset({"course", "semester", "year", "term", "person", "username"})
 
 
@@ -56,24 +58,26 @@ class Notified:
     due_at: datetime | None
 
 
-def _usual(path: str) -> Pattern:
-    return Pattern(subject=re.compile(rf"(?:^|/){path}/?(?:[?#].*)?$"))
+def _usual(resource: str, rest: str) -> Pattern:
+    # A literal first, and only then a look at what is before it: searched for three times faster.
+    start = rf"{resource}(?<![^/]{resource})"
+    return Pattern(subject=re.compile(rf"{start}{rest}/?(?:[?#].*)?$"))
 
 
-# At most nine digits: a national identity number, which has eleven, is never taken for a person.
-_PERSON = r"(?P<person>[0-9]{1,9})"
+_PERSON = f"(?P<person>[0-9]{{1,{DIGITS}}})"
 _COURSE = r"(?P<course>[^\s,/?#*]{1,50})"
-_UNIT = rf"[0-9]+,{_COURSE},[^\s,/]+,(?P<year>[0-9]{{4}}),(?P<term>[^\s,/]+),[0-9]+"
-_NAME = r"(?P<username>[^\s,/?#@]{1,64})"
+_UNIT = rf"/[0-9]+,{_COURSE},[^\s,/]+,(?P<year>[0-9]{{4}}),(?P<term>[^\s,/]+),[0-9]+"
+_NAME = r"/(?P<username>[^\s,/?#@]{1,64})(?:@[^/?#]*)?"
 
 USUAL: tuple[Pattern, ...] = (
-    _usual(f"personer/{_PERSON}"),
-    _usual(f"personroller/{_PERSON},[0-9]+"),
-    _usual(rf"studentundervisning(?:saktivitet)?(?:er)?/[^/?#]*,{_PERSON}"),
-    _usual(f"undervisning/{_UNIT}"),
-    _usual(f"undervisningsaktivitet(?:er)?/{_UNIT},[^/?#]+"),
-    _usual(f"course/{_COURSE}(?:,(?P<semester>[^\\s,/?#]+)(?:,[^/?#]*)?)?"),
-    _usual(f"(?:accounts|Users)/{_NAME}(?:@[^/?#]*)?"),
+    _usual("studentundervisning", rf"(?:saktivitet)?(?:er)?/[^/?#]*,{_PERSON}"),
+    _usual("personer", f"/{_PERSON}"),
+    _usual("personroller", f"/{_PERSON},[0-9]+"),
+    _usual("undervisning", _UNIT),
+    _usual("undervisningsaktivitet", f"(?:er)?{_UNIT},[^/?#]+"),
+    _usual("course", rf"/{_COURSE}(?:,(?P<semester>[^\s,/?#]+)(?:,[^/?#]*)?)?"),
+    _usual("accounts", _NAME),
+    _usual("Users", _NAME),
 )
 
 
@@ -85,17 +89,14 @@ def parse(
     Raises NotificationError, whose text never holds anything of the message, and nothing else.
     """
     message = _read(body)
-    due_at = _due_at(message, now) if isinstance(message, dict) else None
-    near = [each for each in patterns if fnmatchcase(routing_key, each.routing_key)]
-    found = [_subject(text, near) for text in _texts(message)]
-    subjects = dict.fromkeys(subject for subject in found if subject is not None)
-    if not found:
-        reason = "not a form of notification that is known"
-        raise NotificationError(reason)
+    texts = _texts(message)
+    found = [_subject(text, routing_key, patterns) for text in texts]
+    subjects = {subject: None for subject in found if subject is not None}
     if not subjects:
-        reason = "not a resource that concerns calendars"
-        raise NotificationError(reason)
-    return tuple(Notified(subject=subject, due_at=due_at) for subject in subjects)
+        strange = "not a form of notification that is known"
+        raise NotificationError("not a resource that concerns calendars" if texts else strange)
+    due_at = _due_at(message, now) if isinstance(message, dict) else None
+    return tuple([Notified(subject=subject, due_at=due_at) for subject in subjects])
 
 
 def _read(body: bytes) -> object:
@@ -115,9 +116,9 @@ def _read(body: bytes) -> object:
 
 def _texts(message: object) -> Sequence[str]:
     match message:
-        case str():
-            return [message]
-        case {"sub": str(text)} | {"subject": str(text)}:
+        case {"sub": str(text)}:
+            return [text]
+        case {"subject": str(text)} | str(text):
             return [text]
         case {"resourceUris": [*uris]}:
             return [uri for uri in uris if isinstance(uri, str)]
@@ -126,21 +127,26 @@ def _texts(message: object) -> Sequence[str]:
     return []
 
 
-def _subject(text: str, patterns: Sequence[Pattern]) -> Subject | None:
-    plain = normalize("NFC", unquote(text))
+def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subject | None:
+    plain = unquote(text) if "%" in text else text
+    plain = plain if plain.isascii() else normalize("NFC", plain)
     if len(plain) > LONGEST or not plain.isprintable():  # a lone surrogate, NUL: no key of a row
         return None
-    found = (pattern.subject.search(plain) for pattern in patterns)
-    return next((_named(match.groupdict()) for match in found if match), None)
+    for pattern in patterns:
+        if pattern.routing_key == "*" or fnmatchcase(routing_key, pattern.routing_key):
+            match = pattern.subject.search(plain)
+            if match is not None:
+                return _named(match.groupdict())
+    return None
 
 
 def _named(groups: Mapping[str, str | None]) -> Subject:
     reason = "a name that cannot be read"
-    if (person := groups.get("person")) and re.fullmatch("[0-9]{1,9}", person):
+    if (person := groups.get("person")) and person.isdecimal() and len(person) <= DIGITS:
         return PersonSubject(int(person))
-    if (username := groups.get("username")) and re.fullmatch(r"\S{1,64}", username):
+    if (username := groups.get("username")) and WORD.fullmatch(username):
         return AccountSubject(username)
-    if (course := groups.get("course")) and re.fullmatch(r"\S{1,64}", course):
+    if (course := groups.get("course")) and WORD.fullmatch(course):
         try:
             return CourseSubject(course, _semester(groups))
         except ValueError:
@@ -157,6 +163,8 @@ def _semester(groups: Mapping[str, str | None]) -> str | None:
 
 
 def _due_at(message: Mapping[str, object], now: datetime) -> datetime | None:
+    if NOT_BEFORE.isdisjoint(message):
+        return None
     told = (_instant(message.get(key)) for key in NOT_BEFORE)
     instant = next((instant for instant in told if instant is not None), None)
     return min(instant, now.astimezone(UTC) + FURTHEST) if instant and instant > now else None
