@@ -1,8 +1,14 @@
 """`[calendar]`: what entries say and which there are, for students and for teachers."""
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BeforeValidator, NonNegativeInt, model_validator
+from pydantic import (
+    BeforeValidator,
+    NonNegativeInt,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from kalender.config.forms import MaybeCount, each_of
 from kalender.config.reading import merge
@@ -55,11 +61,12 @@ class AudienceCalendar(Section):
             **{name: text for name, text in texts.items() if text is not None},
         )
 
-    @model_validator(mode="after")
-    def _templates_can_be_filled(self) -> Self:
-        for language in LANGUAGES:
-            self.style("", language)
-        return self
+    @field_validator("subject", "body")
+    @classmethod
+    def _can_be_filled(cls, texts: Texts, about: ValidationInfo) -> Texts:
+        for text in (texts.nb, texts.nn, texts.en):
+            Style(institution="", **{str(about.field_name): text or ""})  # type: ignore[arg-type]
+        return texts
 
 
 class Calendar(Section):

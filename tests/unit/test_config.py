@@ -1,0 +1,402 @@
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticUndefined
+
+from kalender.config import Config, load, with_workers
+from kalender.config.calendar import AudienceCalendar, Texts
+from kalender.config.sections import Backend, Broker, Mailbox, NotificationPattern, Section
+from kalender.domain.model import Audience, Season, Semester
+from kalender.errors import ConfigError
+
+EXAMPLE = Path("config.example.toml")
+SECRET = "hemmelig-4711"  # noqa: S105
+SMALLEST = """
+[institution]
+number = 185
+name = "Universitetet"
+mail_domains = ["Example.org"]
+[fs]
+base_url = "https://fs.example.org"
+api_key = "a"
+[tp]
+base_url = "https://tp.example.org"
+api_key = "b"
+[exchange.main]
+endpoint = "https://mail.example.org/EWS/Exchange.asmx"
+username = "kalender"
+password = "c"
+"""
+
+
+def read(
+    tmp_path: Path, text: str = "", environ: Mapping[str, str] | None = None, base: str = SMALLEST
+) -> Config:
+    path = tmp_path / "kalender.toml"
+    path.write_text(base + text, encoding="utf-8")
+    return load(path, environ or {})
+
+
+def told(tmp_path: Path, text: str = "", **environ: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        read(tmp_path, text, environ)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert SECRET not in line
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None
+    return line
+
+
+# -- what is read ------------------------------------------------------------------------------
+
+
+def test_the_smallest_file_gives_all_defaults_and_writes_to_nobody(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    assert config.rollout.mode == "listed"
+    assert config.exchange.default == "main"
+    assert config.database.url.get_secret_value() == "sqlite:///kalender.db"
+    assert config.broker is None
+    assert config.institution.mail_domains == ("example.org",)
+    assert (config.safety.max_deleted_share, config.safety.min_deletes) == (0.02, 200)
+    assert (config.safety.min_deletes_day, config.safety.max_entries) == (2000, 1500)
+    assert config.calendar.student.reminder_minutes is None
+    assert config.calendar.teacher.delete == "soft"
+
+
+def test_the_environment_wins(tmp_path: Path) -> None:
+    environ = {
+        "KALENDER_FS__API_KEY": SECRET,
+        "KALENDER_EXCHANGE__MAIN__PASSWORD": SECRET,
+        "KALENDER_TP__SKIP": "*A*, *B*",
+        "KALENDER_TP__SEMESTERS": '["25h"]',
+        "KALENDER_WORKER__PROCESSES": "3",
+        "KALENDER_ROLLOUT__MODE": "all",
+    }
+    config = read(tmp_path, environ=environ)
+    assert config.fs.api_key is not None
+    assert config.fs.api_key.get_secret_value() == SECRET
+    assert config.exchange.backends["main"].password.get_secret_value() == SECRET
+    assert config.tp.skip == ("*A*", "*B*")
+    assert config.tp.semesters == (Semester(2025, Season.AUTUMN),)
+    assert (config.worker.processes, config.rollout.mode) == (3, "all")
+
+
+def test_the_environment_alone_suffices() -> None:
+    environ = {
+        "KALENDER_INSTITUTION__NUMBER": "185",
+        "KALENDER_INSTITUTION__NAME": "Universitetet",
+        "KALENDER_INSTITUTION__MAIL_DOMAINS": "example.org",
+        "KALENDER_FS__BASE_URL": "https://fs.example.org",
+        "KALENDER_FS__API_KEY": "a",
+        "KALENDER_TP__BASE_URL": "https://tp.example.org",
+        "KALENDER_TP__API_KEY": "b",
+        "KALENDER_EXCHANGE__MAIN__ENDPOINT": "https://mail.example.org/",
+        "KALENDER_EXCHANGE__MAIN__USERNAME": "kalender",
+        "KALENDER_EXCHANGE__MAIN__PASSWORD": "c",
+    }
+    assert load(None, environ).institution.number == 185
+
+
+def test_the_file_may_be_named_in_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "k.toml"
+    path.write_text(SMALLEST, encoding="utf-8")
+    environ = {"KALENDER_CONFIG": str(path), "KALENDER_PORT": "tcp://10.0.0.1", "HOME": "/"}
+    assert load(None, environ).institution.name == "Universitetet"
+
+
+@pytest.mark.parametrize("named_in", ["file", "environment"])
+def test_a_secret_may_stand_in_a_file(tmp_path: Path, named_in: str) -> None:
+    secret = tmp_path / "key"
+    secret.write_text(SECRET + "\n", encoding="utf-8")
+    text = SMALLEST.replace('api_key = "a"', f'api_key_file = "{secret}"')
+    environ = {"KALENDER_FS__API_KEY_FILE": str(secret)} if named_in == "environment" else {}
+    config = read(tmp_path, "", environ, SMALLEST if environ else text)
+    assert config.fs.api_key is not None
+    assert config.fs.api_key.get_secret_value() == SECRET
+
+
+def test_a_secret_of_the_environment_displaces_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    base = SMALLEST.replace('api_key = "a"', 'api_key_file = "/nowhere"')
+    config = read(tmp_path, "", {"KALENDER_FS__API_KEY": SECRET}, base)
+    assert config.fs.api_key is not None
+
+
+def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
+    environ = {
+        "KALENDER_FS__API_KEY": SECRET,
+        "KALENDER_TP__API_KEY": SECRET,
+        "KALENDER_EXCHANGE__MAIN__PASSWORD": SECRET,
+        "KALENDER_DATABASE__URL": f"postgresql://kalender:{SECRET}@db/kalender",
+        "KALENDER_BROKER__URL": f"amqps://kalender:{SECRET}@mq.example.org/v",
+        "KALENDER_BROKER__QUEUES": "from_fs",
+    }
+    config = read(tmp_path, environ=environ)
+    assert SECRET not in repr(config) + str(config) + str(config.model_dump())
+
+
+def test_settings_do_not_change(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    with pytest.raises(ValueError, match="frozen"):
+        config.worker.processes = 2
+
+
+# -- what differs for students and teachers ----------------------------------------------------
+
+
+def test_what_one_audience_lacks_is_taken_from_all(tmp_path: Path) -> None:
+    calendar = read(
+        tmp_path,
+        """
+        [calendar]
+        reminder_minutes = 15
+        busy = "free"
+        subject = "{title}"
+        [calendar.teacher]
+        reminder_minutes = "none"
+        subject = { en = "{course}" }
+        """,
+    ).calendar
+    assert (calendar.student.reminder_minutes, calendar.teacher.reminder_minutes) == (15, None)
+    assert (calendar.student.busy, calendar.teacher.busy) == ("free", "free")
+    assert calendar.student.style("U", "en").subject == "{title}"
+    assert calendar.teacher.style("U", "en").subject == "{course}"
+    assert calendar.teacher.style("U", "nb").subject == "{course} {kind}: {title}"
+
+
+@pytest.mark.parametrize(
+    ("line", "student", "teacher"),
+    [
+        ("", None, None),
+        ('mailbox = "{username}@example.org"', "ola@example.org", "ola@example.org"),
+        (
+            'mailbox = { student = "{username}@s.example.org", teacher = "epost:ANSATT" }',
+            "ola@s.example.org",
+            "o@example.org",
+        ),
+    ],
+)
+def test_mailboxes_are_one_rule_or_one_for_each(
+    tmp_path: Path, line: str, student: str | None, teacher: str | None
+) -> None:
+    rule = read(tmp_path, f"[identity]\n{line}").mailboxes
+    mails = [("ANSATT", "o@example.org")]
+    assert rule.address(Audience.STUDENT, "ola", mails) == student
+    assert rule.address(Audience.TEACHER, "ola", mails) == teacher
+    assert rule.allows("ola@example.org")
+    assert not rule.allows("ola@elsewhere.org")
+
+
+def test_patterns_of_the_operator_come_first(tmp_path: Path) -> None:
+    text = "[[notifications]]\nqueue = 'from_tp'\nsubject = '^emne/(?P<course>.+)$'"
+    config = read(tmp_path, text)
+    assert config.patterns[0].queue == "from_tp"
+    assert len(config.patterns) > 1
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[fs]", "not TOML"),
+        ("[rollout", "not TOML"),
+        ("[institution.x]\ny = 1", "institution.x is not a setting"),
+        ("[rollouts]", "did you mean rollout?"),
+        ("[rollout]\nmode = 'some'", "rollout.mode: must be 'listed', 'all' or 'off'"),
+        ("[worker]\nprocesses = 0", "worker.processes: must be greater than 0"),
+        ("[worker]\nprocess = 1", "worker.process is not a setting: did you mean processes?"),
+        ("[worker]\nlease_seconds = 124", "worker.lease_seconds must be at least 125"),
+        ("[worker]\nprocesses = 6", "[exchange.main] max_connections is 20"),
+        ("[calendar]\nsubject = '{teacher}'", "calendar.subject: unknown field {teacher}"),
+        ("[calendar]\nbody = '{'", "calendar.body"),
+        ("[calendar]\nsubject = { de = 'x' }", "calendar.subject.de is not a setting"),
+        ("[calendar]\nstudent = 3", "calendar.student"),
+        ("[calendar.student]\npast_days = -1", "calendar.student.past_days"),
+        ("[identity]\nmailbox = 'ola'", 'identity.mailbox.student: must be "epost:TYPE"'),
+        ("[identity]\nmailbox = '{username}{x}@y'", "may name {username} alone"),
+        ("[identity]\nmailbox = { student = 'epost:A' }", "identity.mailbox.teacher is missing"),
+        ("[safety]\nmax_deleted_share = 2", "safety.max_deleted_share"),
+        ("[broker]\nurl = 'amqps://x'", "broker.queues is missing"),
+        ("[broker]\nurl = 'amqps://x'\nqueues = []", "broker.queues must not be empty"),
+        ("[broker]\nurl = 'http://x'\nqueues = ['q']", "broker.url: must be a URL that begins"),
+        ("[broker]\nurl = 'amqps://x'\nqueues = ['q']\nca_file = '/nowhere'", "broker.ca_file"),
+        ("[exchange.two]\nkind = 'graph'", "exchange.default is missing"),
+        ("[exchange]\ndefault = 'two'", "exchange: default names no [exchange.NAME] section"),
+        ("[[notifications]]\nsubject = '('", "notifications.0.subject"),
+        ("[[notifications]]\nsubject = 'x'", "must have a named group"),
+        ("[fs.paths]\nperson = 'x'", "fs.paths.person is not a setting"),
+        ("[tp.paths]\ncourse = '{year}'", "tp.paths.course: may name {course}"),
+    ],
+)
+def test_whatever_is_wrong_is_one_line_that_names_it(tmp_path: Path, text: str, words: str) -> None:
+    assert words in told(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("KALENDER_FS__PAGE_SIZE", "fs.page_size"),
+        ("KALENDER_FS__APIKEY", "fs.apikey is not a setting: did you mean api_key?"),
+        ("KALENDER_FSS__API_KEY", "fss is not a setting"),
+        ("KALENDER_FS__BASE_URL", "fs.base_url: must be a URL"),
+        ("KALENDER_DATABASE__URL", "database.url: must be a URL"),
+        ("KALENDER_INSTITUTION__TIME_ZONE", "institution.time_zone is no time zone"),
+        ("KALENDER_TP__SEMESTERS", "tp.semesters: must be"),
+        ("KALENDER_FS__API_KEY_FILE", "fs.api_key_file: No such file"),
+        ("KALENDER_EXCHANGE__MAIN__AUTH", "exchange.main.auth: must be 'basic' or 'ntlm'"),
+        ("KALENDER_EXCHANGE__MAIN__KIND", "exchange.main.kind: must be 'ews'"),
+    ],
+)
+def test_a_value_of_the_environment_is_never_told(
+    tmp_path: Path, variable: str, words: str
+) -> None:
+    assert words in told(tmp_path, **{variable: SECRET})
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('name = "Universitetet"', "institution.name is missing"),
+        ('api_key = "b"', "tp.api_key is missing"),
+        ('api_key = "a"', "fs: needs api_key"),
+        ('password = "c"', "exchange.main.password is missing"),
+    ],
+)
+def test_a_missing_key_is_named_with_its_place_and_variable(
+    tmp_path: Path, line: str, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=re.escape(words)) as caught:
+        read(tmp_path, base=SMALLEST.replace(line, ""))
+    if "is missing" in words:
+        assert "kalender.toml" in str(caught.value)
+        assert "KALENDER_" in str(caught.value)
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\[institution\] is missing.*\(and \d more\)"):
+        read(tmp_path, base="")
+
+
+def test_credentials_are_whole(tmp_path: Path) -> None:
+    assert "needs api_key" in told(tmp_path, KALENDER_FS__USERNAME="kalender")
+    whole = {"KALENDER_FS__USERNAME": "kalender", "KALENDER_FS__PASSWORD": SECRET}
+    assert read(tmp_path, environ=whole).fs.username == "kalender"
+
+
+def test_an_empty_secret_is_none(tmp_path: Path) -> None:
+    assert told(tmp_path, KALENDER_TP__API_KEY="") == "tp.api_key must not be empty"
+    empty = tmp_path / "empty"
+    empty.touch()
+    assert "must not be empty" in told(tmp_path, KALENDER_TP__API_KEY_FILE=str(empty))
+
+
+def test_a_file_of_secrets_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    strange = tmp_path / "strange"
+    strange.write_bytes(b"\xff\xfe")
+    assert "not text" in told(tmp_path, KALENDER_TP__API_KEY_FILE=str(strange))
+
+
+def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
+    base = SMALLEST.replace('api_key = "a"', 'api_key = "a"\napi_key_file = "x"')
+    with pytest.raises(ConfigError, match="both given"):
+        read(tmp_path, base=base)
+
+
+def test_a_missing_or_unreadable_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: No such file.*--config"):
+        load(tmp_path / "nowhere.toml", {})
+    (tmp_path / "strange.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigError, match="not TOML"):
+        load(tmp_path / "strange.toml", {})
+
+
+def test_a_broken_line_is_told_by_its_place_alone(tmp_path: Path) -> None:
+    assert "(at line 17, column" in told(tmp_path, f"[worker]\npassword = {SECRET}")
+
+
+def test_the_command_line_is_checked_like_the_file(tmp_path: Path) -> None:
+    config = read(tmp_path)
+    assert with_workers(config, processes=2, connections=None).worker.processes == 2
+    assert with_workers(config, processes=None, connections=None) == config
+    with pytest.raises(ConfigError, match="max_connections is 20"):
+        with_workers(config, processes=7, connections=3)
+
+
+# -- the example -------------------------------------------------------------------------------
+
+
+def shown() -> dict[str, Any]:
+    """Every key of the example, also what is commented out, with the value that is shown."""
+    keys, section = {}, ""
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        plain = re.sub(r"^# (?=\[\[|\w+ = )", "", line)
+        if header := re.fullmatch(r"\[+([\w.]+)\]+", plain):
+            section = header[1]
+        elif re.match(r"\w+ = ", plain):
+            keys.update({f"{section}.{k}": v for k, v in tomllib.loads(plain).items()})
+    return keys
+
+
+def models() -> Iterator[tuple[str, type[BaseModel]]]:
+    for name, field in Config.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield name, field.annotation
+    yield "broker", Broker
+    yield "exchange.main", Backend
+    yield "calendar", AudienceCalendar
+    yield "notifications", NotificationPattern
+
+
+def known() -> dict[str, object]:
+    keys: dict[str, object] = {"exchange.default": None}
+    todo = [each for each in models() if each[0] not in {"exchange", "calendar"}]
+    todo.append(("calendar", AudienceCalendar))
+    for section, model in todo:
+        for name, field in model.model_fields.items():
+            if name == "paths":
+                todo.append((f"{section}.paths", type(field.default)))
+            else:
+                keys[f"{section}.{name}"] = field.default
+    return keys
+
+
+def test_the_example_is_loaded() -> None:
+    config = load(EXAMPLE, {})
+    assert config.broker is not None
+    assert config.rollout.mode == "listed"
+
+
+def test_the_example_shows_every_key_and_no_other() -> None:
+    assert sorted(shown()) == sorted(known())
+
+
+def test_what_the_example_comments_out_is_the_default() -> None:
+    text, values = EXAMPLE.read_text(encoding="utf-8"), shown()
+    for key, default in known().items():
+        name = key.rpartition(".")[2]
+        texts_or_none = isinstance(default, Texts) or default in (None, PydanticUndefined)
+        if re.search(rf"^# {name} = ", text, re.MULTILINE) and not texts_or_none:
+            assert told_as(values[key]) == told_as(default), key
+    assert {values[f"calendar.{name}"] for name in ("reminder_minutes", "future_days")} == {"none"}
+    assert values["tp.semesters"] == "auto"
+
+
+def told_as(value: object) -> object:
+    match value:
+        case list() | tuple():
+            return list(value)
+        case Mailbox(student=student):
+            return student
+        case SecretStr():
+            return value.get_secret_value()
+        case ZoneInfo():
+            return value.key
+    return value
