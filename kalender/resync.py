@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
-from kalender.domain.model import Account, ActivityKey, CourseKey, Registration, Semester
+from kalender.domain.model import Account, ActivityKey, CourseKey, Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.refresh import Sources, mark_flipped
 from kalender.store import bulk, courses, dirty, people, teaching

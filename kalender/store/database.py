@@ -64,6 +64,8 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
+        if "no such" in str(getattr(error, "orig", "")):  # SQLite's word for our own mistake
+            raise
         raise NeighbourUnavailable("database", _cause(error)) from error
     except DBAPIError as error:
         if error.connection_invalidated:
