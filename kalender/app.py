@@ -96,9 +96,7 @@ class App:
         """Return all that decides what entries there are and what they say."""
         institution = self.config.institution
         styles = {
-            audience: self._calendar(audience).style(
-                institution.name, institution.language
-            )
+            audience: self._calendar(audience).style(institution.name, institution.language)
             for audience in (Audience.STUDENT, Audience.TEACHER)
         }
         rules = {audience: self.rules(audience) for audience in styles}
@@ -107,7 +105,7 @@ class App:
     def semesters(self) -> Semesters:
         """Return which semesters are maintained."""
         listed = self.config.tp.semesters
-        return Semesters(listed=tuple(listed) if listed else ())
+        return Semesters(listed=tuple(each.code for each in listed or ()))
 
     def people(self) -> People:
         """Return who gets which calendar."""
@@ -209,9 +207,7 @@ class App:
             ),
             rollout_mode=config.rollout.mode,
             hard_delete=frozenset(
-                audience
-                for audience in Audience
-                if self._calendar(audience).delete == "hard"
+                audience for audience in Audience if self._calendar(audience).delete == "hard"
             ),
             lease=timedelta(seconds=config.worker.lease_seconds),
             send_seconds=config.worker.send_seconds,

@@ -23,10 +23,10 @@ Results = Sequence[ItemRef | ItemError]
 def apply(visit: Visit, plan: Plan) -> None:
     """Make the calendar as planned. PlanAgain where something was not as recorded."""
     most = visit.calendars.batch
-    for updates, creates, deletes in zip_longest(
+    for updates, creates, unguarded in zip_longest(
         parts(plan.updates, most), parts(plan.creates, most), parts(plan.deletes, most)
     ):
-        deletes = _unless_held(visit, deletes or ())
+        deletes = _unless_held(visit, unguarded or ())
         states = _read(visit, updates or (), deletes)
         _update(visit, updates or (), states)
         _create(visit, creates or ())
@@ -164,8 +164,10 @@ def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChan
 
 
 def _differing(visit: Visit, update: Update, state: EntryState) -> frozenset[str]:
-    """What is not as wanted in Exchange. A meeting follows in time and place only; a body that
-    the user edited is theirs, unless what it should say changed as well.
+    """Return what is not as wanted in Exchange.
+
+    A meeting follows in time and place only; a body that the user edited is theirs, unless what
+    it should say changed as well.
     """
     content, fields = update.wanted.content, update.fields
     written = visit.edited.get(update.entry.sync_key)
@@ -246,9 +248,7 @@ def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryS
         visit,
         "delete",
         [entry for entry, _ in plain],
-        lambda by: calendars.delete(
-            address, [s.ref for _, s in plain], hard=hard, send_by=by
-        ),
+        lambda by: calendars.delete(address, [s.ref for _, s in plain], hard=hard, send_by=by),
     )
 
 

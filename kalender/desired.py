@@ -28,8 +28,8 @@ from kalender.domain.timetable import (
 from kalender.store import courses, entries, people, teaching
 from kalender.store.entries import CalendarRow
 
-
 KNOWN_FOR = timedelta(minutes=1)
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Semesters:
 
     listed: tuple[str, ...] = ()
     _standing: frozenset[str] = frozenset()
-    _known_until: datetime = datetime.min.replace(tzinfo=UTC)
+    _known_until: datetime = BEGINNING
 
     def at(self, connection: Connection, rules: Rules, now: datetime) -> frozenset[str]:
         """Return TP's codes of the semesters maintained at an instant."""
@@ -175,9 +175,7 @@ def split(
     if view.leaving:
         return tuple(found), ()
     writable = [
-        entry
-        for entry in found
-        if entry.open or (entry.ends_at > now and _maintained(entry, view))
+        entry for entry in found if entry.open or (entry.ends_at > now and _maintained(entry, view))
     ]
     known = {entry.sync_key for entry in writable}
     ended = [e for e in found if e.sync_key not in known and e.ends_at <= now]

@@ -8,6 +8,7 @@ notification said so is counted: it is the true quality of the notifications.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -46,7 +47,7 @@ class _Changes:
     courses: set[CourseKey] = field(default_factory=set)
 
 
-class _DryRun(Exception):  # noqa: N818
+class _DryRun(Exception):
     """Rolls the transaction back: nothing was to be written."""
 
 
@@ -65,16 +66,10 @@ def resync(
         started = teaching.database_time(connection)
         found.semesters = tuple(sorted(sources.maintained(connection)))
     told = _Told(sources, found.semesters, progress)
-    try:
-        with sources.database.write() as connection:
-            _take_in(connection, sources, told, started, found)
-            _mark_other_settings(
-                connection, settings, found, share=max_updated_share, yes=yes
-            )
-            if dry_run:
-                raise _DryRun
-    except _DryRun:
-        return found
+    with suppress(_DryRun), sources.database.write() as connection:
+        _take_in(connection, sources, told, started, found)
+        _mark_other_settings(connection, settings, found, share=max_updated_share, yes=yes)
+        _end(dry_run=dry_run)
     log.info(
         "resynced",
         persons=found.persons,
@@ -83,6 +78,11 @@ def resync(
         courses=found.courses,
     )
     return found
+
+
+def _end(*, dry_run: bool) -> None:
+    if dry_run:
+        raise _DryRun
 
 
 class _Told:
@@ -96,7 +96,9 @@ class _Told:
     ) -> None:
         students, parsed = sources.students, [Semester.parse(code) for code in semesters]
         self.courses = {
-            CourseKey(code, each.code) for each in parsed for code in sources.timetables.courses(each)
+            CourseKey(code, each.code)
+            for each in parsed
+            for code in sources.timetables.courses(each)
         }
         self.accounts = list(_counted("persons", students.accounts(), progress))
         self.registrations = _by_semester("registrations", students.registrations, parsed, progress)
@@ -147,7 +149,7 @@ def _take_in(
     persons = {**known, **new}
     spared = bulk.asked_later(connection, started)
     changes = _Changes()
-    _take_accounts(connection, sources, told.accounts, persons, spared, changes)
+    _take_accounts(connection, told.accounts, persons, spared, changes)
     for semester in found.semesters:
         _take_semester(connection, sources, told, semester, persons, spared, changes)
         first = teaching.was_read(connection, courses.PLACEMENTS, semester) is None
@@ -161,9 +163,8 @@ def _take_in(
     found.changed_persons, found.suspects = len(changes.changed), len(changes.suspects)
 
 
-def _take_accounts(  # noqa: PLR0913, PLR0917
+def _take_accounts(
     connection: Connection,
-    sources: Sources,
     accounts: Sequence[Account],
     persons: Mapping[int, int],
     spared: Collection[int],
@@ -269,7 +270,7 @@ def _compare(
 # -- marking ------------------------------------------------------------------------------------------
 
 
-def _mark(  # noqa: PLR0913, PLR0917
+def _mark(
     connection: Connection,
     sources: Sources,
     told: _Told,

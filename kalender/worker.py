@@ -273,8 +273,10 @@ class _Hand:
             self._retry(claim, str(error), self._delay(claim, error))
         except PermanentError as error:
             self._park(claim, str(error))
-        except Exception as error:  # noqa: BLE001
-            log.error("unexpected", kind=claim.kind.value, key=_shown(claim), exc_info=_where(error))
+        except Exception as error:
+            log.error(
+                "unexpected", kind=claim.kind.value, key=_shown(claim), exc_info=_where(error)
+            )
             self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
 
     def _job(self, claim: Claim) -> None:
@@ -318,7 +320,9 @@ class _Hand:
                 refused=isinstance(error, NeighbourRefused),
             )
             after = error.retry_after or timedelta(seconds=random.uniform(2, 5))  # noqa: S311
-            dirty.postpone(connection, claim, after=min(after, timedelta(minutes=1)), why=str(error))
+            dirty.postpone(
+                connection, claim, after=min(after, timedelta(minutes=1)), why=str(error)
+            )
 
         self._settle(claim, give_back)
 

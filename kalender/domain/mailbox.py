@@ -24,7 +24,7 @@ class MailboxRule:
         if rule.startswith(FROM_FS):
             wanted = rule.removeprefix(FROM_FS)
             found = [mail for kind, mail in mails if kind == wanted]
-            return found[0].strip().lower() if found else None
+            return (found[0].strip().lower() if found else "") or None
         return rule.replace("{username}", username).lower() if username else None
 
     def allows(self, address: str) -> bool:

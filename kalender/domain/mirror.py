@@ -92,7 +92,7 @@ def merge(
     return _change(old, after, rows, removed, rules, answer)
 
 
-def _change(  # noqa: PLR0913, PLR0917
+def _change(
     old: Mapping[EventKey, Row],
     after: Mapping[EventKey, Row],
     rows: Sequence[Row],
@@ -124,10 +124,8 @@ def _change(  # noqa: PLR0913, PLR0917
 
 
 def _weighs(before: Row | None, row: Row) -> bool:
-    return (
-        before is None
-        and row.digest is not None
-        or (before is not None and before.digest != row.digest)
+    return (before is None and row.digest is not None) or (
+        before is not None and before.digest != row.digest
     )
 
 

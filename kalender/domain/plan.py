@@ -147,13 +147,13 @@ def _entry_time(entry: Entry) -> tuple[datetime, str]:
 
 def _not_ended_twice(wanted: Sequence[Wanted], ended: Sequence[Entry]) -> list[Wanted]:
     """Leave out ended events that an ended entry already shows."""
-    shown = {(e.event_id, e.starts_at) for e in ended}
-    shown |= {(e.activity, e.starts_at) for e in ended}
+    ids = {(entry.event_id, entry.starts_at) for entry in ended}
+    activities = {(entry.activity, entry.starts_at) for entry in ended}
     return [
         w
         for w in wanted
-        if (w.event.event_id, w.content.starts_at) not in shown
-        and (w.event.teaching.activity, w.content.starts_at) not in shown
+        if (w.event.event_id, w.content.starts_at) not in ids
+        and (w.event.teaching.activity, w.content.starts_at) not in activities
     ]
 
 

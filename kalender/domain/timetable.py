@@ -331,18 +331,24 @@ def _sees(
     event: TeachingEvent, each: Selected, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
     """None: does not see it. True: may keep it but not get it. False: gets it."""
-    match each.capacity:
-        case Capacity.PLENARY:
-            told = event.plenary
-        case Capacity.PLACED | Capacity.SOLE:
-            told = True
-        case Capacity.NAMED:
-            told = any(staff.username in usernames for staff in event.staff or ())
-        case Capacity.ROLE | Capacity.UNIT_ROLE:
-            told = _falls_to_role(event, each, rules)
+    told = _concerns(event, each, usernames, rules)
     if told is False:
         return None
     return told is None or event.doubt or not each.sure or event.status is Status.UNKNOWN
+
+
+def _concerns(
+    event: TeachingEvent, each: Selected, usernames: frozenset[str], rules: Rules
+) -> bool | None:
+    match each.capacity:
+        case Capacity.PLENARY:
+            return event.plenary
+        case Capacity.PLACED | Capacity.SOLE:
+            return True
+        case Capacity.NAMED:
+            return any(staff.username in usernames for staff in event.staff or ())
+        case Capacity.ROLE | Capacity.UNIT_ROLE:
+            return _falls_to_role(event, each, rules)
 
 
 def _falls_to_role(event: TeachingEvent, each: Selected, rules: Rules) -> bool | None:

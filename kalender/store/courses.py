@@ -42,11 +42,11 @@ EVENT = (*ACTIVITY, "event_id")
 MANY = 400  # keys in one IN list
 
 
-def _key(row: SqlRow[Any]) -> ActivityKey:
+def _key(row: SqlRow[*tuple[Any, ...]]) -> ActivityKey:
     return ActivityKey(row.course, row.version, row.semester, row.term_number, row.actid)
 
 
-def _columns(table: Any, names: Sequence[str]) -> Any:  # noqa: ANN401
+def _columns(table: Any, names: Sequence[str]) -> Any:
     return tuple_(*(table.c[name] for name in names))
 
 
@@ -86,7 +86,7 @@ def is_published(connection: Connection, key: CourseKey) -> bool | None:
     ).scalar_one_or_none()
 
 
-def _is(table: Any, key: CourseKey) -> Any:  # noqa: ANN401
+def _is(table: Any, key: CourseKey) -> Any:
     return and_(table.c.course == key.course, table.c.semester == key.semester)
 
 
@@ -97,7 +97,7 @@ def rows(connection: Connection, key: CourseKey) -> dict[EventKey, Row]:
     return {row.key: row for row in mirrored}
 
 
-def _event(row: SqlRow[Any]) -> TeachingEvent:
+def _event(row: SqlRow[*tuple[Any, ...]]) -> TeachingEvent:
     event = from_json(row.told)
     if row.doubt or row.missing_since is not None:
         return event.flagged(doubt=row.doubt, missing=row.missing_since is not None)
@@ -123,7 +123,7 @@ def save(
     everybody, placed = change.everybody, change.concerned
     if flipped:
         everybody |= {each.key for each in activities(connection, [answer.key])}
-    rows_ = [(key, True, None) for key in everybody]
+    rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in everybody]
     rows_ += [(key, False, None) for key in placed - everybody]
     rows_ += [(key, False, name) for key, name in change.former]
     _save_fan_out(connection, rows_, reason, lane)
@@ -217,10 +217,8 @@ def activities(connection: Connection, courses: Collection[CourseKey]) -> list[A
     return found
 
 
-def _activities_query(courses: Sequence[tuple[str, str]]) -> Any:  # noqa: ANN401
-    placed = exists().where(
-        *(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY)
-    )
+def _activities_query(courses: Sequence[tuple[str, str]]) -> Any:
+    placed = exists().where(*(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY))
     complete = exists().where(
         source_reading.c.source == PLACEMENTS,
         source_reading.c.semester == teaching_activity.c.semester,
@@ -247,7 +245,7 @@ def _activities_query(courses: Sequence[tuple[str, str]]) -> Any:  # noqa: ANN40
 PLACEMENTS = "placements"
 
 
-def _activity(row: SqlRow[Any]) -> Activity:
+def _activity(row: SqlRow[*tuple[Any, ...]]) -> Activity:
     return Activity(
         key=_key(row),
         method=row.method,
@@ -337,19 +335,19 @@ def _save_fan_out(
         connection.execute(insert(fan_out), values)
 
 
-def pending_fan_out(connection: Connection, key: CourseKey) -> list[SqlRow[Any]]:
+def pending_fan_out(connection: Connection, key: CourseKey) -> list[SqlRow[*tuple[Any, ...]]]:
     """Return the course's fan-out rows that were not carried out yet."""
     query = select(fan_out).where(_is(fan_out, key)).order_by(fan_out.c.fan_out_id)
     return list(connection.execute(query))
 
 
-def clear_fan_out(connection: Connection, rows_: Sequence[SqlRow[Any]]) -> None:
+def clear_fan_out(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...]]]) -> None:
     """Delete these fan-out rows: their calendars are marked, in this transaction."""
     for part in _in_parts([row.fan_out_id for row in rows_]):
         connection.execute(delete(fan_out).where(fan_out.c.fan_out_id.in_(part)))
 
 
-def concerned(connection: Connection, rows_: Sequence[SqlRow[Any]]) -> set[int]:
+def concerned(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...]]]) -> set[int]:
     """Return the calendars whom these fan-out rows concern, now and before."""
     keys = {_key(row) for row in rows_}
     persons = _students(connection, keys, {_key(row).unit for row in rows_ if row.everybody})

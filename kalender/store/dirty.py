@@ -1,4 +1,4 @@
-"""Marks and claims: one row says that somebody's work is waiting, and nothing else does.
+r"""Marks and claims: one row says that somebody's work is waiting, and nothing else does.
 
 The transition table, which the tests walk through on both databases:
 
@@ -18,11 +18,12 @@ the database's. Idle work has no row.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     and_,
     bindparam,
@@ -68,7 +69,8 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
     a burst is one piece of work. A mark never lowers `not_before`; it un-parks. A due time in
     the future is also kept on its own, so that an earlier mark does not swallow it.
     """
-    rows = [_values(each, settle) for each in _coalesced(marks)]
+    given = list(marks)
+    rows = [_values(each, settle) for each in _coalesced(given)]
     if not rows:
         return 0
     if connection.dialect.name == "postgresql":
@@ -76,23 +78,25 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
         connection.execute(_POSTGRESQL_MARK, columns)
     else:
         connection.execute(_SQLITE_MARK, rows)
-    later = [row for row in rows if row["due_at"] is not None]
-    if later:
-        _keep_for_later(connection, later)
+    _keep_for_later(connection, [each for each in given if each.due_at is not None])
     return len(rows)
 
 
 def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
-    """One mark a key, the strongest and earliest; sorted, so that two writers never deadlock."""
+    """One mark a key, the strongest lane and the earliest time; sorted: no two writers deadlock."""
     kept: dict[tuple[Kind, str], Mark] = {}
     for each in marks:
-        known = kept.get((each.kind, each.key))
-        kept[each.kind, each.key] = each if known is None else min(known, each, key=_strength)
+        known = kept.setdefault((each.kind, each.key), each)
+        strongest = min(known, each, key=lambda mark: mark.lane)
+        kept[each.kind, each.key] = replace(strongest, due_at=_earliest(known, each))
     return [kept[key] for key in sorted(kept)]
 
 
-def _strength(each: Mark) -> tuple[bool, datetime, Lane]:
-    return (each.due_at is not None, each.due_at or datetime.max.replace(tzinfo=UTC), each.lane)
+def _earliest(one: Mark, other: Mark) -> datetime | None:
+    """None is at once."""
+    if one.due_at is None or other.due_at is None:
+        return None
+    return min(one.due_at, other.due_at)
 
 
 def _values(each: Mark, settle: float) -> dict[str, object]:
@@ -142,10 +146,13 @@ _SQLITE_MARK = text(
 ).bindparams(bindparam("due_at", type_=Instant()))
 
 
-def _keep_for_later(connection: Connection, rows: Sequence[dict[str, object]]) -> None:
+def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    kept = [{name: row[name] for name in ("kind", "key", "due_at", "reason")} for row in rows]
-    connection.execute(insert(due_later).on_conflict_do_nothing(), kept)
+    kept = sorted({(each.kind.value, each.key, each.due_at, each.reason) for each in marks})
+    if kept:
+        names = ("kind", "key", "due_at", "reason")
+        rows = [dict(zip(names, row, strict=True)) for row in kept]
+        connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
 
 
 def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
@@ -185,9 +192,10 @@ def claim(
     chosen = select(dirty.c.kind, dirty.c.key).where(_is_due(kinds)).order_by(*rank).limit(limit)
     if connection.dialect.name == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True)
+    mine = chosen.cte("mine")  # evaluated once: as a subquery it may be more often, and take more
     rows = connection.execute(
         update(dirty)
-        .where(tuple_(dirty.c.kind, dirty.c.key).in_(chosen))
+        .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(mine.c.kind, mine.c.key)))
         .values(
             claim_token=uuid4().hex,
             claimed_by=worker,
@@ -210,7 +218,7 @@ def claim(
     ]
 
 
-def _is_due(kinds: Sequence[Kind], within: float = 0.0):  # noqa: ANN202
+def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:
     moment = db_now(within) if within else db_now()
     return and_(
         dirty.c.kind.in_([kind.value for kind in kinds]),
@@ -281,7 +289,7 @@ def release(connection: Connection, mine: Claim) -> None:
 _UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
 
 
-def _is_mine(mine: Claim):  # noqa: ANN202
+def _is_mine(mine: Claim) -> ColumnElement[bool]:
     return and_(
         dirty.c.kind == mine.kind.value,
         dirty.c.key == mine.key,

@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Entry, EntryStatus, Wanted
@@ -65,7 +77,7 @@ def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
     return [_entry(row) for row in found]
 
 
-def _entry(row: Row[Any]) -> Entry:
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     return Entry(
         sync_key=row.sync_key,
         event_id=row.event_id,
@@ -321,21 +333,21 @@ def synced(
     }
     if verified:
         values |= {"must_verify": False, "verified_at": db_now()}
-    connection.execute(
-        update(calendar).where(calendar.c.calendar_id == calendar_id).values(values)
-    )
+    connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(values))
 
 
 def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
     """Record that Exchange does not know the mailbox; `lost` where it held entries of ours."""
     held = exists().where(entry.c.calendar_id == calendar_id, entry.c.item_id.is_not(None))
     state = case((held, "lost"), else_="missing")
-    return connection.execute(
-        update(calendar)
-        .where(calendar.c.calendar_id == calendar_id)
-        .values(state=state, last_error=error)
-        .returning(calendar.c.state)
-    ).scalar_one()
+    return str(
+        connection.execute(
+            update(calendar)
+            .where(calendar.c.calendar_id == calendar_id)
+            .values(state=state, last_error=error)
+            .returning(calendar.c.state)
+        ).scalar_one()
+    )
 
 
 def unsettled(connection: Connection, calendar_id: int) -> bool:

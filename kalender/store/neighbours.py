@@ -21,21 +21,21 @@ REFUSALS = 3
 REFUSALS_WITHIN = timedelta(minutes=30)
 
 
-def _row(connection: Connection, name: str) -> Row[Any] | None:
+def _row(connection: Connection, name: str) -> Row[*tuple[Any, ...]] | None:
     query = select(neighbour, db_now().label("db_time")).where(neighbour.c.name == name)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
     return connection.execute(query).one_or_none()
 
 
-def _make(connection: Connection, name: str) -> Row[Any]:
+def _make(connection: Connection, name: str) -> Row[*tuple[Any, ...]]:
     connection.execute(insert(neighbour).values(name=name))
     return connection.execute(
         select(neighbour, db_now().label("db_time")).where(neighbour.c.name == name)
     ).one()
 
 
-def failed(  # noqa: PLR0913
+def failed(
     connection: Connection,
     name: str,
     *,
@@ -65,13 +65,15 @@ def failed(  # noqa: PLR0913
     )
 
 
-def _refusals(row: Row[Any]) -> list[str]:
+def _refusals(row: Row[*tuple[Any, ...]]) -> list[str]:
     """The instants of refusals that still count."""
     since = row.db_time - REFUSALS_WITHIN
-    return [each for each in json.loads(row.refused or "[]") if datetime.fromisoformat(each) > since]
+    return [
+        each for each in json.loads(row.refused or "[]") if datetime.fromisoformat(each) > since
+    ]
 
 
-def _pause(  # noqa: PLR0913, PLR0917
+def _pause(
     failures: int,
     keys: int,
     retry_after: timedelta | None,
@@ -147,9 +149,7 @@ def _becomes_probe(connection: Connection, name: str) -> bool:
 def beat(connection: Connection, worker: str, *, kind: str, version: str, connections: int) -> None:
     """Say that this process lives."""
     alive = {"seen_at": db_now(), "stopped_at": None}
-    known = connection.execute(
-        update(heartbeat).where(heartbeat.c.worker == worker).values(alive)
-    )
+    known = connection.execute(update(heartbeat).where(heartbeat.c.worker == worker).values(alive))
     if not known.rowcount:
         connection.execute(
             insert(heartbeat).values(

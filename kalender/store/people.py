@@ -76,8 +76,10 @@ def ensure(connection: Connection, kind: str, value: str) -> int:
     known = find(connection, kind, value)
     if known is not None:
         return known
-    made = connection.execute(insert(person).values(created_at=db_now()).returning(person.c.person_id))
-    person_id = made.scalar_one()
+    made = connection.execute(
+        insert(person).values(created_at=db_now()).returning(person.c.person_id)
+    )
+    person_id = int(made.scalar_one())
     connection.execute(insert(identity).values(kind=kind, value=value, person_id=person_id))
     return person_id
 
@@ -138,9 +140,7 @@ def _absorb(connection: Connection, person_id: int, other: int) -> None:
     connection.execute(delete(person).where(person.c.person_id == other))
 
 
-def _replace_mail(
-    connection: Connection, person_id: int, mail: Sequence[tuple[str, str]]
-) -> None:
+def _replace_mail(connection: Connection, person_id: int, mail: Sequence[tuple[str, str]]) -> None:
     """Write the addresses in FS' order."""
     connection.execute(
         delete(identity).where(identity.c.kind == MAIL, identity.c.person_id == person_id)
@@ -222,12 +222,14 @@ def _is_teacher(connection: Connection, person_id: int, roles: Iterable[str]) ->
     return bool(connection.execute(select(or_(named.exists(), counted.exists()))).scalar())
 
 
-def _heir(free: Sequence[Row[Any]], audience: Audience) -> Row[Any] | None:
+def _heir(
+    free: Sequence[Row[*tuple[Any, ...]]], audience: Audience
+) -> Row[*tuple[Any, ...]] | None:
     """Return the calendar that an address change of this audience moves."""
     return next((row for row in free if row.audience in (audience, Audience.BOTH)), None)
 
 
-def _widen(connection: Connection, row: Row[Any], audience: Audience) -> None:
+def _widen(connection: Connection, row: Row[*tuple[Any, ...]], audience: Audience) -> None:
     if row.audience not in (audience.value, Audience.BOTH.value):
         connection.execute(
             update(calendar)
@@ -256,7 +258,7 @@ def _make(
 _OUTSIDE = "the address is outside [institution] mail_domains: never written to"
 
 
-def _move(connection: Connection, row: Row[Any], address: str, people: People) -> None:
+def _move(connection: Connection, row: Row[*tuple[Any, ...]], address: str, people: People) -> None:
     allowed = people.mailboxes.allows(address)
     connection.execute(
         update(calendar)

@@ -45,20 +45,21 @@ class Instant(TypeDecorator[datetime]):
             return dialect.type_descriptor(DateTime(timezone=True))
         return dialect.type_descriptor(String(23))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:  # noqa: ANN401
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Write UTC."""
         if value is None:
             return None
         moment = value.astimezone(UTC)
         return moment if dialect.name == "postgresql" else moment.strftime(SQLITE_FORMAT)[:23]
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Read aware UTC."""
         if value is None:
             return None
         if dialect.name == "postgresql":
-            return datetime.astimezone(value, UTC)
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+            moment: datetime = value
+            return moment.astimezone(UTC)
+        return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
 
 
 class db_now(FunctionElement[datetime]):  # noqa: N801
@@ -70,7 +71,7 @@ class db_now(FunctionElement[datetime]):  # noqa: N801
 
 
 @compiles(db_now, "postgresql")
-def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
     seconds = compiler.process(element.clauses, **kw)
     if not seconds:
         return "clock_timestamp()"
@@ -78,7 +79,7 @@ def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:  
 
 
 @compiles(db_now, "sqlite")
-def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
     seconds = compiler.process(element.clauses, **kw)
     shift = f", printf('%+.3f seconds', {seconds})" if seconds else ""
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{shift})"

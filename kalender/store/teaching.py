@@ -78,12 +78,12 @@ def read(connection: Connection, person_id: int, semesters: Collection[str]) -> 
 UNIT = ("course", "version", "semester", "term_number")
 
 
-def unit_of(row: Any) -> UnitKey:  # noqa: ANN401
+def unit_of(row: Any) -> UnitKey:
     """Return the unit a row names."""
     return UnitKey(row.course, row.version, row.semester, row.term_number)
 
 
-def role_of(row: Any) -> TeachingRole:  # noqa: ANN401
+def role_of(row: Any) -> TeachingRole:
     """Return the role a row holds."""
     return TeachingRole(
         number=row.number,
@@ -114,9 +114,7 @@ def _replace(
     connection: Connection, table: Table, person_id: int, now_: Taught, semesters: Collection[str]
 ) -> None:
     connection.execute(
-        delete(table).where(
-            table.c.person_id == person_id, table.c.semester.in_(sorted(semesters))
-        )
+        delete(table).where(table.c.person_id == person_id, table.c.semester.in_(sorted(semesters)))
     )
     values = [{"person_id": person_id, **each} for each in _values(table, now_)]
     if values:
@@ -125,9 +123,7 @@ def _replace(
 
 def _values(table: Table, taught: Taught) -> list[dict[str, object]]:
     if table is registration:
-        return [
-            {**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations
-        ]
+        return [{**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations]
     if table is placement:
         return [key._asdict() for key in sorted(taught.placements)]
     return [role_values(role) for role in taught.roles]
@@ -186,11 +182,12 @@ def emptied_at(connection: Connection, person_id: int) -> datetime | None:
 
 def was_read(connection: Connection, source: str, semester: str) -> datetime | None:
     """Return when a source was last read completely."""
-    return connection.execute(
+    read_at: datetime | None = connection.execute(
         select(source_reading.c.read_at).where(
             source_reading.c.source == source, source_reading.c.semester == semester
         )
     ).scalar_one_or_none()
+    return read_at
 
 
 def record_reading(connection: Connection, source: str, semester: str, at: datetime) -> None:

@@ -10,7 +10,7 @@ from kalender.errors import NeighbourUnavailable, OutcomeUnknown, TransientError
 from kalender.store.database import Database
 
 
-class Crash(BaseException):  # noqa: N818
+class Crash(BaseException):
     """The process dies here: nothing after this line happens."""
 
 

@@ -232,7 +232,9 @@ class House:
         with self.database.write() as connection:
             for table, names in columns.items():
                 for name in names:
-                    connection.execute(text(_shift(connection.dialect.name, table, name)), {"s": seconds})
+                    connection.execute(
+                        text(_shift(connection.dialect.name, table, name)), {"s": seconds}
+                    )
 
     def shown(self, number: int) -> list[Item]:
         """Return our items in a person's calendar."""

@@ -86,7 +86,11 @@ class University(RuleBasedStateMachine):
         told = [e for e in self.events.values() if e.activity.course == course]
         self._live(lambda: self.house.teach(*told, course=course))
 
-    @rule(key=st.sampled_from(ACTIVITIES), day=st.integers(0, 20), staff=st.sampled_from([(), ("user3",), ("prof",)]))
+    @rule(
+        key=st.sampled_from(ACTIVITIES),
+        day=st.integers(0, 20),
+        staff=st.sampled_from([(), ("user3",), ("prof",)]),
+    )
     def plan_event(self, key, day, staff) -> None:  # type: ignore[no-untyped-def]
         """A planner adds an event."""
         self.number += 1
@@ -134,7 +138,11 @@ class University(RuleBasedStateMachine):
             self.events[key] = replace(old, **changes[what])  # type: ignore[arg-type]
         self._tell(old.activity.course)
 
-    @rule(number=st.sampled_from(PEOPLE), course=st.sampled_from([*COURSES, None]), placed=st.sets(st.sampled_from(GROUPS), max_size=1))
+    @rule(
+        number=st.sampled_from(PEOPLE),
+        course=st.sampled_from([*COURSES, None]),
+        placed=st.sets(st.sampled_from(GROUPS), max_size=1),
+    )
     def enrol(self, number, course, placed) -> None:  # type: ignore[no-untyped-def]
         """A student takes a course, changes group, or leaves everything."""
         groups = tuple(sorted(placed)) if course else ()
@@ -181,7 +189,9 @@ class University(RuleBasedStateMachine):
         """A resync runs."""
         self._live(self.house.resync)
 
-    @rule(number=st.sampled_from(PEOPLE), data=st.data(), note=st.sampled_from(["husk bok", "rom 3"]))
+    @rule(
+        number=st.sampled_from(PEOPLE), data=st.data(), note=st.sampled_from(["husk bok", "rom 3"])
+    )
     def annotate(self, number, data, note) -> None:  # type: ignore[no-untyped-def]
         """A user writes a note."""
         mailbox = f"user{number}@uio.example"
@@ -201,7 +211,7 @@ class University(RuleBasedStateMachine):
     @invariant()
     def no_doubles_recorded(self) -> None:
         """No event ever stands twice in one calendar, as far as Exchange can see."""
-        for mailbox in getattr(self, "house", None) and self.house.exchange.mailboxes or ():
+        for mailbox in (getattr(self, "house", None) and self.house.exchange.mailboxes) or ():
             keys = [item.sync_key for item in self.house.exchange.own(mailbox)]
             assert len(keys) == len(set(keys))
 
@@ -240,7 +250,9 @@ class University(RuleBasedStateMachine):
                     assert item.body.count(word) == item.notes.count(word)
 
     def _expected(self, name: str) -> list[tuple[object, str]]:
-        course, groups = self.enrolled.get(int(name[4:]), (None, ())) if name != "prof" else (None, ())
+        course, groups = (
+            self.enrolled.get(int(name[4:]), (None, ())) if name != "prof" else (None, ())
+        )
         expected = []
         for each in self.events.values():
             key = each.activity
