@@ -21,6 +21,8 @@ def main() -> None:
     parser.add_argument("--port-base", type=int, default=0, help="FS; TP and Exchange follow")
     told = parser.parse_args()
     if told.university:
+        if not (told.university / "university.json").exists():
+            parser.error(f"{told.university} holds no university.json")
         serve(told.university, port_base=told.port_base, ready=_say)
         return
     with tempfile.TemporaryDirectory() as directory:

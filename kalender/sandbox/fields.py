@@ -141,9 +141,10 @@ def _body(item: Item, wanted: str) -> str:
         kind, text = "HTML", f'<div class="PlainText">{escape(text)}</div>'.replace("\n", "<br>\n")
     if kind == "HTML" and "<html" not in text[:200].lower():
         text = f"<html>\r\n<head>\r\n{_META}</head>\r\n<body>\r\n{text}\r\n</body>\r\n</html>\r\n"
-    return f'<t:Body BodyType="{kind}">{escape(text)}</t:Body>'
+    return f'<t:Body BodyType="{kind}">{escape(text, _RETURN)}</t:Body>'
 
 
+_RETURN = {"\r": "&#xD;"}
 _META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">\r\n'
 
 

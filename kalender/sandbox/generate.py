@@ -396,6 +396,8 @@ def _adorned(dice: Random, event: Json) -> Json:
             event |= {"curr": "", "title": dice.choice(_TITLES)}
         case "nobody":
             event["staffs"] = []
+        case _:
+            pass
     return event
 
 

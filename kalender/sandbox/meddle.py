@@ -28,19 +28,21 @@ Told = Mapping[str, Any]
 def find(box: Mailbox, told: Told) -> Item:
     """Return the item that an id names, or the oldest in the calendar with a SyncKey."""
     for item in box.items.values():
-        if "id" in told and item.id == told["id"]:
-            return item
-        if "id" not in told and item.folder == "calendar" and item.sync_key == told["sync_key"]:
+        if _meant(item, told):
             return item
     raise LookupError(told.get("id", told.get("sync_key")))
 
 
+def _meant(item: Item, told: Told) -> bool:
+    if told.get("do") == "touch-private":
+        return item.private
+    if "id" in told:
+        return item.id == str(told["id"])
+    return item.folder == "calendar" and item.sync_key == told["sync_key"]
+
+
 def meddle(box: Mailbox, told: Told) -> Item:
     """Do what is told; return the item after it, under the id it then has."""
-    if told["do"] == "touch-private":
-        item = next(item for item in box.items.values() if item.private)
-        box.exchange.touch(item)
-        return item
     return _DEEDS[told["do"]](box, find(box, told), told)
 
 
@@ -106,6 +108,11 @@ def _copy(box: Mailbox, item: Item, _: Told) -> Item:
     return copy
 
 
+def _touch(box: Mailbox, item: Item, _: Told) -> Item:
+    box.exchange.touch(item)
+    return item
+
+
 _DEEDS: dict[str, Callable[[Mailbox, Item, Told], Item]] = {
     "edit": _set,
     "set": _set,
@@ -113,6 +120,7 @@ _DEEDS: dict[str, Callable[[Mailbox, Item, Told], Item]] = {
     "attach": _attach,
     "invite": _invite,
     "copy": _copy,
+    "touch-private": _touch,
     "delete": lambda box, item, _: box.move(item, "deleteditems"),
     "move": lambda box, item, told: box.move(item, str(told.get("folder", "other"))),
 }

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,8 +36,11 @@ def serve(
 ) -> None:
     """Serve a university until `stop` is set, or, in the main thread, until SIGTERM or SIGINT."""
     ports = [port_base + n if port_base else 0 for n in range(len(_NEIGHBOURS))]
-    sockets = [socket.create_server((host, port), backlog=512) for port in ports]
-    asyncio.run(_serve(university, sockets, ready, stop))
+    with ExitStack() as stack:
+        sockets = [
+            stack.enter_context(socket.create_server((host, port), backlog=512)) for port in ports
+        ]
+        asyncio.run(_serve(university, sockets, ready, stop))
 
 
 async def _serve(
@@ -52,13 +56,17 @@ async def _serve(
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     runners = []
     for neighbour, listening in zip(_NEIGHBOURS, sockets, strict=True):
-        runner = web.AppRunner(_application(world, neighbour), access_log=None)
+        runner = web.AppRunner(
+            _application(world, neighbour), access_log=None, shutdown_timeout=0.5
+        )
         await runner.setup()
-        await web.SockSite(runner, listening, shutdown_timeout=0.5).start()
+        await web.SockSite(runner, listening).start()
         runners.append(runner)
     ready(Endpoints(fs, tp, exchange + EWS_PATH, fs + "/_control"))
-    while not (stopped.is_set() or (stop is not None and stop.is_set())):
-        await asyncio.wait([asyncio.ensure_future(stopped.wait())], timeout=0.1)
+    signalled = asyncio.create_task(stopped.wait())
+    while not (signalled.done() or (stop is not None and stop.is_set())):
+        await asyncio.wait([signalled], timeout=0.1)
+    signalled.cancel()
     for runner in runners:
         await runner.cleanup()
 
@@ -91,14 +99,7 @@ class Running:
 
     def close(self) -> None:
         """End the process, at the latest after some seconds."""
-        self._process.terminate()
-        try:
-            self._process.wait(5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        _end(self._process)
 
 
 def start(university: Path, *, port_base: int = 0) -> Running:
@@ -112,6 +113,18 @@ def start(university: Path, *, port_base: int = 0) -> Running:
     )
     line = process.stdout.readline() if process.stdout is not None else b""
     if not line:
-        message = f"the sandbox did not start (exit code {process.wait()})"
+        _end(process)
+        message = f"the sandbox did not start (exit code {process.returncode})"
         raise RuntimeError(message)
     return Running(process, Endpoints(**json.loads(line)))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

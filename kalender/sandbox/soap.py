@@ -81,7 +81,7 @@ _PARSER = etree.XMLParser(
 )
 
 
-class SoapFault(Exception):  # noqa: N818 - SOAP's word for it
+class SoapFault(Exception):
     """The whole request is refused."""
 
     def __init__(self, *, code: str, message: str = "", back_off: int | None = None) -> None:
