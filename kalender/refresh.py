@@ -252,7 +252,7 @@ def _is_first_emptying(
     return True
 
 
-def save_teaching(  # noqa: PLR0913, PLR0917
+def save_teaching(
     connection: Connection,
     sources: Sources,
     person_id: int,
@@ -273,9 +273,7 @@ def save_teaching(  # noqa: PLR0913, PLR0917
     dirty.mark(connection, missing)
 
 
-def mark_flipped(
-    connection: Connection, flipped: Collection[ActivityKey], *, lane: Lane
-) -> None:
+def mark_flipped(connection: Connection, flipped: Collection[ActivityKey], *, lane: Lane) -> None:
     """The only group of its kind counts as plenary until somebody is placed on it."""
     keys = {CourseKey(key.course, key.semester) for key in flipped}
     alone = sole_groups(courses.activities(connection, keys)) & frozenset(flipped)

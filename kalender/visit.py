@@ -67,7 +67,7 @@ class Means:
         )
 
 
-class PlanAgain(Exception):  # noqa: N818
+class PlanAgain(Exception):
     """Something was not as recorded; what is known now is written down."""
 
 

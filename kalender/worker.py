@@ -274,9 +274,7 @@ class _Hand:
         except PermanentError as error:
             self._park(claim, str(error))
         except Exception as error:
-            log.error(
-                "unexpected", kind=claim.kind.value, key=_shown(claim), exc_info=_where(error)
-            )
+            log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=_where(error))
             self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
 
     def _job(self, claim: Claim) -> None:

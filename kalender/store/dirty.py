@@ -78,7 +78,7 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
         connection.execute(_POSTGRESQL_MARK, columns)
     else:
         connection.execute(_SQLITE_MARK, rows)
-    _keep_for_later(connection, [each for each in given if each.due_at is not None])
+    _keep_for_later(connection, given)
     return len(rows)
 
 
@@ -148,10 +148,10 @@ _SQLITE_MARK = text(
 
 def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    kept = sorted({(each.kind.value, each.key, each.due_at, each.reason) for each in marks})
+    kept = {(m.kind.value, m.key, m.due_at, m.reason) for m in marks if m.due_at is not None}
     if kept:
         names = ("kind", "key", "due_at", "reason")
-        rows = [dict(zip(names, row, strict=True)) for row in kept]
+        rows = [dict(zip(names, row, strict=True)) for row in sorted(kept)]
         connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
 
 

@@ -175,9 +175,10 @@ def asked(connection: Connection, person_id: int, at: datetime, *, emptied: bool
 
 def emptied_at(connection: Connection, person_id: int) -> datetime | None:
     """Return when FS first answered that the person has nothing left."""
-    return connection.execute(
+    first: datetime | None = connection.execute(
         select(person.c.emptied_at).where(person.c.person_id == person_id)
     ).scalar_one()
+    return first
 
 
 def was_read(connection: Connection, source: str, semester: str) -> datetime | None:

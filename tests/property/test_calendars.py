@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from kalender.domain.model import ActivityKey, CourseKey, Status, TeachingEvent
+from kalender.domain.model import ActivityKey, Content, CourseKey, Status, TeachingEvent
 from kalender.domain.work import Kind
 from kalender.errors import KalenderError
 from kalender.store import migrations
@@ -282,8 +282,6 @@ class University(RuleBasedStateMachine):
 
 
 def _private(moment):  # type: ignore[no-untyped-def]
-    from kalender.domain.model import Content
-
     return Content(
         subject="Legetime",
         body="privat",
