@@ -273,7 +273,7 @@ class _Hand:
             self._retry(claim, str(error), self._delay(claim, error))
         except PermanentError as error:
             self._park(claim, str(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # a bug must not stop all others
             log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=_where(error))
             self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
 
