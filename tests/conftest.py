@@ -1,0 +1,147 @@
+"""What all tests share: servers, empty and migrated databases, quiet logs, Hypothesis' profiles."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import structlog
+from hypothesis import HealthCheck, settings
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from kalender.store import migrations
+from kalender.store.database import Database
+from tests import servers
+
+settings.register_profile(
+    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+)
+settings.register_profile("chaos", settings.get_profile("default"), max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+
+@pytest.fixture(scope="session")
+def running() -> Iterator[dict[str, str]]:
+    """The servers' variables: those of `python -m tests.servers`, or started here."""
+    names = (servers.AMQP, servers.AMQPS, servers.CA_FILE, servers.DATABASE)
+    given = {name: os.environ[name] for name in names if name in os.environ}
+    with ExitStack() as stack:
+        if servers.DATABASE not in given:
+            given[servers.DATABASE] = stack.enter_context(servers.postgresql())
+        if servers.AMQP not in given:
+            given |= stack.enter_context(servers.rabbitmq())
+        yield given
+
+
+@pytest.fixture(scope="session")
+def amqp_url(running: dict[str, str]) -> str:
+    """A RabbitMQ without TLS."""
+    return running[servers.AMQP]
+
+
+@pytest.fixture(scope="session")
+def amqps(running: dict[str, str]) -> tuple[str, Path]:
+    """A RabbitMQ with TLS, and the CA that signed its certificate for mq.test.example."""
+    if servers.AMQPS not in running:
+        pytest.fail("KALENDER_TEST_AMQP_URL without KALENDER_TEST_AMQPS_URL: TLS cannot be tested")
+    return running[servers.AMQPS], Path(running[servers.CA_FILE])
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """An empty SQLite database."""
+    return f"sqlite:///{tmp_path / 'kalender.db'}"
+
+
+@pytest.fixture
+def postgresql_url(running: dict[str, str]) -> Iterator[str]:
+    """An empty PostgreSQL database."""
+    with _database(running[servers.DATABASE], "template0") as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database of each kind in turn."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(scope="session")
+def migrated_template(running: dict[str, str]) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be cloned."""
+    with _database(running[servers.DATABASE], "template0") as url:
+        _migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "kalender.db"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def migrated_sqlite(sqlite_url: str, migrated_file: Path) -> str:
+    """A migrated SQLite database of one's own."""
+    Path(str(make_url(sqlite_url).database)).write_bytes(migrated_file.read_bytes())
+    return sqlite_url
+
+
+@pytest.fixture
+def migrated_postgresql(running: dict[str, str], migrated_template: str) -> Iterator[str]:
+    """A migrated PostgreSQL database of one's own."""
+    with _database(running[servers.DATABASE], migrated_template) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """A migrated database of each kind in turn."""
+    return str(request.getfixturevalue(f"migrated_{request.param}"))
+
+
+@pytest.fixture
+def open_database(migrated_url: str) -> Iterator[Callable[[], Database]]:
+    """Open the migrated database; all are closed afterwards."""
+    opened: list[Database] = []
+
+    def make() -> Database:
+        opened.append(Database(migrated_url))
+        return opened[-1]
+
+    yield make
+    for each in opened:
+        each.close()
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    migrations.upgrade(database)
+    database.close()
+
+
+class _database:  # noqa: N801
+    """A PostgreSQL database made from a template, and dropped."""
+
+    def __init__(self, server: str, template: str) -> None:
+        self.server, self.template, self.name = make_url(server), template, f"k{uuid4().hex}"
+
+    def _run(self, statement: str) -> None:
+        engine = create_engine(self.server, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    def __enter__(self) -> str:
+        self._run(f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}"')
+        return self.server.set(database=self.name).render_as_string(hide_password=False)
+
+    def __exit__(self, *_: object) -> None:
+        self._run(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
