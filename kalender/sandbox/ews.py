@@ -22,6 +22,8 @@ from kalender.sandbox.soap import (
 
 MOST_FOUND, MOST_FOUND_RESTRICTED = 1000, 250
 _FOLDER_NAMES = {"recoverableitemsdeletions": "recoverable"}
+_DELETED = {"deleteditems", "recoverable"}
+One = Callable[[Element], str]
 _BOX_FAULTS = {
     "missing": "ErrorNonExistentMailbox",
     "moving": "ErrorMailboxMoveInProgress",
@@ -46,26 +48,31 @@ class Service:
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
-        self._operations: dict[str, Callable[[Call, Entry, Mapping[int, str]], Iterator[str]]] = {
-            "CreateItem": self._create,
-            "GetItem": self._get,
-            "UpdateItem": self._update,
-            "DeleteItem": self._delete,
-            "FindItem": self._find,
-            "GetFolder": self._get_folder,
-            "FindFolder": self._find_folder,
-            "ConvertId": self._convert,
+        self._operations: dict[str, tuple[str, Callable[[Call, Entry], One]]] = {
+            "CreateItem": ("Items", self._create),
+            "GetItem": ("ItemIds", self._get),
+            "UpdateItem": ("ItemChanges", self._update),
+            "DeleteItem": ("ItemIds", self._delete),
+            "FindItem": ("ParentFolderIds", self._find),
+            "GetFolder": ("FolderIds", self._get_folder),
+            "FindFolder": ("ParentFolderIds", self._find_folder),
+            "ConvertId": ("SourceIds", self._convert),
         }
 
     def answer(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> bytes:
         """Do what is asked and write the answer; `spoil` refuses items by their position."""
         if call.operation != "ConvertId":
             self._admit(call)
+        name, prepare = self._operations[call.operation]
         entry.code = "NoError"
         try:
-            return envelope(call.operation, self._operations[call.operation](call, entry, spoil))
+            one = prepare(call, entry)
         except ItemError as error:
-            raise SoapFault(code=error.code, message=error.message) from error
+            one = _refusing(error)
+        messages = list(_batch(call, entry, one, (_inside(call, name), spoil)))
+        if call.operation == "FindItem":
+            entry.items = len(entry.ids)
+        return envelope(call.operation, messages)
 
     def _admit(self, call: Call) -> None:
         if call.person is not None:
@@ -80,25 +87,7 @@ class Service:
             raise SoapFault(code=_BOX_FAULTS[state])
         return box
 
-    def _batch(
-        self,
-        call: Call,
-        entry: Entry,
-        spoil: Mapping[int, str],
-        each: tuple[Element, Callable[[Element], str]],
-    ) -> Iterator[str]:
-        nodes, answer = each
-        for position, node in enumerate(nodes):
-            entry.items += 1
-            try:
-                inner = _spoilt(spoil[position]) if position in spoil else answer(node)
-            except ItemError as error:
-                entry.code = error.code if entry.code == "NoError" else entry.code
-                yield failure(call.operation, error)
-            else:
-                yield success(call.operation, inner)
-
-    def _create(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _create(self, call: Call, entry: Entry) -> One:
         if "SendMeetingInvitations" not in call.node.attrib:
             raise ItemError(code="ErrorSendMeetingInvitationsRequired")
         saved = call.child("SavedItemFolderId")
@@ -111,21 +100,21 @@ class Service:
             fields, props = dict(DEFAULTS), dict[str, str]()
             f.read(node, fields, props)
             item = box.add(f.checked(fields, self.exchange.now()), tuple(props.items()))
-            entry.ids.append((box.prefix, item.number))
+            entry.note(box.prefix, item.number)
             entry.keys += [item.sync_key] if item.sync_key else []
             return f"<m:Items>{f.written(item, ())}</m:Items>"
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "Items"), one))
+        return one
 
-    def _get(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _get(self, call: Call, entry: Entry) -> One:
         made = f.writers(_inside(call, "ItemShape"), search=False)
 
         def one(node: Element) -> str:
             return f"<m:Items>{f.written(self._named(call, entry, node), made)}</m:Items>"
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "ItemIds"), one))
+        return one
 
-    def _update(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _update(self, call: Call, entry: Entry) -> One:
         if "SendMeetingInvitationsOrCancellations" not in call.node.attrib:
             raise ItemError(code="ErrorSendMeetingInvitationsOrCancellationsRequired")
         overwrite = call.node.get("ConflictResolution") == "AlwaysOverwrite"
@@ -134,6 +123,8 @@ class Service:
             item = self._named(call, entry, node[0])
             if not overwrite:
                 _agree(item, node[0].get("ChangeKey"))
+            if item.folder in _DELETED:
+                raise ItemError(code="ErrorCalendarCannotUpdateDeletedItem")
             fields, props = dict(item.fields), dict(item.props)
             for change in node.iterfind(f"{T}Updates/*"):
                 _apply(change, fields, props)
@@ -143,9 +134,9 @@ class Service:
                 "<m:ConflictResults><t:Count>0</t:Count></m:ConflictResults>"
             )
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "ItemChanges"), one))
+        return one
 
-    def _delete(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _delete(self, call: Call, entry: Entry) -> One:
         if "SendMeetingCancellations" not in call.node.attrib:
             raise ItemError(code="ErrorSendMeetingCancellationsRequired")
         kind = call.node.get("DeleteType")
@@ -158,9 +149,9 @@ class Service:
                 item.box.move(item, "recoverable" if kind == "SoftDelete" else "deleteditems")
             return ""
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "ItemIds"), one))
+        return one
 
-    def _find(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _find(self, call: Call, entry: Entry) -> One:
         rule, made = call.child("Restriction"), f.writers(_inside(call, "ItemShape"), search=True)
         test = None if rule is None else restriction.build(rule[0])
         entry.restricted = rule is not None and restriction.ours(rule[0])
@@ -173,35 +164,31 @@ class Service:
             page, marks = _page(call, _sorted(call, found))
             for item in page:
                 self.exchange.touch(item)
-                entry.ids.append((box.prefix, item.number))
+                entry.note(box.prefix, item.number)
             inner = "".join(f.written(item, made) for item in page)
             return f"<m:RootFolder {marks}><t:Items>{inner}</t:Items></m:RootFolder>"
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "ParentFolderIds"), one))
-        entry.items = len(entry.ids)
+        return one
 
-    def _get_folder(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _get_folder(self, call: Call, entry: Entry) -> One:
         def one(node: Element) -> str:
             box, folder = self._folder(call, node)
             entry.mailbox = box.address
             return f"<m:Folders>{_folder_xml(box, folder)}</m:Folders>"
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "FolderIds"), one))
+        return one
 
-    def _find_folder(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
+    def _find_folder(self, call: Call, _entry: Entry) -> One:
         def one(node: Element) -> str:
             box, _ = self._folder(call, node)
             inner = "".join(_folder_xml(box, name) for name in ("calendar", "deleteditems"))
             marks = 'IndexedPagingOffset="2" TotalItemsInView="2" IncludesLastItemInRange="true"'
             return f"<m:RootFolder {marks}><t:Folders>{inner}</t:Folders></m:RootFolder>"
 
-        yield from self._batch(call, entry, spoil, (_inside(call, "ParentFolderIds"), one))
+        return one
 
-    def _convert(self, call: Call, entry: Entry, spoil: Mapping[int, str]) -> Iterator[str]:
-        def one(_: Element) -> str:
-            raise ItemError(code="ErrorInvalidIdMalformed")
-
-        yield from self._batch(call, entry, spoil, (_inside(call, "SourceIds"), one))
+    def _convert(self, _call: Call, _entry: Entry) -> One:
+        return _refusing(ItemError(code="ErrorInvalidIdMalformed"))
 
     def _folder(self, call: Call, node: Element | None) -> tuple[Mailbox, str]:
         """Say which folder of which mailbox a folder id names."""
@@ -231,7 +218,7 @@ class Service:
         if box is None or (call.person or box.address) != box.address:
             entry.ids.append(text)
             raise ItemError(code="ErrorItemNotFound")
-        entry.ids.append((box.prefix, number))
+        entry.note(box.prefix, number)
         entry.mailbox = self._box(box.address).address
         item = box.items.get(number)
         if item is None:
@@ -253,8 +240,27 @@ class Service:
 _SHORTEST_ID, _PLAIN = 60, str.maketrans("-_", "+/")
 
 
-def _spoilt(code: str) -> str:
-    raise ItemError(code=code)
+def _refusing(error: ItemError) -> One:
+    def one(_: Element) -> str:
+        raise error
+
+    return one
+
+
+def _batch(
+    call: Call, entry: Entry, one: One, nodes: tuple[Element, Mapping[int, str]]
+) -> Iterator[str]:
+    """Answer each item for itself; a refused one does not stop the others."""
+    for position, node in enumerate(nodes[0]):
+        entry.items += 1
+        spoilt = nodes[1].get(position)
+        try:
+            inner = (_refusing(ItemError(code=spoilt)) if spoilt else one)(node)
+        except ItemError as error:
+            entry.code = error.code if entry.code == "NoError" else entry.code
+            yield failure(call.operation, error)
+        else:
+            yield success(call.operation, inner)
 
 
 def _inside(call: Call, name: str) -> Element:

@@ -1,6 +1,7 @@
 """An item's fields: read from the XML of a request, written in the order Microsoft gives."""
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -121,7 +122,7 @@ def path_of(node: Element) -> str:
     guid = node.get("PropertySetId") or node.get("DistinguishedPropertySetId") or ""
     guid = _PUBLIC_STRINGS if guid == "PublicStrings" else guid.lower()
     name = node.get("PropertyName") or node.get("PropertyId") or node.get("PropertyTag", "")
-    return f"{guid}:{name}:{node.get('PropertyType', '')}"
+    return sys.intern(f"{guid}:{name}:{node.get('PropertyType', '')}")
 
 
 def plain(html: str) -> str:

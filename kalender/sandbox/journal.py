@@ -17,7 +17,7 @@ class Entry:
     path: str
     operation: str = ""
     mailbox: str | None = None
-    ids: list[str | tuple[str, int]] = field(default_factory=list)
+    ids: list[str | int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     restricted: bool = False
     items: int = 0
@@ -25,11 +25,18 @@ class Entry:
     code: str = ""
     n: int = 0
     at: float = 0.0
+    prefix: str = ""
+
+    def note(self, prefix: str, number: int) -> None:
+        """Note an item; one of the same mailbox as the first costs no more than a number."""
+        self.prefix = self.prefix or prefix
+        self.ids.append(number if prefix == self.prefix else item_id(prefix, number))
 
     def shown(self) -> dict[str, object]:
-        """Return the entry as JSON shows it; an id may be kept as (prefix, number)."""
+        """Return the entry as JSON shows it."""
         row: dict[str, object] = {name: getattr(self, name) for name in self.__slots__}
-        row["ids"] = [item_id(*i) if isinstance(i, tuple) else i for i in self.ids]
+        del row["prefix"]
+        row["ids"] = [item_id(self.prefix, i) if isinstance(i, int) else i for i in self.ids]
         return row
 
 

@@ -19,6 +19,7 @@ from exchangelib import (
     HTMLBody,
 )
 from exchangelib.errors import (
+    ErrorCalendarCannotUpdateDeletedItem,
     ErrorImpersonateUserDenied,
     ErrorIrresolvableConflict,
     ErrorItemNotFound,
@@ -26,7 +27,7 @@ from exchangelib.errors import (
     ErrorNonExistentMailbox,
     UnauthorizedError,
 )
-from exchangelib.items import HARD_DELETE, SOFT_DELETE
+from exchangelib.items import HARD_DELETE, MOVE_TO_DELETED_ITEMS, SOFT_DELETE
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
@@ -222,6 +223,44 @@ def test_moving_to_deleted_items_gives_another_id(sandbox: Running, account: Any
     assert moved["folder"] == "deleteditems"
     assert moved["id"] != created_item.id
     assert isinstance(next(iter(account.fetch([created_item]))), ErrorItemNotFound)
+
+
+def test_what_lies_in_deleted_items_cannot_be_changed(sandbox: Running, account: Any) -> None:
+    account.bulk_delete(created(account, 1), delete_type=MOVE_TO_DELETED_ITEMS)
+    [row] = [row for row in items_of(sandbox, account) if row["sync_key"]]
+    assert row["folder"] == "deleteditems"
+    item = next(iter(account.fetch([(row["id"], row["change_key"])])))
+    item.subject = "Again"
+    with pytest.raises(ErrorCalendarCannotUpdateDeletedItem):
+        account.bulk_update([(item, ["subject"])])
+
+
+def test_a_user_s_settings_are_seen(sandbox: Running, account: Any) -> None:
+    created(account, 1)
+    row = meddle(
+        sandbox,
+        account,
+        "key-0",
+        "set",
+        reminder_is_set=True,
+        categories=["Red"],
+        show_as="Tentative",
+        attendees=["friend@uni.example"],
+        new_sync_key="key-9",
+    )
+    assert (row["reminder_is_set"], row["categories"]) == (True, ["Red"])
+    assert (row["show_as"], row["attendees"]) == ("Tentative", ["friend@uni.example"])
+    assert row["sync_key"] == "key-9"
+
+
+@pytest.mark.parametrize("kind", ["Text", "HTML"])
+def test_a_note_goes_below_what_stood_there(sandbox: Running, account: Any, kind: str) -> None:
+    body = HTMLBody("<html><body><p>ours</p></body></html>") if kind == "HTML" else "ours"
+    account.bulk_create(folder=account.calendar, items=[lecture(account, 0, body=body)])
+    row = meddle(sandbox, account, "key-0", "annotate", text="mine")
+    assert row["body_type"] == "HTML"
+    assert 0 < row["body"].index("ours") < row["body"].index("mine")
+    assert row["body"].count("<body") == 1
 
 
 def test_what_a_user_adds_is_seen(sandbox: Running, account: Any) -> None:
