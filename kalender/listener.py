@@ -152,10 +152,10 @@ def _text(routing_key: str) -> str:
 def _delivery(line: str) -> Delivery:
     raw, routing_key = line.strip(), ""
     try:
-        match json.loads(line):
-            case {"body": body, **rest}:
-                routing_key = str(rest.get("routing_key", ""))
-                raw = body if isinstance(body, str) else json.dumps(body)
+        found = json.loads(line)
+        if isinstance(found, dict) and "body" in found:
+            body, routing_key = found["body"], str(found.get("routing_key", ""))
+            raw = body if isinstance(body, str) else json.dumps(body)
     except (ValueError, RecursionError):
         pass  # read as a message itself, and rejected with the reason
     return Delivery(queue="stdin", routing_key=routing_key, body=raw.encode(errors="replace"))

@@ -54,9 +54,11 @@ class _Session:
 
     def process(self, seconds: float) -> None:
         """Let pika read, write and beat; raise what says that this session is over."""
-        self.connection.process_data_events(seconds)
-        if self.cancelled or not all(channel.is_open for channel in self.channels.values()):
-            message = "the broker closed a channel or cancelled a consumer"
+        if self.connection.is_open:  # else pika stumbles over itself with an AttributeError
+            self.connection.process_data_events(seconds)
+        whole = self.connection.is_open and all(each.is_open for each in self.channels.values())
+        if self.cancelled or not whole:
+            message = "connection or channel closed, or consumer cancelled"
             raise AMQPError(message)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
@@ -108,13 +110,16 @@ class _Batch:
 
 
 class Broker:
-    """The queues of one broker. `connected` and `missing` are for whoever asks how it goes."""
+    """The queues of one broker.
+
+    `connected`, `missing` and `failures` (in a row) are for whoever asks how it goes.
+    """
 
     def __init__(self, settings: Settings, *, jitter: Callable[[], float] = random.random) -> None:
         self._settings = settings
         self._parameters = parameters(settings)
         self._jitter = jitter
-        self._failures = 0
+        self.failures = 0
         self.connected = False
         self.missing: frozenset[str] = frozenset()
 
@@ -125,9 +130,9 @@ class Broker:
                 with self._session() as session:
                     yield from self._of(session, stop)
             except GONE as error:
-                self._failures += 1
-                log.warning("broker_away", failures=self._failures, error=error)
-                stop.wait(self._delay(self._failures))
+                self.failures += 1
+                log.warning("broker_away", failures=self.failures, error=error)
+                stop.wait(self._delay(self.failures))
 
     def _delay(self, failures: int) -> float:
         longest = min(FIRST_WAIT * float(1 << min(failures - 1, 10)), LONGEST_WAIT)
@@ -160,7 +165,7 @@ class Broker:
         prefetch = self._settings.prefetch
         there = {queue for queue in sorted(self.missing) if session.consume(queue, prefetch)}
         self.missing -= there
-        self._failures = 0
+        self.failures = 0
         log.info("consuming", queues=sorted(there), missing=len(self.missing))
 
 

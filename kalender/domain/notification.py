@@ -124,7 +124,8 @@ def _texts(message: object) -> Sequence[str]:
             return [uri for uri in uris if isinstance(uri, str)]
         case {"id": str(course), "semesterid": str(semester)}:
             return [f"course/{course},{semester}"]
-    return []
+        case _:
+            return []
 
 
 def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subject | None:

@@ -16,7 +16,7 @@ from kalender.domain.model import Audience, Season, Semester
 from kalender.errors import ConfigError
 
 EXAMPLE = Path("config.example.toml")
-SECRET = "hemmelig-4711"  # noqa: S105
+SECRET = "hemmelig-4711"
 SMALLEST = """
 [institution]
 number = 185
@@ -399,4 +399,5 @@ def told_as(value: object) -> object:
             return value.get_secret_value()
         case ZoneInfo():
             return value.key
-    return value
+        case _:
+            return value

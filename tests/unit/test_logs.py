@@ -17,12 +17,12 @@ ADDRESS = "ola.nordmann@example.org"
 def _logging_as_before() -> Iterator[None]:
     root, ours = logging.getLogger(), logging.getLogger(logs.OURS)
     before = (root.handlers[:], root.level, ours.level, logging.raiseExceptions)
-    hooks = (sys.excepthook, threading.excepthook)
+    hooks, settings = (sys.excepthook, threading.excepthook), structlog.get_config()
     yield
     logging.captureWarnings(capture=False)
     root.handlers[:], root.level, ours.level, logging.raiseExceptions = before
     sys.excepthook, threading.excepthook = hooks
-    structlog.reset_defaults()
+    structlog.configure(**settings)
 
 
 each_way = pytest.mark.parametrize(
