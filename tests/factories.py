@@ -1,0 +1,123 @@
+"""Small values with defaults: a test names only what it is about."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from kalender.domain.mirror import Row, activities_of, event_digest
+from kalender.domain.model import (
+    ActivityKey,
+    CourseAnswer,
+    CourseKey,
+    Registration,
+    Staff,
+    TeachingEvent,
+    TeachingRole,
+    UnitKey,
+)
+from kalender.domain.plan import Entry, EntryStatus, Wanted
+from kalender.domain.render import Style, fingerprint, render
+from kalender.domain.timetable import Activity, Capacity, Event, Rules
+
+OSLO = ZoneInfo("Europe/Oslo")
+RULES = Rules(zone=OSLO)
+STYLE = Style(institution="UiO")
+NOW = datetime(2025, 8, 18, 6, 0, tzinfo=UTC)  # a Monday, 08:00 in Oslo
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+UNIT = UnitKey("IN1000", "1", "25h", 1)
+COURSE = CourseKey("IN1000", "25h")
+
+
+def an_activity_key(actid: str = "1", course: str = "IN1000", **fields: Any) -> ActivityKey:
+    """The key of an activity in the autumn of 2025."""
+    return ActivityKey(course, "1", "25h", 1, actid)._replace(**fields)
+
+
+def an_event(
+    event_id: str = "1",
+    *,
+    actid: str = "1",
+    course: str = "IN1000",
+    starts: datetime = NOW + DAY,
+    staff: Sequence[str] | None = (),
+    **fields: Any,
+) -> TeachingEvent:
+    """A lecture tomorrow, for everybody on the course, naming nobody."""
+    told: dict[str, Any] = {
+        "activity": an_activity_key(actid, course),
+        "event_id": event_id,
+        "starts_at": starts,
+        "ends_at": starts + 2 * HOUR,
+        "plenary": True,
+        "method": "FOR",
+        "staff": None if staff is None else tuple(Staff(username=name) for name in staff),
+    }
+    return TeachingEvent(**told | fields)
+
+
+def a_group_event(event_id: str = "g1", *, actid: str = "2-1", **fields: Any) -> TeachingEvent:
+    """A meeting of a group."""
+    told: dict[str, Any] = {"plenary": False, "method": "GR", "actid": actid}
+    return an_event(event_id, **told | fields)
+
+
+def an_answer(*events: TeachingEvent, **fields: Any) -> CourseAnswer:
+    """TP's answer for IN1000, published."""
+    told: dict[str, Any] = {"key": COURSE, "published": True, "events": events}
+    return CourseAnswer(**told | fields)
+
+
+def a_row(event: TeachingEvent) -> Row:
+    """A row of the mirror as it is first written."""
+    return Row(event=event, digest=event_digest(event))
+
+
+def condensed(events: Iterable[TeachingEvent], **fields: Any) -> tuple[Activity, ...]:
+    """The activities of these events; `fields` as the store adds them."""
+    found = activities_of((a_row(event) for event in events), RULES)
+    return tuple(replace(each, **fields) for each in found)
+
+
+def a_registration(course: str = "IN1000", offer_status: str | None = "I") -> Registration:
+    """A registration, accepted."""
+    return Registration(unit=UNIT._replace(course=course), offer_status=offer_status)
+
+
+def a_role(actid: str | None = "1", **fields: Any) -> TeachingRole:
+    """A teacher's role on an activity of IN1000."""
+    told: dict[str, Any] = {"number": 1, "role": "LÆRER", "unit": UNIT, "actid": actid}
+    return TeachingRole(**told | fields)
+
+
+def a_wanted(teaching: TeachingEvent | None = None, **fields: Any) -> Wanted:
+    """A desired event with what its entry should say."""
+    teaching = teaching or an_event()
+    capacity: Capacity = fields.pop("capacity", Capacity.PLENARY)
+    event = Event(
+        teaching=teaching,
+        audience=capacity.audience,
+        courses=(teaching.activity.course,),
+        capacity=capacity,
+        **fields,
+    )
+    content = render(teaching, event.courses, STYLE)
+    return Wanted(event=event, content=content, fingerprint=fingerprint(content))
+
+
+def an_entry(wanted: Wanted | None = None, **fields: Any) -> Entry:
+    """A live entry that shows what is wanted."""
+    wanted = wanted or a_wanted()
+    told: dict[str, Any] = {
+        "sync_key": f"{wanted.event.event_id}#0",
+        "event_id": wanted.event.event_id,
+        "activity": wanted.event.teaching.activity,
+        "status": EntryStatus.LIVE,
+        "starts_at": wanted.content.starts_at,
+        "ends_at": wanted.content.ends_at,
+        "item_id": f"item {wanted.event.event_id}",
+        "change_key": "c",
+        "fingerprint": wanted.fingerprint,
+    }
+    return Entry(**told | fields)

@@ -1,0 +1,150 @@
+"""Many at once: nothing is held twice, nothing is lost, nobody stands in another's way."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import func, select
+
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.store import dirty
+from kalender.store.database import Database
+from kalender.store.dirty import Claim
+from kalender.store.tables import dirty as rows
+from kalender.store.tables import due_later
+from tests.factories import NOW
+
+LEASE = timedelta(seconds=60)
+CLAIMERS, KEYS = 8, 2000
+
+
+@pytest.fixture
+def database(open_database: Callable[[], Database]) -> Database:
+    return open_database()
+
+
+def marks(keys: Sequence[int], lane: Lane = Lane.LIVE) -> list[Mark]:
+    return [Mark(kind=Kind.CALENDAR, key=str(key), reason="test", lane=lane) for key in keys]
+
+
+def claim(database: Database, limit: int = 1, *, oldest: bool = False) -> list[Claim]:
+    with database.write() as connection:
+        return dirty.claim(
+            connection, [Kind.CALENDAR], worker="w", lease=LEASE, limit=limit, oldest=oldest
+        )
+
+
+def at_once(workers: Sequence[Callable[[], object]]) -> list[object]:
+    """Let all begin together; raises what any of them raised."""
+    barrier = Barrier(len(workers))
+
+    def begin(work: Callable[[], object]) -> object:
+        barrier.wait(30)
+        return work()
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        return list(pool.map(begin, workers))
+
+
+def test_eight_claimers_do_two_thousand_keys_once_each(database: Database) -> None:
+    with database.write() as connection:
+        assert dirty.mark(connection, marks(range(KEYS))) == KEYS
+
+    def work() -> list[str]:
+        done: list[str] = []
+        while got := claim(database, 20):
+            assert len(got) <= 20
+            with database.write() as connection:
+                assert all(dirty.finish(connection, each) for each in got)
+            done += [each.key for each in got]
+        return done
+
+    done = Counter(key for each in at_once([work] * CLAIMERS) for key in each)  # type: ignore[attr-defined]
+    assert done == Counter(map(str, range(KEYS)))
+    with database.read() as connection:
+        assert connection.execute(select(func.count()).select_from(rows)).scalar() == 0
+
+
+def test_bulk_marks_in_any_order_wait_for_each_other_and_count(database: Database) -> None:
+    def mark(seed: int) -> None:
+        keys = list(range(500))
+        random.Random(seed).shuffle(keys)  # noqa: S311
+        with database.write() as connection:
+            dirty.mark(connection, marks(keys))
+
+    at_once([lambda seed=seed: mark(seed) for seed in range(6)])  # type: ignore[misc]
+    with database.read() as connection:
+        generations = set(connection.execute(select(rows.c.generation)).scalars())
+    assert generations == {6}
+
+
+def test_marks_while_work_is_done_are_done_after_it(database: Database) -> None:
+    """Whoever is marked during their own work stays dirty, however the two fall together."""
+    with database.write() as connection:
+        dirty.mark(connection, marks([1]))
+    marked = 0
+
+    def mark() -> None:
+        with database.write() as connection:
+            dirty.mark(connection, marks([1]))
+
+    for _ in range(20):
+        (mine,) = claim(database)
+
+        def finish(mine: Claim = mine) -> bool:
+            with database.write() as connection:
+                return dirty.finish(connection, mine)
+
+        _, idle = at_once([mark, finish])
+        marked += 1
+        with database.read() as connection:
+            (row,) = connection.execute(select(rows)).all()
+        assert row.claim_token is None
+        assert row.generation == (1 if idle else mine.generation + 1)
+    assert marked == 20
+
+
+def test_a_batch_that_names_a_key_twice_keeps_the_lane_and_every_instant(
+    database: Database,
+) -> None:
+    later, soon = NOW.replace(year=2100), NOW.replace(year=2099)
+    with database.write() as connection:
+        weak, live = marks([1], Lane.RESYNC) + marks([1])
+        dirty.mark(
+            connection,
+            [
+                weak,
+                *(Mark(kind=live.kind, key="1", reason="nbf", due_at=at) for at in (later, soon)),
+            ],
+        )
+        (row,) = connection.execute(select(rows)).all()
+        kept = connection.execute(select(due_later.c.due_at).order_by("due_at"))
+        assert list(kept.scalars()) == [soon, later]
+    assert row.priority == Lane.LIVE
+    assert row.due_at < soon
+    assert [each.key for each in claim(database)] == ["1"]
+
+
+def test_live_work_first_or_the_oldest_first(database: Database) -> None:
+    for key, lane in enumerate([Lane.VERIFY, Lane.RESYNC, Lane.LIVE]):
+        with database.write() as connection:
+            dirty.mark(connection, marks([key], lane))
+    assert [each.key for each in claim(database, oldest=True)] == ["0"]
+    assert [each.key for each in claim(database, 2)] == ["2", "1"]
+
+
+def test_what_waits_is_seen_before_its_time(database: Database) -> None:
+    def waits(seconds: int) -> bool:
+        with database.read() as connection:
+            return dirty.waits(connection, within=timedelta(seconds=seconds))
+
+    assert not waits(60)
+    with database.write() as connection:
+        dirty.mark(connection, marks([1]), settle=30)
+        assert dirty.depth(connection) == {(Kind.CALENDAR, Lane.LIVE): 1}
+    assert not waits(10)
+    assert waits(60)
