@@ -1,0 +1,218 @@
+"""FS, the student system: the old FS-API (REST), by person and by collection.
+
+Collections come in two forms, with their fields and with ids alone; single answers are flat. One
+reader takes all three. What FS does not list it does not hold: an answer that is not whole raises.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from kalender.domain.model import (
+    Account,
+    ActivityKey,
+    PersonFacts,
+    Registration,
+    Semester,
+    TeachingRole,
+    UnitKey,
+)
+from kalender.errors import BadSourceData, TransientError
+from kalender.sources import fs_json
+from kalender.sources.fs_json import Raw
+from kalender.sources.http import Http
+
+PATHS = {
+    "personer": "personer",
+    "studentundervisning": "studentundervisning",
+    "studentundervisningsaktivitet": "studentundervisningsaktivitet",
+    "personroller": "personroller",
+}
+MOST_PAGES = 100_000
+Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
+
+
+class Fs:
+    """FS behind its gateway. Registrations of other institutions are left out and counted."""
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        institution: int,
+        page_size: int = 1000,
+        skips: Callable[[str], bool] = lambda _course: False,
+        paths: Mapping[str, str] = PATHS,
+    ) -> None:
+        self.http = http
+        self.institution = institution
+        self.page_size = page_size
+        self.skips = skips
+        self.paths = {**PATHS, **paths}
+        self.foreign = 0
+
+    # -- one person -------------------------------------------------------------------------------
+
+    def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
+        """Return all that FS says of a person; NotFoundInSource where FS knows none such."""
+        account = fs_json.read_account(self._single("personer", str(fs_number)))
+        wanted = sorted(set(semesters))
+        mine = {"person.personlopenummer": str(fs_number)}
+        registrations = [
+            fact
+            for semester in wanted
+            for _, fact in self._registrations({**mine, **_of_unit(semester)})
+            if fact.unit.semester == semester.code
+        ]
+        placements = [key for _, key in self._placements(mine)]
+        roles = [
+            role
+            for year in sorted({semester.year for semester in wanted})
+            for _, role in self._roles({**mine, "semester.ar": str(year)})
+        ]
+        codes = {semester.code for semester in wanted}
+        return PersonFacts(
+            account=account,
+            registrations=tuple(registrations),
+            placements=tuple(key for key in placements if key.semester in codes),
+            roles=tuple(role for role in roles if role.unit.semester in codes),
+        )
+
+    def find_username(self, username: str) -> int | None:
+        """Return the FS number of an account; None where FS lists none."""
+        for page in self._pages("personer", {"brukernavn": username}):
+            for raw in page:
+                account = fs_json.read_account(raw)
+                if account.username in (None, username):
+                    return account.fs_number
+        return None
+
+    def offer_status(self, fs_number: int, unit: UnitKey) -> str | None:
+        """Ask for one registration singly; None where even that does not tell."""
+        semester = Semester.parse(unit.semester)
+        parts = (self.institution, unit.course, unit.version, semester.year, semester.term)
+        key = ",".join(quote(str(p), safe="") for p in (*parts, unit.term_number, fs_number))
+        return fs_json.offer_status(self._single("studentundervisning", key))
+
+    # -- by collection ----------------------------------------------------------------------------
+
+    def accounts(self) -> Iterator[Sequence[Account]]:
+        """Read all persons, a page at a time."""
+        for page in self._pages("personer", {}):
+            yield [fs_json.read_account(raw) for raw in page]
+
+    def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
+        """Read all registrations of a semester, a page at a time."""
+        yield from _paged(self._registrations(_of_unit(semester)), self.page_size)
+
+    def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
+        """Read all placements of a semester, a page at a time."""
+        found = self._placements(_of_unit(semester))
+        ours = ((n, key) for n, key in found if key.semester == semester.code)
+        yield from _paged(ours, self.page_size)
+
+    def roles(self, semester: Semester) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
+        """Read all teaching roles of a semester, a page at a time."""
+        found = self._roles({"semester.ar": str(semester.year), "semester.termin": semester.term})
+        ours = ((n, role) for n, role in found if role.unit.semester == semester.code)
+        yield from _paged(ours, self.page_size)
+
+    def _registrations(self, query: Mapping[str, str]) -> Iterator[tuple[int, Registration]]:
+        for page in self._pages("studentundervisning", query):
+            for raw in page:
+                found = fs_json.read_registration(raw)
+                if found is not None and self._is_ours(found[0], found[2].unit.course):
+                    yield found[1], found[2]
+
+    def _placements(self, query: Mapping[str, str]) -> Iterator[tuple[int, ActivityKey]]:
+        for page in self._pages("studentundervisningsaktivitet", query):
+            for raw in page:
+                found = fs_json.read_placement(raw)
+                if found is not None and self._is_ours(found[0], found[2].course):
+                    yield found[1], found[2]
+
+    def _roles(self, query: Mapping[str, str]) -> Iterator[tuple[int, TeachingRole]]:
+        for page in self._pages("personroller", query):
+            for raw in page:
+                whole = raw if fs_json.tells_role(raw) else self._whole_role(raw)
+                found = fs_json.read_role(whole)
+                if found is not None and self._is_ours(found[0], found[2].unit.course):
+                    yield found[1], found[2]
+
+    def _whole_role(self, raw: Raw) -> Raw:
+        """With ids alone the role itself has to be asked for singly."""
+        return self._single("personroller", fs_json.role_key(raw))
+
+    def _is_ours(self, institution: int, course: str) -> bool:
+        if institution != self.institution:
+            self.foreign += 1
+            return False
+        return not self.skips(course)
+
+    # -- answers ----------------------------------------------------------------------------------
+
+    def _single(self, resource: str, key: str) -> Raw:
+        answer = self.http.get_json(f"{self.paths[resource]}/{key}")
+        if not isinstance(answer, dict):
+            raise BadSourceData(f"fs {resource}: an answer that is no object")
+        return answer
+
+    def _pages(self, resource: str, query: Mapping[str, str]) -> Iterator[list[Raw]]:
+        """Follow `next` until there is none, on our own address only; whole or an error."""
+        asked: dict[str, str] = {**query, "page": "1", "limit": str(self.page_size)}
+        seen: set[tuple[tuple[str, str], ...]] = set()
+        read = 0
+        for _ in range(MOST_PAGES):
+            items, size, following = self._page(resource, asked)
+            read += len(items)
+            yield items
+            if following is None:
+                _is_whole(resource, read, size, len(items))
+                return
+            seen.add(tuple(sorted(asked.items())))
+            asked = {**asked, **following}
+            if tuple(sorted(asked.items())) in seen:
+                raise TransientError(f"fs {resource}: a page that follows itself")
+
+    def _page(
+        self, resource: str, asked: Mapping[str, str]
+    ) -> tuple[list[Raw], int | None, dict[str, str] | None]:
+        answer: Any = self.http.get_json(self.paths[resource], asked)
+        if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
+            raise BadSourceData(f"fs {resource}: an answer without a list of items")
+        items = answer["items"]
+        if not all(isinstance(each, dict) for each in items):
+            raise BadSourceData(f"fs {resource}: an item that is no object")
+        size = answer.get("size")
+        return items, size if isinstance(size, int) else None, _next(answer.get("next"))
+
+
+def _next(told: object) -> dict[str, str] | None:
+    href = told.get("href") if isinstance(told, dict) else None
+    if not isinstance(href, str):
+        return None
+    return dict(parse_qsl(urlsplit(href).query))
+
+
+def _is_whole(resource: str, read: int, size: int | None, last: int) -> None:
+    """`size` counts all items or those of a page: the documentation does not say which."""
+    if size is not None and size not in (read, last):
+        raise TransientError(f"fs {resource}: {read} of {size} items came")
+
+
+def _of_unit(semester: Semester) -> dict[str, str]:
+    return {
+        "undervisning.semester.ar": str(semester.year),
+        "undervisning.semester.termin": semester.term,
+    }
+
+
+def _paged(found: Iterable[tuple[int, Fact]], size: int) -> Iterator[Sequence[tuple[int, Fact]]]:
+    page: list[tuple[int, Fact]] = []
+    for each in found:
+        page.append(each)
+        if len(page) >= size:
+            yield page
+            page = []
+    if page:
+        yield page

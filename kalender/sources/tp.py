@@ -1,0 +1,154 @@
+"""TP, the timetable system: courses with all their events, and which courses changed.
+
+Form: UiO's `ws/1.4/open/?type=course` and `ws/1.4/course.php`, with the same flat events; what
+fields mean was measured on UiO's answers of autumn 2025. `eventid` is neither stable nor unique
+in an answer, `room` is a list or null, offsets have no minutes, `party` says nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from fnmatch import fnmatch
+from urllib.parse import quote
+from zoneinfo import ZoneInfo
+
+from kalender.domain.model import BadEvent, CourseAnswer, CourseKey, Semester, TeachingEvent
+from kalender.errors import BadSourceData
+from kalender.sources.http import Http
+from kalender.sources.tp_json import Unreadable, read_event
+
+PATHS = {
+    "course": "ws/1.4/open/?type=course&id={course}&sem={semester}",
+    "courses": "ws/course/?id={institution}&sem={semester}&times=1",
+    "changed": "ws/1.4/lastchanged-list.php?timestamp={timestamp}&type=course",
+}
+
+
+class Tp:
+    """TP behind its gateway."""
+
+    def __init__(
+        self,
+        http: Http,
+        *,
+        institution: int,
+        zone: ZoneInfo,
+        skip: Sequence[str] = ("*EKSAMEN*", "*BOOKING*"),
+        paths: Mapping[str, str] = PATHS,
+    ) -> None:
+        self.http = http
+        self.institution = institution
+        self.zone = zone
+        self.skip = tuple(skip)
+        self.paths = {**PATHS, **paths}
+
+    def _get(self, path: str, **values: object) -> object:
+        quoted = {name: quote(str(value), safe="") for name, value in values.items()}
+        return self.http.get_json(self.paths[path].format(institution=self.institution, **quoted))
+
+    def course(self, key: CourseKey) -> CourseAnswer:
+        """Return one course's whole answer: one request."""
+        answer = self._get("course", course=key.course, semester=key.semester)
+        return read_course(answer, key, skip=self.skip)
+
+    def courses(self, semester: Semester) -> Sequence[str]:
+        """Return the codes of all courses TP plans in a semester: one request."""
+        answer = self._get("courses", semester=semester.code)
+        listed = _listed(answer, "data")
+        ids = (each.get("id") for each in listed)
+        codes = {code for code in ids if isinstance(code, str) and code}
+        return sorted(code for code in codes if not self._is_skipped(code))
+
+    def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
+        """Return the courses that TP says changed since: one request."""
+        local = instant.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M:%S")
+        answer = self._get("changed", timestamp=local)
+        found = set()
+        for each in _listed(answer, "elements"):
+            course, semester = each.get("id"), each.get("semesterid")
+            if isinstance(course, str) and isinstance(semester, str):
+                found.add(CourseKey(course, semester.lower()))
+        return sorted(key for key in found if not self._is_skipped(key.course))
+
+    def _is_skipped(self, code: str) -> bool:
+        return _matches(code, self.skip)
+
+
+def _listed(answer: object, name: str) -> list[Mapping[str, object]]:
+    """Return an answer's list; TP says null where it is empty."""
+    if not isinstance(answer, dict) or name not in answer:
+        raise BadSourceData(f"tp: an answer without {name!r}")
+    listed = answer[name] if answer[name] is not None else []
+    if not isinstance(listed, list):
+        raise BadSourceData(f"tp: {name!r} is no list")
+    return [each for each in listed if isinstance(each, dict)]
+
+
+def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> CourseAnswer:
+    """Read one course's answer; BadSourceData where it is none for this course as a whole."""
+    if not isinstance(answer, dict) or not isinstance(answer.get("events"), list):
+        raise BadSourceData("tp: an answer without a list of events")
+    _is_for(answer, key)
+    events: list[TeachingEvent] = []
+    bad: list[BadEvent] = []
+    skipped = 0
+    for raw in answer["events"]:
+        if isinstance(raw, dict) and _is_skipped(raw, key, skip):
+            skipped += 1
+            continue
+        try:
+            events.append(read_event(raw))
+        except Unreadable as error:
+            bad.append(error.event)
+    return CourseAnswer(
+        key=key,
+        published=_published(answer, key),
+        events=tuple(_once(events)),
+        bad=tuple(bad),
+        skipped=skipped,
+    )
+
+
+def _is_for(answer: Mapping[str, object], key: CourseKey) -> None:
+    """An answer for another course or semester is none."""
+    for names, wanted in (
+        (("id", "courseid"), key.course),
+        (("semester", "semesterid"), key.semester),
+    ):
+        told = next((answer[name] for name in names if answer.get(name) is not None), None)
+        if isinstance(told, str) and told.upper() != wanted.upper():
+            raise BadSourceData("tp: the answer is for another course or semester than asked")
+
+
+def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) -> bool:
+    """Whether an event is none of ours: by its ids, or of another course or semester."""
+    course, semester = raw.get("courseid"), raw.get("semesterid")
+    if isinstance(course, str) and course.upper() != key.course.upper():
+        return True
+    if isinstance(semester, str) and semester.lower() != key.semester.lower():
+        return True
+    ids = (raw.get(name) for name in ("courseid", "actid", "eventid", "id"))
+    return any(isinstance(each, str) and _matches(each, skip) for each in ids)
+
+
+def _matches(text: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch(text.upper(), pattern.upper()) for pattern in patterns)
+
+
+def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:
+    """Whether the semester asked for is published; None where the answer does not tell."""
+    semesters = answer.get("semesters")
+    for each in semesters if isinstance(semesters, list) else ():
+        if isinstance(each, dict) and str(each.get("id", "")).lower() == key.semester:
+            told = each.get("publish_timetable")
+            return told if isinstance(told, bool) else None
+    return None
+
+
+def _once(events: Iterable[TeachingEvent]) -> list[TeachingEvent]:
+    """One event for each activity and id: active wins, else the first; in time's order."""
+    kept: dict[tuple[object, str], TeachingEvent] = {}
+    for event in events:
+        known = kept.get((event.activity, event.event_id))
+        if known is None or (known.status != "active" and event.status == "active"):
+            kept[event.activity, event.event_id] = event
+    return sorted(kept.values(), key=lambda e: (e.starts_at, e.event_id, e.activity))
