@@ -90,8 +90,11 @@ def parse(
     """
     message = _read(body)
     texts = _texts(message)
-    found = [_subject(text, routing_key, patterns) for text in texts]
-    subjects = {subject: None for subject in found if subject is not None}
+    subjects = {
+        subject: None
+        for text in texts
+        if (subject := _subject(text, routing_key, patterns)) is not None
+    }
     if not subjects:
         strange = "not a form of notification that is known"
         raise NotificationError("not a resource that concerns calendars" if texts else strange)
@@ -104,7 +107,8 @@ def _read(body: bytes) -> object:
     if len(body) <= LARGEST:
         try:
             text = body.decode("utf-8-sig").strip()
-            return text if PLAIN.fullmatch(text) else json.loads(text)
+            plain = not text.startswith("{") and PLAIN.fullmatch(text)
+            return text if plain else json.loads(text)
         except UnicodeDecodeError:
             reason = "not UTF-8"
         except RecursionError:
@@ -115,17 +119,17 @@ def _read(body: bytes) -> object:
 
 
 def _texts(message: object) -> Sequence[str]:
+    if isinstance(message, dict) and isinstance(text := message.get("sub"), str):
+        return (text,)
     match message:
-        case {"sub": str(text)}:
-            return [text]
         case {"subject": str(text)} | str(text):
-            return [text]
+            return (text,)
         case {"resourceUris": [*uris]}:
             return [uri for uri in uris if isinstance(uri, str)]
         case {"id": str(course), "semesterid": str(semester)}:
-            return [f"course/{course},{semester}"]
+            return (f"course/{course},{semester}",)
         case _:
-            return []
+            return ()
 
 
 def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subject | None:
