@@ -204,29 +204,49 @@ def test_a_batch_does_not_wait_for_more_for_long(rig: Rig) -> None:
     assert rig.table.sizes == [1, 1]
 
 
-DYING = """
-import os, sys, threading
+PROCESS = """
+import os, signal, sqlite3, sys, threading
+from datetime import UTC, datetime
 from kalender.broker import Broker
 from kalender.config.sections import Broker as Settings
 from kalender.domain.notification import USUAL
 from kalender.listener import Listener
-from datetime import datetime, UTC
-import sqlite3
-url, queue, path = sys.argv[1:]
+url, queue, path, dies = sys.argv[1:]
+stop = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: stop.set())
 def store(marks, rejected):
     with sqlite3.connect(path) as connection:
         connection.executemany("INSERT INTO mark VALUES (?, 1)", [(m.key,) for m in marks])
-    os._exit(9)
+    if dies == "dies":
+        os._exit(9)
 settings = Settings.model_validate({"url": url, "queues": [queue]})
-Listener(store, USUAL, lambda: datetime.now(UTC)).listen(Broker(settings), threading.Event())
+Listener(store, USUAL, lambda: datetime.now(UTC)).listen(Broker(settings), stop)
 """
+
+
+@contextmanager
+def a_process(rig: Rig, *, dies: bool) -> Iterator[subprocess.Popen[bytes]]:
+    arguments = (rig.url, rig.queue, str(rig.table.path), "dies" if dies else "lives")
+    with subprocess.Popen([sys.executable, "-c", PROCESS, *arguments]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def test_told_to_end_the_process_ends_with_everything_kept_and_acknowledged(rig: Rig) -> None:
+    rig.send(*(person(number) for number in range(20)))
+    with a_process(rig, dies=False) as process:
+        until(lambda: len(rig.table.marks) == 20)
+        process.terminate()
+        assert process.wait(10) == 0
+    assert rig.left() == 0
 
 
 def test_killed_between_commit_and_acknowledgement_the_messages_come_again(rig: Rig) -> None:
     rig.send(*(person(number) for number in range(20)))
-    arguments = (rig.url, rig.queue, str(rig.table.path))
-    died = subprocess.run([sys.executable, "-c", DYING, *arguments], check=False, timeout=60)
-    assert died.returncode == 9
+    with a_process(rig, dies=True) as process:
+        assert process.wait(30) == 9
     assert set(rig.table.marks.values()) == {1}
     with listening(a_broker(rig.settings()), rig.table):
         until(lambda: rig.table.sizes)
