@@ -62,7 +62,16 @@ class TransientError(KalenderError):
 
 
 class OutcomeUnknown(TransientError):
-    """A changing request was sent and no readable answer came: it may have been carried out."""
+    """A changing request was sent and no readable answer came: it may have been carried out.
+
+    `neighbour` is set where that is how a neighbour looks that is away as a whole.
+    """
+
+    def __init__(
+        self, text: str, *, retry_after: timedelta | None = None, neighbour: str | None = None
+    ) -> None:
+        super().__init__(text, retry_after=retry_after)
+        self.neighbour = neighbour
 
 
 class NotSent(TransientError):

@@ -267,6 +267,8 @@ class _Hand:
             log.warning("claim_lost", kind=claim.kind.value, key=_shown(claim))
         except NeighbourError as error:
             self._neighbour_failed(claim, error)
+        except OutcomeUnknown as error:
+            self._unknown(claim, error)
         except MailboxMissing as error:
             self._retry(claim, str(error), backoff.missing(claim.attempts))
         except TransientError as error:
@@ -296,31 +298,42 @@ class _Hand:
             with self.crew.database.write() as connection:
                 neighbours.answered(connection, name)
 
+    def _unknown(self, claim: Claim, error: OutcomeUnknown) -> None:
+        """The calendar is left alone for a while; where Exchange looks away, it is counted."""
+        quiet = max(each.server_seconds for each in self.crew.means.exchanges.values())
+        after = max(error.retry_after or timedelta(), timedelta(seconds=quiet))
+        if error.neighbour is None:
+            self._retry(claim, str(error), max(after, self._delay(claim, error)))
+        else:
+            self._give_back(claim, error.neighbour, error, after)
+
     def _delay(self, claim: Claim, error: TransientError | None) -> timedelta:
         asked = error.retry_after if error is not None else None
-        if isinstance(error, OutcomeUnknown):
-            longest = max(each.server_seconds for each in self.crew.means.exchanges.values())
-            asked = max(asked or timedelta(), timedelta(seconds=longest))
         return backoff.next_try(claim.attempts, retry_after=asked, jitter=random.random())  # noqa: S311
 
     def _neighbour_failed(self, claim: Claim, error: NeighbourError) -> None:
-        log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
         if error.neighbour == "database":
+            log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
             return  # the lease runs out
+        after = error.retry_after or timedelta(seconds=random.uniform(2, 5))  # noqa: S311
+        self._give_back(claim, error.neighbour, error, min(after, timedelta(minutes=1)))
+
+    def _give_back(
+        self, claim: Claim, name: str, error: NeighbourError | OutcomeUnknown, after: timedelta
+    ) -> None:
+        """Nobody's fault here: no attempt is counted, but the neighbour's failure is."""
+        log.warning("neighbour_away", neighbour=name, error=str(error))
 
         def give_back(connection: Connection) -> None:
             neighbours.failed(
                 connection,
-                error.neighbour,
+                name,
                 key=claim.key,
                 error=str(error),
                 retry_after=error.retry_after,
                 refused=isinstance(error, NeighbourRefused),
             )
-            after = error.retry_after or timedelta(seconds=random.uniform(2, 5))  # noqa: S311
-            dirty.postpone(
-                connection, claim, after=min(after, timedelta(minutes=1)), why=str(error)
-            )
+            dirty.postpone(connection, claim, after=after, why=str(error))
 
         self._settle(claim, give_back)
 

@@ -1,0 +1,134 @@
+"""All contact with exchangelib's inside, pinned to 5.6.0: its sessions and its authentication.
+
+exchangelib makes and authenticates sessions (Basic, NTLM); its retrying, sleeping and re-sending
+are never used: a POST leaves this machine once. Every end of a request is told apart: not begun,
+refused in words, or of unknown outcome.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import requests
+from exchangelib import BASIC, NTLM, Configuration, Credentials, FailFast, Version
+from exchangelib.protocol import Protocol
+from exchangelib.version import EXCHANGE_2016
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import NewConnectionError
+
+from kalender.errors import NotSent
+
+AUTH = {"basic": BASIC, "ntlm": NTLM}
+HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
+
+
+class NotConnected(Exception):
+    """No connection could be made: the request was certainly not carried out."""
+
+
+class Lost(Exception):
+    """The request began to leave, and no whole answer came."""
+
+
+class _Deadline(HTTPAdapter):
+    """Looks at the clock last of all before the socket; never re-sends."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
+        self.send_by: float | None = None
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """Send, or raise NotSent."""
+        if self.send_by is not None and time.monotonic() > self.send_by:
+            raise NotSent("send_seconds had passed before the request left")
+        return super().send(request, *args, **kwargs)
+
+
+class Sessions:
+    """A pool of authenticated sessions to one endpoint; nothing is opened before it is used."""
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        endpoint: str,
+        username: str,
+        password: str,
+        auth: str,
+        ca_file: Path | None,
+        timeout: float,
+        most: int,
+    ) -> None:
+        self.endpoint = endpoint
+        self.timeout = timeout
+        self._ca_file = ca_file
+        self._protocol = Protocol(
+            config=Configuration(
+                service_endpoint=endpoint,
+                credentials=Credentials(username, password),
+                auth_type=AUTH[auth],
+                version=Version(build=EXCHANGE_2016),
+                retry_policy=FailFast(),
+                max_connections=1,
+            )
+        )
+        self._free: LifoQueue[requests.Session | None] = LifoQueue()
+        for _ in range(most):
+            self._free.put(None)
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        session = self._free.get()
+        try:
+            session = session or self._make()
+            yield session
+        finally:
+            self._free.put(session)
+
+    def _make(self) -> requests.Session:
+        session: requests.Session = self._protocol.create_session()
+        session.trust_env = False
+        session.verify = str(self._ca_file) if self._ca_file is not None else True
+        session.mount(self.endpoint, _Deadline())
+        return session
+
+    def post(self, body: bytes, mailbox: str, send_by: float | None) -> requests.Response:
+        """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
+        with self._session() as session:
+            adapter = session.get_adapter(self.endpoint)
+            if isinstance(adapter, _Deadline):
+                adapter.send_by = send_by
+            try:
+                return session.post(
+                    self.endpoint,
+                    data=body,
+                    headers={**HEADERS, "X-AnchorMailbox": mailbox},
+                    timeout=self.timeout,
+                    allow_redirects=False,
+                )
+            except requests.exceptions.ConnectTimeout as error:
+                raise NotConnected("ConnectTimeout") from error
+            except requests.exceptions.SSLError as error:
+                kind = NotConnected if "CERTIFICATE" in str(error).upper() else Lost
+                raise kind("SSLError") from error
+            except requests.exceptions.ConnectionError as error:
+                kind = NotConnected if _never_connected(error) else Lost
+                raise kind(type(error).__name__) from error
+            except requests.exceptions.RequestException as error:
+                raise Lost(type(error).__name__) from error
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return isinstance(reason, NewConnectionError)
+
+
+def windows_zone(time_zone: str) -> str:
+    """Return Windows' name of an IANA time zone, as exchangelib maps it."""
+    from exchangelib import EWSTimeZone  # noqa: PLC0415
+
+    return str(EWSTimeZone(time_zone).ms_id)
