@@ -1,7 +1,7 @@
 """What one calendar should show, from the mirror alone; nothing is written and nobody asked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
@@ -64,12 +64,19 @@ class CalendarSettings:
     @property
     def digest(self) -> str:
         """Condense every setting, so that a changed one makes calendars differ."""
-        said = repr((RENDERING, sorted(self.rules.items()), sorted(self.styles.items())))
+        rules = [(audience, _told(each)) for audience, each in sorted(self.rules.items())]
+        said = repr((RENDERING, rules, sorted(self.styles.items())))
         return blake2b(said.encode(), digest_size=8).hexdigest()
 
     def rules_for(self, audience: Audience) -> Rules:
         """Return the rules for a calendar of this audience."""
         return self.rules[Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER]
+
+
+def _told(rules: Rules) -> list[tuple[str, object]]:
+    """Return what rules say in an order that every process agrees on: a set's is its own."""
+    told = [(each.name, getattr(rules, each.name)) for each in fields(rules)]
+    return [(name, sorted(v) if isinstance(v, frozenset) else v) for name, v in told]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +112,7 @@ def look(
         activities,
         settings=settings.digest,
         audience=row.audience,
+        usernames=taught.usernames,
         last_day=last_day(rules, now),
     )
     return View(

@@ -1,12 +1,12 @@
 """Small values with defaults: a test names only what it is about."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from kalender.domain.mirror import Row, activities_of, event_digest
+from kalender.domain.mirror import EventKey, MirrorChange, Row, activities_of, event_digest
 from kalender.domain.model import (
     ActivityKey,
     CourseAnswer,
@@ -72,6 +72,12 @@ def an_answer(*events: TeachingEvent, **fields: Any) -> CourseAnswer:
 def a_row(event: TeachingEvent) -> Row:
     """A row of the mirror as it is first written."""
     return Row(event=event, digest=event_digest(event))
+
+
+def after(old: Mapping[EventKey, Row], change: MirrorChange) -> dict[EventKey, Row]:
+    """The mirror once a change was written."""
+    kept = {key: row for key, row in old.items() if key not in change.removed}
+    return kept | {row.key: row for row in change.rows}
 
 
 def condensed(events: Iterable[TeachingEvent], **fields: Any) -> tuple[Activity, ...]:

@@ -83,13 +83,18 @@ def merge(
     """Return what an answer changes; nothing where it is not published."""
     if answer.published is False:
         return MirrorChange()
-    told = {row.key: row for row in (_believed(e, old, rules, now) for e in answer.events)}
-    told |= {row.key: row for row in _unreadable(old, told, answer.bad)}
+    events = sorted(answer.events, key=lambda e: e.status is Status.ACTIVE)  # told twice: it wins
+    told = {row.key: row for row in (_believed(e, old, rules, now) for e in events)}
+    told |= {row.key: row for row in _unreadable(old, told, answer.bad, rules, now)}
     held, removed = _lacking(old, told, answer.bad, brake, now)
     told |= {row.key: row for row in held}
     rows = tuple(row for key, row in sorted(told.items()) if old.get(key) != row)
     after = {**{k: r for k, r in old.items() if k not in removed}, **told}
-    return _change(old, after, rows, removed, rules, answer)
+    return replace(
+        _change(old, after, rows, removed, rules),
+        held=sum(row.event.missing and row.event.ends_at > now for row in after.values()),
+        unknown_status=sum(event.status is Status.UNKNOWN for event in answer.events),
+    )
 
 
 def _change(
@@ -98,14 +103,13 @@ def _change(
     rows: Sequence[Row],
     removed: frozenset[EventKey],
     rules: Rules,
-    answer: CourseAnswer,
 ) -> MirrorChange:
     touched = {row.key.activity for row in rows} | {key.activity for key in removed}
     weighty = {row.key for row in rows if _weighs(old.get(row.key), row)} | removed
     activities = activities_of(
         (row for key, row in after.items() if key.activity in touched), rules
     )
-    same_kind = _same_kind(old, after)
+    same_kind = _same_kind(old, after, rules)
     plenary = {
         key.activity for key in weighty if _plenary(old.get(key)) or _plenary(after.get(key))
     }
@@ -118,8 +122,6 @@ def _change(
         everybody=frozenset(plenary | same_kind),
         former=frozenset(_former(old, after, weighty)),
         changed_ids=frozenset(key.event_id for key in weighty),
-        held=sum(row.event.missing for row in after.values()),
-        unknown_status=sum(event.status is Status.UNKNOWN for event in answer.events),
     )
 
 
@@ -166,14 +168,17 @@ def _row(event: TeachingEvent, before: Row | None, rules: Rules, now: datetime) 
 
 
 def _unreadable(
-    old: Mapping[EventKey, Row], told: Mapping[EventKey, Row], bad: Sequence[BadEvent]
+    old: Mapping[EventKey, Row],
+    told: Mapping[EventKey, Row],
+    bad: Sequence[BadEvent],
+    rules: Rules,
+    now: datetime,
 ) -> Iterable[Row]:
     """Keep the rows whose new word could not be read, in doubt."""
     ids = {each.event_id for each in bad if each.event_id}
     for key, row in old.items():
         if key.event_id in ids and key not in told:
-            event = replace(row.event, doubt=True)
-            yield Row(event=event, digest=row.digest and event_digest(event))
+            yield _row(replace(row.event, doubt=True, missing=False), row, rules, now)
 
 
 # -- what an answer lacks --------------------------------------------------------------------------
@@ -186,14 +191,20 @@ def _lacking(
     brake: CourseBrake,
     now: datetime,
 ) -> tuple[list[Row], frozenset[EventKey]]:
-    """Split what the answer lacks into rows held back and keys to be removed."""
+    """Split what the answer lacks into rows held back and keys to be removed.
+
+    The share is of all that would be coming if nothing were lost, so that the same answer, told
+    again, is judged alike.
+    """
     keeps = _kept_by_nameless(bad)
-    coming = [row for row in old.values() if row.event.ends_at > now]
+    coming = [row for row in {**old, **told}.values() if row.event.ends_at > now]
     absent = [row for row in coming if row.key not in told and not keeps(row.key)]
     lost = _not_replaced(absent, [row for key, row in told.items() if key not in old])
-    too_many = len(lost) > brake.max_shrink * len(coming) and len(lost) >= brake.min_events
+    share = len(lost) / max(len(coming) - len(absent) + len(lost), 1)
+    too_many = share > brake.max_shrink and len(lost) >= brake.min_events
     held = lost if too_many and not brake.released else []
-    rows = [Row(event=replace(r.event, missing=True), digest=r.digest) for r in held]
+    gone = [replace(row.event, missing=True) for row in held]
+    rows = [Row(event=event, digest=event_digest(event)) for event in gone]
     return rows, frozenset(r.key for r in absent) - {r.key for r in held}
 
 
@@ -234,19 +245,21 @@ def usernames(event: TeachingEvent) -> frozenset[str]:
 
 
 def _same_kind(
-    old: Mapping[EventKey, Row], after: Mapping[EventKey, Row]
+    old: Mapping[EventKey, Row], after: Mapping[EventKey, Row], rules: Rules
 ) -> frozenset[ActivityKey]:
     """All groups of a kind, where the set of its groups changed: one may now be alone."""
-    before, now = _groups(old), _groups(after)
+    before, now = _groups(old, rules), _groups(after, rules)
     kinds = [kind for kind in before.keys() | now.keys() if before[kind] != now[kind]]
     return frozenset(key for kind in kinds for key in before[kind] | now[kind])
 
 
-def _groups(rows: Mapping[EventKey, Row]) -> defaultdict[tuple[int, str], set[ActivityKey]]:
+def _groups(
+    rows: Mapping[EventKey, Row], rules: Rules
+) -> defaultdict[tuple[int, str], set[ActivityKey]]:
     groups: defaultdict[tuple[int, str], set[ActivityKey]] = defaultdict(set)
-    for key, row in rows.items():
-        if row.event.plenary is not True:
-            groups[key.activity.term_number, row.event.method].add(key.activity)
+    for each in activities_of(rows.values(), rules):
+        if each.has_group:
+            groups[each.key.term_number, each.method].add(each.key)
     return groups
 
 
@@ -279,8 +292,8 @@ def _activity(key: ActivityKey, rows: Sequence[Row], rules: Rules) -> Activity:
 
 
 def event_digest(event: TeachingEvent) -> str:
-    """Condense all that an event says, and whether it is in doubt."""
-    return _short(f"{to_json(event)}{event.doubt}")
+    """Condense all that an event says, and whether it is in doubt or missing."""
+    return _short(f"{to_json(event)}{event.doubt}{event.missing}")
 
 
 def _short(text: str) -> str:

@@ -220,6 +220,7 @@ def digest(
     *,
     settings: str,
     audience: Audience,
+    usernames: frozenset[str],
     last_day: date | None,
 ) -> str:
     """Condense all that decides a calendar but time passing.
@@ -227,7 +228,9 @@ def digest(
     Equal digests now and then mean: desired now = desired then, less what has ended.
     """
     known = {each.key: each for each in activities}
-    hasher = blake2b(f"{settings}|{audience.value}".encode(), digest_size=16)
+    named = any(each.capacity is Capacity.NAMED for each in selected)
+    names = sorted(usernames) if named else []
+    hasher = blake2b(repr((settings, audience.value, names)).encode(), digest_size=16)
     for each in selected:
         state = _within(known[each.activity], last_day)
         parts = (each.activity, each.capacity.value, each.sure, each.ends_on, state)
@@ -334,7 +337,8 @@ def _sees(
     told = _concerns(event, each, usernames, rules)
     if told is False:
         return None
-    return told is None or event.doubt or not each.sure or event.status is Status.UNKNOWN
+    unsure = event.doubt or event.missing or event.status is Status.UNKNOWN
+    return told is None or unsure or not each.sure
 
 
 def _concerns(
