@@ -85,8 +85,8 @@ class Plan:
     """All that is to be done for one calendar, each list in a total order.
 
     Without a request: `renamed` are entries that already say what is wanted but under another
-    event id, `freed` those held back from deletion that are desired again, `forgotten` records
-    of what is not in the calendar and is not wanted as it was.
+    event id or activity, `freed` those held back from deletion that are desired again or have
+    ended, `forgotten` records of what is not in the calendar and is not wanted as it was.
     """
 
     creates: tuple[Create, ...] = ()
@@ -117,16 +117,25 @@ def make_plan(wanted: Sequence[Wanted], entries: Sequence[Entry], ended: Sequenc
         fields = _differing(entry, each)
         if fields:
             updates.append(Update(entry=entry, wanted=each, fields=fields))
-        elif entry.event_id != each.event.event_id:
+        elif (entry.event_id, entry.activity) != (each.event.event_id, _activity(each)):
             renamed.append((entry, each))
     return Plan(
         creates=tuple(sorted(creates, key=lambda c: _time_of(c.wanted))),
         updates=tuple(sorted(updates, key=lambda u: _entry_time(u.entry))),
         deletes=tuple(sorted(deletes, key=lambda d: _entry_time(d.entry))),
         renamed=tuple(sorted(renamed, key=lambda pair: _entry_time(pair[0]))),
-        freed=tuple(entry for _, entry in pairs if entry.held_by is not None),
-        forgotten=tuple(entry for entry in lone_entries if _is_nowhere(entry)),
+        freed=_freed([*(entry for _, entry in pairs), *ended]),
+        forgotten=tuple(sorted(filter(_is_nowhere, lone_entries), key=_entry_time)),
     )
+
+
+def _activity(wanted: Wanted) -> ActivityKey:
+    return wanted.event.teaching.activity
+
+
+def _freed(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    held = (entry for entry in entries if entry.held_by is not None)
+    return tuple(sorted(held, key=_entry_time))
 
 
 def _is_there(entry: Entry) -> bool:
@@ -153,14 +162,15 @@ def _not_ended_twice(wanted: Sequence[Wanted], ended: Sequence[Entry]) -> list[W
         w
         for w in wanted
         if (w.event.event_id, w.content.starts_at) not in ids
-        and (w.event.teaching.activity, w.content.starts_at) not in activities
+        and (_activity(w), w.content.starts_at) not in activities
     ]
 
 
 def _differing(entry: Entry, wanted: Wanted) -> frozenset[str]:
     if entry.status is EntryStatus.DECLINED or entry.fingerprint == wanted.fingerprint:
         return frozenset()
-    return changed_fields(entry.fingerprint or "", wanted.fingerprint)
+    refused = entry.status is EntryStatus.REFUSED  # what it says is older than its fingerprint
+    return changed_fields(None if refused else entry.fingerprint, wanted.fingerprint)
 
 
 Pairs = list[tuple[Wanted, Entry]]
@@ -199,13 +209,13 @@ def _by_activity(
 ) -> tuple[Pairs, list[Wanted], list[Entry]]:
     movable: dict[ActivityKey, list[Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.status is EntryStatus.LIVE:
+        if entry.status is EntryStatus.LIVE or _was_refused(entry):
             movable[entry.activity].append(entry)
     candidates = sorted(
         (
             (_distance(each, entry), _time_of(each), _entry_time(entry), each, entry)
             for each in wanted
-            for entry in movable.get(each.event.teaching.activity, ())
+            for entry in movable.get(_activity(each), ())
         ),
         key=lambda candidate: candidate[:3],
     )
@@ -227,9 +237,14 @@ _STANDING = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
 """A row whose delete may have happened, or that never came to be, stands for nothing."""
 
 
+def _was_refused(entry: Entry) -> bool:
+    """Whether it stands in the calendar with older content than Exchange refused."""
+    return entry.status is EntryStatus.REFUSED and entry.item_id is not None
+
+
 def _stands_for(entry: Entry, wanted: Wanted) -> bool:
     """What Exchange refused to create stands in the way only until its content changes."""
-    never_made = entry.status is EntryStatus.REFUSED and entry.item_id is None
+    never_made = entry.status is EntryStatus.REFUSED and not _was_refused(entry)
     return not never_made or entry.fingerprint == wanted.fingerprint
 
 
