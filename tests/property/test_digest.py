@@ -1,0 +1,338 @@
+"""Equal digests now and then: desired(now) = desired(then), less what has ended.
+
+And whoever's digest an answer changes is among those whom it is said to concern.
+"""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from hypothesis import assume, event, given
+from hypothesis import strategies as st
+
+from kalender.desired import CalendarSettings
+from kalender.domain.mirror import CourseBrake, EventKey, MirrorChange, Row, activities_of, merge
+from kalender.domain.model import ActivityKey, Audience, CourseAnswer, Status, TeachingEvent
+from kalender.domain.timetable import (
+    Activity,
+    Event,
+    Rules,
+    Selected,
+    Teaching,
+    changes_at,
+    desired,
+    digest,
+    last_day,
+    select,
+    sole_groups,
+)
+from tests.factories import (
+    DAY,
+    HOUR,
+    OSLO,
+    RULES,
+    STYLE,
+    a_registration,
+    a_role,
+    after,
+    an_activity_key,
+    an_answer,
+    an_event,
+)
+
+ACTIDS = ["1", "2-1", "2-2"]
+MOMENTS = [  # an autumn day, and the nights in which summer time begins and ends
+    datetime(2025, 8, 18, 6, tzinfo=UTC),
+    datetime(2025, 10, 25, 21, tzinfo=UTC),
+    datetime(2025, 3, 29, 22, tzinfo=UTC),
+]
+RULES_ = st.builds(
+    replace,
+    st.just(RULES),
+    past_days=st.sampled_from([0, 0, 1]),
+    future_days=st.sampled_from([None, None, 0, 2]),
+    unit_fallback=st.sampled_from([None, "free"]),
+    sole_group=st.sampled_from([True, True, False]),
+    believe_offer_status=st.sampled_from([True, True, False]),
+)
+NAMES = st.sampled_from(["ola", "kari"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """One person, and one course's mirror with what the store adds to its activities."""
+
+    person: Teaching
+    rows: Mapping[EventKey, Row]
+    placed: Mapping[ActivityKey, bool | None]
+    published: bool
+    rules: Rules
+    audience: Audience
+    now: datetime
+
+    @property
+    def activities(self) -> tuple[Activity, ...]:
+        return tuple(
+            replace(
+                each,
+                published=self.published,
+                placed=each.key in self.person.placements or self.placed.get(each.key),
+            )
+            for each in activities_of(self.rows.values(), self.rules)
+        )
+
+    @property
+    def teaching(self) -> Teaching:
+        named = {
+            row.event.activity
+            for row in self.rows.values()
+            for staff in row.event.staff or ()
+            if staff.username in self.person.usernames
+        }
+        return replace(self.person, named_in=frozenset(named))
+
+    @property
+    def selected(self) -> tuple[Selected, ...]:
+        return select(self.teaching, self.activities, self.audience, self.rules, self.now)
+
+    @property
+    def digest(self) -> str:
+        return digest(
+            self.selected,
+            self.activities,
+            settings=settings_of(self.rules).digest,
+            audience=self.audience,
+            usernames=self.person.usernames,
+            last_day=last_day(self.rules, self.now),
+        )
+
+    @property
+    def changes_at(self) -> datetime | None:
+        return changes_at(self.teaching, self.selected, self.activities, self.rules, self.now)
+
+    def desired(self, ending_after: datetime) -> list[Event]:
+        events = [row.event for row in self.rows.values()]
+        names = self.person.usernames
+        shown = desired(self.selected, events, names, self.rules, self.now)
+        return [each for each in shown if each.teaching.ends_at > ending_after]
+
+
+def settings_of(rules: Rules) -> CalendarSettings:
+    audiences = (Audience.STUDENT, Audience.TEACHER)
+    return CalendarSettings(
+        rules=dict.fromkeys(audiences, rules), styles=dict.fromkeys(audiences, STYLE)
+    )
+
+
+def told(world: World, answer: CourseAnswer) -> tuple[World, MirrorChange]:
+    change = merge(world.rows, answer, rules=world.rules, brake=BRAKE, now=world.now)
+    return replace(world, rows=after(world.rows, change)), change
+
+
+BRAKE = CourseBrake(max_shrink=0.5, min_events=3)
+
+
+@st.composite
+def answers(draw: st.DrawFn, now: datetime) -> CourseAnswer:
+    """An answer; an id that it tells twice, of two activities, is of one time."""
+    when = draw(st.lists(st.integers(-3, 9), min_size=4, max_size=4))
+    starts = {name: now + half_days * DAY / 2 for name, half_days in zip("abcd", when, strict=True)}
+    one = st.builds(
+        an_event,
+        st.sampled_from("abcd"),
+        actid=st.sampled_from(ACTIDS),
+        status=st.sampled_from([*[Status.ACTIVE] * 3, Status.CANCELLED, Status.UNKNOWN]),
+        plenary=st.sampled_from([None, True, False, False]),
+        staff=st.sampled_from([None, (), (), ("ola",), ("kari", "")]),
+        method=st.sampled_from(["GR", "FOR"]),
+        title=st.sampled_from(["", "x"]),
+    ).map(lambda event: moved(event, starts[event.event_id]))
+    events = st.lists(one, unique_by=lambda e: (e.activity, e.event_id), min_size=1, max_size=6)
+    return an_answer(*draw(events))
+
+
+def moved(event: TeachingEvent, starts: datetime) -> TeachingEvent:
+    return replace(event, starts_at=starts, ends_at=starts + 2 * HOUR)
+
+
+def persons(now: datetime) -> st.SearchStrategy[Teaching]:
+    days = st.none() | st.integers(-1, 3).map(lambda n: now.astimezone(OSLO).date() + n * DAY)
+    role = st.builds(
+        a_role, st.none() | st.sampled_from(ACTIDS), starts_on=days, ends_on=days, number=st.just(1)
+    )
+    return st.builds(
+        Teaching,
+        registrations=st.sampled_from([None, "I", "I", "V", "-"]).map(
+            lambda s: () if s == "-" else (a_registration(offer_status=s),)
+        ),
+        placements=st.frozensets(st.sampled_from(ACTIDS).map(an_activity_key), max_size=2),
+        roles=st.lists(role, max_size=1).map(tuple),
+        usernames=st.frozensets(NAMES, max_size=1),
+    )
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    now = draw(st.sampled_from(MOMENTS))
+    keys = st.sampled_from(ACTIDS).map(an_activity_key)
+    empty = World(
+        person=draw(persons(now)),
+        rows={},
+        placed=draw(st.dictionaries(keys, st.sampled_from([True, False, None]))),
+        published=draw(st.sampled_from([True, True, True, False])),
+        rules=draw(RULES_),
+        audience=draw(st.sampled_from(Audience)),
+        now=now,
+    )
+    return told(empty, draw(answers(now)))[0]
+
+
+@st.composite
+def nudged(draw: st.DrawFn, world: World) -> World:
+    """The same world later, when little or nothing has changed."""
+    now = world.now + draw(st.sampled_from([0, 0, 1, 5, 26, 50])) * HOUR
+    later = replace(world, now=now)
+    same, names = st.just(later), st.frozensets(NAMES, min_size=1, max_size=1)
+    renamed = st.builds(replace, st.just(world.person), usernames=names)
+    drawn: World = draw(
+        st.one_of(
+            same,
+            st.builds(replace, same, person=persons(now) | renamed),
+            st.builds(replace, same, rules=RULES_),
+            st.builds(replace, same, published=st.booleans()),
+            answers(now).map(lambda answer: told(later, answer)[0]),
+            one_changed(later),
+        )
+    )
+    return drawn
+
+
+@st.composite
+def one_changed(draw: st.DrawFn, world: World) -> World:
+    """The world after an answer in which one event says something else."""
+    events = [row.event for row in world.rows.values()]
+    each = draw(st.sampled_from(events))
+    changed = draw(
+        st.sampled_from(
+            [
+                replace(each, title="new"),
+                replace(each, plenary=True),
+                replace(each, status=Status.UNKNOWN),
+                replace(each, status=Status.CANCELLED),
+                replace(each, staff=an_event(staff=["ola"]).staff),
+                moved(each, each.starts_at - DAY),
+            ]
+        )
+    )
+    return told(world, an_answer(*(e for e in events if e != each), changed))[0]
+
+
+@given(st.data())
+def test_equal_digests_desire_the_same_less_what_has_ended(data: st.DataObject) -> None:
+    then = data.draw(worlds())
+    now = data.draw(nudged(then))
+    assume(then.digest == now.digest)
+    event(f"something desired: {bool(now.desired(now.now))}, same: {then == now}")
+    assert now.desired(now.now) == then.desired(now.now)
+
+
+@given(worlds(), st.integers(0, 100))
+def test_until_it_is_said_to_time_alone_changes_no_digest(world: World, hours: int) -> None:
+    later = replace(world, now=world.now + hours * HOUR)
+    moment = world.changes_at
+    if moment is None or later.now < moment:
+        assert later.digest == world.digest
+        assert later.desired(later.now) == world.desired(later.now)
+    else:
+        assert world.now < moment
+        assert moment.astimezone(OSLO).time() == datetime.min.time()
+
+
+@given(st.data())
+def test_whoever_s_digest_an_answer_changes_is_concerned(data: st.DataObject) -> None:
+    before = data.draw(worlds())
+    now, change = told(before, data.draw(answers(before.now)))
+    if before.digest != now.digest or before.desired(now.now) != now.desired(now.now):
+        assert is_concerned(now, change)
+
+
+def is_concerned(world: World, change: MirrorChange) -> bool:
+    """Whom the store's fan-out finds, in a few words."""
+    person, concerned = world.person, change.concerned | change.everybody
+    alone = sole_groups(world.activities) & concerned
+    named = {name for _, name in change.former}
+    for row in world.rows.values():
+        if row.event.activity in concerned:
+            named |= {staff.username for staff in row.event.staff or ()}
+    return (
+        bool(person.registrations and (change.everybody or alone))
+        or bool(person.placements & concerned)
+        or bool(person.usernames & named)
+        or bool(person.roles and concerned)
+    )
+
+
+def test_settings_are_condensed_alike_in_every_process() -> None:
+    """A set is not in the same order in every process."""
+    script = (
+        "from tests.property.test_digest import settings_of; from tests.factories import RULES; "
+        "print(settings_of(RULES).digest)"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={"PYTHONHASHSEED": str(seed), "PYTHONPATH": "."},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in range(3)
+    }
+    assert seen == {settings_of(RULES).digest + "\n"}
+
+
+def test_every_setting_counts() -> None:
+    said = {settings_of(RULES).digest}
+    for changed in (
+        {"accepted_offer_statuses": frozenset({"I"})},
+        {"believe_offer_status": False},
+        {"teaching_roles": frozenset[str]()},
+        {"sole_group": False},
+        {"unit_fallback": "busy"},
+        {"past_days": 1},
+        {"future_days": 1},
+    ):
+        said.add(settings_of(replace(RULES, **changed)).digest)
+    assert len(said) == 8
+
+
+def test_the_last_day_counts_as_far_as_it_lets_something_in() -> None:
+    rows: dict[EventKey, Row] = {}
+    for number in range(3):
+        change = merge(
+            rows,
+            an_answer(*(an_event(str(n), starts=MOMENTS[0] + n * DAY) for n in range(number + 1))),
+            rules=RULES,
+            brake=BRAKE,
+            now=MOMENTS[0],
+        )
+        rows = after(rows, change)
+    activities = activities_of(rows.values(), RULES)
+    person = Teaching(registrations=(a_registration(),))
+    selected = select(person, activities, Audience.STUDENT, RULES, MOMENTS[0])
+    days = [date(2025, 8, day) for day in (18, 19, 20, 21)]
+    said = [
+        digest(
+            selected,
+            activities,
+            settings="",
+            audience=Audience.STUDENT,
+            usernames=frozenset(),
+            last_day=day,
+        )
+        for day in (*days, None)
+    ]
+    assert len(set(said)) == 3
+    assert said[2] == said[3] == said[4]
