@@ -1,0 +1,5 @@
+"""`python -m kalender` is `kalender`."""
+
+from kalender.cli import main
+
+main()

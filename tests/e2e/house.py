@@ -1,0 +1,254 @@
+"""An installation driven from outside: the real commands as processes, servers all around."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from kalender.sandbox.server import Running
+from tests.oracle import Expected, calendars
+
+DATA = Path(__file__).parents[1] / "data"
+Json = dict[str, Any]
+SHOW_AS = {"Busy": "busy", "Free": "free"}
+
+CONFIG = """
+[institution]
+number = 185
+name = "Universitetet"
+mail_domains = ["uio.example"]
+
+[database]
+url = "{database}"
+
+[fs]
+base_url = "{fs}"
+api_key = "sandbox"
+
+[tp]
+base_url = "{tp}"
+api_key = "sandbox"
+
+[identity]
+mailbox = "{mailbox}"
+
+[exchange.main]
+endpoint = "{exchange}"
+username = "kalender"
+password = "kalender"
+
+[rollout]
+mode = "all"
+
+[worker]
+processes = 2
+connections = 3
+settle_seconds = 0.1
+{broker}
+"""
+
+
+def unpack_muni(directory: Path) -> Path:
+    """Unpack the real term; return its directory."""
+    with tarfile.open(next((DATA / "muni").glob("*.tar.gz"))) as archive:
+        archive.extractall(directory, filter="data")
+    return next(path for path in directory.iterdir() if path.is_dir())
+
+
+def cut(university: Path, out: Path, *, students: int) -> Path:
+    """Keep the first so many students, and of the rest of the university all there is."""
+    (out / "fs").mkdir(parents=True)
+    (out / "tp").mkdir()
+    for path in (university / "tp").iterdir():
+        (out / "tp" / path.name).write_bytes(path.read_bytes())
+    (out / "university.json").write_bytes((university / "university.json").read_bytes())
+    kept = {100_000 + number for number in range(1, students + 1)}
+    for path in (university / "fs").iterdir():
+        lines = [line for line in path.read_text("utf-8").splitlines() if _stays(line, kept)]
+        (out / "fs" / path.name).write_text("\n".join(lines) + "\n", "utf-8")
+    return out
+
+
+def _stays(line: str, students: set[int]) -> bool:
+    item = json.loads(line)
+    inner = item.get("id") or item
+    number = (inner.get("person") or inner).get("personlopenummer")
+    return number is None or number in students or not 100_000 < number < 500_000
+
+
+@dataclass
+class House:
+    """One installation on one sandbox."""
+
+    directory: Path
+    university: Path
+    sandbox: Running
+    database: str
+    now: str
+    mailbox: str = "{username}@uio.example"
+    broker: str = ""
+    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        ends = self.sandbox.endpoints
+        self.control = ends.control
+        self.config = self.directory / "config.toml"
+        self.config.write_text(
+            CONFIG.format(
+                database=self.database,
+                fs=ends.fs,
+                tp=ends.tp,
+                exchange=ends.exchange,
+                mailbox=self.mailbox,
+                broker=self.broker,
+            )
+        )
+
+    # -- commands -----------------------------------------------------------------------------
+
+    def command(self, *words: str, now: str | None = None) -> list[str]:
+        """Return the command line."""
+        before = ["--config", str(self.config), "--now", now or self.now]
+        return [sys.executable, "-m", "kalender", *before, *words]
+
+    def run(self, *words: str, now: str | None = None, expect: int = 0) -> str:
+        """Run a command to its end; return what it printed."""
+        done = subprocess.run(
+            self.command(*words, now=now), capture_output=True, text=True, check=False, timeout=1200
+        )
+        assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stderr[-3000:]}"
+        self._log(words[0], done.stderr)
+        return done.stdout
+
+    def _log(self, name: str, text: str) -> None:
+        with (self.directory / f"{name}.log").open("a") as log:
+            log.write(text)
+
+    @contextmanager
+    def running(self, *words: str, stdin: bool = False) -> Iterator[subprocess.Popen[str]]:
+        """Run a command while the block lasts; end it by SIGTERM."""
+        log = (self.directory / f"{words[0]}.log").open("a")
+        process = subprocess.Popen(
+            self.command(*words),
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            text=True,
+            bufsize=1,
+        )
+        try:
+            yield process
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+            log.close()
+
+    # -- the sandbox --------------------------------------------------------------------------
+
+    def get(self, path: str) -> Any:
+        """Look through the control API."""
+        answer = requests.get(f"{self.control}/{path}", timeout=120)
+        answer.raise_for_status()
+        return answer.json()
+
+    def send(self, method: str, path: str, body: object = None) -> Any:
+        """Change the university, or meddle."""
+        answer = requests.request(method, f"{self.control}/{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json() if answer.content else None
+
+    def requests_to_exchange(self) -> int:
+        """How many there were since the log was last emptied."""
+        return int(self.get("counters").get("exchange", 0))
+
+    def held(self) -> dict[str, list[Expected]]:
+        """What the sandbox's calendars hold of ours; doubles stand twice."""
+        return {
+            mailbox: found
+            for mailbox, items in self.get("exchange/all").items()
+            if (found := sorted(_own(items)))
+        }
+
+    # -- comparing ----------------------------------------------------------------------------
+
+    def differences(self, now: str | None = None) -> list[str]:
+        """Compare every calendar with the oracle; history is left out on both sides."""
+        moment = datetime.fromisoformat(now or self.now)
+        wanted = calendars(self.university, moment, mailbox=self.mailbox)
+        held = {m: [e for e in found if e.end > moment] for m, found in self.held().items()}
+        lines = []
+        for mailbox in sorted(wanted.keys() | held.keys()):
+            lines += _differ(mailbox, wanted.get(mailbox, []), held.get(mailbox, []))
+        return lines
+
+    def wait_until_right(self, seconds: float = 60.0) -> None:
+        """Wait until every calendar is as it should be, or fail with what differs."""
+        pause = threading.Event()
+        for _ in range(int(seconds / 0.5)):
+            if not self.differences():
+                return
+            pause.wait(0.5)
+        assert self.differences() == []
+
+    # -- the university, in the sandbox and in its files ----------------------------------------
+
+    def change_course(self, course: str, change: Callable[[Json], None]) -> None:
+        """Change a course's answer in TP, and in our copy of the files."""
+        answer = self.get(f"tp/{course}")
+        change(answer)
+        self.send("PUT", f"tp/{course}", answer)
+        path = self.university / "tp" / f"{course}.json"
+        path.write_text(json.dumps(answer, ensure_ascii=False), "utf-8")
+
+    def put(self, collection: str, item: Json) -> None:
+        """Add an item to FS, and to our copy of the files."""
+        self.send("PUT", f"fs/{collection}", item)
+        with (self.university / "fs" / f"{collection}.ndjson").open("a") as lines:
+            lines.write(json.dumps(item, ensure_ascii=False) + "\n")
+
+    def drop(self, collection: str, item: Json) -> None:
+        """Take an item out of FS, and out of our copy of the files."""
+        self.send("DELETE", f"fs/{collection}", item)
+        path = self.university / "fs" / f"{collection}.ndjson"
+        lines = path.read_text("utf-8").splitlines()
+        path.write_text("\n".join(li for li in lines if json.loads(li) != item) + "\n", "utf-8")
+
+
+def _own(items: Sequence[Json]) -> Iterator[Expected]:
+    for item in items:
+        if item["sync_key"] is not None and item["folder"] == "calendar":
+            start, end = (datetime.fromisoformat(item[k]).astimezone(UTC) for k in ("start", "end"))
+            show_as = SHOW_AS.get(item["show_as"], item["show_as"])
+            yield Expected(start, end, item["subject"], item["location"], show_as)
+
+
+def _differ(mailbox: str, wanted: list[Expected], held: list[Expected]) -> list[str]:
+    rest = list(held)
+    missing = []
+    for each in wanted:
+        if each in rest:
+            rest.remove(each)
+        else:
+            missing.append(each)
+    return [f"{mailbox} lacks {each}" for each in missing] + [
+        f"{mailbox} has {each}" for each in rest
+    ]
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """This environment without anybody's settings."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("KALENDER_")}
+    return {**kept, **extra}
