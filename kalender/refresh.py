@@ -26,7 +26,7 @@ from kalender.domain.timetable import Rules, sole_groups
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import NotFoundInSource
 from kalender.ports import Students, Timetables
-from kalender.store import brakes, courses, dirty, people, teaching
+from kalender.store import addresses, brakes, courses, dirty, people, teaching
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.people import FS, USERNAME, People
@@ -108,7 +108,8 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
             brake=replace(sources.brake, released=released),
             now=sources.clock(),
         )
-        _record_hold(connection, key, change)
+        if answer.published is not False:
+            _record_hold(connection, key, change)
         changed = courses.save(connection, answer, change, reason=claim.reason, lane=claim.lane)
         _arrange_staff(connection, sources, change)
         _mark_co_taught(connection, claim, key, change)
@@ -128,7 +129,7 @@ def _arrange_staff(connection: Connection, sources: Sources, change: MirrorChang
     named = {name for row in change.rows for name in usernames(row.event)}
     for name in sorted(named):
         person_id = people.ensure(connection, USERNAME, name)
-        people.arrange_calendars(connection, person_id, sources.people)
+        addresses.arrange(connection, person_id, sources.people)
 
 
 def _mark_co_taught(
@@ -188,6 +189,8 @@ def refresh_person(sources: Sources, claim: Claim) -> None:
             return None
         losers = people.save_account(connection, person_id, facts.account) if facts else set()
         save_teaching(connection, sources, person_id, found, maintained, claim)
+        for loser in sorted(losers):
+            addresses.arrange(connection, loser, sources.people)
         teaching.asked(connection, person_id, asked_at, emptied=False)
         _mark_person(connection, {person_id, *losers}, claim)
         dirty.finish(connection, claim)
@@ -209,7 +212,7 @@ def _known_to_tp_only(sources: Sources, claim: Claim) -> None:
     with sources.database.write() as connection:
         person_id = people.find(connection, USERNAME, claim.key.partition(" ")[2])
         if person_id is not None:
-            people.arrange_calendars(connection, person_id, sources.people)
+            addresses.arrange(connection, person_id, sources.people)
             _mark_person(connection, {person_id}, claim)
         dirty.finish(connection, claim)
 
@@ -262,7 +265,7 @@ def save_teaching(
 ) -> None:
     """Write what FS says of a person's teaching, and mark all that this asks for."""
     flipped = teaching.write(connection, person_id, found, maintained)
-    people.arrange_calendars(connection, person_id, sources.people)
+    addresses.arrange(connection, person_id, sources.people)
     mark_flipped(connection, flipped, lane=claim.lane)
     known = courses.mirrored(connection, found.courses)
     missing = [

@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from kalender.domain.model import Account, ActivityKey, CourseKey, Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.refresh import Sources, mark_flipped
-from kalender.store import bulk, courses, dirty, people, teaching
+from kalender.store import addresses, bulk, courses, dirty, people, teaching
 from kalender.store.bulk import Facts
 
 log = structlog.get_logger()
@@ -42,6 +42,7 @@ class Found:
 @dataclass(slots=True)
 class _Changes:
     changed: set[int] = field(default_factory=set)
+    losers: set[int] = field(default_factory=set)  # of these, whose username is another's now
     suspects: set[int] = field(default_factory=set)
     flipped: set[ActivityKey] = field(default_factory=set)
     courses: set[CourseKey] = field(default_factory=set)
@@ -156,8 +157,9 @@ def _take_in(
         teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
         if first:
             changes.changed |= bulk.registrations(connection, semester).keys()
-    for person_id in sorted(changes.changed | bulk.without_calendar(connection)):
-        people.arrange_calendars(connection, person_id, sources.people)
+    due = changes.changed | bulk.without_calendar(connection)
+    for person_id in sorted(due, key=lambda each: (each in changes.losers, each)):
+        addresses.arrange(connection, person_id, sources.people)
     _mark(connection, sources, told, persons, changes, found)
     found.persons, found.new_persons = len(persons), len(new)
     found.changed_persons, found.suspects = len(changes.changed), len(changes.suspects)
@@ -178,7 +180,8 @@ def _take_accounts(
             if not names and not mail:  # ids alone: who is new is asked for singly
                 changes.suspects.add(person_id)
         elif person_id not in spared and _differs(account, names, mail):
-            changes.changed |= {person_id} | people.save_account(connection, person_id, account)
+            changes.losers |= people.save_account(connection, person_id, account)
+            changes.changed |= {person_id, *changes.losers}
 
 
 def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, str]]) -> bool:

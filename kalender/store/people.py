@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, exists, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from kalender.domain.mailbox import MailboxRule, wanted_calendars
-from kalender.domain.model import Account, Audience
+from kalender.domain.mailbox import MailboxRule
+from kalender.domain.model import Account
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.store.dirty import mark
 from kalender.store.tables import (
@@ -16,10 +17,7 @@ from kalender.store.tables import (
     identity,
     person,
     preference,
-    registration,
     rollout,
-    teaching_role,
-    teaching_staff,
 )
 
 FS, USERNAME, MAIL = "fs", "username", "mail"
@@ -80,15 +78,23 @@ def ensure(connection: Connection, kind: str, value: str) -> int:
         insert(person).values(created_at=db_now()).returning(person.c.person_id)
     )
     person_id = int(made.scalar_one())
-    connection.execute(insert(identity).values(kind=kind, value=value, person_id=person_id))
-    return person_id
+    postgresql = connection.dialect.name == "postgresql"
+    ours = (postgresql_insert if postgresql else sqlite_insert)(identity).values(
+        kind=kind, value=value, person_id=person_id
+    )
+    stored = ours.on_conflict_do_nothing().returning(identity.c.person_id)
+    if connection.execute(stored).first() is not None:
+        return person_id
+    connection.execute(delete(person).where(person.c.person_id == person_id))
+    return ensure(connection, kind, value)  # another worker was first
 
 
 def save_account(connection: Connection, person_id: int, account: Account) -> set[int]:
     """Write what FS tells of an account; return other persons who lost something by it.
 
     What is not told stays. A username that only TP knew brings its person's calendars and
-    entries along, in this transaction.
+    entries along, in this transaction. Then `addresses.arrange` is due: the losers' last, so that
+    what they give up is passed on.
     """
     losers: set[int] = set()
     if account.username:
@@ -154,150 +160,26 @@ def _replace_mail(connection: Connection, person_id: int, mail: Sequence[tuple[s
 
 
 def in_order(mail: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (type, address) as the table holds them: in lower case, each address once."""
-    first: dict[str, str] = {}
+    """Return (types, address) as the table holds them: in lower case, each address once."""
+    kinds: dict[str, list[str]] = {}
     for kind, address in mail:
-        first.setdefault(address.strip().lower(), kind)
-    return [(kind, address) for address, kind in first.items()]
+        told = kinds.setdefault(address.strip().lower(), [])
+        if kind not in told:
+            told.append(kind)
+    return [(",".join(told), address) for address, told in kinds.items() if address]
 
 
-def _mails(connection: Connection, person_id: int) -> list[tuple[str, str]]:
+def mails(connection: Connection, person_id: int) -> list[tuple[str, str]]:
+    """Return (type, address) as FS ordered them."""
     rows = connection.execute(
         select(identity.c.detail, identity.c.value)
         .where(identity.c.kind == MAIL, identity.c.person_id == person_id)
         .order_by(identity.c.position)
     )
-    return [(detail or "", value) for detail, value in rows]
+    return [(kind, value) for detail, value in rows for kind in (detail or "").split(",")]
 
 
 # -- calendars -----------------------------------------------------------------------------------
-
-
-def arrange_calendars(connection: Connection, person_id: int, people: People) -> None:
-    """Make the person's calendars what their identities and teaching ask for.
-
-    A calendar is never removed: where its teaching went, so will its entries. A changed address
-    is looked up before it is written; whoever waited for the old one is marked.
-    """
-    wanted = wanted_calendars(
-        people.mailboxes,
-        student=_is_student(connection, person_id),
-        teacher=_is_teacher(connection, person_id, people.teaching_roles),
-        username=min(usernames(connection, person_id), default=None),
-        mails=_mails(connection, person_id),
-    )
-    standing = {
-        row.address: row
-        for row in connection.execute(select(calendar).where(calendar.c.person_id == person_id))
-    }
-    free = [row for address, row in standing.items() if address not in wanted]
-    for address, audience in wanted.items():
-        if address in standing:
-            _widen(connection, standing[address], audience)
-        elif heir := _heir(free, audience):
-            free.remove(heir)
-            _move(connection, heir, address, people)
-        else:
-            _make(connection, person_id, address, audience, people)
-
-
-def _is_student(connection: Connection, person_id: int) -> bool:
-    return bool(
-        connection.execute(select(exists().where(registration.c.person_id == person_id))).scalar()
-    )
-
-
-def _is_teacher(connection: Connection, person_id: int, roles: Iterable[str]) -> bool:
-    named = (
-        select(teaching_staff.c.username)
-        .join(
-            identity,
-            and_(identity.c.kind == USERNAME, identity.c.value == teaching_staff.c.username),
-        )
-        .where(identity.c.person_id == person_id)
-    )
-    counted = select(teaching_role.c.number).where(
-        teaching_role.c.person_id == person_id, teaching_role.c.role.in_(sorted(roles))
-    )
-    return bool(connection.execute(select(or_(named.exists(), counted.exists()))).scalar())
-
-
-def _heir(
-    free: Sequence[Row[*tuple[Any, ...]]], audience: Audience
-) -> Row[*tuple[Any, ...]] | None:
-    """Return the calendar that an address change of this audience moves."""
-    return next((row for row in free if row.audience in (audience, Audience.BOTH)), None)
-
-
-def _widen(connection: Connection, row: Row[*tuple[Any, ...]], audience: Audience) -> None:
-    if row.audience not in (audience.value, Audience.BOTH.value):
-        connection.execute(
-            update(calendar)
-            .where(calendar.c.calendar_id == row.calendar_id)
-            .values(audience=Audience.BOTH.value)
-        )
-
-
-def _make(
-    connection: Connection, person_id: int, address: str, audience: Audience, people: People
-) -> None:
-    allowed = people.mailboxes.allows(address)
-    connection.execute(
-        insert(calendar).values(
-            person_id=person_id,
-            audience=audience.value,
-            address=address,
-            owner=allowed and not _is_owned(connection, address),
-            backend=people.backend,
-            state="active" if allowed else "closed",
-            last_error=None if allowed else _OUTSIDE,
-        )
-    )
-
-
-_OUTSIDE = "the address is outside [institution] mail_domains: never written to"
-
-
-def _move(connection: Connection, row: Row[*tuple[Any, ...]], address: str, people: People) -> None:
-    allowed = people.mailboxes.allows(address)
-    connection.execute(
-        update(calendar)
-        .where(calendar.c.calendar_id == row.calendar_id)
-        .values(
-            address=address,
-            owner=allowed and not _is_owned(connection, address),
-            state="active" if allowed else "closed",
-            must_look_up=True,
-            synced_digest=None,
-            last_error=None if allowed else _OUTSIDE,
-        )
-    )
-    _pass_on(connection, row.address)
-
-
-def _is_owned(connection: Connection, address: str) -> bool:
-    return bool(
-        connection.execute(
-            select(exists().where(calendar.c.address == address, calendar.c.owner))
-        ).scalar()
-    )
-
-
-def _pass_on(connection: Connection, address: str) -> None:
-    """Give a freed address to whoever waits for it, and mark them."""
-    heir = connection.execute(
-        select(calendar.c.calendar_id)
-        .where(calendar.c.address == address, ~calendar.c.owner, calendar.c.state == "active")
-        .order_by(calendar.c.calendar_id)
-        .limit(1)
-    ).scalar()
-    if heir is not None and not _is_owned(connection, address):
-        connection.execute(
-            update(calendar)
-            .where(calendar.c.calendar_id == heir)
-            .values(owner=True, must_look_up=True)
-        )
-        mark_calendars(connection, [heir], reason="address became free", lane=Lane.LIVE)
 
 
 def mark_calendars(

@@ -177,7 +177,7 @@ identity = Table(
     Column("kind", String(8), primary_key=True),  # fs | username | mail
     Column("value", String(255), primary_key=True),
     _person(),  # two people may claim one mail address, but no other identity
-    Column("detail", String(32)),  # a mail address' type in FS, in the order FS told
+    Column("detail", String(255)),  # a mail address' types in FS, joined by commas
     Column("position", Integer, nullable=False, server_default=text("0")),
     Index(None, "person_id"),
     Index(
@@ -202,6 +202,7 @@ calendar = Table(
     Column("state", String(8), nullable=False),  # active | missing | lost | closed
     Column("must_look_up", Boolean, nullable=False, server_default=text("false")),
     Column("must_verify", Boolean, nullable=False, server_default=text("false")),
+    Column("taking_back", Boolean, nullable=False, server_default=text("false")),
     Column("quiet_until", Instant),  # Exchange may still be working on a lost request
     Column("synced_digest", String(32)),
     Column("synced_settings", String(32)),

@@ -41,16 +41,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("change_id", name=op.f("pk_change_log")),
     )
     op.create_index(
-        op.f("ix_change_log_calendar_id_at"),
-        "change_log",
-        ["calendar_id", "at"],
-        unique=False,
+        op.f("ix_change_log_calendar_id_at"), "change_log", ["calendar_id", "at"], unique=False
     )
     op.create_index(
-        op.f("ix_change_log_operation_at"),
-        "change_log",
-        ["operation", "at"],
-        unique=False,
+        op.f("ix_change_log_operation_at"), "change_log", ["operation", "at"], unique=False
     )
     op.create_table(
         "course_run",
@@ -59,13 +53,9 @@ def upgrade() -> None:
         sa.Column("published", sa.Boolean(), nullable=False),
         sa.Column("asked_at", Instant(), nullable=False),
         sa.Column("changed_at", Instant(), nullable=True),
-        sa.Column(
-            "bad_events", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
+        sa.Column("bad_events", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("bad_reason", sa.Text(), nullable=True),
-        sa.Column(
-            "unknown_status", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
+        sa.Column("unknown_status", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("skipped", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("course", "semester", name=op.f("pk_course_run")),
     )
@@ -79,9 +69,7 @@ def upgrade() -> None:
         sa.Column("first_marked_at", Instant(), nullable=False),
         sa.Column("due_at", Instant(), nullable=False),
         sa.Column("not_before", Instant(), nullable=True),
-        sa.Column(
-            "attempts", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
+        sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("claim_token", sa.String(length=32), nullable=True),
         sa.Column("claimed_by", sa.String(length=120), nullable=True),
         sa.Column("claimed_until", Instant(), nullable=True),
@@ -118,9 +106,7 @@ def upgrade() -> None:
         sa.Column("username", sa.String(length=64), nullable=True),
         sa.PrimaryKeyConstraint("fan_out_id", name=op.f("pk_fan_out")),
     )
-    op.create_index(
-        "ix_fan_out_course_semester", "fan_out", ["course", "semester"], unique=False
-    )
+    op.create_index("ix_fan_out_course_semester", "fan_out", ["course", "semester"], unique=False)
     op.create_table(
         "heartbeat",
         sa.Column("worker", sa.String(length=120), nullable=False),
@@ -129,21 +115,15 @@ def upgrade() -> None:
         sa.Column("started_at", Instant(), nullable=False),
         sa.Column("seen_at", Instant(), nullable=False),
         sa.Column("stopped_at", Instant(), nullable=True),
-        sa.Column(
-            "connections", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
+        sa.Column("connections", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("load", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("worker", name=op.f("pk_heartbeat")),
     )
     op.create_table(
         "neighbour",
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column(
-            "failures", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
-        sa.Column(
-            "failed_keys", sa.Text(), server_default=sa.text("('')"), nullable=False
-        ),
+        sa.Column("failures", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("failed_keys", sa.Text(), server_default=sa.text("('')"), nullable=False),
         sa.Column("paused_until", Instant(), nullable=True),
         sa.Column("probe_token", sa.String(length=32), nullable=True),
         sa.Column("probe_until", Instant(), nullable=True),
@@ -218,9 +198,7 @@ def upgrade() -> None:
         sa.Column("ends_at", Instant(), nullable=False),
         sa.Column("status", sa.String(length=10), nullable=False),
         sa.Column("plenary", sa.Boolean(), nullable=True),
-        sa.Column(
-            "doubt", sa.Boolean(), server_default=sa.text("(false)"), nullable=False
-        ),
+        sa.Column("doubt", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("missing_since", Instant(), nullable=True),
         sa.Column("digest", sa.String(length=32), nullable=True),
         sa.Column("told", sa.Text(), nullable=False),
@@ -235,10 +213,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_teaching_event_course_semester",
-        "teaching_event",
-        ["course", "semester"],
-        unique=False,
+        "ix_teaching_event_course_semester", "teaching_event", ["course", "semester"], unique=False
     )
     op.create_index(
         op.f("ix_teaching_event_event_id"), "teaching_event", ["event_id"], unique=False
@@ -275,18 +250,9 @@ def upgrade() -> None:
         sa.Column("owner", sa.Boolean(), nullable=False),
         sa.Column("backend", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column(
-            "must_look_up",
-            sa.Boolean(),
-            server_default=sa.text("(false)"),
-            nullable=False,
-        ),
-        sa.Column(
-            "must_verify",
-            sa.Boolean(),
-            server_default=sa.text("(false)"),
-            nullable=False,
-        ),
+        sa.Column("must_look_up", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("must_verify", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
+        sa.Column("taking_back", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.Column("quiet_until", Instant(), nullable=True),
         sa.Column("synced_digest", sa.String(length=32), nullable=True),
         sa.Column("synced_settings", sa.String(length=32), nullable=True),
@@ -302,12 +268,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("calendar_id", name=op.f("pk_calendar")),
     )
-    op.create_index(
-        op.f("ix_calendar_changes_at"), "calendar", ["changes_at"], unique=False
-    )
-    op.create_index(
-        op.f("ix_calendar_person_id"), "calendar", ["person_id"], unique=False
-    )
+    op.create_index(op.f("ix_calendar_changes_at"), "calendar", ["changes_at"], unique=False)
+    op.create_index(op.f("ix_calendar_person_id"), "calendar", ["person_id"], unique=False)
     op.create_index(
         "uq_calendar_owner",
         "calendar",
@@ -321,10 +283,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=8), nullable=False),
         sa.Column("value", sa.String(length=255), nullable=False),
         sa.Column("person_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("detail", sa.String(length=32), nullable=True),
-        sa.Column(
-            "position", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
+        sa.Column("detail", sa.String(length=255), nullable=True),
+        sa.Column("position", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.person_id"],
@@ -333,9 +293,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("kind", "value", "person_id", name=op.f("pk_identity")),
     )
-    op.create_index(
-        op.f("ix_identity_person_id"), "identity", ["person_id"], unique=False
-    )
+    op.create_index(op.f("ix_identity_person_id"), "identity", ["person_id"], unique=False)
     op.create_index(
         "uq_identity_one_person",
         "identity",
@@ -396,12 +354,7 @@ def upgrade() -> None:
         sa.Column("semester", sa.String(length=3), nullable=False),
         sa.Column("term_number", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("offer_status", sa.String(length=16), nullable=True),
-        sa.Column(
-            "asked_singly",
-            sa.Boolean(),
-            server_default=sa.text("(false)"),
-            nullable=False,
-        ),
+        sa.Column("asked_singly", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.person_id"],
@@ -418,10 +371,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        "ix_registration_course_semester",
-        "registration",
-        ["course", "semester"],
-        unique=False,
+        "ix_registration_course_semester", "registration", ["course", "semester"], unique=False
     )
     op.create_table(
         "teaching_role",
@@ -444,10 +394,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("person_id", "number", name=op.f("pk_teaching_role")),
     )
     op.create_index(
-        "ix_teaching_role_course_semester",
-        "teaching_role",
-        ["course", "semester"],
-        unique=False,
+        "ix_teaching_role_course_semester", "teaching_role", ["course", "semester"], unique=False
     )
     op.create_table(
         "entry",
@@ -466,9 +413,7 @@ def upgrade() -> None:
         sa.Column("starts_at", Instant(), nullable=False),
         sa.Column("ends_at", Instant(), nullable=False),
         sa.Column("held_by", sa.String(length=160), nullable=True),
-        sa.Column(
-            "restored", sa.Integer(), server_default=sa.text("0"), nullable=False
-        ),
+        sa.Column("restored", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("restored_at", Instant(), nullable=True),
         sa.Column("written_at", Instant(), nullable=False),
         sa.ForeignKeyConstraint(
@@ -479,9 +424,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("sync_key", name=op.f("pk_entry")),
     )
-    op.create_index(
-        op.f("ix_entry_calendar_id"), "entry", ["calendar_id"], unique=False
-    )
+    op.create_index(op.f("ix_entry_calendar_id"), "entry", ["calendar_id"], unique=False)
     op.create_index(op.f("ix_entry_ends_at"), "entry", ["ends_at"], unique=False)
 
 

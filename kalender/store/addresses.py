@@ -1,0 +1,196 @@
+"""Which calendars a person has, and at which addresses: one owner for each address.
+
+A calendar is never removed: where its teaching went, so will its entries. Whoever is second at an
+address waits, until its owner moves or has no right to it any more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, select, update
+
+from kalender.domain.mailbox import wanted_calendars
+from kalender.domain.model import Audience
+from kalender.domain.work import Lane
+from kalender.store.people import USERNAME, People, mails, mark_calendars, usernames
+from kalender.store.tables import calendar, entry, identity, registration, teaching_role
+from kalender.store.tables import teaching_staff as staff
+
+Calendar = Row[*tuple[Any, ...]]
+OUTSIDE = "the address is outside [institution] mail_domains: never written to"
+PASSED_ON = "the address belongs to somebody else now"
+
+
+def arrange(connection: Connection, person_id: int, people: People) -> None:
+    """Make the person's calendars what their identities and teaching ask for.
+
+    A changed address is looked up before it is written; whoever waited for the old one owns it
+    then, and is marked.
+    """
+    wanted = _wanted(
+        connection,
+        person_id,
+        people,
+        student=_is_student(connection, person_id),
+        teacher=_is_teacher(connection, person_id, people.teaching_roles),
+    )
+    standing = _standing(connection, person_id)
+    free = [row for address, row in standing.items() if address not in wanted]
+    for address, audience in wanted.items():
+        if address in standing:
+            _keep(connection, standing[address], audience, people, alone=len(wanted) == 1)
+        elif heir := _heir(free, audience):
+            free.remove(heir)
+            _move(connection, heir, address, audience, people)
+        else:
+            _make(connection, person_id, address, audience, people)
+    rightful = _rightful(connection, person_id, people)
+    for row in free:
+        if row.owner and row.address not in rightful:
+            _give_up(connection, row)
+
+
+def _wanted(
+    connection: Connection, person_id: int, people: People, *, student: bool, teacher: bool
+) -> Mapping[str, Audience]:
+    return wanted_calendars(
+        people.mailboxes,
+        student=student,
+        teacher=teacher,
+        username=min(usernames(connection, person_id), default=None),
+        mails=mails(connection, person_id),
+    )
+
+
+def _rightful(connection: Connection, person_id: int, people: People) -> Iterable[str]:
+    """Return the addresses that are the person's, whether or not they study or teach now."""
+    return _wanted(connection, person_id, people, student=True, teacher=True)
+
+
+def _is_student(connection: Connection, person_id: int) -> bool:
+    return bool(
+        connection.execute(select(exists().where(registration.c.person_id == person_id))).scalar()
+    )
+
+
+def _is_teacher(connection: Connection, person_id: int, roles: Iterable[str]) -> bool:
+    same = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
+    named = select(staff.c.username).join(identity, same).where(identity.c.person_id == person_id)
+    counted = select(teaching_role.c.number).where(
+        teaching_role.c.person_id == person_id, teaching_role.c.role.in_(sorted(roles))
+    )
+    return bool(connection.execute(select(or_(named.exists(), counted.exists()))).scalar())
+
+
+def _standing(connection: Connection, person_id: int) -> dict[str, Calendar]:
+    """Return the person's calendars by address; two of one address become one, the owner."""
+    found: dict[str, Calendar] = {}
+    order = (calendar.c.owner.desc(), calendar.c.calendar_id)
+    query = select(calendar).where(calendar.c.person_id == person_id).order_by(*order)
+    for row in connection.execute(query).all():
+        if found.setdefault(row.address, row) is not row:
+            connection.execute(
+                update(entry)
+                .where(entry.c.calendar_id == row.calendar_id)
+                .values(calendar_id=found[row.address].calendar_id)
+            )
+            connection.execute(delete(calendar).where(calendar.c.calendar_id == row.calendar_id))
+    return found
+
+
+def _heir(free: Sequence[Calendar], audience: Audience) -> Calendar | None:
+    """Return the calendar that an address change of this audience moves."""
+    fits = (audience, Audience.BOTH)
+    heirs = [row for row in free if audience is Audience.BOTH or row.audience in fits]
+    return min(heirs, key=lambda row: (row.audience != audience, row.calendar_id), default=None)
+
+
+# -- one calendar ----------------------------------------------------------------------------------
+
+
+def _keep(
+    connection: Connection, row: Calendar, audience: Audience, people: People, *, alone: bool
+) -> None:
+    """Widen the audience, and narrow it only where another calendar serves the rest."""
+    if alone and row.audience != audience:
+        audience = Audience.BOTH
+    values: dict[str, object] = {"audience": audience.value}
+    reopened = row.state == "closed" and row.last_error in {OUTSIDE, PASSED_ON}
+    if reopened or not people.mailboxes.allows(row.address):
+        values |= _held(connection, row.address, people)
+    _set(connection, row, values)
+
+
+def _make(
+    connection: Connection, person_id: int, address: str, audience: Audience, people: People
+) -> None:
+    values = _held(connection, address, people)
+    connection.execute(
+        insert(calendar).values(
+            person_id=person_id, audience=audience.value, backend=people.backend, **values
+        )
+    )
+
+
+def _move(
+    connection: Connection, row: Calendar, address: str, audience: Audience, people: People
+) -> None:
+    values = _held(connection, address, people) | {"must_look_up": True, "synced_digest": None}
+    _set(connection, row, {"audience": audience.value, **values})
+    mark_calendars(connection, [row.calendar_id], reason="address changed", lane=Lane.FILL)
+    _pass_on(connection, row.address)
+
+
+def _set(connection: Connection, row: Calendar, values: Mapping[str, object]) -> None:
+    same = calendar.c.calendar_id == row.calendar_id
+    connection.execute(update(calendar).where(same).values(values))
+
+
+# -- one owner an address --------------------------------------------------------------------------
+
+
+def _held(connection: Connection, address: str, people: People) -> dict[str, object]:
+    """Return the columns of a calendar that is to have this address, owned if nobody else may."""
+    closed = {"address": address, "owner": False, "state": "closed", "last_error": OUTSIDE}
+    if not people.mailboxes.allows(address):
+        return {**closed, "must_look_up": False}
+    owner = _owner(connection, address)
+    taken = owner is not None and address not in _rightful(connection, owner.person_id, people)
+    if owner is not None and taken:
+        _set(connection, owner, {"owner": False, "state": "closed", "last_error": PASSED_ON})
+    free = owner is None or taken
+    opened = {"address": address, "owner": free, "state": "active", "last_error": None}
+    return {**opened, "must_look_up": taken}
+
+
+def _owner(connection: Connection, address: str) -> Calendar | None:
+    query = select(calendar).where(calendar.c.address == address, calendar.c.owner)
+    return connection.execute(query).one_or_none()
+
+
+def _give_up(connection: Connection, row: Calendar) -> None:
+    """Leave an address to whoever waits for it; where nobody does, what stands there stays ours."""
+    if _waiting(connection, row.address) is not None:
+        _set(connection, row, {"owner": False, "state": "closed", "last_error": PASSED_ON})
+        _pass_on(connection, row.address)
+
+
+def _waiting(connection: Connection, address: str) -> int | None:
+    return connection.execute(
+        select(calendar.c.calendar_id)
+        .where(calendar.c.address == address, ~calendar.c.owner, calendar.c.state != "closed")
+        .order_by(calendar.c.calendar_id)
+        .limit(1)
+    ).scalar()
+
+
+def _pass_on(connection: Connection, address: str) -> None:
+    """Give a freed address to whoever waits for it, and mark them."""
+    heir = _waiting(connection, address)
+    if heir is not None and _owner(connection, address) is None:
+        connection.execute(
+            update(calendar)
+            .where(calendar.c.calendar_id == heir)
+            .values(owner=True, must_look_up=True)
+        )
+        mark_calendars(connection, [heir], reason="address became free", lane=Lane.LIVE)
