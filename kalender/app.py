@@ -64,6 +64,11 @@ class App:
     config: Config
     clock: Clock
 
+    @staticmethod
+    def machine_now() -> datetime:
+        """Return this machine's clock, whatever day is rehearsed."""
+        return datetime.now(UTC)
+
     def database(self, *, connections: int = 2) -> Database:
         """Return the database; create it after a fork."""
         url = self.config.database.url.get_secret_value()

@@ -106,7 +106,7 @@ def look(
     keys |= {CourseKey(key.course, key.semester) for key in taught.named_in}
     activities = tuple(courses.activities(connection, keys))
     selected = select(taught, activities, row.audience, rules, now)
-    leaving = people.opted_out(connection, row.person_id)
+    leaving = row.taking_back or people.opted_out(connection, row.person_id)
     state = digest(
         selected,
         activities,

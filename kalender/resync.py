@@ -71,6 +71,8 @@ def resync(
         _take_in(connection, sources, told, started, found)
         _mark_other_settings(connection, settings, found, share=max_updated_share, yes=yes)
         _end(dry_run=dry_run)
+    if dry_run:
+        return found
     log.info(
         "resynced",
         persons=found.persons,

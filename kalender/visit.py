@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from kalender.desired import CalendarSettings, View
 from kalender.domain.model import Audience
-from kalender.errors import OutcomeUnknown, TransientError
+from kalender.errors import KalenderError, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemRef, Verdict
 from kalender.store import brakes, dirty, entries, people, rollouts
 from kalender.store.brakes import Safety
@@ -62,8 +62,8 @@ class Means:
 
     def allowed(self, connection: Connection, row: CalendarRow) -> bool:
         """Whether this calendar may be written to at all."""
-        return row.state != "closed" and rollouts.switched_on(
-            connection, row.calendar_id, self.rollout_mode
+        return row.state != "closed" and (
+            row.taking_back or rollouts.switched_on(connection, row.calendar_id, self.rollout_mode)
         )
 
 
@@ -126,7 +126,8 @@ class Visit:
             self.renew(connection)
             if not self.means.allowed(connection, self.row):
                 raise TransientError("the calendar left the roll-out meanwhile")
-            if people.opted_out(connection, self.row.person_id) is not self.view.leaving:
+            leaves = people.opted_out(connection, self.row.person_id)
+            if (leaves or self.row.taking_back) is not self.view.leaving:
                 raise TransientError("the person's wishes changed meanwhile")
             written = write(connection)
             entries.forget_digest(connection, self.row.calendar_id)
@@ -138,16 +139,21 @@ class Visit:
         *,
         undo: Callable[[Connection], None],
     ) -> Sequence[ItemRef | ItemError]:
-        """Send; where it was certainly not carried out, take the write-ahead back."""
+        """Send; where it was certainly not carried out, take the write-ahead back.
+
+        Of an error that no adapter raises on purpose that is not certain.
+        """
         try:
             return request()
         except OutcomeUnknown:
             raise
-        except Exception:
+        except KalenderError:
             with self.database.write() as connection:
                 self.renew(connection)
                 undo(connection)
             raise
+        except Exception as error:
+            raise OutcomeUnknown(f"an unexpected {type(error).__name__}") from error
 
     def braked(self, connection: Connection, deletes: int) -> str | None:
         """Return the brake that holds so many more deletes; a wish to leave is exempt."""

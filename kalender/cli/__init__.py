@@ -2,14 +2,13 @@
 
 import sys
 
+from kalender.cli import look, operate, serve, setup  # noqa: F401  # they register their commands
 from kalender.cli.base import app
 from kalender.errors import ConfigError, KalenderError
 
 
 def main() -> None:
     """Run a command; what is wrong is one line."""
-    from kalender.cli import operate, serve, setup  # noqa: F401, PLC0415
-
     try:
         app()
     except ConfigError as error:

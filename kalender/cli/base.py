@@ -1,20 +1,23 @@
-"""What all commands share: the options before them, and the app they make."""
+"""What all commands share: the options, the app they make, and how results are shown."""
 
 import json
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from kalender import logs
 from kalender.app import App, clock_from, refuse_another_day
 from kalender.config import load
-from kalender.errors import ConfigError
-from kalender.store import migrations
+from kalender.errors import ConfigError, KalenderError
+from kalender.store import migrations, people
 from kalender.store.database import Database
 
 app = typer.Typer(
@@ -24,7 +27,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, markup=False)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+Person = Annotated[str, typer.Argument(help="FS number, username or mail address.")]
+
+
+class NotKnown(KalenderError):
+    """Nobody is known by that name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +44,6 @@ class Options:
 
     config: Path | None
     now: datetime | None
-    verbose: bool
 
 
 @app.callback()
@@ -46,25 +56,24 @@ def options(
         str | None,
         typer.Option(help="Rehearse another day, e.g. 2025-08-18T08:00+02:00; loopback only."),
     ] = None,
-    verbose: Annotated[bool, typer.Option(help="Log more.")] = False,  # noqa: FBT002
+    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,  # noqa: FBT002
 ) -> None:
     """Keep the options for the command."""
     logs.configure(verbose=verbose, json=not os.isatty(2))
-    context.obj = Options(config=config, now=_instant(now), verbose=verbose)
+    context.obj = Options(config=config, now=instant(now, "--now"))
 
 
-def _instant(text: str | None) -> datetime | None:
+def instant(text: str | None, name: str) -> datetime | None:
+    """Read an instant with its offset; ConfigError names the option."""
     if text is None:
         return None
     try:
-        instant = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError as error:
-        message = "--now wants an instant such as 2025-08-18T08:00+02:00"
-        raise ConfigError(message) from error
-    if instant.tzinfo is None:
-        message = "--now wants an offset as well, such as 2025-08-18T08:00+02:00"
-        raise ConfigError(message)
-    return instant
+        raise ConfigError(f"{name} wants an instant such as 2025-08-18T08:00+02:00") from error
+    if moment.tzinfo is None:
+        raise ConfigError(f"{name} wants an offset as well, such as 2025-08-18T08:00+02:00")
+    return moment
 
 
 def application(context: typer.Context, *, writes: bool = True) -> App:
@@ -83,6 +92,57 @@ def opened(wired: App) -> Database:
     return database
 
 
+def person_of(database: Database, text: str) -> int:
+    """Return the person of that FS number, username or mail address."""
+    with database.read() as connection:
+        person_id = people.look_up(connection, text)
+    if person_id is None:
+        raise NotKnown("nobody is known by that: give an FS number, a username or a mail address")
+    return person_id
+
+
+# -- results ------------------------------------------------------------------------------------------
+
+
 def say_json(value: object) -> None:
     """Print one JSON value on one line."""
     typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def listing(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
+    """Print rows as JSON, as a table, or the words for none."""
+    if as_json:
+        say_json([dict(row) for row in rows])
+    elif rows:
+        console.print(table(rows))
+    else:
+        typer.echo(empty)
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> Table:
+    """Return rows as a table of their own keys; columns without any value are left out."""
+    shown = [name for name in rows[0] if any(row[name] is not None for row in rows)]
+    made = Table(*shown, title=title, box=None, pad_edge=False, title_justify="left")
+    for row in rows:
+        made.add_row(*(cell(row[name]) for name in shown))
+    return made
+
+
+def cell(value: object) -> str:
+    """Return a value as a cell's text; instants in this machine's time, to the second."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return str(value)
+
+
+def local(moment: datetime, zone: ZoneInfo) -> str:
+    """Return an instant in the institution's time."""
+    return moment.astimezone(zone).strftime("%a %d %b %H:%M")
+
+
+def lines(each: Iterable[str]) -> None:
+    """Print lines."""
+    for line in each:
+        typer.echo(line)

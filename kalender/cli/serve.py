@@ -1,27 +1,42 @@
-"""The commands that run the service: listener, worker, resync."""
+"""The commands that run the service: listener, worker, resync; and a hand on the broker."""
 
 import sys
 import threading
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from kalender import worker as workers
-from kalender.app import stop_on_signals
-from kalender.cli.base import app, application, opened, say_json
-from kalender.cli.progress import Progress
+from kalender.app import App, stop_on_signals
+from kalender.broker import by_hand
+from kalender.cli.base import (
+    Json,
+    Yes,
+    app,
+    application,
+    listing,
+    opened,
+    person_of,
+    say_json,
+)
+from kalender.cli.progress import follow
 from kalender.config import with_workers
-from kalender.app import App
+from kalender.config.sections import Broker
+from kalender.domain.model import Semester
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import ConfigError
+from kalender.resync import Found
 from kalender.resync import resync as resync_all
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from kalender.store import dirty, entries, people
+from kalender.store.database import Database
 
 
 @app.command()
 def listener(
     context: typer.Context,
-    stdin: Annotated[bool, typer.Option(help="Read one JSON object a line.")] = False,  # noqa: FBT002
+    stdin: Annotated[bool, typer.Option("--stdin", help="One JSON object a line.")] = False,  # noqa: FBT002
 ) -> None:
     """Turn notifications into marks, until stopped."""
     wired = application(context)
@@ -37,18 +52,147 @@ def listener(
 @app.command()
 def worker(
     context: typer.Context,
-    processes: Annotated[int | None, typer.Option(min=1)] = None,
-    connections: Annotated[int | None, typer.Option(min=1)] = None,
-    until_idle: Annotated[bool, typer.Option(help="End when nothing is due.")] = False,  # noqa: FBT002
+    processes: Annotated[int | None, typer.Option(min=1, help="Else as configured.")] = None,
+    connections: Annotated[int | None, typer.Option(min=1, help="Of each process.")] = None,
+    until_idle: Annotated[  # noqa: FBT002
+        bool, typer.Option("--until-idle", help="End when nothing is due.")
+    ] = False,
 ) -> None:
     """Make what is dirty right, until stopped."""
     wired = application(context)
-    wired = App(
-        with_workers(wired.config, processes=processes, connections=connections), wired.clock
-    )
+    config = with_workers(wired.config, processes=processes, connections=connections)
+    wired = App(config, wired.clock)
     opened(wired).close()
     stop = threading.Event()
     stop_on_signals(stop)
-    workers.supervise(
-        wired.crew, stop, processes=wired.config.worker.processes, until_idle=until_idle
+    workers.supervise(wired.crew, stop, processes=config.worker.processes, until_idle=until_idle)
+
+
+# -- resync ------------------------------------------------------------------------------------------
+
+
+@app.command()
+def resync(  # noqa: PLR0913, PLR0917
+    context: typer.Context,
+    person: Annotated[list[str] | None, typer.Option(help="FS number, username or mail.")] = None,
+    course: Annotated[list[str] | None, typer.Option(help="A code such as IN1000.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All sources anew.")] = False,  # noqa: FBT002
+    verify: Annotated[bool, typer.Option("--verify", help="Look into the calendars too.")] = False,  # noqa: FBT002
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,  # noqa: FBT002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,  # noqa: FBT002
+    yes: Yes = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Read sources anew and mark what changed; workers write the calendars."""
+    wired = application(context)
+    database = opened(wired)
+    if everything:
+        _all(wired, database, dry_run=dry_run, yes=yes, verify=verify, as_json=as_json)
+    elif person or course:
+        marks = _persons(database, person or [], verify=verify)
+        marks += _courses(wired, course or [], database)
+        if not dry_run:
+            with database.write() as connection:
+                dirty.mark(connection, marks)
+        _say({"marked": 0 if dry_run else len(marks), "would_mark": len(marks)}, as_json=as_json)
+    else:
+        raise ConfigError("resync wants --all, --person or --course")
+    if wait and not dry_run:
+        follow(database)
+
+
+def _all(
+    wired: App, database: Database, *, dry_run: bool, yes: bool, verify: bool, as_json: bool
+) -> None:
+    found: Found = resync_all(
+        wired.sources(database),
+        settings=wired.settings().digest,
+        max_updated_share=wired.config.safety.max_updated_share,
+        yes=yes,
+        dry_run=dry_run,
     )
+    _say({**asdict(found), "dry_run": dry_run}, as_json=as_json)
+    if found.not_marked:
+        typer.echo(
+            f"{found.not_marked} calendars were written under other settings: "
+            "kalender resync --all --yes rewrites them",
+            err=True,
+        )
+    if verify and not dry_run:
+        with database.write() as connection:
+            wished = entries.wish_verification(connection, None)
+            people.mark_calendars(connection, wished, reason="resync --verify", lane=Lane.VERIFY)
+
+
+def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark]:
+    marks = []
+    for name in names:
+        person_id = person_of(database, name)
+        with database.write() as connection:
+            number = people.fs_number(connection, person_id)
+            username = min(people.usernames(connection, person_id), default="")
+            if verify:
+                wished = entries.wish_verification(connection, person_id)
+                people.mark_calendars(connection, wished, reason="verify", lane=Lane.ASKED)
+        key = f"fs {number}" if number is not None else f"username {username}"
+        marks.append(Mark(kind=Kind.PERSON, key=key, reason="asked for", lane=Lane.ASKED))
+    return marks
+
+
+def _courses(wired: App, codes: list[str], database: Database) -> list[Mark]:
+    with database.read() as connection:
+        maintained = wired.sources(database).maintained(connection) if codes else ()
+    return [
+        Mark(kind=Kind.COURSE, key=f"{code} {each}", reason="asked for", lane=Lane.ASKED)
+        for code in codes
+        for each in sorted(maintained, key=Semester.parse)
+    ]
+
+
+def _say(found: dict[str, object], *, as_json: bool) -> None:
+    if as_json:
+        say_json(found)
+        return
+    shown = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in found.items()}
+    typer.echo("  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in shown.items()))
+
+
+# -- the broker by hand --------------------------------------------------------------------------------
+
+
+def _broker(context: typer.Context) -> Broker:
+    config = application(context, writes=False).config.broker
+    if config is None:
+        raise ConfigError("[broker] is missing: give url and queues")
+    return config
+
+
+@app.command()
+def publish(
+    context: typer.Context,
+    routing_key: str,
+    body: Annotated[str, typer.Argument(help="The message; - reads standard input.")],
+    exchange: Annotated[str, typer.Option(help="Empty: straight to the queue of that name.")] = "",
+) -> None:
+    """Send one notification, and know that it arrived."""
+    text = sys.stdin.read() if body == "-" else body
+    by_hand.publish(_broker(context), exchange, routing_key, text.encode())
+    typer.echo("the broker has it")
+
+
+@app.command()
+def tap(
+    context: typer.Context,
+    queue: Annotated[str | None, typer.Argument(help="Else the first configured.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many messages.")] = 10,
+    seconds: Annotated[float, typer.Option(help="How long to wait for another.")] = 1.0,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Look at waiting notifications; all are put back."""
+    broker = _broker(context)
+    wait = timedelta(seconds=seconds).total_seconds()
+    found = [
+        {"routing_key": each.routing_key, "body": each.body.decode(errors="replace")}
+        for each in by_hand.tap(broker, queue or broker.queues[0], limit=limit, seconds=wait)
+    ]
+    listing(found, as_json=as_json, empty="nothing waits there")

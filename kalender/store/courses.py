@@ -21,6 +21,7 @@ from kalender.domain.mirror import (
 from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent, UnitKey
 from kalender.domain.timetable import Activity, sole_groups
 from kalender.domain.work import Lane
+from kalender.store.database import now
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.tables import (
     course_run,
@@ -116,12 +117,13 @@ def save(
 
     People whom only TP knows become persons here.
     """
-    flipped = is_published(connection, answer.key) is not (answer.published is not False)
-    _save_run(connection, answer, change, flipped=flipped)
+    before = is_published(connection, answer.key)
+    published = _published(answer, before)
+    _save_run(connection, answer, change, published=published, flipped=before is not published)
     _save_events(connection, change)
     _save_activities(connection, change)
     everybody, placed = change.everybody, change.concerned
-    if flipped:
+    if before is not published:
         everybody |= {each.key for each in activities(connection, [answer.key])}
     rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in everybody]
     rows_ += [(key, False, None) for key in placed - everybody]
@@ -130,11 +132,23 @@ def save(
     return bool(rows_)
 
 
+def _published(answer: CourseAnswer, before: bool | None) -> bool:  # noqa: FBT001
+    """What is not told stays as it was; of a course never asked for it is no reason to doubt."""
+    if answer.published is None:
+        return before is not False
+    return answer.published
+
+
 def _save_run(
-    connection: Connection, answer: CourseAnswer, change: MirrorChange, *, flipped: bool
+    connection: Connection,
+    answer: CourseAnswer,
+    change: MirrorChange,
+    *,
+    published: bool,
+    flipped: bool,
 ) -> None:
     values = {
-        "published": answer.published is not False,
+        "published": published,
         "asked_at": db_now(),
         "bad_events": len(answer.bad),
         "bad_reason": answer.bad[0].reason if answer.bad else None,
@@ -155,7 +169,8 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
         for part in _in_parts(stale):
             connection.execute(delete(table).where(_columns(table, EVENT).in_(part)))
     if change.rows:
-        connection.execute(insert(teaching_event), [_event_values(row) for row in change.rows])
+        at = now(connection)
+        connection.execute(insert(teaching_event), [_event_values(row, at) for row in change.rows])
     named = [
         {**_event_key(row.key), "username": name}
         for row in change.rows
@@ -171,7 +186,7 @@ def _event_key(key: EventKey) -> dict[str, object]:
     return {**key.activity._asdict(), "event_id": key.event_id}
 
 
-def _event_values(row: Row) -> dict[str, object]:
+def _event_values(row: Row, at: datetime) -> dict[str, object]:
     event = row.event
     return {
         **_event_key(row.key),
@@ -180,7 +195,7 @@ def _event_values(row: Row) -> dict[str, object]:
         "status": event.status.value,
         "plenary": event.plenary,
         "doubt": event.doubt,
-        "missing_since": db_now() if event.missing else None,
+        "missing_since": at if event.missing else None,
         "digest": row.digest,
         "told": to_json(event),
     }

@@ -318,6 +318,21 @@ def waits(connection: Connection, *, within: timedelta) -> bool:
     )
 
 
+def parked(connection: Connection) -> int:
+    """How much work is parked."""
+    query = select(func.count()).where(dirty.c.parked_at.is_not(None))
+    return connection.execute(query).scalar_one()
+
+
+def unpark(connection: Connection) -> int:
+    """Mark all parked work again; return how much."""
+    rows = connection.execute(
+        select(dirty.c.kind, dirty.c.key).where(dirty.c.parked_at.is_not(None))
+    )
+    again = [Mark(kind=Kind(r.kind), key=r.key, reason="retry", lane=Lane.ASKED) for r in rows]
+    return mark(connection, again)
+
+
 def depth(connection: Connection) -> dict[tuple[Kind, Lane], int]:
     """How much work waits or is being done, by kind and lane; parked work apart."""
     rows = connection.execute(

@@ -40,6 +40,7 @@ class CalendarRow:
     state: str
     must_look_up: bool
     must_verify: bool
+    taking_back: bool
     quiet_for: float
     synced_digest: str | None
     changes_at: datetime | None
@@ -63,6 +64,7 @@ def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
         state=row.state,
         must_look_up=row.must_look_up,
         must_verify=row.must_verify,
+        taking_back=row.taking_back,
         quiet_for=max(quiet, 0.0),
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
@@ -272,7 +274,8 @@ def take_over(connection: Connection, calendar_id: int, keys: Collection[str]) -
 
 
 def adopt(connection: Connection, calendar_id: int, item: FoundItem) -> None:
-    """Record an item that carries our key and of which no record is left."""
+    """Record an item that carries our key and of which no standing record is left."""
+    remove(connection, [item.sync_key])  # it may have been given up, and come late
     event_id = item.sync_key.rpartition("#")[0]
     known = connection.execute(
         select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
@@ -311,6 +314,20 @@ def keep_quiet(connection: Connection, calendar_id: int, seconds: float) -> None
     )
 
 
+def wish_verification(connection: Connection, person_id: int | None) -> list[int]:
+    """Wish a look into a person's calendars (None: into all that were written); return them."""
+    mine = (
+        calendar.c.synced_at.is_not(None)
+        if person_id is None
+        else (calendar.c.person_id == person_id)
+    )
+    return list(
+        connection.execute(
+            update(calendar).where(mine).values(must_verify=True).returning(calendar.c.calendar_id)
+        ).scalars()
+    )
+
+
 def synced(
     connection: Connection,
     calendar_id: int,
@@ -327,6 +344,7 @@ def synced(
         "synced_at": db_now(),
         "changes_at": changes_at,
         "must_look_up": False,
+        "taking_back": False,
         "quiet_until": None,
         "state": case((calendar.c.state == "closed", "closed"), else_="active"),
         "last_error": None,

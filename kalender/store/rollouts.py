@@ -1,11 +1,11 @@
 """Who is switched on: outside the roll-out not one request goes to Exchange."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, insert, select, update
 
-from kalender.store.tables import calendar, identity, registration, rollout, teaching_staff
+from kalender.store.tables import calendar, db_now, identity, registration, rollout, teaching_staff
 
 KINDS = ("person", "course", "share", "audience")
 
@@ -53,3 +53,34 @@ def listed(connection: Connection) -> Sequence[tuple[str, str]]:
         select(rollout.c.kind, rollout.c.value).order_by(rollout.c.kind, rollout.c.value)
     )
     return [(kind, value) for kind, value in rows]
+
+
+def inside(connection: Connection, mode: str) -> set[int]:
+    """Return all calendars inside the roll-out."""
+    every = connection.execute(select(calendar.c.calendar_id)).scalars().all()
+    return {each for each in every if switched_on(connection, each, mode)}
+
+
+def add(connection: Connection, kind: str, values: Sequence[str]) -> None:
+    """Put values on the list."""
+    known = set(listed(connection))
+    new = [{"kind": kind, "value": value} for value in values if (kind, value) not in known]
+    if new:
+        connection.execute(insert(rollout).values(added_at=db_now()), new)
+
+
+def remove(connection: Connection, kind: str, values: Sequence[str]) -> None:
+    """Take values off the list."""
+    connection.execute(
+        delete(rollout).where(rollout.c.kind == kind, rollout.c.value.in_(list(values)))
+    )
+
+
+def leave(connection: Connection, calendars: Collection[int], *, take_back: bool) -> None:
+    """Forget what these calendars were; to be taken back they stay open until that is done."""
+    for each in sorted(calendars):
+        connection.execute(
+            update(calendar)
+            .where(calendar.c.calendar_id == each)
+            .values(synced_digest=None, synced_settings=None, taking_back=take_back)
+        )

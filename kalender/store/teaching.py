@@ -46,11 +46,22 @@ class Taught:
 
 
 def of_facts(facts: PersonFacts) -> Taught:
-    """Return an answer's facts in the mirror's order."""
+    """Return an answer's facts in the mirror's order; what is told twice counts once."""
+    return _taught(facts.registrations, facts.placements, facts.roles)
+
+
+def _taught(
+    registrations: Iterable[Registration],
+    placements: Iterable[ActivityKey],
+    roles: Iterable[TeachingRole],
+) -> Taught:
+    """Sort here and not in SQL, where the order depends on the database's language."""
+    units = {each.unit: each for each in registrations}
+    numbers = {each.number: each for each in roles}
     return Taught(
-        registrations=tuple(sorted(facts.registrations, key=lambda r: r.unit)),
-        placements=frozenset(facts.placements),
-        roles=tuple(sorted(facts.roles, key=lambda r: r.number)),
+        registrations=tuple(units[unit] for unit in sorted(units)),
+        placements=frozenset(placements),
+        roles=tuple(numbers[number] for number in sorted(numbers)),
     )
 
 
@@ -58,20 +69,14 @@ def read(connection: Connection, person_id: int, semesters: Collection[str]) -> 
     """Return what the mirror holds of a person in these semesters."""
     wanted = sorted(semesters)
 
-    def rows(table: Table, *order: str) -> Iterable[Any]:
-        return connection.execute(
-            select(table)
-            .where(table.c.person_id == person_id, table.c.semester.in_(wanted))
-            .order_by(*(table.c[name] for name in order))
-        )
+    def rows(table: Table) -> Iterable[Any]:
+        mine = and_(table.c.person_id == person_id, table.c.semester.in_(wanted))
+        return connection.execute(select(table).where(mine))
 
-    return Taught(
-        registrations=tuple(
-            Registration(unit=unit_of(row), offer_status=row.offer_status)
-            for row in rows(registration, *UNIT)
-        ),
-        placements=frozenset(ActivityKey(*unit_of(row), row.actid) for row in rows(placement)),
-        roles=tuple(role_of(row) for row in rows(teaching_role, "number")),
+    return _taught(
+        (Registration(unit=unit_of(r), offer_status=r.offer_status) for r in rows(registration)),
+        (ActivityKey(*unit_of(row), row.actid) for row in rows(placement)),
+        (role_of(row) for row in rows(teaching_role)),
     )
 
 

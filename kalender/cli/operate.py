@@ -1,0 +1,128 @@
+"""The commands that change the state: retry, rollout."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.cli.base import (
+    Json,
+    Yes,
+    app,
+    application,
+    listing,
+    opened,
+    person_of,
+)
+from kalender.domain.work import Lane
+from kalender.errors import ConfigError
+from kalender.store import dirty, people, rollouts
+from kalender.store.database import Database
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    person: Annotated[
+        list[str] | None, typer.Argument(help="Whose; FS number, username, mail.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that is parked.")] = False,  # noqa: FBT002
+) -> None:
+    """Try parked or waiting work again now."""
+    if not person and not everything:
+        raise ConfigError("retry wants persons, or --all")
+    database = opened(application(context))
+    keys = [person_of(database, each) for each in person or []]
+    with database.write() as connection:
+        if everything:
+            count = dirty.unpark(connection)
+        else:
+            calendars = people.calendars_of(connection, keys)
+            count = people.mark_calendars(connection, calendars, reason="retry", lane=Lane.ASKED)
+    typer.echo(f"{count} marked")
+
+
+rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
+app.add_typer(rollout, name="rollout")
+KindOf = Annotated[str, typer.Argument(help="person, course, share or audience")]
+
+
+@rollout.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+    """List who is switched on."""
+    wired = application(context, writes=False)
+    database = opened(wired)
+    with database.read() as connection:
+        rows = [{"kind": kind, "value": value} for kind, value in rollouts.listed(connection)]
+    mode = wired.config.rollout.mode
+    listing(rows, as_json=as_json, empty=f"the list is empty; [rollout] mode is {mode}")
+
+
+@rollout.command()
+def add(context: typer.Context, kind: KindOf, value: list[str]) -> None:
+    """Switch on persons, everybody on courses, a share (0 to 1) or an audience."""
+    wired = application(context)
+    database = opened(wired)
+    values = _checked(database, kind, value)
+    with database.write() as connection:
+        before = _inside(connection, wired.config.rollout.mode)
+        rollouts.add(connection, kind, values)
+        joined = _inside(connection, wired.config.rollout.mode) - before
+        people.mark_calendars(connection, joined, reason="joined the roll-out", lane=Lane.FILL)
+    typer.echo(f"{len(joined)} calendars switched on")
+
+
+@rollout.command()
+def remove(
+    context: typer.Context,
+    kind: KindOf,
+    value: list[str],
+    take_back: Annotated[bool, typer.Option("--take-back", help="Remove what we wrote.")] = False,  # noqa: FBT002
+    leave: Annotated[bool, typer.Option("--leave", help="Leave what we wrote.")] = False,  # noqa: FBT002
+    yes: Yes = False,  # noqa: FBT002
+) -> None:
+    """Switch off; what we wrote is taken back, or left as it is."""
+    if take_back == leave:
+        raise ConfigError("leaving the roll-out wants --take-back or --leave")
+    wired = application(context)
+    database = opened(wired)
+    values = _checked(database, kind, value)
+    mode = wired.config.rollout.mode
+    with database.write() as connection:
+        before = _inside(connection, mode)
+        rollouts.remove(connection, kind, values)
+        left = before - _inside(connection, mode)
+        if not yes:
+            typer.confirm(f"{len(left)} calendars are switched off. Go on?", abort=True)
+        rollouts.leave(connection, left, take_back=take_back)
+        people.mark_calendars(connection, left, reason="left the roll-out", lane=Lane.ASKED)
+    typer.echo(f"{len(left)} calendars switched off{'; taking back' if take_back else ''}")
+
+
+def _checked(database: Database, kind: str, values: Collection[str]) -> list[str]:
+    match kind:
+        case "person":
+            return [str(person_of(database, value)) for value in values]
+        case "share":
+            return [str(_share(value)) for value in values]
+        case "audience" if set(values) <= {"student", "teacher"}:
+            return list(values)
+        case "course":
+            return list(values)
+        case _:
+            raise ConfigError("rollout wants person, course, share or audience (student, teacher)")
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ConfigError("a share is a number from 0 to 1")
+    return share
+
+
+def _inside(connection: Connection, mode: str) -> set[int]:
+    return rollouts.inside(connection, mode)

@@ -1,0 +1,62 @@
+"""How far the marked work is: a bar on a terminal, plain lines otherwise."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from time import monotonic
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from kalender.store import dirty
+from kalender.store.database import Database
+
+LOOK_EVERY = 0.5
+SAY_EVERY = 5.0
+
+
+def follow(database: Database) -> int:
+    """Follow the work until none is left but what is parked; return how much that is."""
+    if sys.stderr.isatty():
+        _bar(database)
+    else:
+        _plain(database)
+    with database.read() as connection:
+        parked = dirty.parked(connection)
+    typer.echo(f"done; {parked} parked" if parked else "done", err=True)
+    return parked
+
+
+def _left(database: Database) -> Iterator[int]:
+    """How much is left, again and again until nothing is."""
+    pause = threading.Event()
+    while True:
+        with database.read() as connection:
+            left = sum(dirty.depth(connection).values())
+        yield left
+        if not left:
+            return
+        pause.wait(LOOK_EVERY)
+
+
+def _bar(database: Database) -> None:
+    columns = (TextColumn("working"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, transient=True) as progress:
+        task = progress.add_task("work", total=None)
+        most = 0
+        for left in _left(database):
+            most = max(most, left)
+            progress.update(task, total=most, completed=most - left)
+
+
+def _plain(database: Database) -> None:
+    said, first = float("-inf"), None
+    for left in _left(database):
+        now = monotonic()
+        first = first or (now, left)
+        if now - said >= SAY_EVERY:
+            said = now
+            done, seconds = first[1] - left, now - first[0]
+            rate = done / seconds if seconds and done > 0 else 0.0
+            rest = f", about {left / rate:.0f} s to go" if rate else ""
+            typer.echo(f"{left} left{rest}", err=True)

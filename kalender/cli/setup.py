@@ -1,0 +1,186 @@
+"""The commands that set up and rehearse: db, check, sandbox, demo."""
+
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import typer
+
+from kalender.app import App
+from kalender.broker import by_hand
+from kalender.cli.base import Json, app, application, say_json, table
+from kalender.cli.base import console as console_
+from kalender.domain.model import Semester
+from kalender.errors import ConfigError, KalenderError
+from kalender.store import migrations
+from kalender.store.database import Database
+
+db = typer.Typer(help="The tables.", no_args_is_help=True)
+app.add_typer(db, name="db")
+
+
+@db.command()
+def upgrade(context: typer.Context) -> None:
+    """Bring the tables to this release."""
+    database = application(context, writes=False).database()
+    before = migrations.current(database)
+    migrations.upgrade(database)
+    after = migrations.current(database)
+    typer.echo(f"already at {after}" if before == after else f"{before or 'empty'} -> {after}")
+
+
+@db.command()
+def current(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+    """Say which revision the tables have, and what to do."""
+    found, newest = (
+        migrations.current(application(context, writes=False).database()),
+        migrations.newest(),
+    )
+    remedy = "nothing to do" if found == newest else "run kalender db upgrade"
+    if as_json:
+        say_json({"current": found, "newest": newest, "remedy": remedy})
+    else:
+        typer.echo(f"at {found or 'no tables'}, newest {newest}: {remedy}")
+
+
+# -- check -------------------------------------------------------------------------------------------
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    mailbox: Annotated[
+        str | None, typer.Option(help="Look into this mailbox, for our own entries only.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Try the settings and each connection; one line each, with the remedy."""
+    wired = application(context, writes=False)
+    rows = [_tried("settings", lambda: "read")]
+    rows += [_tried(name, trial) for name, trial in _trials(wired, mailbox)]
+    if as_json:
+        say_json(rows)
+    else:
+        console_.print(table(rows))
+    if not all(row["ok"] for row in rows):
+        raise typer.Exit(1)
+
+
+def _tried(what: str, trial: Callable[[], str]) -> dict[str, object]:
+    started = monotonic()
+    try:
+        said, ok = trial(), True
+    except KalenderError as error:
+        said, ok = str(error), False
+    milliseconds = round((monotonic() - started) * 1000)
+    return {"what": what, "ok": ok, "ms": milliseconds, "said": said}
+
+
+def _trials(wired: App, mailbox: str | None) -> list[tuple[str, Callable[[], str]]]:
+    semester = Semester.of(wired.clock().date())
+    trials: list[tuple[str, Callable[[], str]]] = [
+        ("database", lambda: _database(wired)),
+        ("broker", lambda: _broker(wired)),
+        ("fs", lambda: f"{len(next(iter(wired.fs().accounts()), ()))} persons on the first page"),
+        ("tp", lambda: f"{len(wired.tp().courses(semester))} courses in {semester.code}"),
+    ]
+    return trials + [
+        (f"exchange.{name}", partial(_exchange, wired, name, mailbox))
+        for name in wired.config.exchange.backends
+    ]
+
+
+def _database(wired: App) -> str:
+    database: Database = wired.database()
+    migrations.require_current(database)
+    behind = abs((database.now() - wired.machine_now()).total_seconds())
+    if behind > 5:  # noqa: PLR2004
+        raise ConfigError(f"its clock and ours are {behind:.0f} s apart: synchronise them")
+    return f"at {migrations.current(database)}, clocks {behind:.1f} s apart"
+
+
+def _broker(wired: App) -> str:
+    if wired.config.broker is None:
+        return "not configured: only kalender listener --stdin can be used"
+    waiting = by_hand.waiting(wired.config.broker)
+    missing = [queue for queue, count in waiting.items() if count is None]
+    if missing:
+        raise ConfigError(f"no queue {', '.join(missing)}: have it made, or correct broker.queues")
+    return ", ".join(f"{queue}: {count} waiting" for queue, count in waiting.items())
+
+
+def _exchange(wired: App, name: str, mailbox: str | None) -> str:
+    if mailbox is None:
+        return "not tried: give --mailbox ADDRESS"
+    return f"{len(wired.exchange(name).find(mailbox, None))} entries of ours there"
+
+
+# -- rehearsals --------------------------------------------------------------------------------------
+
+
+@app.command()
+def sandbox(
+    university: Annotated[Path | None, typer.Option(help="A directory in the wire forms.")] = None,
+    generate: Annotated[
+        int | None, typer.Option(min=1, help="Make one of so many students.")
+    ] = None,
+    port_base: Annotated[int, typer.Option(help="FS; TP and Exchange follow. 0: any.")] = 8100,
+) -> None:
+    """Serve a university on loopback: FS, TP and Exchange to rehearse on."""
+    try:
+        from kalender.sandbox import generate as generator  # noqa: PLC0415
+        from kalender.sandbox import server  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("the sandbox needs kalender[sandbox] installed") from error
+    with tempfile.TemporaryDirectory() as made:
+        if generate is not None:
+            university = Path(made) / "university"
+            generator.generate(university, students=generate)
+        if university is None or not (university / "university.json").is_file():
+            raise ConfigError("give --university DIR (with its university.json) or --generate N")
+
+        def ready(ends: server.Endpoints) -> None:
+            typer.echo(_SETTINGS.format(fs=ends.fs, tp=ends.tp, exchange=ends.exchange))
+
+        server.serve(university, port_base=port_base, ready=ready)
+
+
+_SETTINGS = """\
+# settings for this sandbox; save as config.toml
+[institution]
+number = 185
+name = "Sandbox"
+mail_domains = ["uni.example", "uio.example"]
+
+[fs]
+base_url = "{fs}"
+api_key = "sandbox"
+
+[tp]
+base_url = "{tp}"
+api_key = "sandbox"
+
+[exchange.main]
+endpoint = "{exchange}"
+username = "kalender"
+password = "kalender"
+
+[rollout]
+mode = "all"
+"""
+
+
+@app.command()
+def demo(
+    people: Annotated[int, typer.Option(min=20, help="So many students.")] = 200,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Show the main job on a made-up university; changes nothing outside."""
+    try:
+        from kalender.demo import run  # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError("the demonstration needs kalender[sandbox] installed") from error
+    raise typer.Exit(run(people=people, as_json=as_json))
