@@ -1,5 +1,6 @@
-"""`python -m kalender` is `kalender`."""
+"""`python -m kalender`: the same as the command `kalender`."""
 
 from kalender.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

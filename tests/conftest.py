@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
 
 from kalender.store import migrations
 from kalender.store.database import Database
@@ -27,15 +28,13 @@ structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.
 
 @pytest.fixture(scope="session")
 def running() -> Iterator[dict[str, str]]:
-    """The servers' variables: those of `python -m tests.servers`, or started here."""
-    names = (servers.AMQP, servers.AMQPS, servers.CA_FILE, servers.DATABASE)
-    given = {name: os.environ[name] for name in names if name in os.environ}
+    """The servers' variables: those of `python -m tests.servers`, or started here; never skipped."""
     with ExitStack() as stack:
-        if servers.DATABASE not in given:
-            given[servers.DATABASE] = stack.enter_context(servers.postgresql())
-        if servers.AMQP not in given:
-            given |= stack.enter_context(servers.rabbitmq())
-        yield given
+        try:
+            found = stack.enter_context(servers.servers())
+        except servers.NoServerError as error:
+            pytest.fail(str(error), pytrace=False)
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +60,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(running: dict[str, str]) -> Iterator[str]:
     """An empty PostgreSQL database."""
-    with _database(running[servers.DATABASE], "template0") as url:
+    with _database(running[servers.DATABASE]) as url:
         yield url
 
 
@@ -74,7 +73,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def migrated_template(running: dict[str, str]) -> Iterator[str]:
     """The name of a migrated PostgreSQL database, to be cloned."""
-    with _database(running[servers.DATABASE], "template0") as url:
+    with _database(running[servers.DATABASE]) as url:
         _migrate(url)
         yield str(make_url(url).database)
 
@@ -127,21 +126,18 @@ def _migrate(url: str) -> None:
     database.close()
 
 
-class _database:  # noqa: N801
+@contextmanager
+def _database(server: str, template: str = "template0") -> Iterator[str]:
     """A PostgreSQL database made from a template, and dropped."""
+    name = f"k{uuid4().hex}"
+    _run(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _run(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
-    def __init__(self, server: str, template: str) -> None:
-        self.server, self.template, self.name = make_url(server), template, f"k{uuid4().hex}"
 
-    def _run(self, statement: str) -> None:
-        engine = create_engine(self.server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
-
-    def __enter__(self) -> str:
-        self._run(f'CREATE DATABASE "{self.name}" TEMPLATE "{self.template}"')
-        return self.server.set(database=self.name).render_as_string(hide_password=False)
-
-    def __exit__(self, *_: object) -> None:
-        self._run(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
+def _run(server: str, statement: str) -> None:
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(statement))

@@ -4,10 +4,12 @@
 
 starts what is not given, exports KALENDER_TEST_AMQP_URL, KALENDER_TEST_AMQPS_URL,
 KALENDER_TEST_CA_FILE and KALENDER_TEST_DATABASE_URL, runs the command and ends by process id
-whatever it started. Nothing collides with servers that run already.
+whatever it started. Ports, names and directories are its own: several may run at once. They are
+in memory and forget; `--durable` before the `--` puts them on disk and lets them sync, to measure.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -15,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -29,34 +31,78 @@ from cryptography.x509.oid import NameOID
 AMQP, AMQPS = "KALENDER_TEST_AMQP_URL", "KALENDER_TEST_AMQPS_URL"
 CA_FILE, DATABASE = "KALENDER_TEST_CA_FILE", "KALENDER_TEST_DATABASE_URL"
 TLS_NAME = "mq.test.example"
-PATIENCE = 90.0
+PATIENCE = 90.0  # seconds
+ROOM = 1 << 30  # bytes of memory for a server's files
+
+
+class NoServerError(Exception):
+    """A server for the tests is not there, or did not start."""
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a port nobody listens on, and no outgoing connection is given before we listen."""
+    ports = range(15000, 32000)  # below Linux' ip_local_port_range
+    for port in random.sample(ports, 100):
+        with socket.socket() as probe:
+            if not probe.connect_ex(("127.0.0.1", port)):
+                continue
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise NoServerError("there is no free port")
+
+
+def _answers(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        probe.settimeout(1)
+        return not probe.connect_ex(("127.0.0.1", port))
 
 
-def wait_until(ready: Callable[[], bool], what: str) -> None:
-    """Wait, or fail in words."""
-    pause = threading.Event()
-    for _ in range(int(PATIENCE / 0.1)):
-        if ready():
-            return
-        pause.wait(0.1)
-    raise RuntimeError(f"{what} did not start; use make test, which installs it")
+@contextmanager
+def _directory(name: str, *, durable: bool) -> Iterator[Path]:
+    """A server's temporary directory, removed with all the server put there."""
+    memory = Path("/dev/shm")  # noqa: S108
+    roomy = not durable and memory.is_dir() and shutil.disk_usage(memory).free > ROOM
+    path = Path(tempfile.mkdtemp(prefix=f"kalender-{name}-", dir=memory if roomy else None))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
-def _owner(name: str) -> list[str]:
-    """How to run as a server's own user: PostgreSQL refuses root."""
-    return ["runuser", "-u", name, "--"] if os.geteuid() == 0 else []
+def _as(user: str, dies_by: signal.Signals | None = None) -> list[str]:
+    """How to run as a server's own user (PostgreSQL refuses root), and not to outlive us."""
+    how = [f"--reuid={user}", f"--regid={user}", "--init-groups"] if os.geteuid() == 0 else []
+    return ["setpriv", *how, *(["--pdeathsig", dies_by.name[3:]] if dies_by else []), "--"]
 
 
-def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(number)
+@contextmanager
+def _process(
+    command: Sequence[object],
+    ready: Callable[[], bool],
+    *,
+    log: Path,
+    end: signal.Signals,
+    environment: dict[str, str] | None = None,
+) -> Iterator[None]:
+    """Run a server from when it is ready, until it is no longer wanted."""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            env={**os.environ, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,  # an interrupt on the terminal is not theirs
+            cwd="/",
+        )
+    try:
+        _wait(process, ready, log)
+        yield
+    finally:
+        process.send_signal(end)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:
@@ -64,68 +110,104 @@ def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
             process.wait()
 
 
+def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path) -> None:
+    pause = threading.Event()
+    for _ in range(int(PATIENCE / 0.05)):
+        if process.poll() is not None:
+            break
+        if ready():
+            return
+        pause.wait(0.05)
+    said = log.read_text(errors="replace")[-2000:]
+    raise NoServerError(f"{log.stem} did not start; it said:\n{said}")
+
+
 # -- PostgreSQL -----------------------------------------------------------------------------------
 
-QUICK = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+OURS = ("max_connections=200", "timezone=UTC")
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """Run a PostgreSQL of our own; yield its URL, ending in a database of that name."""
+def postgresql(*, durable: bool = False) -> Iterator[dict[str, str]]:
+    """Run a PostgreSQL of our own; yield the variable that names it."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
     if not found:
-        raise RuntimeError("there is no PostgreSQL: use make test, which installs it")
-    directory = Path(tempfile.mkdtemp(prefix="kalender-pg-"))
-    port = free_port()
-    try:
+        raise NoServerError("there is no PostgreSQL: use make test, which installs it")
+    with _directory("postgresql", durable=durable) as directory:
         if os.geteuid() == 0:
             shutil.chown(directory, "postgres")
-        data, user = directory / "data", _owner("postgres")
-        make = [found[-1] / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
-        subprocess.run(
-            [*user, *map(str, make), "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd="/"
-        )
+        data, port = directory / "data", free_port()
+        _initialise(found[-1], data)
         options = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={data}"]
-        given = [word for option in (*options, *QUICK) for word in ("-c", option)]
-        with (directory / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*user, str(found[-1] / "postgres"), "-D", str(data), *given],
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-            )
-        try:
-            ready = [str(found[-1] / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
-            wait_until(lambda: not subprocess.run(ready, check=False).returncode, "PostgreSQL")
-            yield f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"
-        finally:
-            os.killpg(process.pid, signal.SIGINT)
-            _end(process, signal.SIGINT)
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+        options += [*OURS, *(() if durable else FORGETFUL)]
+        given = [word for option in options for word in ("-c", option)]
+        ready = [str(found[-1] / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)]
+        with _process(
+            [*_as("postgres", signal.SIGINT), found[-1] / "postgres", "-D", data, *given],
+            lambda: not subprocess.run(ready, check=False).returncode,
+            log=directory / "postgresql.log",
+            end=signal.SIGINT,
+        ):
+            yield {DATABASE: f"postgresql+psycopg://postgres@127.0.0.1:{port}/postgres"}
+
+
+def _initialise(programs: Path, data: Path) -> None:
+    options = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"]
+    command = [*_as("postgres"), str(programs / "initdb"), "-D", str(data), *options]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
 
 
 # -- RabbitMQ -------------------------------------------------------------------------------------
 
 
 @contextmanager
-def rabbitmq() -> Iterator[dict[str, str]]:
+def rabbitmq(*, durable: bool = False) -> Iterator[dict[str, str]]:
     """Run a RabbitMQ of our own, plain and with TLS; yield the variables that name it."""
-    program = shutil.which("rabbitmq-server") or "/usr/sbin/rabbitmq-server"
-    if not Path(program).exists():
-        raise RuntimeError("there is no RabbitMQ: use make test, which installs it")
-    directory = Path(tempfile.mkdtemp(prefix="kalender-mq-"))
-    plain, tls, distribution, epmd = (free_port() for _ in range(4))
-    ca_file = make_certificates(directory)
-    (directory / "rabbitmq.conf").write_text(_RABBITMQ.format(plain=plain, tls=tls, at=directory))
-    (directory / "enabled_plugins").write_text("[].\n")
-    directory.chmod(0o755)
-    environment = {
-        **os.environ,
+    program = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's wrapper writes to /var
+    if not program.exists():
+        raise NoServerError("there is no RabbitMQ: use make test, which installs it")
+    with _directory("rabbitmq", durable=durable) as directory:
+        plain, tls, distribution, epmd = (free_port() for _ in range(4))
+        make_certificates(directory)
+        (directory / "rabbitmq.conf").write_text(
+            _RABBITMQ.format(plain=plain, tls=tls, at=directory)
+        )
+        (directory / "enabled_plugins").write_text("[].\n")
+        environment = _rabbitmq_environment(directory, plain, distribution, epmd)
+        if os.geteuid() == 0:
+            for path in (directory, *directory.iterdir()):
+                shutil.chown(path, "rabbitmq")
+        prefix = _as("rabbitmq", signal.SIGKILL)  # nothing in it outlives the tests
+        with (
+            _process(
+                [*prefix, "epmd", "-address", "127.0.0.1", "-port", epmd],
+                lambda: _answers(epmd),
+                log=directory / "epmd.log",
+                end=signal.SIGKILL,
+            ),
+            _process(
+                [*prefix, program],
+                lambda: _answers(plain) and _answers(tls),
+                log=directory / "rabbitmq.log",
+                end=signal.SIGKILL,
+                environment=environment,
+            ),
+        ):
+            yield {
+                AMQP: f"amqp://guest:guest@127.0.0.1:{plain}/%2F",
+                AMQPS: f"amqps://guest:guest@127.0.0.1:{tls}/%2F",
+                CA_FILE: str(directory / "ca.pem"),
+            }
+
+
+def _rabbitmq_environment(
+    directory: Path, port: int, distribution: int, epmd: int
+) -> dict[str, str]:
+    return {
         "HOME": str(directory),
         "RABBITMQ_HOME": str(directory),
-        "RABBITMQ_NODENAME": f"kalender{plain}@localhost",
+        "RABBITMQ_NODENAME": f"kalender{port}@localhost",
         "RABBITMQ_MNESIA_BASE": str(directory / "mnesia"),
         "RABBITMQ_LOG_BASE": str(directory / "log"),
         "RABBITMQ_CONFIG_FILE": str(directory / "rabbitmq.conf"),
@@ -134,57 +216,11 @@ def rabbitmq() -> Iterator[dict[str, str]]:
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_PID_FILE": str(directory / "pid"),
         "RABBITMQ_GENERATED_CONFIG_DIR": str(directory / "config"),
+        "RUNNING_UNDER_SYSTEMD": "true",  # the script becomes the server: one process to end
         "ERL_EPMD_PORT": str(epmd),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "ERL_CRASH_DUMP_SECONDS": "0",
     }
-    if os.geteuid() == 0:
-        for path in (directory, *directory.iterdir()):
-            shutil.chown(path, "rabbitmq")
-    with (directory / "out").open("wb") as out:
-        process = subprocess.Popen(
-            [*_owner("rabbitmq"), _bare(program)],
-            env=environment,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-            cwd="/",
-        )
-    try:
-        wait_until(lambda: _answers(plain) and _answers(tls), "RabbitMQ")
-        yield {
-            AMQP: f"amqp://guest:guest@127.0.0.1:{plain}/%2F",
-            AMQPS: f"amqps://guest:guest@127.0.0.1:{tls}/%2F",
-            CA_FILE: str(ca_file),
-        }
-    finally:
-        _end(process, signal.SIGTERM)
-        _kill_epmd(epmd)
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-def _bare(program: str) -> str:
-    """Debian wraps the server in a script that insists on root and its own user."""
-    bare = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-    return str(bare) if bare.exists() else program
-
-
-def _kill_epmd(port: int) -> None:
-    """The port mapper that came with our node listens on a port of its own."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                environment = (entry / "environ").read_bytes()
-                name = (entry / "comm").read_text().strip()
-            except OSError:
-                continue
-            if name == "epmd" and f"ERL_EPMD_PORT={port}\0".encode() in environment:
-                os.kill(int(entry.name), signal.SIGTERM)
-
-
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(1)
-        return not probe.connect_ex(("127.0.0.1", port))
 
 
 _RABBITMQ = """\
@@ -264,26 +300,32 @@ def _certificate(
 
 
 @contextmanager
-def servers() -> Iterator[dict[str, str]]:
+def servers(*, durable: bool = False) -> Iterator[dict[str, str]]:
     """Start what the environment does not name; yield all variables."""
+    names = (AMQP, AMQPS, CA_FILE, DATABASE)
+    found = {name: os.environ[name] for name in names if os.environ.get(name)}
     with ExitStack() as stack:
-        found: dict[str, str] = {}
-        if DATABASE not in os.environ:
-            found[DATABASE] = stack.enter_context(postgresql())
-        if AMQP not in os.environ:
-            found |= stack.enter_context(rabbitmq())
+        if DATABASE not in found:
+            found |= stack.enter_context(postgresql(durable=durable))
+        if AMQP not in found:
+            found |= stack.enter_context(rabbitmq(durable=durable))
         yield found
 
 
 def main() -> int:
-    """Run a command with the servers up."""
-    command = sys.argv[sys.argv.index("--") + 1 :]
-    with servers() as found:
+    """Run a command with the servers up; its exit code is ours."""
+    split = sys.argv.index("--")
+    command = sys.argv[split + 1 :]
+    with servers(durable="--durable" in sys.argv[:split]) as found:
         process = subprocess.Popen(command, env={**os.environ, **found})
-        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: process.terminate())
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command has it from the terminal too
         return process.wait()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except NoServerError as error:
+        sys.exit(f"tests.servers: {error}")
