@@ -1,19 +1,22 @@
 # make demo | test | lint | bench: each does all of its own set-up, on a machine with nothing but
-# Python 3.11, make and git.
+# Python 3.11, make and git. A second run finds it done.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST := $(BIN)/python -m tests.servers -- $(BIN)/python -m pytest
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+SERVERS := $(BIN)/python -m tests.servers
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint bench chaos lock servers clean
+.PHONY: demo test lint coverage chaos bench lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
 
+# make test ARGS="-n 0 -x tests/unit"
 test: $(READY) servers
-	$(PYTEST) $(ARGS)
+	$(SERVERS) -- $(PYTEST) -n 2 $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -21,29 +24,37 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY) servers
-	$(BIN)/python -m tests.servers -- $(BIN)/python -m bench
+coverage: $(READY) servers
+	$(SERVERS) -- $(PYTEST) -n 2 --cov --cov-report=term $(ARGS)
 
 chaos: $(READY) servers
-	HYPOTHESIS_PROFILE=chaos $(PYTEST) tests/property/test_calendars.py tests/property/test_marks.py
+	HYPOTHESIS_PROFILE=chaos $(SERVERS) -- $(PYTEST) -n 2 tests/property $(ARGS)
+
+bench: $(READY) servers
+	$(SERVERS) --durable -- $(BIN)/python -m bench $(ARGS)
 
 $(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Kalender needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 2; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+	  || { echo "installing python3-venv ..."; tests/install-servers python3-venv; }
 	@echo "setting up $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null && $(PYTHON) -m venv $(VENV); }
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
-	@touch $(READY)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-build-isolation --no-deps -e .
+	@touch $@
 
 # RabbitMQ and PostgreSQL for the tests: as given, else Debian's, not started by the packages.
 servers:
-	@sh tests/install-servers
+	@tests/install-servers
 
-# Pins everything, without the address of any index.
-lock:
-	$(BIN)/python -m pip install -q uv
-	$(BIN)/uv pip compile -q --all-extras --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --python-version 3.11 \
+# Pins everything for every platform, without the address of any index; `make lock UPGRADE=-U` anew.
+lock: $(READY)
+	@$(PIP) uv
+	$(BIN)/uv pip compile -q $(UPGRADE) --universal --python-version 3.11 --all-extras \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	  .coverage* dist
