@@ -1,0 +1,309 @@
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, func, insert, select, update
+
+from kalender.domain.model import Audience
+from kalender.domain.plan import Entry, EntryStatus
+from kalender.ports import FoundItem, ItemRef
+from kalender.store import brakes, bulk, entries, people
+from kalender.store.brakes import HAND, INSTITUTION, Safety
+from kalender.store.database import Database
+from kalender.store.people import FS
+from kalender.store.tables import brake, calendar, change_log, db_now, entry
+from tests.factories import DAY, HOUR, NOW, a_wanted, an_activity_key, an_answer, an_event
+from tests.integration.test_store_courses import taken
+
+SAFETY = Safety(max_deleted_share=0.1, min_deletes_hour=5, min_deletes_day=20)
+KEY = "1#a"
+
+
+@pytest.fixture
+def connection(open_database: Callable[[], Database]) -> Iterator[Connection]:
+    with open_database().write() as connection:
+        yield connection
+
+
+@pytest.fixture
+def ours(connection: Connection) -> int:
+    return a_calendar(connection, 1)
+
+
+def a_calendar(connection: Connection, number: int) -> int:
+    person_id = people.ensure(connection, FS, str(number))
+    return int(
+        connection.execute(
+            insert(calendar)
+            .values(
+                person_id=person_id,
+                audience=Audience.STUDENT.value,
+                address=f"user{number}@uio.no",
+                owner=True,
+                backend="main",
+                state="active",
+            )
+            .returning(calendar.c.calendar_id)
+        ).scalar_one()
+    )
+
+
+def live(connection: Connection, calendar_id: int, key: str = KEY, **told: object) -> Entry:
+    wanted = a_wanted(an_event(key.partition("#")[0], **told))  # type: ignore[arg-type]
+    entries.intend(connection, calendar_id, {key: wanted})
+    entries.created(connection, [(key, f"item {key}", "c1")])
+    return the(connection, calendar_id, key)
+
+
+def the(connection: Connection, calendar_id: int, key: str = KEY) -> Entry:
+    return {e.sync_key: e for e in entries.of_calendar(connection, calendar_id)}[key]
+
+
+def found(key: str = KEY, item_id: str = "item", created: int = 0) -> FoundItem:
+    ref = ItemRef(item_id=item_id, change_key="c9")
+    return FoundItem(
+        ref=ref, sync_key=key, created_at=NOW + created * HOUR, starts_at=NOW, ends_at=NOW + HOUR
+    )
+
+
+# -- written ahead, and what became of it ----------------------------------------------------------
+
+
+def test_a_create_is_open_until_its_outcome_is_known(connection: Connection, ours: int) -> None:
+    entries.intend(connection, ours, {KEY: a_wanted()})
+    intended = the(connection, ours)
+    assert (intended.status, intended.open) == (EntryStatus.INTENDED, True)
+    assert intended.fingerprint == a_wanted().fingerprint
+    assert entries.unsettled(connection, ours)
+    entries.created(connection, [(KEY, "item", "c1")])
+    made = the(connection, ours)
+    assert made == replace(intended, status=EntryStatus.LIVE, item_id="item", change_key="c1")
+    assert not entries.unsettled(connection, ours)
+
+
+def test_an_update_is_open_until_its_outcome_is_known(connection: Connection, ours: int) -> None:
+    before = live(connection, ours)
+    entries.unsettle(connection, [KEY])
+    assert the(connection, ours).open
+    assert entries.unsettled(connection, ours)
+    new = a_wanted(an_event("2", starts=NOW + 3 * DAY))
+    entries.shows(connection, KEY, new, change_key="c2")
+    after = the(connection, ours)
+    assert (after.event_id, after.fingerprint, after.starts_at) == (
+        "2",
+        new.fingerprint,
+        NOW + 3 * DAY,
+    )
+    assert (after.item_id, after.change_key) == (before.item_id, "c2")
+
+
+def test_a_delete_is_open_until_its_outcome_is_known(connection: Connection, ours: int) -> None:
+    live(connection, ours)
+    entries.hold(connection, [KEY], HAND)
+    assert entries.unsettled(connection, ours)
+    entries.condemn(connection, [KEY])
+    assert the(connection, ours).status is EntryStatus.DELETING
+    assert the(connection, ours).held_by is None
+    assert entries.unsettled(connection, ours)
+    entries.remove(connection, [KEY])
+    assert entries.of_calendar(connection, ours) == []
+
+
+@pytest.mark.parametrize("ahead", [entries.unsettle, entries.condemn])
+def test_what_was_certainly_not_sent_is_taken_back(
+    connection: Connection, ours: int, ahead: Callable[[Connection, list[str]], None]
+) -> None:
+    live(connection, ours)
+    entries.hold(connection, [KEY], HAND)
+    before = the(connection, ours)
+    ahead(connection, [KEY])
+    entries.restore(connection, before)
+    assert the(connection, ours) == before
+
+
+def test_what_is_refused_says_what_was_refused(connection: Connection, ours: int) -> None:
+    live(connection, ours)
+    entries.refused(connection, KEY, a_wanted(an_event(title="New")))
+    after = the(connection, ours)
+    assert after.status is EntryStatus.REFUSED
+    assert after.fingerprint == a_wanted(an_event(title="New")).fingerprint
+    assert not entries.unsettled(connection, ours)
+
+
+def test_an_abandoned_key_stands_for_nothing(connection: Connection, ours: int) -> None:
+    live(connection, ours)
+    entries.abandon(connection, [KEY])
+    assert entries.of_calendar(connection, ours) == []
+    assert not entries.unsettled(connection, ours)
+
+
+def test_nothing_named_is_nothing_done(connection: Connection, ours: int) -> None:
+    before = live(connection, ours)
+    entries.condemn(connection, [])
+    entries.remove(connection, [])
+    entries.take_over(connection, ours + 1, [])
+    assert the(connection, ours) == before
+
+
+# -- found by key ----------------------------------------------------------------------------------
+
+
+def test_what_was_found_elsewhere_is_of_unknown_content(connection: Connection, ours: int) -> None:
+    live(connection, ours)
+    entries.moved(connection, KEY, "new item", "c7")
+    after = the(connection, ours)
+    assert (after.item_id, after.change_key, after.fingerprint) == ("new item", "c7", None)
+
+
+def test_an_unknown_key_is_adopted_by_the_event_in_it(connection: Connection, ours: int) -> None:
+    taken(connection, an_answer(an_event()))
+    entries.adopt(connection, ours, found())
+    entries.adopt(connection, ours, found("strange#b"))
+    adopted, strange = the(connection, ours), the(connection, ours, "strange#b")
+    assert (adopted.event_id, adopted.activity) == ("1", an_activity_key())
+    assert adopted.open
+    assert strange.activity.semester == ""
+
+
+def test_a_create_that_came_late_can_still_be_adopted(connection: Connection, ours: int) -> None:
+    """Its key was given up after a lookup; the row is still there, and must not stand in the way."""
+    entries.intend(connection, ours, {KEY: a_wanted()})
+    entries.abandon(connection, [KEY])
+    entries.adopt(connection, ours, found())
+    assert the(connection, ours).item_id == "item"
+
+
+def test_a_new_owner_takes_over_the_records_there(connection: Connection, ours: int) -> None:
+    other = a_calendar(connection, 2)
+    live(connection, ours)
+    live(connection, ours, "2#b")
+    entries.take_over(connection, other, [KEY])
+    assert [e.sync_key for e in entries.of_calendar(connection, other)] == [KEY]
+    assert [e.sync_key for e in entries.of_calendar(connection, ours)] == ["2#b"]
+
+
+# -- the calendar's own state ----------------------------------------------------------------------
+
+
+def test_a_visit_that_ended_well_is_recorded(connection: Connection, ours: int) -> None:
+    entries.keep_quiet(connection, ours, 60)
+    row = entries.load(connection, ours)
+    assert row is not None
+    assert 50 < row.quiet_for <= 60
+    connection.execute(update(calendar).values(must_look_up=True, must_verify=True, state="lost"))
+    entries.synced(connection, ours, digest="d", settings="s", changes_at=NOW, verified=False)
+    row = entries.load(connection, ours)
+    assert row is not None
+    assert (row.synced_digest, row.changes_at, row.state) == ("d", NOW, "active")
+    assert (row.quiet_for, row.must_look_up, row.must_verify) == (0, False, True)
+    entries.forget_digest(connection, ours)
+    row = entries.load(connection, ours)
+    assert row is not None
+    assert row.synced_digest is None
+    assert entries.load(connection, ours + 1) is None
+
+
+def test_a_mailbox_is_missing_or_lost(connection: Connection, ours: int) -> None:
+    assert entries.unreachable(connection, ours, "x") == "missing"
+    live(connection, ours)
+    assert entries.unreachable(connection, ours, "x") == "lost"
+
+
+def test_what_is_coming_is_counted_and_keeps_its_semester(
+    connection: Connection, ours: int
+) -> None:
+    live(connection, ours)
+    live(connection, ours, "2#b", starts=NOW - 3 * HOUR)
+    assert entries.coming(connection, NOW) == 1
+    assert entries.future_semesters(connection, NOW) == {"25h"}
+    assert entries.future_semesters(connection, NOW + 9 * DAY) == set()
+
+
+def test_time_marks_a_calendar_once(connection: Connection, ours: int) -> None:
+    entries.synced(connection, ours, digest="d", settings="s", changes_at=NOW, verified=False)
+    assert bulk.changing_by_time(connection, NOW - HOUR) == []
+    assert bulk.changing_by_time(connection, NOW) == [ours]
+    assert bulk.changing_by_time(connection, NOW) == []
+
+
+def test_other_settings_are_found_and_verifying_comes_round(
+    connection: Connection, ours: int
+) -> None:
+    a_calendar(connection, 2)
+    entries.synced(connection, ours, digest="d", settings="s", changes_at=None, verified=False)
+    assert bulk.under_other_settings(connection, "s") == ([], 1)
+    assert bulk.under_other_settings(connection, "t") == ([ours], 1)
+    assert bulk.to_verify(connection, older_than=60, most=9) == []
+    connection.execute(update(calendar).values(synced_at=db_now(-120.0)))
+    assert bulk.to_verify(connection, older_than=60, most=9) == [ours]
+    assert bulk.to_verify(connection, older_than=60, most=9) == []
+
+
+# -- the brake -------------------------------------------------------------------------------------
+
+
+def deleted(connection: Connection, ours: int, number: int, seconds_ago: float = 0) -> None:
+    row = entries.load(connection, ours)
+    assert row is not None
+    entries.log(connection, row, [("delete", "1", KEY)] * number, "test")
+    if seconds_ago:
+        connection.execute(update(change_log).values(at=db_now(-seconds_ago)))
+
+
+@pytest.mark.parametrize(
+    ("before", "deletes", "coming", "held"),
+    [
+        (0, 5, 0, False),
+        (0, 6, 0, True),
+        (3, 2, 0, False),
+        (3, 3, 0, True),
+        (3, 7, 100, False),
+        (4, 7, 100, True),
+    ],
+)
+def test_deletes_of_all_workers_within_the_hour_are_counted(
+    connection: Connection, ours: int, before: int, deletes: int, coming: int, held: bool
+) -> None:
+    deleted(connection, ours, before)
+    scope = brakes.holding(connection, deletes, coming, SAFETY)
+    assert scope == (INSTITUTION if held else None)
+    assert brakes.standing(connection) == scope
+
+
+def test_the_day_counts_when_the_hour_is_over(connection: Connection, ours: int) -> None:
+    deleted(connection, ours, 18, seconds_ago=2 * 3600)
+    assert brakes.holding(connection, 2, 0, SAFETY) is None
+    assert brakes.holding(connection, 3, 0, SAFETY) == INSTITUTION
+
+
+def test_a_brake_that_holds_ends_only_by_release(connection: Connection) -> None:
+    brakes.holding(connection, 99, 0, SAFETY)
+    assert brakes.holding(connection, 1, 0, SAFETY) == INSTITUTION
+    brakes.put(connection, INSTITUTION, "released", "looked")
+    connection.execute(update(brake).values(until_at=db_now(60.0)))
+    assert brakes.holding(connection, 99, 0, SAFETY) is None
+    connection.execute(update(brake).values(until_at=db_now(-1.0)))
+    assert brakes.holding(connection, 99, 0, SAFETY) == INSTITUTION
+
+
+def test_a_brake_set_by_hand_holds_everything(connection: Connection) -> None:
+    brakes.put(connection, HAND, "holding", "looking")
+    assert brakes.holding(connection, 1, 10_000, SAFETY) == HAND
+    brakes.lift(connection, HAND)
+    assert brakes.state(connection, HAND) is None
+    assert brakes.holding(connection, 1, 10_000, SAFETY) is None
+
+
+def test_announced_deletes_are_allowed_in_their_time(connection: Connection) -> None:
+    brakes.put(connection, "expect 1", "expected", "registration deadline")
+    night = {"from_at": db_now(-60.0), "until_at": db_now(60.0), "up_to": 100}
+    connection.execute(update(brake).values(night))
+    assert brakes.holding(connection, 105, 0, SAFETY) is None
+    assert brakes.holding(connection, 106, 0, SAFETY) == INSTITUTION
+
+
+def test_what_is_written_is_remembered(connection: Connection, ours: int) -> None:
+    deleted(connection, ours, 2)
+    counted = connection.execute(select(func.count()).select_from(change_log)).scalar()
+    assert counted == 2
+    assert connection.execute(select(func.count()).select_from(entry)).scalar() == 0
