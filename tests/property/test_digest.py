@@ -58,6 +58,7 @@ RULES_ = st.builds(
     believe_offer_status=st.sampled_from([True, True, False]),
 )
 NAMES = st.sampled_from(["ola", "kari"])
+STUDENT = Teaching(registrations=(a_registration(),))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -308,31 +309,40 @@ def test_every_setting_counts() -> None:
     assert len(said) == 8
 
 
+def condensed_to(
+    *events: TeachingEvent,
+    person: Teaching = STUDENT,
+    last_day: date | None = None,
+    names: frozenset[str] = frozenset(),
+) -> str:
+    """The digest of a calendar for both."""
+    change = merge({}, an_answer(*events), rules=RULES, brake=BRAKE, now=MOMENTS[0])
+    selected = select(person, change.activities, Audience.BOTH, RULES, MOMENTS[0])
+    return digest(
+        selected,
+        change.activities,
+        settings="",
+        audience=Audience.BOTH,
+        usernames=names,
+        last_day=last_day,
+    )
+
+
 def test_the_last_day_counts_as_far_as_it_lets_something_in() -> None:
-    rows: dict[EventKey, Row] = {}
-    for number in range(3):
-        change = merge(
-            rows,
-            an_answer(*(an_event(str(n), starts=MOMENTS[0] + n * DAY) for n in range(number + 1))),
-            rules=RULES,
-            brake=BRAKE,
-            now=MOMENTS[0],
-        )
-        rows = after(rows, change)
-    activities = activities_of(rows.values(), RULES)
-    person = Teaching(registrations=(a_registration(),))
-    selected = select(person, activities, Audience.STUDENT, RULES, MOMENTS[0])
-    days = [date(2025, 8, day) for day in (18, 19, 20, 21)]
-    said = [
-        digest(
-            selected,
-            activities,
-            settings="",
-            audience=Audience.STUDENT,
-            usernames=frozenset(),
-            last_day=day,
-        )
-        for day in (*days, None)
-    ]
-    assert len(set(said)) == 3
-    assert said[2] == said[3] == said[4]
+    events = [an_event(str(n), starts=MOMENTS[0] + n * DAY) for n in range(3)]
+    for days in range(5):
+        until = condensed_to(*events, last_day=date(2025, 8, 18 + days))
+        assert until == condensed_to(*events[: days + 1])
+    assert condensed_to(*events) != condensed_to(*events[:2])
+
+
+def test_what_a_role_and_a_name_let_see_counts() -> None:
+    roles = [replace(STUDENT, roles=(a_role(ends_on=date(2025, 9, day)),)) for day in (1, 2)]
+    assert len({condensed_to(an_event(), person=person) for person in roles}) == 2
+    event = an_event(staff=["ola", "kari"])
+    teacher = Teaching(named_in=frozenset({event.activity}))
+    ola, kari = frozenset({"ola"}), frozenset({"kari"})
+    assert condensed_to(event, person=teacher, names=ola) != condensed_to(
+        event, person=teacher, names=kari
+    )
+    assert condensed_to(event, names=ola) == condensed_to(event, names=kari)

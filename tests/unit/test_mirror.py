@@ -248,6 +248,20 @@ def test_what_ended_while_held_is_held_no_more() -> None:
     assert told(held, an_answer(), now=NOW + 300 * DAY).held == 0
 
 
+def test_moves_beside_losses_are_neither_lost_nor_more() -> None:
+    events = [an_event(str(n), starts=NOW + (n + 1) * DAY) for n in range(4)]
+    events += [an_event(f"g{n}", actid=f"2-{n}") for n in range(16)]
+    moved = [replace(event, event_id=f"{event.event_id}m") for event in events[:4]]
+    change = told(mirror_of(*events), an_answer(*moved, *events[15:]))
+    assert (len(change.removed), change.held) == (4, 11)
+
+
+def test_who_might_have_been_given_the_missing_is_concerned() -> None:
+    events = a_course(20)
+    change = told(mirror_of(*events), an_answer(*events[11:]))
+    assert change.concerned == {event.activity for event in events[:11]}
+
+
 def test_the_same_answer_again_is_held_again_or_let_go_at_once() -> None:
     events = a_course(20)
     old = mirror_of(*events)

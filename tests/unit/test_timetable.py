@@ -296,6 +296,11 @@ def test_active_wins_over_cancelled_then_ones_own_group_then_the_lowest() -> Non
     assert sight(STUDENT, an_event(actid="5"), plenary).seen[0].teaching == plenary
 
 
+def test_the_only_group_is_as_close_as_a_placement() -> None:
+    group, plenary = a_group_event("1", actid="9"), an_event()
+    assert sight(STUDENT, plenary, group).seen[0].teaching == group
+
+
 def test_events_come_in_the_order_of_time() -> None:
     events = [an_event("b"), an_event("a"), an_event("c", starts=NOW + HOUR)]
     assert sight(STUDENT, *events).gets == ["c", "a", "b"]
