@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import requests
@@ -196,12 +197,10 @@ class House:
 
     def wait_until_right(self, seconds: float = 60.0) -> None:
         """Wait until every calendar is as it should be, or fail with what differs."""
-        pause = threading.Event()
-        for _ in range(int(seconds / 0.5)):
-            if not self.differences():
-                return
+        pause, end = threading.Event(), monotonic() + seconds
+        while (found := self.differences()) and monotonic() < end:
             pause.wait(0.5)
-        assert self.differences() == []
+        assert found == []
 
     # -- the university, in the sandbox and in its files ----------------------------------------
 
