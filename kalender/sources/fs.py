@@ -1,12 +1,14 @@
 """FS, the student system: the old FS-API (REST), by person and by collection.
 
 Collections come in two forms, with their fields and with ids alone; single answers are flat. One
-reader takes all three. What FS does not list it does not hold: an answer that is not whole raises.
+reader takes all three. What FS does not list it does not hold: an answer that is not whole raises,
+and so does one about others than asked for, as from a server that does not know a filter. Only a
+person or one registration can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
-from urllib.parse import parse_qsl, quote, urlsplit
+from typing import TypeVar
+from urllib.parse import parse_qsl, quote
 
 from kalender.domain.model import (
     Account,
@@ -17,7 +19,12 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
-from kalender.errors import BadSourceData, TransientError
+from kalender.errors import (
+    BadSourceData,
+    NeighbourUnavailable,
+    NotFoundInSource,
+    TransientError,
+)
 from kalender.sources import fs_json
 from kalender.sources.fs_json import Raw
 from kalender.sources.http import Http
@@ -28,7 +35,8 @@ PATHS = {
     "studentundervisningsaktivitet": "studentundervisningsaktivitet",
     "personroller": "personroller",
 }
-MOST_PAGES = 100_000
+FEW = 10
+OTHERS = "fs: an answer about somebody else than asked for"
 Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
 
 
@@ -55,37 +63,49 @@ class Fs:
 
     def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
         """Return all that FS says of a person; NotFoundInSource where FS knows none such."""
-        account = fs_json.read_account(self._single("personer", str(fs_number)))
-        wanted = sorted(set(semesters))
+        account = self._account(fs_number)
+        wanted = {semester.code: semester for semester in sorted(set(semesters))}
         mine = {"person.personlopenummer": str(fs_number)}
         registrations = [
             fact
-            for semester in wanted
-            for _, fact in self._registrations({**mine, **_of_unit(semester)})
-            if fact.unit.semester == semester.code
+            for code, semester in wanted.items()
+            for fact in _of(fs_number, self._registrations({**mine, **_of_unit(semester)}))
+            if fact.unit.semester == code
         ]
-        placements = [key for _, key in self._placements(mine)]
+        placements = _of(fs_number, self._placements(mine))
         roles = [
             role
-            for year in sorted({semester.year for semester in wanted})
-            for _, role in self._roles({**mine, "semester.ar": str(year)})
+            for year in sorted({semester.year for semester in wanted.values()})
+            for role in _of(fs_number, self._roles({**mine, "semester.ar": str(year)}))
+            if role.unit.semester in wanted
         ]
-        codes = {semester.code for semester in wanted}
         return PersonFacts(
             account=account,
             registrations=tuple(registrations),
-            placements=tuple(key for key in placements if key.semester in codes),
-            roles=tuple(role for role in roles if role.unit.semester in codes),
+            placements=tuple(key for key in placements if key.semester in wanted),
+            roles=tuple(roles),
         )
 
     def find_username(self, username: str) -> int | None:
         """Return the FS number of an account; None where FS lists none."""
-        for page in self._pages("personer", {"brukernavn": username}):
-            for raw in page:
-                account = fs_json.read_account(raw)
-                if account.username in (None, username):
-                    return account.fs_number
+        query = {"brukernavn": username, "page": "1", "limit": str(FEW)}
+        for raw in self._page("personer", query)[0][:FEW]:
+            account = fs_json.read_account(raw)
+            if account.username is None:
+                account = fs_json.read_account(self._whole("personer", str(account.fs_number)))
+            if account.username is not None and account.username.lower() == username.lower():
+                return account.fs_number
         return None
+
+    def _account(self, fs_number: int) -> Account:
+        try:
+            account = fs_json.read_account(self._single("personer", str(fs_number)))
+        except NotFoundInSource:
+            self._page("personer", {"page": "1", "limit": "1"})  # a wrong path is a 404 here too
+            raise
+        if account.fs_number != fs_number:
+            raise BadSourceData(OTHERS)
+        return account
 
     def offer_status(self, fs_number: int, unit: UnitKey) -> str | None:
         """Ask for one registration singly; None where even that does not tell."""
@@ -103,7 +123,9 @@ class Fs:
 
     def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
         """Read all registrations of a semester, a page at a time."""
-        yield from _paged(self._registrations(_of_unit(semester)), self.page_size)
+        found = self._registrations(_of_unit(semester))
+        ours = ((n, each) for n, each in found if each.unit.semester == semester.code)
+        yield from _paged(ours, self.page_size)
 
     def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
         """Read all placements of a semester, a page at a time."""
@@ -134,14 +156,12 @@ class Fs:
     def _roles(self, query: Mapping[str, str]) -> Iterator[tuple[int, TeachingRole]]:
         for page in self._pages("personroller", query):
             for raw in page:
-                whole = raw if fs_json.tells_role(raw) else self._whole_role(raw)
+                whole = raw
+                if not fs_json.tells_role(raw):  # with ids alone
+                    whole = self._whole("personroller", fs_json.role_key(raw))
                 found = fs_json.read_role(whole)
                 if found is not None and self._is_ours(found[0], found[2].unit.course):
                     yield found[1], found[2]
-
-    def _whole_role(self, raw: Raw) -> Raw:
-        """With ids alone the role itself has to be asked for singly."""
-        return self._single("personroller", fs_json.role_key(raw))
 
     def _is_ours(self, institution: int, course: str) -> bool:
         if institution != self.institution:
@@ -157,27 +177,40 @@ class Fs:
             raise BadSourceData(f"fs {resource}: an answer that is no object")
         return answer
 
+    def _whole(self, resource: str, key: str) -> Raw:
+        """Ask singly for what a collection just listed by its id."""
+        try:
+            return self._single(resource, key)
+        except NotFoundInSource as error:
+            raise TransientError(f"{error}, though listed just now") from None
+
     def _pages(self, resource: str, query: Mapping[str, str]) -> Iterator[list[Raw]]:
         """Follow `next` until there is none, on our own address only; whole or an error."""
         asked: dict[str, str] = {**query, "page": "1", "limit": str(self.page_size)}
-        seen: set[tuple[tuple[str, str], ...]] = set()
+        seen: set[frozenset[tuple[str, str]]] = set()
+        before: list[Raw] | None = None
         read = 0
-        for _ in range(MOST_PAGES):
+        while True:
+            seen.add(frozenset(asked.items()))
             items, size, following = self._page(resource, asked)
             read += len(items)
             yield items
             if following is None:
                 _is_whole(resource, read, size, len(items))
                 return
-            seen.add(tuple(sorted(asked.items())))
-            asked = {**asked, **following}
-            if tuple(sorted(asked.items())) in seen:
-                raise TransientError(f"fs {resource}: a page that follows itself")
+            asked = {**asked, **following, **query}
+            if items == before or frozenset(asked.items()) in seen:
+                raise TransientError(f"fs {resource}: a page that repeats")
+            before = items
 
     def _page(
         self, resource: str, asked: Mapping[str, str]
     ) -> tuple[list[Raw], int | None, dict[str, str] | None]:
-        answer: Any = self.http.get_json(self.paths[resource], asked)
+        try:
+            answer = self.http.get_json(self.paths[resource], asked)
+        except NotFoundInSource as error:
+            text = f"{error}; check base_url and paths of [{self.http.name}]"
+            raise NeighbourUnavailable(self.http.name, text) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
             raise BadSourceData(f"fs {resource}: an answer without a list of items")
         items = answer["items"]
@@ -188,10 +221,13 @@ class Fs:
 
 
 def _next(told: object) -> dict[str, str] | None:
+    """Return the query of the page that follows; None where there is none."""
+    if told is None:
+        return None
     href = told.get("href") if isinstance(told, dict) else None
     if not isinstance(href, str):
-        return None
-    return dict(parse_qsl(urlsplit(href).query))
+        raise BadSourceData("fs: a next page without its address")
+    return dict(parse_qsl(href.partition("?")[2]))
 
 
 def _is_whole(resource: str, read: int, size: int | None, last: int) -> None:
@@ -216,3 +252,11 @@ def _paged(found: Iterable[tuple[int, Fact]], size: int) -> Iterator[Sequence[tu
             page = []
     if page:
         yield page
+
+
+def _of(fs_number: int, found: Iterable[tuple[int, Fact]]) -> Iterator[Fact]:
+    """Return the facts; BadSourceData where one is about somebody else."""
+    for number, fact in found:
+        if number != fs_number:
+            raise BadSourceData(OTHERS)
+        yield fact

@@ -1,10 +1,10 @@
 """FS' items as the domain's values; one reader for the nested, the flat and the bare form.
 
 Only what is named here leaves this module: national identity numbers, names and addresses of
-other kinds are never read.
+other kinds are never read. What cannot be read raises BadSourceData, which quotes nothing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 from urllib.parse import unquote
@@ -34,18 +34,24 @@ def read_account(raw: Raw) -> Account:
     """Read a person; username and mail are None where the item does not have them."""
     item = flat(raw)
     mail = item.get("epost")
-    username = item.get("brukernavn")
     return Account(
         fs_number=_number(item.get("personlopenummer"), "personlopenummer"),
-        username=username if isinstance(username, str) and username else None,
-        mail=tuple(_mail(each) for each in mail if isinstance(each, dict) and each.get("adresse"))
-        if isinstance(mail, list)
-        else None,
+        username=_word(item.get("brukernavn")) or None,
+        mail=tuple(_mail(mail)) if isinstance(mail, list) else None,
     )
 
 
-def _mail(raw: Raw) -> tuple[str, str]:
-    return str(raw.get("type", "")), str(raw["adresse"])
+def _mail(mail: list[object]) -> Iterator[tuple[str, str]]:
+    for each in mail:
+        address = _word(each.get("adresse")) if isinstance(each, dict) else ""
+        if isinstance(each, dict) and address:
+            yield _word(each.get("type")), address
+
+
+def _word(value: object) -> str:
+    """Return a string that can be stored and compared, or an empty one."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if text.isprintable() else ""
 
 
 def read_registration(raw: Raw) -> tuple[int, int, Registration] | None:
@@ -61,9 +67,8 @@ def read_registration(raw: Raw) -> tuple[int, int, Registration] | None:
 def offer_status(raw: Raw) -> str | None:
     """Return whether there is an offer; None where the item does not tell."""
     status = flat(raw).get("tilbudstatus")
-    if isinstance(status, dict):  # a reference, as FS gives other codes
-        status = _last(status)
-    return status if isinstance(status, str) and status else None
+    told = _last(status) if isinstance(status, dict) else _word(status)  # a reference or the code
+    return told or None
 
 
 def read_placement(raw: Raw) -> tuple[int, int, ActivityKey] | None:
@@ -75,7 +80,7 @@ def read_placement(raw: Raw) -> tuple[int, int, ActivityKey] | None:
 
 def tells_role(raw: Raw) -> bool:
     """Whether an item says which role it is; with ids alone it does not."""
-    return "rolle" in flat(raw)
+    return flat(raw).get("rolle") is not None
 
 
 def role_key(raw: Raw) -> str:
@@ -105,10 +110,10 @@ def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
 
 
 def _place(item: Raw) -> tuple[int, UnitKey, str | None] | None:
-    if "undervisningsaktivitet" in item:
+    if item.get("undervisningsaktivitet") is not None:
         activity = _activity(item["undervisningsaktivitet"])
         return None if activity is None else (activity[0], activity[1].unit, activity[1].actid)
-    if "undervisning" in item:
+    if item.get("undervisning") is not None:
         unit = _unit(item["undervisning"])
         return None if unit is None else (*unit, None)
     return None
@@ -126,14 +131,18 @@ def _person(item: Raw) -> int:
 
 
 def _last(raw: object) -> str:
-    """Return the last element of a reference, decoded."""
+    """Return the last element of a reference's path, decoded."""
     href = raw.get("href") if isinstance(raw, dict) else None
     if not isinstance(href, str) or "/" not in href:
         raise BadSourceData("fs: an item without a reference where one must be")
-    return unquote(href.rpartition("/")[2])
+    last = unquote(href.partition("?")[0].rpartition("/")[2])
+    if not last.isprintable():
+        raise BadSourceData("fs: a reference that cannot be read")
+    return last
 
 
 UNIT_PARTS, ACTIVITY_PARTS = 6, 7
+LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
 
 
 def _unit(raw: object) -> tuple[int, UnitKey] | None:
@@ -148,12 +157,16 @@ def _activity(raw: object) -> tuple[int, ActivityKey] | None:
     parts = _last(raw).split(",", ACTIVITY_PARTS - 1)
     if len(parts) != ACTIVITY_PARTS:
         raise BadSourceData("fs: a reference to an activity that has not seven parts")
+    if not parts[-1]:
+        raise BadSourceData("fs: a reference to an activity without its code")
     unit = _unit_of(parts[:UNIT_PARTS])
     return None if unit is None else (unit[0], ActivityKey(*unit[1], parts[-1]))
 
 
 def _unit_of(parts: list[str]) -> tuple[int, UnitKey] | None:
     institution, course, version, year, term, term_number = parts
+    if not course or not version:
+        raise BadSourceData("fs: a reference to teaching without its course")
     try:
         semester = Semester.from_fs(_number(year, "year"), term)
     except ValueError:
@@ -163,11 +176,12 @@ def _unit_of(parts: list[str]) -> tuple[int, UnitKey] | None:
 
 
 def _number(value: object, name: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isdecimal() and len(value) <= 18:  # noqa: PLR2004
-        return int(value)
-    raise BadSourceData(f"fs: {name} is no number")
+    number = value
+    if isinstance(value, str) and value.isdecimal() and len(value) <= LONGEST:
+        number = int(value)
+    if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST:
+        raise BadSourceData(f"fs: {name} is no number")
+    return number
 
 
 def _day(value: object) -> date | None:
@@ -175,5 +189,5 @@ def _day(value: object) -> date | None:
         return None
     try:
         return date.fromisoformat(str(value)[:10])
-    except ValueError as error:
-        raise BadSourceData("fs: a period that is no date") from error
+    except ValueError:
+        raise BadSourceData("fs: a period that is no date") from None

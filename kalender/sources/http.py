@@ -1,19 +1,23 @@
 """One neighbour over HTTP: GET and JSON, every failure as the right error.
 
 Only idempotent GETs are made, so a short retry is safe; whatever lasts longer is the worker's.
-Errors name the neighbour, the status and the path's first word; never a query or a body.
+Errors name the neighbour, the status and the path's first word; never a query or a body, and as
+libraries quote both, what they raised is not chained.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from json import JSONDecodeError
 from time import monotonic
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
+from requests import exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 from kalender.errors import (
@@ -26,13 +30,24 @@ from kalender.errors import (
 )
 
 KEY_HEADER = "X-Gravitee-Api-Key"
-LONGEST_WAIT = timedelta(hours=1)
+LONGEST_WAIT = 3600.0  # seconds
+CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 
 
 def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
     pass
+
+
+class _Retry(Retry):
+    """Tries again what broke, but not what was slow: that would make it slower."""
+
+    def increment(self, *args: Any, **named: Any) -> Self:
+        error = named.get("error")
+        if isinstance(error, ReadTimeoutError):
+            raise error
+        return super().increment(*args, **named)
 
 
 class Http:
@@ -61,7 +76,7 @@ class Http:
             self.session.headers[KEY_HEADER] = api_key
         if username is not None and password is not None:
             self.session.auth = HTTPBasicAuth(username.encode(), password.encode())
-        retry = Retry(
+        retry = _Retry(
             total=2,
             backoff_factor=0.2,
             status_forcelist=AWAY,
@@ -90,42 +105,47 @@ class Http:
             response = self.session.get(
                 self.base_url + path.lstrip("/"),
                 params=params,
-                timeout=self.timeout,
+                timeout=(min(self.timeout, CONNECT_SECONDS), self.timeout),
                 allow_redirects=False,
             )
-        except requests.exceptions.ChunkedEncodingError as error:
-            raise TransientError(f"{place}: the answer was cut off") from error
-        except requests.exceptions.RequestException as error:
-            raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from error
+        except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError):
+            raise TransientError(f"{place}: the answer was cut off") from None
+        except (exceptions.RequestException, HTTPError) as error:  # urllib3's own leak through
+            raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from None
         if response.status_code != requests.codes.ok:
             raise self._refusal(response, place)
         return _decoded(response, place)
 
     def _refusal(self, response: requests.Response, place: str) -> KalenderError:
-        text = f"{place}: HTTP {response.status_code}"
+        status = response.status_code
+        text = f"{place}: HTTP {status}"
+        settings = f"{text}; check base_url and paths of [{self.name}]"
         after = retry_after(response.headers.get("Retry-After"))
-        match response.status_code:
-            case 401 | 403:
-                remedy = f"check the credentials and rights of [{self.name}]"
-                return NeighbourRefused(self.name, f"{text}; {remedy}", retry_after=after)
-            case 404:
-                return NotFoundInSource(text)
-            case 429 | 502 | 503 | 504:
-                return NeighbourUnavailable(self.name, text, retry_after=after)
-            case status if status >= 500:  # noqa: PLR2004
-                return TransientError(text, retry_after=after)
-            case _:
-                return BadSourceData(f"{text}; check base_url and paths of [{self.name}]")
+        if status in {401, 403}:
+            remedy = f"check the credentials and rights of [{self.name}]"
+            return NeighbourRefused(self.name, f"{text}; {remedy}", retry_after=after)
+        if status == requests.codes.not_found:
+            return NotFoundInSource(text)
+        if status == requests.codes.server_error:  # it may be only this answer
+            return TransientError(text, retry_after=after)
+        if status // 100 in {3, 5} or status in {
+            408,
+            429,
+        }:  # a redirect: to a login, on maintenance
+            told = settings if status // 100 == 3 else text  # noqa: PLR2004
+            return NeighbourUnavailable(self.name, told, retry_after=after)
+        return BadSourceData(settings)
 
 
 def _decoded(response: requests.Response, place: str) -> object:
+    """JSON is UTF-8, -16 or -32 and says so itself: what the header tells is not believed."""
     try:
-        return response.json()
-    except (JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        begins = response.content[:1]
-        if begins in (b"{", b"["):
-            raise TransientError(f"{place}: the answer was cut off") from error
-        raise BadSourceData(f"{place}: the answer is not JSON") from error
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        begins = response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if begins in (b"{", b"[", b""):
+        raise TransientError(f"{place}: the answer was cut off")
+    raise BadSourceData(f"{place}: the answer is not JSON")
 
 
 def _first_word(path: str) -> str:
@@ -140,19 +160,20 @@ def _cause(error: BaseException) -> str:
 
 
 def retry_after(text: str | None) -> timedelta | None:
-    """Read Retry-After, in seconds or as a date; never more than an hour."""
+    """Read Retry-After, in seconds or as a date, up to an hour; None where it is neither."""
     if text is None:
         return None
     try:
-        seconds = float(text)
+        seconds = _seconds(text)
+    except (ValueError, OverflowError):
+        return None
+    return timedelta(seconds=min(max(0.0, seconds), LONGEST_WAIT))  # in this order also of NaN
+
+
+def _seconds(text: str) -> float:
+    try:
+        return float(text)
     except ValueError:
-        try:
-            moment = parsedate_to_datetime(text)
-        except ValueError:
-            return None
-        seconds = (moment - _now_like(moment)).total_seconds()
-    return min(timedelta(seconds=max(seconds, 0)), LONGEST_WAIT)
-
-
-def _now_like(moment: datetime) -> datetime:
-    return datetime.now(UTC if moment.tzinfo else None)  # noqa: TID251  # the server's own clock
+        moment = parsedate_to_datetime(text)
+    told = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (told - datetime.now(UTC)).total_seconds()  # noqa: TID251  # the servers' clock

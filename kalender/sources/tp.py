@@ -7,7 +7,7 @@ in an answer, `room` is a list or null, offsets have no minutes, `party` says no
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -53,34 +53,39 @@ class Tp:
     def courses(self, semester: Semester) -> Sequence[str]:
         """Return the codes of all courses TP plans in a semester: one request."""
         answer = self._get("courses", semester=semester.code)
-        listed = _listed(answer, "data")
-        ids = (each.get("id") for each in listed)
-        codes = {code for code in ids if isinstance(code, str) and code}
+        codes = {_named(each, "id") for each in _listed(answer, "data")}
         return sorted(code for code in codes if not self._is_skipped(code))
 
     def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
         """Return the courses that TP says changed since: one request."""
         local = instant.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M:%S")
         answer = self._get("changed", timestamp=local)
-        found = set()
-        for each in _listed(answer, "elements"):
-            course, semester = each.get("id"), each.get("semesterid")
-            if isinstance(course, str) and isinstance(semester, str):
-                found.add(CourseKey(course, semester.lower()))
+        found = {
+            CourseKey(_named(each, "id"), _named(each, "semesterid").lower())
+            for each in _listed(answer, "elements")
+        }
         return sorted(key for key in found if not self._is_skipped(key.course))
 
     def _is_skipped(self, code: str) -> bool:
         return _matches(code, self.skip)
 
 
-def _listed(answer: object, name: str) -> list[Mapping[str, object]]:
+def _listed(answer: object, name: str) -> list[object]:
     """Return an answer's list; TP says null where it is empty."""
     if not isinstance(answer, dict) or name not in answer:
         raise BadSourceData(f"tp: an answer without {name!r}")
     listed = answer[name] if answer[name] is not None else []
     if not isinstance(listed, list):
         raise BadSourceData(f"tp: {name!r} is no list")
-    return [each for each in listed if isinstance(each, dict)]
+    return listed
+
+
+def _named(each: object, name: str) -> str:
+    """Return a code from a listed item; one that lacks it is of another form than we know."""
+    code = each.get(name) if isinstance(each, dict) else None
+    if not isinstance(code, str) or not code.strip() or not code.isprintable():
+        raise BadSourceData(f"tp: an item without {name!r}")
+    return code.strip()
 
 
 def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> CourseAnswer:
@@ -96,7 +101,7 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
             skipped += 1
             continue
         try:
-            events.append(read_event(raw))
+            events.append(read_event(raw, key))
         except Unreadable as error:
             bad.append(error.event)
     return CourseAnswer(
@@ -120,18 +125,16 @@ def _is_for(answer: Mapping[str, object], key: CourseKey) -> None:
 
 
 def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) -> bool:
-    """Whether an event is none of ours: by its ids, or of another course or semester."""
-    course, semester = raw.get("courseid"), raw.get("semesterid")
-    if isinstance(course, str) and course.upper() != key.course.upper():
-        return True
-    if isinstance(semester, str) and semester.lower() != key.semester.lower():
+    """Whether an event is none of ours: by its ids, or as another semester's."""
+    semester = raw.get("semesterid")
+    if isinstance(semester, str) and semester.strip().lower() != key.semester.lower():
         return True
     ids = (raw.get(name) for name in ("courseid", "actid", "eventid", "id"))
     return any(isinstance(each, str) and _matches(each, skip) for each in ids)
 
 
 def _matches(text: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch(text.upper(), pattern.upper()) for pattern in patterns)
+    return any(fnmatchcase(text.upper(), pattern.upper()) for pattern in patterns)
 
 
 def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:
