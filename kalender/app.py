@@ -97,6 +97,11 @@ class App:
             future_days=own.future_days,
         )
 
+    def _mirror_rules(self) -> Rules:
+        """Return what the mirror goes by: the longer of the two looks back."""
+        rules = [self.rules(audience) for audience in (Audience.STUDENT, Audience.TEACHER)]
+        return replace(rules[0], past_days=max(each.past_days for each in rules))
+
     def settings(self) -> CalendarSettings:
         """Return all that decides what entries there are and what they say."""
         institution = self.config.institution
@@ -182,7 +187,7 @@ class App:
             timetables=self.tp(),
             students=self.fs(),
             people=self.people(),
-            rules=self.rules(Audience.TEACHER),
+            rules=self._mirror_rules(),
             brake=CourseBrake(
                 max_shrink=config.safety.max_course_shrink,
                 min_events=config.safety.min_course_events,

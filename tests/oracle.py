@@ -284,11 +284,12 @@ def _events(directory: Path) -> Iterator[Json]:
 
 
 def _semester_counts(event: Json, today: date) -> bool:
-    """The current semester and the next."""
+    """The current semester and the next, and the last one while entries of it are to come."""
     this = (today.year, 1 if today.month <= 7 else 2)
     following = (today.year, 2) if this[1] == 1 else (today.year + 1, 1)
     code = event["semesterid"]
-    return (2000 + int(code[:2]), 1 if code[2] == "v" else 2) in {this, following}
+    last = (this[0], 1) if this[1] == 2 else (this[0] - 1, 2)
+    return (2000 + int(code[:2]), 1 if code[2] == "v" else 2) in {last, this, following}
 
 
 def _unit(ref: str) -> tuple[str, str, str, int]:

@@ -93,7 +93,7 @@ def test_a_hundred_people_on_sqlite_with_notifications_from_standard_input(
         house.run("resync", "--all")
         house.run("worker", "--until-idle")
         assert house.differences() == []
-        with house.running("listener", "--stdin") as listener, house.running("worker"):
+        with house.running("listener", "--stdin", stdin=True) as listener, house.running("worker"):
             assert listener.stdin is not None
             for change in (_move, _cancel):
                 body = {"sub": f"course/{change(house)},25h,1", "iss": "TP-test"}
