@@ -1,0 +1,177 @@
+"""The sources on the sandbox, in both forms of FS' collections; and the fakes beside them."""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import Any
+
+import pytest
+
+from kalender.domain.model import Account, CourseKey, PersonFacts
+from kalender.errors import NeighbourRefused, NotFoundInSource
+from kalender.ports import Students, Timetables
+from kalender.sources.tp import Tp, read_course
+from tests.fakes.sources import FakeStudents, FakeTimetables
+from tests.fakes.university import (
+    FACTS,
+    H25,
+    IN5060,
+    NOBODY,
+    OSLO,
+    REAL,
+    SECRET,
+    STUDENT,
+    TEACHER,
+    V26,
+    Opened,
+    control,
+)
+
+# -- students ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fields", "ids", "fake"])
+def students(request: pytest.FixtureRequest, opened: Opened) -> Students:
+    """FS in each of its forms; and the fake, which has to say the same."""
+    if request.param == "fake":
+        return FakeStudents(facts=dict(FACTS))
+    control(opened.sandbox, "PUT", "/fs/form", {"form": request.param})
+    return opened.fs()
+
+
+def without_statuses(facts: PersonFacts) -> PersonFacts:
+    told = tuple(replace(each, offer_status=None) for each in facts.registrations)
+    return replace(facts, registrations=told)
+
+
+@pytest.mark.parametrize("number", list(FACTS))
+def test_a_person_is_told_whole_whatever_the_form(students: Students, number: int) -> None:
+    facts = students.person(number, [V26, H25])
+    assert without_statuses(facts) == without_statuses(FACTS[number])
+    told = {each.offer_status for each in facts.registrations}
+    assert told in ({each.offer_status for each in FACTS[number].registrations}, {None})
+    assert SECRET not in repr(facts)
+
+
+def test_only_the_semesters_asked_for_are_told(students: Students) -> None:
+    facts = students.person(STUDENT, [V26])
+    assert [each.unit.semester for each in facts.registrations] == ["26v"]
+    assert [each.semester for each in facts.placements] == ["26v"]
+    assert [each.number for each in students.person(TEACHER, [V26]).roles] == [3]
+    assert students.person(STUDENT, []).registrations == ()
+
+
+def test_whom_fs_does_not_know_is_not_found(students: Students) -> None:
+    with pytest.raises(NotFoundInSource):
+        students.person(NOBODY, [H25])
+
+
+def test_an_account_is_found_by_its_username(students: Students) -> None:
+    assert students.find_username("olan") == STUDENT
+    assert students.find_username("nobody") is None
+
+
+def test_an_offer_status_can_be_asked_for_singly(students: Students) -> None:
+    for each in FACTS[STUDENT].registrations:
+        assert students.offer_status(STUDENT, each.unit) == each.offer_status
+
+
+def by_person(found: Iterable[Sequence[tuple[int, Any]]]) -> dict[int, list[Any]]:
+    told: dict[int, list[Any]] = {}
+    for number, fact in chain.from_iterable(found):
+        told.setdefault(number, []).append(fact)
+    return told
+
+
+def test_collections_tell_the_same_as_the_persons_singly(students: Students) -> None:
+    assert {each.fs_number for each in chain.from_iterable(students.accounts())} == FACTS.keys()
+    for semester in (H25, V26):
+        registrations = by_person(students.registrations(semester))
+        placements = by_person(students.placements(semester))
+        roles = by_person(students.roles(semester))
+        for number in FACTS:
+            facts = students.person(number, [semester])
+            assert registrations.get(number, []) == list(facts.registrations)
+            assert placements.get(number, []) == list(facts.placements)
+            assert roles.get(number, []) == list(facts.roles)
+    assert by_person(students.registrations(V26.next)) == {}
+
+
+def test_with_ids_alone_accounts_are_not_told(opened: Opened) -> None:
+    fs = opened.fs()
+    assert list(chain.from_iterable(fs.accounts())) == [facts.account for facts in FACTS.values()]
+    control(opened.sandbox, "PUT", "/fs/form", {"form": "ids"})
+    assert set(chain.from_iterable(fs.accounts())) == {Account(fs_number=each) for each in FACTS}
+
+
+@pytest.mark.parametrize("page_size", [1, 2, 3, 1000])
+def test_pages_of_any_size_make_the_same_whole(opened: Opened, page_size: int) -> None:
+    fs = opened.fs(page_size)
+    assert fs.person(STUDENT, [H25, V26]) == FACTS[STUDENT]
+    pages = list(fs.registrations(H25))
+    assert all(0 < len(page) <= page_size for page in pages)
+    assert by_person(pages)[STUDENT] == list(FACTS[STUDENT].registrations[:2])
+
+
+def test_other_institutions_are_left_out_and_counted(opened: Opened) -> None:
+    fs = opened.fs()
+    fs.person(STUDENT, [H25])
+    assert fs.foreign == 2
+
+
+def test_a_person_costs_a_handful_of_requests(opened: Opened) -> None:
+    opened.fs(1000).person(STUDENT, [H25, V26])
+    assert control(opened.sandbox, "GET", "/counters")["fs"] == 6  # 1, 2 terms, 1, 2 years
+
+
+def test_a_password_opens_fs_as_a_key_does(opened: Opened) -> None:
+    fs = opened.fs(username="kalender", password="kalender")
+    assert fs.person(STUDENT, [H25, V26]) == FACTS[STUDENT]
+    with pytest.raises(NeighbourRefused, match=r"\[fs\]") as caught:
+        opened.fs(username="kalender", password="wrong").person(STUDENT, [H25])
+    assert "wrong" not in str(caught.value)
+
+
+# -- timetables --------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["sandbox", "fake"])
+def timetables(request: pytest.FixtureRequest, opened: Opened) -> Timetables:
+    if request.param == "fake":
+        answer = read_course(json.loads(REAL.read_text("utf-8")), IN5060)
+        return FakeTimetables(answers={IN5060: answer})
+    return opened.tp()
+
+
+def test_a_course_is_told_whole(timetables: Timetables) -> None:
+    answer = timetables.course(IN5060)
+    assert answer == read_course(json.loads(REAL.read_text("utf-8")), IN5060)
+    assert (len(answer.events), answer.published, answer.bad) == (27, True, ())
+
+
+def test_courses_are_listed_without_what_is_skipped(timetables: Timetables) -> None:
+    assert timetables.courses(H25) == ["IN5060"]
+    assert timetables.courses(V26) == []
+
+
+def test_a_course_that_tp_does_not_plan_is_an_empty_answer(timetables: Timetables) -> None:
+    answer = timetables.course(CourseKey("NONE 1/2", "25h"))
+    assert (answer.events, answer.published) == ((), True)
+
+
+def test_the_other_form_tells_the_same(opened: Opened) -> None:
+    paths = {"course": "tp/prod/ws/1.4/course.php?id={course}&sem={semester}&lang=no"}
+    other = Tp(opened.http("tp"), institution=185, zone=OSLO, paths=paths)
+    assert other.course(IN5060) == opened.tp().course(IN5060)
+
+
+def test_what_changed_since_is_asked_for_in_local_time(opened: Opened) -> None:
+    tp, now = opened.tp(), datetime.fromtimestamp(time.time(), UTC)
+    assert tp.changed_since(now - timedelta(days=1)) == []
+    control(opened.sandbox, "PUT", "/tp/IN9999?sem=26v", {"events": []})
+    assert tp.changed_since(now - timedelta(minutes=1)) == [CourseKey("IN9999", "26v")]
+    assert tp.changed_since(now + timedelta(minutes=30)) == []
+    assert control(opened.sandbox, "DELETE", "/tp/IN9999?sem=26v") == {"deleted": True}
