@@ -1,7 +1,7 @@
 """Exchange over EWS: five operations, one request each, every end of it told apart."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -12,6 +12,7 @@ from kalender.calendars import soap
 from kalender.calendars.session import Lost, NotConnected, Sessions, windows_zone
 from kalender.calendars.soap import Fault, Message, Unparsable, Writer
 from kalender.calendars.verdicts import Meaning, meaning, words
+from kalender.domain.backoff import told_wait
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -30,7 +31,6 @@ from kalender.ports import (
     NewEntry,
     Verdict,
 )
-from kalender.sources.http import retry_after
 
 KEYS_AT_ONCE = 100
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
@@ -198,7 +198,7 @@ class EwsCalendars:
             raise _unsure(f"{self.neighbour}: {error}", changes=changes) from error
 
     def _status(self, response: requests.Response, *, changes: bool) -> KalenderError:
-        after = retry_after(response.headers.get("Retry-After"))
+        after = told_wait(response.headers.get("Retry-After"), datetime.now(UTC))  # noqa: TID251
         text = f"{self.neighbour}: HTTP {response.status_code}"
         match response.status_code:
             case 401 | 403:

@@ -9,7 +9,8 @@ a fifth shorter, so that what failed together does not come back together and no
 longer than the table says.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 FIRST = timedelta(seconds=5)
 LONGEST = timedelta(hours=1)
@@ -35,3 +36,24 @@ def missing(attempts: int) -> timedelta:
 def _doubled(first: timedelta, longest: timedelta, attempts: int) -> timedelta:
     doublings = min(max(attempts - 1, 0), 20)  # beyond that every delay is the longest
     return min(first * (1 << doublings), longest)
+
+
+def told_wait(text: str | None, now: datetime) -> timedelta | None:
+    """Read a Retry-After, in seconds or as a date, up to an hour; None where it is neither."""
+    if text is None:
+        return None
+    try:
+        seconds = _seconds(text, now)
+    except (ValueError, OverflowError):
+        return None
+    longest = LONGEST.total_seconds()
+    return timedelta(seconds=min(max(0.0, seconds), longest))  # in this order also of NaN
+
+
+def _seconds(text: str, now: datetime) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        moment = parsedate_to_datetime(text)
+    told = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (told - now).total_seconds()

@@ -8,7 +8,6 @@ libraries quote both, what they raised is not chained.
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -20,6 +19,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
+from kalender.domain.backoff import told_wait
 from kalender.errors import (
     BadSourceData,
     KalenderError,
@@ -30,7 +30,6 @@ from kalender.errors import (
 )
 
 KEY_HEADER = "X-Gravitee-Api-Key"
-LONGEST_WAIT = 3600.0  # seconds
 CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
@@ -160,20 +159,5 @@ def _cause(error: BaseException) -> str:
 
 
 def retry_after(text: str | None) -> timedelta | None:
-    """Read Retry-After, in seconds or as a date, up to an hour; None where it is neither."""
-    if text is None:
-        return None
-    try:
-        seconds = _seconds(text)
-    except (ValueError, OverflowError):
-        return None
-    return timedelta(seconds=min(max(0.0, seconds), LONGEST_WAIT))  # in this order also of NaN
-
-
-def _seconds(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        moment = parsedate_to_datetime(text)
-    told = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (told - datetime.now(UTC)).total_seconds()  # noqa: TID251  # the servers' clock
+    """Read Retry-After by the servers' clock, not the domain's."""
+    return told_wait(text, datetime.now(UTC))  # noqa: TID251

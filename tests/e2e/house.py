@@ -230,7 +230,7 @@ def _own(items: Sequence[Json]) -> Iterator[Expected]:
     for item in items:
         if item["sync_key"] is not None and item["folder"] == "calendar":
             start, end = (datetime.fromisoformat(item[k]).astimezone(UTC) for k in ("start", "end"))
-            show_as = SHOW_AS.get(item["show_as"], item["show_as"])
+            show_as = SHOW_AS.get(str(item["show_as"]), str(item["show_as"]))
             yield Expected(start, end, item["subject"], item["location"], show_as)
 
 

@@ -109,7 +109,7 @@ def test_a_hundred_people_on_sqlite_with_notifications_from_standard_input(
 def _largest(house: House) -> str:
     """A course that many of the students take."""
     lines = (house.university / "fs" / "studentundervisning.ndjson").read_text().splitlines()
-    taken = [json.loads(line)["id"]["undervisning"]["emne"]["kode"] for line in lines]
+    taken = [str(json.loads(line)["id"]["undervisning"]["emne"]["kode"]) for line in lines]
     return max(sorted(set(taken)), key=taken.count)
 
 

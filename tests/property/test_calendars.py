@@ -4,7 +4,8 @@ import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -157,7 +158,7 @@ class University(RuleBasedStateMachine):
         for _ in range(steps):
             claim = self.house.claim()
             if claim is not None:
-                self._live(lambda claim=claim: self._do(claim))
+                self._live(partial(self._do, claim))
 
     def _do(self, claim: Claim) -> None:
         try:
@@ -249,7 +250,7 @@ class University(RuleBasedStateMachine):
                 for word in ("husk bok", "rom 3"):
                     assert item.body.count(word) == item.notes.count(word)
 
-    def _expected(self, name: str) -> list[tuple[object, str]]:
+    def _expected(self, name: str) -> list[tuple[datetime, str]]:
         course, groups = (
             self.enrolled.get(int(name[4:]), (None, ())) if name != "prof" else (None, ())
         )
@@ -281,7 +282,7 @@ class University(RuleBasedStateMachine):
                 assert not [e for e in of_calendar(connection, calendar_id) if e.open]
 
 
-def _private(moment):  # type: ignore[no-untyped-def]
+def _private(moment: datetime) -> Content:
     return Content(
         subject="Legetime",
         body="privat",
