@@ -1,0 +1,245 @@
+"""What every backend of calendars promises; one suite for the fake, the adapter and a mailbox.
+
+The adapter speaks real SOAP to the sandbox's Exchange. A real test mailbox joins where
+KALENDER_TEST_EWS_URL, _USERNAME, _PASSWORD and _MAILBOX are given.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from kalender.calendars.ews import EwsCalendars
+from kalender.domain import block
+from kalender.domain.model import Content
+from kalender.errors import MailboxMissing, NotSent
+from kalender.ports import (
+    Calendars,
+    EntryChange,
+    EntryState,
+    ItemError,
+    ItemRef,
+    NewEntry,
+    Verdict,
+)
+from kalender.sandbox.generate import generate
+from kalender.sandbox.server import Running, start
+from tests.fakes.calendars import FakeCalendars
+
+MAILBOX = "st000001@uni.example"
+MORNING = datetime(2025, 9, 1, 8, 15, tzinfo=UTC)
+REAL = "KALENDER_TEST_EWS_URL"
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A sandbox of a few people."""
+    directory = tmp_path_factory.mktemp("sandbox") / "university"
+    generate(directory, students=20)
+    with start(directory) as running:
+        yield running
+
+
+@dataclass
+class Box:
+    """A backend and a mailbox in it."""
+
+    calendars: Calendars
+    mailbox: str
+
+    def create(self, *contents: Content) -> tuple[list[str], list[ItemRef]]:
+        """Create entries; return their keys and references."""
+        entries = [NewEntry(sync_key=f"e#{uuid4().hex[:8]}", content=each) for each in contents]
+        results = self.calendars.create(self.mailbox, entries, send_by=soon())
+        return [entry.sync_key for entry in entries], refs(results)
+
+    def state(self, ref: ItemRef) -> EntryState:
+        """Read one entry."""
+        (state,) = self.calendars.get(self.mailbox, [ref.item_id], fields=True)
+        assert isinstance(state, EntryState)
+        return state
+
+    def update(self, *changes: EntryChange) -> Sequence[ItemRef | ItemError]:
+        """Change entries."""
+        return self.calendars.update(self.mailbox, changes, send_by=soon())
+
+    def delete(self, *items: ItemRef) -> Sequence[ItemRef | ItemError]:
+        """Delete entries."""
+        return self.calendars.delete(self.mailbox, items, hard=False, send_by=soon())
+
+
+def soon() -> float:
+    """By when a request must have left."""
+    return time.monotonic() + 5
+
+
+def refs(results: Sequence[ItemRef | ItemError]) -> list[ItemRef]:
+    """All went well."""
+    assert all(isinstance(result, ItemRef) for result in results), results
+    return [result for result in results if isinstance(result, ItemRef)]
+
+
+def content(number: int = 0, **changes: object) -> Content:
+    """An entry's content."""
+    made = Content(
+        subject=f"IN1000 Forelesning {number} <æøå> & co",
+        body=block.wrap("Rom: Java<br>Linje &amp; to"),
+        location="Java (Ole-Johan Dahls hus)",
+        starts_at=MORNING + timedelta(days=number),
+        ends_at=MORNING + timedelta(days=number, hours=2),
+        show_as="busy",
+        categories=("Undervisning",),
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(params=["fake", "ews", *(["real"] if REAL in os.environ else [])])
+def box(request: pytest.FixtureRequest) -> Box:
+    """Each backend in turn."""
+    if request.param == "fake":
+        return Box(FakeCalendars(missing={"nobody@uni.example"}), MAILBOX)
+    if request.param == "real":
+        return Box(_real(), os.environ["KALENDER_TEST_EWS_MAILBOX"])
+    running: Running = request.getfixturevalue("sandbox")
+    return Box(ews(running.endpoints.exchange), MAILBOX)
+
+
+def ews(endpoint: str) -> EwsCalendars:
+    """The adapter on a sandbox."""
+    return EwsCalendars(
+        name="main", endpoint=endpoint, username="kalender", password="kalender", timeout=5
+    )
+
+
+def _real() -> EwsCalendars:
+    return EwsCalendars(
+        name="real",
+        endpoint=os.environ[REAL],
+        username=os.environ["KALENDER_TEST_EWS_USERNAME"],
+        password=os.environ["KALENDER_TEST_EWS_PASSWORD"],
+        ca_file=Path(ca) if (ca := os.environ.get("KALENDER_TEST_EWS_CA")) else None,
+    )
+
+
+def test_what_was_created_reads_as_it_was_written(box: Box) -> None:
+    said = content(1)
+    (key,), (ref,) = box.create(said)
+    state = box.state(ref)
+    assert (state.sync_key, state.subject, state.location) == (key, said.subject, said.location)
+    assert (state.starts_at, state.ends_at, state.show_as) == (
+        said.starts_at,
+        said.ends_at,
+        "busy",
+    )
+    assert state.meeting is False
+    assert block.same(state.body or "", said.body)
+
+
+def test_answers_stand_in_the_order_of_what_was_asked(box: Box) -> None:
+    _, made = box.create(*(content(n) for n in range(5)))
+    states = box.calendars.get(box.mailbox, [ref.item_id for ref in reversed(made)], fields=True)
+    numbers = [s.starts_at for s in states if isinstance(s, EntryState)]
+    assert numbers == [content(n).starts_at for n in reversed(range(5))]
+
+
+def test_keys_find_their_entries_and_nothing_else(box: Box) -> None:
+    keys, made = box.create(content(1), content(2), content(3))
+    found = box.calendars.find(box.mailbox, keys[:2])
+    assert {item.sync_key: item.ref.item_id for item in found} == {
+        keys[0]: made[0].item_id,
+        keys[1]: made[1].item_id,
+    }
+    assert box.calendars.find(box.mailbox, ["never#made"]) == []
+    assert set(keys) <= {item.sync_key for item in box.calendars.find(box.mailbox, None)}
+
+
+def test_an_update_changes_what_it_names_alone(box: Box) -> None:
+    said = content(1)
+    _, (ref,) = box.create(said)
+    moved = EntryChange(
+        item_id=ref.item_id,
+        starts_at=said.starts_at + timedelta(hours=3),
+        ends_at=said.ends_at + timedelta(hours=3),
+    )
+    (after,) = refs(box.update(moved))
+    state = box.state(ref)
+    assert after.change_key == state.ref.change_key != ref.change_key
+    assert state.starts_at == said.starts_at + timedelta(hours=3)
+    assert (state.subject, state.location, state.show_as) == (said.subject, said.location, "busy")
+    assert block.same(state.body or "", said.body)
+
+
+def test_every_field_can_be_written(box: Box) -> None:
+    _, (ref,) = box.create(content(1))
+    body = block.wrap("ny tekst")
+    change = EntryChange(
+        item_id=ref.item_id,
+        change_key=ref.change_key,
+        subject="AVLYST: x",
+        body=body,
+        location="",
+        show_as="free",
+    )
+    refs(box.update(change))
+    state = box.state(ref)
+    assert (state.subject, state.location or "", state.show_as) == ("AVLYST: x", "", "free")
+    assert block.same(state.body or "", body)
+
+
+def test_a_stale_change_key_is_a_conflict_and_none_overwrites(box: Box) -> None:
+    _, (ref,) = box.create(content(1))
+    refs(box.update(EntryChange(item_id=ref.item_id, subject="first")))
+    stale = EntryChange(item_id=ref.item_id, change_key=ref.change_key, subject="second")
+    (refused,) = box.update(stale)
+    assert isinstance(refused, ItemError)
+    assert refused.verdict is Verdict.CONFLICT
+    refs(box.update(EntryChange(item_id=ref.item_id, subject="third")))
+    assert box.state(ref).subject == "third"
+
+
+def test_what_is_deleted_is_gone_and_a_second_time_too(box: Box) -> None:
+    keys, (ref, other) = box.create(content(1), content(2))
+    refs(box.delete(ref))
+    assert [item.sync_key for item in box.calendars.find(box.mailbox, keys)] == [keys[1]]
+    (again, fine) = box.delete(ref, other)
+    assert isinstance(again, ItemError)
+    assert again.verdict is Verdict.GONE
+    assert isinstance(fine, ItemRef)
+
+
+def test_one_bad_item_does_not_hold_the_others(box: Box) -> None:
+    _, (ref,) = box.create(content(1))
+    gone, found = box.calendars.get(box.mailbox, ["AAMkAG==", ref.item_id], fields=False)
+    assert isinstance(gone, ItemError)
+    assert gone.verdict is Verdict.GONE
+    assert isinstance(found, EntryState)
+    assert found.ref == ref
+
+
+def test_a_released_entry_stays_but_is_ours_no_more(box: Box) -> None:
+    (key,), (ref,) = box.create(content(1))
+    refs(box.update(EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)))
+    assert box.calendars.find(box.mailbox, [key]) == []
+    assert box.state(ref).sync_key is None
+
+
+def test_a_request_past_its_time_is_not_sent(box: Box) -> None:
+    entry = NewEntry(sync_key="late#1", content=content(1))
+    with pytest.raises(NotSent):
+        box.calendars.create(box.mailbox, [entry], send_by=time.monotonic() - 1)
+    assert box.calendars.find(box.mailbox, ["late#1"]) == []
+
+
+def test_an_unknown_mailbox_is_missing(box: Box) -> None:
+    with pytest.raises(MailboxMissing):
+        box.calendars.find("nobody@uni.example", None)
+
+
+def test_a_real_mailbox_was_asked_too() -> None:
+    if REAL not in os.environ:
+        pytest.skip(f"{REAL} is not given: nothing was run on a real server")
