@@ -347,8 +347,10 @@ def _concerns(
     match each.capacity:
         case Capacity.PLENARY:
             return event.plenary
-        case Capacity.PLACED | Capacity.SOLE:
+        case Capacity.PLACED:
             return True
+        case Capacity.SOLE:
+            return None if event.plenary is None else True
         case Capacity.NAMED:
             return any(staff.username in usernames for staff in event.staff or ())
         case Capacity.ROLE | Capacity.UNIT_ROLE:
