@@ -137,13 +137,16 @@ class Installation:
             for mailbox, items in self.get("exchange/all").items()
         }
 
-    def become(self, before: Path, after: Path) -> None:
-        """Turn one university into another."""
+    def plan_as(self, before: Path, after: Path) -> None:
+        """Turn TP's side of one university into another's."""
         for path in sorted((after / "tp").iterdir()):
             if path.read_bytes() != (before / "tp" / path.name).read_bytes():
                 course, _, semester = path.stem.partition("-")
                 query = f"?sem={semester}" if semester else ""
                 self.send("PUT", f"tp/{course}{query}", json.loads(path.read_text("utf-8")))
+
+    def enrol_as(self, before: Path, after: Path) -> None:
+        """Turn FS' side of one university into another's."""
         for path in sorted((after / "fs").iterdir()):
             old, new = (_lines(each / "fs" / path.name) for each in (before, after))
             for line in sorted(old - new):
@@ -271,12 +274,15 @@ def test_every_rule_and_every_trap_shows_what_is_written_by_hand(
         _records_and_waiting_work_are_exact(installation, wanted)
 
         before = ids(installation)
-        installation.become(monday, made(tmp_path / "later", "--week-later"))
+        later = made(tmp_path / "later", "--week-later")
         installation.now = A_WEEK_LATER
-        installation.work()
+        for change in (installation.plan_as, installation.enrol_as):
+            change(monday, later)
+            installation.work()
         wanted = expected("later")
         assert differences(wanted, installation) == []
         assert ids(installation) == before
+        assert installation.rows("SELECT * FROM parked") == []
         assert installation.get("exchange/private-touched") == {"count": 0}
 
         installation.send("DELETE", "requests")

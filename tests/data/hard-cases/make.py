@@ -22,6 +22,8 @@ def registrations(u: University) -> None:
     """Whose registration counts, and who has a calendar at all."""
     u.event("HC100", title="Innledning")
     u.event("HC101", title="Noe annet")
+    u.event("HC105", LATER)
+    u.event("HC106", LATER)
     u.person("accepted-i", "HC100 I")
     u.person("accepted-s", "HC100 S")
     u.person("accepted-ref", "HC100 *")
@@ -39,14 +41,15 @@ def registrations(u: University) -> None:
     u.person("private-only", "HC100 I", mail="private-only@stud.uni.example", kind="PRIVAT")
     u.person("elsewhere", "HC100 I", mail="elsewhere@mail.example")
     u.person("capitals", "HC100 I", mail="Capitals@STUD.uni.example")
-    u.person("first-at-shared", "HC100 I", mail="shared@stud.uni.example")
-    u.person("second-at-shared", "HC101 I", mail="shared@stud.uni.example")
+    u.person("first-at-shared", "HC105 I", mail="shared@stud.uni.example > own@stud.uni.example")
+    u.person("second-at-shared", "HC106 I", mail="shared@stud.uni.example")
     u.person("outsider", "HC100 I")
 
 
 def changing(u: University) -> None:
     """Registrations and groups that are not the same a week later."""
     u.event("HC102", LATER, title="Tatt opp fra ventelisten")
+    u.event("HC103", title="Allerede holdt")
     u.event("HC103", LATER, title="Trukket")
     u.event("HC104", LATER, title="Ikke fortalt lenger")
     u.group("HC121", 1, LATER)

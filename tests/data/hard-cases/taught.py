@@ -40,9 +40,12 @@ def times(u: University) -> None:
     u.event("HC314", LATER)
     u.publish["HC314", "25h"] = not u.later
     u.person("published-no-longer", "HC314 I")
+    u.person("joins-unpublished", "> HC314 I")
     u.event("HC315", TUESDAY, then=GONE)
     u.event("HC315", LATER)
     u.person("history-forgotten-by-tp", "HC315 I")
+    u.event("HC316", TUESDAY, then={"status": "cancelled", "rooms": (), "title": "Skrevet etterpå"})
+    u.person("history-rewritten-by-tp", "HC316 I")
 
 
 def strange(u: University) -> None:
