@@ -1,0 +1,250 @@
+"""One calendar at a time: what it costs in requests, and what is never done to it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from kalender.domain.model import Status, TeachingRole
+from kalender.errors import OutcomeUnknown, PermanentError
+from kalender.ports import EntryChange, ItemError, ItemRef, NewEntry, Verdict
+from kalender.store.brakes import Safety
+from kalender.store.database import Database
+from tests.fakes.house import MONDAY, House, activity, event
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def house(open_database: Callable[[], Database]) -> House:
+    """An empty installation on each database."""
+    return House(open_database())
+
+
+def lectures(number: int) -> list:  # type: ignore[type-arg]
+    """So many lectures, one a day."""
+    return [event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(number)]
+
+
+def filled(house: House, number: int = 3) -> None:
+    """A student with so many lectures in the calendar."""
+    house.teach(*lectures(number))
+    house.enrol(1)
+    assert house.settle() == []
+    assert len(house.shown(1)) == number
+    house.forget_requests()
+
+
+@pytest.mark.parametrize(("number", "requests"), [(1, 1), (50, 1), (51, 2), (120, 3)])
+def test_n_creates_cost_a_request_for_each_fifty(house: House, number: int, requests: int) -> None:
+    house.teach(*lectures(number))
+    house.enrol(1)
+    house.settle()
+    assert [each[0] for each in house.exchange.requests] == ["create"] * requests
+
+
+def test_what_is_unchanged_costs_no_request(house: House) -> None:
+    filled(house)
+    house.teach(*lectures(3))
+    house.enrol(1)
+    house.resync()
+    house.settle()
+    assert house.exchange.requests == []
+
+
+def test_time_passing_costs_no_request(house: House) -> None:
+    filled(house)
+    house.now += timedelta(days=2, hours=3)
+    house.resync()
+    house.enrol(1)
+    house.settle()
+    assert house.exchange.requests == []
+    assert len(house.shown(1)) == 3
+
+
+def test_moves_in_time_alone_are_one_update_without_reading(house: House) -> None:
+    filled(house, 60)
+    moved = [replace(e, starts_at=e.starts_at + timedelta(hours=1)) for e in lectures(60)]
+    house.teach(*[replace(e, ends_at=e.ends_at + timedelta(hours=1)) for e in moved])
+    house.settle()
+    assert [each[0] for each in house.exchange.requests] == ["update", "update"]
+
+
+def test_a_mixed_plan_costs_four_requests(house: House) -> None:
+    filled(house, 20)
+    kept = [replace(e, title="nytt") for e in lectures(20)[:10]]
+    new = [event(100 + n, key=activity("5"), starts=MONDAY + timedelta(days=40)) for n in range(3)]
+    house.teach(*kept, *new)
+    house.settle()
+    assert [each[0] for each in house.exchange.requests] == ["get", "update", "create", "delete"]
+
+
+def test_a_lost_answer_costs_one_lookup_and_makes_no_double(house: House) -> None:
+    def lost(operation: str, _mailbox: str) -> None:
+        if operation == "create":
+            house.exchange.after = lambda _o, _m: None
+            raise OutcomeUnknown("ReadTimeout")
+
+    house.exchange.after = lost
+    house.teach(*lectures(3))
+    house.enrol(1)
+    (error,) = house.settle()
+    assert isinstance(error, OutcomeUnknown)
+    house.later()
+    assert house.settle() == []
+    assert [each[0] for each in house.exchange.requests] == ["create", "find"]
+    assert len(house.shown(1)) == 3
+
+
+def test_ended_entries_are_left_alone(house: House) -> None:
+    filled(house, 3)
+    house.now += timedelta(days=2, hours=3)
+    house.teach(lectures(3)[2])
+    house.enrol(1)
+    house.settle()
+    assert len(house.shown(1)) == 3
+    assert house.exchange.requests == []
+
+
+def test_a_cancelled_event_stays_marked_and_free(house: House) -> None:
+    filled(house, 1)
+    house.teach(replace(lectures(1)[0], status=Status.CANCELLED, rooms=(), staff=()))
+    house.settle()
+    (item,) = house.shown(1)
+    assert item.content.subject.startswith("AVLYST: ")
+    assert item.content.show_as == "free"
+
+
+def test_notes_below_our_text_survive_an_update(house: House) -> None:
+    filled(house, 1)
+    mailbox = "user1@uio.example"
+    house.exchange.annotate(mailbox, house.shown(1)[0].ref.item_id, "ta med kalkulator")
+    house.teach(replace(lectures(1)[0], title="nytt"))
+    house.settle()
+    (item,) = house.shown(1)
+    assert "nytt" in item.content.subject
+    assert item.body.count("ta med kalkulator") == 1
+
+
+def test_a_meeting_follows_in_time_and_is_released_not_deleted(house: House) -> None:
+    filled(house, 1)
+    mailbox = "user1@uio.example"
+    item_id = house.shown(1)[0].ref.item_id
+    house.exchange.invite(mailbox, item_id)
+    later = lectures(1)[0].starts_at + timedelta(hours=2)
+    moved = replace(lectures(1)[0], starts_at=later, ends_at=later + timedelta(hours=2))
+    house.teach(replace(moved, title="nytt"))
+    house.settle()
+    item = house.exchange.items(mailbox)[item_id]
+    assert item.content.starts_at == later
+    assert "nytt" not in item.content.subject
+    house.enrol(1, course=None)
+    house.settle()
+    house.later(700)
+    house.settle()
+    assert house.exchange.items(mailbox)[item_id].sync_key is None
+
+
+def test_outside_the_rollout_not_one_request_is_made(house: House) -> None:
+    house.rollout_mode = "listed"
+    house.teach(*lectures(3))
+    house.enrol(1)
+    assert house.settle() == []
+    assert house.exchange.requests == []
+    with house.database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM entry")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM calendar")).scalar_one() == 1
+
+
+def test_whoever_opts_out_keeps_nothing_of_ours(house: House) -> None:
+    filled(house, 3)
+    with house.database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO preference SELECT person_id, 'optout', 'test', created_at FROM person"
+            )
+        )
+    house.enrol(1)
+    house.settle()
+    assert house.shown(1) == []
+
+
+def test_too_many_deletes_are_held_and_the_entries_stay(house: House) -> None:
+    house.safety = Safety(min_deletes_hour=2, min_deletes_day=2)
+    filled(house, 9)
+    house.enrol(1, course=None)
+    house.settle()
+    house.later(700)
+    house.settle()
+    assert len(house.shown(1)) == 9
+    with house.database.read() as connection:
+        assert (
+            connection.execute(
+                text("SELECT count(*) FROM entry WHERE held_by = 'institution'")
+            ).scalar_one()
+            == 9
+        )
+    house.enrol(1)
+    house.settle()
+    with house.database.read() as connection:
+        assert not connection.execute(
+            text("SELECT count(*) FROM entry WHERE held_by IS NOT NULL")
+        ).scalar_one()
+
+
+def test_a_second_claimant_of_an_address_is_parked_in_words(house: House) -> None:
+    filled(house, 1)
+    with house.database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO calendar (person_id, audience, address, owner, backend, state) "
+                "SELECT person_id, 'student', address, false, backend, state FROM calendar"
+            )
+        )
+        second = connection.execute(text("SELECT max(calendar_id) FROM calendar")).scalar_one()
+    from kalender.domain.work import Kind  # noqa: PLC0415
+
+    house.mark(Kind.CALENDAR, str(second))
+    (error,) = house.settle()
+    assert isinstance(error, PermanentError)
+    assert "belongs to another person" in str(error)
+
+
+def test_what_exchange_never_takes_holds_up_nothing_else(house: House) -> None:
+    def bad(operation: str, item: NewEntry | EntryChange | ItemRef) -> ItemError | None:
+        refuses = isinstance(item, NewEntry) and "umulig" in item.content.subject
+        if operation == "create" and refuses:
+            return ItemError(code="ErrorMessageSizeExceeded", verdict=Verdict.REFUSED)
+        return None
+
+    house.exchange.item_error = bad
+    good = lectures(2)
+    house.teach(replace(good[0], title="umulig"), good[1])
+    house.enrol(1)
+    assert house.settle() == []
+    assert len(house.shown(1)) == 1
+    house.forget_requests()
+    house.enrol(1)
+    house.settle()
+    assert house.exchange.requests == []
+    house.teach(replace(good[0], title="mulig"), good[1])
+    house.settle()
+    assert len(house.shown(1)) == 2
+
+
+def test_a_role_that_begins_next_week_begins_by_time_alone(house: House) -> None:
+    starts = (MONDAY + timedelta(days=7)).date()
+    role = TeachingRole(number=1, role="LÆRER", unit=activity().unit, actid="1", starts_on=starts)
+    house.teach(event(1, starts=MONDAY + timedelta(days=9)))
+    house.enrol(1, course=None, roles=[role])
+    house.settle()
+    assert house.shown(1) == []
+    with house.database.read() as connection:
+        changes_at = connection.execute(text("SELECT changes_at FROM calendar")).scalar_one()
+    assert str(changes_at)[:10] == "2025-08-24"  # local midnight, in UTC
+    house.now += timedelta(days=7)
+    house.enrol(1, course=None, roles=[role])
+    house.settle()
+    assert len(house.shown(1)) == 1
