@@ -84,19 +84,19 @@ def resync(  # noqa: PLR0913, PLR0917
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Read sources anew and mark what changed; workers write the calendars."""
+    if not (everything or person or course):
+        raise ConfigError("resync wants --all, --person or --course")
     wired = application(context)
     database = opened(wired)
     if everything:
         _all(wired, database, dry_run=dry_run, yes=yes, verify=verify, as_json=as_json)
-    elif person or course:
+    else:
         marks = _persons(database, person or [], verify=verify)
         marks += _courses(wired, course or [], database)
         if not dry_run:
             with database.write() as connection:
                 dirty.mark(connection, marks)
         _say({"marked": 0 if dry_run else len(marks), "would_mark": len(marks)}, as_json=as_json)
-    else:
-        raise ConfigError("resync wants --all, --person or --course")
     if wait and not dry_run:
         follow(database)
 
