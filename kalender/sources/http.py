@@ -16,7 +16,7 @@ import requests
 from requests import exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from kalender.domain.backoff import told_wait
@@ -32,6 +32,8 @@ from kalender.errors import (
 KEY_HEADER = "X-Gravitee-Api-Key"
 CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
+BUSY = frozenset({408, 429})
+REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds; to a login or a page on maintenance
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 
 
@@ -109,7 +111,7 @@ class Http:
             )
         except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError):
             raise TransientError(f"{place}: the answer was cut off") from None
-        except (exceptions.RequestException, HTTPError) as error:  # urllib3's own leak through
+        except exceptions.RequestException as error:
             raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from None
         if response.status_code != requests.codes.ok:
             raise self._refusal(response, place)
@@ -127,11 +129,8 @@ class Http:
             return NotFoundInSource(text)
         if status == requests.codes.server_error:  # it may be only this answer
             return TransientError(text, retry_after=after)
-        if status // 100 in {3, 5} or status in {
-            408,
-            429,
-        }:  # a redirect: to a login, on maintenance
-            told = settings if status // 100 == 3 else text  # noqa: PLR2004
+        if status // 100 in REDIRECTS_AND_FAILURES or status in BUSY:
+            told = text if status >= requests.codes.bad_request else settings
             return NeighbourUnavailable(self.name, told, retry_after=after)
         return BadSourceData(settings)
 
