@@ -246,7 +246,7 @@ def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryS
     )
     _take_away(
         visit,
-        "delete",
+        "remove" if visit.view.leaving else "delete",  # a wish to leave counts for no brake
         [entry for entry, _ in plain],
         lambda by: calendars.delete(address, [s.ref for _, s in plain], hard=hard, send_by=by),
     )
@@ -274,9 +274,15 @@ def _take_away(
     let_through, send_by = visit.write_ahead(ahead)
     if let_through:
         results = visit.send(
-            lambda: request(send_by), undo=lambda connection: _restore(connection, gone)
+            lambda: request(send_by), undo=lambda connection: _spare(connection, gone)
         )
         _record_taken(visit, gone, results)
+
+
+def _spare(connection: Connection, standing: Sequence[Entry]) -> None:
+    """These are still there: nothing was taken away, and no brake counts them."""
+    _restore(connection, standing)
+    entries.unlog(connection, [entry.sync_key for entry in standing])
 
 
 def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None:
@@ -285,10 +291,9 @@ def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None
         for entry, result in zip(gone, results, strict=True):
             if isinstance(result, ItemRef) or result.verdict is Verdict.GONE:
                 removed.append(entry.sync_key)
-            elif result.verdict is Verdict.CONFLICT:
-                again = True
-            elif visit.comes_later(result):
-                entries.restore(connection, entry)
+            elif result.verdict is Verdict.CONFLICT or visit.comes_later(result):
+                again = again or result.verdict is Verdict.CONFLICT
+                _spare(connection, [entry])
         entries.remove(connection, removed)
     visit.count("deleted", len(removed))
     stop_if_unknown(results)

@@ -260,6 +260,17 @@ def log(
         )
 
 
+def unlog(connection: Connection, keys: Collection[str]) -> None:
+    """Forget deletes written ahead that were certainly not carried out: no brake counts them."""
+    if keys:
+        connection.execute(
+            delete(change_log).where(
+                change_log.c.sync_key.in_(sorted(keys)),
+                change_log.c.operation.in_(["delete", "release", "remove"]),
+            )
+        )
+
+
 # -- adoption ---------------------------------------------------------------------------------------
 
 

@@ -195,6 +195,21 @@ class House:
             lines += _differ(mailbox, wanted.get(mailbox, []), held.get(mailbox, []))
         return lines
 
+    def assert_logs_are_clean(self) -> None:
+        """No name, title, address, username or secret of the university is in any log."""
+        for log in self.directory.glob("*.log"):
+            text = log.read_text()
+            for word in (
+                "@uio.example",
+                "st0000",
+                "te0000",
+                "Student",
+                "Forelesning",
+                "Auditorium",
+            ):
+                assert word not in text, f"{word} in {log.name}"
+            assert "api_key" not in text
+
     def wait_until_right(self, seconds: float = 60.0) -> None:
         """Wait until every calendar is as it should be, or fail with what differs."""
         pause, end = threading.Event(), monotonic() + seconds

@@ -198,7 +198,23 @@ def test_help_names_every_command() -> None:
         check=True,
         env=environment(),
     )
-    for name in ["demo", "sandbox", "check", "db", "listener", "worker", "resync", "plan", "show", "status", "parked", "retry", "rollout", "publish", "tap"]:
+    for name in [
+        "demo",
+        "sandbox",
+        "check",
+        "db",
+        "listener",
+        "worker",
+        "resync",
+        "plan",
+        "show",
+        "status",
+        "parked",
+        "retry",
+        "rollout",
+        "publish",
+        "tap",
+    ]:
         assert name in done.stdout
 
 

@@ -83,6 +83,7 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
                 notify(queue, "no.uio.fs.FS-test.personer.update", sub=person)
                 house.wait_until_right()
         assert house.get("exchange/private-touched")["count"] == 0
+        house.assert_logs_are_clean()
 
 
 def test_a_hundred_people_on_sqlite_with_notifications_from_standard_input(
@@ -101,6 +102,7 @@ def test_a_hundred_people_on_sqlite_with_notifications_from_standard_input(
                 listener.stdin.write(json.dumps(line) + "\n")
                 listener.stdin.flush()
                 house.wait_until_right()
+        house.assert_logs_are_clean()
 
 
 # -- changes -----------------------------------------------------------------------------------------
