@@ -4,34 +4,18 @@ Written to be checked by eye against the rules, not to be quick. Events that TP 
 cancelled before are judged by who is named in them now.
 """
 
-import html
-import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.parse import unquote
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from tests.oracle_files import Activity, Json, Role, University, activity, end, named, read, start
+from tests.oracle_words import location, show_as, subject
+
 OSLO = ZoneInfo("Europe/Oslo")
-KINDS = {
-    "FOR": "Forelesning",
-    "ØVE": "Øvelse",
-    "ØV": "Øvelse",
-    "ØV-F": "Fellesøvelse",
-    "GR": "Gruppe",
-    "GR-DATA": "Datagruppe",
-    "LAB": "Lab",
-    "KOL": "Kollokvium",
-    "SEM": "Seminar",
-    "SEMFOR": "Forelesning og seminar",
-    "OBLOPPG": "Obligatorisk oppgave",
-    "ORIENT": "Orienteringsmøte",
-}
-Json = dict[str, Any]
+ACCEPTED = {"I", "S"}  # offer statuses
 
 
 class Expected(NamedTuple):
@@ -44,243 +28,50 @@ class Expected(NamedTuple):
     show_as: str
 
 
-class Activity(NamedTuple):
-    """A teaching activity, by what FS and TP agree on."""
+class Person(NamedTuple):
+    """Somebody with the addresses of their calendars: as a student, and as a teacher."""
 
-    course: str
-    version: str
-    semester: str
-    term: int
-    actid: str
-
-    @property
-    def unit(self) -> tuple[str, str, str, int]:
-        """The teaching unit."""
-        return self[:4]
+    number: int  # 0: known to TP only
+    username: str
+    as_student: str | None
+    as_teacher: str | None
 
 
-@dataclass
-class University:
-    """A university's files."""
+class Rules(NamedTuple):
+    """What an institution may set otherwise."""
 
-    institution: int
-    persons: list[Json]
-    registrations: dict[int, dict[tuple[str, str, str, int], str | None]]
-    placements: dict[int, set[Activity]]
-    roles: dict[int, list[Json]]
-    events: list[Json]
+    teacher_mailbox: str | None = None  # where it is another than students'
+    teacher_words: str = ""  # begin a teacher's subjects
+    mail_domains: frozenset[str] = frozenset()  # none: all
+    sole_group: bool = True
+
+
+PLAIN = Rules()
 
 
 def calendars(
-    directory: Path, now: datetime, *, mailbox: str = "epost:INSTITUSJON"
+    directory: Path, now: datetime, *, mailbox: str = "epost:INSTITUSJON", rules: Rules = PLAIN
 ) -> dict[str, list[Expected]]:
-    """Return address -> what its calendar must hold at an instant, in time's order."""
+    """Return address -> what its calendar must hold at an instant, in time's order.
+
+    An address that two persons have is the first one's, as FS lists them.
+    """
     university = read(directory)
     today = now.astimezone(OSLO).date()
-    events = [e for e in university.events if _semester_counts(e, today) and _end(e) > now]
-    all_events = [e for e in university.events if _semester_counts(e, today)]
-    alone = _only_groups(all_events) - set().union(*university.placements.values())
-    by_course: dict[str, list[Json]] = defaultdict(list)
-    for event in events:
-        by_course[event["courseid"]].append(event)
-        for staff in event["staffs"]:
-            by_course[f"named {staff['id']}"].append(event)
+    counted = [event for event in university.events if _semester_counts(event, today)]
+    placed = set().union(*university.placements.values())
+    alone = _only_groups(counted) - placed if rules.sole_group else set()
+    coming = _by_key(event for event in counted if end(event) > now)
     held: dict[str, list[Expected]] = {}
-    for number, username, address in _people(university, mailbox):
-        courses = {unit[0] for unit in university.registrations.get(number, {})}
-        courses |= {_ref(_teaching(r)).split(",")[1] for r in university.roles.get(number, [])}
-        near = [e for key in (*courses, f"named {username}") for e in by_course.get(key, [])]
-        mine = _seen(university, near, alone, number, username, today)
-        if address and mine:
-            held[address] = sorted(mine)
+    for person in _people(university, mailbox, rules.teacher_mailbox or mailbox):
+        sight = Sight(university, alone, person, today, rules.teacher_words)
+        near = [event for key in sight.where() for event in coming.get(key, [])]
+        for address in filter(None, {person.as_student, person.as_teacher}):
+            mine = sight.shown(address, near)
+            outside = rules.mail_domains and address.partition("@")[2] not in rules.mail_domains
+            if mine and not outside:
+                held.setdefault(address, sorted(mine))
     return held
-
-
-def _teaching(role: Json) -> Json:
-    found: Json = role.get("undervisningsaktivitet") or role["undervisning"]
-    return found
-
-
-def _people(university: University, mailbox: str) -> Iterator[tuple[int, str, str | None]]:
-    """Everybody FS knows, and under a template those whom only TP names."""
-    known = set()
-    for person in university.persons:
-        username = person.get("brukernavn") or ""
-        known.add(username)
-        if mailbox.startswith("epost:"):
-            kind = mailbox.removeprefix("epost:")
-            mails = [m["adresse"] for m in person.get("epost") or [] if m["type"] == kind]
-            address = mails[0].lower() if mails else None
-        else:
-            address = mailbox.replace("{username}", username) if username else None
-        yield person["personlopenummer"], username, address
-    if not mailbox.startswith("epost:"):
-        named = {staff["id"] for event in university.events for staff in event["staffs"]}
-        for username in sorted(named - known - {""}):
-            yield 0, username, mailbox.replace("{username}", username)
-
-
-# -- who sees what ------------------------------------------------------------------------------------
-
-
-def _seen(
-    university: University,
-    events: Iterable[Json],
-    alone: set[Activity],
-    number: int,
-    username: str,
-    today: date,
-) -> list[Expected]:
-    """One entry for each event id; of those that share it the closest to the person."""
-    found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
-    for event in events:
-        teaches = _teaches(university, number, username, event, today)
-        attends, own = _attends(university, number, event, alone)
-        if teaches or attends:
-            rank = (event["status"] != "active", not teaches, not own, _activity(event))
-            found[event["eventid"]].append((*rank, event))
-    return [_entry(same) for same in found.values()]
-
-
-def _only_groups(events: Iterable[Json]) -> set[Activity]:
-    """Activities that are the only group of their kind within course and term."""
-    kinds: dict[tuple[str, str, int, str], set[Activity]] = defaultdict(set)
-    for event in events:
-        if event["status_plenary"] is False:
-            act = _activity(event)
-            kinds[act.course, act.semester, act.term, event["teaching-method"]].add(act)
-    return {next(iter(acts)) for acts in kinds.values() if len(acts) == 1}
-
-
-def _attends(
-    university: University, number: int, event: Json, alone: set[Activity]
-) -> tuple[bool, bool]:
-    """Whether a student sees an event, and whether through a group of their own."""
-    act = _activity(event)
-    if university.registrations.get(number, {}).get(act.unit) not in {"I", "S"}:
-        return False, False
-    if event["status"] not in {"active", "cancelled"}:
-        return False, False
-    placed = act in university.placements.get(number, set())
-    own = placed or act in alone
-    return event["status_plenary"] is True or own, own
-
-
-def _teaches(university: University, number: int, username: str, event: Json, today: date) -> bool:
-    if event["status"] not in {"active", "cancelled"}:
-        return False
-    if event["staffs"]:
-        return username in [staff["id"] for staff in event["staffs"]]
-    return any(_role_counts(role, event, today) for role in university.roles.get(number, []))
-
-
-def _role_counts(role: Json, event: Json, today: date) -> bool:
-    """A teacher's role on the activity itself, begun and not over on the event's day."""
-    if "undervisningsaktivitet" not in role or _ref(role["rolle"]) != "LÆRER":
-        return False
-    period = role.get("periode") or {}
-    begins = date.fromisoformat(period.get("fraDato", "1900-01-01"))
-    ends = date.fromisoformat(period.get("tilDato", "9999-12-31"))
-    day = _start(event).astimezone(OSLO).date()
-    return _activity_ref(role["undervisningsaktivitet"]) == _activity(event) and (
-        begins <= today and day <= ends
-    )
-
-
-# -- what an entry says -------------------------------------------------------------------------------
-
-
-def _entry(same: list[tuple[Any, ...]]) -> Expected:
-    event = min(same, key=lambda each: each[:-1])[-1]
-    courses = "/".join(sorted({each[-1]["courseid"] for each in same}))
-    return Expected(
-        _start(event), _end(event), subject(event, courses), location(event), show_as(event)
-    )
-
-
-def subject(event: Json, courses: str) -> str:
-    """As docs/entries.md has it, in bokmål."""
-    summary, name = _clean(event.get("summary")), _clean(event.get("teaching-method-name"))
-    kind = summary if summary and summary != name else KINDS.get(event["teaching-method"], name)
-    if event.get("compulsory") and not kind.lower().startswith("obligatorisk"):
-        kind += " (Obligatorisk)"
-    title = _clean(event.get("title"))
-    text = f"{courses} {kind}: {title}" if title else f"{courses} {kind}"
-    text = f"AVLYST: {text}" if event["status"] == "cancelled" else text
-    return text if len(text) <= 255 else text[:255].rsplit(" ", 1)[0] + "…"
-
-
-def location(event: Json) -> str:
-    """Rooms with their building; a building once for rooms that follow each other."""
-    parts: list[tuple[str, list[str]]] = []
-    for room in event.get("room") or []:
-        name, building = _clean(room["roomname"]), _clean(room.get("buildingname"))
-        if room.get("buildingid") == "DIGUND":
-            name, building = "Digitalt" if name in {"", "Link"} else name, ""
-        if parts and building and parts[-1][0] == building:
-            parts[-1][1].append(name)
-        else:
-            parts.append((building, [name]))
-    return ", ".join(", ".join(n) + (f" ({b})" if b else "") for b, n in parts)
-
-
-def show_as(event: Json) -> str:
-    """Busy, but free for the cancelled, the wholly digital and deadlines."""
-    rooms = event.get("room") or []
-    digital = bool(rooms) and all(room.get("buildingid") == "DIGUND" for room in rooms)
-    deadline = not rooms and (
-        event["teaching-method"] == "OBLOPPG" or "innlevering" in event["summary"].lower()
-    )
-    return "free" if event["status"] == "cancelled" or digital or deadline else "busy"
-
-
-def _clean(text: str | None) -> str:
-    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text or "")).split())
-
-
-# -- the files ----------------------------------------------------------------------------------------
-
-
-def read(directory: Path) -> University:
-    """Read a university's directory."""
-    about = json.loads((directory / "university.json").read_text("utf-8"))
-    registrations: dict[int, dict[tuple[str, str, str, int], str | None]] = defaultdict(dict)
-    placements: dict[int, set[Activity]] = defaultdict(set)
-    roles: dict[int, list[Json]] = defaultdict(list)
-    for item in _lines(directory, "studentundervisning"):
-        unit = _ref(item["id"]["undervisning"])
-        if unit.startswith(f"{about['institution']},"):
-            person = item["id"]["person"]["personlopenummer"]
-            registrations[person][_unit(unit)] = item.get("tilbudstatus")
-    for item in _lines(directory, "studentundervisningsaktivitet"):
-        person = item["id"]["person"]["personlopenummer"]
-        placements[person].add(_activity_ref(item["id"]["undervisningsaktivitet"]))
-    for item in _lines(directory, "personroller"):
-        roles[item["person"]["personlopenummer"]].append(item)
-    return University(
-        institution=about["institution"],
-        persons=list(_lines(directory, "personer")),
-        registrations=registrations,
-        placements=placements,
-        roles=roles,
-        events=list(_events(directory)),
-    )
-
-
-def _lines(directory: Path, name: str) -> Iterator[Json]:
-    for line in (directory / "fs" / f"{name}.ndjson").read_text("utf-8").splitlines():
-        yield json.loads(line)
-
-
-def _events(directory: Path) -> Iterator[Json]:
-    """The events of published semesters, without exams and bookings."""
-    for path in sorted((directory / "tp").glob("*.json")):
-        answer = json.loads(path.read_text("utf-8"))
-        hidden = {s["id"] for s in answer["semesters"] if not s["publish_timetable"]}
-        for event in answer["events"]:
-            ids = f"{event['courseid']} {event['actid']} {event['eventid']}".upper()
-            if event["semesterid"] not in hidden and not re.search("EKSAMEN|BOOKING", ids):
-                yield event
 
 
 def _semester_counts(event: Json, today: date) -> bool:
@@ -292,33 +83,130 @@ def _semester_counts(event: Json, today: date) -> bool:
     return (2000 + int(code[:2]), 1 if code[2] == "v" else 2) in {last, this, following}
 
 
-def _unit(ref: str) -> tuple[str, str, str, int]:
-    _, course, version, year, term, number = ref.split(",")
-    return course, version, f"{int(year) % 100:02d}{'v' if term == 'VÅR' else 'h'}", int(number)
+def _by_key(events: Iterable[Json]) -> dict[str, list[Json]]:
+    """Events by their course and by whom they name, so that nobody looks at all of them."""
+    found: dict[str, list[Json]] = defaultdict(list)
+    for event in events:
+        for key in (event["courseid"], *(f"named {name}" for name in named(event) or ())):
+            found[key].append(event)
+    return found
 
 
-def _activity_ref(raw: Json) -> Activity:
-    unit, _, actid = _ref(raw).rpartition(",")
-    return Activity(*_unit(unit), actid)
+def _people(university: University, student: str, teacher: str) -> Iterator[Person]:
+    """Everybody FS knows, and those whom only TP names."""
+    known = set()
+    for person in university.persons:
+        username = person.get("brukernavn") or ""
+        known.add(username)
+        addresses = (_address(rule, username, person) for rule in (student, teacher))
+        yield Person(person["personlopenummer"], username, *addresses)
+    names = {name for event in university.events for name in named(event) or ()}
+    for username in sorted(names - known - {""}):
+        yield Person(0, username, None, _address(teacher, username, {}))
 
 
-def _activity(event: Json) -> Activity:
-    return Activity(
-        event["courseid"],
-        event["courseversion"],
-        event["semesterid"],
-        event["terminnr"],
-        event["actid"],
-    )
+def _address(rule: str, username: str, person: Json) -> str | None:
+    """The first address of that type in FS, or one made of the username."""
+    if not rule.startswith("epost:"):
+        return rule.replace("{username}", username).lower() if username else None
+    kind = rule.removeprefix("epost:")
+    mails = [mail["adresse"].lower() for mail in person.get("epost") or [] if mail["type"] == kind]
+    return mails[0] if mails else None
 
 
-def _ref(raw: Json) -> str:
-    return unquote(raw["href"].rsplit("/", 1)[1])
+# -- who sees what ------------------------------------------------------------------------------------
 
 
-def _start(event: Json) -> datetime:
-    return datetime.fromisoformat(event["dtstart"]).astimezone(UTC)
+class Seen(NamedTuple):
+    """An event that concerns somebody, and how."""
+
+    event: Json
+    teaches: bool
+    own: bool  # a group of theirs
 
 
-def _end(event: Json) -> datetime:
-    return datetime.fromisoformat(event["dtend"]).astimezone(UTC)
+def _closeness(seen: Seen) -> tuple[bool, bool, bool, Activity]:
+    """Active first, then what one teaches, then one's own group, then the lowest ids."""
+    active = seen.event["status"] == "active"
+    return not active, not seen.teaches, not seen.own, activity(seen.event)
+
+
+class Sight(NamedTuple):
+    """How one person sees teaching on one day."""
+
+    university: University
+    alone: set[Activity]
+    person: Person
+    today: date
+    teacher_words: str
+
+    def shown(self, address: str | None, events: Iterable[Json]) -> list[Expected]:
+        """One entry for each event id; of those that share it the closest to the person."""
+        found: dict[str, list[Seen]] = defaultdict(list)
+        for event in events:
+            if event.get("status") not in {"active", "cancelled"}:
+                continue  # neither of the two words that TP has: nothing is created
+            teaches = address == self.person.as_teacher and self._teaches(event)
+            attends = address == self.person.as_student and self._attends(event)
+            if teaches or attends:
+                found[event["eventid"]].append(Seen(event, teaches, self._own(event)))
+        return [self._entry(same) for same in found.values()]
+
+    def where(self) -> set[str]:
+        """Under which keys there may be events for this person."""
+        courses = {unit[0] for unit in self.university.registrations.get(self.person.number, {})}
+        roles = self.university.roles.get(self.person.number, [])
+        return courses | {r.activity.course for r in roles} | {f"named {self.person.username}"}
+
+    def _attends(self, event: Json) -> bool:
+        """Accepted on the course, and for everybody there, or in a group of one's own."""
+        act, told = activity(event), event.get("status_plenary")
+        if self.university.registrations.get(self.person.number, {}).get(act.unit) not in ACCEPTED:
+            return False
+        return told is True or self._placed(act) or (told is False and act in self.alone)
+
+    def _own(self, event: Json) -> bool:
+        return self._placed(activity(event)) or activity(event) in self.alone
+
+    def _placed(self, act: Activity) -> bool:
+        return act in self.university.placements.get(self.person.number, set())
+
+    def _teaches(self, event: Json) -> bool:
+        """Named; or with a role where it is told that nobody is."""
+        names = named(event)
+        if names is None:
+            return False
+        if names:
+            return self.person.username != "" and self.person.username in names
+        roles = self.university.roles.get(self.person.number, [])
+        return any(self._role_counts(role, event) for role in roles)
+
+    def _role_counts(self, role: Role, event: Json) -> bool:
+        """A role on the activity itself that has begun, and is not over on the event's day."""
+        day = start(event).astimezone(OSLO).date()
+        return role.activity == activity(event) and role.begins <= self.today and day <= role.ends
+
+    def _entry(self, same: list[Seen]) -> Expected:
+        best = min(same, key=_closeness)
+        courses = "/".join(sorted({each.event["courseid"] for each in same}))
+        words = self.teacher_words if best.teaches else ""
+        return Expected(
+            start(best.event),
+            end(best.event),
+            subject(best.event, words + courses),
+            location(best.event),
+            show_as(best.event),
+        )
+
+
+def _only_groups(events: Iterable[Json]) -> set[Activity]:
+    """Activities that are the only group of their kind within course and term.
+
+    Where it is not told for whom an event is, it may be another group's.
+    """
+    kinds: dict[tuple[str, str, int, str], set[Activity]] = defaultdict(set)
+    for event in events:
+        if event.get("status_plenary") is not True:
+            act = activity(event)
+            kinds[act.course, act.semester, act.term, event["teaching-method"]].add(act)
+    return {next(iter(acts)) for acts in kinds.values() if len(acts) == 1}
