@@ -28,6 +28,7 @@ from kalender.desired import View, preview, wanted
 from kalender.domain.plan import Plan
 from kalender.domain.work import Lane
 from kalender.store import look, people, teaching
+from kalender.store.database import Database
 
 
 @app.command()
@@ -180,7 +181,12 @@ def _weeks(connection: Connection, wired: App, person_id: int, day: date) -> Ite
 def plan(context: typer.Context, person: Person, as_json: Json = False) -> None:  # noqa: FBT002
     """Show what would be written for a person now; changes nothing, asks nobody."""
     wired = application(context, writes=False)
-    database = opened(wired)
+    shown = planned(wired, opened(wired), person)
+    listing(shown, as_json=as_json, empty="nothing to write: the calendar is as it should be")
+
+
+def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]:
+    """Return what would be written for a person now, a row for each entry."""
     person_id = person_of(database, person)
     zone = wired.config.institution.time_zone
     shown: list[dict[str, Any]] = []
@@ -189,7 +195,7 @@ def plan(context: typer.Context, person: Person, as_json: Json = False) -> None:
             seen = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
             if seen is not None:
                 shown += [{"calendar": row["calendar_id"], **each} for each in _steps(*seen, zone)]
-    listing(shown, as_json=as_json, empty="nothing to write: the calendar is as it should be")
+    return shown
 
 
 def _steps(_view: View, made: Plan, zone: ZoneInfo) -> Iterator[dict[str, Any]]:

@@ -21,6 +21,7 @@ from kalender.cli.base import (
     person_of,
     say_json,
 )
+from kalender.cli.look import planned
 from kalender.cli.progress import follow
 from kalender.config import with_workers
 from kalender.config.sections import Broker
@@ -91,12 +92,15 @@ def resync(  # noqa: PLR0913, PLR0917
     if everything:
         _all(wired, database, dry_run=dry_run, yes=yes, verify=verify, as_json=as_json)
     else:
-        marks = _persons(database, person or [], verify=verify)
+        marks = _persons(database, person or [], verify=verify and not dry_run)
         marks += _courses(wired, course or [], database)
-        if not dry_run:
-            with database.write() as connection:
-                dirty.mark(connection, marks)
-        _say({"marked": 0 if dry_run else len(marks), "would_mark": len(marks)}, as_json=as_json)
+        if dry_run:
+            shown = [step for name in person or [] for step in planned(wired, database, name)]
+            listing(shown, as_json=as_json, empty="nothing to write by what is mirrored now")
+            return
+        with database.write() as connection:
+            dirty.mark(connection, marks)
+        _say({"marked": len(marks)}, as_json=as_json)
     if wait and not dry_run:
         follow(database)
 

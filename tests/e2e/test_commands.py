@@ -77,6 +77,7 @@ def test_a_first_day_from_tables_to_calendars(house: House) -> None:
     assert dry["changed_persons"] >= 20
     assert json.loads(house.run("status", "--json"))["work"] == []
     house.run("resync", "--all")
+    assert json.loads(house.run("resync", "--person", "st000001", "--dry-run", "--json")) == []
     with house.running("worker"):
         house.run("resync", "--person", "st000001", "--wait")
         house.run("resync", "--all", "--wait")

@@ -1,0 +1,72 @@
+"""Where TP is polled: one worker asks, what changed is marked, and no answer is no loss."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from kalender.errors import NeighbourUnavailable
+from kalender.store.database import Database
+from kalender.worker import Crew, poll
+from tests.fakes.house import LEASE, House, event
+
+EVERY = timedelta(seconds=60)
+
+
+@pytest.fixture
+def crew(open_database: Callable[[], Database]) -> Crew:
+    """A worker's means, on a house with one course."""
+    house = House(open_database())
+    house.teach(event(1))
+    house.settle()
+    return Crew(
+        database=house.database,
+        sources=house.sources,
+        means=house.means,
+        connections=1,
+        lease=LEASE,
+        verify_every=timedelta(hours=24),
+        poll_every=EVERY,
+    )
+
+
+def marked(crew: Crew) -> list[str]:
+    """The courses that are marked."""
+    with crew.database.read() as connection:
+        return list(
+            connection.execute(text("SELECT key FROM dirty WHERE kind = 'course'")).scalars()
+        )
+
+
+def a_while_later(crew: Crew) -> None:
+    """Let the last poll be long ago."""
+    with crew.database.write() as connection:
+        connection.execute(text("UPDATE source_reading SET read_at = '2025-01-01 00:00:00.000'"))
+
+
+@pytest.mark.integration
+def test_a_changed_course_is_marked_once_the_time_has_come(crew: Crew) -> None:
+    poll(crew, EVERY)
+    assert marked(crew) == []  # the first only notes the time
+    poll(crew, EVERY)
+    assert marked(crew) == []  # too early, for any worker
+    a_while_later(crew)
+    poll(crew, EVERY)
+    assert marked(crew) == ["IN1000 25h"]
+
+
+@pytest.mark.integration
+def test_a_poll_that_fails_is_made_up_for(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+    poll(crew, EVERY)
+    a_while_later(crew)
+
+    def fails(_instant: object) -> None:
+        raise NeighbourUnavailable("tp", "HTTP 503")
+
+    monkeypatch.setattr(crew.sources.timetables, "changed_since", fails)
+    with pytest.raises(NeighbourUnavailable):
+        poll(crew, EVERY)
+    monkeypatch.undo()
+    poll(crew, EVERY)
+    assert marked(crew) == ["IN1000 25h"]
