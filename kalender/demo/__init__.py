@@ -6,126 +6,212 @@ Kalender's back just before it, and `private` touches somebody's own.
 
 import json
 import os
+import signal
+import sys
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.text import Text
 
 from kalender.cli.week import Shown, draw
-from kalender.demo.day import Change, the_day
-from kalender.demo.stage import NOW, Stage, own
+from kalender.demo.day import MONDAY, NOTE, Change, Day
+from kalender.demo.stage import NOW, Stage, StageError, own
 from kalender.demo.truth import OSLO, Json, Line
 
 Calendars = Mapping[str, Counter[Line]]
 START = datetime.fromisoformat(NOW)
-MONDAY = date(2025, 8, 18)
+SAY_EVERY = 5.0
 
 
 def run(*, people: int = 200, as_json: bool = False) -> int:
     """Play the demonstration; 0 where every calendar was right and nothing private touched."""
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     begun = monotonic()
-    with tempfile.TemporaryDirectory() as directory:
-        console.print("A university is made up and served on loopback: FS, TP and Exchange.")
+    with _ended_by_sigterm(), tempfile.TemporaryDirectory() as directory:
+        console.print("[bold]A university is made up, and served on loopback[/]")
         with Stage(Path(directory), people) as stage:
-            found = _play(stage, console)
+            found = _Play(stage, console).play()
     found["seconds"] = round(monotonic() - begun, 1)
+    console.print("[bold]" + _verdict(found))
     if as_json:
-        print(json.dumps(found))  # noqa: T201
-    else:
-        console.print("[bold]" + _verdict(found))
+        sys.stdout.write(json.dumps(found) + "\n")
     return 1 if found["differences"] or found["private_touched"] else 0
 
 
-def _play(stage: Stage, console: Console) -> Json:
-    private = _private(stage)
-    wanted: Calendars = stage.truth.calendars(START)
-    _first_fill(stage, console, wanted)
-    how = f"through RabbitMQ on {stage.broker}" if stage.broker else "by kalender listener --stdin"
-    console.print(f"\nA day at the university; each change is told {how}.\n")
-    stage.open()
-    changes = list(the_day(stage))
-    student = changes[0].__self__.student()  # type: ignore[attr-defined]
-    console.print(_week(stage, student, "One student's week before:"))
-    for change in changes:
-        wanted = _change(stage, console, change(), wanted)
-    console.print(_week(stage, student, "\nThe same week after:"))
-    _sabotage(stage, student)
-    held = {address: own(items) for address, items in _all(stage).items()}
-    return {
-        "people": len(wanted),
-        "entries": sum(c.total() for c in held.values()),
-        "changes": len(changes),
-        "differences": _differences(wanted, held) + _lost_notes(stage, student),
-        "private_touched": _touched(stage, private),
-    }
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM unwind us, so that no process of ours outlives us."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
-def _first_fill(stage: Stage, console: Console, wanted: Calendars) -> None:
-    begun = monotonic()
-    stage.run("resync", "--all")
-    entries = sum(c.total() for c in wanted.values())
-    console.print(f"{len(wanted)} people are to get {entries} entries.")
-    filled = threading.Thread(target=lambda: stage.run("worker", "--until-idle"))
-    filled.start()
-    columns = (TextColumn("first fill"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("fill", total=entries)
-        while filled.is_alive():
-            bar.update(task, completed=_created(stage))
-            filled.join(0.2)
-    seconds = monotonic() - begun
-    console.print(
-        f"First fill: {entries} entries in {seconds:.1f} s, {entries / seconds:.0f} a second."
-    )
+class _Play:
+    def __init__(self, stage: Stage, console: Console) -> None:
+        self.stage, self.console, self.truth = stage, console, stage.truth
+        self.day = Day(stage)
+        self.address = f"{self.day.student}@{self.truth.domain}"
+        self.wanted: Calendars = self.truth.calendars(START)
+        self.private = {
+            address: _private(stage.items(address)) for address in self.truth.addresses()
+        }
 
+    def play(self) -> Json:
+        """Play it, and return what was found at the end, but for the seconds."""
+        try:
+            return self._play()
+        except StageError:
+            self._last_words()
+            raise
 
-def _created(stage: Stage) -> int:
-    return sum(box["own"] for box in _boxes(stage))
+    def _play(self) -> Json:
+        self._introduce()
+        self._first_fill()
+        self._open()
+        before = self._week()
+        changes = 0
+        for title, group in self.day.changes():
+            self.console.print(f"\n[bold]{title}[/]")
+            for change in group:
+                self._change(change)
+                changes += 1
+        self._draw("One student's week before:", before)
+        self._draw("The same week after:", self._week())
+        idle = self.stage.until_idle()
+        _sabotage(self.stage, self.address)
+        return {"people": len(self.wanted), "entries": 0, "changes": changes} | self._compared(
+            idle=idle
+        )
 
+    def _introduce(self) -> None:
+        students = len(self.truth.fs["studentundervisning"])
+        broker = self.stage.broker
+        how = f"through RabbitMQ at {broker}" if broker else "by kalender listener --stdin"
+        self.console.print(f"  courses        {len(self.truth.courses):>6}")
+        self.console.print(f"  registrations  {students:>6}")
+        self.console.print(f"  people         {len(self.wanted):>6}  with something to come")
+        self.console.print(
+            "  FS, TP and Exchange from the sandbox, SQLite in a temporary directory"
+        )
+        self.console.print(f"  notifications  {how}")
 
-def _boxes(stage: Stage) -> list[dict[str, int]]:
-    listed = stage.control("GET", "exchange/mailboxes")
-    return [{"own": max(0, int(box.get("items", 0)) - 2)} for box in listed]
+    # -- the first fill ---------------------------------------------------------------------------
 
+    def _first_fill(self) -> None:
+        self.console.print("\n[bold]The first fill[/]")
+        begun = monotonic()
+        self.stage.run("resync", "--all")
+        self.console.print(f"  all sources read in {monotonic() - begun:.1f} s")
+        entries = sum(lines.total() for lines in self.wanted.values())
+        columns = TextColumn("  writing"), BarColumn(), MofNCompleteColumn()
+        on_terminal = self.console.is_terminal
+        with Progress(
+            *columns, console=self.console, transient=True, disable=not on_terminal
+        ) as bar:
+            task = bar.add_task("fill", total=entries)
+            plain = self._plain(entries)
+            self.stage.fill(
+                lambda: bar.update(task, completed=self._created()) if on_terminal else plain()
+            )
+        seconds = monotonic() - begun
+        rate = f"{entries / seconds:.0f} a second"
+        self.console.print(f"  {entries} entries in {seconds:.1f} s, {rate}")
 
-def _change(stage: Stage, console: Console, change: Change, before: Calendars) -> Calendars:
-    """Tell of a change, wait until all whom it concerns are right, and say how long it took."""
-    wanted = stage.truth.calendars(START)
-    concerned = [a for a in sorted(before.keys() | wanted.keys()) if before.get(a) != wanted.get(a)]
-    asked = stage.control("GET", "counters").get("exchange", 0)
-    begun = monotonic()
-    if change.person:
-        concerned = [f"{change.person}@{stage.truth.domain}"]
-        stage.run("resync", "--person", change.person, "--verify")
-    elif change.body is not None:
-        stage.notify(change.routing_key, change.body)
-    right = stage.until_right(concerned, wanted)
-    took = f"{(monotonic() - begun) * 1000:6.0f} ms" if right else "[red]never right"
-    asked = stage.control("GET", "counters").get("exchange", 0) - asked
-    whom = f"{len(concerned)} calendar{'s' if len(concerned) != 1 else ''}"
-    console.print(f"  {change.what:<52} {whom:>14} {took} {asked:>5} requests")
-    return wanted
+    def _plain(self, entries: int) -> Callable[[], None]:
+        said = monotonic()
 
+        def say() -> None:
+            nonlocal said
+            if monotonic() - said >= SAY_EVERY:
+                said = monotonic()
+                self.console.print(f"  {self._created()} of {entries} entries")
 
-def _week(stage: Stage, username: str, title: str) -> str:
-    lines = own(stage.items(f"{username}@{stage.truth.domain}"))
-    shown = [
-        Shown(starts_at=e.starts_at, ends_at=e.ends_at, subject=e.subject, location=e.location)
-        for e in lines.elements()
-    ]
-    return f"{title}\n\n{draw(shown, MONDAY, OSLO)}\n"
+        return say
 
+    def _created(self) -> int:
+        boxes = self.stage.control("GET", "exchange/mailboxes")
+        return sum(int(box["items"]) for box in boxes) - sum(map(len, self.private.values()))
 
-# -- the end ------------------------------------------------------------------------------------------
+    def _open(self) -> None:
+        """Start listener and worker; what is measured later does not include their start."""
+        self.stage.open()
+        asked = self.stage.requests("tp")
+        self.stage.notify(*self.day.nothing_new())
+        if not self.stage.until(lambda: self.stage.requests("tp") > asked):
+            raise StageError("listener and worker do not answer a first notification")
+        self.stage.until_idle()
+
+    # -- a change -----------------------------------------------------------------------------------
+
+    def _change(self, make: Callable[[], Change]) -> None:
+        """Tell of a change, wait until all whom it concerns are right, and say how long it took."""
+        change, before = make(), self.wanted
+        self.wanted = now = self.truth.calendars(START)
+        concerned = [a for a in sorted({*before, *now}) if before.get(a) != now.get(a)]
+        asked = self.stage.requests("exchange")
+        begun = monotonic()
+        right = self._told(change) and self.stage.until_right(
+            [self.address] if change.person else concerned, now
+        )
+        milliseconds = (monotonic() - begun) * 1000
+        self.stage.until_idle()
+        took = f"[cyan]{milliseconds:6.0f} ms[/]" if right else "[red]never right[/]"
+        number = 1 if change.person else len(concerned)
+        whom = f"{number} calendar" + ("s" if number != 1 else "")
+        asked = self.stage.requests("exchange") - asked
+        self.console.print(f"  {change.what:<52} {whom:>13} {took}  [dim]{asked:>4} requests[/]")
+        if not right:
+            self._last_words()
+
+    def _told(self, change: Change) -> bool:
+        """Send the notification; where there is none, look into the calendar, and wait for that."""
+        if change.body is not None:
+            self.stage.notify(change.routing_key, change.body)
+            return True
+        self.stage.run("resync", "--person", change.person, "--verify")
+        return self.stage.until_idle()
+
+    def _last_words(self) -> None:
+        self.console.print(Text(self.stage.last_words(), style="dim"))
+
+    def _week(self) -> str:
+        shown = [
+            Shown(starts_at=e.starts_at, ends_at=e.ends_at, subject=e.subject, location=e.location)
+            for e in own(self.stage.items(self.address)).elements()
+        ]
+        return draw(shown, MONDAY, OSLO)
+
+    def _draw(self, title: str, week: str) -> None:
+        self.console.print(f"\n[bold]{title}[/]\n")
+        self.console.print(Text(week))
+
+    # -- the end ------------------------------------------------------------------------------------
+
+    def _compared(self, *, idle: bool) -> Json:
+        items = _all(self.stage)
+        held = {address: own(each) for address, each in items.items()}
+        noted = any(i["sync_key"] and NOTE in str(i["body"]) for i in items[self.address])
+        if not idle:
+            self._last_words()
+        self.console.print()
+        return {
+            "entries": sum(lines.total() for lines in held.values()),
+            "differences": _differences(self.wanted, held) + (not noted) + (not idle),
+            "private_touched": max(_touched(self.private, items), _told_of(self.stage)),
+        }
 
 
 def _all(stage: Stage) -> Mapping[str, list[Json]]:
@@ -133,21 +219,23 @@ def _all(stage: Stage) -> Mapping[str, list[Json]]:
     return found
 
 
-def _private(stage: Stage) -> dict[str, list[tuple[str, str]]]:
-    """Everybody's own items, as they were before anything began."""
-    return {
-        address: sorted((i["id"], i["change_key"]) for i in stage.items(address) if i["private"])
-        for address in stage.truth.calendars(START - timedelta(days=1))
-    }
+def _private(items: Iterable[Json]) -> dict[str, Json]:
+    """Return somebody's own items by their ids, with all that is known of them."""
+    return {str(item["id"]): item for item in items if item["private"]}
 
 
-def _touched(stage: Stage, before: Mapping[str, list[tuple[str, str]]]) -> int:
-    now = {
-        address: sorted((i["id"], i["change_key"]) for i in items if i["private"])
-        for address, items in _all(stage).items()
-    }
-    changed = sum(now.get(address) != items for address, items in before.items())
-    return max(changed, int(stage.control("GET", "exchange/private-touched")["count"]))
+def _touched(before: Mapping[str, dict[str, Json]], now: Mapping[str, list[Json]]) -> int:
+    """How many items of people's own are gone, changed or new."""
+    touched = 0
+    for address, items in before.items():
+        after = _private(now.get(address, ()))
+        touched += sum(items.get(each) != after.get(each) for each in {*items, *after})
+    return touched
+
+
+def _told_of(stage: Stage) -> int:
+    """How many the sandbox saw named in a request."""
+    return int(stage.control("GET", "exchange/private-touched")["count"])
 
 
 def _differences(wanted: Calendars, held: Calendars) -> int:
@@ -159,14 +247,7 @@ def _differences(wanted: Calendars, held: Calendars) -> int:
     return differences
 
 
-def _lost_notes(stage: Stage, username: str) -> int:
-    items = stage.items(f"{username}@{stage.truth.domain}")
-    noted = [i for i in items if i["sync_key"] and "ta med kalkulator" in (i["body"] or "")]
-    return 0 if noted else 1
-
-
-def _sabotage(stage: Stage, username: str) -> None:
-    address = f"{username}@{stage.truth.domain}"
+def _sabotage(stage: Stage, address: str) -> None:
     match os.environ.get("KALENDER_DEMO_SABOTAGE"):
         case "entry":
             item = next(

@@ -1,15 +1,20 @@
 """A day at the university: each change as planners, students and FS would make it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
+from uuid import uuid4
 
-from kalender.demo.stage import Stage
-from kalender.demo.truth import Json, activity_of
+from kalender.demo.stage import NOW, Stage
+from kalender.demo.truth import ACCEPTED, Json, activity_of
 
-TP_KEY, FS_KEY = "no.uio.tp.TP-demo.course.update", "no.uio.fs.FS-demo"
 AFTER = "2025-08-18T12"
+MONDAY = date(2025, 8, 18)  # of the week that is drawn, and in which lectures change
+SEMESTER = "25h"
+FRIDAY = 5
+NOTE = "ta med kalkulator"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,101 +27,167 @@ class Change:
     person: str = ""  # whose calendar is to be looked into: no notification tells of it
 
 
-def course_changed(stage: Stage, name: str, what: str) -> Change:
-    """Let TP answer so, and say so."""
-    stage.change_course(name)
-    code, _, semester = name.partition("-")
-    sub = f"course/{code},{semester or '25h'},1"
-    return Change(what=what, routing_key=TP_KEY, body={"sub": sub, "iss": "TP-demo"})
+def notification(
+    system: str, resource: str, ident: str, operation: str
+) -> tuple[str, dict[str, str]]:
+    """Return routing key and body in FS' own form, which TP is expected to share."""
+    issuer = f"{system.upper()}-demo"
+    body = {
+        "sub": f"{resource}/{ident}",
+        f"{resource}_id": ident,
+        "iss": issuer,
+        "iat": str(round(datetime.fromisoformat(NOW).timestamp() * 1000)),
+        "operation": operation,
+        "jti": str(uuid4()),
+    }
+    return f"no.uio.{system}.{issuer}.{resource}.{operation}", body
 
 
 def person_changed(resource: str, operation: str, item: Json, what: str) -> Change:
     """Say what FS says of an item."""
-    number = str(item["id"]["person"]["personlopenummer"])
+    number = item["id"]["person"]["personlopenummer"]
     place = item["id"].get("undervisning") or item["id"]["undervisningsaktivitet"]
-    sub = f"{resource}/{place['href'].rpartition('/')[2]},{number}"
-    key = f"{FS_KEY}.{resource}.{operation}"
-    return Change(what=what, routing_key=key, body={"sub": sub, "iss": "FS-demo"})
+    ident = f"{place['href'].rpartition('/')[2]},{number}"
+    key, body = notification("fs", resource, ident, operation)
+    return Change(what=what, routing_key=key, body=body)
 
 
-def the_day(stage: Stage) -> Iterator[Callable[[], Change]]:
-    """Return the changes in their order; each is made when it is called."""
-    university = _University(stage)
-    yield from (
-        university.moves,
-        university.moves_under_a_new_id,
-        university.changes_room,
-        university.is_cancelled,
-        university.is_deleted,
-        university.groups_are_merged,
-        university.joins,
-        university.leaves,
-        university.changes_group,
-        university.teacher_is_replaced,
-        university.deletes_an_entry,
-        university.edits_an_entry,
-        university.writes_a_note,
-    )
+class Day:
+    """The changes of a day; each is made when it is called. `student` is who is watched."""
 
-
-class _University:
     def __init__(self, stage: Stage) -> None:
         self.stage, self.truth = stage, stage.truth
-        self.notes = ("ta med kalkulator",)
+        self.alone = self._not_co_taught()
+        self.taken = self._taken()
+        self.number = max(sorted(self.taken), key=self._lectures_in_the_week)
+        self.student = self._username(self.number)
+        self.busiest = max(sorted(self.alone), key=self._takers)
+        self._next = iter(self._lectures(self.number))
+
+    def changes(self) -> Sequence[tuple[str, Sequence[Callable[[], Change]]]]:
+        """Return the changes in their order, with the words above them."""
+        planned = (
+            self.moves,
+            self.moves_under_a_new_id,
+            self.changes_room,
+            self.is_cancelled,
+            self.is_deleted,
+            self.teacher_is_replaced,
+            self.groups_are_merged,
+        )
+        students = self.joins, self.leaves, self.changes_group
+        users = self.deletes_an_entry, self.edits_an_entry, self.writes_a_note
+        return (
+            ("Planners change the timetable; TP tells of the course:", planned),
+            ("Students come and go; FS tells of the person:", students),
+            ("A student meddles; nobody tells, a look into the calendar finds it:", users),
+        )
+
+    # -- who and what -----------------------------------------------------------------------------
+
+    def _not_co_taught(self) -> set[str]:
+        """The courses whose events no other course returns as well."""
+        ids = {name: {e["eventid"] for e in a["events"]} for name, a in self.truth.courses.items()}
+        return {
+            name
+            for name, own in ids.items()
+            if own and not any(own & other for code, other in ids.items() if code != name)
+        }
+
+    def _taken(self) -> dict[int, set[str]]:
+        """Who takes which of these courses."""
+        taken: dict[int, set[str]] = {}
+        for item in self.truth.fs["studentundervisning"]:
+            key = activity_of(item["id"], whole=False)
+            if (
+                key.semester == SEMESTER
+                and key.course in self.alone
+                and item["tilbudstatus"] in ACCEPTED
+            ):
+                taken.setdefault(item["id"]["person"]["personlopenummer"], set()).add(key.course)
+        return taken
+
+    def _takers(self, name: str) -> int:
+        return sum(name in courses for courses in self.taken.values())
+
+    def _lectures(self, number: int) -> list[tuple[str, Json]]:
+        """A student's coming lectures, each with its course."""
+        lectures = [
+            (name, event)
+            for name in sorted(self.taken[number])
+            for event in self.truth.courses[name]["events"]
+            if _is_plain(event)
+        ]
+        return sorted(lectures, key=lambda each: str(each[1]["dtstart"]))
+
+    def _lectures_in_the_week(self, number: int) -> int:
+        end = str(MONDAY + timedelta(days=7))
+        return sum(event["dtstart"] < end for _, event in self._lectures(number))
+
+    def _username(self, number: int) -> str:
+        person = next(p for p in self.truth.fs["personer"] if p["personlopenummer"] == number)
+        return str(person["brukernavn"])
+
+    def _course_changed(self, name: str, what: str) -> Change:
+        """Let TP answer so, and say so."""
+        self.stage.change_course(name)
+        key, body = _course_updated(name)
+        return Change(what=what, routing_key=key, body=body)
+
+    def nothing_new(self) -> tuple[str, dict[str, str]]:
+        """Return a notification of a course that has not changed."""
+        return _course_updated(self.busiest)
 
     # -- TP -------------------------------------------------------------------------------------
 
-    def _lecture(self, number: int) -> tuple[str, Json]:
-        """A coming lecture of the course that most take."""
-        name = self.busiest()
-        coming = [e for e in self.truth.courses[name]["events"] if self._moves(e)]
-        return name, coming[number]
-
-    def _moves(self, event: Json) -> bool:
-        plain = event["status_plenary"] and event["status"] == "active" and event["room"]
-        return bool(plain) and event["dtstart"] > AFTER
-
-    def busiest(self) -> str:
-        """The course that most take."""
-        taken = [
-            activity_of(i["id"], whole=False).course for i in self.truth.fs["studentundervisning"]
-        ]
-        return max(sorted(c for c in set(taken) if c in self.truth.courses), key=taken.count)
-
     def moves(self) -> Change:
         """A lecture moves within its day."""
-        name, event = self._lecture(0)
+        name, event = next(self._next)
         _shift(event, hours=1)
-        return course_changed(self.stage, name, f"a lecture of {name} moves")
+        return self._course_changed(name, f"a lecture of {name} moves by an hour")
 
     def moves_under_a_new_id(self) -> Change:
         """A lecture moves to another day, and TP gives it a new id."""
-        name, event = self._lecture(1)
-        _shift(event, hours=24)
+        name, event = next(self._next)
+        is_last = datetime.fromisoformat(event["dtstart"]).isoweekday() >= FRIDAY
+        _shift(event, hours=-24 if is_last else 24)
         event["eventid"] = event["eventid"].replace("+", "501+", 1)
-        return course_changed(self.stage, name, "another moves to the next day, under a new id")
+        return self._course_changed(name, f"one of {name} moves a day, under a new id")
 
     def changes_room(self) -> Change:
         """A lecture gets another room."""
-        name, event = self._lecture(2)
+        name, event = next(self._next)
         event["room"] = [{**event["room"][0], "id": "ST1", "roomname": "Store auditorium"}]
-        return course_changed(self.stage, name, "a lecture changes room")
+        return self._course_changed(name, f"one of {name} changes room")
 
     def is_cancelled(self) -> Change:
         """A lecture is called off."""
-        name, event = self._lecture(3)
+        name, event = next(self._next)
         event.update(status="cancelled", active=False, room=None)
-        return course_changed(self.stage, name, "a lecture is cancelled")
+        return self._course_changed(name, f"one of {name} is cancelled")
 
     def is_deleted(self) -> Change:
         """A lecture disappears from TP."""
-        name, event = self._lecture(3)
+        name, event = next(self._next)
         self.truth.courses[name]["events"].remove(event)
-        return course_changed(self.stage, name, "a lecture is deleted")
+        return self._course_changed(name, f"one of {name} is deleted")
+
+    def teacher_is_replaced(self) -> Change:
+        """Somebody else gives a lecture."""
+        name, event = next(self._next)
+        before = {staff["id"] for staff in event["staffs"]}
+        teacher = next(
+            p
+            for p in reversed(self.truth.fs["personer"])
+            if p["student"] is None and p["brukernavn"] not in before
+        )
+        staff = {"id": teacher["brukernavn"], "type": "TEACHER", "main": False}
+        event["staffs"] = [{**staff, "firstname": "Ny", "lastname": "Lærer"}]
+        return self._course_changed(name, f"one of {name} gets another teacher, named to all")
 
     def groups_are_merged(self) -> Change:
         """Two groups are to meet together from now on."""
-        name, first, second = self._two_groups()
+        name, first, second = self._two_groups(sorted(self.alone))
         events = self.truth.courses[name]["events"]
         kept = [e for e in events if e["actid"] == first and e["dtstart"] > AFTER]
         gone = [e for e in events if e["actid"] == second and e["dtstart"] > AFTER]
@@ -125,30 +196,24 @@ class _University:
         model = gone[0]
         own = {k: model[k] for k in ("actid", "party", "aid", "summary", "teaching-title")}
         events.extend({**event, **own} for event in kept)
-        return course_changed(self.stage, name, f"groups {first} and {second} of {name} are merged")
+        return self._course_changed(name, f"groups {first} and {second} of {name} are merged")
 
-    def _two_groups(self) -> tuple[str, str, str]:
-        """Two groups of a course in which students are placed on both."""
+    def _two_groups(self, names: Sequence[str]) -> tuple[str, str, str]:
+        """Two groups of the first course that has students placed on two."""
         placed = {activity_of(i["id"]) for i in self.truth.fs["studentundervisningsaktivitet"]}
-        for name, answer in self.truth.courses.items():
-            ids = sorted({e["actid"] for e in answer["events"] if not e["status_plenary"]})
+        for name in names:
+            events = self.truth.courses[name]["events"]
+            ids = sorted({e["actid"] for e in events if not e["status_plenary"]})
             taken = [a for a in ids if any((p.course, p.actid) == (name, a) for p in placed)]
             if len(taken) > 1:
                 return name, taken[0], taken[1]
         raise LookupError("no course with two groups")
 
-    def teacher_is_replaced(self) -> Change:
-        """Somebody else gives a lecture."""
-        name, event = self._lecture(4)
-        teacher = next(p for p in reversed(self.truth.fs["personer"]) if p["student"] is None)
-        event["staffs"] = [{"id": teacher["brukernavn"], "type": "TEACHER", "main": False}]
-        return course_changed(self.stage, name, "a lecture gets another teacher")
-
     # -- FS -------------------------------------------------------------------------------------
 
     def joins(self) -> Change:
         """A student registers on the course that most take."""
-        name = self.busiest()
+        name = self.busiest
         items = self.truth.fs["studentundervisning"]
         model = next(i for i in items if activity_of(i["id"], whole=False).course == name)
         takers = {
@@ -174,8 +239,9 @@ class _University:
             i
             for i in items
             if numbers.count(i["id"]["person"]["personlopenummer"]) > 1
-            and activity_of(i["id"], whole=False).semester == "25h"
-            and i.get("tilbudstatus") == "I"
+            and i["id"]["person"]["personlopenummer"] != self.number
+            and activity_of(i["id"], whole=False).semester == SEMESTER
+            and i["tilbudstatus"] in ACCEPTED
         )
         items.remove(item)
         self.stage.control("DELETE", "fs/studentundervisning", item)
@@ -183,7 +249,7 @@ class _University:
 
     def changes_group(self) -> Change:
         """A student is placed on another group of the same course."""
-        name, first, second = self._two_groups()
+        name, first, second = self._two_groups(sorted(self.alone, reverse=True))
         items = self.truth.fs["studentundervisningsaktivitet"]
         old = next(i for i in items if activity_of(i["id"])[0::4] == (name, second))
         href = old["id"]["undervisningsaktivitet"]["href"].replace(f",{second}", f",{first}")
@@ -197,38 +263,38 @@ class _University:
 
     # -- the student ----------------------------------------------------------------------------
 
-    def student(self) -> str:
-        """The student whose calendar is shown, and meddled with."""
-        name = self.busiest()
-        items = self.truth.fs["studentundervisning"]
-        number = next(
-            i["id"]["person"]["personlopenummer"]
-            for i in items
-            if activity_of(i["id"], whole=False).course == name and i.get("tilbudstatus") == "I"
-        )
-        person = next(p for p in self.truth.fs["personer"] if p["personlopenummer"] == number)
-        return str(person["brukernavn"])
-
     def _meddle(self, number: int, what: str, **deed: Any) -> Change:
-        username = self.student()
-        address = f"{username}@{self.truth.domain}"
+        """Do something to an entry of the week that is drawn, or after it."""
+        address = f"{self.student}@{self.truth.domain}"
         ours = [i for i in self.stage.items(address) if i["sync_key"] and i["folder"] == "calendar"]
-        item = sorted(ours, key=lambda i: str(i["start"]))[number]
-        told = {"mailbox": address, "id": item["id"], **deed}
-        self.stage.control("POST", "exchange/meddle", told)
-        return Change(what=what, person=username)
+        coming = sorted((i for i in ours if i["start"] > AFTER), key=lambda i: str(i["start"]))
+        item = next(islice(coming, number, None))
+        self.stage.control(
+            "POST", "exchange/meddle", {"mailbox": address, "id": item["id"], **deed}
+        )
+        return Change(what=what, person=self.student)
 
     def deletes_an_entry(self) -> Change:
         """A user deletes an entry."""
-        return self._meddle(3, "a student deletes an entry", do="delete")
+        return self._meddle(0, "deletes an entry", do="delete")
 
     def edits_an_entry(self) -> Change:
-        """A user moves and renames an entry."""
-        return self._meddle(4, "a student edits one", do="edit", subject="fri!", location="hjemme")
+        """A user renames an entry and puts it elsewhere."""
+        what = "renames another, and puts it elsewhere"
+        return self._meddle(1, what, do="edit", subject="fri!", location="hjemme")
 
     def writes_a_note(self) -> Change:
         """A user writes a note below our text."""
-        return self._meddle(5, "a student adds notes to one", do="annotate", text=self.notes[0])
+        return self._meddle(2, "adds notes to a third, which stay", do="annotate", text=NOTE)
+
+
+def _course_updated(name: str) -> tuple[str, dict[str, str]]:
+    return notification("tp", "course", f"{name},{SEMESTER},1", "update")
+
+
+def _is_plain(event: Json) -> bool:
+    told = event["status_plenary"] and event["status"] == "active"
+    return bool(told and event["room"] and event["staffs"]) and event["dtstart"] > AFTER
 
 
 def _shift(event: Json, *, hours: int) -> None:

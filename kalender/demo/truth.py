@@ -52,13 +52,25 @@ class Truth:
         """Return address -> what it should hold that has not ended."""
         coming = [event for event in self._events() if event.ends_at > now]
         alone = self._only_groups()
+        facts = {name: self._by_person(name) for name in COLLECTIONS[1:]}
         held: dict[str, Counter[Line]] = {}
         for username, number in self._people().items():
-            person = _Person(self, number, username, now.astimezone(OSLO).date())
+            own = {name: items[number] for name, items in facts.items()}
+            person = _Person(own, username, now.astimezone(OSLO).date())
             lines = Counter(self._said(person, coming, alone))
             if lines:
                 held[f"{username}@{self.domain}"] = lines
         return held
+
+    def addresses(self) -> list[str]:
+        """Return the address of everybody who studies or teaches."""
+        return [f"{username}@{self.domain}" for username in self._people()]
+
+    def _by_person(self, name: str) -> dict[int, list[Json]]:
+        found: dict[int, list[Json]] = defaultdict(list)
+        for item in self.fs[name]:
+            found[(item.get("id") or item)["person"]["personlopenummer"]].append(item)
+        return found
 
     def _events(self) -> Iterator[TeachingEvent]:
         for name, answer in self.courses.items():
@@ -102,24 +114,15 @@ class Truth:
 class _Person:
     """What FS says of one person."""
 
-    def __init__(self, truth: Truth, number: int, username: str, today: date) -> None:
+    def __init__(self, own: Mapping[str, list[Json]], username: str, today: date) -> None:
         self.username, self.today = username, today
         self.units = {
             activity_of(item["id"], whole=False).unit
-            for item in truth.fs["studentundervisning"]
-            if item["id"]["person"]["personlopenummer"] == number
-            and item.get("tilbudstatus") in ACCEPTED
+            for item in own["studentundervisning"]
+            if item.get("tilbudstatus") in ACCEPTED
         }
-        self.groups = {
-            activity_of(item["id"])
-            for item in truth.fs["studentundervisningsaktivitet"]
-            if item["id"]["person"]["personlopenummer"] == number
-        }
-        self.roles = [
-            item
-            for item in truth.fs["personroller"]
-            if item["person"]["personlopenummer"] == number and "undervisningsaktivitet" in item
-        ]
+        self.groups = {activity_of(i["id"]) for i in own["studentundervisningsaktivitet"]}
+        self.roles = [i for i in own["personroller"] if "undervisningsaktivitet" in i]
 
     def teaches(self, event: TeachingEvent) -> bool:
         """Named, or with a role on the activity where nobody is named."""

@@ -3,50 +3,91 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import pika
 import pytest
 
 from tests.e2e.house import environment
 
 pytestmark = pytest.mark.e2e
+COMMAND = [sys.executable, "-m", "kalender", "demo", "--people", "25", "--json"]
+NOWHERE = "amqp://127.0.0.1:1/"
 
 
-def played(**variables: str) -> tuple[int, dict[str, Any]]:
-    """Play a small demonstration; return its exit code and last line."""
+def played(amqp_url: str = NOWHERE, **variables: str) -> tuple[int, dict[str, Any], str]:
+    """Play a small demonstration; return its exit code, its last line and what it told."""
     done = subprocess.run(
-        [sys.executable, "-m", "kalender", "demo", "--people", "25", "--json"],
+        COMMAND,
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
-        env=environment(AMQP_URL="amqp://127.0.0.1:1/", **variables),
+        env=environment(AMQP_URL=amqp_url, **variables),
     )
-    return done.returncode, json.loads(done.stdout.splitlines()[-1])
+    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
-def test_every_calendar_is_right_at_the_end_and_nothing_private_touched() -> None:
-    code, found = played()
+def test_every_calendar_is_right_at_the_end_and_an_installation_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    database, settings = tmp_path / "installation.db", tmp_path / "config.toml"
+    settings.write_text("[nonsense]\n")
+    code, found, told = played(
+        KALENDER_CONFIG=str(settings),
+        KALENDER_DATABASE__URL=f"sqlite:///{database}",
+        KALENDER_ROLLOUT__MODE="off",
+    )
     assert code == 0
     assert found["differences"] == found["private_touched"] == 0
     assert found["people"] >= 25
     assert found["entries"] > 1000
     assert found["changes"] == 13
-    assert found.keys() == {
-        "people",
-        "entries",
-        "changes",
-        "differences",
-        "private_touched",
-        "seconds",
-    }
+    names = ["people", "entries", "changes", "differences", "private_touched", "seconds"]
+    assert list(found) == names
+    assert "by kalender listener --stdin" in told
+    assert not database.exists()
 
 
 def test_an_entry_broken_behind_its_back_is_one_difference() -> None:
-    code, found = played(KALENDER_DEMO_SABOTAGE="entry")
+    code, found, _ = played(KALENDER_DEMO_SABOTAGE="entry")
     assert (code, found["differences"], found["private_touched"]) == (1, 1, 0)
 
 
 def test_a_private_entry_touched_is_told() -> None:
-    code, found = played(KALENDER_DEMO_SABOTAGE="private")
+    code, found, _ = played(KALENDER_DEMO_SABOTAGE="private")
     assert (code, found["differences"], found["private_touched"]) == (1, 0, 1)
+
+
+def test_a_broker_that_answers_is_used_and_nobody_else_on_it_hears_of_it(amqp_url: str) -> None:
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(queue, "amq.topic", "#")
+        code, found, told = played(amqp_url)
+        assert channel.queue_declare(queue, passive=True).method.message_count == 0
+    assert (code, found["differences"], found["private_touched"]) == (0, 0, 0)
+    assert "through RabbitMQ at" in told
+
+
+def test_sigterm_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+    variables = environment(AMQP_URL=NOWHERE, TMPDIR=str(tmp_path))
+    with subprocess.Popen(COMMAND, stderr=subprocess.PIPE, text=True, env=variables) as demo:
+        assert demo.stderr is not None
+        assert any("Planners change" in line for line in demo.stderr)
+        demo.terminate()
+        demo.stderr.read()
+    assert demo.returncode == 128 + 15
+    assert not list(tmp_path.iterdir())
+    assert not [each for each in _commands() if str(tmp_path) in each]
+
+
+def _commands() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(path.read_text("utf-8", "replace"))
+        except OSError:  # it has ended meanwhile
+            continue
+    return found
