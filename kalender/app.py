@@ -28,7 +28,7 @@ from kalender.store import dirty, rejected, teaching
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.people import People
-from kalender.visit import Exchange, Means
+from kalender.visit import Exchange, Means, Restore
 from kalender.worker import Crew
 
 Clock = Callable[[], datetime]
@@ -138,6 +138,7 @@ class App:
                 username=config.username,
                 password=config.password.get_secret_value() if config.password else None,
                 timeout=config.timeout,
+                connections=config.max_concurrency,
             ),
             institution=self.config.institution.number,
             page_size=config.page_size,
@@ -154,6 +155,7 @@ class App:
                 config.base_url,
                 api_key=config.api_key.get_secret_value(),
                 timeout=config.timeout,
+                connections=config.max_concurrency,
             ),
             institution=self.config.institution.number,
             zone=self.config.institution.time_zone,
@@ -222,6 +224,13 @@ class App:
             lease=timedelta(seconds=config.worker.lease_seconds),
             send_seconds=config.worker.send_seconds,
             clock=self.clock,
+            restore={audience: self._restore(audience) for audience in Audience},
+        )
+
+    def _restore(self, audience: Audience) -> Restore:
+        own = self._calendar(audience)
+        return Restore(
+            edited=own.restore_edited, deleted=own.restore_deleted, most=own.max_restores
         )
 
     def crew(self) -> Crew:

@@ -223,7 +223,9 @@ def _record_updates(
             visit.count("refused", 1)
         elif visit.comes_later(result):
             entries.restore(connection, update.entry)
-    visit.log(connection, "update", done)
+    mended = [each for each in done if each[1] in visit.edited]
+    visit.log(connection, "restore", mended)
+    visit.log(connection, "update", [each for each in done if each not in mended])
     visit.count("updated", len(done))
     return again
 

@@ -290,6 +290,10 @@ def _mark(
         for each in changes.suspects
         if each in numbers
     ]
+    marks += [
+        Mark(kind=Kind.PERSON, key=key, reason=reason, lane=lane)
+        for key in dirty.parked_keys(connection, Kind.PERSON)
+    ]
     known = courses.runs(connection, found.semesters).keys() | told.courses | changes.courses
     wanted = [key for key in known if not sources.skips(key.course)]
     marks += [Mark(kind=Kind.COURSE, key=str(key), reason=reason, lane=lane) for key in wanted]

@@ -7,6 +7,7 @@ from kalender.domain.plan import Entry
 from kalender.errors import TransientError
 from kalender.ports import ItemError, Verdict
 from kalender.settle import locate
+from kalender.store import entries
 from kalender.visit import READS, PlanAgain, Visit, parts
 
 
@@ -27,10 +28,30 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...]:
                 changed[entry.sync_key] = replace(entry, fingerprint=None)
                 visit.edited[entry.sync_key] = entry.fingerprint or ""
     visit.verified = True
+    edited = _to_put_back(visit, [e for e in standing if e.sync_key in changed], "restore")
+    changed = {key: entry for key, entry in changed.items() if key in edited}
     if gone:
-        locate(visit, gone)
+        back = _to_put_back(visit, gone, "gone")
+        with visit.database.write() as connection:
+            entries.unsettle(connection, list(changed))
+        locate(visit, [entry for entry in gone if entry.sync_key in back])
         raise PlanAgain
     return tuple(changed.get(entry.sync_key, entry) for entry in standing)
+
+
+def _to_put_back(visit: Visit, entries_: Sequence[Entry], what: str) -> set[str]:
+    """Return the keys of those to put back; what is not wanted back, or too often, is declined."""
+    if not entries_:
+        return set()
+    rule = visit.means.restore[visit.row.audience]
+    wanted = rule.deleted if what == "gone" else rule.edited
+    with visit.database.write() as connection:
+        visit.renew(connection)
+        often = entries.put_back_often(connection, visit.row.calendar_id, what, most=rule.most)
+        left = [e for e in entries_ if not wanted or e.event_id in often]
+        entries.decline(connection, [e.sync_key for e in left], still_there=what != "gone")
+        kept = [e for e in entries_ if e not in left]
+    return {entry.sync_key for entry in kept}
 
 
 def gone_or_raise(entry: Entry, error: ItemError) -> Entry:

@@ -46,6 +46,15 @@ class LiveCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Restore:
+    """What is put back when a user changed it; an entry put back `most` times in a week is left."""
+
+    edited: bool = True
+    deleted: bool = True
+    most: int = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
     """What visits share: the database, every Exchange, and the settings."""
 
@@ -59,6 +68,9 @@ class Means:
     send_seconds: float
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
+    restore: Mapping[Audience, Restore] = field(
+        default_factory=lambda: dict.fromkeys(Audience, Restore())
+    )
 
     def allowed(self, connection: Connection, row: CalendarRow) -> bool:
         """Whether this calendar may be written to at all."""

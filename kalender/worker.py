@@ -26,6 +26,7 @@ from kalender.domain import backoff
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
     ClaimLost,
+    KalenderError,
     MailboxMissing,
     NeighbourError,
     NeighbourRefused,
@@ -153,8 +154,8 @@ def _keep_house(
             _mark_by_time(crew, verifies=not until_idle)
             if until_idle and not _waits(crew):
                 return
-        except NeighbourError as error:
-            log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
+        except KalenderError as error:
+            log.warning("house_not_kept", error=str(error))
         stop.wait(IDLE_SECONDS if until_idle else 1.0)
 
 

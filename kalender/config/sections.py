@@ -129,7 +129,7 @@ class Tp(Section):
 
     def skips(self, course: str) -> bool:
         """Whether teaching of this id is none of ours."""
-        return any(fnmatchcase(course, pattern) for pattern in self.skip)
+        return any(fnmatchcase(course.upper(), pattern.upper()) for pattern in self.skip)
 
 
 class Mailbox(Section):

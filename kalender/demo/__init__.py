@@ -63,6 +63,7 @@ class _Play:
     def __init__(self, stage: Stage, console: Console) -> None:
         self.stage, self.console, self.truth = stage, console, stage.truth
         self.day = Day(stage)
+        self._failed = False
         self.address = f"{self.day.student}@{self.truth.domain}"
         self.wanted: Calendars = self.truth.calendars(START)
         self.private = {
@@ -185,7 +186,10 @@ class _Play:
         return self.stage.until_idle()
 
     def _last_words(self) -> None:
-        self.console.print(Text(self.stage.last_words(), style="dim"))
+        """Show the ends of the logs, at the first failure."""
+        if not self._failed:
+            self._failed = True
+            self.console.print(Text(self.stage.last_words(), style="dim"))
 
     def _week(self) -> str:
         shown = [

@@ -6,7 +6,7 @@ only reading an event and saying it in words are shared.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ class Truth:
     def __init__(self, directory: Path, institution: str, domain: str) -> None:
         self.style = Style(institution=institution)
         self.domain = domain
+        self._renderings: dict[tuple[int, tuple[str, ...]], Line] = {}
         self.courses: dict[str, Json] = {}
         for path in sorted((directory / "tp").glob("*.json")):
             answer = json.loads(path.read_text("utf-8"))
@@ -50,11 +51,13 @@ class Truth:
 
     def calendars(self, now: datetime) -> dict[str, Counter[Line]]:
         """Return address -> what it should hold that has not ended."""
-        coming = [event for event in self._events() if event.ends_at > now]
-        alone = self._only_groups()
+        events = list(self._events())
+        coming = [event for event in events if event.ends_at > now]
+        alone = self._only_groups(events)
+        self._renderings.clear()
         facts = {name: self._by_person(name) for name in COLLECTIONS[1:]}
         held: dict[str, Counter[Line]] = {}
-        for username, number in self._people().items():
+        for username, number in self._people(events).items():
             own = {name: items[number] for name, items in facts.items()}
             person = _Person(own, username, now.astimezone(OSLO).date())
             lines = Counter(self._said(person, coming, alone))
@@ -64,7 +67,7 @@ class Truth:
 
     def addresses(self) -> list[str]:
         """Return the address of everybody who studies or teaches."""
-        return [f"{username}@{self.domain}" for username in self._people()]
+        return [f"{username}@{self.domain}" for username in self._people(self._events())]
 
     def _by_person(self, name: str) -> dict[int, list[Json]]:
         found: dict[int, list[Json]] = defaultdict(list)
@@ -78,17 +81,17 @@ class Truth:
             key = CourseKey(code, semester or str(answer["semester"]))
             yield from (read_event(raw, key) for raw in answer["events"])
 
-    def _people(self) -> dict[str, int]:
+    def _people(self, events: Iterable[TeachingEvent]) -> dict[str, int]:
         people = {p["brukernavn"]: p["personlopenummer"] for p in self.fs["personer"]}
-        for event in self._events():
+        for event in events:
             for staff in event.staff or ():
                 people.setdefault(staff.username, 0)
         return {name: number for name, number in people.items() if name}
 
-    def _only_groups(self) -> set[ActivityKey]:
+    def _only_groups(self, events: Iterable[TeachingEvent]) -> set[ActivityKey]:
         """The only group of its kind, with nobody placed on it."""
         kinds: dict[tuple[str, str, str], set[ActivityKey]] = defaultdict(set)
-        for event in self._events():
+        for event in events:
             if not event.plenary:
                 key = event.activity
                 kinds[key.course, key.semester, event.method].add(key)
@@ -107,8 +110,16 @@ class Truth:
         for same in seen.values():
             event = min(same)[-1]
             names = tuple(sorted({each[-1].activity.course for each in same}))
-            said = render(event, names, self.style)
-            yield Line(said.starts_at, said.ends_at, said.subject, said.location, said.show_as)
+            yield self._line(event, names)
+
+    def _line(self, event: TeachingEvent, courses: tuple[str, ...]) -> Line:
+        """Return what the entry says; said once for all whom it concerns."""
+        found = self._renderings.get((id(event), courses))
+        if found is None:
+            said = render(event, courses, self.style)
+            found = Line(said.starts_at, said.ends_at, said.subject, said.location, said.show_as)
+            self._renderings[id(event), courses] = found
+        return found
 
 
 class _Person:

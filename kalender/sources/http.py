@@ -85,7 +85,7 @@ class Http:
             raise_on_status=False,
             respect_retry_after_header=False,
         )
-        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=connections)
+        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=connections, pool_block=True)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
 

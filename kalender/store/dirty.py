@@ -324,6 +324,12 @@ def parked(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
+def parked_keys(connection: Connection, kind: Kind) -> list[str]:
+    """Return the keys of one kind that are parked."""
+    query = select(dirty.c.key).where(dirty.c.kind == kind.value, dirty.c.parked_at.is_not(None))
+    return list(connection.execute(query).scalars())
+
+
 def unpark(connection: Connection) -> int:
     """Mark all parked work again; return how much."""
     rows = connection.execute(

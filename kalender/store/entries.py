@@ -220,6 +220,29 @@ def abandon(connection: Connection, keys: Collection[str]) -> None:
     _set(connection, keys, status=EntryStatus.ABANDONED.value, item_id=None, held_by=None)
 
 
+def decline(connection: Connection, keys: Collection[str], *, still_there: bool) -> None:
+    """Record that these are not put back: as the user has them now, so they stay."""
+    gone = {} if still_there else {"item_id": None}
+    _set(connection, keys, status=EntryStatus.DECLINED.value, **gone)
+
+
+def put_back_often(
+    connection: Connection, calendar_id: int, operation: str, *, most: int
+) -> set[str]:
+    """Return the events that were put back so many times within a week."""
+    rows = connection.execute(
+        select(change_log.c.event_id)
+        .where(
+            change_log.c.calendar_id == calendar_id,
+            change_log.c.operation == operation,
+            change_log.c.at > db_now(-7 * 86_400.0),
+        )
+        .group_by(change_log.c.event_id)
+        .having(func.count() >= most)
+    )
+    return set(rows.scalars())
+
+
 def remove(connection: Connection, keys: Collection[str]) -> None:
     """Drop the records of entries that are gone."""
     if keys:

@@ -139,23 +139,24 @@ class House:
     @contextmanager
     def running(self, *words: str, stdin: bool = False) -> Iterator[subprocess.Popen[str]]:
         """Run a command while the block lasts; end it by SIGTERM."""
-        log = (self.directory / f"{words[0]}.log").open("a")
-        process = subprocess.Popen(
-            self.command(*words),
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            text=True,
-            bufsize=1,
-        )
-        try:
-            yield process
-        finally:
-            if process.stdin is not None:
-                process.stdin.close()
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(60) == 0
-            log.close()
+        with (self.directory / f"{words[0]}.log").open("a") as log:
+            process = subprocess.Popen(
+                self.command(*words),
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                text=True,
+                bufsize=1,
+            )
+            try:
+                yield process
+            finally:
+                if process.stdin is not None:
+                    process.stdin.close()  # the end of its input is its end
+                else:
+                    process.send_signal(signal.SIGTERM)
+                code = process.wait(60)
+        assert code == 0
 
     # -- the sandbox --------------------------------------------------------------------------
 

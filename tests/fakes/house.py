@@ -25,17 +25,17 @@ from kalender.domain.model import (
 )
 from kalender.domain.render import Style
 from kalender.domain.timetable import Rules
-from kalender.domain.work import Kind, Mark
+from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import KalenderError
 from kalender.reconcile import reconcile
 from kalender.refresh import Sources, refresh_course, refresh_person
 from kalender.resync import Found, resync
-from kalender.store import dirty
+from kalender.store import dirty, entries, people
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.people import People
-from kalender.visit import Exchange, Means
+from kalender.visit import Exchange, Means, Restore
 from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.sources import FakeStudents, FakeTimetables
 
@@ -89,6 +89,14 @@ class House:
     safety: Safety = field(default_factory=Safety)
     rollout_mode: str = "all"
     send_seconds: float = 5.0
+    restore: Restore = field(default_factory=Restore)
+
+    def verify(self, number: int) -> None:
+        """Look into a person's calendars, as an operator asks for."""
+        with self.database.write() as connection:
+            person_id = people.look_up(connection, str(number))
+            wished = entries.wish_verification(connection, person_id)
+            people.mark_calendars(connection, wished, reason="verify", lane=Lane.VERIFY)
 
     def clock(self) -> datetime:
         """The domain's clock."""
@@ -143,6 +151,7 @@ class House:
             lease=LEASE,
             send_seconds=self.send_seconds,
             clock=self.clock,
+            restore=dict.fromkeys(Audience, self.restore),
         )
 
     # -- the university ------------------------------------------------------------------------

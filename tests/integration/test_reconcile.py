@@ -12,6 +12,7 @@ from kalender.errors import OutcomeUnknown, PermanentError
 from kalender.ports import EntryChange, ItemError, ItemRef, NewEntry, Verdict
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
+from kalender.visit import Restore
 from tests.fakes.house import MONDAY, House, activity, event
 
 pytestmark = pytest.mark.integration
@@ -145,6 +146,60 @@ def test_a_meeting_follows_in_time_and_is_released_not_deleted(house: House) -> 
     house.later(700)
     house.settle()
     assert house.exchange.items(mailbox)[item_id].sync_key is None
+
+
+MAILBOX = "user1@uio.example"
+
+
+def test_what_a_user_edits_or_deletes_is_put_back_and_notes_stay(house: House) -> None:
+    filled(house, 3)
+    first, second, third = (item.ref.item_id for item in house.shown(1))
+    house.exchange.edit(MAILBOX, first, subject="fri!", location="hjemme")
+    house.exchange.items(MAILBOX).pop(second)
+    house.exchange.annotate(MAILBOX, third, "husk")
+    house.verify(1)
+    house.settle()
+    assert [item.content.subject for item in house.shown(1)] == ["IN1000 Forelesning"] * 3
+    assert "husk" in house.shown(1)[2].body
+
+
+def test_verifying_what_is_right_costs_a_request_for_each_hundred(house: House) -> None:
+    filled(house, 120)
+    house.verify(1)
+    house.settle()
+    assert [each[0] for each in house.exchange.requests] == ["get", "get"]
+
+
+@pytest.mark.parametrize("deed", ["edit", "delete"])
+def test_what_is_not_wanted_back_stays_as_the_user_has_it(house: House, deed: str) -> None:
+    house.restore = Restore(edited=False, deleted=False)
+    filled(house, 1)
+    item_id = house.shown(1)[0].ref.item_id
+    if deed == "edit":
+        house.exchange.edit(MAILBOX, item_id, subject="fri!")
+    else:
+        house.exchange.items(MAILBOX).pop(item_id)
+    house.verify(1)
+    house.settle()
+    house.enrol(1)
+    house.settle()
+    expected = ["fri!"] if deed == "edit" else []
+    assert [item.content.subject for item in house.shown(1)] == expected
+
+
+@pytest.mark.parametrize("deed", ["edit", "delete"])
+def test_an_entry_put_back_three_times_in_a_week_is_left(house: House, deed: str) -> None:
+    filled(house, 1)
+    for _ in range(5):
+        for item in house.shown(1):
+            if deed == "edit":
+                house.exchange.edit(MAILBOX, item.ref.item_id, subject="fri!")
+            else:
+                house.exchange.items(MAILBOX).pop(item.ref.item_id)
+        house.verify(1)
+        house.settle()
+    expected = ["fri!"] if deed == "edit" else []
+    assert [item.content.subject for item in house.shown(1)] == expected
 
 
 def test_outside_the_rollout_not_one_request_is_made(house: House) -> None:
