@@ -17,7 +17,7 @@ MARKUP = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _LINK = re.compile(
-    rf"""<a\b(?P<attributes>{_ATTRIBUTES})>(?P<label>(?:(?!</?a\b).)*+)</a\s*>""",
+    rf"""<a\b(?P<attributes>{_ATTRIBUTES})>(?P<label>(?>(?:(?!</?a\b).)*))</a\s*>""",
     re.DOTALL | re.IGNORECASE,
 )
 _HREF = re.compile(r"""\bhref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'>]+))""", re.IGNORECASE)

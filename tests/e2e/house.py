@@ -2,10 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -62,8 +62,7 @@ settle_seconds = 0.1
 
 def unpack_muni(directory: Path) -> Path:
     """Unpack the real term; return its directory."""
-    with tarfile.open(next((DATA / "muni").glob("*.tar.gz"))) as archive:
-        archive.extractall(directory, filter="data")
+    shutil.unpack_archive(next((DATA / "muni").glob("*.tar.gz")), directory)
     return next(path for path in directory.iterdir() if path.is_dir())
 
 

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
@@ -131,8 +132,9 @@ def test_a_batch_that_names_a_key_twice_keeps_the_lane_and_every_instant(
 
 def test_live_work_first_or_the_oldest_first(database: Database) -> None:
     for key, lane in enumerate([Lane.VERIFY, Lane.RESYNC, Lane.LIVE]):
+        due = NOW + timedelta(seconds=key)
         with database.write() as connection:
-            dirty.mark(connection, marks([key], lane))
+            dirty.mark(connection, [replace(each, due_at=due) for each in marks([key], lane)])
     assert [each.key for each in claim(database, oldest=True)] == ["0"]
     assert [each.key for each in claim(database, 2)] == ["2", "1"]
 

@@ -1,9 +1,9 @@
 """The oracle that judges the end-to-end tests: against figures known and words written by hand."""
 
 import ast
+import shutil
 import subprocess
 import sys
-import tarfile
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,8 +46,7 @@ STANDS = {
 @pytest.fixture(scope="module")
 def term(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("muni")
-    with tarfile.open(next(MUNI.glob("*.tar.gz"))) as archive:
-        archive.extractall(directory, filter="data")
+    shutil.unpack_archive(next(MUNI.glob("*.tar.gz")), directory)
     return next(path for path in directory.iterdir() if path.is_dir())
 
 
