@@ -29,7 +29,7 @@ from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.people import People
 from kalender.visit import Exchange, Means, Restore
-from kalender.worker import Crew
+from kalender.worker.crew import Crew
 
 Clock = Callable[[], datetime]
 

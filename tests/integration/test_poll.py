@@ -8,7 +8,8 @@ from sqlalchemy import text
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store.database import Database
-from kalender.worker import Crew, poll
+from kalender.worker.crew import Crew
+from kalender.worker.housekeeping import poll
 from tests.fakes.house import LEASE, House, event
 
 EVERY = timedelta(seconds=60)

@@ -11,7 +11,8 @@ from kalender.domain.work import Kind
 from kalender.errors import NeighbourRefused, NeighbourUnavailable
 from kalender.store.database import Database
 from kalender.store.tables import db_now, dirty, neighbour
-from kalender.worker import Crew, _Hand
+from kalender.worker.crew import Crew
+from kalender.worker.hand import Hand
 from tests.fakes.house import LEASE, House
 
 
@@ -20,7 +21,7 @@ def house(open_database: Callable[[], Database]) -> House:
     return House(open_database())
 
 
-def a_hand(house: House) -> _Hand:
+def a_hand(house: House) -> Hand:
     crew = Crew(
         database=house.database,
         sources=house.sources,
@@ -30,10 +31,10 @@ def a_hand(house: House) -> _Hand:
         verify_every=timedelta(days=1),
         poll_every=None,
     )
-    return _Hand(crew, "hand", Event())
+    return Hand(crew, "hand", Event())
 
 
-def at_once(hand: _Hand) -> None:
+def at_once(hand: Hand) -> None:
     hand._do_all(hand._claim())
 
 

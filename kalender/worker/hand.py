@@ -1,32 +1,18 @@
-"""Claim what is due, do it, finish, retry or park it; until stopped.
+"""One connection: claim what is due, do it, finish, retry or park it; until stopped."""
 
-A parent that has imported everything forks the processes and starts anew those that die. In each
-process every connection is a thread with a claim of its own; the process' first thread keeps
-house: heartbeats, what time alone makes due, and TP's list of changes.
-"""
-
-import os
 import random
-import signal
-import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import timedelta
-from multiprocessing import get_context
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 
 import structlog
 from sqlalchemy import Connection
 
-from kalender import __version__
 from kalender.domain import backoff
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Kind
 from kalender.errors import (
     ClaimLost,
-    KalenderError,
     MailboxMissing,
     NeighbourError,
     NeighbourRefused,
@@ -35,182 +21,18 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.reconcile import reconcile
-from kalender.refresh import Sources, refresh_course, refresh_person
-from kalender.store import bulk, dirty, neighbours, people, teaching
-from kalender.store.database import Database
+from kalender.refresh import refresh_course, refresh_person
+from kalender.store import dirty, neighbours
 from kalender.store.dirty import Claim
-from kalender.visit import Means
+from kalender.worker.crew import Crew
 
 log = structlog.get_logger()
 AT_ONCE = 4  # calendars claimed together
 OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
 IDLE_SECONDS = 0.25
-UNTIL_IDLE_WITHIN = timedelta(seconds=30)
-BEAT_SECONDS = 10.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
-    """What one worker process needs."""
-
-    database: Database
-    sources: Sources
-    means: Means
-    connections: int
-    lease: timedelta
-    verify_every: timedelta
-    poll_every: timedelta | None
-
-    @property
-    def neighbours(self) -> Mapping[Kind, Sequence[str]]:
-        """Which neighbours each kind of work needs."""
-        return {
-            Kind.COURSE: ("tp",),
-            Kind.PERSON: ("fs",),
-            Kind.CALENDAR: tuple(f"exchange.{name}" for name in self.means.exchanges),
-        }
-
-
-def supervise(
-    make: Callable[[], Crew], stop: threading.Event, *, processes: int, until_idle: bool = False
-) -> None:
-    """Fork worker processes and start anew those that die, until stopped or all are idle.
-
-    `make` builds what a process needs; it is called after the fork, in the child.
-    """
-    context = get_context("fork")
-
-    def start() -> BaseProcess:
-        child = context.Process(target=_child, args=(make, os.getpid(), until_idle))
-        child.start()
-        return child
-
-    children = [start() for _ in range(processes)]
-    told = False
-    while children:
-        wait([child.sentinel for child in children], timeout=0.5)
-        if stop.is_set() and not told:
-            told = True
-            for child in children:
-                child.terminate()
-        for child in [each for each in children if not each.is_alive()]:
-            children.remove(child)
-            child.join()
-            if child.exitcode != 0 and not stop.is_set():
-                log.error("worker_died", exit_code=child.exitcode)
-                stop.wait(1.0)
-                children.append(start())
-
-
-def _child(make: Callable[[], Crew], parent: int, until_idle: bool) -> None:  # noqa: FBT001
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    run(make(), stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
-
-
-def run(
-    crew: Crew,
-    stop: threading.Event,
-    *,
-    until_idle: bool = False,
-    orphaned: Callable[[], bool] = lambda: False,
-) -> None:
-    """Work in this process until stopped, or until nothing is due soon."""
-    name = f"{socket.gethostname()}:{os.getpid()}"
-    hands = [
-        threading.Thread(target=_Hand(crew, f"{name}:{n}", stop).work, name=f"hand-{n}")
-        for n in range(crew.connections)
-    ]
-    for hand in hands:
-        hand.start()
-    try:
-        _keep_house(crew, name, stop, until_idle=until_idle, orphaned=orphaned)
-    finally:
-        stop.set()
-        for hand in hands:
-            hand.join()
-        with crew.database.write() as connection:
-            neighbours.stopped(connection, name)
-
-
-# -- keeping house ---------------------------------------------------------------------------------
-
-
-def _keep_house(
-    crew: Crew,
-    name: str,
-    stop: threading.Event,
-    *,
-    until_idle: bool,
-    orphaned: Callable[[], bool],
-) -> None:
-    beaten = float("-inf")
-    while not (stop.is_set() or orphaned()):
-        try:
-            if time.monotonic() - beaten > BEAT_SECONDS:
-                _beat(crew, name)
-                beaten = time.monotonic()
-            _mark_by_time(crew, verifies=not until_idle)
-            if until_idle and not _waits(crew):
-                return
-        except KalenderError as error:
-            log.warning("house_not_kept", error=str(error))
-        stop.wait(IDLE_SECONDS if until_idle else 1.0)
-
-
-def _beat(crew: Crew, name: str) -> None:
-    with crew.database.write() as connection:
-        neighbours.beat(
-            connection, name, kind="worker", version=__version__, connections=crew.connections
-        )
-
-
-def _waits(crew: Crew) -> bool:
-    with crew.database.read() as connection:
-        return dirty.waits(connection, within=UNTIL_IDLE_WITHIN)
-
-
-def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
-    """Mark what became due by the clock alone."""
-    with crew.database.write() as connection:
-        dirty.mark_what_is_due(connection)
-        moved = bulk.changing_by_time(connection, crew.means.clock())
-        people.mark_calendars(connection, moved, reason="time has come", lane=Lane.LIVE)
-        if verifies:
-            seconds = crew.verify_every.total_seconds()
-            looked = bulk.to_verify(connection, older_than=seconds, most=50)
-            people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
-    if crew.poll_every is not None:
-        poll(crew, crew.poll_every)
-
-
-def poll(crew: Crew, every: timedelta) -> None:
-    """Ask TP which courses changed, where no other worker did so lately."""
-    with crew.database.write() as connection:
-        now = teaching.database_time(connection)
-        last = teaching.was_read(connection, "lastchanged", "")
-        if last is not None and now - last < every:
-            return
-        teaching.record_reading(connection, "lastchanged", "", now)
-    if last is None:
-        return
-    shift = crew.means.clock() - now  # TP's list is on the domain's clock
-    try:
-        changed = crew.sources.timetables.changed_since(last + shift - every)
-    except (NeighbourError, TransientError, PermanentError):
-        with crew.database.write() as connection:
-            teaching.record_reading(connection, "lastchanged", "", last)
-        raise
-    with crew.database.write() as connection:
-        marks = [Mark(kind=Kind.COURSE, key=str(key), reason="tp lastchanged") for key in changed]
-        dirty.mark(connection, marks)
-
-
-# -- one connection --------------------------------------------------------------------------------
-
-
-class _Hand:
+class Hand:
     """One thread that claims and does."""
 
     def __init__(self, crew: Crew, name: str, stop: threading.Event) -> None:

@@ -1,0 +1,88 @@
+"""Claim what is due, do it, finish, retry or park it; until stopped.
+
+A parent that has imported everything forks the processes and starts anew those that die. In each
+process every connection is a thread with a claim of its own (`hand`); the process' first thread
+keeps house (`housekeeping`).
+"""
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+
+import structlog
+
+from kalender.store import neighbours
+from kalender.worker.crew import Crew
+from kalender.worker.hand import Hand
+from kalender.worker.housekeeping import keep_house
+
+log = structlog.get_logger()
+_Hand = Hand
+
+
+def supervise(
+    make: Callable[[], Crew], stop: threading.Event, *, processes: int, until_idle: bool = False
+) -> None:
+    """Fork worker processes and start anew those that die, until stopped or all are idle.
+
+    `make` builds what a process needs; it is called after the fork, in the child.
+    """
+    context = get_context("fork")
+
+    def start() -> BaseProcess:
+        child = context.Process(target=_child, args=(make, os.getpid(), until_idle))
+        child.start()
+        return child
+
+    children = [start() for _ in range(processes)]
+    told = False
+    while children:
+        wait([child.sentinel for child in children], timeout=0.5)
+        if stop.is_set() and not told:
+            told = True
+            for child in children:
+                child.terminate()
+        for child in [each for each in children if not each.is_alive()]:
+            children.remove(child)
+            child.join()
+            if child.exitcode != 0 and not stop.is_set():
+                log.error("worker_died", exit_code=child.exitcode)
+                stop.wait(1.0)
+                children.append(start())
+
+
+def _child(make: Callable[[], Crew], parent: int, until_idle: bool) -> None:  # noqa: FBT001
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(make(), stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
+
+
+def run(
+    crew: Crew,
+    stop: threading.Event,
+    *,
+    until_idle: bool = False,
+    orphaned: Callable[[], bool] = lambda: False,
+) -> None:
+    """Work in this process until stopped, or until nothing is due soon."""
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    hands = [
+        threading.Thread(target=Hand(crew, f"{name}:{n}", stop).work, name=f"hand-{n}")
+        for n in range(crew.connections)
+    ]
+    for hand in hands:
+        hand.start()
+    try:
+        keep_house(crew, name, stop, until_idle=until_idle, orphaned=orphaned)
+    finally:
+        stop.set()
+        for hand in hands:
+            hand.join()
+        with crew.database.write() as connection:
+            neighbours.stopped(connection, name)

@@ -1,0 +1,32 @@
+"""What one worker process works with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kalender.domain.work import Kind
+from kalender.refresh import Sources
+from kalender.store.database import Database
+from kalender.visit import Means
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """What one worker process needs."""
+
+    database: Database
+    sources: Sources
+    means: Means
+    connections: int
+    lease: timedelta
+    verify_every: timedelta
+    poll_every: timedelta | None
+
+    @property
+    def neighbours(self) -> Mapping[Kind, Sequence[str]]:
+        """Which neighbours each kind of work needs."""
+        return {
+            Kind.COURSE: ("tp",),
+            Kind.PERSON: ("fs",),
+            Kind.CALENDAR: tuple(f"exchange.{name}" for name in self.means.exchanges),
+        }

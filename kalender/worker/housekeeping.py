@@ -1,0 +1,91 @@
+"""A worker process' first thread: heartbeats, what time alone makes due, TP's list of changes."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+
+from kalender import __version__
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import KalenderError, NeighbourError, PermanentError, TransientError
+from kalender.store import bulk, dirty, neighbours, people, teaching
+from kalender.worker.crew import Crew
+
+log = structlog.get_logger()
+UNTIL_IDLE_WITHIN = timedelta(seconds=30)
+BEAT_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+LOOK_SECONDS_UNTIL_IDLE = 0.25
+
+
+def keep_house(
+    crew: Crew,
+    name: str,
+    stop: threading.Event,
+    *,
+    until_idle: bool,
+    orphaned: Callable[[], bool],
+) -> None:
+    """Beat, and mark what time makes due, until stopped, idle or left alone."""
+    beaten = float("-inf")
+    while not (stop.is_set() or orphaned()):
+        try:
+            if time.monotonic() - beaten > BEAT_SECONDS:
+                _beat(crew, name)
+                beaten = time.monotonic()
+            _mark_by_time(crew, verifies=not until_idle)
+            if until_idle and not _waits(crew):
+                return
+        except KalenderError as error:
+            log.warning("house_not_kept", error=str(error))
+        stop.wait(LOOK_SECONDS_UNTIL_IDLE if until_idle else LOOK_SECONDS)
+
+
+def _beat(crew: Crew, name: str) -> None:
+    with crew.database.write() as connection:
+        neighbours.beat(
+            connection, name, kind="worker", version=__version__, connections=crew.connections
+        )
+
+
+def _waits(crew: Crew) -> bool:
+    with crew.database.read() as connection:
+        return dirty.waits(connection, within=UNTIL_IDLE_WITHIN)
+
+
+def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
+    """Mark what became due by the clock alone."""
+    with crew.database.write() as connection:
+        dirty.mark_what_is_due(connection)
+        moved = bulk.changing_by_time(connection, crew.means.clock())
+        people.mark_calendars(connection, moved, reason="time has come", lane=Lane.LIVE)
+        if verifies:
+            seconds = crew.verify_every.total_seconds()
+            looked = bulk.to_verify(connection, older_than=seconds, most=50)
+            people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
+    if crew.poll_every is not None:
+        poll(crew, crew.poll_every)
+
+
+def poll(crew: Crew, every: timedelta) -> None:
+    """Ask TP which courses changed, where no other worker did so lately."""
+    with crew.database.write() as connection:
+        now = teaching.database_time(connection)
+        last = teaching.was_read(connection, "lastchanged", "")
+        if last is not None and now - last < every:
+            return
+        teaching.record_reading(connection, "lastchanged", "", now)
+    if last is None:
+        return
+    shift = crew.means.clock() - now  # TP's list is on the domain's clock
+    try:
+        changed = crew.sources.timetables.changed_since(last + shift - every)
+    except (NeighbourError, TransientError, PermanentError):
+        with crew.database.write() as connection:
+            teaching.record_reading(connection, "lastchanged", "", last)
+        raise
+    with crew.database.write() as connection:
+        marks = [Mark(kind=Kind.COURSE, key=str(key), reason="tp lastchanged") for key in changed]
+        dirty.mark(connection, marks)
