@@ -3,6 +3,7 @@
 KalenderError
 ├── ConfigError            the operator's settings; one line, exit code 2
 ├── NotificationError      this message can't be understood; it is kept, with the reason
+├── StateInDoubt           the database may be older than the calendars: nothing is written on it
 ├── ClaimLost              the claim is no longer ours: stop at once, write nothing more
 ├── NeighbourError         a neighbour is away or refuses us: nobody's fault here, all pause
 │   ├── NeighbourUnavailable   refused, timed out, 502-504, 429 that names nobody
@@ -30,6 +31,10 @@ class ConfigError(KalenderError):
 
 class NotificationError(KalenderError):
     """A message from the broker names no subject we understand; the text says why."""
+
+
+class StateInDoubt(KalenderError):
+    """The database may have been restored; the text names `kalender recover`."""
 
 
 class ClaimLost(KalenderError):

@@ -7,7 +7,9 @@ uncertain; the next visit settles those before it plans anything.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
+from typing import Never
 
 import structlog
 from sqlalchemy import Connection
@@ -18,13 +20,14 @@ from kalender.domain.plan import Entry, Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
     MailboxMissing,
+    NeighbourError,
     OutcomeUnknown,
     PermanentError,
     TransientError,
     UnsafePlan,
 )
 from kalender.settle import look_up_everything, settle_intended
-from kalender.store import dirty, entries, people
+from kalender.store import brakes, dirty, entries, people, recovery
 from kalender.store.dirty import Claim
 from kalender.store.entries import CalendarRow
 from kalender.verify import verify
@@ -32,6 +35,7 @@ from kalender.visit import Means, PlanAgain, Visit
 
 log = structlog.get_logger()
 ROUNDS = 4
+SOURCES_SECONDS = 30.0
 
 
 def reconcile(means: Means, claim: Claim) -> str | None:
@@ -44,7 +48,9 @@ def reconcile(means: Means, claim: Claim) -> str | None:
     if visit is None or _up_to_date(visit.view):
         _finish(means, claim)
     elif visit.row.quiet_for:
-        _wait(means, claim, visit.row.quiet_for)
+        _wait(means, claim, visit.row.quiet_for, None)
+    elif visit.row.must_look_up and _mirror_is_old(visit):
+        _wait(means, claim, SOURCES_SECONDS, "waits until FS and TP were asked again")
     else:
         _make_right(visit)
         return visit.row.backend if visit.counts or visit.verified else None
@@ -64,9 +70,19 @@ def _open(means: Means, claim: Claim) -> Visit | None:
             f"calendar {claim.key}: its address belongs to another person's calendar; "
             "correct one of the two in FS"
         )
+    if row.backend not in means.exchanges:
+        _resettle(means, claim, row)
     return Visit(
         means=means, claim=claim, view=view, exchange=means.exchanges[row.backend], now=now
     )
+
+
+def _resettle(means: Means, claim: Claim, row: CalendarRow) -> Never:
+    """The settings name its Exchange no more: look for the mailbox at those they name."""
+    with means.database.write() as connection:
+        dirty.renew(connection, claim, means.lease)
+        entries.move_to(connection, row.calendar_id, min(means.exchanges))
+    raise TransientError(f"[exchange.{row.backend}] is not configured any more")
 
 
 def _up_to_date(view: View) -> bool:
@@ -84,10 +100,15 @@ def _finish(means: Means, claim: Claim) -> None:
         dirty.finish(connection, claim)
 
 
-def _wait(means: Means, claim: Claim, seconds: float) -> None:
-    """Exchange may still be working on a lost request."""
+def _wait(means: Means, claim: Claim, seconds: float, why: str | None) -> None:
+    """Exchange may still be working on a lost request, or the mirror is older than a recovery."""
     with means.database.write() as connection:
-        dirty.postpone(connection, claim, after=timedelta(seconds=seconds), why=None)
+        dirty.postpone(connection, claim, after=timedelta(seconds=seconds), why=why)
+
+
+def _mirror_is_old(visit: Visit) -> bool:
+    with visit.database.read() as connection:
+        return recovery.waits_for_sources(connection, visit.row.person_id)
 
 
 def _make_right(visit: Visit) -> None:
@@ -101,9 +122,26 @@ def _make_right(visit: Visit) -> None:
             entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
         raise
     except MailboxMissing as error:
+        elsewhere = _found_elsewhere(visit)
         with visit.database.write() as connection:
-            _is_missing(connection, visit.row, str(error))
+            visit.renew(connection)
+            if elsewhere is not None:
+                entries.move_to(connection, visit.row.calendar_id, elsewhere)
+            else:
+                _is_missing(connection, visit.row, str(error))
+        if elsewhere is not None:
+            raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
         raise
+
+
+def _found_elsewhere(visit: Visit) -> str | None:
+    """Return the other Exchange that knows the mailbox, where there is one that answers so."""
+    for name, exchange in sorted(visit.means.exchanges.items()):
+        if name != visit.row.backend:
+            with suppress(PermanentError, TransientError, NeighbourError):
+                exchange.calendars.find(visit.row.address, None)
+                return name
+    return None
 
 
 def _is_missing(connection: Connection, row: CalendarRow, error: str) -> None:
@@ -155,6 +193,7 @@ def _note(visit: Visit, plan: Plan) -> None:
         for entry, each in plan.renamed:
             entries.rename(connection, entry.sync_key, each)
         entries.free(connection, [entry.sync_key for entry in plan.freed])
+        brakes.end_if_nothing_is_held(connection)
         entries.remove(connection, [entry.sync_key for entry in plan.forgotten])
 
 
@@ -174,7 +213,7 @@ def _end(visit: Visit) -> None:
             entries.synced(
                 connection,
                 visit.row.calendar_id,
-                digest=None if unsettled else visit.view.digest,
+                digest=None if unsettled or visit.row.taking_back else visit.view.digest,
                 settings=visit.means.settings.digest,
                 changes_at=visit.view.changes_at,
                 verified=visit.verified,

@@ -1,12 +1,14 @@
 """Find out what is uncertain before anything is planned; nothing is ever removed by a lookup."""
 
+import secrets
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from kalender.domain.plan import Entry, EntryStatus
 from kalender.ports import FoundItem
-from kalender.store import entries
+from kalender.store import entries, people
 from kalender.visit import Visit
 
 
@@ -43,6 +45,8 @@ def _record(connection: Connection, entry: Entry, item: FoundItem) -> None:
     key, ref = entry.sync_key, item.ref
     if entry.status is EntryStatus.INTENDED:
         entries.created(connection, [(key, ref.item_id, ref.change_key)])
+    elif entry.status is EntryStatus.DECLINED:
+        entries.located(connection, key, ref.item_id, ref.change_key)
     else:
         entries.moved(connection, key, ref.item_id, ref.change_key)
 
@@ -51,40 +55,74 @@ def look_up_everything(visit: Visit) -> None:
     """Find every item with our key: after a move, a restore, or a change of owner.
 
     Adopts by recorded key first, then by the event id in the key. Items beyond that are copies,
-    and stay.
+    and stay; they are taken along only where somebody wished that all with our key go.
     """
     items = visit.calendars.find(visit.row.address, None)
-    oldest = _oldest(items)
+    calendar_id = visit.row.calendar_id
     with visit.database.write() as connection:
         visit.renew(connection)
-        entries.take_over(connection, visit.row.calendar_id, oldest)
-        found = entries.of_calendar(connection, visit.row.calendar_id)
+        elsewhere = entries.take_over(connection, calendar_id, {item.sync_key for item in items})
+        found = entries.of_calendar(connection, calendar_id)
         recorded = {entry.sync_key: entry for entry in found}
-        _relocate(connection, recorded, oldest, {item.ref.item_id for item in items})
-        _adopt_strangers(connection, visit, recorded, oldest)
+        shown = _relocate(connection, recorded, items, visit.now)
+        if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
+            _adopt_everything(connection, visit, recorded, items)
+        else:
+            strangers = [item for item in items if item.sync_key not in elsewhere]
+            _adopt_strangers(connection, visit, recorded, strangers, shown)
 
 
 def _relocate(
     connection: Connection,
     recorded: Mapping[str, Entry],
-    oldest: Mapping[str, FoundItem],
-    alive: set[str],
-) -> None:
+    items: Sequence[FoundItem],
+    now: datetime,
+) -> set[str]:
+    """Record where each key is; return the events shown.
+
+    Of what moved, or was written since, the content is not known. What is gone is made anew.
+    """
+    alive = {item.ref.item_id: item for item in items}
+    oldest = _oldest(items)
     for key, entry in recorded.items():
-        if key in oldest and entry.item_id not in alive:
-            _record(connection, entry, oldest[key])
-    entries.abandon(connection, [key for key in recorded if key not in oldest])
+        item = alive.get(entry.item_id or "") or oldest.get(key)
+        if item is not None and (item.ref.item_id, item.ref.change_key) != (
+            entry.item_id,
+            entry.change_key,
+        ):
+            _record(connection, entry, item)
+    lost = [entry for key, entry in recorded.items() if key not in oldest]
+    declined = [entry.sync_key for entry in lost if entry.status is EntryStatus.DECLINED]
+    entries.decline(connection, declined, still_there=False)
+    gone = {e.sync_key for e in lost if e.ends_at > now or e.open} - set(declined)
+    entries.abandon(connection, gone)
+    return {entry.event_id for key, entry in recorded.items() if key not in gone}
 
 
 def _adopt_strangers(
     connection: Connection,
     visit: Visit,
     recorded: Mapping[str, Entry],
-    oldest: Mapping[str, FoundItem],
+    items: Sequence[FoundItem],
+    shown: set[str],
 ) -> None:
-    shown = {entry.event_id for key, entry in recorded.items() if key in oldest}
-    for key, item in sorted(oldest.items()):
+    for key, item in sorted(_oldest(items).items()):
         event_id = key.rpartition("#")[0]
         if key not in recorded and event_id not in shown:
-            entries.adopt(connection, visit.row.calendar_id, item)
+            entries.adopt(connection, visit.row.calendar_id, item, key=key)
             shown.add(event_id)
+
+
+def _adopt_everything(
+    connection: Connection,
+    visit: Visit,
+    recorded: Mapping[str, Entry],
+    items: Sequence[FoundItem],
+) -> None:
+    """Copies too, each under a key of its own that stands on no item."""
+    known = {entry.item_id for entry in recorded.values()}
+    oldest = {item.ref.item_id for key, item in _oldest(items).items() if key in recorded}
+    for item in items:
+        if item.ref.item_id not in known | oldest:
+            key = f"{item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
+            entries.adopt(connection, visit.row.calendar_id, item, key=key)

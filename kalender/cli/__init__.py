@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from kalender.cli import look, operate, serve, setup  # noqa: F401  # they register their commands
+from kalender.cli import guard, look, operate, serve, setup, wishes  # noqa: F401  # they register
 from kalender.cli.base import app
 from kalender.errors import ConfigError, KalenderError
 

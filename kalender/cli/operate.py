@@ -69,6 +69,7 @@ def add(context: typer.Context, kind: KindOf, value: list[str]) -> None:
         before = _inside(connection, wired.config.rollout.mode)
         rollouts.add(connection, kind, values)
         joined = _inside(connection, wired.config.rollout.mode) - before
+        rollouts.join(connection, joined)
         people.mark_calendars(connection, joined, reason="joined the roll-out", lane=Lane.FILL)
     typer.echo(f"{len(joined)} calendars switched on")
 

@@ -30,7 +30,7 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
-from kalender.store import dirty, entries, people
+from kalender.store import dirty, entries, people, recovery
 from kalender.store.database import Database
 
 
@@ -63,7 +63,10 @@ def worker(
     wired = application(context)
     config = with_workers(wired.config, processes=processes, connections=connections)
     wired = App(config, wired.clock)
-    opened(wired).close()
+    database = opened(wired)
+    with database.read() as connection:
+        recovery.require_sure(connection)
+    database.close()
     stop = threading.Event()
     stop_on_signals(stop)
     workers.supervise(wired.crew, stop, processes=config.worker.processes, until_idle=until_idle)

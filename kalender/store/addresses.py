@@ -12,8 +12,17 @@ from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, selec
 from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.model import Audience
 from kalender.domain.work import Lane
+from kalender.store import recovery
 from kalender.store.people import USERNAME, People, mails, mark_calendars, usernames
-from kalender.store.tables import calendar, entry, identity, registration, teaching_role
+from kalender.store.tables import (
+    calendar,
+    db_now,
+    entry,
+    identity,
+    person,
+    registration,
+    teaching_role,
+)
 from kalender.store.tables import teaching_staff as staff
 
 Calendar = Row[*tuple[Any, ...]]
@@ -125,6 +134,8 @@ def _make(
     connection: Connection, person_id: int, address: str, audience: Audience, people: People
 ) -> None:
     values = _held(connection, address, people)
+    if values["owner"] and recovery.since(connection) is not None:
+        values["must_look_up"] = True  # a calendar that the restored database does not know
     connection.execute(
         insert(calendar).values(
             person_id=person_id, audience=audience.value, backend=people.backend, **values
@@ -144,6 +155,18 @@ def _move(
 def _set(connection: Connection, row: Calendar, values: Mapping[str, object]) -> None:
     same = calendar.c.calendar_id == row.calendar_id
     connection.execute(update(calendar).where(same).values(values))
+
+
+def make_for_mailbox(connection: Connection, address: str, people: People) -> int:
+    """Make a person for a mailbox of whom nothing is known any more; return the person."""
+    row = connection.execute(
+        insert(person).values(created_at=db_now()).returning(person.c.person_id)
+    )
+    person_id = int(row.scalar_one())
+    mail = {"kind": "mail", "value": address, "person_id": person_id}
+    connection.execute(insert(identity).values(mail))
+    _make(connection, person_id, address, Audience.STUDENT, people)
+    return person_id
 
 
 # -- one owner an address --------------------------------------------------------------------------

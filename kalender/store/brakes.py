@@ -1,13 +1,33 @@
-"""The brake: rows that hold deletes back, and the count that sets the institution's."""
+"""The brake: rows that hold deletes back, and the count that sets the institution's.
 
+An hour's and a day's deletes are counted, as written ahead by all workers. A release forgives
+what was counted before it and lets through what was held; an announcement lets so many through
+within its hours, and those never count.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Connection, delete, exists, func, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    Row,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
 
-from kalender.store.tables import brake, change_log, db_now
+from kalender.store.tables import brake, change_log, db_now, entry, identity, person
 
 HAND, INSTITUTION = "hand", "institution"
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+Brake = Row[*tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +50,9 @@ def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -
     scope = standing(connection)
     if scope is not None:
         return scope
-    if _released(connection):
-        return None
-    allowance = _expected(connection)
     share = safety.max_deleted_share * coming
-    for window, least in (
-        (timedelta(hours=1), safety.min_deletes_hour),
-        (timedelta(days=1), safety.min_deletes_day),
-    ):
-        if _deleted_within(connection, window) + deletes > max(share, least) + allowance:
+    for window, least in ((HOUR, safety.min_deletes_hour), (DAY, safety.min_deletes_day)):
+        if _counted(connection, window, deletes) > max(share, least):
             put(connection, INSTITUTION, "holding", f"too many deletes within {window}")
             return INSTITUTION
     return None
@@ -46,7 +60,10 @@ def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -
 
 def standing(connection: Connection) -> str | None:
     """Return the brake over everything that holds now, however many deletes there are."""
-    return next((s for s in (HAND, INSTITUTION) if state(connection, s) == "holding"), None)
+    held = select(brake.c.scope).where(
+        brake.c.scope.in_([HAND, INSTITUTION]), brake.c.state == "holding"
+    )
+    return connection.execute(held.order_by(brake.c.scope).limit(1)).scalar()
 
 
 def state(connection: Connection, scope: str) -> str | None:
@@ -54,44 +71,123 @@ def state(connection: Connection, scope: str) -> str | None:
     return connection.execute(select(brake.c.state).where(brake.c.scope == scope)).scalar()
 
 
-def _released(connection: Connection) -> bool:
-    """Whether somebody looked and let the institution's deletes through, for a while."""
-    released = exists().where(
-        brake.c.scope == INSTITUTION, brake.c.state == "released", brake.c.until_at > db_now()
-    )
-    return bool(connection.execute(select(released)).scalar())
+# -- counting --------------------------------------------------------------------------------------
 
 
-def put(connection: Connection, scope: str, state_: str, reason: str) -> None:
+def _counted(connection: Connection, window: timedelta, deletes: int) -> int:
+    """How many deletes count, with so many more: without those let through or announced."""
+    now = connection.execute(select(db_now())).scalar_one()
+    since = now - window
+    rows = connection.execute(select(brake).where(brake.c.up_to.is_not(None)))
+    allowed = [row for row in rows if row.from_at <= now and row.until_at > since]
+    released = [row.from_at for row in allowed if row.state == "released"]
+    since = max([since, *released])
+    count = _deleted(connection, since, now) + deletes
+    return count - sum(_let_through(connection, row, since, now, deletes) for row in allowed)
+
+
+def _let_through(
+    connection: Connection, row: Brake, since: datetime, now: datetime, deletes: int
+) -> int:
+    """How many of the deletes counted since then somebody had agreed to."""
+    made = _deleted(connection, max(row.from_at, since), min(row.until_at, now))
+    return min(int(row.up_to), made + (deletes if row.until_at > now else 0))
+
+
+def _deleted(connection: Connection, since: datetime, until: datetime) -> int:
+    return connection.execute(
+        select(func.count()).where(
+            change_log.c.operation == "delete",
+            change_log.c.at > since,
+            change_log.c.at <= until,
+        )
+    ).scalar_one()
+
+
+# -- set, released, announced ----------------------------------------------------------------------
+
+
+def put(connection: Connection, scope: str, state_: str, reason: str, **more: object) -> None:
     """Set a brake's state."""
-    values = {"state": state_, "reason": reason, "set_at": db_now()}
+    blank = {"from_at": None, "until_at": None, "up_to": None}
+    values = {**blank, "state": state_, "reason": reason, "set_at": db_now(), **more}
     if not connection.execute(update(brake).where(brake.c.scope == scope).values(values)).rowcount:
         connection.execute(insert(brake).values(scope=scope, **values))
 
 
-def _expected(connection: Connection) -> int:
-    """Return how many more deletes somebody announced for now."""
-    return (
-        connection.execute(
-            select(func.sum(brake.c.up_to)).where(
-                brake.c.state == "expected",
-                brake.c.from_at <= db_now(),
-                brake.c.until_at > db_now(),
-            )
-        ).scalar()
-        or 0
-    )
+def expect(
+    connection: Connection, *, from_at: datetime, until_at: datetime, up_to: int, reason: str
+) -> None:
+    """Announce so many deletes within these hours of the database's clock."""
+    scope = f"expected {from_at:%Y-%m-%dT%H:%M}"
+    put(connection, scope, "expected", reason, from_at=from_at, until_at=until_at, up_to=up_to)
 
 
-def _deleted_within(connection: Connection, window: timedelta) -> int:
-    return connection.execute(
-        select(func.count()).where(
-            change_log.c.operation == "delete",
-            change_log.c.at > db_now(-window.total_seconds()),
-        )
-    ).scalar_one()
+def release(connection: Connection, scope: str, reason: str) -> list[int]:
+    """Let go what a brake over everything holds; return the calendars to be marked.
+
+    Deletes made until now count no more; what was held, and as much, passes within a day.
+    """
+    calendars = held_calendars(connection, scope)
+    count = connection.execute(select(func.count()).where(entry.c.held_by == scope)).scalar_one()
+    if scope == INSTITUTION:
+        day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
+        put(connection, scope, "released", reason, **day)
+    else:
+        lift(connection, scope)
+    return calendars
 
 
 def lift(connection: Connection, scope: str) -> None:
     """Drop a brake: what it held is right again."""
     connection.execute(delete(brake).where(brake.c.scope == scope))
+
+
+# -- what is held ----------------------------------------------------------------------------------
+
+
+def held_calendars(connection: Connection, scope: str) -> list[int]:
+    """Return the calendars in which a brake holds an entry."""
+    held = select(entry.c.calendar_id).where(entry.c.held_by == scope).distinct()
+    return list(connection.execute(held.order_by(entry.c.calendar_id)).scalars())
+
+
+def held_by_scope(connection: Connection) -> Mapping[str, int]:
+    """How many entries each brake over everything holds."""
+    held = entry.c.held_by.is_not(None)
+    rows = connection.execute(
+        select(entry.c.held_by, func.count()).where(held).group_by(entry.c.held_by)
+    )
+    return {str(scope): count for scope, count in rows}
+
+
+def let_ended_go(connection: Connection, now: datetime) -> Sequence[int]:
+    """Free what ended while it was held (`now` on the domain's clock), and end what holds nothing.
+
+    Returns the calendars to be marked. A brake set by hand stays.
+    """
+    ended = and_(entry.c.held_by.is_not(None), entry.c.ends_at <= now)
+    freed = connection.execute(
+        update(entry).where(ended).values(held_by=None).returning(entry.c.calendar_id)
+    ).scalars()
+    calendars = sorted(set(freed))
+    end_if_nothing_is_held(connection)
+    return calendars
+
+
+def end_if_nothing_is_held(connection: Connection) -> None:
+    """The institution's hold is over when all that it held is desired again, or has ended."""
+    over = and_(brake.c.scope == INSTITUTION, brake.c.state == "holding")
+    holds = exists().where(entry.c.held_by == INSTITUTION)
+    connection.execute(delete(brake).where(over, ~holds))
+
+
+def waiting_persons(connection: Connection) -> Iterable[tuple[str, datetime]]:
+    """Return (FS number, since when) of those whom FS emptied, until the second look."""
+    of = and_(identity.c.person_id == person.c.person_id, identity.c.kind == "fs")
+    rows = connection.execute(
+        select(identity.c.value, person.c.emptied_at)
+        .join(person, of)
+        .where(person.c.emptied_at.is_not(None))
+    )
+    return [(value, at) for value, at in rows]

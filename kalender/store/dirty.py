@@ -330,6 +330,12 @@ def parked_keys(connection: Connection, kind: Kind) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
+def hurry(connection: Connection, kind: Kind, key: str) -> None:
+    """Let work that was put off be due now: somebody asked for it."""
+    same = and_(dirty.c.kind == kind.value, dirty.c.key == key)
+    connection.execute(update(dirty).where(same).values(not_before=None, due_at=db_now()))
+
+
 def unpark(connection: Connection) -> int:
     """Mark all parked work again; return how much."""
     rows = connection.execute(

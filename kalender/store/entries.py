@@ -215,6 +215,11 @@ def moved(connection: Connection, key: str, item_id: str, change_key: str) -> No
     )
 
 
+def located(connection: Connection, key: str, item_id: str, change_key: str) -> None:
+    """Record where a key was found; what it says is the user's."""
+    _set(connection, [key], item_id=item_id, change_key=change_key)
+
+
 def abandon(connection: Connection, keys: Collection[str]) -> None:
     """Record that these keys are not in the calendar; they are never used again."""
     _set(connection, keys, status=EntryStatus.ABANDONED.value, item_id=None, held_by=None)
@@ -297,19 +302,23 @@ def unlog(connection: Connection, keys: Collection[str]) -> None:
 # -- adoption ---------------------------------------------------------------------------------------
 
 
-def take_over(connection: Connection, calendar_id: int, keys: Collection[str]) -> None:
-    """Move records of these keys here from the calendar that held the mailbox before."""
+def take_over(connection: Connection, calendar_id: int, keys: Collection[str]) -> set[str]:
+    """Move records of these keys here from calendars that no longer own their mailbox.
+
+    Returns the keys that another calendar owns and keeps: what carries them here is a copy.
+    """
+    elsewhere = and_(entry.c.sync_key.in_(sorted(keys)), entry.c.calendar_id != calendar_id)
+    owned = select(calendar.c.calendar_id).where(calendar.c.owner)
+    moved = and_(elsewhere, entry.c.calendar_id.not_in(owned))
     if keys:
-        connection.execute(
-            update(entry)
-            .where(entry.c.sync_key.in_(sorted(keys)), entry.c.calendar_id != calendar_id)
-            .values(calendar_id=calendar_id)
-        )
+        connection.execute(update(entry).where(moved).values(calendar_id=calendar_id))
+    standing = and_(elsewhere, entry.c.status.in_(STANDING))
+    return set(connection.execute(select(entry.c.sync_key).where(standing)).scalars())
 
 
-def adopt(connection: Connection, calendar_id: int, item: FoundItem) -> None:
+def adopt(connection: Connection, calendar_id: int, item: FoundItem, *, key: str) -> None:
     """Record an item that carries our key and of which no standing record is left."""
-    remove(connection, [item.sync_key])  # it may have been given up, and come late
+    remove(connection, [key])  # it may have been given up, and come late
     event_id = item.sync_key.rpartition("#")[0]
     known = connection.execute(
         select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
@@ -321,7 +330,7 @@ def adopt(connection: Connection, calendar_id: int, item: FoundItem) -> None:
     )
     connection.execute(
         insert(entry).values(
-            sync_key=item.sync_key,
+            sync_key=key,
             calendar_id=calendar_id,
             event_id=event_id,
             **activity._asdict(),
@@ -400,6 +409,12 @@ def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
             .returning(calendar.c.state)
         ).scalar_one()
     )
+
+
+def move_to(connection: Connection, calendar_id: int, backend: str) -> None:
+    """Record that the mailbox is served by another Exchange; all our keys are looked up there."""
+    moved = {"backend": backend, "must_look_up": True, "synced_digest": None}
+    connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(moved))
 
 
 def unsettled(connection: Connection, calendar_id: int) -> bool:

@@ -16,6 +16,7 @@ from kalender.store.tables import (
     heartbeat,
     identity,
     neighbour,
+    preference,
     rejected_notification,
 )
 
@@ -108,6 +109,11 @@ def heartbeats(connection: Connection) -> Rows:
 def brakes(connection: Connection) -> Rows:
     """Every brake that is set."""
     return _rows(connection, select(brake).order_by(brake.c.scope))
+
+
+def preferences(connection: Connection) -> Rows:
+    """Who wished to be left alone."""
+    return _rows(connection, select(preference).order_by(preference.c.set_at))
 
 
 def counts(connection: Connection) -> Mapping[str, int]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -234,16 +234,43 @@ def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
 
 # -- wishes ---------------------------------------------------------------------------------------
 
+OPT_OUT, REMOVE, SEARCH = "optout", "remove", "search"
+
 
 def opted_out(connection: Connection, person_id: int) -> bool:
-    """Whether the person asked to be left alone."""
-    return bool(
-        connection.execute(
-            select(
-                exists().where(
-                    preference.c.person_id == person_id,
-                    preference.c.wish.in_(["optout", "remove"]),
-                )
-            )
-        ).scalar()
-    )
+    """Whether the person is to be left alone, and what was written goes."""
+    return bool(wishes_of(connection, person_id))
+
+
+def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:
+    """Return what is wished of a person's calendars: to opt out, to remove, to search as well."""
+    query = select(preference.c.wish).where(preference.c.person_id == person_id)
+    return frozenset(connection.execute(query).scalars())
+
+
+def wish(connection: Connection, person_id: int, wishes: Collection[str], source: str) -> list[int]:
+    """Record wishes to be left alone; return the calendars to be marked.
+
+    They are taken back inside the roll-out and outside of it.
+    """
+    known = wishes_of(connection, person_id)
+    rows = [
+        {"person_id": person_id, "wish": each, "source": source}
+        for each in sorted(set(wishes) - known)
+    ]
+    if rows:
+        connection.execute(insert(preference).values(set_at=db_now()), rows)
+    mine = calendar.c.person_id == person_id
+    values: dict[str, object] = {"taking_back": True, "synced_digest": None}
+    if SEARCH in wishes:
+        values["must_look_up"] = True
+    connection.execute(update(calendar).where(mine).values(values))
+    return calendars_of(connection, [person_id])
+
+
+def take_wish_back(connection: Connection, person_id: int) -> list[int]:
+    """Forget all wishes of a person; return the calendars to be marked."""
+    connection.execute(delete(preference).where(preference.c.person_id == person_id))
+    mine = calendar.c.person_id == person_id
+    connection.execute(update(calendar).where(mine).values(taking_back=False, synced_digest=None))
+    return calendars_of(connection, [person_id])

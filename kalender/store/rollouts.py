@@ -1,9 +1,9 @@
 """Who is switched on: outside the roll-out not one request goes to Exchange."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
 
 from kalender.store.tables import calendar, db_now, identity, registration, rollout, teaching_staff
 
@@ -14,21 +14,55 @@ def switched_on(connection: Connection, calendar_id: int, mode: str) -> bool:
     """Whether a calendar lies inside the roll-out. `mode` is `[rollout] mode`."""
     if mode != "listed":
         return mode == "all"
-    listed: dict[str, set[str]] = {kind: set() for kind in KINDS}
-    for kind, value in connection.execute(select(rollout.c.kind, rollout.c.value)):
-        listed[kind].add(value)
-    row = connection.execute(
-        select(calendar.c.person_id, calendar.c.audience).where(
-            calendar.c.calendar_id == calendar_id
-        )
-    ).one()
-    return (
-        str(row.person_id) in listed["person"]
-        or bool({row.audience, "both"} & listed["audience"])
-        or (row.audience == "both" and bool(listed["audience"]))
-        or in_share(row.person_id, max(map(float, listed["share"]), default=0.0))
-        or bool(listed["course"] and _courses(connection, row.person_id) & listed["course"])
+    return bool(_listed(connection, calendar.c.calendar_id == calendar_id))
+
+
+def inside(connection: Connection, mode: str) -> set[int]:
+    """Return all calendars inside the roll-out."""
+    if mode == "listed":
+        return _listed(connection, true())
+    every = select(calendar.c.calendar_id) if mode == "all" else None
+    return set(connection.execute(every).scalars()) if every is not None else set()
+
+
+def _listed(connection: Connection, which: ColumnElement[bool]) -> set[int]:
+    names: dict[str, set[str]] = {kind: set() for kind in KINDS}
+    for kind, value in listed(connection):
+        names[kind].add(value)
+    if not any(names.values()):
+        return set()
+    share = max(map(float, names["share"]), default=0.0)
+    audiences = names["audience"] | {"both"} if names["audience"] else set()
+    on_courses = _on_courses(connection, names["course"], which) if names["course"] else set()
+    rows = connection.execute(
+        select(calendar.c.calendar_id, calendar.c.person_id, calendar.c.audience).where(which)
     )
+    return {
+        calendar_id
+        for calendar_id, person_id, audience in rows
+        if str(person_id) in names["person"]
+        or audience in audiences
+        or in_share(person_id, share)
+        or person_id in on_courses
+    }
+
+
+def _on_courses(
+    connection: Connection, courses: Collection[str], which: ColumnElement[bool]
+) -> set[int]:
+    """Those who take or teach one of these courses."""
+    taken = (
+        select(registration.c.person_id)
+        .join(calendar, calendar.c.person_id == registration.c.person_id)
+        .where(which, registration.c.course.in_(sorted(courses)))
+    )
+    taught = (
+        select(identity.c.person_id)
+        .join(calendar, calendar.c.person_id == identity.c.person_id)
+        .join(teaching_staff, identity.c.value == teaching_staff.c.username)
+        .where(which, identity.c.kind == "username", teaching_staff.c.course.in_(sorted(courses)))
+    )
+    return set(connection.execute(taken.union(taught)).scalars())
 
 
 def in_share(person_id: int, share: float) -> bool:
@@ -37,28 +71,12 @@ def in_share(person_id: int, share: float) -> bool:
     return place < share * 2**32
 
 
-def _courses(connection: Connection, person_id: int) -> set[str]:
-    taken = select(registration.c.course).where(registration.c.person_id == person_id)
-    taught = (
-        select(teaching_staff.c.course)
-        .join(identity, identity.c.value == teaching_staff.c.username)
-        .where(identity.c.kind == "username", identity.c.person_id == person_id)
-    )
-    return set(connection.execute(taken.union(taught)).scalars())
-
-
 def listed(connection: Connection) -> Sequence[tuple[str, str]]:
     """Return what is on the list: (kind, value), sorted."""
     rows = connection.execute(
         select(rollout.c.kind, rollout.c.value).order_by(rollout.c.kind, rollout.c.value)
     )
     return [(kind, value) for kind, value in rows]
-
-
-def inside(connection: Connection, mode: str) -> set[int]:
-    """Return all calendars inside the roll-out."""
-    every = connection.execute(select(calendar.c.calendar_id)).scalars().all()
-    return {each for each in every if switched_on(connection, each, mode)}
 
 
 def add(connection: Connection, kind: str, values: Sequence[str]) -> None:
@@ -76,11 +94,21 @@ def remove(connection: Connection, kind: str, values: Sequence[str]) -> None:
     )
 
 
+def join(connection: Connection, calendars: Collection[int]) -> None:
+    """Whatever was being taken back is wanted again."""
+    for part in _parts(calendars):
+        connection.execute(
+            update(calendar).where(calendar.c.calendar_id.in_(part)).values(taking_back=False)
+        )
+
+
 def leave(connection: Connection, calendars: Collection[int], *, take_back: bool) -> None:
     """Forget what these calendars were; to be taken back they stay open until that is done."""
-    for each in sorted(calendars):
-        connection.execute(
-            update(calendar)
-            .where(calendar.c.calendar_id == each)
-            .values(synced_digest=None, synced_settings=None, taking_back=take_back)
-        )
+    values = {"synced_digest": None, "synced_settings": None, "taking_back": take_back}
+    for part in _parts(calendars):
+        connection.execute(update(calendar).where(calendar.c.calendar_id.in_(part)).values(values))
+
+
+def _parts(calendars: Collection[int]) -> Iterable[list[int]]:
+    ordered = sorted(calendars)
+    return (ordered[start : start + 500] for start in range(0, len(ordered), 500))

@@ -383,6 +383,12 @@ entry = Table(
     Column("written_at", Instant, nullable=False),
     Index(None, "calendar_id"),
     Index(None, "ends_at"),
+    Index(
+        "ix_entry_held_by",
+        "held_by",
+        postgresql_where=text("held_by IS NOT NULL"),
+        sqlite_where=text("held_by IS NOT NULL"),
+    ),
 )
 
 change_log = Table(

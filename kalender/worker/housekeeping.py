@@ -10,7 +10,7 @@ import structlog
 from kalender import __version__
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import KalenderError, NeighbourError, PermanentError, TransientError
-from kalender.store import bulk, dirty, neighbours, people, teaching
+from kalender.store import brakes, bulk, dirty, neighbours, people, teaching
 from kalender.worker.crew import Crew
 
 log = structlog.get_logger()
@@ -59,7 +59,8 @@ def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
     """Mark what became due by the clock alone."""
     with crew.database.write() as connection:
         dirty.mark_what_is_due(connection)
-        moved = bulk.changing_by_time(connection, crew.means.clock())
+        now = crew.means.clock()
+        moved = {*bulk.changing_by_time(connection, now), *brakes.let_ended_go(connection, now)}
         people.mark_calendars(connection, moved, reason="time has come", lane=Lane.LIVE)
         if verifies:
             seconds = crew.verify_every.total_seconds()

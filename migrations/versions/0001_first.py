@@ -426,6 +426,14 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_entry_calendar_id"), "entry", ["calendar_id"], unique=False)
     op.create_index(op.f("ix_entry_ends_at"), "entry", ["ends_at"], unique=False)
+    op.create_index(
+        "ix_entry_held_by",
+        "entry",
+        ["held_by"],
+        unique=False,
+        postgresql_where=sa.text("held_by IS NOT NULL"),
+        sqlite_where=sa.text("held_by IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:

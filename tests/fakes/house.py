@@ -1,7 +1,7 @@
 """The whole core in one process: real SQL, FS, TP and Exchange in memory, a clock in hand."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -85,6 +85,7 @@ class House:
     timetables: FakeTimetables = field(default_factory=FakeTimetables)
     students: FakeStudents = field(default_factory=FakeStudents)
     exchange: FakeCalendars = field(default_factory=FakeCalendars)
+    others: dict[str, FakeCalendars] = field(default_factory=dict)
     rules: Rules = field(default_factory=lambda: Rules(zone=OSLO))
     safety: Safety = field(default_factory=Safety)
     rollout_mode: str = "all"
@@ -97,6 +98,17 @@ class House:
             person_id = people.look_up(connection, str(number))
             wished = entries.wish_verification(connection, person_id)
             people.mark_calendars(connection, wished, reason="verify", lane=Lane.VERIFY)
+
+    def move_mailbox(self, address: str) -> FakeCalendars:
+        """Move a mailbox to another Exchange, as a migration does: its items under new ids."""
+        other = FakeCalendars()
+        self.others["other"] = other
+        other.mailboxes[address] = {
+            f"new-{name}": replace(item, ref=replace(item.ref, item_id=f"new-{name}"))
+            for name, item in self.exchange.mailboxes.pop(address).items()
+        }
+        self.exchange.missing.add(address)
+        return other
 
     def clock(self) -> datetime:
         """The domain's clock."""
@@ -143,7 +155,10 @@ class House:
         """What reconciles."""
         return Means(
             database=self.database,
-            exchanges={"main": Exchange(calendars=self.exchange, server_seconds=1.0)},
+            exchanges={
+                name: Exchange(calendars=calendars, server_seconds=1.0)
+                for name, calendars in {"main": self.exchange, **self.others}.items()
+            },
             settings=self.settings,
             safety=self.safety,
             rollout_mode=self.rollout_mode,

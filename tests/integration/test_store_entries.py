@@ -1,5 +1,6 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
@@ -157,8 +158,8 @@ def test_what_was_found_elsewhere_is_of_unknown_content(connection: Connection, 
 
 def test_an_unknown_key_is_adopted_by_the_event_in_it(connection: Connection, ours: int) -> None:
     taken(connection, an_answer(an_event()))
-    entries.adopt(connection, ours, found())
-    entries.adopt(connection, ours, found("strange#b"))
+    entries.adopt(connection, ours, found(), key=KEY)
+    entries.adopt(connection, ours, found("strange#b"), key="strange#b")
     adopted, strange = the(connection, ours), the(connection, ours, "strange#b")
     assert (adopted.event_id, adopted.activity) == ("1", an_activity_key())
     assert adopted.open
@@ -169,7 +170,7 @@ def test_a_create_that_came_late_can_still_be_adopted(connection: Connection, ou
     """Its key was given up after a lookup; the row is still there, and must not stand in the way."""
     entries.intend(connection, ours, {KEY: a_wanted()})
     entries.abandon(connection, [KEY])
-    entries.adopt(connection, ours, found())
+    entries.adopt(connection, ours, found(), key=KEY)
     assert the(connection, ours).item_id == "item"
 
 
@@ -177,9 +178,19 @@ def test_a_new_owner_takes_over_the_records_there(connection: Connection, ours: 
     other = a_calendar(connection, 2)
     live(connection, ours)
     live(connection, ours, "2#b")
-    entries.take_over(connection, other, [KEY])
+    connection.execute(update(calendar).where(calendar.c.calendar_id == ours).values(owner=False))
+    assert entries.take_over(connection, other, {KEY}) == set()
     assert [e.sync_key for e in entries.of_calendar(connection, other)] == [KEY]
     assert [e.sync_key for e in entries.of_calendar(connection, ours)] == ["2#b"]
+
+
+def test_a_copy_in_another_mailbox_takes_nothing_from_its_owner(
+    connection: Connection, ours: int
+) -> None:
+    other = a_calendar(connection, 2)
+    live(connection, ours)
+    assert entries.take_over(connection, other, {KEY}) == {KEY}
+    assert [e.sync_key for e in entries.of_calendar(connection, ours)] == [KEY]
 
 
 # -- the calendar's own state ----------------------------------------------------------------------
@@ -276,14 +287,37 @@ def test_the_day_counts_when_the_hour_is_over(connection: Connection, ours: int)
     assert brakes.holding(connection, 3, 0, SAFETY) == INSTITUTION
 
 
-def test_a_brake_that_holds_ends_only_by_release(connection: Connection) -> None:
-    brakes.holding(connection, 99, 0, SAFETY)
-    assert brakes.holding(connection, 1, 0, SAFETY) == INSTITUTION
-    brakes.put(connection, INSTITUTION, "released", "looked")
-    connection.execute(update(brake).values(until_at=db_now(60.0)))
-    assert brakes.holding(connection, 99, 0, SAFETY) is None
-    connection.execute(update(brake).values(until_at=db_now(-1.0)))
+def test_a_brake_that_holds_ends_only_by_release(connection: Connection, ours: int) -> None:
+    deleted(connection, ours, 5)
     assert brakes.holding(connection, 99, 0, SAFETY) == INSTITUTION
+    assert brakes.holding(connection, 1, 0, SAFETY) == INSTITUTION
+    brakes.release(connection, INSTITUTION, "looked")
+    assert brakes.holding(connection, 5, 0, SAFETY) is None
+    assert brakes.holding(connection, 6, 0, SAFETY) == INSTITUTION
+
+
+def test_a_release_lets_through_what_was_held_and_then_counts_anew(
+    connection: Connection, ours: int
+) -> None:
+    for n in range(30):
+        live(connection, ours, f"e{n}#a")
+    brakes.holding(connection, 30, 0, SAFETY)
+    entries.hold(connection, [f"e{n}#a" for n in range(30)], INSTITUTION)
+    assert brakes.release(connection, INSTITUTION, "looked") == [ours]
+    assert brakes.holding(connection, 30, 0, SAFETY) is None
+    deleted(connection, ours, 30)
+    assert brakes.holding(connection, 5, 0, SAFETY) is None
+    assert brakes.holding(connection, 6, 0, SAFETY) == INSTITUTION
+
+
+def test_a_hold_that_holds_nothing_any_more_is_over(connection: Connection, ours: int) -> None:
+    live(connection, ours)
+    brakes.holding(connection, 99, 0, SAFETY)
+    entries.hold(connection, [KEY], INSTITUTION)
+    brakes.end_if_nothing_is_held(connection)
+    assert brakes.standing(connection) == INSTITUTION
+    assert brakes.let_ended_go(connection, NOW + timedelta(days=900)) == [ours]
+    assert brakes.standing(connection) is None
 
 
 def test_a_brake_set_by_hand_holds_everything(connection: Connection) -> None:
@@ -294,12 +328,18 @@ def test_a_brake_set_by_hand_holds_everything(connection: Connection) -> None:
     assert brakes.holding(connection, 1, 10_000, SAFETY) is None
 
 
-def test_announced_deletes_are_allowed_in_their_time(connection: Connection) -> None:
-    brakes.put(connection, "expect 1", "expected", "registration deadline")
-    night = {"from_at": db_now(-60.0), "until_at": db_now(60.0), "up_to": 100}
-    connection.execute(update(brake).values(night))
+def test_announced_deletes_are_allowed_in_their_time_and_never_count_after(
+    connection: Connection, ours: int
+) -> None:
+    now = connection.execute(select(db_now())).scalar_one()
+    hour = timedelta(hours=1)
+    brakes.expect(connection, from_at=now - hour, until_at=now + hour, up_to=100, reason="deadline")
     assert brakes.holding(connection, 105, 0, SAFETY) is None
-    assert brakes.holding(connection, 106, 0, SAFETY) == INSTITUTION
+    deleted(connection, ours, 100)
+    over = update(brake).values(until_at=db_now())
+    connection.execute(over)
+    assert brakes.holding(connection, 5, 0, SAFETY) is None
+    assert brakes.holding(connection, 6, 0, SAFETY) == INSTITUTION
 
 
 def test_what_is_written_is_remembered(connection: Connection, ours: int) -> None:

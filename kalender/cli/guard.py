@@ -1,0 +1,125 @@
+"""The brake's commands: what it holds, letting go, holding by hand, nights that are known."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.cli.base import Json, app, application, instant, listing, opened
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import ConfigError
+from kalender.refresh import SECOND_LOOK
+from kalender.store import brakes, dirty, look, people, teaching
+from kalender.store.brakes import HAND, INSTITUTION
+
+brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
+app.add_typer(brake, name="brake")
+Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
+
+
+@brake.command("show")
+def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+    """List every brake: what holds, since when, how many entries, and what was announced."""
+    database = opened(application(context, writes=False))
+    with database.read() as connection:
+        rows = _standing(connection)
+    listing(rows, as_json=as_json, empty="no brake is set: deletes go through")
+
+
+def _standing(connection: Connection) -> list[Mapping[str, Any]]:
+    held = brakes.held_by_scope(connection)
+    rows = [{**row, "held": held.get(row["scope"], 0)} for row in look.brakes(connection)]
+    return rows + [
+        {
+            **dict.fromkeys(rows[0] if rows else ("from_at", "up_to", "held")),
+            "scope": f"person fs {number}",
+            "state": "holding",
+            "reason": "FS lists nothing any more; asked again ten minutes later",
+            "set_at": at,
+            "until_at": at + SECOND_LOOK,
+        }
+        for number, at in brakes.waiting_persons(connection)
+    ]
+
+
+@brake.command()
+def release(
+    context: typer.Context,
+    scope: Annotated[
+        list[str], typer.Argument(help="institution, hand, course IN1000 25h, person fs 56154")
+    ],
+    reason: Reason,
+) -> None:
+    """Let go what a brake holds: somebody looked, and it is right."""
+    database = opened(application(context))
+    kind, name = scope[0], " ".join(scope)
+    with database.write() as connection:
+        if name in (INSTITUTION, HAND):
+            calendars = brakes.release(connection, name, reason)
+            people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
+            typer.echo(f"{len(calendars)} calendars marked")
+        elif kind == "course" and brakes.state(connection, name) == "holding":
+            brakes.put(connection, name, "released", reason)
+            _ask_again(connection, Kind.COURSE, name.removeprefix("course "))
+        elif kind == "person" and _believe(connection, name.removeprefix("person ")):
+            _ask_again(connection, Kind.PERSON, name.removeprefix("person "))
+        else:
+            raise ConfigError("no such brake holds: kalender brake show lists them")
+
+
+def _ask_again(connection: Connection, kind: Kind, key: str) -> None:
+    dirty.mark(connection, [Mark(kind=kind, key=key, reason="brake released", lane=Lane.ASKED)])
+    dirty.hurry(connection, kind, key)
+    typer.echo(f"{kind.value} marked: the source is asked once more, and believed")
+
+
+def _believe(connection: Connection, name: str) -> bool:
+    """Let the next answer count as the second look; False where nobody waits for one."""
+    number = name.removeprefix("fs ")
+    waiting = dict(brakes.waiting_persons(connection))
+    person_id = people.find(connection, people.FS, number)
+    if number not in waiting or person_id is None:
+        return False
+    before = teaching.database_time(connection) - 2 * SECOND_LOOK
+    teaching.asked(connection, person_id, before, emptied=True)
+    return True
+
+
+@brake.command("set")
+def set_(context: typer.Context, reason: Reason) -> None:
+    """Hold all deletes by hand, until `brake release hand`."""
+    database = opened(application(context))
+    with database.write() as connection:
+        brakes.put(connection, HAND, "holding", reason)
+    typer.echo("all deletes are held; creates and updates go on")
+
+
+@brake.command()
+def expect(
+    context: typer.Context,
+    begins: Annotated[str, typer.Option("--from", help="An instant with its offset.")],
+    until: Annotated[str, typer.Option(help="An instant with its offset.")],
+    up_to: Annotated[int, typer.Option(min=1, help="So many deletes more than usual.")],
+    reason: Reason,
+) -> None:
+    """Announce a night in which much is deleted, such as a registration deadline's."""
+    wired = application(context)
+    database = opened(wired)
+    first, last = _hours(begins, until)
+    with database.write() as connection:
+        rehearsed = context.obj.now is not None
+        ahead = wired.clock() - teaching.database_time(connection)
+        shift = ahead if rehearsed else timedelta()
+        brakes.expect(
+            connection, from_at=first - shift, until_at=last - shift, up_to=up_to, reason=reason
+        )
+    typer.echo(f"up to {up_to} deletes more than usual pass between {begins} and {until}")
+
+
+def _hours(begins: str, until: str) -> tuple[datetime, datetime]:
+    first, last = instant(begins, "--from"), instant(until, "--until")
+    if first is None or last is None or first >= last:
+        raise ConfigError("--until wants an instant after --from")
+    return first, last

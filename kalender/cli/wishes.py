@@ -1,0 +1,192 @@
+"""The commands that only wish: opt out, take back, look, recover. Workers do it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from kalender import __version__
+from kalender.app import App
+from kalender.cli.base import (
+    Json,
+    NotKnown,
+    Person,
+    Yes,
+    app,
+    application,
+    instant,
+    listing,
+    opened,
+    person_of,
+)
+from kalender.cli.progress import follow
+from kalender.domain.work import Lane
+from kalender.errors import ConfigError
+from kalender.store import addresses, entries, look, people, recovery, teaching
+from kalender.store.database import Database
+from kalender.store.people import OPT_OUT, REMOVE, SEARCH
+
+optout = typer.Typer(help="Who is left alone.", no_args_is_help=True)
+app.add_typer(optout, name="optout")
+Wait = Annotated[bool, typer.Option("--wait", help="Until no work is due.")]
+
+
+@optout.command()
+def add(
+    context: typer.Context,
+    person: list[str],
+    source: Annotated[str, typer.Option(help="Who said so.")] = "operator",
+) -> None:
+    """Leave persons alone, and take back what was written."""
+    database = opened(application(context))
+    persons = [person_of(database, each) for each in person]
+    with database.write() as connection:
+        for person_id in persons:
+            _wish(connection, person_id, {OPT_OUT}, source)
+    typer.echo(f"{len(persons)} opted out; what was written is taken back")
+
+
+@optout.command()
+def remove(context: typer.Context, person: list[str]) -> None:
+    """Forget that persons wished to be left alone, or that their entries be removed."""
+    database = opened(application(context))
+    persons = [person_of(database, each) for each in person]
+    with database.write() as connection:
+        for person_id in persons:
+            marked = people.take_wish_back(connection, person_id)
+            people.mark_calendars(connection, marked, reason="opted in", lane=Lane.ASKED)
+    typer.echo(f"{len(persons)} are served again")
+
+
+@optout.command("list")
+def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+    """List who is left alone, since when, and who said so."""
+    database = opened(application(context, writes=False))
+    with database.read() as connection:
+        rows = look.preferences(connection)
+    listing(rows, as_json=as_json, empty="nobody opted out")
+
+
+def _wish(connection: Connection, person_id: int, wishes: set[str], source: str) -> None:
+    marked = people.wish(connection, person_id, wishes, source)
+    people.mark_calendars(connection, marked, reason=min(wishes), lane=Lane.ASKED)
+
+
+# -- taking back -----------------------------------------------------------------------------------
+
+
+@app.command("remove")
+def take_back(
+    context: typer.Context,
+    person: Person,
+    search: Annotated[  # noqa: FBT002
+        bool, typer.Option("--search", help="Look for all that carries our property, copies too.")
+    ] = False,
+    yes: Yes = False,  # noqa: FBT002
+    wait: Wait = False,  # noqa: FBT002
+) -> None:
+    """Take back all that we wrote to a person; they are left alone until `optout remove`."""
+    wired = application(context)
+    database = opened(wired)
+    person_id = _known_or_new(wired, database, person) if search else person_of(database, person)
+    _confirm(wired, database, person_id, search=search, yes=yes)
+    with database.write() as connection:
+        wishes = {REMOVE, SEARCH} if search else {REMOVE}
+        _wish(connection, person_id, wishes, "operator")
+    typer.echo("wished; a worker takes it back")
+    if wait:
+        follow(database)
+
+
+def _known_or_new(wired: App, database: Database, text: str) -> int:
+    """Return the person; for a mailbox that no state knows any more, one is made for it."""
+    try:
+        return person_of(database, text)
+    except NotKnown:
+        if not wired.config.mailboxes.allows(text.lower()):
+            raise
+    with database.write() as connection:
+        return addresses.make_for_mailbox(connection, text.lower(), wired.people())
+
+
+def _confirm(wired: App, database: Database, person_id: int, *, search: bool, yes: bool) -> None:
+    with database.read() as connection:
+        rows = look.calendars_of(connection, person_id)
+        recorded = sum(len(look.entries_of(connection, row["calendar_id"])) for row in rows)
+    if not search:
+        question = f"{recorded} entries are recorded and will be removed. Go on?"
+    else:
+        found = sum(_carrying(wired, database, row) for row in rows)
+        question = (
+            f"{found} entries carry our property, {recorded} of ours are recorded. All of them "
+            "are removed, copies that the person made too. Go on?"
+        )
+    if yes:
+        typer.echo(question.removesuffix(" Go on?"))
+    else:
+        typer.confirm(question, abort=True)
+
+
+def _carrying(wired: App, database: Database, row: Mapping[str, Any]) -> int:
+    exchange = wired.means(database).exchanges[row["backend"]]
+    return len(exchange.calendars.find(row["address"], None))
+
+
+# -- looking ---------------------------------------------------------------------------------------
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    person: Annotated[
+        list[str] | None, typer.Argument(help="FS numbers, usernames, mail addresses.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that were written.")] = False,  # noqa: FBT002
+    wait: Wait = False,  # noqa: FBT002
+) -> None:
+    """Compare what we recorded with the calendars themselves, now; put back what differs."""
+    if not person and not everything:
+        raise ConfigError("verify wants persons, or --all")
+    database = opened(application(context))
+    persons = [person_of(database, each) for each in person or []]
+    lane = Lane.VERIFY if everything else Lane.ASKED
+    with database.write() as connection:
+        wished: list[int] = []
+        for each in [None] if everything else persons:
+            wished += entries.wish_verification(connection, each)
+        people.mark_calendars(connection, wished, reason="verify", lane=lane)
+    typer.echo(f"{len(wished)} calendars marked")
+    if wait:
+        follow(database)
+
+
+# -- recovering ------------------------------------------------------------------------------------
+
+
+@app.command()
+def recover(
+    context: typer.Context,
+    since: Annotated[
+        str, typer.Option(help="When the restored backup was made; `now` after a mere outage.")
+    ],
+    yes: Yes = False,  # noqa: FBT002
+) -> None:
+    """Vouch for the database again; from a backup, look every calendar up before writing to it."""
+    database = opened(application(context))
+    moment = None if since == "now" else instant(since, "--since")
+    with database.write() as connection:
+        now: datetime = teaching.database_time(connection)
+        if moment is None or moment >= now:
+            recovery.attest(connection, __version__)
+            typer.echo("noted; nothing is looked up, workers may start")
+            return
+        count = recovery.recover(connection)
+        recovery.attest(connection, __version__)
+        if not yes:
+            typer.confirm(f"{count} calendars are looked up in Exchange. Go on?", abort=True)
+    typer.echo(
+        f"{count} calendars, and all persons and courses, are marked; start the workers, "
+        "then run kalender resync --all for who is new since the backup"
+    )

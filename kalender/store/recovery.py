@@ -1,0 +1,155 @@
+"""After a database was restored: what it may not know, and until when nothing is planned on it.
+
+A database that holds entries, but neither a heartbeat of the last hour nor a clean stop, may be
+older than the calendars it describes. Nobody writes on it until somebody said since when.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, exists, insert, or_, select, update
+
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import StateInDoubt
+from kalender.store import dirty as work
+from kalender.store.tables import (
+    calendar,
+    course_run,
+    db_now,
+    dirty,
+    entry,
+    heartbeat,
+    identity,
+    person,
+    registration,
+    source_reading,
+    teaching_staff,
+)
+
+RECOVERY = "recovery"  # a reading of all sources that is due since then
+UNTIL_SINGLE_ANSWER = 86_400.0  # a person's calendars wait for FS, which marks them
+
+
+def require_sure(connection: Connection) -> None:
+    """Raise StateInDoubt where this database may be older than the calendars."""
+    sure = or_(heartbeat.c.seen_at > db_now(-3600.0), heartbeat.c.stopped_at.is_not(None))
+    last = (
+        select(sure)
+        .where(heartbeat.c.kind.in_(["worker", "recover"]))
+        .order_by(heartbeat.c.seen_at.desc())
+        .limit(1)
+    )
+    holds = select(exists(select(entry.c.sync_key)))
+    if connection.execute(last).scalar() or not connection.execute(holds).scalar():
+        return
+    raise StateInDoubt(
+        "the database holds entries, but no worker lived within the hour nor stopped cleanly; "
+        "nothing is written until you say since when: kalender recover --since TIME after a "
+        "restored backup (the time it was made), kalender recover --since now after an outage"
+    )
+
+
+def attest(connection: Connection, version: str) -> None:
+    """Record that somebody vouches for the database as it is now."""
+    who = f"recover {connection.execute(select(db_now())).scalar_one():%Y-%m-%dT%H:%M:%S.%f}"
+    times = dict.fromkeys(("started_at", "seen_at", "stopped_at"), db_now())
+    connection.execute(
+        insert(heartbeat).values(worker=who, kind="recover", version=version, **times)
+    )
+
+
+def recover(connection: Connection) -> int:
+    """Let every calendar be looked up, once its sources were asked again; return how many.
+
+    Calendars of persons whom FS knows are marked by FS' answer; until then they wait.
+    """
+    reading = source_reading.c.source == RECOVERY
+    values = {"read_at": db_now()}
+    if not connection.execute(update(source_reading).where(reading).values(values)).rowcount:
+        connection.execute(insert(source_reading).values(source=RECOVERY, semester="", **values))
+    calendars = connection.execute(
+        update(calendar)
+        .where(calendar.c.state != "closed")
+        .values(must_look_up=True, synced_digest=None)
+        .returning(calendar.c.calendar_id, calendar.c.person_id)
+    ).all()
+    known = _fs_numbers(connection)
+    now = connection.execute(select(db_now(UNTIL_SINGLE_ANSWER))).scalar_one()
+    marks = [_mark(Kind.COURSE, key) for key in _courses(connection)]
+    marks += [_mark(Kind.PERSON, f"fs {number}") for number in known.values()]
+    marks += [
+        _mark(Kind.CALENDAR, str(row.calendar_id), now if row.person_id in known else None)
+        for row in calendars
+    ]
+    work.mark(connection, marks)
+    return len(calendars)
+
+
+def _mark(kind: Kind, key: str, due_at: datetime | None = None) -> Mark:
+    return Mark(kind=kind, key=key, reason="recover", lane=Lane.RESYNC, due_at=due_at)
+
+
+def _fs_numbers(connection: Connection) -> dict[int, str]:
+    rows = connection.execute(
+        select(identity.c.person_id, identity.c.value).where(identity.c.kind == "fs")
+    )
+    return {person_id: number for person_id, number in rows}  # noqa: C416
+
+
+def _courses(connection: Connection) -> list[str]:
+    rows = connection.execute(select(course_run.c.course, course_run.c.semester))
+    return [f"{course} {semester}" for course, semester in rows]
+
+
+# -- until the sources were asked again ------------------------------------------------------------
+
+
+def since(connection: Connection) -> datetime | None:
+    """Return when the database was last said to be restored, on its own clock."""
+    return connection.execute(
+        select(source_reading.c.read_at).where(source_reading.c.source == RECOVERY)
+    ).scalar()
+
+
+def waits_for_sources(connection: Connection, person_id: int) -> bool:
+    """Whether the person's mirror is older than the recovery, and is being asked for."""
+    at = since(connection)
+    return at is not None and (
+        _person_pending(connection, person_id, at) or _course_pending(connection, person_id, at)
+    )
+
+
+def _person_pending(connection: Connection, person_id: int, at: datetime) -> bool:
+    row = and_(dirty.c.kind == Kind.PERSON.value, dirty.c.key == "fs " + identity.c.value)
+    asked = or_(person.c.fs_asked_at.is_(None), person.c.fs_asked_at < at)
+    query = (
+        select(dirty.c.key)
+        .join(identity, and_(identity.c.kind == "fs", row))
+        .join(person, person.c.person_id == identity.c.person_id)
+        .where(identity.c.person_id == person_id, asked)
+    )
+    return bool(connection.execute(select(exists(query))).scalar())
+
+
+def _course_pending(connection: Connection, person_id: int, at: datetime) -> bool:
+    taken = select(registration.c.course, registration.c.semester).where(
+        registration.c.person_id == person_id
+    )
+    taught = (
+        select(teaching_staff.c.course, teaching_staff.c.semester)
+        .join(identity, identity.c.value == teaching_staff.c.username)
+        .where(identity.c.kind == "username", identity.c.person_id == person_id)
+    )
+    mine = taken.union(taught).subquery()
+    query = (
+        select(dirty.c.key)
+        .join(mine, dirty.c.key == mine.c.course + " " + mine.c.semester)
+        .outerjoin(
+            course_run,
+            and_(course_run.c.course == mine.c.course, course_run.c.semester == mine.c.semester),
+        )
+        .where(
+            dirty.c.kind == Kind.COURSE.value,
+            or_(course_run.c.asked_at.is_(None), course_run.c.asked_at < at),
+        )
+    )
+    return bool(connection.execute(select(exists(query))).scalar())

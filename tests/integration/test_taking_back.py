@@ -1,0 +1,245 @@
+"""Wishes and recoveries: only written down and marked; the worker under its claim does it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import delete, text, update
+
+from kalender.domain.work import Kind, Lane
+from kalender.errors import StateInDoubt
+from kalender.ports import ItemRef
+from kalender.store import addresses, people, recovery
+from kalender.store.database import Database
+from kalender.store.tables import calendar, entry, heartbeat
+from tests.fakes.house import MONDAY, House, event
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def house(open_database: Callable[[], Database]) -> House:
+    """An empty installation on each database."""
+    return House(open_database())
+
+
+def filled(house: House, number: int = 3) -> None:
+    """A student with so many lectures in the calendar."""
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(number)])
+    house.enrol(1)
+    assert house.settle() == []
+    assert len(house.shown(1)) == number
+    house.forget_requests()
+
+
+def wish(house: House, *wishes: str) -> None:
+    with house.database.write() as connection:
+        person_id = people.look_up(connection, "1")
+        assert person_id is not None
+        marked = people.wish(connection, person_id, wishes, "test")
+        people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)
+
+
+def rows(house: House, sql: str) -> list[tuple[object, ...]]:
+    with house.database.read() as connection:
+        return [tuple(row) for row in connection.execute(text(sql))]
+
+
+def copy_one(house: House) -> None:
+    """As a user copies an entry: with our property, under another id."""
+    item = house.shown(1)[0]
+    ref = ItemRef(item_id="copy", change_key="copy")
+    house.exchange.items("user1@uio.example")["copy"] = replace(item, ref=ref)
+
+
+# -- wishes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("wished", [people.OPT_OUT, people.REMOVE])
+def test_who_is_left_alone_keeps_nothing_of_ours_not_even_what_has_ended(
+    house: House, wished: str
+) -> None:
+    filled(house)
+    house.now += timedelta(days=2, hours=12)
+    wish(house, wished)
+    assert house.settle() == []
+    assert house.shown(1) == []
+    assert rows(house, "SELECT * FROM entry WHERE status <> 'abandoned'") == []
+    house.enrol(1)
+    house.resync()
+    assert house.settle() == []
+    assert house.shown(1) == []
+
+
+def test_who_is_served_again_gets_all_back(house: House) -> None:
+    filled(house)
+    wish(house, people.OPT_OUT)
+    house.settle()
+    with house.database.write() as connection:
+        marked = people.take_wish_back(connection, 1)
+        people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)
+    assert house.settle() == []
+    assert len(house.shown(1)) == 3
+
+
+def test_a_wish_holds_outside_the_roll_out_too(house: House) -> None:
+    filled(house)
+    house.rollout_mode = "off"
+    wish(house, people.OPT_OUT)
+    assert house.settle() == []
+    assert house.shown(1) == []
+    assert rows(house, "SELECT synced_digest FROM calendar") == [(None,)]
+
+
+def test_copies_stay_unless_all_with_our_property_is_searched_for(house: House) -> None:
+    filled(house)
+    copy_one(house)
+    wish(house, people.REMOVE)
+    assert house.settle() == []
+    assert len(house.shown(1)) == 1
+    wish(house, people.SEARCH)
+    assert house.settle() == []
+    assert house.shown(1) == []
+
+
+def test_a_search_needs_no_record_of_what_was_written(house: House) -> None:
+    filled(house)
+    copy_one(house)
+    with house.database.write() as connection:
+        connection.execute(delete(entry))
+    wish(house, people.REMOVE, people.SEARCH)
+    assert house.settle() == []
+    assert house.shown(1) == []
+
+
+def test_a_mailbox_that_no_state_knows_is_searched_by_its_address(house: House) -> None:
+    filled(house)
+    with house.database.write() as connection:
+        for table in ("entry", "dirty", "calendar", "person"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
+        made = addresses.make_for_mailbox(connection, "user1@uio.example", house.sources.people)
+        marked = people.wish(connection, made, {people.REMOVE, people.SEARCH}, "test")
+        people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)
+    assert house.settle() == []
+    assert house.shown(1) == []
+
+
+# -- recovery --------------------------------------------------------------------------------------
+
+
+def restored(house: House) -> None:
+    with house.database.write() as connection:
+        assert recovery.recover(connection) >= 1
+
+
+def test_an_older_database_finds_what_it_does_not_know(house: House) -> None:
+    """Created, moved, deleted since the backup: nothing doubled, nothing lost."""
+    lectures = [event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(6)]
+    house.teach(*lectures[:4])
+    house.enrol(1)
+    house.settle()
+    backup = dump(house)
+    moved = [replace(e, starts_at=e.starts_at + timedelta(hours=1)) for e in lectures[:2]]
+    moved = [replace(e, ends_at=e.ends_at + timedelta(hours=1)) for e in moved]
+    house.teach(*moved, *lectures[3:])
+    house.enrol(2)
+    house.settle()
+    restore(house, backup)
+    house.teach(lectures[0], moved[1], *lectures[3:])
+    restored(house)
+    house.resync()
+    for _ in range(3):
+        house.settle()
+        house.later(60)
+    assert [item.content.starts_at for item in house.shown(1)] == [
+        e.starts_at for e in [lectures[0], moved[1], *lectures[3:]]
+    ]
+    assert len(house.shown(2)) == 5
+
+
+def test_nothing_is_planned_before_the_sources_were_asked_again(house: House) -> None:
+    """The mirror is as old as the database: by it, what is new would go."""
+    filled(house, 2)
+    backup = dump(house)
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(3)])
+    house.settle()
+    restore(house, backup)
+    restored(house)
+    claim = house.claim([Kind.CALENDAR])
+    if claim is not None:
+        house.do(claim)
+    assert house.exchange.requests[-1][0] != "delete"
+    house.later(90_000)
+    claim = house.claim([Kind.CALENDAR])
+    assert claim is not None
+    house.forget_requests()
+    house.do(claim)
+    assert house.exchange.requests == []
+    house.settle()
+    house.later(60)
+    house.settle()
+    assert len(house.shown(1)) == 3
+    assert house.count("delete") == house.count("create") == 0
+
+
+def test_no_one_writes_on_a_database_of_unknown_age(house: House) -> None:
+    filled(house)
+    with house.database.write() as connection:
+        with pytest.raises(StateInDoubt, match="recover --since"):
+            recovery.require_sure(connection)
+        recovery.attest(connection, "1")
+        recovery.require_sure(connection)
+        old = {"seen_at": MONDAY, "stopped_at": MONDAY}
+        connection.execute(update(heartbeat).values(old))
+        recovery.require_sure(connection)  # a clean stop, however long ago
+        connection.execute(update(heartbeat).values(stopped_at=None))
+        with pytest.raises(StateInDoubt):
+            recovery.require_sure(connection)
+        connection.execute(delete(entry))
+        recovery.require_sure(connection)  # nothing that could be doubled
+
+
+def dump(house: House) -> dict[str, list[dict[str, object]]]:
+    """All rows of all tables, as a backup holds them."""
+    with house.database.read() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
+            for table in calendar.metadata.sorted_tables
+        }
+
+
+def restore(house: House, backup: dict[str, list[dict[str, object]]]) -> None:
+    with house.database.write() as connection:
+        for table in reversed(calendar.metadata.sorted_tables):
+            connection.execute(table.delete())
+        for table in calendar.metadata.sorted_tables:
+            if backup[table.name]:
+                connection.execute(table.insert(), backup[table.name])
+
+
+# -- a mailbox that moves --------------------------------------------------------------------------
+
+
+def test_a_mailbox_that_moved_to_another_exchange_is_followed_there(house: House) -> None:
+    filled(house)
+    other = house.move_mailbox("user1@uio.example")
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1, hours=1)) for n in range(4)])
+    for _ in range(3):
+        house.settle()
+        house.later(60)
+    assert house.shown(1) == []
+    assert len(other.own("user1@uio.example")) == 4
+    assert rows(house, "SELECT backend, state FROM calendar") == [("other", "active")]
+
+
+def test_an_exchange_that_is_configured_no_more_is_looked_for_elsewhere(house: House) -> None:
+    filled(house)
+    with house.database.write() as connection:
+        connection.execute(update(calendar).values(backend="former", synced_digest=None))
+    house.enrol(1)
+    for _ in range(2):
+        house.settle()
+        house.later(60)
+    assert rows(house, "SELECT backend, state FROM calendar") == [("main", "active")]
+    assert len(house.shown(1)) == 3
