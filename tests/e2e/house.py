@@ -266,3 +266,19 @@ def environment(**extra: str) -> dict[str, str]:
     """This environment without anybody's settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("KALENDER_")}
     return {**kept, **extra}
+
+
+def fails(house: House, *words: str, now: str | None = None) -> tuple[int, str]:
+    """Run what goes wrong; return its code and the one line it says."""
+    done = subprocess.run(
+        house.command(*words, now=now),
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+        timeout=60,
+    )
+    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert "Traceback" not in done.stderr
+    assert "sandbox" not in done.stderr + done.stdout  # every secret of the sandbox
+    return done.returncode, "\n".join(said)

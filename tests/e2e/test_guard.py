@@ -1,0 +1,213 @@
+"""Holding back, taking back, looking, recovering: as the operator does it, on real parts."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.house import House, fails
+
+pytestmark = pytest.mark.e2e
+STUDENT = "st000003"
+MAILBOX = f"{STUDENT}@uni.example"
+
+
+@pytest.fixture
+def filled(house: House) -> House:
+    """An installation whose calendars are right."""
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    house.run("worker", "--until-idle")
+    house.send("DELETE", "requests")
+    return house
+
+
+def ours(house: House) -> list[dict[str, Any]]:
+    """The student's entries of ours."""
+    items = house.get(f"exchange/items?mailbox={MAILBOX}")
+    return [item for item in items if item["sync_key"] and item["folder"] == "calendar"]
+
+
+def work(house: House) -> None:
+    house.run("worker", "--until-idle")
+
+
+def sql(house: House, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
+        return connection.execute(statement, values).fetchall()
+
+
+def a_course(house: House) -> str:
+    """The course with most coming entries in the student's calendar."""
+    rows = sql(
+        house,
+        "SELECT course FROM entry JOIN calendar USING (calendar_id) WHERE address = ? "
+        "GROUP BY course ORDER BY count(*) DESC",
+        MAILBOX,
+    )
+    return str(rows[0][0])
+
+
+def test_a_course_that_comes_back_empty_is_held_until_somebody_looked(filled: House) -> None:
+    many = filled.config.read_text() + "\n[safety]\nmin_deletes = 10000\n"
+    filled.config.write_text(many)
+    course, before = a_course(filled), len(ours(filled))
+
+    told = filled.get(f"tp/{course}")
+    filled.send("PUT", f"tp/{course}", told | {"events": []})
+    filled.run("resync", "--course", course)
+    work(filled)
+    assert len(ours(filled)) == before
+    (row,) = json.loads(filled.run("brake", "show", "--json"))
+    assert (row["scope"], row["state"]) == (f"course {course} 25h", "holding")
+    assert filled.run("status").startswith("held")
+    filled.send("PUT", f"tp/{course}", told)
+    filled.run("resync", "--course", course)
+    work(filled)
+    assert json.loads(filled.run("brake", "show", "--json")) == []
+    filled.send("PUT", f"tp/{course}", told | {"events": []})
+    filled.run("resync", "--course", course)
+    work(filled)
+    filled.run("brake", "release", "course", course, "25h", "--reason", "TP says so")
+    work(filled)
+    assert len(ours(filled)) < before
+    assert json.loads(filled.run("brake", "show", "--json")) == []
+
+
+def test_deletes_are_held_by_hand_and_go_when_released(filled: House) -> None:
+    filled.run("brake", "set", "--reason", "TP is being moved")
+    before = len(ours(filled))
+    filled.run("optout", "add", STUDENT)
+    work(filled)
+    assert ours(filled) == []  # a wish to leave is exempt
+    filled.run("optout", "remove", STUDENT)
+    work(filled)
+    assert len(ours(filled)) == before
+    unregister(filled)
+    filled.run("resync", "--person", STUDENT)
+    work(filled)
+    (waiting,) = [r for r in brakes(filled) if r["scope"].startswith("person")]
+    filled.run("brake", "release", *waiting["scope"].split(), "--reason", "withdrew")
+    work(filled)
+    assert len(ours(filled)) == before
+    (hand,) = brakes(filled)
+    assert (hand["scope"], hand["held"]) == ("hand", before)
+    filled.run("brake", "release", "hand", "--reason", "moved")
+    work(filled)
+    assert ours(filled) == []
+    assert brakes(filled) == []
+
+
+def brakes(house: House) -> list[dict[str, Any]]:
+    return list(json.loads(house.run("brake", "show", "--json")))
+
+
+def fs_number(house: House) -> str:
+    query = (
+        "SELECT fs.value FROM identity fs JOIN identity name USING (person_id) "
+        "WHERE fs.kind = 'fs' AND name.value = ?"
+    )
+    ((number,),) = sql(house, query, STUDENT)
+    return str(number)
+
+
+def unregister(house: House) -> None:
+    number = fs_number(house)
+    for collection in ("studentundervisning", "studentundervisningsaktivitet"):
+        for item in house.get(f"fs/{collection}?personlopenummer={number}"):
+            house.send("DELETE", f"fs/{collection}", item)
+
+
+def test_the_night_of_the_deadline_passes_when_it_was_announced(filled: House) -> None:
+    text = filled.config.read_text() + "\n[safety]\nmin_deletes = 1\nmax_deleted_share = 0.0\n"
+    filled.config.write_text(text)
+    unregister(filled)
+    filled.run("resync", "--person", STUDENT)
+    work(filled)
+    release = ["brake", "release", "person", "fs", fs_number(filled)]
+    night = ["--from", "2025-08-18T07:00+02:00", "--until", "2025-08-18T23:00+02:00"]
+    filled.run("brake", "expect", *night, "--up-to", "2000", "--reason", "deadline")
+    filled.run(*release, "--reason", "deadline")
+    work(filled)
+    assert ours(filled) == []
+    assert [row["state"] for row in brakes(filled)] == ["expected"]
+
+
+def test_too_many_deletes_hold_all_and_a_release_lets_them_go(filled: House) -> None:
+    text = filled.config.read_text() + "\n[safety]\nmin_deletes = 1\nmax_deleted_share = 0.0\n"
+    filled.config.write_text(text)
+    before = len(ours(filled))
+    unregister(filled)
+    filled.run("resync", "--person", STUDENT)
+    work(filled)
+    scope = ["person", "fs", fs_number(filled)]
+    filled.run("brake", "release", *scope, "--reason", "withdrew")
+    work(filled)
+    assert len(ours(filled)) == before
+    (row,) = brakes(filled)
+    assert (row["scope"], row["held"]) == ("institution", before)
+    filled.run("brake", "release", "institution", "--reason", "looked")
+    work(filled)
+    assert ours(filled) == []
+
+
+def test_removing_by_search_counts_copies_and_takes_them(filled: House) -> None:
+    before = ours(filled)
+    meddle = {"mailbox": MAILBOX, "do": "copy", "sync_key": before[0]["sync_key"]}
+    filled.send("POST", "exchange/meddle", meddle)
+    sql(filled, "DELETE FROM entry")
+    out = filled.run("remove", STUDENT, "--search", "--yes")
+    assert f"{len(before) + 1} entries carry our property, 0 of ours are recorded" in out
+    work(filled)
+    assert ours(filled) == []
+    assert [row["wish"] for row in json.loads(filled.run("optout", "list", "--json"))] == [
+        "remove",
+        "search",
+    ]
+    filled.run("optout", "remove", STUDENT)
+    work(filled)
+    assert len(ours(filled)) == len(before)
+
+
+def test_verify_puts_back_what_was_edited_now(filled: House) -> None:
+    first = ours(filled)[0]
+    edit = {"mailbox": MAILBOX, "do": "edit", "sync_key": first["sync_key"], "subject": "Fri!"}
+    filled.send("POST", "exchange/meddle", edit)
+    filled.run("verify", STUDENT)
+    work(filled)
+    assert first["subject"] in {item["subject"] for item in ours(filled)}
+    assert "Fri!" not in {item["subject"] for item in ours(filled)}
+
+
+def test_a_restored_backup_is_refused_until_somebody_says_since_when(filled: House) -> None:
+    path = Path(filled.database.removeprefix("sqlite:///"))
+    sql(filled, "UPDATE heartbeat SET stopped_at = NULL, seen_at = '2024-01-01 00:00:00.000'")
+    backup = path.read_bytes()
+    course = a_course(filled)
+    before = ours(filled)
+    assert fails(filled, "worker", "--until-idle")[0] == 1
+    assert "recover --since" in fails(filled, "worker", "--until-idle")[1]
+    filled.run("recover", "--since", "now")
+    filled.run("optout", "add", STUDENT)
+    work(filled)
+    filled.run("optout", "remove", STUDENT)
+    work(filled)
+    for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+        name.unlink(missing_ok=True)
+    path.write_bytes(backup)
+    filled.run("recover", "--since", "2024-01-01T00:00+01:00", "--yes")
+    filled.send("DELETE", "requests")
+    work(filled)
+    assert len(ours(filled)) == len(before)
+    assert course
+    kinds = {
+        each["operation"] for each in filled.get("requests") if each["neighbour"] == "exchange"
+    }
+    assert "CreateItem" not in kinds
+
+
+def test_a_worker_that_was_killed_may_start_again_within_the_hour(filled: House) -> None:
+    sql(filled, "UPDATE heartbeat SET stopped_at = NULL")
+    work(filled)
