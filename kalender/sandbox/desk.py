@@ -8,9 +8,10 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
-from kalender.sandbox import ews, soap
+from kalender.sandbox import soap
 from kalender.sandbox.faults import Fault
 from kalender.sandbox.journal import Entry
+from kalender.sandbox.places import target
 from kalender.sandbox.wire import Answer, Question, answer
 from kalender.sandbox.world import API_KEY, PASSWORD, USERNAME, World
 
@@ -62,7 +63,7 @@ class Desk:
         except soap.SoapFault as error:
             refused = _refused(error, entry)
             return lambda _: refused
-        entry.operation, entry.mailbox = call.operation, ews.target(call)
+        entry.operation, entry.mailbox = call.operation, target(call)
 
         def do(spoil: Mapping[int, str]) -> Answer:
             try:

@@ -8,7 +8,7 @@ import base64
 import hashlib
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -16,8 +16,15 @@ from kalender.sandbox.journal import item_id
 
 Fields = Mapping[str, str]
 Props = tuple[tuple[str, str], ...]
-FOLDERS = {"root": 1, "calendar": 2, "deleteditems": 3, "recoverable": 4, "msgfolderroot": 5}
-_FIRST_ITEM = 100
+FOLDERS = {
+    "root": 1,
+    "calendar": 2,
+    "deleteditems": 3,
+    "recoverable": 4,
+    "msgfolderroot": 5,
+    "other": 6,
+}
+FIRST_ITEM = 100
 _LIST = "\x1f"
 _CHANGE = "DwAAABYAAACd9tR8mQPzSpVwUq1bA-vO"
 DEFAULTS = {
@@ -70,6 +77,13 @@ class Item:
     def sync_key(self) -> str | None:
         """Return the value of the named property `SyncKey`, whatever its GUID."""
         return next((value for path, value in self.props if ":SyncKey:" in path), None)
+
+    def values(self, path: str) -> Sequence[str]:
+        """Return the values of a named property: of an array all, of another the one it has."""
+        found = next((value for known, value in self.props if known == path), None)
+        if found is None:
+            return ()
+        return listed(found) if path.endswith("Array") else (found,)
 
     def shown(self) -> dict[str, object]:
         """Return the item as the control API shows it."""
@@ -179,7 +193,7 @@ class Exchange:
         self.delegate = True
         self.private_touched = 0
         self._pool: dict[tuple[tuple[str, str], ...], Fields] = {}
-        self._number = _FIRST_ITEM
+        self._number = FIRST_ITEM
 
     def open(self, addresses: Iterable[str]) -> None:
         """Add a mailbox for each address that has none."""

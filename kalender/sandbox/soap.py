@@ -1,81 +1,16 @@
-"""The envelope of EWS: requests in Microsoft's order of elements, answers and faults."""
+"""The envelope of EWS: requests as Microsoft's schema has them, answers and faults."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
 from lxml import etree
 
-Element = etree._Element  # noqa: SLF001 - lxml gives its elements no public type
-TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
-MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
+from kalender.sandbox.schema import MESSAGES, OPERATIONS, TYPES, Element, M, T, fault_in
+
 ENVELOPE = "http://schemas.xmlsoap.org/soap/envelope/"
-T, M, S = f"{{{TYPES}}}", f"{{{MESSAGES}}}", f"{{{ENVELOPE}}}"
-BACK_OFF = 1000
-
-_ITEM = """MimeContent ItemId ParentFolderId ItemClass Subject Sensitivity Body Attachments
-DateTimeReceived Size Categories Importance InReplyTo IsSubmitted IsDraft IsFromMe IsResend
-IsUnmodified InternetMessageHeaders DateTimeSent DateTimeCreated ResponseObjects ReminderDueBy
-ReminderIsSet ReminderNextTime ReminderMinutesBeforeStart DisplayCc DisplayTo DisplayBcc
-HasAttachments ExtendedProperty Culture EffectiveRights LastModifiedName LastModifiedTime
-IsAssociated WebClientReadFormQueryString WebClientEditFormQueryString ConversationId UniqueBody
-Flag StoreEntryId InstanceKey NormalizedBody EntityExtractionResult PolicyTag ArchiveTag
-RetentionDate Preview RightsManagementLicenseData PredictedActionReasons IsClutter BlockStatus
-HasBlockedImages TextBody IconIndex SearchKey SortKey Hashtags Mentions MentionedMe"""
-_CALENDAR = """UID RecurrenceId DateTimeStamp Start End OriginalStart IsAllDayEvent
-LegacyFreeBusyStatus Location When IsMeeting IsCancelled IsRecurring MeetingRequestWasSent
-IsResponseRequested CalendarItemType MyResponseType Organizer RequiredAttendees OptionalAttendees
-Resources ConflictingMeetingCount AdjacentMeetingCount ConflictingMeetings AdjacentMeetings
-Duration TimeZone AppointmentReplyTime AppointmentSequenceNumber AppointmentState Recurrence
-FirstOccurrence LastOccurrence ModifiedOccurrences DeletedOccurrences MeetingTimeZone
-StartTimeZone EndTimeZone ConferenceType AllowNewTimeProposal IsOnlineMeeting
-MeetingWorkspaceUrl NetShowUrl EnhancedLocation StartWallClock EndWallClock StartTimeZoneId
-EndTimeZoneId IntendedFreeBusyStatus JoinOnlineMeetingUrl OnlineMeetingSettings IsOrganizer"""
-RANK = {name: rank for rank, name in enumerate(f"{_ITEM} {_CALENDAR}".split())}
-
-_SHAPE = """BaseShape IncludeMimeContent BodyType UniqueBodyType NormalizedBodyType
-FilterHtmlContent ConvertHtmlCodePageToUTF8 InlineImageUrlTemplate BlockExternalImages
-AddBlankTargetToLinks MaximumBodySize AdditionalProperties"""
-_VIEWS = "IndexedPageItemView FractionalPageItemView CalendarView ContactsView"
-_ORDERS = {
-    M + "CreateItem": "SavedItemFolderId Items",
-    M + "GetItem": "ItemShape ItemIds",
-    M + "FindItem": f"ItemShape {_VIEWS} GroupBy DistinguishedGroupBy Restriction SortOrder "
-    "ParentFolderIds QueryString",
-    M + "UpdateItem": "SavedItemFolderId ItemChanges",
-    M + "DeleteItem": "ItemIds",
-    M + "GetFolder": "FolderShape FolderIds",
-    M + "FindFolder": "FolderShape IndexedPageFolderView FractionalPageFolderView Restriction "
-    "ParentFolderIds",
-    M + "ConvertId": "SourceIds",
-    M + "ItemShape": _SHAPE,
-    T + "ItemChange": "ItemId OccurrenceItemId RecurringMasterItemId Updates",
-    T + "SetItemField": "FieldURI IndexedFieldURI ExtendedFieldURI CalendarItem",
-    T + "AppendToItemField": "FieldURI IndexedFieldURI ExtendedFieldURI CalendarItem",
-    T + "DeleteItemField": "FieldURI IndexedFieldURI ExtendedFieldURI",
-    T + "CalendarItem": " ".join(RANK),
-    T + "ExtendedProperty": "ExtendedFieldURI Value Values",
-    T + "Attendee": "Mailbox ResponseType LastResponseTime ProposedStart ProposedEnd",
-    T + "Mailbox": "Name EmailAddress RoutingType MailboxType ItemId",
-}
-_OPERATIONS = {tag for tag in _ORDERS if tag.startswith(M)} - {M + "ItemShape"}
-_INSIDE = {
-    parent: {
-        (M if parent in _OPERATIONS else T) + name: rank for rank, name in enumerate(order.split())
-    }
-    for parent, order in _ORDERS.items()
-}
-_REQUIRED = {
-    "CreateItem": (("Items",), ()),
-    "GetItem": (("ItemShape", "ItemIds"), ()),
-    "FindItem": (("ItemShape", "ParentFolderIds"), ("Traversal",)),
-    "UpdateItem": (("ItemChanges",), ("ConflictResolution",)),
-    "DeleteItem": (("ItemIds",), ("DeleteType",)),
-    "GetFolder": (("FolderShape", "FolderIds"), ()),
-    "FindFolder": (("FolderShape", "ParentFolderIds"), ("Traversal",)),
-    "ConvertId": (("SourceIds",), ("DestinationFormat",)),
-}
-_FILLED = ("Items", "ItemIds", "ItemChanges", "ParentFolderIds", "FolderIds")
+S = f"{{{ENVELOPE}}}"
 _PARSER = etree.XMLParser(
     resolve_entities=False, no_network=True, remove_comments=True, remove_pis=True
 )
@@ -117,38 +52,34 @@ def parse(body: bytes) -> Call:
     except etree.XMLSyntaxError as error:
         raise _invalid(why=f"not well-formed: {error}") from error
     found = root.find(S + "Body")
-    if root.tag != S + "Envelope" or found is None or len(found) != 1:
+    if (
+        root.getroottree().docinfo.internalDTD is not None
+        or root.tag != S + "Envelope"
+        or found is None
+        or len(found) != 1
+    ):
         raise _invalid(why="no SOAP envelope with one operation")
-    node = found[0]
+    node, header = found[0], root.find(S + "Header")
     operation = node.tag[len(M) :]
-    if node.tag[: len(M)] != M or operation not in _REQUIRED:
+    if node.tag[: len(M)] != M or operation not in OPERATIONS:
         raise _invalid(why=f"element '{node.tag}' is not known here")
-    _check(node, operation)
-    sid = root.find(f"{S}Header/{T}ExchangeImpersonation/{T}ConnectingSID")
-    person = None if sid is None or not len(sid) else (sid[0].text or "").strip().lower()
-    return Call(operation, node, person)
+    for part in (header, node):
+        broken = None if part is None else fault_in(part)
+        if broken is not None:
+            raise _invalid(why=broken)
+    return Call(operation, node, None if header is None else _person(header))
 
 
-def _check(node: Element, operation: str) -> None:
-    children, attributes = _REQUIRED[operation]
-    for name in attributes:
-        if name not in node.attrib:
-            raise _invalid(why=f"the required attribute '{name}' is missing")
-    for name in children:
-        found = node.find(M + name)
-        if found is None or (name in _FILLED and not len(found)):
-            raise _invalid(why=f"'{operation}' has incomplete content, expected '{name}'")
-    for parent in node.iter(*_INSIDE):
-        _check_order(parent, _INSIDE[parent.tag])
+def _person(header: Element) -> str | None:
+    """Say whom a request impersonates; one for a version that never was is refused."""
+    version = header.find(T + "RequestServerVersion")
+    if version is not None and _VERSION.fullmatch(version.get("Version", "")) is None:
+        raise SoapFault(code="ErrorInvalidServerVersion")
+    sid = header.find(f"{T}ExchangeImpersonation/{T}ConnectingSID")
+    return None if sid is None else (sid[0].text or "").strip().lower()
 
 
-def _check_order(parent: Element, inside: dict[str, int]) -> None:
-    last = -1
-    for child in parent:
-        rank = inside.get(child.tag, -1)
-        if rank < last or rank == -1:
-            raise _invalid(why=f"'{parent.tag}' has invalid child element '{child.tag}'")
-        last = rank
+_VERSION = re.compile(r"Exchange20(07|09|1[02356])(_SP[12])?|V201[5-8]_\d\d_\d\d")
 
 
 def _invalid(*, why: str) -> SoapFault:
@@ -166,6 +97,9 @@ def envelope(operation: str, messages: Iterable[str]) -> bytes:
     ).encode()
 
 
+_WITH_ITEMS = {"CreateItem", "GetItem", "UpdateItem", "MoveItem"}
+
+
 def success(operation: str, inner: str = "") -> str:
     """Write the answer for one item that went well."""
     return (
@@ -176,7 +110,7 @@ def success(operation: str, inner: str = "") -> str:
 
 def failure(operation: str, error: ItemError) -> str:
     """Write the answer for one item that was refused."""
-    items = "<m:Items/>" if operation in {"CreateItem", "GetItem", "UpdateItem"} else ""
+    items = "<m:Items/>" if operation in _WITH_ITEMS else ""
     items = "<m:Folders/>" if operation == "GetFolder" else items
     return (
         f'<m:{operation}ResponseMessage ResponseClass="Error"><m:MessageText>'
@@ -196,7 +130,7 @@ def fault(error: SoapFault) -> bytes:
     errors = f'xmlns:e="{TYPES[:-5]}errors"'
     return (
         f'{_HEAD}<s:Fault><faultcode xmlns:a="{TYPES}">a:{error.code}</faultcode>'
-        f'<faultstring xml:lang="en-US">{escape(error.message)}</faultstring><detail>'
+        f"<faultstring>{escape(error.message)}</faultstring><detail>"
         f"<e:ResponseCode {errors}>{error.code}</e:ResponseCode>"
         f"<e:Message {errors}>{escape(error.message)}</e:Message>{detail}</detail></s:Fault>{_TAIL}"
     ).encode()
@@ -211,6 +145,7 @@ _TAIL = "</s:Body></s:Envelope>"
 _WORDS = {
     "ErrorItemNotFound": "The specified object was not found in the store.",
     "ErrorInvalidIdMalformed": "Id is malformed.",
+    "ErrorInvalidServerVersion": "The specified server version is invalid.",
     "ErrorInvalidChangeKey": "The change key is invalid.",
     "ErrorNonExistentMailbox": "The SMTP address has no mailbox associated with it.",
     "ErrorMailboxMoveInProgress": "The mailbox is being moved. Try again later.",

@@ -241,8 +241,10 @@ def test_folders_can_be_found_and_named_by_their_ids(sandbox: Running) -> None:
     folder = next(found.iter(T + "CalendarFolder"))[0].get("Id", "")
     by_id = find("").replace(CALENDAR, f'<t:FolderId Id="{folder}"/>')
     assert codes(post(sandbox, by_id)) == ["NoError"]
+    absent = find("").replace('Id="calendar"', 'Id="journal"')
+    assert codes(post(sandbox, absent)) == ["ErrorFolderNotFound"]
     odd = find("").replace('Id="calendar"', 'Id="odd"')
-    assert codes(post(sandbox, odd)) == ["ErrorFolderNotFound"]
+    assert fault_of(post(sandbox, odd)) == "ErrorSchemaValidation"
 
 
 def test_searches_compare_dates_and_texts(sandbox: Running) -> None:
@@ -255,7 +257,8 @@ def test_searches_compare_dates_and_texts(sandbox: Running) -> None:
     wanted = f"<t:FieldURIOrConstant>{constant}</t:FieldURIOrConstant>"
     later = f"<t:IsGreaterThanOrEqualTo>{begins}{wanted}</t:IsGreaterThanOrEqualTo>"
     subject = '<t:FieldURI FieldURI="item:Subject"/><t:Constant Value="alpha"/>'
-    prefix = f'<t:Contains ContainmentMode="Prefixed">{subject}</t:Contains>'
+    how = 'ContainmentMode="Prefixed" ContainmentComparison="IgnoreCase"'
+    prefix = f"<t:Contains {how}>{subject}</t:Contains>"
     for rule, count in (
         (f"<t:And>{later}{prefix}</t:And>", 1),
         (f"<t:And><t:Not>{later}</t:Not>{prefix}</t:And>", 1),
@@ -264,8 +267,9 @@ def test_searches_compare_dates_and_texts(sandbox: Running) -> None:
         body = find(f"<m:Restriction>{rule}</m:Restriction>").replace(ADDRESS, person)
         folder = next(etree.fromstring(post(sandbox, body).content).iter(M + "RootFolder"))
         assert folder.get("TotalItemsInView") == str(count)
-    odd = find(f"<m:Restriction><t:Excludes>{KEY}</t:Excludes></m:Restriction>")
-    assert fault_of(post(sandbox, odd)) == "ErrorUnsupportedPathForQuery"
+    bits = f'<t:Excludes>{KEY}<t:Bitmask Value="1"/></t:Excludes>'
+    odd = find(f"<m:Restriction>{bits}</m:Restriction>")
+    assert codes(post(sandbox, odd)) == ["ErrorUnsupportedPathForQuery"]
 
 
 def test_a_local_time_is_read_in_the_zone_it_names(sandbox: Running) -> None:
