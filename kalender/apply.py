@@ -95,7 +95,7 @@ def _create(visit: Visit, creates: Sequence[Create]) -> None:
         lambda: visit.calendars.create(visit.row.address, new, send_by=send_by),
         undo=lambda connection: entries.remove(connection, list(named)),
     )
-    with visit.database.write() as connection:
+    with visit.recording() as connection:
         _record_creates(visit, connection, named, results)
     stop_if_unknown(results)
 
@@ -136,7 +136,7 @@ def _update(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryS
         ),
         undo=lambda connection: _restore(connection, before),
     )
-    with visit.database.write() as connection:
+    with visit.recording() as connection:
         again = _record_updates(visit, connection, [each for each, _ in sent], results)
     stop_if_unknown(results)
     if again:
@@ -190,8 +190,7 @@ def _record_unchanged(
 ) -> None:
     if not updates:
         return
-    with visit.database.write() as connection:
-        visit.renew(connection)
+    with visit.recording() as connection:
         for update in updates:
             key = update.entry.sync_key
             ref = states[key].ref
@@ -289,7 +288,7 @@ def _spare(connection: Connection, standing: Sequence[Entry]) -> None:
 
 def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None:
     removed, again = [], False
-    with visit.database.write() as connection:
+    with visit.recording() as connection:
         for entry, result in zip(gone, results, strict=True):
             if isinstance(result, ItemRef) or result.verdict is Verdict.GONE:
                 removed.append(entry.sync_key)

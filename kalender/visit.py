@@ -1,7 +1,8 @@
 """One claimed visit to one calendar: what it knows, and the two ends of every request."""
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -128,6 +129,13 @@ class Visit:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""
         dirty.renew(connection, self.claim, self.means.lease)
 
+    @contextmanager
+    def recording(self) -> Iterator[Connection]:
+        """One transaction for what is known now; ClaimLost where somebody else knows better."""
+        with self.database.write() as connection:
+            self.renew(connection)
+            yield connection
+
     def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
         """Write down what may be about to happen; return when the request must be on its way.
 
@@ -160,8 +168,7 @@ class Visit:
         except OutcomeUnknown:
             raise
         except KalenderError:
-            with self.database.write() as connection:
-                self.renew(connection)
+            with self.recording() as connection:
                 undo(connection)
             raise
         except Exception as error:
