@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -94,7 +94,7 @@ class Year:
         self.next = 100
         self.persons: set[int] = set()
 
-    def some_time(self) -> object:
+    def some_time(self) -> datetime:
         return MONDAY + timedelta(days=self.chance.randrange(1, 80), hours=self.chance.randrange(8))
 
     def happen(self, times: int) -> None:
