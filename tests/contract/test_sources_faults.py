@@ -10,6 +10,7 @@ from kalender.errors import (
     BadSourceData,
     KalenderError,
     NeighbourRefused,
+    NeighbourUnauthorised,
     NeighbourUnavailable,
     TransientError,
 )
@@ -36,7 +37,7 @@ both = pytest.mark.parametrize("neighbour", ["fs", "tp"])
 @pytest.mark.parametrize(
     ("kind", "more", "error"),
     [
-        ("status", {"status": 401}, NeighbourRefused),
+        ("status", {"status": 401}, NeighbourUnauthorised),
         ("status", {"status": 403}, NeighbourRefused),
         ("status", {"status": 400}, BadSourceData),
         ("status", {"status": 408}, NeighbourUnavailable),

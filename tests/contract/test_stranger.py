@@ -1,0 +1,295 @@
+"""The sandbox's Exchange and clients that this project did not write.
+
+The samples in tests/data/ews/stranger always run. Where KALENDER_TEST_EWS_SCHEMA names Microsoft's
+schema, a client made from the WSDL runs too, and every answer of this folder's tests is held to it.
+"""
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from lxml import etree
+
+from kalender.sandbox.generate import generate
+from kalender.sandbox.server import Running, start
+from tests.ews_schema import SOAP, Schema, code_of, verdict
+
+SAMPLES = Path(__file__).parents[1] / "data" / "ews" / "stranger"
+T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
+M = "{http://schemas.microsoft.com/exchange/services/2006/messages}"
+NAMES = ("create", "get", "find", "update", "delete", "folder", "move")
+NOBODY = "AAMkA" + "A" * 147
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    directory = tmp_path_factory.mktemp("university")
+    generate(directory, students=20)
+    with start(directory) as running:
+        yield running
+
+
+@pytest.fixture
+def client(sandbox: Running) -> Iterator["Client"]:
+    made = Client(sandbox)
+    yield made
+    made.session.close()
+
+
+class Client:
+    """Sends samples."""
+
+    def __init__(self, sandbox: Running) -> None:
+        self.url, self.session = sandbox.endpoints.exchange, requests.Session()
+        self.session.auth = ("kalender", "kalender")
+        self.session.headers["Content-Type"] = "text/xml; charset=utf-8"
+
+    def post(self, body: bytes) -> requests.Response:
+        response = self.session.post(self.url, data=body, timeout=5)
+        assert response.headers["Content-Type"] == "text/xml; charset=utf-8"
+        assert response.content.count(b"ServerVersionInfo") == 1
+        return response
+
+    def say(self, name: str, **said: str) -> etree._Element:
+        response = self.post(sample(name, **said))
+        assert response.status_code == 200
+        return etree.fromstring(response.content)
+
+
+def sample(name: str, **said: str) -> bytes:
+    text = (SAMPLES / f"{name}.xml").read_text("utf-8")
+    for word, value in said.items():
+        text = text.replace(f"@{word}@", value)
+    return text.encode()
+
+
+def codes(answer: etree._Element) -> list[str | None]:
+    return [node.text for node in answer.iter(M + "ResponseCode")]
+
+
+def handle(answer: etree._Element) -> dict[str, str]:
+    node = next(answer.iter(T + "ItemId"))
+    return {"ID": node.get("Id", ""), "KEY": node.get("ChangeKey", "")}
+
+
+def names(answer: etree._Element, parent: str) -> list[str]:
+    return [str(child.tag).rpartition("}")[2] for child in next(answer.iter(T + parent))]
+
+
+def test_a_stranger_s_samples_are_understood(client: Client) -> None:
+    made = handle(client.say("create"))
+    got = client.say("get", **made)
+    order = """ItemId ParentFolderId ItemClass Subject Body Categories Importance HasAttachments
+    ExtendedProperty ExtendedProperty ExtendedProperty UID Start End IsAllDayEvent
+    LegacyFreeBusyStatus Location IsRecurring CalendarItemType Organizer RequiredAttendees
+    Duration"""
+    assert names(got, "CalendarItem") == order.split()
+    assert [value.text for value in got.iter(T + "Value")] == ["true", "one", "two", "9"]
+    assert (got.findtext(f".//{T}Start"), got.findtext(f".//{T}Duration")) == (
+        "2025-09-01T08:15:00Z",
+        "PT105M",
+    )
+    found = client.say("find")
+    assert [value.text for value in found.iter(T + "Value")] == ["label-1"]
+    assert handle(found)["ID"] == made["ID"]
+
+
+def test_what_a_stranger_changes_is_changed(client: Client) -> None:
+    made = handle(client.say("create"))
+    changed = handle(client.say("update", **made))
+    assert changed["ID"] == made["ID"]
+    assert changed["KEY"] != made["KEY"]
+    got = client.say("get", **changed)
+    assert got.findtext(f".//{T}Subject") == "Changed"
+    assert [word.text for word in got.iter(T + "String")] == ["Red", "Blue", "Green"]
+    assert [value.text for value in got.iter(T + "Value")] == ["one", "two", "9"]
+    assert got.find(f".//{T}Location") is None
+    assert codes(client.say("update", **made)) == ["ErrorIrresolvableConflict"]
+    always = sample("update", **made).replace(b"NeverOverwrite", b"AlwaysOverwrite")
+    assert codes(etree.fromstring(client.post(always).content)) == ["NoError"]
+
+
+def test_an_item_in_deleted_items_has_another_id(client: Client) -> None:
+    made = handle(client.say("create"))
+    assert codes(client.say("delete", **made)) == ["NoError"]
+    assert codes(client.say("get", **made)) == ["ErrorItemNotFound"]
+    other = handle(client.say("create"))
+    folder = client.say("folder")
+    assert names(folder, "Folder") == ["FolderId", "DisplayName"]
+    place = next(folder.iter(T + "FolderId")).get("Id", "")
+    moved = handle(client.say("move", FOLDER=place, **other))
+    assert moved["ID"] != other["ID"]
+    assert codes(client.say("get", **other)) == ["ErrorItemNotFound"]
+    assert codes(client.say("get", **moved)) == ["NoError"]
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"ID": NOBODY}, "ErrorItemNotFound"),
+        ({"ID": "AAMkAodd!"}, "ErrorInvalidIdMalformed"),
+        ({"ID": ""}, "ErrorInvalidIdEmpty"),
+    ],
+)
+@pytest.mark.parametrize("name", ["get", "update", "delete"])
+def test_an_id_that_names_nothing_is_refused_by_every_operation(
+    client: Client, name: str, said: dict[str, str], code: str
+) -> None:
+    assert codes(client.say(name, KEY="", **said)) == [code]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b'"Shallow"', b'"Deep"', "ErrorSchemaValidation"),
+        (b'"Exchange2016"', b'"Exchange1999"', "ErrorInvalidServerVersion"),
+        (b"st000007@", b"nobody@", "ErrorNonExistentMailbox"),
+    ],
+)
+def test_a_whole_request_can_be_refused(client: Client, old: bytes, new: bytes, code: str) -> None:
+    response = client.post(sample("find").replace(old, new))
+    assert (response.status_code, code_of(response.content)) == (500, code)
+
+
+_VIEW = b"<ns3:IndexedPageItemView BasePoint"
+_FIRST = b'<ns3:FindItem Traversal="Shallow">'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b'Offset="0"', b'Offset="-1"', "ErrorInvalidIndexedPagingParameters"),
+        (b'Returned="50"', b'Returned="0"', "ErrorInvalidPagingMaxRows"),
+        (b"item:Subject", b"calendar:UID", "ErrorUnsupportedPathForQuery"),
+        (b"item:Subject", b"message:From", "ErrorUnsupportedPathForQuery"),
+        (b"item:Subject", b"item:ResponseObjects", "ErrorUnsupportedPathForQuery"),
+        (b'"Boolean"', b'"Object"', "ErrorInvalidExtendedProperty"),
+        (b'Value="8"', b'Value="eight"', "ErrorInvalidExtendedPropertyValue"),
+        (b"Shallow", b"Associated", "NoError"),
+        (
+            b"</ns3:ParentFolderIds>",
+            b"</ns3:ParentFolderIds><ns3:QueryString>subject:x</ns3:QueryString>",
+            "ErrorContentIndexingNotEnabled",
+        ),
+        (
+            b'IndexedPageItemView BasePoint="Beginning" Offset="0"',
+            b'FractionalPageItemView Numerator="0" Denominator="2"',
+            "ErrorInvalidRequest",
+        ),
+        (
+            b'IndexedPageItemView BasePoint="Beginning" Offset="0"',
+            b'CalendarView StartDate="2025-01-01T00:00:00Z" EndDate="2025-02-01T00:00:00Z"',
+            "ErrorInvalidRequest",
+        ),
+    ],
+)
+def test_a_search_that_cannot_be_done_is_refused_and_never_wider(
+    client: Client, old: bytes, new: bytes, code: str
+) -> None:
+    client.say("create")
+    response = client.post(sample("find").replace(old, new))
+    answer = etree.fromstring(response.content)
+    assert response.status_code == 200
+    assert codes(answer) == [code]
+    assert next(answer.iter(T + "ItemId"), None) is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        (b"item:Subject", b"item:Size", "ErrorUpdatePropertyMismatch"),
+        (b"x:Subject>", b"x:InReplyTo>", "ErrorInvalidPropertySet"),
+        (b"<x:Subject>Changed</x:Subject>", b"", "ErrorIncorrectUpdatePropertyCount"),
+        (b"<x:Item>", b"<x:Message>", "ErrorInvalidPropertyForOperation"),
+        (b"calendar:Location", b"calendar:Start", "ErrorInvalidPropertyDelete"),
+        (b"calendar:Location", b"item:Size", "ErrorInvalidPropertyDelete"),
+        (b"AppendToItemField><x", b"", "ErrorInvalidPropertyAppend"),
+    ],
+)
+def test_a_change_that_cannot_be_made_changes_nothing(
+    client: Client, old: bytes, new: bytes, code: str
+) -> None:
+    made = handle(client.say("create"))
+    request = sample("update", **made).replace(old, new)
+    if code == "ErrorInvalidPropertyAppend":
+        request = sample("update", **made).replace(b"SetItemField>", b"AppendToItemField>")
+    request = (
+        request.replace(b"</x:Item>", new.replace(b"<", b"</")) if b"Message" in new else request
+    )
+    assert codes(etree.fromstring(client.post(request).content)) == [code]
+    assert handle(client.say("get", **made)) == made
+
+
+def test_the_end_of_a_list_can_be_asked_for_first(client: Client) -> None:
+    mine = [handle(client.say("create"))["ID"] for _ in range(3)]
+    ascending = sample("find").replace(b"Descending", b"Ascending")
+    last = ascending.replace(b'"Beginning"', b'"End"').replace(b'"50"', b'"2"')
+    folder = next(etree.fromstring(client.post(last).content).iter(M + "RootFolder"))
+    assert [node.get("Id") for node in folder.iter(T + "ItemId")] == mine[-2:]
+    assert folder.get("IncludesLastItemInRange") == "false"
+
+
+def edits(request: bytes) -> Iterator[bytes]:
+    """Give a request with one thing changed: gone, doubled, swapped, renamed, or odd."""
+    root = etree.fromstring(request)
+    count = len(list(root.iter(etree.Element)))
+    for position in range(count):
+        for edit in (_drop, _double, _swap, _rename, _oddly, _bare):
+            changed = copy.deepcopy(root)
+            node = list(changed.iter(etree.Element))[position]
+            if next(node.iterancestors(SOAP + "Body"), None) is not None and edit(node):
+                yield etree.tostring(changed)
+
+
+def _drop(node: etree._Element) -> bool:
+    parent = node.getparent()
+    assert parent is not None
+    parent.remove(node)
+    return True
+
+
+def _double(node: etree._Element) -> bool:
+    node.addnext(copy.deepcopy(node))
+    return True
+
+
+def _swap(node: etree._Element) -> bool:
+    following = node.getnext()
+    if following is not None:
+        following.addnext(node)
+    return following is not None
+
+
+def _rename(node: etree._Element) -> bool:
+    node.tag = f"{node.tag}s"
+    return True
+
+
+def _oddly(node: etree._Element) -> bool:
+    for name in node.attrib:
+        node.set(name, "odd")
+    return bool(node.attrib)
+
+
+def _bare(node: etree._Element) -> bool:
+    had = bool(node.attrib)
+    node.attrib.clear()
+    return had
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_edit_of_a_request_gets_an_answer_of_exchange(client: Client, name: str) -> None:
+    for request in edits(sample(name, ID=NOBODY, KEY="", FOLDER=NOBODY)):
+        response = client.post(request)
+        said = (response.status_code, bool(code_of(response.content)))
+        assert said in {(200, False), (500, True)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_refused_is_what_microsofts_schema_refuses(
+    client: Client, microsofts_schema: Schema, name: str
+) -> None:
+    for request in edits(sample(name, ID=NOBODY, KEY="", FOLDER=NOBODY)):
+        assert verdict(microsofts_schema, request, client.post(request).content) == []
