@@ -27,8 +27,14 @@ lint: $(READY)
 coverage: $(READY) servers
 	$(SERVERS) -- $(PYTEST) -n 2 --cov --cov-report=term $(ARGS)
 
+# make chaos RUNS=300 SEED=1 kills real processes only; without RUNS the state machines go first.
+# make chaos SABOTAGE=no-token takes a mechanism away and must fail; ARGS go to what runs last.
 chaos: $(READY) servers
-	HYPOTHESIS_PROFILE=chaos $(SERVERS) -- $(PYTEST) -n 2 tests/property $(ARGS)
+ifeq ($(RUNS)$(SABOTAGE),)
+	HYPOTHESIS_PROFILE=chaos $(SERVERS) -- $(PYTEST) -n 2 tests/property
+endif
+	@$(SERVERS) -- $(BIN)/python -m tests.chaos --runs $(or $(RUNS),100) --seed $(or $(SEED),1) \
+	  $(if $(SABOTAGE),--sabotage $(SABOTAGE)) $(ARGS)
 
 bench: $(READY) servers
 	$(SERVERS) --durable -- $(BIN)/python -m bench $(ARGS)

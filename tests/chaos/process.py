@@ -1,0 +1,51 @@
+"""One of kalender's own commands as a process that tells where it is and can be made to wait there.
+
+    python -m tests.chaos.process <kalender's arguments>
+
+KALENDER_TEST_POINTS names the socket where points are told; KALENDER_TEST_SABOTAGE the one
+mechanism that is taken away. Without them this is `kalender`. What is patched survives the fork.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import aiohttp.web  # noqa: F401  # all that processes need is imported before they are forked
+import alembic.command  # noqa: F401
+import exchangelib  # noqa: F401
+import pika  # noqa: F401
+import psycopg  # noqa: F401
+import sqlalchemy.dialects.postgresql.psycopg
+import sqlalchemy.dialects.sqlite  # noqa: F401
+
+from kalender.cli import main
+from tests.chaos import points, sabotage
+
+POINTS, SABOTAGE = "KALENDER_TEST_POINTS", "KALENDER_TEST_SABOTAGE"
+
+
+def run(words: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    """Become the command, in a group of its own, with both outputs in the log."""
+    os.setsid()
+    for name in [name for name in os.environ if name.startswith("KALENDER_")]:
+        del os.environ[name]
+    os.environ.update(environment)
+    with log.open("ab") as out:
+        os.dup2(out.fileno(), 1)
+        os.dup2(out.fileno(), 2)
+    command(words)
+
+
+def command(words: Sequence[str]) -> None:
+    """Install what the environment asks for; then it is kalender's own command line."""
+    if address := os.environ.get(POINTS):
+        points.install(address)
+    if broken := os.environ.get(SABOTAGE):
+        sabotage.install(broken)
+    sys.argv[1:] = words
+    main()
+
+
+if __name__ == "__main__":
+    command(sys.argv[1:])

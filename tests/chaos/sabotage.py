@@ -1,0 +1,108 @@
+"""One mechanism taken away, so that it is seen that the runs can fail."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, and_
+
+from kalender import reconcile
+from kalender.domain.model import ActivityKey, CourseKey
+from kalender.domain.plan import EntryStatus, Wanted
+from kalender.domain.work import Lane
+from kalender.store import courses, dirty, entries
+from kalender.store.dirty import Claim
+from kalender.store.tables import dirty as work
+from kalender.visit import Visit
+
+SERVER_SECONDS = {"early-lookup": "0.001"}  # what its settings say of Exchange
+
+
+def install(name: str) -> None:
+    """Take the mechanism away."""
+    BREAKING[name]()
+
+
+def _no_write_ahead() -> None:
+    """Creates are recorded when they are answered, and only then."""
+    intend, created = entries.intend, entries.created
+    intended: dict[str, tuple[int, Wanted]] = {}
+
+    def later(connection: Connection, calendar_id: int, creates: Mapping[str, Wanted]) -> None:
+        intended.update({key: (calendar_id, wanted) for key, wanted in creates.items()})
+
+    def now(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> None:
+        made = list(refs)
+        for key, *_ in made:
+            if key in intended:
+                calendar_id, wanted = intended.pop(key)
+                intend(connection, calendar_id, {key: wanted})
+        created(connection, made)
+
+    entries.intend, entries.created = later, now
+
+
+def _no_lookup() -> None:
+    """What was intended is forgotten, and so made again."""
+
+    def forget(visit: Visit) -> None:
+        with visit.database.write() as connection:
+            found = entries.of_calendar(connection, visit.row.calendar_id)
+            lost = [each.sync_key for each in found if each.status is EntryStatus.INTENDED]
+            entries.remove(connection, lost)
+
+    reconcile.settle_intended = forget  # type: ignore[attr-defined]
+
+
+def _no_token() -> None:
+    """Whoever believes to hold a claim holds it."""
+
+    def is_mine(mine: Claim) -> ColumnElement[bool]:
+        return and_(work.c.kind == mine.kind.value, work.c.key == mine.key)
+
+    dirty._is_mine = is_mine
+
+
+def _no_fan_out() -> None:
+    """Whom a change concerns is kept in memory between the two transactions."""
+    kept: list[Any] = []  # as rows of the table, but for their number
+
+    def save(
+        connection: Connection,
+        concerned: Iterable[tuple[ActivityKey, bool, str | None]],
+        reason: str,
+        lane: Lane,
+    ) -> None:
+        for key, everybody, username in concerned:
+            about = {"reason": reason, "priority": int(lane), "username": username}
+            kept.append(SimpleNamespace(**key._asdict(), everybody=everybody, **about))
+
+    def pending(connection: Connection, key: CourseKey) -> list[Row[Any]]:
+        return [each for each in kept if (each.course, each.semester) == key]
+
+    def clear(connection: Connection, rows_: Sequence[Row[Any]]) -> None:
+        kept[:] = [each for each in kept if each not in rows_]
+
+    courses._save_fan_out = save
+    courses.pending_fan_out = pending
+    courses.clear_fan_out = clear
+
+
+def _early_lookup() -> None:
+    """Its settings do it: see SERVER_SECONDS."""
+
+
+BREAKING: Mapping[str, Callable[[], None]] = {
+    "no-write-ahead": _no_write_ahead,
+    "no-lookup": _no_lookup,
+    "no-token": _no_token,
+    "no-fan-out": _no_fan_out,
+    "early-lookup": _early_lookup,
+}
+TELLING: Mapping[str, Collection[str]] = {
+    "no-write-ahead": ("CreateItem 1 after processing", "CreateItem 1 after answer"),
+    "no-lookup": ("CreateItem 1 after processing", "CreateItem 1 after answer"),
+    "no-token": ("UpdateItem 1 after answer", "Visit.recording 1 after commit"),
+    "no-fan-out": ("_mirror 1 after commit", "_fan_out 1 before commit"),
+    "early-lookup": ("CreateItem 1 after send",),
+}  # the points where its lack shows, and at once

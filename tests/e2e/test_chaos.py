@@ -1,0 +1,81 @@
+"""Real processes are killed and all comes right; and where a mechanism lacks, that is seen."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.judge import leaks, names_only_ours, secrets_of
+from tests.chaos.sabotage import BREAKING
+from tests.chaos.university import make
+
+pytestmark = [pytest.mark.e2e, pytest.mark.integration]
+LAST = re.compile(
+    r"(\d+) runs: (\d+) doubled, (\d+) lost, (\d+) foreign touched; (\d+) of (\d+) points"
+)
+
+
+def chaos(running: dict[str, str], *words: str) -> tuple[int, list[int], str]:
+    """Run it; return its exit code, the numbers of its last line, and all that it said."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.chaos", *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, **running},
+    )
+    found = LAST.fullmatch(done.stdout.strip().rpartition("\n")[2])
+    assert found is not None, done.stdout + done.stderr
+    return done.returncode, [int(number) for number in found.groups()], done.stdout
+
+
+def test_whoever_dies_wherever_every_calendar_comes_right(running: dict[str, str]) -> None:
+    code, numbers, said = chaos(running, "--runs", "6", "--seed", "1")
+    assert (code, numbers) == (0, [6, 0, 0, 0, 6, 6]), said
+
+
+@pytest.mark.parametrize("sabotage", BREAKING)
+def test_a_mechanism_that_lacks_is_missed(running: dict[str, str], sabotage: str) -> None:
+    code, (_, doubled, lost, foreign, *_), said = chaos(
+        running, "--runs", "3", "--sabotage", sabotage
+    )
+    assert code == 1, said
+    assert (doubled > 0, lost > 0) == ((False, True) if sabotage == "no-fan-out" else (True, False))
+    assert foreign == 0
+    assert f"SABOTAGE={sabotage}" in said  # the command that replays it
+
+
+def test_a_log_that_holds_a_name_is_told(tmp_path: Path) -> None:
+    make(tmp_path / "university", seed=1)
+    words = secrets_of(tmp_path / "university")
+    assert {"st000001", "st000001@uio.example", "Fornavn0sen", "Forelesninger"} <= words
+    log = tmp_path / "worker.log"
+    log.write_text(
+        '{"event": "calendar_reconciled", "calendar": 7, "reason": "course BIO1000 25h"}\n'
+    )
+    assert leaks([log], words) == []
+    log.write_text('{"event": "calendar_reconciled", "calendar": "st000001"}\n')
+    assert len(leaks([log], words)) == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "ours"),
+    [
+        ("CreateItem", {"ids": ["a"], "keys": ["k"]}, True),
+        ("CreateItem", {"ids": ["a"], "keys": []}, False),
+        ("GetItem", {"ids": ["a"]}, True),
+        ("GetItem", {"ids": ["a", "b"]}, False),
+        ("DeleteItem", {"ids": ["b"]}, False),
+        ("FindItem", {"ids": [], "restricted": True}, True),
+        ("FindItem", {"ids": [], "restricted": False}, False),
+        ("SyncFolderItems", {"ids": []}, False),
+    ],
+)
+def test_a_request_names_our_ids_or_our_property(
+    operation: str, more: dict[str, object], ours: bool
+) -> None:
+    assert names_only_ours({"operation": operation, **more}, {"a"}) is ours
