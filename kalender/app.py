@@ -1,17 +1,23 @@
 """The composition root: settings in, wired services out. Owns the domain's clock."""
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from secrets import token_hex
 from urllib.parse import urlsplit
+
+from pydantic import SecretStr
 
 from kalender.broker import Broker
 from kalender.calendars.ews import EwsCalendars
 from kalender.config import Config
 from kalender.config.calendar import AudienceCalendar
-from kalender.config.sections import Backend
+from kalender.config.sections import Backend, Section
 from kalender.desired import CalendarSettings, Semesters
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import Audience
@@ -22,11 +28,13 @@ from kalender.listener import Listener
 from kalender.ports import Rejected
 from kalender.refresh import Sources
 from kalender.sources.fs import Fs
-from kalender.sources.http import Http
+from kalender.sources.http import Gate, Http
 from kalender.sources.tp import Tp
 from kalender.store import dirty, rejected, teaching
 from kalender.store.brakes import Safety
+from kalender.store.credentials import digest
 from kalender.store.database import Database
+from kalender.store.gates import Door, Gates
 from kalender.store.people import People
 from kalender.visit import Exchange, Means, Restore
 from kalender.worker.crew import Crew
@@ -127,7 +135,21 @@ class App:
 
     # -- neighbours -----------------------------------------------------------------------------
 
-    def fs(self) -> Fs:
+    def gates(self, database: Database, *, wants: int = 1) -> Gates:
+        """Return the ways to all neighbours, for a process that asks `wants` at once."""
+        fs, tp, exchanges = self.config.fs, self.config.tp, self.config.exchange.backends
+        doors = [
+            _door("fs", fs, fs.base_url, fs.max_concurrency),
+            _door("tp", tp, tp.base_url, tp.max_concurrency),
+        ]
+        doors += [
+            _door(f"exchange.{name}", each, each.endpoint, each.max_connections)
+            for name, each in exchanges.items()
+        ]
+        holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
+        return Gates(database, doors, holder=holder, wants=wants)
+
+    def fs(self, gate: Gate = nullcontext) -> Fs:
         """Return the student system."""
         config = self.config.fs
         return Fs(
@@ -139,6 +161,7 @@ class App:
                 password=config.password.get_secret_value() if config.password else None,
                 timeout=config.timeout,
                 connections=config.max_concurrency,
+                gate=gate,
             ),
             institution=self.config.institution.number,
             page_size=config.page_size,
@@ -146,7 +169,7 @@ class App:
             paths=config.paths.model_dump(),
         )
 
-    def tp(self) -> Tp:
+    def tp(self, gate: Gate = nullcontext) -> Tp:
         """Return the timetable system."""
         config = self.config.tp
         return Tp(
@@ -156,6 +179,7 @@ class App:
                 api_key=config.api_key.get_secret_value(),
                 timeout=config.timeout,
                 connections=config.max_concurrency,
+                gate=gate,
             ),
             institution=self.config.institution.number,
             zone=self.config.institution.time_zone,
@@ -163,7 +187,7 @@ class App:
             paths=config.paths.model_dump(),
         )
 
-    def exchange(self, name: str) -> EwsCalendars:
+    def exchange(self, name: str, gate: Gate = nullcontext) -> EwsCalendars:
         """Return one Exchange by its name in the settings."""
         backend: Backend = self.config.exchange.backends[name]
         return EwsCalendars(
@@ -177,17 +201,19 @@ class App:
             timeout=backend.timeout,
             max_connections=self.config.worker.connections,
             time_zone=str(self.config.institution.time_zone),
+            gate=gate,
         )
 
     # -- services -------------------------------------------------------------------------------
 
-    def sources(self, database: Database) -> Sources:
+    def sources(self, database: Database, gates: Gates | None = None) -> Sources:
         """Return what refreshes the mirror."""
         config = self.config
+        gates = gates or self.gates(database)
         return Sources(
             database=database,
-            timetables=self.tp(),
-            students=self.fs(),
+            timetables=self.tp(gates["tp"]),
+            students=self.fs(gates["fs"]),
             people=self.people(),
             rules=self._mirror_rules(),
             brake=CourseBrake(
@@ -201,13 +227,17 @@ class App:
             clock=self.clock,
         )
 
-    def means(self, database: Database) -> Means:
+    def means(self, database: Database, gates: Gates | None = None) -> Means:
         """Return what makes calendars right."""
+        gates = gates or self.gates(database)
         config, safety = self.config, self.config.safety
         return Means(
             database=database,
             exchanges={
-                name: Exchange(calendars=self.exchange(name), server_seconds=backend.server_seconds)
+                name: Exchange(
+                    calendars=self.exchange(name, gates[f"exchange.{name}"]),
+                    server_seconds=backend.server_seconds,
+                )
                 for name, backend in config.exchange.backends.items()
             },
             settings=self.settings(),
@@ -237,11 +267,13 @@ class App:
         """Return what a worker process needs; call it in that process."""
         worker = self.config.worker
         database = self.database(connections=worker.connections + 1)
+        gates = self.gates(database, wants=worker.connections)
         poll = self.config.tp.poll_seconds
         return Crew(
             database=database,
-            sources=self.sources(database),
-            means=self.means(database),
+            sources=self.sources(database, gates),
+            means=self.means(database, gates),
+            gates=gates,
             connections=worker.connections,
             lease=timedelta(seconds=worker.lease_seconds),
             verify_every=timedelta(hours=worker.verify_every_hours),
@@ -272,6 +304,12 @@ class App:
 def _on(mark: Mark, ahead: timedelta) -> Mark:
     """Return a mark due on the database's clock, not on the domain's."""
     return mark if mark.due_at is None else replace(mark, due_at=mark.due_at - ahead)
+
+
+def _door(name: str, section: Section, endpoint: str, most: int) -> Door:
+    told = [getattr(section, each, None) for each in ("username", "password", "api_key")]
+    words = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in told]
+    return Door(name=name, credentials=digest(endpoint, *words), most=most)
 
 
 def stop_on_signals(stop: threading.Event) -> None:

@@ -7,7 +7,9 @@ KalenderError
 ├── ClaimLost              the claim is no longer ours: stop at once, write nothing more
 ├── NeighbourError         a neighbour is away or refuses us: nobody's fault here, all pause
 │   ├── NeighbourUnavailable   refused, timed out, 502-504, 429 that names nobody
-│   └── NeighbourRefused       our credentials or rights (401, 403)
+│   ├── NeighbourRefused       our rights, or all that we ask (403)
+│   │   └── NeighbourUnauthorised  our credentials (401)
+│   └── NeighbourShut          not asked at all: it is paused, or as many ask as may
 ├── TransientError         this work only, and later: retried with backoff
 │   ├── OutcomeUnknown     the request may or may not have been carried out
 │   └── NotSent            the time to send had passed; nothing left this machine
@@ -55,7 +57,15 @@ class NeighbourUnavailable(NeighbourError):
 
 
 class NeighbourRefused(NeighbourError):
-    """The neighbour does not accept our credentials or rights."""
+    """The neighbour does not let us do what we ask."""
+
+
+class NeighbourUnauthorised(NeighbourRefused):
+    """The neighbour does not know our credentials: only a few more trials are safe."""
+
+
+class NeighbourShut(NeighbourError):
+    """Nothing was asked, and nobody failed: `retry_after` says when somebody may ask."""
 
 
 class TransientError(KalenderError):

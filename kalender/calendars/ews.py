@@ -1,6 +1,7 @@
 """Exchange over EWS: five operations, one request each, every end of it told apart."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -17,6 +18,7 @@ from kalender.errors import (
     KalenderError,
     MailboxMissing,
     NeighbourRefused,
+    NeighbourUnauthorised,
     NeighbourUnavailable,
     OutcomeUnknown,
     PermanentError,
@@ -34,6 +36,7 @@ from kalender.ports import (
 
 KEYS_AT_ONCE = 100
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
+Gate = Callable[[], AbstractContextManager[None]]  # around each request
 T = TypeVar("T")
 
 
@@ -60,7 +63,9 @@ class EwsCalendars:
         max_connections: int = 4,
         time_zone: str = "Europe/Oslo",
         on_request: OnRequest = _unheard,
+        gate: Gate = nullcontext,
     ) -> None:
+        self.gate = gate
         self.neighbour = f"exchange.{name}"
         self.on_request = on_request
         self._writer = Writer(zone=windows_zone(time_zone), impersonate=impersonate)
@@ -156,7 +161,8 @@ class EwsCalendars:
     ) -> list[Message]:
         started = monotonic()
         try:
-            messages = self._answered(operation, mailbox, body, send_by, number)
+            with self.gate():
+                messages = self._answered(operation, mailbox, body, send_by, number)
         except KalenderError as error:
             self.on_request(self.neighbour, type(error).__name__, monotonic() - started)
             raise
@@ -201,9 +207,8 @@ class EwsCalendars:
         after = told_wait(response.headers.get("Retry-After"), datetime.now(UTC))  # noqa: TID251
         text = f"{self.neighbour}: HTTP {response.status_code}"
         match response.status_code:
-            case 401 | 403:
-                remedy = "check username, password and that EWS is allowed for this account"
-                return NeighbourRefused(self.neighbour, f"{text}; {remedy}", retry_after=after)
+            case 401 | 403 as status:
+                return _refused(self.neighbour, text, status, after)
             case 429:
                 return TransientError(text, retry_after=after)
             case 502 | 503 | 504 if changes:
@@ -231,6 +236,14 @@ class EwsCalendars:
                 return TransientError(text, retry_after=after)
             case Meaning.DENIED | Meaning.GONE | Meaning.REFUSED:
                 return PermanentError(text)
+
+
+def _refused(neighbour: str, text: str, status: int, after: timedelta | None) -> NeighbourRefused:
+    if status == requests.codes.unauthorized:
+        told = f"{text}; check username and password of [{neighbour}]"
+        return NeighbourUnauthorised(neighbour, told, retry_after=after)
+    told = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
+    return NeighbourRefused(neighbour, told, retry_after=after)
 
 
 def _unsure(text: str, *, changes: bool) -> TransientError:

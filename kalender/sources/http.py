@@ -7,6 +7,7 @@ libraries quote both, what they raised is not chained.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Self
@@ -24,6 +25,7 @@ from kalender.errors import (
     BadSourceData,
     KalenderError,
     NeighbourRefused,
+    NeighbourUnauthorised,
     NeighbourUnavailable,
     NotFoundInSource,
     TransientError,
@@ -35,6 +37,7 @@ AWAY = frozenset({502, 503, 504})
 BUSY = frozenset({408, 429})
 REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds; to a login or a page on maintenance
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
+Gate = Callable[[], AbstractContextManager[None]]  # around each request
 
 
 def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
@@ -65,7 +68,9 @@ class Http:
         timeout: float = 30.0,
         connections: int = 16,
         on_request: OnRequest = _unheard,
+        gate: Gate = nullcontext,
     ) -> None:
+        self.gate = gate
         self.name = name
         self.base_url = base_url.rstrip("/") + "/"
         self.timeout = timeout
@@ -93,7 +98,8 @@ class Http:
         """Return the decoded answer of one GET below the base URL; KalenderError for all else."""
         started = monotonic()
         try:
-            answer = self._get(path, params)
+            with self.gate():
+                answer = self._get(path, params)
         except KalenderError as error:
             self.on_request(self.name, type(error).__name__, monotonic() - started)
             raise
@@ -123,8 +129,11 @@ class Http:
         settings = f"{text}; check base_url and paths of [{self.name}]"
         after = retry_after(response.headers.get("Retry-After"))
         if status in {401, 403}:
+            kind = (
+                NeighbourUnauthorised if status == requests.codes.unauthorized else NeighbourRefused
+            )
             remedy = f"check the credentials and rights of [{self.name}]"
-            return NeighbourRefused(self.name, f"{text}; {remedy}", retry_after=after)
+            return kind(self.name, f"{text}; {remedy}", retry_after=after)
         if status == requests.codes.not_found:
             return NotFoundInSource(text)
         if status == requests.codes.server_error:  # it may be only this answer

@@ -17,7 +17,7 @@ carries the claim's token; a token that is not the row's any more raises ClaimLo
 the database's. Idle work has no row.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -25,12 +25,15 @@ from uuid import uuid4
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Integer,
     and_,
     bindparam,
     case,
+    cast,
     delete,
     exists,
     func,
+    not_,
     null,
     or_,
     select,
@@ -43,7 +46,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
-from kalender.store.tables import Instant, db_now, dirty, due_later
+from kalender.store.tables import Instant, calendar, db_now, dirty, due_later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +178,7 @@ def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
 # -- claims -----------------------------------------------------------------------------------
 
 
-def claim(
+def claim(  # noqa: PLR0913
     connection: Connection,
     kinds: Sequence[Kind],
     *,
@@ -183,13 +186,15 @@ def claim(
     lease: timedelta,
     limit: int = 1,
     oldest: bool = False,
+    not_of: Collection[str] = (),
 ) -> list[Claim]:
     """Take up to `limit` pieces of due work, strongest lane first (or the oldest of all).
 
-    The order of the result is the order of the work.
+    The order of the result is the order of the work. Calendars of the backends `not_of` are left.
     """
     rank = [dirty.c.due_at] if oldest else [dirty.c.priority, dirty.c.due_at]
-    chosen = select(dirty.c.kind, dirty.c.key).where(_is_due(kinds)).order_by(*rank).limit(limit)
+    due = and_(_is_due(kinds), not_(_is_of(not_of))) if not_of else _is_due(kinds)
+    chosen = select(dirty.c.kind, dirty.c.key).where(due).order_by(*rank).limit(limit)
     if connection.dialect.name == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True)
     mine = chosen.cte("mine")  # evaluated once: as a subquery it may be more often, and take more
@@ -227,6 +232,16 @@ def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:
         or_(dirty.c.not_before.is_(None), dirty.c.not_before <= moment),
         or_(dirty.c.claimed_until.is_(None), dirty.c.claimed_until < db_now()),
     )
+
+
+def _is_of(backends: Collection[str]) -> ColumnElement[bool]:
+    """Whether it is the work of a calendar in one of these backends."""
+    is_calendar = dirty.c.kind == Kind.CALENDAR.value
+    number = case((is_calendar, cast(dirty.c.key, Integer)))
+    rows = select(calendar.c.calendar_id).where(
+        calendar.c.calendar_id == number, calendar.c.backend.in_(sorted(backends))
+    )
+    return exists(rows.correlate(dirty))
 
 
 def renew(connection: Connection, mine: Claim, lease: timedelta) -> None:

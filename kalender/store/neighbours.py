@@ -1,61 +1,62 @@
 """FS, TP and every Exchange as all workers see them: one row each, one probe at a time.
 
 A neighbour that fails for several keys in a row is paused for everybody; nobody's attempts change.
-When the pause is over one worker tries, and the others follow once it answered. Refused
-credentials are tried at most three times in thirty minutes: no service account is locked out.
+When the pause is over one worker tries, and the others follow once it answered.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.tables import db_now, heartbeat, neighbour
 
 KEYS_IN_A_ROW = 3
 LONGEST_PAUSE = timedelta(minutes=1)
-REFUSALS = 3
-REFUSALS_WITHIN = timedelta(minutes=30)
+LONGEST_TOLD_PAUSE = timedelta(minutes=15)
+LEASE = timedelta(seconds=10)
 
 
-def _row(connection: Connection, name: str) -> Row[*tuple[Any, ...]] | None:
+def read(connection: Connection, names: Iterable[str]) -> dict[str, Row[Any]]:
+    """Return the neighbours' rows by name; who has none was never asked."""
+    query = select(neighbour, db_now().label("db_time")).where(neighbour.c.name.in_(sorted(names)))
+    return {row.name: row for row in connection.execute(query)}
+
+
+def lock(connection: Connection, name: str) -> Row[Any]:
+    """Return a neighbour's row, made where there is none, ours until the transaction ends."""
     query = select(neighbour, db_now().label("db_time")).where(neighbour.c.name == name)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
-    return connection.execute(query).one_or_none()
+    found = connection.execute(query).one_or_none()
+    if found is None:
+        make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+        connection.execute(make(neighbour).on_conflict_do_nothing(), {"name": name})
+        found = connection.execute(query).one()
+    return found
 
 
-def _make(connection: Connection, name: str) -> Row[*tuple[Any, ...]]:
-    connection.execute(insert(neighbour).values(name=name))
-    return connection.execute(
-        select(neighbour, db_now().label("db_time")).where(neighbour.c.name == name)
-    ).one()
+# -- pauses ---------------------------------------------------------------------------------------
 
 
 def failed(
-    connection: Connection,
-    name: str,
-    *,
-    key: str,
-    error: str,
-    retry_after: timedelta | None = None,
-    refused: bool = False,
+    connection: Connection, name: str, *, key: str, error: str, retry_after: timedelta | None = None
 ) -> None:
-    """Count a failure of a neighbour; pause it after several keys, or at once where refused."""
-    row = _row(connection, name) or _make(connection, name)
+    """Count a failure of a neighbour; pause it after several keys, or for as long as it says."""
+    row = lock(connection, name)
     keys = set(json.loads(row.failed_keys or "[]")) | {key}
-    refusals = _refusals(row) + ([row.db_time.isoformat()] if refused else [])
-    pause = _pause(row.failures + 1, len(keys), retry_after, row.db_time, refusals, refused=refused)
+    pause = _pause(row.failures + 1, len(keys), retry_after)
     connection.execute(
         update(neighbour)
         .where(neighbour.c.name == name)
         .values(
             failures=row.failures + 1,
             failed_keys=json.dumps(sorted(keys)[:KEYS_IN_A_ROW]),
-            refused=json.dumps(refusals),
             paused_until=row.paused_until if pause is None else row.db_time + pause,
             probe_token=None,
             probe_until=None,
@@ -65,30 +66,13 @@ def failed(
     )
 
 
-def _refusals(row: Row[*tuple[Any, ...]]) -> list[str]:
-    """The instants of refusals that still count."""
-    since = row.db_time - REFUSALS_WITHIN
-    return [
-        each for each in json.loads(row.refused or "[]") if datetime.fromisoformat(each) > since
-    ]
-
-
-def _pause(
-    failures: int,
-    keys: int,
-    retry_after: timedelta | None,
-    now: datetime,
-    refusals: list[str],
-    *,
-    refused: bool,
-) -> timedelta | None:
+def _pause(failures: int, keys: int, retry_after: timedelta | None) -> timedelta | None:
     """How long to leave the neighbour alone; None: not yet."""
-    if len(refusals) >= REFUSALS:
-        return datetime.fromisoformat(refusals[0]) + REFUSALS_WITHIN - now
-    if refused or keys >= KEYS_IN_A_ROW:
-        grown = timedelta(seconds=2 ** min(failures, 6))
-        return max(min(grown, LONGEST_PAUSE), retry_after or timedelta())
-    return retry_after
+    told = min(retry_after, LONGEST_TOLD_PAUSE) if retry_after is not None else None
+    if keys < KEYS_IN_A_ROW:
+        return told
+    grown = timedelta(seconds=2 ** min(failures, 6))
+    return max(min(grown, LONGEST_PAUSE), told or timedelta())
 
 
 def answered(connection: Connection, name: str) -> None:
@@ -102,34 +86,23 @@ def answered(connection: Connection, name: str) -> None:
         .values(
             failures=0,
             failed_keys="[]",
-            refused="[]",
             paused_until=None,
             probe_token=None,
             probe_until=None,
             last_error=None,
-            authorised_at=db_now(),
             changed_at=db_now(),
         )
     )
 
 
-def ailing(connection: Connection, names: Collection[str]) -> tuple[set[str], set[str]]:
-    """Return those of these neighbours that failed lately, and of these whom nobody may ask now.
+def is_shut(connection: Connection, row: Row[Any]) -> bool:
+    """Whether nobody may ask now. Where a pause is over this caller becomes the probe.
 
-    Where a pause is over this caller becomes the probe: the neighbour is open to it alone.
+    The neighbour is open to the probe alone, until that answered, failed or found nothing to ask.
     """
-    rows = connection.execute(
-        select(neighbour, db_now().label("db_time")).where(
-            neighbour.c.name.in_(sorted(names)), neighbour.c.failures > 0
-        )
-    ).all()
-    shut = {
-        row.name
-        for row in rows
-        if row.paused_until is not None
-        and (row.paused_until > row.db_time or not _becomes_probe(connection, row.name))
-    }
-    return {row.name for row in rows}, shut
+    if row.paused_until is None:
+        return False
+    return bool(row.paused_until > row.db_time or not _becomes_probe(connection, row.name))
 
 
 def _becomes_probe(connection: Connection, name: str) -> bool:
@@ -151,6 +124,63 @@ def no_probe(connection: Connection, names: Collection[str]) -> None:
             .where(neighbour.c.name.in_(sorted(names)))
             .values(probe_token=None, probe_until=None)
         )
+
+
+# -- leases: how many of all that may ask at once are this process' --------------------------------
+
+
+class Share(NamedTuple):
+    """What a process may use: it begins requests up to `limit`, `granted` are nobody else's."""
+
+    limit: int
+    granted: int
+
+
+def lease(
+    connection: Connection, row: Row[Any], holder: str, *, wants: int, busy: int, most: int
+) -> Share:
+    """Prolong a process' share of `most`, and return it. The row must be locked.
+
+    Whoever holds more than is its part gives it up as its requests end. A lease not prolonged
+    runs out.
+    """
+    others = {
+        each: (granted, wish, until)
+        for each, (granted, wish, until) in json.loads(row.leases or "{}").items()
+        if each != holder and datetime.fromisoformat(until) > row.db_time
+    }
+    wishes = {each: wish for each, (_, wish, _) in others.items()}
+    limit = _parts({**wishes, holder: wants}, most)[holder]
+    free = most - sum(granted for granted, _, _ in others.values())
+    granted = max(0, min(max(busy, limit), free))
+    until = (row.db_time + LEASE).isoformat()
+    _write_leases(connection, row.name, {**others, holder: (granted, wants, until)})
+    return Share(min(limit, granted), granted)
+
+
+def _parts(wishes: Mapping[str, int], most: int) -> dict[str, int]:
+    """Share fairly, the smallest wishes first; all fulfilled where that is not too much."""
+    parts = {}
+    ordered = sorted(wishes, key=lambda each: (wishes[each], each))
+    for number, each in enumerate(ordered):
+        fair = max(1, most // (len(ordered) - number))
+        parts[each] = min(wishes[each], fair, most)
+        most -= parts[each]
+    return parts
+
+
+def give_up(connection: Connection, names: Iterable[str], holder: str) -> None:
+    """End a process' leases."""
+    for name in sorted(names):
+        leases = json.loads(lock(connection, name).leases or "{}")
+        leases.pop(holder, None)
+        _write_leases(connection, name, leases)
+
+
+def _write_leases(connection: Connection, name: str, leases: Mapping[str, object]) -> None:
+    connection.execute(
+        update(neighbour).where(neighbour.c.name == name).values(leases=json.dumps(leases))
+    )
 
 
 # -- heartbeats -----------------------------------------------------------------------------------

@@ -429,8 +429,11 @@ neighbour = Table(
     Column("paused_until", Instant),
     Column("probe_token", String(32)),
     Column("probe_until", Instant),
+    Column("credentials", String(16)),  # a digest of those that authorised_at speaks of
     Column("authorised_at", Instant),
-    Column("refused", Text, nullable=False, server_default=text("''")),  # instants, last 30 min
+    Column("refused", Text, nullable=False, server_default=text("''")),  # (digest, instant)
+    Column("trial_until", Instant),  # somebody tries credentials
+    Column("leases", Text, nullable=False, server_default=text("''")),  # who may ask how much
     Column("last_error", Text),
     Column("changed_at", Instant),
 )

@@ -85,4 +85,5 @@ def run(
         for hand in hands:
             hand.join()
         with crew.database.write() as connection:
+            crew.gates.give_up(connection)
             neighbours.stopped(connection, name)

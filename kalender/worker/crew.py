@@ -7,6 +7,7 @@ from datetime import timedelta
 from kalender.domain.work import Kind
 from kalender.refresh import Sources
 from kalender.store.database import Database
+from kalender.store.gates import Gates
 from kalender.visit import Means
 
 
@@ -17,6 +18,7 @@ class Crew:
     database: Database
     sources: Sources
     means: Means
+    gates: Gates
     connections: int
     lease: timedelta
     verify_every: timedelta

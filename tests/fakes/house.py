@@ -34,6 +34,7 @@ from kalender.store import dirty, entries, people
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
+from kalender.store.gates import Door, Gates
 from kalender.store.people import People
 from kalender.visit import Exchange, Means, Restore
 from tests.fakes.calendars import FakeCalendars, Item
@@ -74,6 +75,13 @@ def event(  # noqa: PLR0913
         title=title,
         rooms=(Room(room_id=room, name=room, building="OJD"),),
     )
+
+
+def gates_for(database: Database, *, most: int = 8) -> Gates:
+    """Return the ways to a house's neighbours."""
+    names = ("fs", "tp", "exchange.main")
+    doors = [Door(name=name, credentials="known", most=most) for name in names]
+    return Gates(database, doors, holder="house", wants=most)
 
 
 @dataclass

@@ -12,6 +12,7 @@ from kalender.errors import (
     KalenderError,
     MailboxMissing,
     NeighbourRefused,
+    NeighbourUnauthorised,
     NeighbourUnavailable,
     OutcomeUnknown,
     PermanentError,
@@ -46,7 +47,7 @@ MATRIX: list[tuple[dict[str, Any], type[KalenderError], int]] = [
     ({"kind": "fault", "code": "ErrorImpersonationFailed"}, NeighbourRefused, 0),
     ({"kind": "fault", "code": "ErrorSchemaValidation"}, NeighbourRefused, 0),
     ({"kind": "fault", "code": "ErrorInvalidRequest"}, NeighbourRefused, 0),
-    ({"kind": "status", "status": 401}, NeighbourRefused, 0),
+    ({"kind": "status", "status": 401}, NeighbourUnauthorised, 0),
     ({"kind": "status", "status": 403}, NeighbourRefused, 0),
 ]
 

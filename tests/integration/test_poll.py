@@ -10,7 +10,7 @@ from kalender.errors import NeighbourUnavailable
 from kalender.store.database import Database
 from kalender.worker.crew import Crew
 from kalender.worker.housekeeping import poll
-from tests.fakes.house import LEASE, House, event
+from tests.fakes.house import LEASE, House, event, gates_for
 
 EVERY = timedelta(seconds=60)
 
@@ -25,6 +25,7 @@ def crew(open_database: Callable[[], Database]) -> Crew:
         database=house.database,
         sources=house.sources,
         means=house.means,
+        gates=gates_for(house.database),
         connections=1,
         lease=LEASE,
         verify_every=timedelta(hours=24),

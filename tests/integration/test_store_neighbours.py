@@ -1,34 +1,49 @@
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, select, text, update
 
 from kalender.errors import NeighbourUnavailable
-from kalender.store import neighbours
+from kalender.store import credentials, neighbours
+from kalender.store.credentials import Standing, digest
 from kalender.store.database import Database
+from kalender.store.neighbours import Share
 from kalender.store.tables import db_now, heartbeat, neighbour
+from tests.fakes.house import gates_for
 
 
 @pytest.fixture
-def connection(open_database: Callable[[], Database]) -> Iterator[Connection]:
-    with open_database().write() as connection:
+def database(open_database: Callable[[], Database]) -> Database:
+    return open_database()
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.write() as connection:
         yield connection
 
 
-def fail(connection: Connection, *keys: str, refused: bool = False, **fields: timedelta) -> None:
+def fail(connection: Connection, *keys: str, **fields: timedelta) -> None:
     for key in keys:
-        neighbours.failed(connection, "tp", key=key, error="x", refused=refused, **fields)
+        neighbours.failed(connection, "tp", key=key, error="x", **fields)
+
+
+def looked(connection: Connection) -> tuple[bool, bool]:
+    """Whether TP failed lately, and whether another worker may not ask it."""
+    ailing, shut = gates_for(Database("sqlite:///never-opened.db")).look(connection)
+    return "tp" in ailing, "tp" in shut
 
 
 def shut(connection: Connection) -> bool:
-    return "tp" in neighbours.ailing(connection, ["tp", "fs"])[1]
+    return looked(connection)[1]
 
 
 def paused_for(connection: Connection) -> float:
-    row = connection.execute(select(neighbour, db_now().label("now"))).one()
-    return float((row.paused_until - row.now).total_seconds())
+    row = neighbours.lock(connection, "tp")
+    return float((row.paused_until - row.db_time).total_seconds())
 
 
 def pause_is_over(connection: Connection) -> None:
@@ -36,20 +51,20 @@ def pause_is_over(connection: Connection) -> None:
 
 
 def test_who_never_failed_is_open(connection: Connection) -> None:
-    assert neighbours.ailing(connection, ["tp", "fs"]) == (set(), set())
+    assert looked(connection) == (False, False)
 
 
 def test_several_keys_in_a_row_pause_it_and_one_key_does_not(connection: Connection) -> None:
     fail(connection, "a", "a", "a", "b")
-    assert neighbours.ailing(connection, ["tp"]) == ({"tp"}, set())
+    assert looked(connection) == (True, False)
     fail(connection, "c")
-    assert neighbours.ailing(connection, ["tp"]) == ({"tp"}, {"tp"})
+    assert looked(connection) == (True, True)
 
 
 def test_an_answer_ends_it_all(connection: Connection) -> None:
     fail(connection, "a", "b", "c")
     neighbours.answered(connection, "tp")
-    assert neighbours.ailing(connection, ["tp"]) == (set(), set())
+    assert looked(connection) == (False, False)
     fail(connection, "d", "e")
     assert not shut(connection)
 
@@ -87,11 +102,159 @@ def test_a_probe_that_found_nothing_to_do_makes_room(connection: Connection) -> 
     assert not shut(connection)
 
 
+def test_a_word_on_when_counts_up_to_a_quarter_of_an_hour(connection: Connection) -> None:
+    fail(connection, "a", retry_after=timedelta(hours=1))
+    assert 14 * 60 < paused_for(connection) <= 15 * 60
+
+
+# -- credentials -----------------------------------------------------------------------------------
+
+
+def standing(connection: Connection, whose: str = "ours") -> Standing:
+    return credentials.standing(neighbours.lock(connection, "tp"), whose)
+
+
+def refuse(connection: Connection, *, took: float = 0.0, whose: str = "ours") -> None:
+    row = neighbours.lock(connection, "tp")
+    credentials.refused(connection, row, whose, took=timedelta(seconds=took), error="401")
+
+
+def authorise(connection: Connection, whose: str = "ours") -> None:
+    credentials.authorised(connection, neighbours.lock(connection, "tp"), whose)
+
+
+def age(connection: Connection, seconds: float) -> None:
+    """Let so much time pass since what is known of the credentials."""
+    row = neighbours.lock(connection, "tp")
+    earlier = [
+        (whose, (datetime.fromisoformat(at) - timedelta(seconds=seconds)).isoformat())
+        for whose, at in json.loads(row.refused or "[]")
+    ]
+    at = row.authorised_at
+    known = at - timedelta(seconds=seconds) if at is not None else None
+    connection.execute(update(neighbour).values(refused=json.dumps(earlier), authorised_at=known))
+
+
+def test_who_was_never_authorised_is_tried_by_one(connection: Connection) -> None:
+    assert standing(connection) == Standing(known=False)
+    credentials.begin_trial(connection, "tp")
+    assert standing(connection).tried
+    assert shut(connection)
+    credentials.end_trial(connection, "tp")
+    assert standing(connection) == Standing(known=False)
+
+
+def test_who_was_authorised_lately_is_open_to_all_and_not_for_ever(connection: Connection) -> None:
+    authorise(connection)
+    assert standing(connection).known
+    age(connection, 29 * 60)
+    assert standing(connection).known
+    credentials.still_authorised(connection, "tp", "ours")
+    age(connection, 29 * 60)
+    assert standing(connection).known
+    age(connection, 2 * 60)
+    assert standing(connection) == Standing(known=False)
+
+
+def test_other_credentials_are_tried_at_once_and_change_nothing_for_the_first(
+    connection: Connection,
+) -> None:
+    for _ in range(3):
+        refuse(connection)
+    assert standing(connection).wait > timedelta(minutes=29)
+    assert standing(connection, "new") == Standing(known=False)
+    authorise(connection, "new")
+    assert standing(connection, "new").known
+    assert standing(connection).wait > timedelta(minutes=29)
+
+
 def test_three_refusals_in_half_an_hour_are_the_last(connection: Connection) -> None:
-    for number in range(3):
-        fail(connection, "a", refused=True)
-        assert shut(connection)
-        assert (paused_for(connection) > 25 * 60) == (number == 2)
+    authorise(connection)
+    refuse(connection)
+    assert standing(connection).wait < timedelta(seconds=1)
+    age(connection, 10)
+    refuse(connection)
+    assert timedelta(seconds=50) < standing(connection).wait <= timedelta(minutes=1)
+    age(connection, 60)
+    refuse(connection)
+    assert timedelta(minutes=28) < standing(connection).wait < timedelta(minutes=29)
+    text = connection.execute(select(neighbour.c.last_error)).scalar_one()
+    assert "refused 3 times" in text
+
+
+def test_what_was_under_way_already_is_no_refusal_more(connection: Connection) -> None:
+    refuse(connection)
+    for _ in range(20):
+        refuse(connection, took=5.0)
+    assert standing(connection).wait < timedelta(seconds=1)
+
+
+def test_one_good_answer_forgives_the_refusals_before(connection: Connection) -> None:
+    for _ in range(2):
+        refuse(connection)
+        authorise(connection)
+    refuse(connection)
+    assert standing(connection).wait < timedelta(seconds=1)
+
+
+def test_a_digest_tells_credentials_apart_and_gives_nothing_away() -> None:
+    ends = ("https://one", "https://two")
+    told = [digest(end, name, word) for end in ends for name in ("a", "b") for word in ("x", "y")]
+    assert len(set(told)) == len(told)
+    assert digest("https://one", "a", "x") == told[0]
+    assert digest("https://one", None, "x") != digest("https://one", "x", None)
+    assert len(told[0]) == 16
+
+
+# -- how many at once ------------------------------------------------------------------------------
+
+
+def lease(connection: Connection, who: str, *, wants: int, busy: int = 0, most: int = 3) -> Share:
+    row = neighbours.lock(connection, "tp")
+    return neighbours.lease(connection, row, who, wants=wants, busy=busy, most=most)
+
+
+def test_all_get_what_they_want_where_that_is_not_too_much(connection: Connection) -> None:
+    assert lease(connection, "a", wants=2, most=8) == (2, 2)
+    assert lease(connection, "b", wants=6, most=8) == (6, 6)
+    assert lease(connection, "a", wants=2, most=8) == (2, 2)
+
+
+def test_too_much_is_shared_as_requests_end_and_never_given_twice(connection: Connection) -> None:
+    assert lease(connection, "a", wants=8) == (3, 3)
+    assert lease(connection, "b", wants=8) == (0, 0)
+    assert lease(connection, "a", wants=8, busy=3) == (1, 3)
+    assert lease(connection, "b", wants=8) == (0, 0)
+    assert lease(connection, "a", wants=8, busy=2) == (1, 2)
+    assert lease(connection, "b", wants=8) == (1, 1)
+    assert lease(connection, "a", wants=8) == (1, 1)
+    assert lease(connection, "b", wants=8) == (2, 2)
+
+
+def test_who_wants_little_gets_it_and_leaves_the_rest_to_others(connection: Connection) -> None:
+    assert lease(connection, "a", wants=3, most=4) == (3, 3)
+    assert lease(connection, "b", wants=3, most=4) == (1, 1)
+    assert lease(connection, "a", wants=3, most=4) == (2, 2)
+    assert lease(connection, "b", wants=3, most=4) == (2, 2)
+    assert lease(connection, "c", wants=1, most=4) == (0, 0)
+    assert lease(connection, "a", wants=3, most=4) == (1, 1)
+    assert lease(connection, "c", wants=1, most=4) == (1, 1)
+    assert lease(connection, "b", wants=3, most=4) == (2, 2)
+
+
+def test_a_share_runs_out_or_is_given_up(connection: Connection) -> None:
+    for who in "abc":
+        lease(connection, who, wants=1)
+    assert lease(connection, "d", wants=1) == (0, 0)
+    neighbours.give_up(connection, ["tp"], "b")
+    assert lease(connection, "d", wants=1) == (1, 1)
+    leases = json.loads(neighbours.lock(connection, "tp").leases)
+    leases["a"][2] = datetime.fromisoformat("2025-01-01T00:00+00:00").isoformat()
+    connection.execute(update(neighbour).values(leases=json.dumps(leases)))
+    assert lease(connection, "e", wants=1) == (1, 1)
+
+
+# -- heartbeats ------------------------------------------------------------------------------------
 
 
 def test_a_process_that_lives_says_so(connection: Connection) -> None:

@@ -1,31 +1,58 @@
 """How one hand of a worker treats FS, TP and the database when they are away."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
 
 import pytest
 from sqlalchemy import select, update
 
+from kalender.domain.model import CourseAnswer, CourseKey
 from kalender.domain.work import Kind
-from kalender.errors import NeighbourRefused, NeighbourUnavailable
+from kalender.errors import (
+    KalenderError,
+    NeighbourRefused,
+    NeighbourUnauthorised,
+    NeighbourUnavailable,
+    OutcomeUnknown,
+)
+from kalender.store import neighbours
 from kalender.store.database import Database
+from kalender.store.gates import Gate
 from kalender.store.tables import db_now, dirty, neighbour
 from kalender.worker.crew import Crew
 from kalender.worker.hand import Hand
-from tests.fakes.house import LEASE, House
+from tests.fakes.house import LEASE, House, gates_for
+from tests.fakes.sources import FakeTimetables
+
+
+@dataclass
+class Gated(FakeTimetables):
+    """A TP asked through a gate, as by the adapter."""
+
+    gate: Gate | None = None
+
+    def course(self, key: CourseKey) -> CourseAnswer:
+        assert self.gate is not None
+        with self.gate():
+            return super().course(key)
 
 
 @pytest.fixture
 def house(open_database: Callable[[], Database]) -> House:
-    return House(open_database())
+    return House(open_database(), timetables=Gated())
 
 
 def a_hand(house: House) -> Hand:
+    gates = gates_for(house.database)
+    assert isinstance(house.timetables, Gated)
+    house.timetables.gate = gates["tp"]
     crew = Crew(
         database=house.database,
         sources=house.sources,
         means=house.means,
+        gates=gates,
         connections=1,
         lease=LEASE,
         verify_every=timedelta(days=1),
@@ -38,44 +65,91 @@ def at_once(hand: Hand) -> None:
     hand._do_all(hand._claim())
 
 
-def test_whoever_is_refused_does_not_knock_again(house: House) -> None:
-    """Four courses in hand, one wrong password: one request, and nobody is locked out."""
+def pause(house: House) -> None:
+    """Pause TP, so that it is time for a probe."""
+    with house.database.write() as connection:
+        for key in "abc":
+            neighbours.failed(connection, "tp", key=key, error="x")
+        connection.execute(update(neighbour).values(paused_until=db_now(-1.0)))
+
+
+def is_paused(house: House) -> bool:
+    with house.database.read() as connection:
+        row = connection.execute(select(neighbour).where(neighbour.c.name == "tp")).one()
+    return row.paused_until is not None
+
+
+@pytest.mark.parametrize("error", [NeighbourRefused, NeighbourUnauthorised, NeighbourUnavailable])
+def test_whoever_is_refused_does_not_knock_again(
+    house: House, error: type[NeighbourRefused]
+) -> None:
+    """Four courses in hand: one request; nothing is parked, counted or left claimed."""
     for number in range(4):
         house.mark(Kind.COURSE, f"IN{number} 25h")
-    house.timetables.error = NeighbourRefused("tp", "401")
+    house.timetables.error = error("tp", "403")
     hand = a_hand(house)
     at_once(hand)
     assert len(house.timetables.asked) == 1
-    assert hand._claim() == []
     with house.database.read() as connection:
-        held = connection.execute(select(dirty.c.claim_token)).scalars()
-        assert list(held) == [None] * 4
+        rows = connection.execute(select(dirty)).all()
+    assert [(row.claim_token, row.attempts, row.parked_at) for row in rows] == [(None, 0, None)] * 4
 
 
 def test_the_probe_is_whoever_asks(house: House) -> None:
     """A hand that has no work for the neighbour leaves the first try to another."""
-    house.timetables.error = NeighbourRefused("tp", "401")
+    pause(house)
+    assert a_hand(house)._claim() == []
     house.mark(Kind.COURSE, "IN1000 25h")
     at_once(a_hand(house))
+    assert len(house.timetables.asked) == 1
+    assert not is_paused(house)
+
+
+@pytest.mark.parametrize("course", ["EKSAMEN 25h", "IN1000 *", "IN1000 99v"])
+def test_work_that_asks_nothing_lifts_no_pause_and_leaves_the_probe_to_others(
+    house: House, course: str
+) -> None:
+    pause(house)
+    house.mark(Kind.COURSE, course)
+    at_once(a_hand(house))
+    assert house.timetables.asked == []
+    assert is_paused(house)
+    with house.database.write() as connection:
+        assert "tp" not in gates_for(house.database).look(connection)[1]
+
+
+def test_a_probe_that_is_only_busy_leaves_the_next_try_to_others(house: House) -> None:
+    pause(house)
+    house.mark(Kind.COURSE, "IN1000 25h")
+    house.timetables.error = NeighbourUnavailable("tp", "502")
+    at_once(a_hand(house))
+    assert is_paused(house)
     with house.database.write() as connection:
         connection.execute(update(neighbour).values(paused_until=db_now(-1.0)))
-    assert a_hand(house)._claim() == []
     with house.database.write() as connection:
-        connection.execute(update(dirty).values(not_before=None))
-    at_once(a_hand(house))
-    assert len(house.timetables.asked) == 2
+        assert "tp" not in gates_for(house.database).look(connection)[1]
 
 
 @pytest.mark.parametrize("kind", [Kind.COURSE, Kind.CALENDAR])
-def test_a_transaction_that_failed_is_tried_again_soon_but_for_calendars(
-    house: House, kind: Kind
-) -> None:
+def test_a_transaction_that_failed_is_tried_again_soon(house: House, kind: Kind) -> None:
+    row = end_badly(house, kind, NeighbourUnavailable("database", "deadlock"))
+    assert row == (True, 0)
+
+
+def test_a_calendar_in_doubt_waits_for_its_lease(house: House) -> None:
+    """Its last request may still be worked on, and that could not be recorded."""
+    error = NeighbourUnavailable("database", "away")
+    error.__cause__ = RuntimeError()
+    error.__cause__.__context__ = OutcomeUnknown("timed out")
+    assert end_badly(house, Kind.CALENDAR, error) == (False, 0)
+
+
+def end_badly(house: House, kind: Kind, error: KalenderError) -> tuple[bool, int]:
+    """Let a piece of work end so; return whether it was given back, and its attempts."""
     house.mark(kind, "IN1000 25h" if kind is Kind.COURSE else "1")
     hand = a_hand(house)
     (claim,) = hand._claim()
-    error = NeighbourUnavailable("database", "deadlock")
-    hand._neighbour_failed(claim, error)
+    hand.ends.badly(claim, error)
     with house.database.read() as connection:
         (row,) = connection.execute(select(dirty)).all()
-    assert (row.claim_token is None) == (kind is Kind.COURSE)
-    assert row.attempts == 0
+    return row.claim_token is None, row.attempts

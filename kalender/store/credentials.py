@@ -1,0 +1,142 @@
+"""Whether a neighbour knows us: one request tries, the others follow once it is authorised.
+
+So it is at first, with new credentials, after a refusal and after a silence. After three refusals
+in half an hour nobody asks until it is over: no service account is locked out. What is known is
+kept by a digest of the credentials, so that others are tried at once.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import pbkdf2_hmac
+from typing import Any
+
+from sqlalchemy import Connection, Row, update
+
+from kalender.store.tables import db_now, neighbour
+
+LATELY = timedelta(minutes=30)
+REFUSALS = 3
+REFUSALS_WITHIN = timedelta(minutes=30)
+AFTER_REFUSAL = (timedelta(milliseconds=200), timedelta(minutes=1))  # the first, the second
+TRIAL_SECONDS = 60.0
+ROUNDS = 20_000
+Refusals = list[tuple[str, datetime]]
+
+
+def digest(endpoint: str, *secrets: str | None) -> str:
+    """Return what tells credentials apart and gives nothing of them away."""
+    words = "\0".join(each or "" for each in secrets)
+    return pbkdf2_hmac("sha256", words.encode(), endpoint.encode(), ROUNDS).hex()[:16]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How we stand: known, or to be tried by one, after `wait`; `tried`: somebody does just now."""
+
+    known: bool
+    wait: timedelta = timedelta()
+    tried: bool = False
+
+
+def standing(row: Row[Any], credentials: str) -> Standing:
+    """Return how these credentials stand with a neighbour."""
+    now = row.db_time
+    lately = row.authorised_at is not None and row.authorised_at > now - LATELY
+    if lately and row.credentials == credentials:
+        return Standing(known=True)
+    until = _until([at for whose, at in _refusals(row) if whose == credentials])
+    wait = max(until - now, timedelta()) if until is not None else timedelta()
+    tried = row.trial_until is not None and row.trial_until > now
+    return Standing(known=False, wait=wait, tried=tried)
+
+
+def _until(refusals: list[datetime]) -> datetime | None:
+    """When the next trial may be; None: now."""
+    if not refusals:
+        return None
+    if len(refusals) >= REFUSALS:
+        return refusals[-REFUSALS] + REFUSALS_WITHIN
+    return refusals[-1] + AFTER_REFUSAL[len(refusals) - 1]
+
+
+def _refusals(row: Row[Any]) -> Refusals:
+    """The refusals that still count, oldest first."""
+    told = [(whose, datetime.fromisoformat(at)) for whose, at in json.loads(row.refused or "[]")]
+    return [(whose, at) for whose, at in told if at > row.db_time - REFUSALS_WITHIN]
+
+
+def begin_trial(connection: Connection, name: str) -> None:
+    """Say that somebody tries; holds until it is told how that went, or for a minute."""
+    _set(connection, name, trial_until=db_now(TRIAL_SECONDS))
+
+
+def end_trial(connection: Connection, name: str) -> None:
+    """Say that a trial told nothing of the credentials."""
+    _set(connection, name, trial_until=None)
+
+
+def authorised(connection: Connection, row: Row[Any], credentials: str) -> None:
+    """Record that a trial went well: all may ask."""
+    others = [each for each in _refusals(row) if each[0] != credentials]
+    _set(
+        connection,
+        row.name,
+        credentials=credentials,
+        authorised_at=db_now(),
+        refused=_written(others),
+        trial_until=None,
+    )
+
+
+def still_authorised(connection: Connection, name: str, credentials: str) -> None:
+    """Record that these go on being good, where nobody was refused meanwhile."""
+    connection.execute(
+        update(neighbour)
+        .where(
+            neighbour.c.name == name,
+            neighbour.c.credentials == credentials,
+            neighbour.c.authorised_at.is_not(None),
+        )
+        .values(authorised_at=db_now())
+    )
+
+
+def refused(
+    connection: Connection, row: Row[Any], credentials: str, *, took: timedelta, error: str
+) -> None:
+    """Record a refusal; what was under way already when another was refused does not count."""
+    refusals = _refusals(row)
+    mine = [at for whose, at in refusals if whose == credentials]
+    if mine and mine[-1] > row.db_time - took:
+        return
+    refusals.append((credentials, row.db_time))
+    values = {"authorised_at": None} if row.credentials == credentials else {}
+    _set(
+        connection,
+        row.name,
+        failures=row.failures + 1,
+        refused=_written(refusals),
+        trial_until=None,
+        last_error=_words(error, len(mine) + 1),
+        changed_at=db_now(),
+        **values,
+    )
+
+
+def _words(error: str, refusals: int) -> str:
+    if refusals < REFUSALS:
+        return error
+    minutes = round(REFUSALS_WITHIN.total_seconds() / 60)
+    return (
+        f"{error}; refused {refusals} times: not asked again for {minutes} minutes, or until the "
+        "credentials are others"
+    )
+
+
+def _written(refusals: Refusals) -> str:
+    return json.dumps([(whose, at.isoformat()) for whose, at in refusals])
+
+
+def _set(connection: Connection, name: str, **values: object) -> None:
+    connection.execute(update(neighbour).where(neighbour.c.name == name).values(**values))
