@@ -5,6 +5,7 @@ import base64
 import socket
 import struct
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from kalender.sandbox.world import API_KEY, PASSWORD, USERNAME, World
 EWS_PATH = "/EWS/Exchange.asmx"
 _XML = "text/xml; charset=utf-8"
 _BUSY_MS = 1000
+_WHO = {"WWW-Authenticate": 'Basic realm="sandbox"'}
 _GARBAGE = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Soon.</body></html>"
 Do = Callable[[Mapping[int, str]], Answer]
 
@@ -82,10 +84,9 @@ class Desk:
         return request.headers.get("Authorization") == f"Basic {base64.b64encode(basic).decode()}"
 
     def _stranger(self) -> Answer:
-        headers = {"WWW-Authenticate": 'Basic realm="sandbox"'}
         if self.neighbour == "exchange":
-            return Answer(401, b"", "text/html", headers)
-        return Answer(401, answer({"message": "Unauthorized"}).body, headers=headers)
+            return Answer(401, b"", "text/html", _WHO)
+        return Answer(401, answer({"message": "Unauthorized"}).body, headers=_WHO)
 
 
 async def _spoil(request: web.Request, fault: Fault, do: Do, entry: Entry) -> web.StreamResponse:
@@ -115,7 +116,9 @@ def _instead(fault: Fault, entry: Entry) -> Answer:
     if fault.kind == "status":
         after = more.get("retry_after")
         headers = {} if after is None else {"Retry-After": str(after)}
-        return Answer(int(more.get("status", 503)), b"", "text/plain", headers)
+        status = int(more.get("status", 503))
+        headers |= _WHO if status == HTTPStatus.UNAUTHORIZED else {}
+        return Answer(status, b"", "text/plain", headers)
     if fault.kind == "garbage":
         body = str(more.get("body", _GARBAGE)).encode()
         return Answer(200, body, str(more.get("content_type", "text/html; charset=utf-8")))

@@ -18,6 +18,9 @@ _ZONES = {
     "Central Europe Standard Time": "Europe/Budapest",
     "GMT Standard Time": "Europe/London",
     "FLE Standard Time": "Europe/Helsinki",
+    "Eastern Standard Time": "America/New_York",
+    "Pacific Standard Time": "America/Los_Angeles",
+    "UTC": "UTC",
 }
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?\d\d)\s*$")
 _OWN = ("item:", "calendar:")
@@ -29,11 +32,13 @@ def instant(text: str, zone: str) -> str:
     """Read an instant; one without an offset is local to `zone`."""
     try:
         value = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+        if value.tzinfo is None:
+            value = value.replace(tzinfo=ZoneInfo(_ZONES[zone]))
+        return stamp(value)
+    except LookupError as error:
+        raise ItemError(code="ErrorCalendarInvalidTimeZone") from error
+    except (ValueError, OverflowError) as error:
         raise ItemError(code="ErrorInvalidRequest", message=f"'{text}' is no dateTime") from error
-    if value.tzinfo is None:
-        value = value.replace(tzinfo=ZoneInfo(_ZONES.get(zone, "UTC")))
-    return stamp(value)
 
 
 def _zone_of(node: Element) -> str:

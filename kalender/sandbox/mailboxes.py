@@ -227,4 +227,4 @@ class Exchange:
 
 def stamp(instant: datetime) -> str:
     """Write an instant as Exchange stores it: UTC, whole seconds."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return instant.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat() + "Z"

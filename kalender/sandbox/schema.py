@@ -40,7 +40,7 @@ CalendarActivityData DoNotForwardMeeting"""
 ITEM, CALENDAR = _ITEM.split(), _CALENDAR.split()
 RANK = {name: rank for rank, name in enumerate((*ITEM, *CALENDAR))}
 
-_DAY = r"-?\d{4,}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
+_DAY = r"-?\d{4,}-((0[1-9]|1[0-2])-(0[1-9]|[12]\d)|(0[13-9]|1[0-2])-30|(0[13578]|1[02])-31)"
 _SHORT = {
     "path": "(FieldURI|IndexedFieldURI|ExtendedFieldURI)",
     "kind": "(Item|Message|SharingMessage|CalendarItem|Contact|DistributionList|MeetingMessage|"
@@ -51,7 +51,7 @@ _SHORT = {
     "folder": "(FolderId|DistinguishedFolderId)",
     "send": "(SendToNone|SendOnlyToAll|SendToAllAndSaveCopy)",
     "save": "(SaveOnly|SendOnly|SendAndSaveCopy)",
-    "int": r"\s*([+-]?\d{1,9})\s*",
+    "int": r"\s*([+-]?\d{1,10})\s*",
     "bool": r"\s*(true|false|1|0)\s*",
     "when": rf"\s*{_DAY}T([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d+)?(Z|[+-]\d\d:\d\d)?\s*",
     "guid": "([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})",

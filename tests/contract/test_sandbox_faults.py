@@ -1,5 +1,6 @@
 """Each kind of fault the sandbox can be told to have, and that it is over afterwards."""
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,8 +51,8 @@ def timetable(sandbox: Running) -> requests.Response:
     return requests.get(url, params=params, auth=AUTH, timeout=5)
 
 
-def create(sandbox: Running) -> requests.Response:
-    body = SAMPLE.read_bytes().replace(b"p3@uni.example", PERSON.encode())
+def create(sandbox: Running, body: bytes | None = None) -> requests.Response:
+    body = (body or SAMPLE.read_bytes()).replace(b"p3@uni.example", PERSON.encode())
     return requests.post(sandbox.endpoints.exchange, data=body, auth=AUTH, timeout=5)
 
 
@@ -156,6 +157,25 @@ def test_one_item_of_a_batch_can_be_refused(sandbox: Running) -> None:
     assert response.status_code == 200
     assert "<m:ResponseCode>ErrorQuotaExceeded</m:ResponseCode>" in response.text
     assert held(sandbox) == before
+
+
+def test_an_item_in_the_midst_of_a_batch_can_be_refused(sandbox: Running) -> None:
+    before = held(sandbox)
+    fault(sandbox, "exchange", "item-error", position=1, code="ErrorQuotaExceeded")
+    head, item, tail = SAMPLE.read_bytes().partition(b"<t:CalendarItem>")
+    inner, end, tail = tail.partition(b"</t:CalendarItem>")
+    body = head + (item + inner + end) * 3 + tail
+    response = create(sandbox, body)
+    codes = re.findall(r"<m:ResponseCode>(\w+)", response.text)
+    assert codes == ["NoError", "ErrorQuotaExceeded", "NoError"]
+    assert held(sandbox) == before + 2
+
+
+def test_a_good_password_can_be_refused_under_load(sandbox: Running) -> None:
+    fault(sandbox, "exchange", "status", status=401, after=1)
+    said = [create(sandbox) for _ in range(3)]
+    assert [each.status_code for each in said] == [200, 401, 200]
+    assert "Basic" in said[1].headers["WWW-Authenticate"]
 
 
 def test_a_fault_waits_and_is_counted(sandbox: Running) -> None:

@@ -4,7 +4,6 @@ The samples in tests/data/ews/stranger always run. Where KALENDER_TEST_EWS_SCHEM
 schema, a client made from the WSDL runs too, and every answer of this folder's tests is held to it.
 """
 
-import copy
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from lxml import etree
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
-from tests.ews_schema import SOAP, Schema, code_of, verdict
+from tests.edits import edits
+from tests.ews_schema import Schema, code_of, verdict
 
 SAMPLES = Path(__file__).parents[1] / "data" / "ews" / "stranger"
 T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
@@ -224,52 +224,28 @@ def test_the_end_of_a_list_can_be_asked_for_first(client: Client) -> None:
     assert folder.get("IncludesLastItemInRange") == "false"
 
 
-def edits(request: bytes) -> Iterator[bytes]:
-    """Give a request with one thing changed: gone, doubled, swapped, renamed, or odd."""
-    root = etree.fromstring(request)
-    count = len(list(root.iter(etree.Element)))
-    for position in range(count):
-        for edit in (_drop, _double, _swap, _rename, _oddly, _bare):
-            changed = copy.deepcopy(root)
-            node = list(changed.iter(etree.Element))[position]
-            if next(node.iterancestors(SOAP + "Body"), None) is not None and edit(node):
-                yield etree.tostring(changed)
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        ("2025-09-01T10:15:00", "2025-09-01T08:15:00Z"),
+        ("2025-09-01T10:15:00.1234567+02:00", "2025-09-01T08:15:00Z"),
+        ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"),
+        ("0001-01-01T00:00:00+14:00", "ErrorInvalidRequest"),
+        ("2025-02-30T00:00:00Z", "ErrorSchemaValidation"),
+    ],
+)
+def test_a_time_is_read_as_it_is_meant(client: Client, said: str, answer: str) -> None:
+    request = sample("create").replace(b"2025-09-01T10:15:00", said.encode())
+    made = etree.fromstring(client.post(request).content)
+    if answer.startswith("Error"):
+        assert {code_of(etree.tostring(made)), *codes(made)} - {""} == {answer}
+        return
+    assert client.say("get", **handle(made)).findtext(f".//{T}Start") == answer
 
 
-def _drop(node: etree._Element) -> bool:
-    parent = node.getparent()
-    assert parent is not None
-    parent.remove(node)
-    return True
-
-
-def _double(node: etree._Element) -> bool:
-    node.addnext(copy.deepcopy(node))
-    return True
-
-
-def _swap(node: etree._Element) -> bool:
-    following = node.getnext()
-    if following is not None:
-        following.addnext(node)
-    return following is not None
-
-
-def _rename(node: etree._Element) -> bool:
-    node.tag = f"{node.tag}s"
-    return True
-
-
-def _oddly(node: etree._Element) -> bool:
-    for name in node.attrib:
-        node.set(name, "odd")
-    return bool(node.attrib)
-
-
-def _bare(node: etree._Element) -> bool:
-    had = bool(node.attrib)
-    node.attrib.clear()
-    return had
+def test_a_zone_that_is_not_known_is_refused_where_it_is_needed(client: Client) -> None:
+    request = sample("create").replace(b"W. Europe", b"Mars")
+    assert codes(etree.fromstring(client.post(request).content)) == ["ErrorCalendarInvalidTimeZone"]
 
 
 @pytest.mark.parametrize("name", NAMES)
