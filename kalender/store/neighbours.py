@@ -144,11 +144,8 @@ def lease(
     Whoever holds more than is its part gives it up as its requests end. A lease not prolonged
     runs out.
     """
-    others = {
-        each: (granted, wish, until)
-        for each, (granted, wish, until) in json.loads(row.leases or "{}").items()
-        if each != holder and datetime.fromisoformat(until) > row.db_time
-    }
+    others = _leases(row)
+    others.pop(holder, None)
     wishes = {each: wish for each, (_, wish, _) in others.items()}
     limit = _parts({**wishes, holder: wants}, most)[holder]
     free = most - sum(granted for granted, _, _ in others.values())
@@ -156,6 +153,22 @@ def lease(
     until = (row.db_time + LEASE).isoformat()
     _write_leases(connection, row.name, {**others, holder: (granted, wants, until)})
     return Share(min(limit, granted), granted)
+
+
+def holds_too_much(row: Row[Any], holder: str, most: int) -> bool:
+    """Whether others wait for what this process has beyond its part."""
+    leases = _leases(row)
+    parts = _parts({each: wish for each, (_, wish, _) in leases.items()}, most)
+    return holder in leases and leases[holder][0] > parts[holder]
+
+
+def _leases(row: Row[Any]) -> dict[str, tuple[int, int, str]]:
+    """The leases that hold: what is granted, what was wished, until when."""
+    return {
+        holder: (granted, wish, until)
+        for holder, (granted, wish, until) in json.loads(row.leases or "{}").items()
+        if datetime.fromisoformat(until) > row.db_time
+    }
 
 
 def _parts(wishes: Mapping[str, int], most: int) -> dict[str, int]:
