@@ -1,4 +1,4 @@
-"""Hears every point that the processes of one run come to, and holds whoever comes to the chosen one.
+"""Hears every point that the processes of one run come to, and holds whoever comes to a chosen one.
 
 A held process waits until it is told `go`, or dies there. For a request that is held at the
 sandbox the order says what becomes of it: see `tests.chaos.grounds`.
@@ -8,25 +8,36 @@ import asyncio
 import re
 import socketserver
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 
 GO = "go"
 
 
-class Director:
-    """Of one run: `wanted` is where somebody is held (once), `seen` where anybody was."""
+class Hold:
+    """One chosen point: whoever comes first is held there until released, once."""
 
-    def __init__(self, address: Path, wanted: str | None, names: Mapping[str, str]) -> None:
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.pid = 0
+        self.order: Future[str] = Future()
+
+    def release(self, order: str = GO) -> None:
+        """Let go whoever is held; an order counts once."""
+        if not self.order.done():
+            self.order.set_result(order)
+
+
+class Director:
+    """Of one run: `holds` are where somebody is held, `seen` where anybody was."""
+
+    def __init__(self, address: Path, points: Iterable[str], names: Mapping[str, str]) -> None:
         self.address = address
-        self.wanted = wanted
+        self.holds = {point: Hold() for point in points}
         self.names = names  # of calendars, which are the same in every database
         self.seen: list[str] = []
         self.listening = True
-        self.reached = threading.Event()
-        self.pid = 0
-        self._order: Future[str] = Future()
         self._lock = threading.Lock()
         director = self
 
@@ -52,26 +63,23 @@ class Director:
         named = re.sub(r"^calendar (\d+)", self._calendar, point)
         with self._lock:
             self.seen.append(named)
-            if named != self.wanted or self.reached.is_set():
+            hold = self.holds.get(named)
+            if hold is None or hold.reached.is_set():
                 return None
-            self.pid = pid
-            self.reached.set()
-        return self._order
+            hold.pid = pid
+            hold.reached.set()
+        return hold.order
 
     async def at_sandbox(self, pid: int, point: str) -> str:
         """Return what becomes of a request."""
         held = self.passes(pid, point)
         return GO if held is None else await asyncio.wrap_future(held)
 
-    def release(self, order: str = GO) -> None:
-        """Let go whoever is held; an order counts once."""
-        if not self._order.done():
-            self._order.set_result(order)
-
     def close(self) -> None:
         """Hear no more; nobody waits any longer."""
         self.listening = False
-        self.release()
+        for hold in self.holds.values():
+            hold.release()
         threading.Thread(target=self._server.shutdown, daemon=True).start()
         self._server.server_close()
 

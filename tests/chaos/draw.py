@@ -1,15 +1,16 @@
-"""Which runs there are: every point once before any comes again, and what happens at each."""
+"""Which runs there are: a death at every point once before any comes again, and mishaps besides."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count, islice
 from random import Random
 
-from tests.chaos.run import Action, Case
+from tests.chaos.run import Case, Death, Mishap
 from tests.chaos.sabotage import TELLING
 
 SQLITE_EACH = 10
-ACTIONS: Mapping[str, int] = {"kill": 8, "kill-all": 4, "stop": 3, "cut": 3}
-SABOTAGED: Mapping[str, Action] = {"no-token": "stop", "early-lookup": "cut"}
+DEATHS: Sequence[Death] = ("kill", "kill", "kill-all")
+MISHAPS: Sequence[Mishap] = ("none", "none", "none", "none", "cut", "stop")
+SABOTAGED: Mapping[str, Mishap] = {"no-token": "stop", "early-lookup": "cut"}
 Point = tuple[str, str]  # day, name
 
 
@@ -30,31 +31,53 @@ def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
         drawn = list(all_points)
         dice.shuffle(drawn)
         for day, name in drawn:
-            kind = "postgresql" if next(numbers) % SQLITE_EACH else "sqlite"
-            yield Case(day=day, point=name, action=_action(dice, name), kind=kind, seed=seed)
+            mishap, besides = _besides(dice, (day, name), all_points)
+            yield Case(
+                day=day,
+                kind="postgresql" if next(numbers) % SQLITE_EACH else "sqlite",
+                death=dice.choice(DEATHS),
+                point=name,
+                mishap=mishap,
+                besides=besides,
+                seed=seed,
+            )
 
 
-def _action(dice: Random, point: str) -> Action:
-    """Stop only who has work in hand: others are not missed."""
-    names: list[Action] = ["kill", "kill-all", "stop", "cut"]
-    action = dice.choices(names, list(ACTIONS.values()))[0]
-    in_hand = point.startswith(("calendar", "course", "person"))
-    return "kill" if action == "stop" and not in_hand else action
+def _besides(dice: Random, point: Point, all_points: Sequence[Point]) -> tuple[Mishap, str | None]:
+    """Draw what else happens in a run, and where; stop only who has work in hand."""
+    mishap = dice.choice(MISHAPS)
+    others = [name for day, name in all_points if day == point[0] and name != point[1]]
+    if mishap == "stop":
+        others = [name for name in others if name.startswith(("calendar", "course", "person"))]
+    return mishap, dice.choice(others) if mishap != "none" else None
 
 
 def sabotaged(all_points: Sequence[Point], runs: int, seed: int, sabotage: str) -> list[Case]:
     """Draw among the points where the lack of a mechanism shows at once."""
     telling = [(day, n) for day, n in all_points if n.endswith(tuple(TELLING[sabotage]))]
     Random(seed).shuffle(telling)  # noqa: S311
-    action: Action = SABOTAGED.get(sabotage, "kill")
-    return [
-        Case(day=day, point=name, action=action, seed=seed, sabotage=sabotage)
-        for day, name in telling[:runs]
-    ]
+    return [_telling(day, name, seed, sabotage) for day, name in telling[:runs]]
 
 
-def replayed(words: str, seed: int) -> Case:
+def _telling(day: str, name: str, seed: int, sabotage: str) -> Case:
+    mishap = SABOTAGED.get(sabotage)
+    if mishap is not None:
+        return Case(day=day, mishap=mishap, besides=name, seed=seed, sabotage=sabotage)
+    return Case(day=day, death="kill", point=name, seed=seed, sabotage=sabotage)
+
+
+def replayed(words: str, seed: int, sabotage: str | None) -> Case:
     """Return the case that a run's words name."""
-    day, kind, action, point = words.split("/", 3)
-    known: dict[str, Action] = {name: name for name in ("kill", "kill-all", "stop", "cut")}
-    return Case(day=day, kind=kind, action=known[action], point=point, seed=seed)
+    day, kind, death, point, mishap, besides = words.replace("~", " ").split(",")
+    deaths: dict[str, Death] = {name: name for name in DEATHS}
+    mishaps: dict[str, Mishap] = {name: name for name in MISHAPS}
+    return Case(
+        day=day,
+        kind=kind,
+        death=deaths.get(death, "none"),
+        point=point or None,
+        mishap=mishaps[mishap],
+        besides=besides or None,
+        seed=seed,
+        sabotage=sabotage,
+    )

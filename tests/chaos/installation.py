@@ -22,8 +22,8 @@ from tests.fakes.proxy import Proxy, proxied
 
 PROJECT = Path(__file__).parents[2]
 SECRET = "passord-som-ingen-ser"
-SEND, TIMEOUT, SERVER = 0.6, 1.0, 0.8
-LEASE = 2.5
+SEND, TIMEOUT, SERVER = 0.7, 1.0, 1.0  # seconds
+LEASE = 2.8
 ENVIRONMENT = {
     "KALENDER_WORKER__LEASE_SECONDS": str(LEASE),
     "KALENDER_WORKER__SEND_SECONDS": str(SEND),

@@ -9,6 +9,7 @@ mechanism that is taken away. Without them this is `kalender`. What is patched s
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 
 import aiohttp.web  # noqa: F401  # all that processes need is imported before they are forked
@@ -20,6 +21,7 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 from kalender.cli import main
+from kalender.store import credentials, gates, neighbours
 from tests.chaos import points, sabotage
 
 POINTS, SABOTAGE = "KALENDER_TEST_POINTS", "KALENDER_TEST_SABOTAGE"
@@ -40,11 +42,19 @@ def run(words: Sequence[str], environment: Mapping[str, str], log: Path) -> None
 def command(words: Sequence[str]) -> None:
     """Install what the environment asks for; then it is kalender's own command line."""
     if address := os.environ.get(POINTS):
+        _hurry()
         points.install(address)
     if broken := os.environ.get(SABOTAGE):
         sabotage.install(broken)
     sys.argv[1:] = words
     main()
+
+
+def _hurry() -> None:
+    """Wait a second or two for whoever died while holding a neighbour, not up to a minute."""
+    credentials.TRIAL_SECONDS = 2.0
+    neighbours.LEASE = neighbours.LONGEST_PAUSE = timedelta(seconds=2)
+    gates.RENEW_SECONDS = neighbours.LEASE.total_seconds() / 3
 
 
 if __name__ == "__main__":

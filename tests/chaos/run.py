@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from kalender.domain.work import Kind, Mark
 from kalender.store import dirty
-from tests.chaos.director import GO, Director
+from tests.chaos.director import GO, Director, Hold
 from tests.chaos.grounds import Loop
 from tests.chaos.installation import ENVIRONMENT, LEASE, Command, signalled, through
 from tests.chaos.judge import WAITING, Found, judge, leaks, secrets_of
@@ -28,9 +28,11 @@ from tests.chaos.university import DAYS, NOW, Added, Campus, additions, taken_aw
 from tests.e2e.house import House
 from tests.fakes.proxy import Proxy
 
-Action = Literal["none", "kill", "kill-all", "stop", "cut"]
+Death = Literal["none", "kill", "kill-all"]
+Mishap = Literal["none", "stop", "cut"]
 PATIENCE = 60.0
-LATE = (0.0, 0.4, 0.7)  # seconds that Exchange works on a request whose client is gone
+LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
+LATEST = 0.95  # less than what its settings say
 ASKED = """
     SELECT (SELECT count(*) FROM course_run WHERE asked_at > :since AND course IN ({courses}))
          + (SELECT count(*) FROM person p JOIN identity i USING (person_id)
@@ -40,18 +42,21 @@ ASKED = """
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What happens in a run; with no point nothing does, and its points are numbered."""
+    """What happens in a run: a death at one point, and maybe a mishap besides at another."""
 
     day: str
-    point: str | None = None
-    action: Action = "none"
     kind: str = "postgresql"
+    death: Death = "none"
+    point: str | None = None
+    mishap: Mishap = "none"
+    besides: str | None = None
     seed: int = 1
     sabotage: str | None = None
 
     def __str__(self) -> str:
-        """The words that replay it."""
-        return "/".join((self.day, self.kind, self.action, self.point or ""))
+        """The words that replay it, fit for any shell."""
+        points = (self.death, self.point or "", self.mishap, self.besides or "")
+        return ",".join((self.day, self.kind, *points)).replace(" ", "~")
 
 
 @dataclass
@@ -98,23 +103,30 @@ class Run:
         stack.callback(self.engine.dispose)
         university = copy_university(template, directory)
         self.grounds = stack.enter_context(opened(loop, university, template.exchange))
-        self.director = Director(directory / "points", case.point, template.names)
+        points = [point for point in (case.point, case.besides) if point is not None]
+        self.director = Director(directory / "points", points, template.names)
         stack.callback(self.director.close)
         self.grounds.director = self.director
         self.proxies: list[Proxy] = []
         self.queue = Queue(broker, stack)
-        seen = self._through(broker) if case.action == "cut" else broker
+        seen = self._through(broker) if case.mishap == "cut" else broker
         named = f'[broker]\nurl = "{seen}"\nqueues = ["{self.queue.name}"]\n'
         database = self.url
-        if case.action == "cut" and case.kind == "postgresql":
+        if case.mishap == "cut" and case.kind == "postgresql":
             database = self._through(self.url)
         self.house = House(directory, university, self.grounds, database, NOW, broker=named)
         self.commands: dict[str, Command] = {}
+        self.over = threading.Event()
 
     def _through(self, url: str) -> str:
         led, proxy = self.stack.enter_context(through(url))
         self.proxies.append(proxy)
         return led
+
+    @property
+    def _chosen(self) -> list[str]:
+        """The point that this run is about, if it is about one."""
+        return [point for point in (self.case.point or self.case.besides,) if point is not None]
 
     # -- the story ------------------------------------------------------------------------------
 
@@ -125,11 +137,16 @@ class Run:
             self._start(name)
             self.stack.callback(self._end, name)
         announced = self._change()
-        if self.case.point is not None:
-            self._at_the_point(announced)
+        besides = threading.Thread(target=self._besides, args=(announced,), daemon=True)
+        besides.start()
+        self._at_the_point(announced)
         rested = self._rests(announced, PATIENCE)
+        self.over.set()
+        besides.join(PATIENCE)
+        rested = rested and self._rests(announced, PATIENCE)
         self.director.listening = False
-        outcome.seen, outcome.reached = list(self.director.seen), self.director.reached.is_set()
+        outcome.seen = list(self.director.seen)
+        outcome.reached = all(self.director.holds[point].reached.is_set() for point in self._chosen)
         for name in ("listener", "worker"):
             self._end(name)
         self._wait(lambda: self.grounds.late == 0, PATIENCE)
@@ -140,7 +157,7 @@ class Run:
         own = {POINTS: str(self.director.address), SABOTAGE: broken}
         if broken in SERVER_SECONDS:
             own["KALENDER_EXCHANGE__MAIN__SERVER_SECONDS"] = SERVER_SECONDS[broken]
-        if self.case.action == "stop":  # nobody else in the process that is woken
+        if self.case.mishap == "stop":  # nobody else in the process that is woken
             own["KALENDER_WORKER__CONNECTIONS"] = "1"
         words = [name, "--processes", "2"] if name == "worker" else [name]
         self.commands[name] = Command(self.house, words, {**ENVIRONMENT, **own})
@@ -193,62 +210,67 @@ class Run:
             self.pause.wait(0.05)
         return True
 
-    # -- what happens at the point -----------------------------------------------------------------
+    # -- what happens at the points ---------------------------------------------------------------
 
     def _at_the_point(self, announced: list[str]) -> None:
-        """Wait for it, or for rest without it; then do what is to be done there."""
-        calm = monotonic()
-        while not self.director.reached.wait(0.05):
-            if monotonic() - calm > 1 and self._rests(announced, 0.0):
+        """Wait for somebody, or for rest without anybody; kill who is there."""
+        if self.case.point is None:
+            return
+        hold, begun = self.director.holds[self.case.point], monotonic()
+        while not hold.reached.wait(0.05):
+            long = monotonic() - begun
+            if long > PATIENCE or (long > 1 and self._rests(announced, 0.0)):
                 return
-            if monotonic() - calm > PATIENCE:
-                return
-        match self.case.action:
-            case "kill" | "kill-all":
-                self._kill()
-            case "stop":
-                self._stop(announced)
-            case "cut":
-                self._cut()
-            case "none":
-                self.director.release()
-
-    def _kill(self) -> None:
-        """Kill whoever is there, alone or with all others; Exchange may still be working."""
-        signalled(self.director.pid, signal.SIGKILL)
-        if self.case.action == "kill-all":
+        signalled(hold.pid, signal.SIGKILL)
+        if self.case.death == "kill-all":
             for command in self.commands.values():
                 command.kill()
-        self.director.release(f"late {self._late()}" if self._is("after send") else "drop")
+        hold.release(self._meanwhile(self.case.point, "late", "drop"))
 
-    def _cut(self) -> None:
-        """Cut the request's connection, or those of the database and the broker."""
-        if self._is("after send"):
-            self.director.release(f"late {self._late()}")
-        elif self._is("after processing"):
-            self.director.release("drop")
+    def _besides(self, announced: list[str]) -> None:
+        """Let the mishap happen, where anybody comes by."""
+        if self.case.besides is None:
+            return
+        hold = self.director.holds[self.case.besides]
+        while not hold.reached.wait(0.05):
+            if self.over.is_set():
+                return
+        if self.case.mishap == "stop":
+            self._stop(hold, self.case.besides, announced)
         else:
+            self._cut(hold, self.case.besides)
+
+    def _cut(self, hold: Hold, point: str) -> None:
+        """Cut the request's connection, or those of the database and the broker."""
+        order = self._meanwhile(point, "late", "drop")
+        if order == GO:
             for proxy in self.proxies:
                 proxy.cut()
-            self.director.release()
+        hold.release(order)
 
-    def _stop(self, announced: list[str]) -> None:
+    def _stop(self, hold: Hold, point: str, announced: list[str]) -> None:
         """Stop it beyond its lease, till others did its work; wake it when there is more to do."""
-        stopped = self.director.pid
-        signalled(stopped, signal.SIGSTOP)
-        if self._is("after send"):
-            self.director.release(f"slow {self._late()}")
+        signalled(hold.pid, signal.SIGSTOP)
+        if point.endswith("after send"):
+            hold.release(self._meanwhile(point, "slow", GO))
         self.pause.wait(LEASE)
         self._rests(announced, LEASE)
-        others = [pid for pid in self.commands["worker"].children() if pid != stopped]
+        others = [pid for pid in self.commands["worker"].children() if pid != hold.pid]
         for pid in others:
             signalled(pid, signal.SIGSTOP)
         self._mark_all()
-        self.director.release(GO)
-        signalled(stopped, signal.SIGCONT)
+        hold.release()
+        signalled(hold.pid, signal.SIGCONT)
         self.pause.wait(0.8)
         for pid in others:
             signalled(pid, signal.SIGCONT)
+
+    def _meanwhile(self, point: str, unanswered: str, answered: str) -> str:
+        """Return what becomes of the request that is held at a point, if it is one."""
+        if point.endswith("after send"):
+            late = LATEST if self.case.sabotage else LATE[sum(point.encode()) % len(LATE)]
+            return f"{unanswered} {late}"
+        return answered if point.endswith("after processing") else GO
 
     def _mark_all(self) -> None:
         """Mark every calendar, as any notification may; not where the stopped one has a lock."""
@@ -258,12 +280,6 @@ class Run:
         with suppress(OperationalError), self.engine.begin() as connection:
             connection.execute(text("SET LOCAL lock_timeout = 300"))
             dirty.mark(connection, marks)
-
-    def _is(self, when: str) -> bool:
-        return (self.case.point or "").endswith(when)
-
-    def _late(self) -> float:
-        return LATE[sum((self.case.point or "").encode()) % len(LATE)] or 0.05
 
     # -- the judgement ------------------------------------------------------------------------------
 
