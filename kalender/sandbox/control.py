@@ -1,7 +1,9 @@
 """`/_control`: change the university, meddle as a user would, see what was asked."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -13,23 +15,36 @@ from kalender.sandbox.tp import staff_of
 from kalender.sandbox.wire import dump
 from kalender.sandbox.world import World
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 STATES = frozenset({"active", "missing", "moving", "denied"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request to the control API says."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    told: dict[str, Any]
+
+
+Act = Callable[[Asked], object]
+Route = tuple[str, str, Act]
 
 
 def routes(world: World) -> list[web.RouteDef]:
     """Return the control API's routes; they are the same on all three ports."""
     made = [*_Sources(world).routes(), *_Mailboxes(world).routes(), *_Weather(world).routes()]
-    return [web.route(way, "/_control" + path, _guarded(act)) for way, path, act in made]
+    everything = web.get("/_control/exchange/all", partial(_all, world))
+    return [everything, *(web.route(way, "/_control" + at, _handler(act)) for way, at, act in made)]
 
 
-Route = tuple[str, str, Handler]
-
-
-def _guarded(act: Handler) -> Handler:
+def _handler(act: Act) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def handle(request: web.Request) -> web.StreamResponse:
+        body = await request.read()
         try:
-            return await act(request)
+            told = dict(json.loads(body)) if body else {}
+            said = act(Asked(request.match_info, request.query, told))
+            return _say({"ok": True} if said is None else said)
         except (LookupError, StopIteration) as error:
             return _say({"error": f"not found: {error}"}, 404)
         except (ValueError, TypeError, AttributeError) as error:
@@ -42,179 +57,145 @@ def _say(value: object, status: int = 200) -> web.Response:
     return web.Response(body=dump(value), status=status, content_type="application/json")
 
 
-async def _told(request: web.Request) -> dict[str, Any]:
-    return dict(json.loads(await request.read()))
+async def _all(world: World, request: web.Request) -> web.StreamResponse:
+    """Give every item of every mailbox, one at a time: they may be millions."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(request)
+    before = b"{"
+    for box in list(world.exchange.awake()):
+        items = dump([item.shown() for item in box.items.values()])
+        await response.write(before + dump(box.address) + b":" + items)
+        before = b",\n"
+    await response.write(b"{}" if before == b"{" else b"}")
+    return response
+
+
+def _one_of(value: str, known: Iterable[str]) -> str:
+    if value not in known:
+        raise ValueError(value)
+    return value
 
 
 class _Sources:
     """FS and TP."""
 
     def __init__(self, world: World) -> None:
-        self.world = world
+        self.world, self.fs, self.tp = world, world.fs, world.tp
 
     def routes(self) -> Iterable[Route]:
         yield "GET", "/tp/{course}", self.course
         yield "PUT", "/tp/{course}", self.put_course
-        yield "DELETE", "/tp/{course}", self.delete_course
+        yield "DELETE", "/tp/{course}", lambda asked: {"deleted": self.tp.delete(*self._key(asked))}
         yield "PUT", "/fs/form", self.form
         yield "GET", "/fs/{collection}", self.items
         yield "PUT", "/fs/{collection}", self.put_item
         yield "DELETE", "/fs/{collection}", self.delete_item
 
-    def _course(self, request: web.Request) -> tuple[str, str]:
-        return request.match_info["course"], request.query.get("sem", self.world.tp.semester)
+    def _key(self, asked: Asked) -> tuple[str, str]:
+        return asked.path["course"], asked.query.get("sem", self.tp.semester)
 
-    async def course(self, request: web.Request) -> web.Response:
-        found = self.world.tp.get(*self._course(request))
+    def course(self, asked: Asked) -> object:
+        found = self.tp.get(*self._key(asked))
         if found is None:
-            raise LookupError(request.match_info["course"])
-        return _say(found)
+            raise LookupError(asked.path["course"])
+        return found
 
-    async def put_course(self, request: web.Request) -> web.Response:
-        raw = self.world.tp.put(*self._course(request), await _told(request))
-        self.world.open_for_staff(staff_of(raw))
-        return _say({"ok": True})
+    def put_course(self, asked: Asked) -> None:
+        self.world.open_for_staff(staff_of(self.tp.put(*self._key(asked), asked.told)))
 
-    async def delete_course(self, request: web.Request) -> web.Response:
-        return _say({"deleted": self.world.tp.delete(*self._course(request))})
+    def form(self, asked: Asked) -> object:
+        self.fs.form = _one_of(asked.told["form"], ("fields", "ids"))
+        return {"form": self.fs.form}
 
-    async def form(self, request: web.Request) -> web.Response:
-        form = (await _told(request))["form"]
-        if form not in {"fields", "ids"}:
-            raise ValueError(form)
-        self.world.fs.form = form
-        return _say({"form": form})
-
-    def _collection(self, request: web.Request) -> str:
-        name = request.match_info["collection"]
+    def _collection(self, asked: Asked) -> str:
+        name = asked.path["collection"]
         if name not in fs.COLLECTIONS:
             raise LookupError(name)
         return name
 
-    async def items(self, request: web.Request) -> web.Response:
-        person = request.query.get("personlopenummer", "")
-        return _say(self.world.fs.of_person(self._collection(request), person))
+    def items(self, asked: Asked) -> object:
+        person = asked.query.get("personlopenummer", "")
+        return self.fs.of_person(self._collection(asked), person)
 
-    async def put_item(self, request: web.Request) -> web.Response:
-        name, item = self._collection(request), await _told(request)
-        key = self.world.fs.put(name, item)
+    def put_item(self, asked: Asked) -> object:
+        name = self._collection(asked)
+        key = self.fs.put(name, asked.told)
         if name == "personer":
-            self.world.exchange.open(fs.addresses_of(item))
-        return _say({"key": key})
+            self.world.exchange.open(fs.addresses_of(asked.told))
+        return {"key": key}
 
-    async def delete_item(self, request: web.Request) -> web.Response:
-        gone = self.world.fs.delete(self._collection(request), await _told(request))
-        return _say({"deleted": gone})
+    def delete_item(self, asked: Asked) -> object:
+        return {"deleted": self.fs.delete(self._collection(asked), asked.told)}
 
 
 class _Mailboxes:
     """Exchange."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.exchange = world, world.exchange
+        self.exchange = world.exchange
 
     def routes(self) -> Iterable[Route]:
         yield "GET", "/exchange/mailboxes", self.mailboxes
-        yield "POST", "/exchange/mailboxes", self.open
+        yield (
+            "POST",
+            "/exchange/mailboxes",
+            lambda asked: self.exchange.open(asked.told["addresses"]),
+        )
         yield "PUT", "/exchange/mailbox", self.state
         yield "PUT", "/exchange/access", self.access
         yield "GET", "/exchange/items", self.items
         yield "POST", "/exchange/items", self.add
-        yield "GET", "/exchange/all", self.all
         yield "POST", "/exchange/meddle", self.meddle
-        yield "GET", "/exchange/private-touched", self.private_touched
+        yield "GET", "/exchange/private-touched", lambda _: {"count": self.exchange.private_touched}
 
     def _box(self, address: str) -> Mailbox:
         return self.exchange.boxes[address.lower()]
 
-    async def mailboxes(self, _: web.Request) -> web.Response:
+    def mailboxes(self, _: Asked) -> object:
         awake = self.exchange.awake()
-        rows = [{"address": b.address, "state": b.state, "items": len(b.items)} for b in awake]
-        return _say(rows)
+        return [{"address": b.address, "state": b.state, "items": len(b.items)} for b in awake]
 
-    async def open(self, request: web.Request) -> web.Response:
-        self.exchange.open((await _told(request))["addresses"])
-        return _say({"ok": True})
+    def state(self, asked: Asked) -> object:
+        state = _one_of(asked.told["state"], STATES)
+        self._box(asked.query["address"]).state = state
+        return {"state": state}
 
-    async def state(self, request: web.Request) -> web.Response:
-        state = (await _told(request))["state"]
-        if state not in STATES:
-            raise ValueError(state)
-        self._box(request.query["address"]).state = state
-        return _say({"state": state})
+    def access(self, asked: Asked) -> object:
+        self.exchange.delegate = bool(asked.told["delegate"])
+        return {"delegate": self.exchange.delegate}
 
-    async def access(self, request: web.Request) -> web.Response:
-        self.exchange.delegate = bool((await _told(request))["delegate"])
-        return _say({"delegate": self.exchange.delegate})
+    def items(self, asked: Asked) -> object:
+        return [item.shown() for item in self._box(asked.query["mailbox"]).items.values()]
 
-    async def items(self, request: web.Request) -> web.Response:
-        box = self._box(request.query["mailbox"])
-        return _say([item.shown() for item in box.items.values()])
+    def add(self, asked: Asked) -> object:
+        return add(self._box(asked.told["mailbox"]), asked.told).shown()
 
-    async def add(self, request: web.Request) -> web.Response:
-        told = await _told(request)
-        return _say(add(self._box(told["mailbox"]), told).shown())
-
-    async def all(self, request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": "application/json"})
-        await response.prepare(request)
-        before = b"{"
-        for box in list(self.exchange.awake()):
-            items = dump([item.shown() for item in box.items.values()])
-            await response.write(before + dump(box.address) + b":" + items)
-            before = b",\n"
-        await response.write(b"{}" if before == b"{" else b"}")
-        return response
-
-    async def meddle(self, request: web.Request) -> web.Response:
-        told = await _told(request)
-        return _say(meddle(self._box(told["mailbox"]), told).shown())
-
-    async def private_touched(self, _: web.Request) -> web.Response:
-        return _say({"count": self.exchange.private_touched})
+    def meddle(self, asked: Asked) -> object:
+        return meddle(self._box(asked.told["mailbox"]), asked.told).shown()
 
 
 class _Weather:
     """What was asked, what goes wrong, how slow it is, and who may ask."""
 
     def __init__(self, world: World) -> None:
-        self.world, self.journal = world, world.journal
+        self.world, self.journal, self.faults = world, world.journal, world.faults
 
     def routes(self) -> Iterable[Route]:
         yield "GET", "/requests", self.requests
-        yield "DELETE", "/requests", self.forget
+        yield "DELETE", "/requests", lambda _: self.journal.reset()
         yield "GET", "/counters", self.counters
-        yield "GET", "/faults", self.faults
-        yield "POST", "/faults", self.fault
-        yield "DELETE", "/faults", self.calm
+        yield "GET", "/faults", lambda _: self.faults.shown()
+        yield "POST", "/faults", lambda asked: self.faults.add(asked.told)
+        yield "DELETE", "/faults", lambda _: self.faults.clear()
         yield "PUT", "/latency", self.latency
-        yield "PUT", "/auth", self.auth
+        yield "PUT", "/auth", lambda asked: self.world.passwords.update(asked.told)
 
-    async def requests(self, request: web.Request) -> web.Response:
-        return _say(list(self.journal.since(int(request.query.get("since", 0)))))
+    def requests(self, asked: Asked) -> object:
+        return list(self.journal.since(int(asked.query.get("since", 0))))
 
-    async def forget(self, _: web.Request) -> web.Response:
-        self.journal.reset()
-        return _say({"ok": True})
+    def counters(self, _: Asked) -> object:
+        return dict.fromkeys(("fs", "tp", "exchange"), 0) | dict(self.journal.counters)
 
-    async def counters(self, _: web.Request) -> web.Response:
-        return _say(dict.fromkeys(("fs", "tp", "exchange"), 0) | dict(self.journal.counters))
-
-    async def faults(self, _: web.Request) -> web.Response:
-        return _say(self.world.faults.shown())
-
-    async def fault(self, request: web.Request) -> web.Response:
-        self.world.faults.add(await _told(request))
-        return _say({"ok": True})
-
-    async def calm(self, _: web.Request) -> web.Response:
-        self.world.faults.clear()
-        return _say({"ok": True})
-
-    async def latency(self, request: web.Request) -> web.Response:
-        self.world.latency |= {k: float(v) for k, v in (await _told(request)).items()}
-        return _say(self.world.latency)
-
-    async def auth(self, request: web.Request) -> web.Response:
-        self.world.passwords |= await _told(request)
-        return _say({"ok": True})
+    def latency(self, asked: Asked) -> object:
+        self.world.latency |= {k: float(v) for k, v in asked.told.items()}
+        return self.world.latency
