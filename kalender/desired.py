@@ -1,9 +1,10 @@
 """What one calendar should show, from the mirror alone; nothing is written and nobody asked."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -53,7 +54,7 @@ class Semesters:
         return self._standing | frozenset(named)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class CalendarSettings:
     """All of the configuration that decides what entries there are and what they say."""
 
@@ -61,7 +62,7 @@ class CalendarSettings:
     styles: Mapping[Audience, Style]
     semesters: Semesters = field(default_factory=Semesters)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Condense every setting, so that a changed one makes calendars differ."""
         rules = [(audience, _told(each)) for audience, each in sorted(self.rules.items())]
@@ -98,15 +99,52 @@ def look(
     connection: Connection, row: CalendarRow, settings: CalendarSettings, now: datetime
 ) -> View:
     """Return what decides a calendar now, and its digest, without reading events."""
-    rules = settings.rules_for(row.audience)
-    semesters = settings.semesters.at(connection, rules, now)
-    taught = _teaching(connection, row.person_id, semesters)
+    return look_at_all(connection, [row], settings, now)[0]
+
+
+def look_at_all(
+    connection: Connection, rows: Sequence[CalendarRow], settings: CalendarSettings, now: datetime
+) -> list[View]:
+    """Return for each calendar what decides it now: a few questions for all of them together."""
+    persons = sorted({row.person_id for row in rows})
+    semesters = settings.semesters.at(connection, settings.rules_for(Audience.STUDENT), now)
+    taught = _teaching(connection, persons, semesters)
+    known: dict[CourseKey, list[Activity]] = defaultdict(list)
+    for each in courses.activities(connection, set().union(*map(_courses, taught.values()))):
+        known[CourseKey(each.key.course, each.key.semester)].append(each)
+    leaving = people.left_alone(connection, persons)
+    return [
+        _view(
+            row,
+            taught[row.person_id],
+            tuple(each for key in sorted(_courses(taught[row.person_id])) for each in known[key]),
+            semesters,
+            settings,
+            now,
+            leaving=row.taking_back or row.person_id in leaving,
+        )
+        for row in rows
+    ]
+
+
+def _courses(taught: Teaching) -> set[CourseKey]:
     keys = {CourseKey(r.unit.course, r.unit.semester) for r in taught.registrations}
     keys |= {CourseKey(r.unit.course, r.unit.semester) for r in taught.roles}
-    keys |= {CourseKey(key.course, key.semester) for key in taught.named_in}
-    activities = tuple(courses.activities(connection, keys))
+    return keys | {CourseKey(key.course, key.semester) for key in taught.named_in}
+
+
+def _view(  # noqa: PLR0913
+    row: CalendarRow,
+    taught: Teaching,
+    activities: tuple[Activity, ...],
+    semesters: frozenset[str],
+    settings: CalendarSettings,
+    now: datetime,
+    *,
+    leaving: bool,
+) -> View:
+    rules = settings.rules_for(row.audience)
     selected = select(taught, activities, row.audience, rules, now)
-    leaving = row.taking_back or people.opted_out(connection, row.person_id)
     state = digest(
         selected,
         activities,
@@ -128,16 +166,22 @@ def look(
     )
 
 
-def _teaching(connection: Connection, person_id: int, semesters: frozenset[str]) -> Teaching:
-    facts = teaching.read(connection, person_id, semesters)
-    names = people.usernames(connection, person_id)
-    return Teaching(
-        registrations=facts.registrations,
-        placements=facts.placements,
-        roles=facts.roles,
-        usernames=names,
-        named_in=courses.named_in(connection, names, semesters),
-    )
+def _teaching(
+    connection: Connection, persons: Sequence[int], semesters: frozenset[str]
+) -> dict[int, Teaching]:
+    facts = teaching.read_many(connection, persons, semesters)
+    names = people.usernames_of(connection, persons)
+    named_in = courses.named_in(connection, persons, semesters)
+    return {
+        each: Teaching(
+            registrations=facts[each].registrations,
+            placements=facts[each].placements,
+            roles=facts[each].roles,
+            usernames=names.get(each, frozenset()),
+            named_in=named_in.get(each, frozenset()),
+        )
+        for each in persons
+    }
 
 
 def wanted(

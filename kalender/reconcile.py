@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.apply import apply
-from kalender.desired import View, look, split, wanted
+from kalender.desired import View, look, look_at_all, split, wanted
 from kalender.domain.plan import Entry, Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
@@ -55,6 +55,22 @@ def reconcile(means: Means, claim: Claim) -> str | None:
         _make_right(visit)
         return visit.row.backend if visit.counts or visit.verified else None
     return None
+
+
+def finish_unchanged(means: Means, claims: Sequence[Claim]) -> list[Claim]:
+    """Finish all claimed calendars that are as they should be; return the others, in order."""
+    if not claims:
+        return []
+    now, wanted = means.clock(), [int(claim.key) for claim in claims]
+    with means.database.read() as connection:
+        rows = means.all_allowed(connection, entries.load_many(connection, wanted))
+        views = look_at_all(connection, rows, means.settings, now) if rows else []
+    changed = {str(v.row.calendar_id) for v in views if not (v.row.owner and _up_to_date(v))}
+    done = [claim for claim in claims if claim.key not in changed]
+    if done:
+        with means.database.write() as connection:
+            dirty.finish_all(connection, done)
+    return [claim for claim in claims if claim.key in changed]
 
 
 def _open(means: Means, claim: Claim) -> Visit | None:

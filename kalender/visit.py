@@ -75,9 +75,17 @@ class Means:
 
     def allowed(self, connection: Connection, row: CalendarRow) -> bool:
         """Whether this calendar may be written to at all."""
-        return row.state != "closed" and (
-            row.taking_back or rollouts.switched_on(connection, row.calendar_id, self.rollout_mode)
-        )
+        return bool(self.all_allowed(connection, [row]))
+
+    def all_allowed(self, connection: Connection, rows: Sequence[CalendarRow]) -> list[CalendarRow]:
+        """Return those of these calendars that may be written to."""
+        ids = [row.calendar_id for row in rows]
+        inside = rollouts.switched_on_of(connection, ids, self.rollout_mode)
+        return [
+            row
+            for row in rows
+            if row.state != "closed" and (row.taking_back or row.calendar_id in inside)
+        ]
 
 
 class PlanAgain(Exception):

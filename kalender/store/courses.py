@@ -1,6 +1,7 @@
 """The mirror of TP: courses, their activities and events, and the fan-out of what changed."""
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -294,20 +295,23 @@ def events(
 
 
 def named_in(
-    connection: Connection, names: Collection[str], semesters: Collection[str]
-) -> frozenset[ActivityKey]:
-    """Return the activities of which an event names one of these usernames."""
-    if not names:
-        return frozenset()
-    found = connection.execute(
-        select(*(teaching_staff.c[name] for name in ACTIVITY))
+    connection: Connection, persons: Collection[int], semesters: Collection[str]
+) -> Mapping[int, frozenset[ActivityKey]]:
+    """Return the activities of which an event names one of these persons, by person."""
+    found: defaultdict[int, set[ActivityKey]] = defaultdict(set)
+    rows_ = connection.execute(
+        select(identity.c.person_id, *(teaching_staff.c[name] for name in ACTIVITY))
+        .join(teaching_staff, teaching_staff.c.username == identity.c.value)
         .where(
-            teaching_staff.c.username.in_(sorted(names)),
+            identity.c.kind == USERNAME,
+            identity.c.person_id.in_(persons),
             teaching_staff.c.semester.in_(sorted(semesters)),
         )
         .distinct()
     )
-    return frozenset(_key(row) for row in found)
+    for person_id, *key in rows_:
+        found[person_id].add(ActivityKey(*key))
+    return {person_id: frozenset(keys) for person_id, keys in found.items()}
 
 
 def others_with(

@@ -18,6 +18,7 @@ the database's. Idle work has no row.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -257,6 +258,43 @@ def finish(connection: Connection, mine: Claim) -> bool:
     if not done.rowcount:
         _changed(connection, mine, **_UNCLAIMED, attempts=0, not_before=null(), last_error=null())
     return bool(done.rowcount)
+
+
+def finish_all(connection: Connection, mine: Sequence[Claim]) -> None:
+    """End much work together. What is not ours any more is left; what was marked stays dirty."""
+    if connection.dialect.name == "postgresql":
+        names = ("kind", "key", "token", "generation")
+        told = {name: [getattr(each, name) for each in mine] for name in names}
+        connection.execute(_POSTGRESQL_FINISH, told)
+    else:
+        for each in mine:
+            with suppress(ClaimLost):
+                finish(connection, each)
+
+
+def release_all(connection: Connection, mine: Sequence[Claim]) -> None:
+    """Give much work back as it was; what is not ours any more is left."""
+    for token in sorted({each.token for each in mine}):
+        keys = [each.key for each in mine if each.token == token]
+        ours = and_(dirty.c.claim_token == token, dirty.c.key.in_(keys))
+        connection.execute(update(dirty).where(ours).values(**_UNCLAIMED))
+
+
+_POSTGRESQL_FINISH = text("""
+    WITH mine AS (
+        SELECT dirty.ctid AS place, dirty.generation = given.generation AS done
+        FROM unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:token AS text[]),
+                    CAST(:generation AS integer[])) AS given (kind, key, token, generation)
+        JOIN dirty ON dirty.kind = given.kind AND dirty.key = given.key
+             AND dirty.claim_token = given.token
+        FOR UPDATE OF dirty
+    ), finished AS (
+        DELETE FROM dirty USING mine WHERE dirty.ctid = mine.place AND mine.done
+    )
+    UPDATE dirty SET claim_token = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,
+           not_before = NULL, last_error = NULL
+    FROM mine WHERE dirty.ctid = mine.place AND NOT mine.done
+""")
 
 
 def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Entry, EntryStatus, Wanted
 from kalender.ports import FoundItem
+from kalender.store.many import insert_many, update_many
 from kalender.store.tables import calendar, change_log, db_now, entry, teaching_event
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
@@ -48,11 +49,18 @@ class CalendarRow:
 
 def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
     """Return a calendar, or None where there is none such."""
-    row = connection.execute(
-        select(calendar, db_now().label("db_time")).where(calendar.c.calendar_id == calendar_id)
-    ).one_or_none()
-    if row is None:
-        return None
+    found = load_many(connection, [calendar_id])
+    return found[0] if found else None
+
+
+def load_many(connection: Connection, calendars: Collection[int]) -> list[CalendarRow]:
+    """Return those of these calendars that there are."""
+    wanted = calendar.c.calendar_id.in_(calendars)
+    rows = connection.execute(select(calendar, db_now().label("db_time")).where(wanted))
+    return [_calendar(row) for row in rows]
+
+
+def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
     quiet = (row.quiet_until - row.db_time).total_seconds() if row.quiet_until else 0.0
     return CalendarRow(
         calendar_id=row.calendar_id,
@@ -100,18 +108,16 @@ def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
 def intend(connection: Connection, calendar_id: int, creates: Mapping[str, Wanted]) -> None:
     """Write down that these keys may be about to be created, each with what it will say."""
     rows = [
-        {
-            "sync_key": key,
-            "calendar_id": calendar_id,
-            "status": EntryStatus.INTENDED.value,
-            "fingerprint": wanted.fingerprint,
-            **_shown(wanted),
-            "restored": 0,
-        }
+        {"sync_key": key, "fingerprint": wanted.fingerprint, **_shown(wanted)}
         for key, wanted in creates.items()
     ]
-    if rows:
-        connection.execute(insert(entry).values(written_at=db_now()), rows)
+    same = {
+        "calendar_id": calendar_id,
+        "status": EntryStatus.INTENDED.value,
+        "restored": 0,
+        "written_at": db_now(),
+    }
+    insert_many(connection, entry, rows, **same)
 
 
 def _shown(wanted: Wanted) -> dict[str, object]:
@@ -150,14 +156,8 @@ def _set(connection: Connection, keys: Collection[str], **values: object) -> Non
 
 def created(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> None:
     """Record (sync key, item id, change key) of what Exchange created."""
-    for key, item_id, change_key in refs:
-        _set(
-            connection,
-            [key],
-            status=EntryStatus.LIVE.value,
-            item_id=item_id,
-            change_key=change_key,
-        )
+    rows = [dict(zip(("sync_key", "item_id", "change_key"), ref, strict=True)) for ref in refs]
+    update_many(connection, entry, rows, by="sync_key", status=EntryStatus.LIVE.value)
 
 
 def shows(
@@ -273,19 +273,9 @@ def log(
     connection: Connection, row: CalendarRow, changes: Sequence[tuple[str, str, str]], reason: str
 ) -> None:
     """Remember what was written: (operation, event id, sync key)."""
-    if changes:
-        connection.execute(
-            insert(change_log).values(
-                at=db_now(),
-                calendar_id=row.calendar_id,
-                person_id=row.person_id,
-                reason=reason,
-            ),
-            [
-                {"operation": operation, "event_id": event_id, "sync_key": key}
-                for operation, event_id, key in changes
-            ],
-        )
+    rows = [dict(zip(("operation", "event_id", "sync_key"), each, strict=True)) for each in changes]
+    same = {"calendar_id": row.calendar_id, "person_id": row.person_id, "reason": reason}
+    insert_many(connection, change_log, rows, at=db_now(), **same)
 
 
 def unlog(connection: Connection, keys: Collection[str]) -> None:

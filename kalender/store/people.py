@@ -1,6 +1,7 @@
 """Persons: who they are, which calendars they have, and what they wish."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
@@ -60,13 +61,18 @@ def fs_number(connection: Connection, person_id: int) -> int | None:
 
 def usernames(connection: Connection, person_id: int) -> frozenset[str]:
     """Return a person's usernames."""
-    return frozenset(
-        connection.execute(
-            select(identity.c.value).where(
-                identity.c.kind == USERNAME, identity.c.person_id == person_id
-            )
-        ).scalars()
-    )
+    return usernames_of(connection, [person_id]).get(person_id, frozenset())
+
+
+def usernames_of(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
+    """Return the usernames of those of these persons who have any."""
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    mine = and_(identity.c.kind == USERNAME, identity.c.person_id.in_(persons))
+    for person_id, value in connection.execute(
+        select(identity.c.person_id, identity.c.value).where(mine)
+    ):
+        found[person_id].add(value)
+    return {person_id: frozenset(names) for person_id, names in found.items()}
 
 
 def ensure(connection: Connection, kind: str, value: str) -> int:
@@ -240,6 +246,12 @@ OPT_OUT, REMOVE, SEARCH = "optout", "remove", "search"
 def opted_out(connection: Connection, person_id: int) -> bool:
     """Whether the person is to be left alone, and what was written goes."""
     return bool(wishes_of(connection, person_id))
+
+
+def left_alone(connection: Connection, persons: Collection[int]) -> frozenset[int]:
+    """Return those of these persons who are to be left alone."""
+    query = select(preference.c.person_id).where(preference.c.person_id.in_(persons))
+    return frozenset(connection.execute(query).scalars())
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:

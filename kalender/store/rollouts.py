@@ -12,9 +12,14 @@ KINDS = ("person", "course", "share", "audience")
 
 def switched_on(connection: Connection, calendar_id: int, mode: str) -> bool:
     """Whether a calendar lies inside the roll-out. `mode` is `[rollout] mode`."""
+    return bool(switched_on_of(connection, [calendar_id], mode))
+
+
+def switched_on_of(connection: Connection, calendars: Collection[int], mode: str) -> set[int]:
+    """Return those of these calendars that lie inside the roll-out."""
     if mode != "listed":
-        return mode == "all"
-    return bool(_listed(connection, calendar.c.calendar_id == calendar_id))
+        return set(calendars) if mode == "all" else set()
+    return _listed(connection, calendar.c.calendar_id.in_(calendars))
 
 
 def inside(connection: Connection, mode: str) -> set[int]:

@@ -1,5 +1,6 @@
 """The mirror of FS: registrations, placements and roles of persons."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,17 +68,35 @@ def _taught(
 
 def read(connection: Connection, person_id: int, semesters: Collection[str]) -> Taught:
     """Return what the mirror holds of a person in these semesters."""
-    wanted = sorted(semesters)
+    return read_many(connection, [person_id], semesters)[person_id]
 
-    def rows(table: Table) -> Iterable[Any]:
-        mine = and_(table.c.person_id == person_id, table.c.semester.in_(wanted))
-        return connection.execute(select(table).where(mine))
 
-    return _taught(
-        (Registration(unit=unit_of(r), offer_status=r.offer_status) for r in rows(registration)),
-        (ActivityKey(*unit_of(row), row.actid) for row in rows(placement)),
-        (role_of(row) for row in rows(teaching_role)),
-    )
+def read_many(
+    connection: Connection, persons: Collection[int], semesters: Collection[str]
+) -> dict[int, Taught]:
+    """Return what the mirror holds of each of these persons in these semesters."""
+
+    def rows(table: Table, *names: str) -> defaultdict[int, list[Any]]:
+        found: defaultdict[int, list[Any]] = defaultdict(list)
+        columns = [table.c[name] for name in ("person_id", *UNIT, *names)]
+        mine = and_(table.c.person_id.in_(persons), table.c.semester.in_(sorted(semesters)))
+        for person_id, *told in connection.execute(select(*columns).where(mine)):
+            found[person_id].append((UnitKey(*told[:4]), *told[4:]))
+        return found
+
+    registered, placed = rows(registration, "offer_status"), rows(placement, "actid")
+    roles = rows(teaching_role, "number", "role", "actid", "starts_on", "ends_on")
+    return {
+        each: _taught(
+            (Registration(unit=unit, offer_status=status) for unit, status in registered[each]),
+            (ActivityKey._make((*unit, actid)) for unit, actid in placed[each]),
+            (
+                TeachingRole(unit=unit, number=n, role=role, actid=actid, starts_on=s, ends_on=e)
+                for unit, n, role, actid, s, e in roles[each]
+            ),
+        )
+        for each in persons
+    }
 
 
 UNIT = ("course", "version", "semester", "term_number")

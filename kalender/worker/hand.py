@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.domain.work import Kind
-from kalender.errors import NeighbourError
-from kalender.reconcile import reconcile
+from kalender.errors import KalenderError, NeighbourError
+from kalender.reconcile import finish_unchanged, reconcile
 from kalender.refresh import refresh_course, refresh_person
 from kalender.store import dirty, neighbours
 from kalender.store.dirty import Claim
@@ -19,7 +19,8 @@ from kalender.worker.crew import Crew
 from kalender.worker.ends import Ends
 
 log = structlog.get_logger()
-AT_ONCE = 4  # calendars claimed together
+AT_ONCE = 4  # pieces of work claimed together
+AT_MOST = 1000  # where they turn out to be calendars that are as they should be
 OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
 IDLE_SECONDS = 0.25
 
@@ -35,6 +36,7 @@ class Hand:
         self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
         self.ends = Ends(crew)
         self.failed: set[str] = set()  # while doing what was claimed together
+        self.at_once = AT_ONCE
 
     def work(self) -> None:
         """Claim and do until stopped."""
@@ -46,7 +48,7 @@ class Hand:
                 self.stop.wait(random.uniform(1, 3))  # noqa: S311
                 continue
             if claims:
-                self._do_all(claims)
+                self._do_all(self._without_unchanged(claims))
             else:
                 self.stop.wait(random.uniform(0.5, 1) * IDLE_SECONDS)  # noqa: S311
 
@@ -77,7 +79,7 @@ class Hand:
             [kind for kind, names in self.crew.neighbours.items() if ours.intersection(names)],
             worker=self.name,
             lease=self.crew.lease,
-            limit=AT_ONCE,
+            limit=self.at_once,
             oldest=self.turn == 0,
             not_of=[n.removeprefix(prefix) for n in gates.names - ours if n.startswith(prefix)],
         )
@@ -85,6 +87,22 @@ class Hand:
         self.probing = ailing & ours & asked
         neighbours.no_probe(connection, ailing - shut - self.probing)
         return claims
+
+    def _without_unchanged(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Finish what needs no request, all of it together; give back more than a few others.
+
+        The more of it there is, the more is claimed the next time.
+        """
+        calendars = [claim for claim in claims if claim.kind is Kind.CALENDAR]
+        try:
+            changed = {c.key for c in finish_unchanged(self.crew.means, calendars)}
+        except KalenderError:
+            changed = {claim.key for claim in calendars}
+        rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in changed]
+        self.at_once = min(max(2 * (len(claims) - len(rest)), AT_ONCE), AT_MOST)
+        if rest[AT_ONCE:]:
+            self.ends.record(lambda connection: dirty.release_all(connection, rest[AT_ONCE:]))
+        return rest[:AT_ONCE]
 
     def _free(self, *, but: Collection[str] = ()) -> None:
         for name in self.crew.gates.names.difference(but):

@@ -119,13 +119,13 @@ def test_events_are_read_by_activity_and_end(connection: Connection) -> None:
 
 def test_who_is_named_is_a_person_and_finds_the_activity(connection: Connection) -> None:
     told(connection, an_event(staff=["ola"]), a_group_event(staff=["kari"]))
-    assert people.find(connection, USERNAME, "ola") is not None
-    names = frozenset({"ola"})
-    assert courses.named_in(connection, names, ["25h"]) == {an_activity_key()}
-    assert courses.named_in(connection, names, ["26v"]) == frozenset()
-    assert courses.named_in(connection, [], ["25h"]) == frozenset()
+    ola = people.find(connection, USERNAME, "ola")
+    assert ola is not None
+    assert courses.named_in(connection, [ola], ["25h"]) == {ola: {an_activity_key()}}
+    assert courses.named_in(connection, [ola], ["26v"]) == {}
+    assert courses.named_in(connection, [], ["25h"]) == {}
     told(connection, an_event(), a_group_event(staff=["kari"]))
-    assert courses.named_in(connection, names, ["25h"]) == frozenset()
+    assert courses.named_in(connection, [ola], ["25h"]) == {}
 
 
 def test_other_courses_with_the_same_events_are_found(connection: Connection) -> None:

@@ -150,3 +150,30 @@ def test_what_waits_is_seen_before_its_time(database: Database) -> None:
         assert dirty.depth(connection) == {(Kind.CALENDAR, Lane.LIVE): 1}
     assert not waits(10)
     assert waits(60)
+
+
+def test_much_work_is_finished_together_but_what_was_marked_meanwhile_stays(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        dirty.mark(connection, marks(range(5)))
+    mine = claim(database, 5)
+    with database.write() as connection:
+        dirty.mark(connection, marks([1]))
+        others = dirty.claim(connection, [Kind.CALENDAR], worker="x", lease=LEASE, limit=9)
+        assert others == []
+        connection.execute(rows.update().where(rows.c.key == "2").values(claim_token="other"))
+    with database.write() as connection:
+        dirty.finish_all(connection, mine)
+        left = {row.key: row.claim_token for row in connection.execute(select(rows))}
+    assert left == {"1": None, "2": "other"}
+    assert [each.key for each in claim(database, 5)] == ["1"]
+
+
+def test_much_work_is_given_back_together(database: Database) -> None:
+    with database.write() as connection:
+        dirty.mark(connection, marks(range(5)))
+    mine = claim(database, 5)
+    with database.write() as connection:
+        dirty.release_all(connection, mine[1:])
+    assert {each.key for each in claim(database, 9)} == {each.key for each in mine[1:]}
