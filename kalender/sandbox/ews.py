@@ -165,7 +165,8 @@ class Service:
 
         def one(node: Element) -> str:
             box, parent = self._places.folder(call, node)
-            names = ["calendar", "deleteditems"] if "root" in parent else []
+            here = "root" in parent and call.node.get("Traversal") != "SoftDeleted"
+            names = ["calendar", "deleteditems"] if here else []
             part, marks = view.cut(call.child("IndexedPageFolderView"), len(names), len(names))
             inner = "".join(_folder_xml(box, name, shape) for name in names[part])
             return f"<m:RootFolder {marks}><t:Folders>{inner}</t:Folders></m:RootFolder>"

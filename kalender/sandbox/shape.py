@@ -9,6 +9,7 @@ from kalender.sandbox.fields import path_of
 from kalender.sandbox.journal import item_id
 from kalender.sandbox.mailboxes import FOLDERS, Item, listed
 from kalender.sandbox.schema import RANK, Element, T, attributes
+from kalender.sandbox.soap import ItemError
 from kalender.sandbox.values import TOLD, Tell
 
 Write = Callable[[Item], str]
@@ -114,6 +115,8 @@ def writers(shape: Element, *, search: bool) -> Writers:
 
     What the schema knows and an appointment here never has is left out of it, as by Exchange.
     """
+    if _said(shape, "IncludeMimeContent") in {"true", "1"}:
+        raise ItemError(code="ErrorUnsupportedMimeConversion")
     wanted: list[tuple[int, Write]] = []
     names = dict.fromkeys(_BASES.get(_said(shape, "BaseShape"), []))
     for node in shape.iterfind(f"{T}AdditionalProperties/*"):

@@ -111,6 +111,30 @@ def test_what_a_stranger_changes_is_changed(client: Client) -> None:
     assert codes(etree.fromstring(client.post(always).content)) == ["NoError"]
 
 
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("create", "SendMeetingInvitations"),
+        ("update", "SendMeetingInvitationsOrCancellations"),
+        ("delete", "SendMeetingCancellations"),
+    ],
+)
+def test_whether_anybody_is_mailed_is_always_said(
+    client: Client, name: str, attribute: str
+) -> None:
+    made = handle(client.say("create"))
+    silent = sample(name, **made).replace(f'{attribute}="SendToNone"'.encode(), b"")
+    assert codes(etree.fromstring(client.post(silent).content)) == [f"Error{attribute}Required"]
+    assert handle(client.say("get", **made)) == made
+
+
+@pytest.mark.parametrize("way", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("path", ["?wsdl", "/odd", "/../Services.wsdl"])
+def test_what_is_no_post_to_the_endpoint_finds_nothing(client: Client, way: str, path: str) -> None:
+    response = client.session.request(way, client.url + path, timeout=5)
+    assert (response.status_code, response.content) == (404, b"")
+
+
 def test_an_item_in_deleted_items_has_another_id(client: Client) -> None:
     made = handle(client.say("create"))
     assert codes(client.say("delete", **made)) == ["NoError"]
@@ -201,6 +225,7 @@ def test_a_search_that_cannot_be_done_is_refused_and_never_wider(
         ({"x:Item>": "x:Message>"}, "ErrorInvalidPropertyForOperation"),
         ({"calendar:Location": "calendar:Start"}, "ErrorInvalidPropertyDelete"),
         ({"calendar:Location": "item:Size"}, "ErrorInvalidPropertyDelete"),
+        ({"Subject": "MimeContent"}, "ErrorInvalidPropertySet"),
         ({"x:SetItemField>": "x:AppendToItemField>"}, "ErrorInvalidPropertyAppend"),
     ],
 )
