@@ -18,7 +18,7 @@ from kalender.domain.work import Kind, Mark
 from kalender.store import dirty
 from tests.chaos.director import GO, Director, Hold
 from tests.chaos.grounds import Loop
-from tests.chaos.installation import ENVIRONMENT, LEASE, Command, signalled, through
+from tests.chaos.installation import ENVIRONMENT, LEASE, SECRET, Command, signalled, through
 from tests.chaos.judge import WAITING, Found, judge, leaks, secrets_of
 from tests.chaos.process import POINTS, SABOTAGE
 from tests.chaos.queue import Queue
@@ -116,7 +116,7 @@ class Run:
             database = self._through(self.url)
         self.house = House(directory, university, self.grounds, database, NOW, broker=named)
         self.commands: dict[str, Command] = {}
-        self.over = threading.Event()
+        self.reviving, self.over = threading.Lock(), threading.Event()
 
     def _through(self, url: str) -> str:
         led, proxy = self.stack.enter_context(through(url))
@@ -198,9 +198,10 @@ class Run:
 
     def _revive(self) -> None:
         """Start anew whatever command died."""
-        for name, command in self.commands.items():
-            if not command.alive():
-                self._start(name)
+        with self.reviving:
+            for name, command in self.commands.items():
+                if not command.alive():
+                    self._start(name)
 
     def _wait(self, until: Callable[[], bool], seconds: float) -> bool:
         end = monotonic() + seconds
@@ -289,7 +290,8 @@ class Run:
         taken = taken_away(self.grounds, before)
         found.lost = result.lost + [f"{box}: what its owner added" for box, _, _ in sorted(taken)]
         found.other = result.other if rested else ["never at rest", *result.other]
-        found.other += leaks(self.directory.glob("*.log"), secrets_of(self.house.university))
+        words = secrets_of(self.house.university) | {SECRET}
+        found.other += leaks(self.directory.glob("*.log"), words)
 
 
 def _quoted(words: set[str]) -> str:

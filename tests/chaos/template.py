@@ -11,7 +11,7 @@ from kalender.store import migrations
 from kalender.store.database import Database
 from tests.chaos.grounds import Grounds, Loop
 from tests.chaos.installation import ENVIRONMENT, SECRET, Command, Databases
-from tests.chaos.judge import created_ids
+from tests.chaos.judge import created_ids, leaks, secrets_of
 from tests.chaos.university import NOW, Campus, live_in, make
 from tests.e2e.house import House
 
@@ -40,6 +40,8 @@ def fill(loop: Loop, directory: Path, databases: Databases, seed: int) -> Templa
             command = Command(house, words, ENVIRONMENT)
             assert command.wait(120), f"{words} did not end"
         assert house.differences() == [], "the first fill is wrong"
+        leaked = leaks(directory.glob("*.log"), secrets_of(university) | {SECRET})
+        assert leaked == [], leaked
         live_in(grounds, Campus(house, seed))
         return Template(
             databases=databases,
