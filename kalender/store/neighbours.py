@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from kalender.store.tables import db_now, heartbeat, neighbour
+from kalender.store.tables import db_now, neighbour
 
 KEYS_IN_A_ROW = 3
 LONGEST_PAUSE = timedelta(minutes=1)
@@ -194,33 +194,3 @@ def _write_leases(connection: Connection, name: str, leases: Mapping[str, object
     connection.execute(
         update(neighbour).where(neighbour.c.name == name).values(leases=json.dumps(leases))
     )
-
-
-# -- heartbeats -----------------------------------------------------------------------------------
-
-
-def beat(connection: Connection, worker: str, *, kind: str, version: str, connections: int) -> None:
-    """Say that this process lives."""
-    alive = {"seen_at": db_now(), "stopped_at": None}
-    known = connection.execute(update(heartbeat).where(heartbeat.c.worker == worker).values(alive))
-    if not known.rowcount:
-        connection.execute(
-            insert(heartbeat).values(
-                worker=worker,
-                kind=kind,
-                version=version,
-                connections=connections,
-                started_at=db_now(),
-                **alive,
-            )
-        )
-
-
-def stopped(connection: Connection, worker: str) -> None:
-    """Say that this process ended well; forget those of long ago."""
-    connection.execute(
-        update(heartbeat)
-        .where(heartbeat.c.worker == worker)
-        .values(seen_at=db_now(), stopped_at=db_now())
-    )
-    connection.execute(delete(heartbeat).where(heartbeat.c.seen_at < db_now(-7 * 86_400.0)))

@@ -7,7 +7,7 @@ keeps house (`housekeeping`).
 
 import os
 import signal
-import socket
+import sys
 import threading
 from collections.abc import Callable
 from multiprocessing import get_context
@@ -16,13 +16,14 @@ from multiprocessing.process import BaseProcess
 
 import structlog
 
-from kalender.store import neighbours
+from kalender.errors import StateInDoubt
+from kalender.store.heartbeats import PUT_BACK, doubt
 from kalender.worker.crew import Crew
 from kalender.worker.hand import Hand
 from kalender.worker.housekeeping import keep_house
 
 log = structlog.get_logger()
-_Hand = Hand
+IN_DOUBT = 3  # a process' exit code: it is not started anew
 
 
 def supervise(
@@ -30,7 +31,8 @@ def supervise(
 ) -> None:
     """Fork worker processes and start anew those that die, until stopped or all are idle.
 
-    `make` builds what a process needs; it is called after the fork, in the child.
+    `make` builds what a process needs; it is called after the fork, in the child. Raises
+    StateInDoubt where the database was put back to an earlier state meanwhile.
     """
     context = get_context("fork")
 
@@ -40,7 +42,7 @@ def supervise(
         return child
 
     children = [start() for _ in range(processes)]
-    told = False
+    told = doubted = False
     while children:
         wait([child.sentinel for child in children], timeout=0.5)
         if stop.is_set() and not told:
@@ -50,17 +52,26 @@ def supervise(
         for child in [each for each in children if not each.is_alive()]:
             children.remove(child)
             child.join()
+            if child.exitcode == IN_DOUBT:
+                doubted = True
+                stop.set()
             if child.exitcode != 0 and not stop.is_set():
                 log.error("worker_died", exit_code=child.exitcode)
                 stop.wait(1.0)
                 children.append(start())
+    if doubted:
+        raise StateInDoubt(PUT_BACK)
 
 
 def _child(make: Callable[[], Crew], parent: int, until_idle: bool) -> None:  # noqa: FBT001
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    run(make(), stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
+    try:
+        run(make(), stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
+    except StateInDoubt as error:
+        log.error("state_in_doubt", error=str(error))  # noqa: TRY400
+        sys.exit(IN_DOUBT)
 
 
 def run(
@@ -71,19 +82,29 @@ def run(
     orphaned: Callable[[], bool] = lambda: False,
 ) -> None:
     """Work in this process until stopped, or until nothing is due soon."""
-    name = f"{socket.gethostname()}:{os.getpid()}"
     hands = [
-        threading.Thread(target=Hand(crew, f"{name}:{n}", stop).work, name=f"hand-{n}")
+        threading.Thread(target=Hand(crew, f"{crew.pulse.worker}:{n}", stop).work, name=f"hand-{n}")
         for n in range(crew.connections)
     ]
     for hand in hands:
         hand.start()
     try:
-        keep_house(crew, name, stop, until_idle=until_idle, orphaned=orphaned)
+        keep_house(crew, stop, until_idle=until_idle, orphaned=orphaned)
     finally:
         stop.set()
         for hand in hands:
             hand.join()
+        _stopped(crew)
+
+
+def _stopped(crew: Crew) -> None:
+    """Give up our turns and say that we ended well, unless the database is not what it was."""
+    try:
         with crew.database.write() as connection:
+            crew.pulse.check(connection)
             crew.gates.give_up(connection)
-            neighbours.stopped(connection, name)
+            crew.pulse.stop(connection)
+    except StateInDoubt:
+        with crew.database.write() as connection:
+            doubt(connection)
+        raise

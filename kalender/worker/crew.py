@@ -1,13 +1,14 @@
 """What one worker process works with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from kalender.domain.work import Kind
 from kalender.refresh import Sources
 from kalender.store.database import Database
 from kalender.store.gates import Gates
+from kalender.store.heartbeats import Pulse
 from kalender.visit import Means
 
 
@@ -23,6 +24,7 @@ class Crew:
     lease: timedelta
     verify_every: timedelta
     poll_every: timedelta | None
+    pulse: Pulse = field(default_factory=Pulse)
 
     @property
     def neighbours(self) -> Mapping[Kind, Sequence[str]]:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.domain.work import Kind
-from kalender.errors import KalenderError, NeighbourError
+from kalender.errors import KalenderError, NeighbourError, StateInDoubt
 from kalender.reconcile import finish_unchanged, reconcile
 from kalender.refresh import refresh_course, refresh_person
 from kalender.store import dirty, neighbours
@@ -43,6 +43,9 @@ class Hand:
         while not self.stop.is_set():
             try:
                 claims = self._claim()
+            except StateInDoubt:
+                self.stop.set()  # the process' first thread finds out as well
+                return
             except NeighbourError as error:
                 log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
                 self.stop.wait(random.uniform(1, 3))  # noqa: S311
@@ -71,6 +74,7 @@ class Hand:
 
     def _claimed(self, connection: Connection) -> list[Claim]:
         gates = self.crew.gates
+        self.crew.pulse.check(connection)
         ailing, shut = gates.look(connection)
         ours = {name for name in gates.names - shut if gates[name].reserve()}
         prefix = "exchange."

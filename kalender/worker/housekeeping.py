@@ -7,10 +7,15 @@ from datetime import timedelta
 
 import structlog
 
-from kalender import __version__
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.errors import KalenderError, NeighbourError, PermanentError, TransientError
-from kalender.store import brakes, bulk, dirty, neighbours, people, teaching
+from kalender.errors import (
+    KalenderError,
+    NeighbourError,
+    PermanentError,
+    StateInDoubt,
+    TransientError,
+)
+from kalender.store import brakes, bulk, dirty, people, teaching
 from kalender.worker.crew import Crew
 
 log = structlog.get_logger()
@@ -22,7 +27,6 @@ LOOK_SECONDS_UNTIL_IDLE = 0.25
 
 def keep_house(
     crew: Crew,
-    name: str,
     stop: threading.Event,
     *,
     until_idle: bool,
@@ -33,21 +37,16 @@ def keep_house(
     while not (stop.is_set() or orphaned()):
         try:
             if time.monotonic() - beaten > BEAT_SECONDS:
-                _beat(crew, name)
+                crew.pulse.beat(crew.database, connections=crew.connections)
                 beaten = time.monotonic()
             _mark_by_time(crew, verifies=not until_idle)
             if until_idle and not _waits(crew):
                 return
+        except StateInDoubt:
+            raise
         except KalenderError as error:
             log.warning("house_not_kept", error=str(error))
         stop.wait(LOOK_SECONDS_UNTIL_IDLE if until_idle else LOOK_SECONDS)
-
-
-def _beat(crew: Crew, name: str) -> None:
-    with crew.database.write() as connection:
-        neighbours.beat(
-            connection, name, kind="worker", version=__version__, connections=crew.connections
-        )
 
 
 def _waits(crew: Crew) -> bool:

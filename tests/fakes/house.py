@@ -37,6 +37,7 @@ from kalender.store.dirty import Claim
 from kalender.store.gates import Door, Gates
 from kalender.store.people import People
 from kalender.visit import Exchange, Means, Restore
+from kalender.worker.crew import Crew
 from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.sources import FakeStudents, FakeTimetables
 
@@ -281,6 +282,20 @@ class House:
         self.exchange.requests.clear()
         self.timetables.asked.clear()
         self.students.asked.clear()
+
+
+def crew_of(house: House, *, poll_every: timedelta | None = None) -> Crew:
+    """Return what a worker process of one connection needs."""
+    return Crew(
+        database=house.database,
+        sources=house.sources,
+        means=house.means,
+        gates=gates_for(house.database),
+        connections=1,
+        lease=LEASE,
+        verify_every=timedelta(hours=24),
+        poll_every=poll_every,
+    )
 
 
 def _shift(dialect: str, table: str, column: str) -> str:

@@ -10,7 +10,7 @@ from kalender.errors import NeighbourUnavailable
 from kalender.store.database import Database
 from kalender.worker.crew import Crew
 from kalender.worker.housekeeping import poll
-from tests.fakes.house import LEASE, House, event, gates_for
+from tests.fakes.house import House, crew_of, event
 
 EVERY = timedelta(seconds=60)
 
@@ -21,16 +21,7 @@ def crew(open_database: Callable[[], Database]) -> Crew:
     house = House(open_database())
     house.teach(event(1))
     house.settle()
-    return Crew(
-        database=house.database,
-        sources=house.sources,
-        means=house.means,
-        gates=gates_for(house.database),
-        connections=1,
-        lease=LEASE,
-        verify_every=timedelta(hours=24),
-        poll_every=EVERY,
-    )
+    return crew_of(house, poll_every=EVERY)
 
 
 def marked(crew: Crew) -> list[str]:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store import credentials, neighbours
 from kalender.store.credentials import Standing, digest
 from kalender.store.database import Database
 from kalender.store.neighbours import Share
-from kalender.store.tables import db_now, heartbeat, neighbour
+from kalender.store.tables import db_now, neighbour
 from tests.fakes.house import gates_for
 
 
@@ -254,22 +254,6 @@ def test_a_share_runs_out_or_is_given_up(connection: Connection) -> None:
     assert lease(connection, "e", wants=1) == (1, 1)
 
 
-# -- heartbeats ------------------------------------------------------------------------------------
-
-
-def test_a_process_that_lives_says_so(connection: Connection) -> None:
-    for _ in range(2):
-        neighbours.beat(connection, "w", kind="worker", version="1", connections=4)
-    (row,) = connection.execute(select(heartbeat)).all()
-    assert row.stopped_at is None
-    neighbours.stopped(connection, "w")
-    (row,) = connection.execute(select(heartbeat)).all()
-    assert row.stopped_at is not None
-    connection.execute(update(heartbeat).values(seen_at=db_now(-8 * 86_400.0)))
-    neighbours.stopped(connection, "other")
-    assert connection.execute(select(heartbeat)).all() == []
-
-
 # -- the database itself ---------------------------------------------------------------------------
 
 
@@ -309,10 +293,10 @@ def test_an_exception_rolls_back(open_database: Callable[[], Database]) -> None:
 
     def die() -> None:
         with database.write() as connection:
-            neighbours.beat(connection, "w", kind="worker", version="1", connections=4)
+            connection.execute(insert(neighbour).values(name="tp"))
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         die()
     with database.read() as connection:
-        assert connection.execute(select(heartbeat)).all() == []
+        assert connection.execute(select(neighbour)).all() == []
