@@ -272,6 +272,19 @@ def test_searches_compare_dates_and_texts(sandbox: Running) -> None:
     assert codes(post(sandbox, odd)) == ["ErrorUnsupportedPathForQuery"]
 
 
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        ("2025-08-31T00:00:00Z", "ErrorCalendarEndDateIsEarlierThanStartDate"),
+        ("2028-09-01T00:00:00Z", "ErrorCalendarViewRangeTooBig"),
+        ("2025-09-30T00:00:00Z", "NoError"),
+    ],
+)
+def test_a_calendar_view_has_its_bounds(sandbox: Running, end: str, code: str) -> None:
+    view = f'<m:CalendarView StartDate="2025-09-01T00:00:00Z" EndDate="{end}"/>'
+    assert codes(post(sandbox, find("", view))) == [code]
+
+
 def test_a_local_time_is_read_in_the_zone_it_names(sandbox: Running) -> None:
     zone = '<t:StartTimeZone Id="W. Europe Standard Time"/>'
     item = post(sandbox, create(f"<t:Start>2025-09-01T10:00:00</t:Start>{zone}"))

@@ -5,22 +5,17 @@ schema, a client made from the WSDL runs too, and every answer of this folder's 
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import requests
 from lxml import etree
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
 from tests.edits import edits
 from tests.ews_schema import Schema, code_of, verdict
+from tests.stranger import NOBODY, Client, M, T, codes, handle, names, sample
 
-SAMPLES = Path(__file__).parents[1] / "data" / "ews" / "stranger"
-T = "{http://schemas.microsoft.com/exchange/services/2006/types}"
-M = "{http://schemas.microsoft.com/exchange/services/2006/messages}"
 NAMES = ("create", "get", "find", "update", "delete", "folder", "move")
-NOBODY = "AAMkA" + "A" * 147
 
 
 @pytest.fixture(scope="module")
@@ -32,50 +27,10 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @pytest.fixture
-def client(sandbox: Running) -> Iterator["Client"]:
+def client(sandbox: Running) -> Iterator[Client]:
     made = Client(sandbox)
     yield made
     made.session.close()
-
-
-class Client:
-    """Sends samples."""
-
-    def __init__(self, sandbox: Running) -> None:
-        self.url, self.session = sandbox.endpoints.exchange, requests.Session()
-        self.session.auth = ("kalender", "kalender")
-        self.session.headers["Content-Type"] = "text/xml; charset=utf-8"
-
-    def post(self, body: bytes) -> requests.Response:
-        response = self.session.post(self.url, data=body, timeout=5)
-        assert response.headers["Content-Type"] == "text/xml; charset=utf-8"
-        assert response.content.count(b"ServerVersionInfo") == 1
-        return response
-
-    def say(self, name: str, **said: str) -> etree._Element:
-        response = self.post(sample(name, **said))
-        assert response.status_code == 200
-        return etree.fromstring(response.content)
-
-
-def sample(name: str, **said: str) -> bytes:
-    text = (SAMPLES / f"{name}.xml").read_text("utf-8")
-    for word, value in said.items():
-        text = text.replace(f"@{word}@", value)
-    return text.encode()
-
-
-def codes(answer: etree._Element) -> list[str | None]:
-    return [node.text for node in answer.iter(M + "ResponseCode")]
-
-
-def handle(answer: etree._Element) -> dict[str, str]:
-    node = next(answer.iter(T + "ItemId"))
-    return {"ID": node.get("Id", ""), "KEY": node.get("ChangeKey", "")}
-
-
-def names(answer: etree._Element, parent: str) -> list[str]:
-    return [str(child.tag).rpartition("}")[2] for child in next(answer.iter(T + parent))]
 
 
 def test_a_stranger_s_samples_are_understood(client: Client) -> None:
@@ -238,6 +193,39 @@ def test_a_change_that_cannot_be_made_changes_nothing(
         request = request.replace(old.encode(), new.encode())
     assert codes(etree.fromstring(client.post(request).content)) == [code]
     assert handle(client.say("get", **made)) == made
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "code"),
+    [
+        ("create", ">9<", ">nine<", "ErrorInvalidExtendedPropertyValue"),
+        ("create", '"StringArray"', '"String"', "ErrorInvalidExtendedPropertyValue"),
+        ("create", "PropertyTag=", 'PropertyName="x" PropertyTag=', "ErrorInvalidExtendedProperty"),
+        ("create", "10:00:00.0", "07:00:00.0", "ErrorCalendarEndDateIsEarlierThanStartDate"),
+        ("create", "ST000007", "st000008", "ErrorAccessDenied"),
+        (
+            "create",
+            '"calendar"',
+            '"deleteditems"',
+            "ErrorCannotCreateCalendarItemInNonCalendarFolder",
+        ),
+        ("get", "Content>false", "Content>true", "ErrorUnsupportedMimeConversion"),
+    ],
+)
+def test_what_cannot_be_done_is_named(
+    client: Client, name: str, old: str, new: str, code: str
+) -> None:
+    request = sample(name, ID=NOBODY, KEY="").replace(old.encode(), new.encode())
+    assert codes(etree.fromstring(client.post(request).content)) == [code]
+
+
+def test_items_and_folders_are_not_mistaken_for_each_other(client: Client) -> None:
+    item = handle(client.say("create"))
+    folder = next(client.say("folder").iter(T + "FolderId")).get("Id", "")
+    got = client.say("get", ID=folder, KEY="")
+    assert codes(got) == ["ErrorCannotUseFolderIdForItemId"]
+    moved = client.say("move", FOLDER=item["ID"], ID=item["ID"])
+    assert codes(moved) == ["ErrorCannotUseItemIdForFolderId"]
 
 
 def test_the_end_of_a_list_can_be_asked_for_first(client: Client) -> None:
