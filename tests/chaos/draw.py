@@ -1,8 +1,10 @@
 """Which runs there are: a death at every point once before any comes again, and mishaps besides."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import count, islice
 from random import Random
+from typing import TypeVar
 
 from tests.chaos.run import Case, Death, Mishap
 from tests.chaos.sabotage import TELLING
@@ -12,6 +14,7 @@ DEATHS: Sequence[Death] = ("kill", "kill", "kill-all")
 MISHAPS: Sequence[Mishap] = ("none", "none", "none", "none", "cut", "stop")
 SABOTAGED: Mapping[str, Mishap] = {"no-token": "stop", "early-lookup": "cut"}
 Point = tuple[str, str]  # day, name
+T = TypeVar("T")
 
 
 def points(clean: Mapping[str, Sequence[set[str]]]) -> list[Point]:
@@ -27,10 +30,8 @@ def cases(all_points: Sequence[Point], runs: int, seed: int) -> list[Case]:
 def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
     numbers = count(1)
     for again in count():
-        dice = Random(f"{seed} {again}")  # noqa: S311
-        drawn = list(all_points)
-        dice.shuffle(drawn)
-        for day, name in drawn:
+        for day, name in _shuffled(all_points, f"{seed} {again}"):
+            dice = Random(f"{seed} {again} {day} {name}")  # noqa: S311
             mishap, besides = _besides(dice, (day, name), all_points)
             yield Case(
                 day=day,
@@ -49,14 +50,19 @@ def _besides(dice: Random, point: Point, all_points: Sequence[Point]) -> tuple[M
     others = [name for day, name in all_points if day == point[0] and name != point[1]]
     if mishap == "stop":
         others = [name for name in others if name.startswith(("calendar", "course", "person"))]
-    return mishap, dice.choice(others) if mishap != "none" else None
+    return mishap, _shuffled(others, point[1])[0] if mishap != "none" else None
+
+
+def _shuffled(values: Iterable[T], seed: str) -> list[T]:
+    """Shuffle so that a value more or less changes nothing for the others."""
+    return sorted(values, key=lambda value: sha256(f"{seed} {value}".encode()).digest())
 
 
 def sabotaged(all_points: Sequence[Point], runs: int, seed: int, sabotage: str) -> list[Case]:
     """Draw among the points where the lack of a mechanism shows at once."""
     telling = [(day, n) for day, n in all_points if n.endswith(tuple(TELLING[sabotage]))]
-    Random(seed).shuffle(telling)  # noqa: S311
-    return [_telling(day, name, seed, sabotage) for day, name in telling[:runs]]
+    chosen = _shuffled(telling, str(seed))[:runs]
+    return [_telling(day, name, seed, sabotage) for day, name in chosen]
 
 
 def _telling(day: str, name: str, seed: int, sabotage: str) -> Case:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chaos import draw
 from tests.chaos.judge import leaks, names_only_ours, secrets_of
 from tests.chaos.sabotage import BREAKING
 from tests.chaos.university import make
@@ -47,6 +48,22 @@ def test_a_mechanism_that_lacks_is_missed(running: dict[str, str], sabotage: str
     assert (doubled > 0, lost > 0) == ((False, True) if sabotage == "no-fan-out" else (True, False))
     assert foreign == 0
     assert f"SABOTAGE={sabotage}" in said  # the command that replays it
+
+
+def test_no_point_comes_again_before_all_others_and_a_tenth_is_on_sqlite() -> None:
+    points = [("timetable", f"calendar st{n} _end 1 after commit") for n in range(40)]
+    cases = draw.cases(points, 60, seed=1)
+    chosen = [(case.day, str(case.point)) for case in cases]
+    assert sorted(chosen[:40]) == sorted(points)
+    assert len(set(chosen[40:])) == 20
+    assert [case.kind for case in cases].count("sqlite") == 6
+    assert {case.mishap for case in cases} == {"none", "cut", "stop"}
+
+
+def test_a_run_is_replayed_by_its_own_words() -> None:
+    points = [("people", f"person fs {n} GET personer 1 before send") for n in range(20)]
+    for case in draw.cases(points, 20, seed=3):
+        assert draw.replayed(str(case), 3, None) == case
 
 
 def test_a_log_that_holds_a_name_is_told(tmp_path: Path) -> None:
