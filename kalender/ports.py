@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Event
 from typing import Protocol
@@ -94,10 +94,14 @@ class ItemRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemError:
-    """One item's refusal: the class name of Exchange's error, never its text."""
+    """One item's refusal: the class name of Exchange's error, never its text.
+
+    `retry_after` is the server's own word on when, if it said.
+    """
 
     code: str
     verdict: Verdict
+    retry_after: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

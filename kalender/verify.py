@@ -57,5 +57,6 @@ def _to_put_back(visit: Visit, entries_: Sequence[Entry], what: str) -> set[str]
 def gone_or_raise(entry: Entry, error: ItemError) -> Entry:
     """Return the entry where Exchange says that it is not there; else TransientError."""
     if error.verdict is not Verdict.GONE:
-        raise TransientError(f"an entry could not be read ({error.code})")
+        text = f"an entry could not be read ({error.code})"
+        raise TransientError(text, retry_after=error.retry_after)
     return entry

@@ -193,7 +193,8 @@ class Visit:
         """Whether this item was certainly not written; remembers to try again."""
         if error.verdict is Verdict.UNKNOWN:
             return False
-        self.later = TransientError(f"an entry was not taken ({error.code})")
+        text = f"an entry was not taken ({error.code})"
+        self.later = TransientError(text, retry_after=error.retry_after)
         return True
 
 

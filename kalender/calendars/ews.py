@@ -13,7 +13,7 @@ from kalender.calendars import soap
 from kalender.calendars.session import Lost, NotConnected, Sessions, windows_zone
 from kalender.calendars.soap import Fault, Message, Unparsable, Writer
 from kalender.calendars.verdicts import Meaning, meaning, words
-from kalender.domain.backoff import told_wait
+from kalender.domain.backoff import LONGEST, told_wait
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -225,7 +225,7 @@ class EwsCalendars:
 
     def _refusal(self, code: str, back_off_seconds: float | None) -> KalenderError:
         """Return what a refusal of the whole request means: it was not carried out."""
-        after = timedelta(seconds=back_off_seconds) if back_off_seconds is not None else None
+        after = _after(back_off_seconds)
         text = f"{code}: {words(code)}"
         match meaning(code):
             case Meaning.MISSING:
@@ -259,4 +259,15 @@ _ITEMS = {
 
 
 def _item_error(message: Message) -> ItemError:
-    return ItemError(code=message.code, verdict=_ITEMS.get(meaning(message.code), Verdict.LATER))
+    return ItemError(
+        code=message.code,
+        verdict=_ITEMS.get(meaning(message.code), Verdict.LATER),
+        retry_after=_after(message.back_off_seconds),
+    )
+
+
+def _after(back_off_seconds: float | None) -> timedelta | None:
+    """Return the server's word on when, where it said so in a way that can be followed."""
+    if back_off_seconds is None or not back_off_seconds > 0:
+        return None
+    return timedelta(seconds=min(back_off_seconds, LONGEST.total_seconds()))

@@ -265,7 +265,9 @@ def finish_all(connection: Connection, mine: Sequence[Claim]) -> None:
     if connection.dialect.name == "postgresql":
         names = ("kind", "key", "token", "generation")
         told = {name: [getattr(each, name) for each in mine] for name in names}
-        connection.execute(_POSTGRESQL_FINISH, told)
+        done = connection.execute(_POSTGRESQL_FINISH, told)
+        if done.rowcount < len(mine):
+            connection.execute(_POSTGRESQL_UNCLAIM, told)
     else:
         for each in mine:
             with suppress(ClaimLost):
@@ -280,21 +282,19 @@ def release_all(connection: Connection, mine: Sequence[Claim]) -> None:
         connection.execute(update(dirty).where(ours).values(**_UNCLAIMED))
 
 
-_POSTGRESQL_FINISH = text("""
-    WITH mine AS (
-        SELECT dirty.ctid AS place, dirty.generation = given.generation AS done
-        FROM unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:token AS text[]),
-                    CAST(:generation AS integer[])) AS given (kind, key, token, generation)
-        JOIN dirty ON dirty.kind = given.kind AND dirty.key = given.key
-             AND dirty.claim_token = given.token
-        FOR UPDATE OF dirty
-    ), finished AS (
-        DELETE FROM dirty USING mine WHERE dirty.ctid = mine.place AND mine.done
-    )
-    UPDATE dirty SET claim_token = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,
-           not_before = NULL, last_error = NULL
-    FROM mine WHERE dirty.ctid = mine.place AND NOT mine.done
-""")
+# Two statements: a mark that commits while the first waits for its row is seen by the second alone.
+_GIVEN = """
+    unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:token AS text[]),
+           CAST(:generation AS integer[])) AS given (kind, key, token, generation)
+    WHERE dirty.kind = given.kind AND dirty.key = given.key AND dirty.claim_token = given.token
+"""
+_POSTGRESQL_FINISH = text(
+    f"DELETE FROM dirty USING {_GIVEN} AND dirty.generation = given.generation"  # noqa: S608
+)
+_POSTGRESQL_UNCLAIM = text(
+    "UPDATE dirty SET claim_token = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,"  # noqa: S608
+    f" not_before = NULL, last_error = NULL FROM {_GIVEN}"
+)
 
 
 def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) -> None:

@@ -270,7 +270,9 @@ class Gates:
             for name, gate in sorted(self.by_name.items())
             if _is_shut(connection, gate, rows.get(name))
         }
-        self.ailing = frozenset(name for name, row in rows.items() if row.failures > 0)
+        self.ailing = frozenset(
+            name for name, row in rows.items() if row.failures or row.paused_until is not None
+        )
         return self.ailing, frozenset(shut)
 
     def forget(self) -> None:

@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+from kalender.calendars import soap
+from kalender.calendars.ews import _item_error
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -21,7 +25,10 @@ from kalender.errors import (
 from kalender.ports import ItemError, ItemRef, NewEntry, Verdict
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
+from kalender.store import migrations
+from kalender.store.database import Database
 from tests.contract.test_calendars import MAILBOX, content, ews
+from tests.fault.installation import Installation, wait
 
 UNKNOWN, LATER = OutcomeUnknown, TransientError
 
@@ -136,3 +143,170 @@ def test_a_lost_answer_to_a_read_is_the_neighbours_absence(running: Running, con
     requests.post(f"{control}/faults", json=fault, timeout=10).raise_for_status()
     with pytest.raises(NeighbourUnavailable):
         ews(running.endpoints.exchange).find(MAILBOX, None)
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "seconds"), [("90000", 90), ("1e9", 3600), ("-5", None), ("NaN", None)]
+)
+def test_what_exchange_asks_for_one_item_is_kept_up_to_an_hour(
+    milliseconds: str, seconds: int | None
+) -> None:
+    answer = f"""
+        <s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
+          xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"
+          xmlns:t="http://schemas.microsoft.com/exchange/services/2006/types"><s:Body>
+        <m:CreateItemResponse><m:ResponseMessages><m:CreateItemResponseMessage>
+          <m:ResponseCode>ErrorServerBusy</m:ResponseCode>
+          <m:MessageXml><t:Value Name="BackOffMilliseconds">{milliseconds}</t:Value></m:MessageXml>
+        </m:CreateItemResponseMessage></m:ResponseMessages></m:CreateItemResponse>
+        </s:Body></s:Envelope>""".strip()
+    messages = soap.read(answer.encode(), "CreateItem")
+    assert isinstance(messages, list)
+    error = _item_error(messages[0])
+    assert error.verdict is Verdict.LATER
+    assert error.retry_after == (timedelta(seconds=seconds) if seconds is not None else None)
+
+
+# -- through the whole worker: the end of each row -----------------------------------------------------
+
+
+NO_ITEMS = (
+    '<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"'
+    ' xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><s:Body>'
+    "<m:CreateItemResponse><m:ResponseMessages/></m:CreateItemResponse></s:Body></s:Envelope>"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A fault of one create, and what stands in the tables afterwards."""
+
+    fault: dict[str, Any]
+    attempts: int
+    words: str
+    parked: bool = False
+    counted: bool = False  # against the neighbour
+    state: str = "active"
+
+
+def status(code: int, **more: object) -> dict[str, Any]:
+    return {"kind": "status", "status": code, **more}
+
+
+def soap_fault(code: str) -> dict[str, Any]:
+    return {"kind": "fault", "code": code}
+
+
+ROWS = [
+    Row(fault={"kind": "process-then-drop"}, attempts=0, words="no whole answer", counted=True),
+    Row(fault={"kind": "slow", "seconds": 3}, attempts=0, words="ReadTimeout", counted=True),
+    Row(fault={"kind": "cut"}, attempts=0, words="no whole answer", counted=True),
+    Row(fault={"kind": "truncate"}, attempts=0, words="no whole answer", counted=True),
+    Row(fault={"kind": "garbage"}, attempts=1, words="no SOAP"),
+    Row(fault={"kind": "garbage", "body": "<a>"}, attempts=1, words="broken XML"),
+    Row(fault={"kind": "garbage", "body": NO_ITEMS}, attempts=1, words="0 answers for"),
+    Row(fault=soap_fault("ErrorTimeoutExpired"), attempts=1, words="ErrorTimeoutExpired"),
+    Row(fault=soap_fault("ErrorInternalServerError"), attempts=1, words="ErrorInternalServer"),
+    Row(fault=soap_fault("ErrorServerBusy"), attempts=1, words="patience"),
+    Row(fault=soap_fault("ErrorMailboxStoreUnavailable"), attempts=1, words="patience"),
+    Row(fault=soap_fault("ErrorMailboxMoveInProgress"), attempts=1, words="patience"),
+    Row(fault=soap_fault("ErrorMailboxFailover"), attempts=1, words="patience"),
+    Row(
+        fault=soap_fault("ErrorNonExistentMailbox"),
+        attempts=1,
+        words="correct the address in FS",
+        state="missing",
+    ),
+    Row(
+        fault=soap_fault("ErrorAccountDisabled"),
+        attempts=1,
+        words="correct the address in FS",
+        state="missing",
+    ),
+    Row(
+        fault=soap_fault("ErrorImpersonateUserDenied"),
+        attempts=1,
+        words="management scope",
+        parked=True,
+    ),
+    Row(
+        fault=soap_fault("ErrorImpersonationFailed"),
+        attempts=0,
+        words="check [exchange]",
+        counted=True,
+    ),
+    Row(
+        fault=soap_fault("ErrorSchemaValidation"),
+        attempts=0,
+        words="check [exchange]",
+        counted=True,
+    ),
+    Row(
+        fault=soap_fault("ErrorInvalidRequest"), attempts=0, words="check [exchange]", counted=True
+    ),
+    Row(fault=status(401), attempts=0, words="check username and password", counted=True),
+    Row(fault=status(403), attempts=0, words="check that EWS is allowed", counted=True),
+    Row(fault=status(429), attempts=1, words="HTTP 429"),
+    Row(fault=status(500), attempts=1, words="broken XML"),
+    Row(fault=status(502), attempts=0, words="HTTP 502", counted=True),
+    Row(fault=status(503, retry_after=2), attempts=0, words="HTTP 503", counted=True),
+    Row(fault=status(302), attempts=1, words="HTTP 302"),
+    *(
+        Row(fault={"kind": "item-error", "position": 1, "code": code}, attempts=1, words=code)
+        for code in ("ErrorServerBusy", "ErrorQuotaExceeded", "ErrorInternalServerError")
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def mirrored(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that mirrors the university; nobody was written to."""
+    path = tmp_path_factory.mktemp("mirrored")
+    database = Database(f"sqlite:///{path / 'k.db'}")
+    migrations.upgrade(database)
+    database.close()
+    Installation(path, running, f"sqlite:///{path / 'k.db'}").mirror()
+    return path / "k.db"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(map(str, row.fault.values()))[:60])
+def test_each_row_of_the_matrix_ends_with_the_right_calendar_and_no_double(
+    running: Running, control: str, mirrored: Path, tmp_path: Path, row: Row
+) -> None:
+    (tmp_path / "k.db").write_bytes(mirrored.read_bytes())
+    house = Installation(tmp_path, running, f"sqlite:///{tmp_path / 'k.db'}")
+    box, number = one_calendar(house)
+    before = len(house.get(f"exchange/items?mailbox={box}"))
+    house.fault(neighbour="exchange", operation="CreateItem", mailbox=box, **row.fault)
+    with house.working(1):
+        wait(lambda: not house.get("faults"))
+        wait(lambda: bool(house.rows("SELECT 1 FROM dirty WHERE last_error > ''")))
+    (left,) = house.rows("SELECT attempts, parked_at, claim_token, last_error FROM dirty")
+    assert (left.attempts, left.parked_at is not None, left.claim_token) == (
+        row.attempts,
+        row.parked,
+        None,
+    )
+    assert row.words in left.last_error
+    states = dict(map(tuple, house.rows("SELECT calendar_id, state FROM calendar")))
+    assert states[number] == row.state
+    known = house.neighbour("exchange.main")
+    assert bool(known.failures) is row.counted
+    assert (row.words in (known.last_error or "")) is row.counted
+    house.mark_one(number)
+    house.hurry()
+    house.work()
+    items = house.get(f"exchange/items?mailbox={box}")
+    recorded = house.rows("SELECT sync_key FROM entry WHERE status = 'live'")
+    assert len(items) - before == len(recorded) > 2
+    assert {key for (key,) in recorded} <= {item["sync_key"] for item in items}
+
+
+def one_calendar(house: Installation) -> tuple[str, int]:
+    """Mark the calendar of somebody with teaching; return its address and number."""
+    (found,) = house.rows(
+        "SELECT c.calendar_id, c.address FROM calendar c JOIN registration r"
+        " ON r.person_id = c.person_id WHERE c.audience = 'student' ORDER BY 1 LIMIT 1"
+    )
+    house.mark_one(found.calendar_id)
+    return str(found.address), int(found.calendar_id)

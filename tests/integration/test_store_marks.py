@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
@@ -177,3 +178,27 @@ def test_much_work_is_given_back_together(database: Database) -> None:
     with database.write() as connection:
         dirty.release_all(connection, mine[1:])
     assert {each.key for each in claim(database, 9)} == {each.key for each in mine[1:]}
+
+
+def test_a_mark_under_way_while_much_is_finished_leaves_the_work_dirty_and_free(
+    database: Database,
+) -> None:
+    with database.write() as connection:
+        dirty.mark(connection, marks(range(3)))
+    mine = claim(database, 3)
+
+    def finish() -> None:
+        begun.wait()
+        with database.write() as connection:
+            dirty.finish_all(connection, mine)
+
+    begun = Barrier(2)
+    with ThreadPoolExecutor() as pool:
+        with database.write() as connection:
+            dirty.mark(connection, marks([1]))
+            finishing = pool.submit(finish)
+            begun.wait()
+            with suppress(TimeoutError):
+                finishing.result(timeout=0.3)  # it waits for the row
+        finishing.result()
+    assert [each.key for each in claim(database, 5)] == ["1"]

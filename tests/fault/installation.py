@@ -1,0 +1,250 @@
+"""Kalender wired in this process, on a served university and a real database, in any number."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import requests
+from sqlalchemy import text, update
+
+from kalender.app import App, clock_from
+from kalender.config import load
+from kalender.domain.work import Kind, Mark
+from kalender.resync import resync
+from kalender.sandbox.server import Running
+from kalender.store import dirty, neighbours
+from kalender.store.database import Database
+from kalender.store.tables import neighbour
+from kalender.worker.hand import Hand
+
+NOW = "2025-08-18T08:00+02:00"
+CONFIG = """
+[institution]
+number = 185
+name = "Universitetet"
+mail_domains = ["uni.example", "uio.example"]
+[database]
+url = "{database}"
+[fs]
+base_url = "{fs}"
+api_key = "{fs_key}"
+[tp]
+base_url = "{tp}"
+api_key = "{tp_key}"
+[identity]
+mailbox = "{{username}}@uni.example"
+[exchange]
+default = "main"
+[exchange.main]
+endpoint = "{exchange}"
+username = "kalender"
+password = "{password}"
+timeout = 2
+server_seconds = 1
+max_connections = {max_connections}
+[exchange.other]
+endpoint = "http://127.0.0.1:9/EWS/Exchange.asmx"
+username = "kalender"
+password = "kalender"
+[rollout]
+mode = "{mode}"
+[worker]
+connections = {connections}
+settle_seconds = 0
+"""
+
+
+@dataclass
+class Installation:
+    """One database, one sandbox, and settings that a test may change."""
+
+    directory: Path
+    sandbox: Running
+    url: str
+    mode: str = "all"
+    password: str = "kalender"
+    fs_key: str = "sandbox"
+    tp_key: str = "sandbox"
+    endpoint: str = ""
+    max_connections: int = 20
+    connections: int = 4
+
+    def app(self) -> App:
+        """Return the application under the settings as they are now."""
+        ends, path = self.sandbox.endpoints, self.directory / "config.toml"
+        path.write_text(
+            CONFIG.format(
+                database=self.url,
+                fs=ends.fs,
+                tp=ends.tp,
+                exchange=self.endpoint or ends.exchange,
+                fs_key=self.fs_key,
+                tp_key=self.tp_key,
+                password=self.password,
+                mode=self.mode,
+                max_connections=self.max_connections,
+                connections=self.connections,
+            )
+        )
+        return App(load(path, {}), clock_from(datetime.fromisoformat(NOW)))
+
+    # -- work -------------------------------------------------------------------------------------
+
+    def resync(self) -> None:
+        """Read FS and TP as the command does."""
+        app, database = self.app(), Database(self.url)
+        try:
+            resync(app.sources(database), settings=app.settings().digest, max_updated_share=1.0)
+        finally:
+            database.close()
+
+    @contextmanager
+    def working(self, crews: int) -> Iterator[None]:
+        """Let so many worker processes' hands work; nothing but the database is shared by crews."""
+        stop, app = threading.Event(), self.app()
+        made = [app.crew() for _ in range(crews)]
+        hands = [
+            threading.Thread(target=Hand(crew, f"{c}:{n}", stop).work)
+            for c, crew in enumerate(made)
+            for n in range(crew.connections)
+        ]
+        for hand in hands:
+            hand.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for hand in hands:
+                hand.join()
+            for crew in made:
+                with crew.database.write() as connection:
+                    crew.gates.give_up(connection)
+                crew.database.close()
+
+    def work(self, crews: int = 1, *, seconds: float = 60.0) -> None:
+        """Work until nothing waits."""
+        with self.working(crews):
+            wait(lambda: not self.rows("SELECT 1 FROM dirty"), seconds, self.waiting)
+
+    def waiting(self) -> object:
+        """Return what waits and why, for who wonders."""
+        query = "SELECT kind, key, attempts, not_before, claimed_by, last_error FROM dirty LIMIT 5"
+        return self.rows(query), self.rows("SELECT * FROM neighbour")
+
+    def mirror(self) -> None:
+        """Mirror the university; nobody is written to, and all calendars are marked anew."""
+        mode, self.mode = self.mode, "off"
+        self.resync()
+        self.work()
+        self.mode = mode
+
+    def mark(self, kind: Kind) -> int:
+        """Mark all of a kind; return how many that is."""
+        query = {
+            Kind.COURSE: "SELECT DISTINCT course || ' ' || semester FROM course_run",
+            Kind.PERSON: "SELECT 'fs ' || value FROM identity WHERE kind = 'fs'",
+            Kind.CALENDAR: "SELECT calendar_id FROM calendar",
+        }[kind]
+        marks = [Mark(kind=kind, key=str(key), reason="test") for (key,) in self.rows(query)]
+        self.write(lambda connection: dirty.mark(connection, marks))
+        return len(marks)
+
+    def mark_one(self, calendar_id: int) -> None:
+        """Mark one calendar, for now."""
+        mark = Mark(kind=Kind.CALENDAR, key=str(calendar_id), reason="test")
+        self.write(lambda connection: dirty.mark(connection, [mark]))
+
+    # -- looking ----------------------------------------------------------------------------------
+
+    def rows(self, query: str) -> list[Any]:
+        """Ask the database."""
+        database = Database(self.url)
+        with database.read() as connection:
+            found = list(connection.execute(text(query)))
+        database.close()
+        return found
+
+    def write(self, change: Callable[[Any], object]) -> None:
+        """Change the database."""
+        database = Database(self.url)
+        with database.write() as connection:
+            change(connection)
+        database.close()
+
+    def neighbour(self, name: str) -> Any:
+        """Return what is known of a neighbour."""
+        return self.rows(f"SELECT * FROM neighbour WHERE name = '{name}'")[0]  # noqa: S608
+
+    def age(self, name: str, seconds: float) -> None:
+        """Let so much time pass since a neighbour's refusals."""
+
+        def change(connection: Any) -> None:
+            row = neighbours.lock(connection, name)
+            earlier = [
+                (whose, (datetime.fromisoformat(at) - timedelta(seconds=seconds)).isoformat())
+                for whose, at in json.loads(row.refused or "[]")
+            ]
+            same = neighbour.c.name == name
+            connection.execute(update(neighbour).where(same).values(refused=json.dumps(earlier)))
+
+        self.write(change)
+
+    def hurry(self) -> None:
+        """Let all work be due now."""
+        self.write(
+            lambda c: [
+                c.execute(text("UPDATE dirty SET not_before = NULL")),
+                c.execute(text("UPDATE calendar SET quiet_until = NULL")),
+            ]
+        )
+
+    # -- the sandbox ------------------------------------------------------------------------------
+
+    def get(self, path: str) -> Any:
+        """Look through the control API."""
+        answer = requests.get(f"{self.sandbox.endpoints.control}/{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def send(self, method: str, path: str, body: object = None) -> None:
+        """Change something through the control API."""
+        url = f"{self.sandbox.endpoints.control}/{path}"
+        requests.request(method, url, json=body, timeout=30).raise_for_status()
+
+    def asked(self, name: str) -> int:
+        """How many requests a neighbour got since its log was emptied."""
+        return int(self.get("counters").get(name, 0))
+
+    def fault(self, **fault: object) -> None:
+        """Let something go wrong."""
+        self.send("POST", "faults", fault)
+
+    def assert_right(self) -> None:
+        """Every entry that is recorded is there once, and none besides; nothing waits."""
+        assert self.rows("SELECT kind, key, attempts, last_error FROM dirty") == []
+        recorded = [key for (key,) in self.rows("SELECT sync_key FROM entry WHERE status = 'live'")]
+        shown = [
+            item["sync_key"].rpartition("#")[0] + "@" + box
+            for box, items in self.get("exchange/all").items()
+            for item in items
+            if item["sync_key"] is not None
+        ]
+        assert len(shown) == len(set(shown)) == len(recorded) > 0
+
+
+def wait(
+    is_so: Callable[[], bool],
+    seconds: float = 30.0,
+    why: Callable[[], object] = lambda: "never came to be",
+) -> None:
+    """Wait until it is so, or fail."""
+    pause, end = threading.Event(), monotonic() + seconds
+    while not is_so():
+        assert monotonic() < end, why()
+        pause.wait(0.05)

@@ -1,0 +1,305 @@
+"""Neighbours that refuse, pause or are slow, over HTTP, as many workers at once meet them."""
+
+import socket
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from subprocess import run
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import text
+
+from kalender.domain.work import Kind
+from kalender.errors import NeighbourShut
+from kalender.sandbox.generate import generate
+from kalender.sandbox.server import start
+from tests.fault.installation import NOW, Installation, wait
+
+pytestmark = pytest.mark.integration
+SETTLED = threading.Event()
+
+
+@pytest.fixture(scope="module")
+def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few people."""
+    directory = tmp_path_factory.mktemp("university") / "university"
+    generate(directory, students=20)
+    return directory
+
+
+@pytest.fixture
+def installation(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Installation]:
+    """An installation on either database, on a sandbox of its own."""
+    with start(university) as sandbox:
+        yield Installation(tmp_path, sandbox, migrated_url)
+
+
+def let_pass(seconds: float) -> None:
+    """Wait: what must not happen would have happened by then."""
+    SETTLED.wait(seconds)
+
+
+# -- credentials --------------------------------------------------------------------------------------
+
+WRONG: list[tuple[str, str, Kind]] = [
+    ("exchange", "exchange.main", Kind.CALENDAR),
+    ("fs", "fs", Kind.PERSON),
+    ("tp", "tp", Kind.COURSE),
+]
+
+
+@pytest.mark.parametrize(("server", "name", "kind"), WRONG, ids=[each[0] for each in WRONG])
+def test_a_wrong_password_is_tried_three_times_by_all_workers_together(
+    installation: Installation, server: str, name: str, kind: Kind
+) -> None:
+    """Eight crews of four; then restarted; then after a resync; then with the right password."""
+    house = installation
+    house.mirror()
+    house.write(lambda c: c.execute(text("UPDATE neighbour SET authorised_at = NULL")))
+    assert house.mark(kind) > 10
+    house.send("PUT", "auth", {server: "another"})
+    house.send("DELETE", "requests")
+    with house.working(8):
+        wait(lambda: house.asked(server) == 2)
+        let_pass(1.5)
+        assert house.asked(server) == 2
+        house.age(name, 61)
+        wait(lambda: house.asked(server) == 3)
+        house.age(name, 25 * 60)
+    with house.working(8):
+        let_pass(1.5)
+    if server != "exchange":
+        with pytest.raises(NeighbourShut):
+            house.resync()
+    assert house.asked(server) == 3
+    assert_nobody_suffered(house, name)
+    house.password = house.fs_key = house.tp_key = "another"
+    house.send("PUT", "auth", dict.fromkeys(("exchange", "fs", "tp"), "another"))
+    make_right(house)
+
+
+def make_right(house: Installation) -> None:
+    house.mark(Kind.CALENDAR)
+    house.work(2)
+    house.assert_right()
+
+
+def assert_nobody_suffered(house: Installation, name: str) -> None:
+    """No attempt is counted, nothing is parked or held, and the operator is told."""
+    work = house.rows("SELECT attempts, parked_at, claim_token FROM dirty WHERE last_error > ''")
+    assert {tuple(row) for row in work} == {(0, None, None)}
+    assert "refused 3 times" in house.neighbour(name).last_error
+
+
+def test_one_refusal_under_load_is_not_a_wrong_password(installation: Installation) -> None:
+    house = installation
+    house.mirror()
+    house.mark(Kind.CALENDAR)
+    house.fault(neighbour="exchange", kind="status", status=401, after=5)
+    house.work(2)
+    house.assert_right()
+    assert house.rows("SELECT 1 FROM neighbour WHERE paused_until IS NOT NULL") == []
+    refusals = [each for each in house.get("requests") if each["status"] == 401]
+    assert len(refusals) == 1
+
+
+# -- pauses -------------------------------------------------------------------------------------------
+
+
+def test_an_exchange_that_is_away_holds_up_no_other(installation: Installation) -> None:
+    house = installation
+    house.mirror()
+    house.write(
+        lambda c: c.execute(text("UPDATE calendar SET backend = 'other' WHERE calendar_id % 2 = 0"))
+    )
+    number = house.mark(Kind.CALENDAR)
+    theirs = (
+        "SELECT d.attempts, d.parked_at, c.backend FROM dirty d"
+        " JOIN calendar c ON CAST(c.calendar_id AS text) = d.key"
+    )
+    with house.working(2):
+        wait(lambda: all(row.backend == "other" for row in house.rows(theirs)))
+        wait(lambda: house.neighbour("exchange.other").paused_until is not None)
+    left = house.rows(theirs)
+    assert len(left) > number / 3
+    assert {(row.attempts, row.parked_at) for row in left} == {(0, None)}
+    assert house.neighbour("exchange.main").paused_until is None
+    assert house.neighbour("exchange.other").last_error.startswith("exchange.other: no connection")
+    house.write(lambda c: c.execute(text("UPDATE calendar SET backend = 'main'")))
+    house.hurry()
+    house.work()
+    house.assert_right()
+
+
+def test_a_student_system_that_is_away_stops_neither_courses_nor_calendars(
+    installation: Installation,
+) -> None:
+    house = installation
+    house.mirror()
+    persons = house.mark(Kind.PERSON)
+    house.mark(Kind.COURSE)
+    house.mark(Kind.CALENDAR)
+    house.fault(neighbour="fs", kind="status", status=503, times=-1)
+    with house.working(2):
+        wait(lambda: not house.rows("SELECT 1 FROM dirty WHERE kind <> 'person'"))
+    left = house.rows("SELECT attempts, parked_at FROM dirty")
+    assert [tuple(row) for row in left] == [(0, None)] * persons
+    assert house.neighbour("fs").paused_until is not None
+    assert house.neighbour("fs").last_error == "fs personer: HTTP 503"
+    house.send("DELETE", "faults")
+    house.hurry()
+    house.write(
+        lambda c: c.execute(
+            text("UPDATE neighbour SET paused_until = authorised_at WHERE name = 'fs'")
+        )
+    )
+    house.work(2)
+    house.assert_right()
+
+
+# -- how many at once ---------------------------------------------------------------------------------
+
+
+class Counting:
+    """Forwards to a server and counts the requests that wait for the first byte of an answer."""
+
+    def __init__(self, port: int) -> None:
+        self.target, self.waiting, self.most, self.asked = port, 0, 0, 0
+        self.lock = threading.Lock()
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self.server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.server.accept()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                state = {"waits": False}
+                for pair in ((near, far, True), (far, near, False)):
+                    threading.Thread(target=self._pump, args=(*pair, state), daemon=True).start()
+
+    def _pump(
+        self, source: socket.socket, sink: socket.socket, asks: bool, state: dict[str, bool]
+    ) -> None:
+        with suppress(OSError), source:
+            while piece := source.recv(65536):
+                with self.lock:
+                    if state["waits"] is not asks:
+                        state["waits"] = asks
+                        self.waiting += 1 if asks else -1
+                        self.asked += asks
+                        self.most = max(self.most, self.waiting)
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def counting(installation: Installation) -> Iterator[Counting]:
+    """Count what goes to Exchange."""
+    ends = urlsplit(installation.sandbox.endpoints.exchange)
+    proxy = Counting(ends.port or 0)
+    installation.endpoint = f"http://127.0.0.1:{proxy.port}{ends.path}"
+    yield proxy
+    proxy.server.close()
+
+
+TWO_PROCESSES = """
+import threading
+from datetime import datetime
+from pathlib import Path
+from kalender import worker
+from kalender.app import App, clock_from
+from kalender.config import load
+config = load(Path("{config}"), {{}})
+many = config.worker.model_copy(update={{"connections": 8}})
+app = App(config.model_copy(update={{"worker": many}}), clock_from(datetime.fromisoformat("{now}")))
+worker.supervise(app.crew, threading.Event(), processes=2, until_idle=True)
+"""
+
+
+def test_all_workers_together_ask_no_more_at_once_than_they_may(
+    installation: Installation, counting: Counting
+) -> None:
+    """Two processes of eight connections; settings that say so are refused on one machine."""
+    house = installation
+    house.connections = 3
+    house.mirror()
+    house.mark(Kind.CALENDAR)
+    house.send("PUT", "latency", {"exchange": 0.05})
+    house.max_connections = 3
+    house.app()
+    script = TWO_PROCESSES.format(config=str(house.directory / "config.toml"), now=NOW)
+    done = run([sys.executable, "-c", script], capture_output=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    house.assert_right()
+    assert counting.asked > 20
+    assert counting.most == 3
+
+
+def test_who_may_ask_costs_the_database_nothing_for_a_request(installation: Installation) -> None:
+    """Of what a fill asks of the database, nothing grows with the requests."""
+    house = installation
+    crew = house.app().crew()
+    gate = crew.gates["exchange.main"]
+    with gate():
+        pass
+    statements = _statements(crew.database.engine)
+    for _ in range(1000):
+        with gate():
+            pass
+    assert len(statements) <= 6
+    crew.database.close()
+
+
+def _statements(engine: object) -> list[str]:
+    from sqlalchemy import event  # noqa: PLC0415
+
+    seen: list[str] = []
+
+    def note(*told: object) -> None:
+        seen.append(str(told[2]))
+
+    event.listen(engine, "before_cursor_execute", note)
+    return seen
+
+
+# -- what a server tells of when to come again --------------------------------------------------------
+
+TOLD: list[tuple[dict[str, object], float, float]] = [
+    ({"kind": "busy", "ms": 90_000}, 90, 91),
+    ({"kind": "status", "status": 429, "retry_after": 120}, 120, 121),
+    ({"kind": "status", "status": 503, "retry_after": 90}, 90, 91),
+    ({"kind": "status", "status": 503, "retry_after": "Wed, 01 Jan 2098 00:00:00 GMT"}, 3599, 3601),
+    ({"kind": "status", "status": 429, "retry_after": "soon"}, 4, 6),
+]
+
+
+@pytest.mark.parametrize(("fault", "least", "most"), TOLD, ids=lambda x: str(x)[:60])
+def test_what_exchange_tells_of_when_to_come_again_is_told_of_one_calendar(
+    installation: Installation,
+    fault: dict[str, object],
+    least: float,
+    most: float,
+    migrated_url: str,
+) -> None:
+    house = installation
+    house.mirror()
+    house.mark(Kind.CALENDAR)
+    mailbox = house.rows("SELECT address FROM calendar ORDER BY calendar_id")[0].address
+    house.fault(neighbour="exchange", mailbox=mailbox, times=-1, **fault)
+    with house.working(1):
+        wait(lambda: len(house.rows("SELECT 1 FROM dirty")) == 1)
+    assert house.neighbour("exchange.main").paused_until is None
+    is_sqlite = migrated_url.startswith("sqlite")
+    query = "julianday(not_before) - julianday('now')" if is_sqlite else "not_before - now()"
+    ((left,),) = house.rows(f"SELECT {query} FROM dirty")  # noqa: S608
+    seconds = left * 86_400 if is_sqlite else left.total_seconds()
+    assert least - 5 < seconds < most
+    house.send("DELETE", "faults")
+    house.hurry()
+    house.work()
+    house.assert_right()
