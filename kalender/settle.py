@@ -61,7 +61,8 @@ def look_up_everything(visit: Visit) -> None:
     calendar_id = visit.row.calendar_id
     with visit.database.write() as connection:
         visit.renew(connection)
-        elsewhere = entries.take_over(connection, calendar_id, {item.sync_key for item in items})
+        keys = {item.sync_key for item in items}
+        elsewhere = entries.take_over(connection, calendar_id, visit.row.address, keys)
         found = entries.of_calendar(connection, calendar_id)
         recorded = {entry.sync_key: entry for entry in found}
         shown = _relocate(connection, recorded, items, visit.now)

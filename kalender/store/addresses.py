@@ -147,6 +147,7 @@ def _move(
     connection: Connection, row: Calendar, address: str, audience: Audience, people: People
 ) -> None:
     values = _held(connection, address, people) | {"must_look_up": True, "synced_digest": None}
+    values["moved_from"] = row.moved_from or row.address
     _set(connection, row, {"audience": audience.value, **values})
     mark_calendars(connection, [row.calendar_id], reason="address changed", lane=Lane.FILL)
     _pass_on(connection, row.address)

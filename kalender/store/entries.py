@@ -292,14 +292,16 @@ def unlog(connection: Connection, keys: Collection[str]) -> None:
 # -- adoption ---------------------------------------------------------------------------------------
 
 
-def take_over(connection: Connection, calendar_id: int, keys: Collection[str]) -> set[str]:
-    """Move records of these keys here from calendars that no longer own their mailbox.
+def take_over(
+    connection: Connection, calendar_id: int, address: str, keys: Collection[str]
+) -> set[str]:
+    """Move records of these keys here from calendars that no longer own this mailbox.
 
     Returns the keys that another calendar owns and keeps: what carries them here is a copy.
     """
     elsewhere = and_(entry.c.sync_key.in_(sorted(keys)), entry.c.calendar_id != calendar_id)
-    owned = select(calendar.c.calendar_id).where(calendar.c.owner)
-    moved = and_(elsewhere, entry.c.calendar_id.not_in(owned))
+    gone = or_(~calendar.c.owner, calendar.c.moved_from == address)
+    moved = and_(elsewhere, entry.c.calendar_id.in_(select(calendar.c.calendar_id).where(gone)))
     if keys:
         connection.execute(update(entry).where(moved).values(calendar_id=calendar_id))
     standing = and_(elsewhere, entry.c.status.in_(STANDING))
@@ -377,6 +379,7 @@ def synced(
         "synced_at": db_now(),
         "changes_at": changes_at,
         "must_look_up": False,
+        "moved_from": None,
         "taking_back": False,
         "quiet_until": None,
         "state": case((calendar.c.state == "closed", "closed"), else_="active"),

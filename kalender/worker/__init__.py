@@ -51,16 +51,23 @@ def supervise(
                 child.terminate()
         for child in [each for each in children if not each.is_alive()]:
             children.remove(child)
-            child.join()
-            if child.exitcode == IN_DOUBT:
-                doubted = True
-                stop.set()
+            doubted = doubted or _died(child, stop)
             if child.exitcode != 0 and not stop.is_set():
-                log.error("worker_died", exit_code=child.exitcode)
-                stop.wait(1.0)
                 children.append(start())
     if doubted:
         raise StateInDoubt(PUT_BACK)
+
+
+def _died(child: BaseProcess, stop: threading.Event) -> bool:
+    """Say how a process ended; True: in doubt of the database, so that all stop."""
+    child.join()
+    if child.exitcode == IN_DOUBT:
+        stop.set()
+        return True
+    if child.exitcode != 0 and not stop.is_set():
+        log.error("worker_died", exit_code=child.exitcode)
+        stop.wait(1.0)
+    return False
 
 
 def _child(make: Callable[[], Crew], parent: int, until_idle: bool) -> None:  # noqa: FBT001

@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("audience", sa.String(length=8), nullable=False),
         sa.Column("address", sa.String(length=255), nullable=False),
         sa.Column("owner", sa.Boolean(), nullable=False),
+        sa.Column("moved_from", sa.String(length=255), nullable=True),
         sa.Column("backend", sa.String(length=64), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
         sa.Column("must_look_up", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),

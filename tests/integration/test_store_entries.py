@@ -142,7 +142,7 @@ def test_nothing_named_is_nothing_done(connection: Connection, ours: int) -> Non
     before = live(connection, ours)
     entries.condemn(connection, [])
     entries.remove(connection, [])
-    entries.take_over(connection, ours + 1, [])
+    entries.take_over(connection, ours + 1, "x@uio.no", [])
     assert the(connection, ours) == before
 
 
@@ -179,9 +179,21 @@ def test_a_new_owner_takes_over_the_records_there(connection: Connection, ours: 
     live(connection, ours)
     live(connection, ours, "2#b")
     connection.execute(update(calendar).where(calendar.c.calendar_id == ours).values(owner=False))
-    assert entries.take_over(connection, other, {KEY}) == set()
+    assert entries.take_over(connection, other, "user1@uio.no", {KEY}) == set()
     assert [e.sync_key for e in entries.of_calendar(connection, other)] == [KEY]
     assert [e.sync_key for e in entries.of_calendar(connection, ours)] == ["2#b"]
+
+
+def test_whoever_comes_to_a_mailbox_takes_over_what_its_former_owner_left(
+    connection: Connection, ours: int
+) -> None:
+    other = a_calendar(connection, 2)
+    live(connection, ours)
+    connection.execute(
+        update(calendar).where(calendar.c.calendar_id == ours).values(moved_from="shared@uio.no")
+    )
+    assert entries.take_over(connection, other, "shared@uio.no", {KEY}) == set()
+    assert [e.sync_key for e in entries.of_calendar(connection, other)] == [KEY]
 
 
 def test_a_copy_in_another_mailbox_takes_nothing_from_its_owner(
@@ -189,7 +201,7 @@ def test_a_copy_in_another_mailbox_takes_nothing_from_its_owner(
 ) -> None:
     other = a_calendar(connection, 2)
     live(connection, ours)
-    assert entries.take_over(connection, other, {KEY}) == {KEY}
+    assert entries.take_over(connection, other, "user1@uio.no", {KEY}) == {KEY}
     assert [e.sync_key for e in entries.of_calendar(connection, ours)] == [KEY]
 
 
