@@ -229,7 +229,7 @@ def test_all_workers_together_ask_no_more_at_once_than_they_may(
     house.connections = 3
     house.mirror()
     house.mark(Kind.CALENDAR)
-    house.send("PUT", "latency", {"exchange": 0.05})
+    house.send("PUT", "latency", {"exchange": 0.3})
     house.max_connections = 3
     house.app()
     script = TWO_PROCESSES.format(config=str(house.directory / "config.toml"), now=NOW)
@@ -237,7 +237,7 @@ def test_all_workers_together_ask_no_more_at_once_than_they_may(
     assert done.returncode == 0, done.stderr
     house.assert_right()
     assert counting.asked > 20
-    assert counting.most == 3
+    assert 1 < counting.most <= 3, counting.most
 
 
 def test_who_may_ask_costs_the_database_nothing_for_a_request(installation: Installation) -> None:
