@@ -53,9 +53,10 @@ def arrange(connection: Connection, person_id: int, people: People) -> None:
             _move(connection, heir, address, audience, people)
         else:
             _make(connection, person_id, address, audience, people)
-    rightful = _rightful(connection, person_id, people)
-    for row in free:
-        if row.owner and row.address not in rightful:
+    owned = [row for row in free if row.owner]
+    rightful = _rightful(connection, person_id, people) if owned else ()
+    for row in owned:
+        if row.address not in rightful:
             _give_up(connection, row)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, text, update
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole
 from kalender.store.people import FS, MAIL, USERNAME
@@ -81,7 +81,14 @@ def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, 
             insert(identity),
             [{"kind": FS, "value": str(n), "person_id": p} for n, p in made.items()],
         )
+        analyze(connection)
     return made
+
+
+def analyze(connection: Connection) -> None:
+    """Let the planner know, within this transaction, that the tables are not small any more."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("ANALYZE person, identity"))
 
 
 # -- one kind of fact ---------------------------------------------------------------------------------

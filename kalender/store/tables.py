@@ -179,7 +179,7 @@ identity = Table(
     _person(),  # two people may claim one mail address, but no other identity
     Column("detail", String(255)),  # a mail address' types in FS, joined by commas
     Column("position", Integer, nullable=False, server_default=text("0")),
-    Index(None, "person_id"),
+    Index("ix_identity_person_id_kind", "person_id", "kind"),
     Index(
         "uq_identity_one_person",
         "kind",
@@ -213,6 +213,12 @@ calendar = Table(
     Column("last_error", Text),
     Index(None, "person_id"),
     Index(None, "changes_at"),
+    Index(
+        "ix_calendar_waiting",
+        "address",
+        postgresql_where=text("NOT owner"),
+        sqlite_where=text("NOT owner"),
+    ),
     Index(
         "uq_calendar_owner",
         "address",

@@ -275,6 +275,14 @@ def upgrade() -> None:
     op.create_index(op.f("ix_calendar_changes_at"), "calendar", ["changes_at"], unique=False)
     op.create_index(op.f("ix_calendar_person_id"), "calendar", ["person_id"], unique=False)
     op.create_index(
+        "ix_calendar_waiting",
+        "calendar",
+        ["address"],
+        unique=False,
+        postgresql_where=sa.text("NOT owner"),
+        sqlite_where=sa.text("NOT owner"),
+    )
+    op.create_index(
         "uq_calendar_owner",
         "calendar",
         ["address"],
@@ -297,7 +305,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("kind", "value", "person_id", name=op.f("pk_identity")),
     )
-    op.create_index(op.f("ix_identity_person_id"), "identity", ["person_id"], unique=False)
+    op.create_index("ix_identity_person_id_kind", "identity", ["person_id", "kind"], unique=False)
     op.create_index(
         "uq_identity_one_person",
         "identity",
