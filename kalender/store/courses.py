@@ -23,6 +23,7 @@ from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Teaching
 from kalender.domain.timetable import Activity, sole_groups
 from kalender.domain.work import Lane
 from kalender.store.database import now
+from kalender.store.many import in_parts, is_one_of
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.tables import (
     course_run,
@@ -41,7 +42,6 @@ from kalender.store.tables import (
 UNIT = ("course", "version", "semester", "term_number")
 ACTIVITY = (*UNIT, "actid")
 EVENT = (*ACTIVITY, "event_id")
-MANY = 400  # keys in one IN list
 
 
 def _key(row: SqlRow[*tuple[Any, ...]]) -> ActivityKey:
@@ -50,12 +50,6 @@ def _key(row: SqlRow[*tuple[Any, ...]]) -> ActivityKey:
 
 def _columns(table: Any, names: Sequence[str]) -> Any:
     return tuple_(*(table.c[name] for name in names))
-
-
-def _in_parts(keys: Collection[Any]) -> Iterable[list[Any]]:
-    ordered = sorted(keys)
-    for start in range(0, len(ordered), MANY):
-        yield ordered[start : start + MANY]
 
 
 # -- the course itself -----------------------------------------------------------------------------
@@ -74,7 +68,7 @@ def runs(connection: Connection, semesters: Collection[str]) -> dict[CourseKey, 
 def mirrored(connection: Connection, keys: Collection[CourseKey]) -> frozenset[CourseKey]:
     """Return those of these courses of which TP was ever asked."""
     found: set[CourseKey] = set()
-    for part in _in_parts([tuple(key) for key in keys]):
+    for part in in_parts([tuple(key) for key in keys]):
         columns = (course_run.c.course, course_run.c.semester)
         rows_ = connection.execute(select(*columns).where(tuple_(*columns).in_(part)))
         found |= {CourseKey(*row) for row in rows_}
@@ -167,7 +161,7 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
     stale = [(*key.activity, key.event_id) for key in change.removed]
     stale += [(*row.key.activity, row.key.event_id) for row in change.rows]
     for table in (teaching_event, teaching_staff):
-        for part in _in_parts(stale):
+        for part in in_parts(stale):
             connection.execute(delete(table).where(_columns(table, EVENT).in_(part)))
     if change.rows:
         at = now(connection)
@@ -204,7 +198,7 @@ def _event_values(row: Row, at: datetime) -> dict[str, object]:
 
 def _save_activities(connection: Connection, change: MirrorChange) -> None:
     stale = [tuple(each.key) for each in change.activities] + [tuple(k) for k in change.gone]
-    for part in _in_parts(stale):
+    for part in in_parts(stale):
         connection.execute(
             delete(teaching_activity).where(_columns(teaching_activity, ACTIVITY).in_(part))
         )
@@ -228,12 +222,12 @@ def _activity_values(activity: Activity) -> dict[str, object]:
 def activities(connection: Connection, courses: Collection[CourseKey]) -> list[Activity]:
     """Return all activities of these courses, in a total order."""
     found: list[Activity] = []
-    for part in _in_parts([tuple(key) for key in courses]):
+    for part in in_parts([tuple(key) for key in courses]):
         found += [_activity(row) for row in connection.execute(_activities_query(part))]
     return found
 
 
-def _activities_query(courses: Sequence[tuple[str, str]]) -> Any:
+def _activities_query(courses: Sequence[tuple[str, ...]]) -> Any:
     placed = exists().where(*(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY))
     complete = exists().where(
         source_reading.c.source == PLACEMENTS,
@@ -284,7 +278,7 @@ def events(
 ) -> list[TeachingEvent]:
     """Return the events of these activities that end after an instant."""
     found: list[TeachingEvent] = []
-    for part in _in_parts([tuple(key) for key in keys]):
+    for part in in_parts([tuple(key) for key in keys]):
         query = (
             select(teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
             .where(_columns(teaching_event, ACTIVITY).in_(part), teaching_event.c.ends_at > after)
@@ -304,7 +298,7 @@ def named_in(
         .join(teaching_staff, teaching_staff.c.username == identity.c.value)
         .where(
             identity.c.kind == USERNAME,
-            identity.c.person_id.in_(persons),
+            is_one_of(connection, identity.c.person_id, persons),
             teaching_staff.c.semester.in_(sorted(semesters)),
         )
         .distinct()
@@ -319,7 +313,7 @@ def others_with(
 ) -> set[CourseKey]:
     """Return the other courses whose mirror holds one of these event ids: co-taught."""
     found: set[CourseKey] = set()
-    for part in _in_parts(event_ids):
+    for part in in_parts(event_ids):
         found |= {
             CourseKey(course, semester)
             for course, semester in connection.execute(
@@ -362,7 +356,7 @@ def pending_fan_out(connection: Connection, key: CourseKey) -> list[SqlRow[*tupl
 
 def clear_fan_out(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...]]]) -> None:
     """Delete these fan-out rows: their calendars are marked, in this transaction."""
-    for part in _in_parts([row.fan_out_id for row in rows_]):
+    for part in in_parts([row.fan_out_id for row in rows_]):
         connection.execute(delete(fan_out).where(fan_out.c.fan_out_id.in_(part)))
 
 
@@ -382,7 +376,7 @@ def _students(
     alone = sole_groups(activities(connection, {_course(key) for key in keys}))
     open_to_all = set(units) | {key.unit for key in keys if key in alone}
     found: set[int] = set()
-    for part in _in_parts([tuple(k) for k in keys if k.unit not in open_to_all]):
+    for part in in_parts([tuple(k) for k in keys if k.unit not in open_to_all]):
         query = select(placement.c.person_id).where(_columns(placement, ACTIVITY).in_(part))
         found.update(connection.execute(query).scalars())
     return found | registered(connection, open_to_all)
@@ -395,7 +389,7 @@ def _course(key: ActivityKey) -> CourseKey:
 def registered(connection: Connection, units: Collection[UnitKey]) -> set[int]:
     """Return everybody registered on one of these units."""
     found: set[int] = set()
-    for part in _in_parts([tuple(unit) for unit in units]):
+    for part in in_parts([tuple(unit) for unit in units]):
         query = select(registration.c.person_id).where(_columns(registration, UNIT).in_(part))
         found.update(connection.execute(query).scalars())
     return found
@@ -404,12 +398,12 @@ def registered(connection: Connection, units: Collection[UnitKey]) -> set[int]:
 def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]:
     found: set[int] = set()
     names: set[str] = set()
-    for part in _in_parts([tuple(key) for key in keys]):
+    for part in in_parts([tuple(key) for key in keys]):
         query = select(teaching_staff.c.username).where(
             _columns(teaching_staff, ACTIVITY).in_(part)
         )
         names.update(connection.execute(query.distinct()).scalars())
-    for part in _in_parts({tuple(key.unit) for key in keys}):
+    for part in in_parts({tuple(key.unit) for key in keys}):
         by_role = select(teaching_role.c.person_id).where(_columns(teaching_role, UNIT).in_(part))
         found.update(connection.execute(by_role).scalars())
     return found | _by_username(connection, names)
@@ -417,7 +411,7 @@ def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]
 
 def _by_username(connection: Connection, names: Collection[str]) -> set[int]:
     found: set[int] = set()
-    for part in _in_parts(names):
+    for part in in_parts(names):
         query = select(identity.c.person_id).where(
             identity.c.kind == USERNAME, identity.c.value.in_(part)
         )

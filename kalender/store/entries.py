@@ -22,7 +22,7 @@ from sqlalchemy import (
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Entry, EntryStatus, Wanted
 from kalender.ports import FoundItem
-from kalender.store.many import insert_many, update_many
+from kalender.store.many import insert_many, is_one_of, update_many
 from kalender.store.tables import calendar, change_log, db_now, entry, teaching_event
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
@@ -55,9 +55,9 @@ def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
 
 def load_many(connection: Connection, calendars: Collection[int]) -> list[CalendarRow]:
     """Return those of these calendars that there are."""
-    wanted = calendar.c.calendar_id.in_(calendars)
+    wanted = is_one_of(connection, calendar.c.calendar_id, calendars)
     rows = connection.execute(select(calendar, db_now().label("db_time")).where(wanted))
-    return [_calendar(row) for row in rows]
+    return [_calendar(row) for row in rows.all()]
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:

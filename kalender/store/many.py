@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Table,
     TableValuedAlias,
+    any_,
     bindparam,
     column,
     func,
@@ -19,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.elements import ClauseElement, ColumnElement
 
 Rows = Sequence[Mapping[str, Any]]
 T = TypeVar("T")
@@ -70,7 +71,18 @@ def _arrays(rows: Rows) -> dict[str, list[Any]]:
     return {f"{name}_of": [row[name] for row in rows] for name in rows[0]}
 
 
-def in_parts(keys: Iterable[T], most: int = 1000) -> Iterable[list[T]]:
+def is_one_of(connection: Connection, column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
+    """Whether a column holds one of many values: on PostgreSQL one array, whatever their number."""
+    told = sorted(set(values))
+    if connection.dialect.name == "postgresql":
+        array = bindparam(None, told, type_=ARRAY(column.type), unique=True)
+        found: ColumnElement[bool] = column == any_(array)
+        return found
+    among: ColumnElement[bool] = column.in_(told)
+    return among
+
+
+def in_parts(keys: Iterable[T], most: int = 400) -> Iterable[list[T]]:
     """Split keys into sorted lists, each short enough for one statement."""
     ordered = sorted(keys)  # type: ignore[type-var]
     for start in range(0, len(ordered), most):

@@ -12,6 +12,7 @@ from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.store.dirty import mark
+from kalender.store.many import in_parts, is_one_of
 from kalender.store.tables import (
     calendar,
     db_now,
@@ -67,10 +68,9 @@ def usernames(connection: Connection, person_id: int) -> frozenset[str]:
 def usernames_of(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
     """Return the usernames of those of these persons who have any."""
     found: defaultdict[int, set[str]] = defaultdict(set)
-    mine = and_(identity.c.kind == USERNAME, identity.c.person_id.in_(persons))
-    for person_id, value in connection.execute(
-        select(identity.c.person_id, identity.c.value).where(mine)
-    ):
+    theirs = is_one_of(connection, identity.c.person_id, persons)
+    query = select(identity.c.person_id, identity.c.value).where(identity.c.kind == USERNAME)
+    for person_id, value in connection.execute(query.where(theirs)).all():
         found[person_id].add(value)
     return {person_id: frozenset(names) for person_id, names in found.items()}
 
@@ -214,27 +214,20 @@ def mark_calendars(
 
 
 def _never_synced(connection: Connection, calendars: Collection[int]) -> frozenset[int]:
-    ordered = sorted(calendars)
     found: set[int] = set()
-    for start in range(0, len(ordered), 500):
-        query = select(calendar.c.calendar_id).where(
-            calendar.c.calendar_id.in_(ordered[start : start + 500]),
-            calendar.c.synced_at.is_(None),
-        )
+    for part in in_parts(calendars, 10_000):
+        among = is_one_of(connection, calendar.c.calendar_id, part)
+        query = select(calendar.c.calendar_id).where(among, calendar.c.synced_at.is_(None))
         found.update(connection.execute(query).scalars())
     return frozenset(found)
 
 
 def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
     """Return the calendars of these persons."""
-    wanted = sorted(set(persons))
     found: list[int] = []
-    for start in range(0, len(wanted), 500):
-        found += connection.execute(
-            select(calendar.c.calendar_id).where(
-                calendar.c.person_id.in_(wanted[start : start + 500])
-            )
-        ).scalars()
+    for part in in_parts(set(persons), 10_000):
+        theirs = is_one_of(connection, calendar.c.person_id, part)
+        found += connection.execute(select(calendar.c.calendar_id).where(theirs)).scalars()
     return found
 
 
@@ -250,7 +243,8 @@ def opted_out(connection: Connection, person_id: int) -> bool:
 
 def left_alone(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
-    query = select(preference.c.person_id).where(preference.c.person_id.in_(persons))
+    theirs = is_one_of(connection, preference.c.person_id, persons)
+    query = select(preference.c.person_id).where(theirs)
     return frozenset(connection.execute(query).scalars())
 
 

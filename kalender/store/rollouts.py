@@ -1,10 +1,11 @@
 """Who is switched on: outside the roll-out not one request goes to Exchange."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
 
+from kalender.store.many import in_parts, is_one_of
 from kalender.store.tables import calendar, db_now, identity, registration, rollout, teaching_staff
 
 KINDS = ("person", "course", "share", "audience")
@@ -19,7 +20,7 @@ def switched_on_of(connection: Connection, calendars: Collection[int], mode: str
     """Return those of these calendars that lie inside the roll-out."""
     if mode != "listed":
         return set(calendars) if mode == "all" else set()
-    return _listed(connection, calendar.c.calendar_id.in_(calendars))
+    return _listed(connection, is_one_of(connection, calendar.c.calendar_id, calendars))
 
 
 def inside(connection: Connection, mode: str) -> set[int]:
@@ -101,7 +102,7 @@ def remove(connection: Connection, kind: str, values: Sequence[str]) -> None:
 
 def join(connection: Connection, calendars: Collection[int]) -> None:
     """Whatever was being taken back is wanted again."""
-    for part in _parts(calendars):
+    for part in in_parts(calendars):
         connection.execute(
             update(calendar).where(calendar.c.calendar_id.in_(part)).values(taking_back=False)
         )
@@ -110,10 +111,5 @@ def join(connection: Connection, calendars: Collection[int]) -> None:
 def leave(connection: Connection, calendars: Collection[int], *, take_back: bool) -> None:
     """Forget what these calendars were; to be taken back they stay open until that is done."""
     values = {"synced_digest": None, "synced_settings": None, "taking_back": take_back}
-    for part in _parts(calendars):
+    for part in in_parts(calendars):
         connection.execute(update(calendar).where(calendar.c.calendar_id.in_(part)).values(values))
-
-
-def _parts(calendars: Collection[int]) -> Iterable[list[int]]:
-    ordered = sorted(calendars)
-    return (ordered[start : start + 500] for start in range(0, len(ordered), 500))

@@ -16,6 +16,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.store.many import is_one_of
 from kalender.store.tables import (
     db_now,
     person,
@@ -79,8 +80,9 @@ def read_many(
     def rows(table: Table, *names: str) -> defaultdict[int, list[Any]]:
         found: defaultdict[int, list[Any]] = defaultdict(list)
         columns = [table.c[name] for name in ("person_id", *UNIT, *names)]
-        mine = and_(table.c.person_id.in_(persons), table.c.semester.in_(sorted(semesters)))
-        for person_id, *told in connection.execute(select(*columns).where(mine)):
+        theirs = is_one_of(connection, table.c.person_id, persons)
+        mine = and_(theirs, table.c.semester.in_(sorted(semesters)))
+        for person_id, *told in connection.execute(select(*columns).where(mine)).all():
             found[person_id].append((UnitKey(*told[:4]), *told[4:]))
         return found
 
