@@ -28,7 +28,6 @@ from sqlalchemy import (
     Connection,
     Integer,
     and_,
-    bindparam,
     case,
     cast,
     delete,
@@ -74,25 +73,28 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
     the future is also kept on its own, so that an earlier mark does not swallow it.
     """
     given = list(marks)
-    rows = [_values(each, settle) for each in _coalesced(given)]
-    if not rows:
+    kept = _coalesced(given)
+    if not kept:
         return 0
     if connection.dialect.name == "postgresql":
-        columns = {name: [row[name] for row in rows] for name in rows[0]}
-        connection.execute(_POSTGRESQL_MARK, columns)
+        columns = zip(*(_told(each) for each in kept), strict=True)
+        told = dict(zip(_NAMES, map(list, columns), strict=True))
+        connection.execute(_POSTGRESQL_MARK, told | {"settle": settle})
     else:
-        connection.execute(_SQLITE_MARK, rows)
+        _mark_in_sqlite(connection, kept, settle)
     _keep_for_later(connection, given)
-    return len(rows)
+    return len(kept)
 
 
 def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
     """One mark a key, the strongest lane and the earliest time; sorted: no two writers deadlock."""
-    kept: dict[tuple[Kind, str], Mark] = {}
+    kept: dict[tuple[str, str], Mark] = {}
     for each in marks:
-        known = kept.setdefault((each.kind, each.key), each)
-        strongest = min(known, each, key=lambda mark: mark.lane)
-        kept[each.kind, each.key] = replace(strongest, due_at=_earliest(known, each))
+        known = kept.setdefault((each.kind.value, each.key), each)
+        if known is not each:
+            strongest = min(known, each, key=lambda mark: mark.lane)
+            both = replace(strongest, due_at=_earliest(known, each))
+            kept[each.kind.value, each.key] = both
     return [kept[key] for key in sorted(kept)]
 
 
@@ -103,15 +105,22 @@ def _earliest(one: Mark, other: Mark) -> datetime | None:
     return min(one.due_at, other.due_at)
 
 
-def _values(each: Mark, settle: float) -> dict[str, object]:
-    return {
-        "kind": each.kind.value,
-        "key": each.key,
-        "reason": each.reason,
-        "priority": int(each.lane),
-        "due_at": each.due_at,
-        "settle": settle,
-    }
+_NAMES = ("kind", "key", "reason", "priority", "due_at")
+
+
+def _told(each: Mark) -> tuple[str, str, str, int, datetime | None]:
+    return (each.kind.value, each.key, each.reason, int(each.lane), each.due_at)
+
+
+def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
+    """The clock is read once for all of them: in each row it costs more than the row."""
+    now, soon = connection.execute(_SQLITE_CLOCK, {"settle": settle}).one()
+    written = Instant().process_bind_param
+    rows = [
+        (kind, key, reason, lane, now, written(due_at, connection.dialect) or soon)
+        for kind, key, reason, lane, due_at in map(_told, marks)
+    ]
+    connection.exec_driver_sql(_SQLITE_MARK, rows)
 
 
 _CONFLICT = """
@@ -132,22 +141,24 @@ _POSTGRESQL_MARK = text(
     """
     INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
     SELECT kind, key, 1, reason, priority, clock_timestamp(),
-           coalesce(due_at, clock_timestamp() + settle * interval '1 second'), 0
+           coalesce(due_at, clock_timestamp() + :settle * interval '1 second'), 0
     FROM unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:reason AS text[]),
-                CAST(:priority AS int[]), CAST(:due_at AS timestamptz[]),
-                CAST(:settle AS float[])) AS new(kind, key, reason, priority, due_at, settle)
+                CAST(:priority AS int[]), CAST(:due_at AS timestamptz[]))
+         AS new(kind, key, reason, priority, due_at)
     """  # noqa: S608
     + _CONFLICT
 )
-_SQLITE_MARK = text(
+_SQLITE_CLOCK = text(
+    "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'),"
+    " strftime('%Y-%m-%d %H:%M:%f', 'now', printf('%+.3f seconds', :settle))"
+)
+_SQLITE_MARK = (
     """
     INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
-    VALUES (:kind, :key, 1, :reason, :priority, strftime('%Y-%m-%d %H:%M:%f', 'now'),
-            coalesce(:due_at, strftime('%Y-%m-%d %H:%M:%f', 'now',
-                                       printf('%+.3f seconds', :settle))), 0)
+    VALUES (?, ?, 1, ?, ?, ?, ?, 0)
     """  # noqa: S608
     + _CONFLICT
-).bindparams(bindparam("due_at", type_=Instant()))
+)
 
 
 def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:
