@@ -308,6 +308,12 @@ _POSTGRESQL_UNCLAIM = text(
 )
 
 
+def forget_claims(connection: Connection) -> None:
+    """Let all claimed work be claimed anew; whoever held it finds the claim lost."""
+    claimed = dirty.c.claim_token.is_not(None)
+    connection.execute(update(dirty).where(claimed).values(**_UNCLAIMED))
+
+
 def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) -> None:
     """Give the work back, not to be begun before `after` from now; counts as an attempt."""
     _changed(

@@ -72,6 +72,7 @@ def recover(connection: Connection) -> int:
         .values(must_look_up=True, synced_digest=None)
         .returning(calendar.c.calendar_id, calendar.c.person_id)
     ).all()
+    work.forget_claims(connection)
     known = _fs_numbers(connection)
     now = connection.execute(select(db_now(UNTIL_SINGLE_ANSWER))).scalar_one()
     marks = [_mark(Kind.COURSE, key) for key in _courses(connection)]

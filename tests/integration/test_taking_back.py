@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from kalender.domain.work import Kind, Lane
-from kalender.errors import StateInDoubt
+from kalender.errors import ClaimLost, StateInDoubt
 from kalender.ports import ItemRef
 from kalender.store import addresses, people, recovery
 from kalender.store.database import Database
@@ -181,6 +181,18 @@ def test_nothing_is_planned_before_the_sources_were_asked_again(house: House) ->
     house.settle()
     assert len(house.shown(1)) == 3
     assert house.count("delete") == house.count("create") == 0
+
+
+def test_claims_of_workers_long_dead_hold_up_no_recovery(house: House) -> None:
+    filled(house)
+    house.teach(event(9))
+    claim = house.claim([Kind.COURSE])
+    assert claim is not None
+    restored(house)
+    again = house.claim([Kind.COURSE])
+    assert again is not None
+    with pytest.raises(ClaimLost):
+        house.do(claim)
 
 
 def test_no_one_writes_on_a_database_of_unknown_age(house: House) -> None:
