@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SERVERS := $(BIN)/python -m tests.servers
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint coverage chaos bench lock servers clean
+.PHONY: demo test lint coverage chaos bench bench-quick lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
@@ -38,6 +38,9 @@ endif
 
 bench: $(READY) servers
 	$(SERVERS) --durable -- $(BIN)/python -m bench $(ARGS)
+
+bench-quick: $(READY) servers
+	$(SERVERS) -- $(BIN)/python -m bench --quick
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
