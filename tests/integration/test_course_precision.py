@@ -1,0 +1,100 @@
+"""What one change of a course costs: a question to TP, and a request for each whom it concerns."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from kalender.domain.model import TeachingEvent
+from kalender.domain.work import Kind
+from kalender.store.database import Database
+from tests.fakes.house import MONDAY, House, activity, event
+
+pytestmark = pytest.mark.integration
+GROUPS = tuple(f"2-{number}" for number in range(1, 31))
+
+
+@pytest.fixture
+def house(open_database: Callable[[], Database]) -> House:
+    """A course of thirty groups with two students each, and a teacher for each ten."""
+    made = House(open_database())
+    made.teach(*course())
+    for number in range(60):
+        made.enrol(number + 1, GROUPS[number % 30])
+    for name in ("t0", "t1", "t2"):
+        made.mark(Kind.PERSON, f"username {name}")
+    assert made.settle() == []
+    made.resync()
+    assert made.settle() == []
+    made.forget_requests()
+    return made
+
+
+def course() -> list[TeachingEvent]:
+    """A lecture, and thirty groups of one meeting."""
+    groups = [
+        event(n, key=activity(actid), plenary=False, staff=[f"t{n // 10}"], starts=day(n))
+        for n, actid in enumerate(GROUPS)
+    ]
+    return [event(99, starts=MONDAY + timedelta(days=1)), *groups]
+
+
+def day(number: int) -> datetime:
+    return MONDAY + timedelta(days=2 + number)
+
+
+def moved(each: TeachingEvent, hours: int = 1) -> TeachingEvent:
+    later = timedelta(hours=hours)
+    return replace(each, starts_at=each.starts_at + later, ends_at=each.ends_at + later)
+
+
+def asked(house: House) -> tuple[int, int]:
+    """How often TP and FS were asked."""
+    return len(house.timetables.asked), len(house.students.asked)
+
+
+def whom(house: House) -> dict[str, int]:
+    """How many requests went to each mailbox."""
+    boxes = [mailbox.partition("@")[0] for _, mailbox, _ in house.exchange.requests]
+    return {box: boxes.count(box) for box in boxes}
+
+
+def test_one_group_that_moves_concerns_its_people_and_nobody_else(house: House) -> None:
+    events = course()
+    events[5] = moved(events[5])
+    house.teach(*events)
+    assert house.settle() == []
+    assert asked(house) == (1, 0)
+    assert whom(house) == {"user5": 1, "user35": 1, "t0": 1}
+    assert {each[0] for each in house.exchange.requests} == {"update"}
+
+
+def test_a_replaced_teacher_marks_the_old_and_the_new(house: House) -> None:
+    events = course()
+    events[5] = replace(events[5], staff=events[30].staff)
+    house.teach(*events)
+    assert house.settle() == []
+    assert asked(house) == (1, 0)
+    assert {"t0", "t2"} <= whom(house).keys() <= {"t0", "t2", "user5", "user35"}
+
+
+def test_an_answer_that_is_as_it_was_marks_nobody(house: House) -> None:
+    house.teach(*course())
+    claim = house.claim()
+    assert claim is not None
+    house.do(claim)
+    assert asked(house) == (1, 0)
+    with house.database.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM dirty")).scalar() == 0
+
+
+def test_a_recording_of_a_lecture_that_has_ended_costs_no_request(house: House) -> None:
+    house.now += timedelta(days=1, hours=12)
+    events = course()
+    events[0] = replace(events[0], title="Opptak er lagt ut")
+    house.teach(*events)
+    assert house.settle() == []
+    assert asked(house) == (1, 0)
+    assert house.exchange.requests == []
