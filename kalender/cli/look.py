@@ -28,6 +28,7 @@ from kalender.desired import View, preview, wanted
 from kalender.domain.plan import Plan
 from kalender.domain.work import Lane
 from kalender.store import look, people, teaching
+from kalender.store.credentials import REFUSALS
 from kalender.store.database import Database
 
 
@@ -59,6 +60,8 @@ def status(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT0
 def _verdict(found: Mapping[str, Any]) -> str:
     if any(row["state"] == "holding" for row in found["brakes"]):
         return "held: a brake holds deletes back"
+    if any(row["refused"] >= REFUSALS for row in found["neighbours"]):
+        return "stuck: a neighbour refuses our credentials; nobody asks before they are changed"
     if any(row["paused_until"] for row in found["neighbours"]):
         return "stuck: a neighbour is paused"
     waiting = sum(row["waiting"] for row in found["work"])

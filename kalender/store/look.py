@@ -1,5 +1,6 @@
 """The questions operators ask, answered as plain rows."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -85,9 +86,11 @@ def entries(connection: Connection) -> Rows:
 
 
 def neighbours(connection: Connection) -> Rows:
-    """Neighbours that failed lately."""
+    """Neighbours with their pauses and failures; `refused`: how often within half an hour."""
     columns = (neighbour.c.name, neighbour.c.failures, neighbour.c.paused_until)
-    return _rows(connection, select(*columns, neighbour.c.last_error).order_by(neighbour.c.name))
+    more = (neighbour.c.last_error, neighbour.c.refused)
+    rows = _rows(connection, select(*columns, *more).order_by(neighbour.c.name))
+    return [{**row, "refused": len(json.loads(row["refused"] or "[]"))} for row in rows]
 
 
 def heartbeats(connection: Connection) -> Rows:
