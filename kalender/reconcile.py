@@ -38,13 +38,13 @@ ROUNDS = 4
 SOURCES_SECONDS = 30.0
 
 
-def reconcile(means: Means, claim: Claim) -> str | None:
-    """Make the claimed calendar right and finish the claim; return the Exchange that answered.
+def reconcile(means: Means, claim: Claim, view: View | None = None) -> None:
+    """Make the claimed calendar right and finish the claim; `view` as looked at under it.
 
     Raises ClaimLost; OutcomeUnknown or TransientError to be retried; PermanentError to be parked;
     NeighbourError where Exchange, or the database, is away as a whole.
     """
-    visit = _open(means, claim)
+    visit = _open(means, claim, view)
     if visit is None or _up_to_date(visit.view):
         _finish(means, claim)
     elif visit.row.quiet_for:
@@ -53,34 +53,34 @@ def reconcile(means: Means, claim: Claim) -> str | None:
         _wait(means, claim, SOURCES_SECONDS, "waits until FS and TP were asked again")
     else:
         _make_right(visit)
-        return visit.row.backend if visit.counts or visit.verified else None
-    return None
 
 
-def finish_unchanged(means: Means, claims: Sequence[Claim]) -> list[Claim]:
-    """Finish all claimed calendars that are as they should be; return the others, in order."""
+def finish_unchanged(means: Means, claims: Sequence[Claim]) -> dict[str, View]:
+    """Finish all claimed calendars that are as they should be; return the others by their key."""
     if not claims:
-        return []
+        return {}
     now, wanted = means.clock(), [int(claim.key) for claim in claims]
     with means.database.read() as connection:
         rows = means.all_allowed(connection, entries.load_many(connection, wanted))
         views = look_at_all(connection, rows, means.settings, now) if rows else []
-    changed = {str(v.row.calendar_id) for v in views if not (v.row.owner and _up_to_date(v))}
+    changed = {str(v.row.calendar_id): v for v in views if not (v.row.owner and _up_to_date(v))}
     done = [claim for claim in claims if claim.key not in changed]
     if done:
         with means.database.write() as connection:
             dirty.finish_all(connection, done)
-    return [claim for claim in claims if claim.key in changed]
+    return changed
 
 
-def _open(means: Means, claim: Claim) -> Visit | None:
+def _open(means: Means, claim: Claim, view: View | None) -> Visit | None:
     """Return the visit, or None where this calendar is not to be written to."""
     now = means.clock()
-    with means.database.read() as connection:
-        row = entries.load(connection, int(claim.key))
-        if row is None or not means.allowed(connection, row):
-            return None
-        view = look(connection, row, means.settings, now)
+    if view is None:
+        with means.database.read() as connection:
+            loaded = entries.load(connection, int(claim.key))
+            if loaded is None or not means.allowed(connection, loaded):
+                return None
+            view = look(connection, loaded, means.settings, now)
+    row = view.row
     if not row.owner:
         raise PermanentError(
             f"calendar {claim.key}: its address belongs to another person's calendar; "

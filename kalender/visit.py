@@ -158,7 +158,8 @@ class Visit:
             if (leaves or self.row.taking_back) is not self.view.leaving:
                 raise TransientError("the person's wishes changed meanwhile")
             written = write(connection)
-            entries.forget_digest(connection, self.row.calendar_id)
+            if self.row.synced_digest is not None:
+                entries.forget_digest(connection, self.row.calendar_id)
         return written, started + self.means.send_seconds
 
     def send(

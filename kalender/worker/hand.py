@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from kalender.desired import View
 from kalender.domain.work import Kind
 from kalender.errors import KalenderError, NeighbourError, StateInDoubt
 from kalender.reconcile import finish_unchanged, reconcile
@@ -37,6 +38,7 @@ class Hand:
         self.ends = Ends(crew)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = AT_ONCE
+        self.views: dict[str, View] = {}  # of the calendars claimed together
 
     def work(self) -> None:
         """Claim and do until stopped."""
@@ -98,11 +100,12 @@ class Hand:
         The more of it there is, the more is claimed the next time.
         """
         calendars = [claim for claim in claims if claim.kind is Kind.CALENDAR]
+        self.views = {}
         try:
-            changed = {c.key for c in finish_unchanged(self.crew.means, calendars)}
+            self.views = finish_unchanged(self.crew.means, calendars)
         except KalenderError:
-            changed = {claim.key for claim in calendars}
-        rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in changed]
+            return claims
+        rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in self.views]
         self.at_once = min(max(2 * (len(claims) - len(rest)), AT_ONCE), AT_MOST)
         if rest[AT_ONCE:]:
             self.ends.record(lambda connection: dirty.release_all(connection, rest[AT_ONCE:]))
@@ -155,7 +158,7 @@ class Hand:
             case Kind.PERSON:
                 refresh_person(self.crew.sources, claim)
             case Kind.CALENDAR:
-                reconcile(self.crew.means, claim)
+                reconcile(self.crew.means, claim, self.views.pop(claim.key, None))
 
     def _answered(self, names: Collection[str]) -> None:
         """Lift a pause, where there is one and something was asked."""
