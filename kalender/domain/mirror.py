@@ -8,7 +8,7 @@ loses nothing yet (the course's brake).
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
@@ -302,12 +302,19 @@ def _short(text: str) -> str:
 
 def to_json(event: TeachingEvent) -> str:
     """Write an event as canonical JSON; `doubt` and `missing` are the mirror's own columns."""
-    told = asdict(event)
-    del told["doubt"], told["missing"]
-    told["activity"] = list(event.activity)
+    told = {name: getattr(event, name) for name in TOLD}
     for name in ("starts_at", "ends_at"):
         told[name] = told[name].astimezone(UTC).isoformat()
-    return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return json.dumps(
+        told, default=_fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+TOLD = [each.name for each in fields(TeachingEvent) if each.name not in {"doubt", "missing"}]
+
+
+def _fields(part: Staff | Room | Link) -> dict[str, object]:
+    return {each.name: getattr(part, each.name) for each in fields(part)}
 
 
 @lru_cache(maxsize=20_000)

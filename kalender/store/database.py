@@ -81,7 +81,13 @@ def _cause(error: Exception) -> str:
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     """Return an engine set up for either database; nothing is connected yet."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_size=pool_size, max_overflow=2, pool_pre_ping=True)
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=2,
+            pool_pre_ping=True,
+            connect_args={"prepare_threshold": None},  # a plan made for a table that was small
+        )
     engine = create_engine(
         url,
         pool_size=pool_size,
