@@ -16,7 +16,7 @@ demo: $(READY)
 
 # make test ARGS="-n 0 -x tests/unit"
 test: $(READY) servers
-	$(SERVERS) -- $(PYTEST) -n 2 $(ARGS)
+	$(SERVERS) -- $(PYTEST) -n 2 --dist worksteal $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
