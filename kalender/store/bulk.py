@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, insert, or_, select, text, update
+from sqlalchemy import Connection, Table, and_, bindparam, func, insert, select, text, update
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole
+from kalender.store import teaching
 from kalender.store.people import FS, MAIL, USERNAME
 from kalender.store.tables import (
     calendar,
@@ -21,6 +22,9 @@ from kalender.store.tables import (
 from kalender.store.teaching import role_of, role_values, unit_of
 
 MANY = 500
+VERIFYING = "verifying"
+LOOK_AGAIN = 5.0  # seconds
+NOBODY_WORKED = 60.0  # what was missed beyond this is not made up for
 
 
 def persons(connection: Connection) -> dict[int, int]:
@@ -216,22 +220,33 @@ def changing_by_time(connection: Connection, now: datetime) -> list[int]:
     )
 
 
-def to_verify(connection: Connection, *, older_than: float, most: int) -> list[int]:
-    """Wish a look at those calendars that were not verified for so many seconds; return them."""
-    last = db_now(-older_than)
-    due = (
-        select(calendar.c.calendar_id)
-        .where(
-            calendar.c.state == "active",
-            calendar.c.synced_digest.is_not(None),
-            ~calendar.c.must_verify,
-            or_(
-                calendar.c.verified_at <= last,
-                and_(calendar.c.verified_at.is_(None), calendar.c.synced_at <= last),
-            ),
-        )
-        .limit(most)
+def to_verify(connection: Connection, *, every: float) -> list[int]:
+    """Wish a look at those that waited longest; return them: all in `every` seconds, evenly.
+
+    However many were filled within an hour, and however long nobody worked: never a burst.
+    """
+    now = connection.execute(select(db_now())).scalar_one()
+    last = teaching.was_read(connection, VERIFYING, "")
+    if last is None:
+        teaching.record_reading(connection, VERIFYING, "", now)
+    if last is None or (now - last).total_seconds() < LOOK_AGAIN:
+        return []
+    looked = func.coalesce(calendar.c.verified_at, calendar.c.synced_at)
+    waits = and_(
+        calendar.c.state == "active",
+        calendar.c.synced_digest.is_not(None),
+        ~calendar.c.must_verify,
+        calendar.c.synced_at.is_not(None),
     )
+    count = connection.execute(select(func.count()).where(waits)).scalar_one()
+    each = every / max(count, 1)  # seconds from one to the next
+    elapsed = min((now - last).total_seconds(), max(NOBODY_WORKED, each))
+    most = int(elapsed / each)
+    if not (count and most):
+        return []
+    rest = timedelta(seconds=elapsed - most * each)
+    teaching.record_reading(connection, VERIFYING, "", now - rest)
+    due = select(calendar.c.calendar_id).where(waits).order_by(looked).limit(most)
     return list(
         connection.execute(
             update(calendar)

@@ -62,8 +62,7 @@ def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
         moved = {*bulk.changing_by_time(connection, now), *brakes.let_ended_go(connection, now)}
         people.mark_calendars(connection, moved, reason="time has come", lane=Lane.LIVE)
         if verifies:
-            seconds = crew.verify_every.total_seconds()
-            looked = bulk.to_verify(connection, older_than=seconds, most=50)
+            looked = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
             people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
     if crew.poll_every is not None:
         poll(crew, crew.poll_every)

@@ -12,7 +12,7 @@ from kalender.store import brakes, bulk, entries, people
 from kalender.store.brakes import HAND, INSTITUTION, Safety
 from kalender.store.database import Database
 from kalender.store.people import FS
-from kalender.store.tables import brake, calendar, change_log, db_now, entry
+from kalender.store.tables import brake, calendar, change_log, db_now, entry, source_reading
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_activity_key, an_answer, an_event
 from tests.integration.test_store_courses import taken
 
@@ -249,17 +249,45 @@ def test_time_marks_a_calendar_once(connection: Connection, ours: int) -> None:
     assert bulk.changing_by_time(connection, NOW) == []
 
 
-def test_other_settings_are_found_and_verifying_comes_round(
-    connection: Connection, ours: int
-) -> None:
+def test_other_settings_are_found(connection: Connection, ours: int) -> None:
     a_calendar(connection, 2)
     entries.synced(connection, ours, digest="d", settings="s", changes_at=None, verified=False)
     assert bulk.under_other_settings(connection, "s") == ([], 1)
     assert bulk.under_other_settings(connection, "t") == ([ours], 1)
-    assert bulk.to_verify(connection, older_than=60, most=9) == []
-    connection.execute(update(calendar).values(synced_at=db_now(-120.0)))
-    assert bulk.to_verify(connection, older_than=60, most=9) == [ours]
-    assert bulk.to_verify(connection, older_than=60, most=9) == []
+
+
+def test_looking_comes_round_evenly_after_a_fill_and_after_an_outage(
+    connection: Connection, ours: int
+) -> None:
+    every, many = 3600.0, 120
+    for number in range(2, many + 1):
+        a_calendar(connection, number)
+    ages = [(number, db_now(-600.0 - number)) for number in range(ours, ours + many)]
+    for calendar_id, at in ages:  # filled within two minutes
+        same = calendar.c.calendar_id == calendar_id
+        connection.execute(update(calendar).where(same).values(synced_digest="d", synced_at=at))
+    assert bulk.to_verify(connection, every=every) == []
+    looked: list[int] = []
+    for _ in range(6):  # ten minutes each
+        within = 0
+        for _ in range(60):
+            ten_seconds_pass(connection)
+            found = bulk.to_verify(connection, every=every)
+            within += len(found)
+            looked += found
+            seen = calendar.c.calendar_id.in_(found)
+            connection.execute(
+                update(calendar).where(seen).values(must_verify=False, verified_at=db_now())
+            )
+        assert many / 6 - 2 <= within <= many / 6 + 2
+    assert len(looked) - 2 <= len(set(looked)) <= many
+    connection.execute(update(source_reading).values(read_at=db_now(-86_400.0)))
+    assert len(bulk.to_verify(connection, every=every)) <= 2
+
+
+def ten_seconds_pass(connection: Connection) -> None:
+    (last,) = connection.execute(select(source_reading.c.read_at)).scalars()
+    connection.execute(update(source_reading).values(read_at=last - timedelta(seconds=10)))
 
 
 # -- the brake -------------------------------------------------------------------------------------
