@@ -139,7 +139,7 @@ def _freed(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 def _is_there(entry: Entry) -> bool:
-    return entry.item_id is not None and entry.status is not EntryStatus.DECLINED
+    return entry.item_id is not None
 
 
 def _is_nowhere(entry: Entry) -> bool:
@@ -167,7 +167,7 @@ def _not_ended_twice(wanted: Sequence[Wanted], ended: Sequence[Entry]) -> list[W
 
 
 def _differing(entry: Entry, wanted: Wanted) -> frozenset[str]:
-    if entry.status is EntryStatus.DECLINED or entry.fingerprint == wanted.fingerprint:
+    if entry.fingerprint == wanted.fingerprint or not _is_there(entry):
         return frozenset()
     refused = entry.status is EntryStatus.REFUSED  # what it says is older than its fingerprint
     return changed_fields(None if refused else entry.fingerprint, wanted.fingerprint)
@@ -209,7 +209,7 @@ def _by_activity(
 ) -> tuple[Pairs, list[Wanted], list[Entry]]:
     movable: dict[ActivityKey, list[Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.status is EntryStatus.LIVE or _was_refused(entry):
+        if entry.status is EntryStatus.LIVE or _stands_otherwise(entry):
             movable[entry.activity].append(entry)
     candidates = sorted(
         (
@@ -237,15 +237,23 @@ _STANDING = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
 """A row whose delete may have happened, or that never came to be, stands for nothing."""
 
 
-def _was_refused(entry: Entry) -> bool:
-    """Whether it stands in the calendar with older content than Exchange refused."""
-    return entry.status is EntryStatus.REFUSED and entry.item_id is not None
+def _stands_otherwise(entry: Entry) -> bool:
+    """Whether it stands in the calendar, but not as we wanted it last."""
+    other = entry.status in (EntryStatus.REFUSED, EntryStatus.DECLINED)
+    return other and _is_there(entry)
 
 
 def _stands_for(entry: Entry, wanted: Wanted) -> bool:
-    """What Exchange refused to create stands in the way only until its content changes."""
-    never_made = entry.status is EntryStatus.REFUSED and not _was_refused(entry)
-    return not never_made or entry.fingerprint == wanted.fingerprint
+    """What is not in the calendar stands in the way of what it stood for, but of nothing new.
+
+    What Exchange refused to create is new once its content changes; what a user took away too
+    often, once its time does.
+    """
+    if _is_there(entry) or entry.status is EntryStatus.LIVE:
+        return True
+    if entry.status is EntryStatus.DECLINED:
+        return "time" not in changed_fields(entry.fingerprint, wanted.fingerprint)
+    return entry.fingerprint == wanted.fingerprint
 
 
 def _distance(wanted: Wanted, entry: Entry) -> tuple[bool, timedelta]:

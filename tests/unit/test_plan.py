@@ -208,12 +208,24 @@ def test_what_refused_an_update_still_moves_and_still_goes() -> None:
 
 
 @pytest.mark.parametrize("item_id", ["item", None])
-def test_what_was_declined_is_left_alone_and_stands_for_its_event(item_id: str | None) -> None:
-    declined = an_entry(status=EntryStatus.DECLINED, item_id=item_id)
-    assert plan([wanted(title="New", starts=NOW + 2 * DAY)], [declined]) == Plan()
-    made = plan((), [declined])
-    assert made.empty
-    assert made.forgotten == (declined,)
+def test_what_was_declined_is_left_alone_until_its_event_changes(item_id: str | None) -> None:
+    same = wanted()
+    declined = an_entry(status=EntryStatus.DECLINED, item_id=item_id, fingerprint=same.fingerprint)
+    assert plan([same], [declined]) == Plan()
+    later = plan([wanted(starts=NOW + 2 * DAY)], [declined])
+    if item_id is None:
+        assert len(later.creates) == 1
+        assert later.forgotten == (declined,)
+    else:
+        (update,) = later.updates
+        assert update.entry == declined
+    gone = plan([], [declined])
+    assert [each.entry for each in gone.deletes] == ([declined] if item_id else [])
+
+
+def test_what_was_taken_away_too_often_does_not_come_back_for_a_new_title() -> None:
+    gone = an_entry(status=EntryStatus.DECLINED, item_id=None, fingerprint=wanted().fingerprint)
+    assert plan([wanted(title="New")], [gone]) == Plan()
 
 
 def test_a_create_of_unknown_outcome_is_neither_deleted_nor_forgotten() -> None:
