@@ -88,6 +88,7 @@ def _every_semester(
                 key=str(CourseKey(course, code)),
                 reason=claim.reason,
                 lane=claim.lane,
+                since=claim.since,
             )
             for code in maintained
         ]
@@ -110,7 +111,14 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
         )
         if answer.published is not False:
             _record_hold(connection, key, change)
-        changed = courses.save(connection, answer, change, reason=claim.reason, lane=claim.lane)
+        changed = courses.save(
+            connection,
+            answer,
+            change,
+            reason=claim.reason,
+            lane=claim.lane,
+            since=claim.since,
+        )
         _arrange_staff(connection, sources, change)
         _mark_co_taught(connection, claim, key, change)
     return changed
@@ -136,8 +144,9 @@ def _mark_co_taught(
     connection: Connection, claim: Claim, key: CourseKey, change: MirrorChange
 ) -> None:
     """What another course shows too has changed there as well."""
+    reason, lane, since = f"shares events with {key}", claim.lane, claim.since
     marks = [
-        Mark(kind=Kind.COURSE, key=str(other), reason=f"shares events with {key}", lane=claim.lane)
+        Mark(kind=Kind.COURSE, key=str(other), reason=reason, lane=lane, since=since)
         for other in courses.others_with(connection, key, change.changed_ids)
     ]
     dirty.mark(connection, marks)
@@ -156,6 +165,7 @@ def _fan_out(
                 concerned,
                 reason=f"course {key}: {pending[0].reason}",
                 lane=Lane(min(row.priority for row in pending)),
+                since=min((row.since for row in pending if row.since), default=None),
             )
             courses.clear_fan_out(connection, pending)
         if finishes is not None:
@@ -266,17 +276,24 @@ def save_teaching(
     """Write what FS says of a person's teaching, and mark all that this asks for."""
     flipped = teaching.write(connection, person_id, found, maintained)
     addresses.arrange(connection, person_id, sources.people)
-    mark_flipped(connection, flipped, lane=claim.lane)
+    mark_flipped(connection, flipped, lane=claim.lane, since=claim.since)
     known = courses.mirrored(connection, found.courses)
+    reason, lane, since = "not mirrored yet", claim.lane, claim.since
     missing = [
-        Mark(kind=Kind.COURSE, key=str(key), reason="not mirrored yet", lane=claim.lane)
+        Mark(kind=Kind.COURSE, key=str(key), reason=reason, lane=lane, since=since)
         for key in found.courses
         if key not in known and not sources.skips(key.course)
     ]
     dirty.mark(connection, missing)
 
 
-def mark_flipped(connection: Connection, flipped: Collection[ActivityKey], *, lane: Lane) -> None:
+def mark_flipped(
+    connection: Connection,
+    flipped: Collection[ActivityKey],
+    *,
+    lane: Lane,
+    since: datetime | None = None,
+) -> None:
     """The only group of its kind counts as plenary until somebody is placed on it."""
     keys = {CourseKey(key.course, key.semester) for key in flipped}
     alone = sole_groups(courses.activities(connection, keys)) & frozenset(flipped)
@@ -286,6 +303,7 @@ def mark_flipped(connection: Connection, flipped: Collection[ActivityKey], *, la
         people.calendars_of(connection, concerned),
         reason="first or last placement on the only group",
         lane=lane,
+        since=since,
     )
 
 
@@ -295,4 +313,5 @@ def _mark_person(connection: Connection, persons: Collection[int], claim: Claim)
         people.calendars_of(connection, persons),
         reason=claim.reason,
         lane=claim.lane,
+        since=claim.since,
     )

@@ -131,7 +131,7 @@ class Visit:
     ) -> None:
         """Remember what was written: (event id, sync key)."""
         changes = [(operation, event_id, key) for event_id, key in changed]
-        entries.log(connection, self.row, changes, self.claim.reason)
+        entries.log(connection, self.row, changes, self.claim.reason, self.claim.since)
 
     def renew(self, connection: Connection) -> None:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""

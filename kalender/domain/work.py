@@ -16,6 +16,7 @@ class Kind(StrEnum):
 class Lane(IntEnum):
     """How urgent work is; lower is stronger, and a mark never weakens a row's lane."""
 
+    PROTECT = 0
     LIVE = 1
     ASKED = 2
     FILL = 3
@@ -25,13 +26,17 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mark:
-    """A request that something be made right; `due_at` None = at once, else aware UTC."""
+    """A request that something be made right; `due_at` None = at once, else aware UTC.
+
+    `since` is when the change that leads to it was first told of; None = now.
+    """
 
     kind: Kind
     key: str
     reason: str
     lane: Lane = Lane.LIVE
     due_at: datetime | None = None
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

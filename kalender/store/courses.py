@@ -107,6 +107,7 @@ def save(
     *,
     reason: str,
     lane: Lane,
+    since: datetime | None = None,
 ) -> bool:
     """Write what an answer changed and whom it will concern; return whether anything did.
 
@@ -123,7 +124,7 @@ def save(
     rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in everybody]
     rows_ += [(key, False, None) for key in placed - everybody]
     rows_ += [(key, False, name) for key, name in change.former]
-    _save_fan_out(connection, rows_, reason, lane)
+    _save_fan_out(connection, rows_, reason, lane, since)
     return bool(rows_)
 
 
@@ -333,6 +334,7 @@ def _save_fan_out(
     concerned: Iterable[tuple[ActivityKey, bool, str | None]],
     reason: str,
     lane: Lane,
+    since: datetime | None,
 ) -> None:
     values = [
         {
@@ -341,6 +343,7 @@ def _save_fan_out(
             "username": name,
             "reason": reason,
             "priority": int(lane),
+            "since": since,
         }
         for key, everybody, name in sorted(concerned, key=lambda row: (*row[:2], row[2] or ""))
     ]

@@ -60,6 +60,7 @@ class Claim:
     attempts: int
     reason: str
     lane: Lane
+    since: datetime
 
 
 # -- marks ------------------------------------------------------------------------------------
@@ -93,7 +94,8 @@ def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
         known = kept.setdefault((each.kind.value, each.key), each)
         if known is not each:
             strongest = min(known, each, key=lambda mark: mark.lane)
-            both = replace(strongest, due_at=_earliest(known, each))
+            since = min((m.since for m in (known, each) if m.since), default=None)
+            both = replace(strongest, due_at=_earliest(known, each), since=since)
             kept[each.kind.value, each.key] = both
     return [kept[key] for key in sorted(kept)]
 
@@ -105,21 +107,22 @@ def _earliest(one: Mark, other: Mark) -> datetime | None:
     return min(one.due_at, other.due_at)
 
 
-_NAMES = ("kind", "key", "reason", "priority", "due_at")
+_NAMES = ("kind", "key", "reason", "priority", "due_at", "since")
 
 
-def _told(each: Mark) -> tuple[str, str, str, int, datetime | None]:
-    return (each.kind.value, each.key, each.reason, int(each.lane), each.due_at)
+def _told(each: Mark) -> tuple[str, str, str, int, datetime | None, datetime | None]:
+    return (each.kind.value, each.key, each.reason, int(each.lane), each.due_at, each.since)
 
 
 def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
     """The clock is read once for all of them: in each row it costs more than the row."""
     now, soon = connection.execute(_SQLITE_CLOCK, {"settle": settle}).one()
     written = Instant().process_bind_param
-    rows = [
-        (kind, key, reason, lane, now, written(due_at, connection.dialect) or soon)
-        for kind, key, reason, lane, due_at in map(_told, marks)
-    ]
+    rows = []
+    for kind, key, reason, lane, due_at, since in map(_told, marks):
+        due = written(due_at, connection.dialect)
+        first = written(since, connection.dialect) or max(now, due or now)
+        rows.append((kind, key, reason, lane, first, due or soon))
     connection.exec_driver_sql(_SQLITE_MARK, rows)
 
 
@@ -132,19 +135,22 @@ _CONFLICT = """
                         THEN excluded.priority ELSE dirty.priority END,
         due_at = CASE WHEN excluded.due_at < dirty.due_at THEN excluded.due_at
                       ELSE dirty.due_at END,
-        first_marked_at = CASE WHEN dirty.parked_at IS NULL THEN dirty.first_marked_at
-                               ELSE excluded.first_marked_at END,
+        first_marked_at = CASE WHEN dirty.parked_at IS NOT NULL
+                                 OR excluded.first_marked_at < dirty.first_marked_at
+                               THEN excluded.first_marked_at ELSE dirty.first_marked_at END,
         attempts = CASE WHEN dirty.parked_at IS NULL THEN dirty.attempts ELSE 0 END,
         parked_at = NULL
 """
 _POSTGRESQL_MARK = text(
     """
     INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
-    SELECT kind, key, 1, reason, priority, clock_timestamp(),
+    SELECT kind, key, 1, reason, priority,
+           coalesce(since, greatest(clock_timestamp(), due_at)),
            coalesce(due_at, clock_timestamp() + :settle * interval '1 second'), 0
     FROM unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:reason AS text[]),
-                CAST(:priority AS int[]), CAST(:due_at AS timestamptz[]))
-         AS new(kind, key, reason, priority, due_at)
+                CAST(:priority AS int[]), CAST(:due_at AS timestamptz[]),
+                CAST(:since AS timestamptz[]))
+         AS new(kind, key, reason, priority, due_at, since)
     """  # noqa: S608
     + _CONFLICT
 )
@@ -199,13 +205,17 @@ def claim(  # noqa: PLR0913
     limit: int = 1,
     oldest: bool = False,
     not_of: Collection[str] = (),
+    not_bulk: bool = False,
 ) -> list[Claim]:
     """Take up to `limit` pieces of due work, strongest lane first (or the oldest of all).
 
-    The order of the result is the order of the work. Calendars of the backends `not_of` are left.
+    The order of the result is the order of the work. Calendars of the backends `not_of` are left,
+    and with `not_bulk` fills, resyncs and looks into calendars.
     """
     rank = [dirty.c.due_at] if oldest else [dirty.c.priority, dirty.c.due_at]
     due = and_(_is_due(kinds), not_(_is_of(not_of))) if not_of else _is_due(kinds)
+    if not_bulk:
+        due = and_(due, dirty.c.priority < int(Lane.FILL))
     chosen = select(dirty.c.kind, dirty.c.key).where(due).order_by(*rank).limit(limit)
     if connection.dialect.name == "postgresql":
         chosen = chosen.with_for_update(skip_locked=True)
@@ -230,6 +240,7 @@ def claim(  # noqa: PLR0913
             attempts=row.attempts,
             reason=row.reason,
             lane=Lane(row.priority),
+            since=row.first_marked_at,
         )
         for row in ordered
     ]
@@ -267,7 +278,15 @@ def finish(connection: Connection, mine: Claim) -> bool:
         delete(dirty).where(_is_mine(mine), dirty.c.generation == mine.generation)
     )
     if not done.rowcount:
-        _changed(connection, mine, **_UNCLAIMED, attempts=0, not_before=null(), last_error=null())
+        _changed(
+            connection,
+            mine,
+            **_UNCLAIMED,
+            attempts=0,
+            not_before=null(),
+            last_error=null(),
+            first_marked_at=db_now(),
+        )
     return bool(done.rowcount)
 
 
@@ -304,7 +323,7 @@ _POSTGRESQL_FINISH = text(
 )
 _POSTGRESQL_UNCLAIM = text(
     "UPDATE dirty SET claim_token = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,"  # noqa: S608
-    f" not_before = NULL, last_error = NULL FROM {_GIVEN}"
+    f" not_before = NULL, last_error = NULL, first_marked_at = clock_timestamp() FROM {_GIVEN}"
 )
 
 

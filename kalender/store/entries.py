@@ -270,12 +270,16 @@ def rename(connection: Connection, key: str, wanted: Wanted) -> None:
 
 
 def log(
-    connection: Connection, row: CalendarRow, changes: Sequence[tuple[str, str, str]], reason: str
+    connection: Connection,
+    row: CalendarRow,
+    changes: Sequence[tuple[str, str, str]],
+    reason: str,
+    noticed_at: datetime,
 ) -> None:
     """Remember what was written: (operation, event id, sync key)."""
     rows = [dict(zip(("operation", "event_id", "sync_key"), each, strict=True)) for each in changes]
     same = {"calendar_id": row.calendar_id, "person_id": row.person_id, "reason": reason}
-    insert_many(connection, change_log, rows, at=db_now(), **same)
+    insert_many(connection, change_log, rows, at=db_now(), noticed_at=noticed_at, **same)
 
 
 def unlog(connection: Connection, keys: Collection[str]) -> None:

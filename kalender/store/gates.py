@@ -24,6 +24,7 @@ from kalender.errors import (
 )
 from kalender.store import credentials, neighbours
 from kalender.store.database import Database
+from kalender.store.tally import TALLY
 
 log = structlog.get_logger()
 FRESH_SECONDS = 1.0  # what a request may go by
@@ -133,7 +134,8 @@ class Gate:
     def note(self, row: Row[Any]) -> credentials.Standing:
         """Take in what the database says of our credentials."""
         found = credentials.standing(row, self.door.credentials)
-        self._known = monotonic() if found.known and row.paused_until is None else float("-inf")
+        free = row.paused_until is None and not neighbours.held_for(row)
+        self._known = monotonic() if found.known and free else float("-inf")
         return found
 
     @property
@@ -163,15 +165,22 @@ class Gate:
         try:
             yield
         except NeighbourUnauthorised as error:
+            self._count(type(error).__name__, begun)
             self._refused(error, took=timedelta(seconds=monotonic() - begun))
             raise
         except Exception as error:
+            self._count(type(error).__name__, begun)
             if isinstance(error, PermanentError) and not isinstance(error, BadSourceData):
                 self._answered(tries=tries)
             elif tries:
                 self._record(lambda connection: credentials.end_trial(connection, self.name))
             raise
+        self._count("ok", begun)
         self._answered(tries=tries)
+
+    def _count(self, outcome: str, begun: float) -> None:
+        TALLY.add("requests", self.name, outcome)
+        TALLY.time("request", self.name, seconds=monotonic() - begun)
 
     def _enter(self, patience: timedelta) -> bool:
         """Wait for our turn; return whether this request tries our credentials."""
@@ -191,18 +200,18 @@ class Gate:
         """Return whether to try our credentials; or else how long to wait, None: go."""
         with self.database.read() as connection:
             row = neighbours.read(connection, [self.name]).get(self.name)
-        known = row is not None and self.note(row).known
+        known = row is not None and self.note(row).known and not neighbours.held_for(row)
         if known and self._is_leased(RENEW_SECONDS) and self._has_turn():
             return False, None
         with self.database.write() as connection:
             row = self.renew(connection, neighbours.lock(connection, self.name))
             if not self._has_turn():
                 return False, TURN
-            found = self.note(row)
-            if found.known:
+            found, held = self.note(row), neighbours.held_for(row)
+            if found.known and not held:
                 return False, None
-            if found.tried or found.wait:
-                return False, max(found.wait, TURN)
+            if held or found.tried or found.wait:
+                return False, max(held, found.wait, TURN)
             credentials.begin_trial(connection, self.name)
             return True, None
 
@@ -255,6 +264,7 @@ class Gates:
         }
         self.names = frozenset(self.by_name)
         self.ailing: frozenset[str] = frozenset()
+        self.bulk_is_held = False
 
     def __getitem__(self, name: str) -> Gate:
         """Return the way to one neighbour."""
@@ -264,7 +274,9 @@ class Gates:
         """Return which neighbours failed lately, and which nobody, or not we, may ask now."""
         if all(gate.is_known(LOOK_SECONDS) for gate in self.by_name.values()):
             return self.ailing, frozenset()
-        rows = neighbours.read(connection, self.by_name)
+        rows = neighbours.read(connection, [*self.by_name, neighbours.BULK])
+        bulk = rows.pop(neighbours.BULK, None)
+        self.bulk_is_held = bulk is not None and bool(neighbours.held_for(bulk))
         shut = {
             name
             for name, gate in sorted(self.by_name.items())

@@ -6,7 +6,7 @@ When the pause is over one worker tries, and the others follow once it answered.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -20,6 +20,8 @@ KEYS_IN_A_ROW = 3
 LONGEST_PAUSE = timedelta(minutes=1)
 LONGEST_TOLD_PAUSE = timedelta(minutes=15)
 LEASE = timedelta(seconds=10)
+BULK = "bulk"  # the name under which fills, resyncs and looks into calendars are paused by hand
+FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 def read(connection: Connection, names: Iterable[str]) -> dict[str, Row[Any]]:
@@ -100,9 +102,32 @@ def is_shut(connection: Connection, row: Row[Any]) -> bool:
 
     The neighbour is open to the probe alone, until that answered, failed or found nothing to ask.
     """
+    if held_for(row):
+        return True
     if row.paused_until is None:
         return False
     return bool(row.paused_until > row.db_time or not _becomes_probe(connection, row.name))
+
+
+def held_for(row: Row[Any]) -> timedelta:
+    """Return for how long an operator's pause lasts yet."""
+    until, time = row.held_until, row.db_time
+    lasts: timedelta = until - time if until is not None else timedelta()
+    return max(lasts, timedelta())
+
+
+def hold(connection: Connection, name: str, *, until: datetime, reason: str, by: str) -> None:
+    """Pause a neighbour, or bulk work, for everybody until then, on the database's clock."""
+    lock(connection, name)
+    values = {"held_until": until, "held_reason": reason, "held_by": by, "changed_at": db_now()}
+    connection.execute(update(neighbour).where(neighbour.c.name == name).values(values))
+
+
+def let_go(connection: Connection, name: str) -> bool:
+    """End an operator's pause; return whether there was one."""
+    values = {"held_until": None, "held_reason": None, "held_by": None, "changed_at": db_now()}
+    held = (neighbour.c.name == name) & neighbour.c.held_until.is_not(None)
+    return bool(connection.execute(update(neighbour).where(held).values(values)).rowcount)
 
 
 def _becomes_probe(connection: Connection, name: str) -> bool:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -195,6 +196,7 @@ def mark_calendars(
     reason: str,
     lane: Lane,
     settle: float = 0.0,
+    since: datetime | None = None,
 ) -> int:
     """Mark calendars; return how many. A calendar never filled before a resync's others."""
     new = _never_synced(connection, calendars) if lane is Lane.RESYNC else frozenset()
@@ -206,6 +208,7 @@ def mark_calendars(
                 key=str(each),
                 reason=reason,
                 lane=Lane.FILL if each in new else lane,
+                since=since,
             )
             for each in calendars
         ],
@@ -233,7 +236,7 @@ def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
 
 # -- wishes ---------------------------------------------------------------------------------------
 
-OPT_OUT, REMOVE, SEARCH = "optout", "remove", "search"
+OPT_OUT, REMOVE, SEARCH, PROTECT = "optout", "remove", "search", "protect"
 
 
 def opted_out(connection: Connection, person_id: int) -> bool:
@@ -249,7 +252,7 @@ def left_alone(connection: Connection, persons: Collection[int]) -> frozenset[in
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:
-    """Return what is wished of a person's calendars: to opt out, to remove, to search as well."""
+    """Return what is wished: to opt out, to remove, to search as well, to protect the person."""
     query = select(preference.c.wish).where(preference.c.person_id == person_id)
     return frozenset(connection.execute(query).scalars())
 
@@ -274,9 +277,15 @@ def wish(connection: Connection, person_id: int, wishes: Collection[str], source
     return calendars_of(connection, [person_id])
 
 
-def take_wish_back(connection: Connection, person_id: int) -> list[int]:
-    """Forget all wishes of a person; return the calendars to be marked."""
-    connection.execute(delete(preference).where(preference.c.person_id == person_id))
+def take_wish_back(
+    connection: Connection, person_id: int, *, protection: bool = False
+) -> list[int]:
+    """Forget a person's wishes, or their protection; return the calendars to be marked."""
+    protects = preference.c.wish == PROTECT
+    kind = protects if protection else ~protects
+    connection.execute(delete(preference).where(preference.c.person_id == person_id, kind))
+    if wishes_of(connection, person_id):
+        return []
     mine = calendar.c.person_id == person_id
     connection.execute(update(calendar).where(mine).values(taking_back=False, synced_digest=None))
     return calendars_of(connection, [person_id])

@@ -259,6 +259,7 @@ course_run = Table(
     Column("bad_reason", Text),
     Column("unknown_status", Integer, nullable=False, server_default=text("0")),
     Column("skipped", Integer, nullable=False, server_default=text("0")),
+    Column("last_change", Text),  # what the last answer that changed anything changed
 )
 
 teaching_activity = Table(
@@ -356,6 +357,7 @@ fan_out = Table(
     Column("reason", Text, nullable=False),
     Column("priority", Integer, nullable=False),
     Column("everybody", Boolean, nullable=False),  # who is on the course, not only the placed
+    Column("since", Instant),  # when the change was first told of
     Column("username", String(64)),  # somebody who taught it before
     Index("ix_fan_out_course_semester", "course", "semester"),
 )
@@ -409,8 +411,10 @@ change_log = Table(
     Column("event_id", String(160), nullable=False),
     Column("sync_key", String(180), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("noticed_at", Instant),  # when what led to it was first told of
     Index(None, "calendar_id", "at"),
     Index(None, "operation", "at"),
+    Index(None, "at"),
 )
 
 # -- guards and operation ---------------------------------------------------------------------
@@ -443,6 +447,9 @@ neighbour = Table(
     Column("leases", Text, nullable=False, server_default=text("''")),  # who may ask how much
     Column("last_error", Text),
     Column("changed_at", Instant),
+    Column("held_until", Instant),  # an operator's pause; the row named `bulk` is bulk work's
+    Column("held_reason", Text),
+    Column("held_by", String(120)),
 )
 
 heartbeat = Table(
@@ -456,4 +463,31 @@ heartbeat = Table(
     Column("stopped_at", Instant),  # a clean stop
     Column("connections", Integer, nullable=False, server_default=text("0")),
     Column("load", Float),
+)
+
+tally = Table(
+    "tally",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("label", String(255), primary_key=True),  # values joined by a space, "" without
+    Column("hour", Instant, primary_key=True),  # the first of all holds what was folded
+    Column("value", Float, nullable=False),
+)
+
+queue_seen = Table(
+    "queue_seen",
+    metadata,
+    Column("queue", String(255), primary_key=True),
+    Column("seen_at", Instant, nullable=False),  # its last message
+)
+
+look_up = Table(
+    "look_up",
+    metadata,
+    Column("look_up_id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(120), nullable=False),
+    Column("command", String(32), nullable=False),
+    Column("person_id", Id, nullable=False),
+    Index(None, "person_id", "at"),
 )

@@ -17,7 +17,9 @@ from multiprocessing.process import BaseProcess
 import structlog
 
 from kalender.errors import StateInDoubt
+from kalender.store import tally
 from kalender.store.heartbeats import PUT_BACK, doubt
+from kalender.store.tally import TALLY
 from kalender.worker.crew import Crew
 from kalender.worker.hand import Hand
 from kalender.worker.housekeeping import keep_house
@@ -111,6 +113,7 @@ def _stopped(crew: Crew) -> None:
             crew.pulse.check(connection)
             crew.gates.give_up(connection)
             crew.pulse.stop(connection)
+            tally.add(connection, TALLY.take())
     except StateInDoubt:
         with crew.database.write() as connection:
             doubt(connection)

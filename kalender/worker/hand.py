@@ -16,6 +16,7 @@ from kalender.reconcile import finish_unchanged, reconcile
 from kalender.refresh import refresh_course, refresh_person
 from kalender.store import dirty, neighbours
 from kalender.store.dirty import Claim
+from kalender.store.tally import TALLY
 from kalender.worker.crew import Crew
 from kalender.worker.ends import Ends
 
@@ -88,6 +89,7 @@ class Hand:
             limit=self.at_once,
             oldest=self.turn == 0,
             not_of=[n.removeprefix(prefix) for n in gates.names - ours if n.startswith(prefix)],
+            not_bulk=gates.bulk_is_held,
         )
         asked = {name for claim in claims for name in self._needs(claim)}
         self.probing = ailing & ours & asked
@@ -106,6 +108,7 @@ class Hand:
         except KalenderError:
             return claims
         rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in self.views]
+        TALLY.add("work", Kind.CALENDAR.value, "unchanged", value=len(claims) - len(rest))
         self.at_once = min(max(2 * (len(claims) - len(rest)), AT_ONCE), AT_MOST)
         if rest[AT_ONCE:]:
             self.ends.record(lambda connection: dirty.release_all(connection, rest[AT_ONCE:]))
@@ -143,12 +146,16 @@ class Hand:
         gates = [self.crew.gates[name] for name in self._needs(claim)]
         for gate in gates:
             gate.begin()
+        begun = time.monotonic()
         try:
             self._job(claim)
         except Exception as error:  # noqa: BLE001  # a bug must not stop all others
+            TALLY.add("work", claim.kind.value, type(error).__name__)
             failed = self.ends.badly(claim, error)
             self.failed |= {failed} if failed else set()
             return
+        TALLY.add("work", claim.kind.value, "done")
+        TALLY.time("work", claim.kind.value, seconds=time.monotonic() - begun)
         self._answered([gate.name for gate in gates if gate.heard])
 
     def _job(self, claim: Claim) -> None:

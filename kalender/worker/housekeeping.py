@@ -16,6 +16,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.store import brakes, bulk, dirty, people, teaching
+from kalender.store.tally import TALLY
 from kalender.worker.crew import Crew
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ def keep_house(
             if time.monotonic() - beaten > BEAT_SECONDS:
                 crew.pulse.beat(crew.database, connections=crew.connections)
                 beaten = time.monotonic()
+                TALLY.give(crew.database)
             _mark_by_time(crew, verifies=not until_idle)
             if until_idle and not _waits(crew):
                 return

@@ -1,6 +1,7 @@
 """One mechanism taken away, so that it is seen that the runs can fail."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -72,9 +73,10 @@ def _no_fan_out() -> None:
         concerned: Iterable[tuple[ActivityKey, bool, str | None]],
         reason: str,
         lane: Lane,
+        since: datetime | None,
     ) -> None:
         for key, everybody, username in concerned:
-            about = {"reason": reason, "priority": int(lane), "username": username}
+            about = {"reason": reason, "priority": int(lane), "username": username, "since": since}
             kept.append(SimpleNamespace(**key._asdict(), everybody=everybody, **about))
 
     def pending(connection: Connection, key: CourseKey) -> list[Row[Any]]:

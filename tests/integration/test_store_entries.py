@@ -296,7 +296,7 @@ def ten_seconds_pass(connection: Connection) -> None:
 def deleted(connection: Connection, ours: int, number: int, seconds_ago: float = 0) -> None:
     row = entries.load(connection, ours)
     assert row is not None
-    entries.log(connection, row, [("delete", "1", KEY)] * number, "test")
+    entries.log(connection, row, [("delete", "1", KEY)] * number, "test", NOW)
     if seconds_ago:
         connection.execute(update(change_log).values(at=db_now(-seconds_ago)))
 

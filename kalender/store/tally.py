@@ -1,0 +1,119 @@
+"""Counts of what happened, over all processes and machines: added up in the database.
+
+A process counts in memory and gives what it has every few seconds; what dies with it is what it
+had not given yet. Counts stand by the hour for two days, then they are folded into one row, so
+that a total never shrinks. A label is its values joined by spaces; what they mean the name says:
+
+==========================  =============================================================
+requests                    neighbour, outcome (`ok`, or the error's class)
+request_seconds             neighbour
+request_bucket              neighbour, upper bound in seconds (cumulative, as Prometheus' are)
+work                        kind, outcome (`done`, `retried`, `parked`, `lost`, ...)
+work_seconds, work_bucket   kind; kind, upper bound
+messages                    queue
+unannounced                 source: what a resync found changed that no notification had told
+==========================  =============================================================
+"""
+
+import threading
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection, delete, func, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from kalender.store.database import Database, now
+from kalender.store.tables import tally
+
+BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+KEPT_BY_HOUR = timedelta(hours=48)
+FOLDED = datetime(1970, 1, 1, tzinfo=UTC)
+Key = tuple[str, str]
+
+
+class Tally:
+    """One process' counts that it has not given yet. Usable from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: dict[Key, float] = defaultdict(float)
+
+    def add(self, name: str, *label: str, value: float = 1.0) -> None:
+        """Count."""
+        if value:
+            with self._lock:
+                self._counts[name, " ".join(label)] += value
+
+    def time(self, name: str, *label: str, seconds: float) -> None:
+        """Count into `NAME_seconds` and into each of `NAME_bucket` that it is within."""
+        with self._lock:
+            self._counts[f"{name}_seconds", " ".join(label)] += seconds
+            for bound in (*BUCKETS, float("inf")):
+                if seconds <= bound:
+                    self._counts[f"{name}_bucket", " ".join((*label, str(bound)))] += 1
+
+    def take(self) -> dict[Key, float]:
+        """Return what was counted, and begin anew."""
+        with self._lock:
+            taken, self._counts = self._counts, defaultdict(float)
+        return taken
+
+    def give(self, database: Database) -> None:
+        """Add what was counted to the database; where that is away, it is kept."""
+        taken = self.take()
+        if not taken:
+            return
+        try:
+            with database.write() as connection:
+                add(connection, taken)
+        except BaseException:
+            with self._lock:
+                for key, value in taken.items():
+                    self._counts[key] += value
+            raise
+
+
+TALLY = Tally()  # this process'
+
+
+def add(connection: Connection, counts: Mapping[Key, float]) -> None:
+    """Add counts to those of this hour."""
+    if not counts:
+        return
+    hour = now(connection).replace(minute=0, second=0, microsecond=0)
+    rows = [
+        {"name": name, "label": label, "hour": hour, "value": value}
+        for (name, label), value in sorted(counts.items())  # no two writers deadlock
+    ]
+    _add(connection, rows)
+
+
+def _add(connection: Connection, rows: list[dict[str, object]]) -> None:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    new = insert(tally)
+    both = {"value": tally.c.value + new.excluded.value}
+    connection.execute(
+        new.on_conflict_do_update(index_elements=["name", "label", "hour"], set_=both), rows
+    )
+
+
+def fold(connection: Connection) -> None:
+    """Fold the hours of more than two days ago into one row each."""
+    old = (tally.c.hour < now(connection) - KEPT_BY_HOUR) & (tally.c.hour > FOLDED)
+    summed = func.sum(tally.c.value).label("value")
+    query = select(tally.c.name, tally.c.label, summed).where(old)
+    rows = connection.execute(query.group_by(tally.c.name, tally.c.label)).mappings().all()
+    if rows:
+        _add(connection, [{**row, "hour": FOLDED} for row in rows])
+        connection.execute(delete(tally).where(old))
+
+
+def totals(connection: Connection, *, within: timedelta | None = None) -> dict[Key, float]:
+    """Return the sums by name and label: of all time, or of the hours that began so lately."""
+    summed = func.sum(tally.c.value)
+    query = select(tally.c.name, tally.c.label, summed).group_by(tally.c.name, tally.c.label)
+    if within is not None:
+        query = query.where(tally.c.hour > now(connection) - within)
+    return {(name, label): value for name, label, value in connection.execute(query)}

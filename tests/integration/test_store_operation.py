@@ -1,0 +1,151 @@
+"""What operators go by: since when, how much, and what they paused; on both databases."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select, update
+
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.store import dirty, neighbours, people, tally
+from kalender.store.database import Database, now
+from kalender.store.tables import dirty as work
+from kalender.store.tables import tally as counts
+from kalender.store.tally import Tally
+
+pytestmark = pytest.mark.integration
+LEASE = timedelta(seconds=60)
+
+
+@pytest.fixture
+def database(open_database: Callable[[], Database]) -> Database:
+    return open_database()
+
+
+def claimed(database: Database, *, not_bulk: bool = False) -> list[dirty.Claim]:
+    with database.write() as connection:
+        return dirty.claim(
+            connection, list(Kind), worker="w", lease=LEASE, limit=9, not_bulk=not_bulk
+        )
+
+
+def mark(database: Database, *marks: Mark) -> None:
+    with database.write() as connection:
+        dirty.mark(connection, marks)
+
+
+# -- since when -------------------------------------------------------------------------------------
+
+
+def test_work_waits_since_the_oldest_of_its_causes(database: Database) -> None:
+    told = database.now()
+    earlier = told - timedelta(minutes=5)
+    each = Mark(kind=Kind.CALENDAR, key="1", reason="test")
+    mark(database, each)
+    mark(database, Mark(kind=Kind.CALENDAR, key="1", reason="test", since=earlier))
+    mark(database, each)
+    (mine,) = claimed(database)
+    assert abs(mine.since - earlier) < timedelta(milliseconds=2)
+
+
+def test_work_for_a_later_day_waits_since_that_day(database: Database) -> None:
+    due = database.now() + timedelta(days=1)
+    mark(database, Mark(kind=Kind.CALENDAR, key="1", reason="test", due_at=due))
+    with database.read() as connection:
+        first = connection.execute(select(work.c.first_marked_at)).scalar_one()
+    assert abs(first - due) < timedelta(milliseconds=2)
+
+
+def test_what_was_marked_while_it_was_done_waits_since_then(database: Database) -> None:
+    old = database.now() - timedelta(hours=1)
+    mark(database, Mark(kind=Kind.CALENDAR, key="1", reason="test", since=old))
+    (mine,) = claimed(database)
+    mark(database, Mark(kind=Kind.CALENDAR, key="1", reason="test"))
+    with database.write() as connection:
+        assert not dirty.finish(connection, mine)
+    (again,) = claimed(database)
+    assert again.since > old + timedelta(minutes=50)
+
+
+# -- counts -----------------------------------------------------------------------------------------
+
+
+def test_counts_of_several_processes_add_up(database: Database) -> None:
+    one, other = Tally(), Tally()
+    for each in (one, other):
+        each.add("requests", "fs", "ok", value=2)
+        each.time("request", "fs", seconds=0.07)
+        each.give(database)
+    one.give(database)
+    with database.read() as connection:
+        found = tally.totals(connection)
+    assert found["requests", "fs ok"] == 4
+    assert found["request_seconds", "fs"] == pytest.approx(0.14)
+    assert ("request_bucket", "fs 0.05") not in found
+    assert found["request_bucket", "fs 0.1"] == found["request_bucket", "fs inf"] == 2
+
+
+def test_folding_keeps_every_total(database: Database) -> None:
+    mine = Tally()
+    for hours in (60, 50, 0, 0):
+        mine.add("messages", "queue")
+        mine.give(database)
+        with database.write() as connection:
+            (hour,) = connection.execute(select(func.max(counts.c.hour))).one()
+            age = timedelta(hours=hours)
+            connection.execute(update(counts).where(counts.c.hour == hour).values(hour=hour - age))
+    for _ in range(2):
+        with database.write() as connection:
+            tally.fold(connection)
+    with database.read() as connection:
+        assert tally.totals(connection) == {("messages", "queue"): 4}
+        assert tally.totals(connection, within=timedelta(hours=2)) == {("messages", "queue"): 2}
+        assert connection.execute(select(func.count()).select_from(counts)).scalar_one() == 2
+
+
+def test_counts_are_kept_while_the_database_is_away(database: Database) -> None:
+    mine = Tally()
+    mine.add("messages", "queue")
+    with database.write() as connection:
+        counts.drop(connection)
+    with pytest.raises(Exception, match="tally"):
+        mine.give(database)
+    assert mine.take() == {("messages", "queue"): 1}
+
+
+# -- pauses by hand and protection --------------------------------------------------------------------
+
+
+def test_an_operators_pause_shuts_a_neighbour_until_its_end(database: Database) -> None:
+    with database.write() as connection:
+        moment = now(connection)
+        neighbours.hold(
+            connection, "fs", until=moment + timedelta(minutes=1), reason="patch", by="op"
+        )
+    with database.write() as connection:
+        assert neighbours.is_shut(connection, neighbours.lock(connection, "fs"))
+        neighbours.hold(connection, "fs", until=moment, reason="patch", by="op")
+        assert not neighbours.is_shut(connection, neighbours.lock(connection, "fs"))
+
+
+def test_while_bulk_work_is_paused_only_the_rest_is_claimed(database: Database) -> None:
+    mark(
+        database,
+        *(Mark(kind=Kind.CALENDAR, key=str(int(lane)), reason="t", lane=lane) for lane in Lane),
+    )
+    assert [each.lane for each in claimed(database, not_bulk=True)] == [
+        Lane.PROTECT,
+        Lane.LIVE,
+        Lane.ASKED,
+    ]
+    assert [each.lane for each in claimed(database)] == [Lane.FILL, Lane.RESYNC, Lane.VERIFY]
+
+
+def test_protection_outlasts_the_end_of_an_opt_out(database: Database) -> None:
+    with database.write() as connection:
+        person = people.ensure(connection, people.FS, "1")
+        people.wish(connection, person, {people.PROTECT, people.OPT_OUT}, "test")
+        people.take_wish_back(connection, person)
+        assert people.opted_out(connection, person)
+        people.take_wish_back(connection, person, protection=True)
+        assert not people.opted_out(connection, person)
