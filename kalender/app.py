@@ -36,10 +36,12 @@ from kalender.store.credentials import digest
 from kalender.store.database import Database
 from kalender.store.gates import Door, Gates
 from kalender.store.people import People
+from kalender.store.prune import Retention
 from kalender.visit import Exchange, Means, Restore
 from kalender.worker.crew import Crew
 
 Clock = Callable[[], datetime]
+MONTH = timedelta(days=365.25 / 12)
 
 
 def clock_from(start: datetime | None) -> Clock:
@@ -278,6 +280,19 @@ class App:
             lease=timedelta(seconds=worker.lease_seconds),
             verify_every=timedelta(hours=worker.verify_every_hours),
             poll_every=timedelta(seconds=poll) if poll else None,
+            retention=self._retention(),
+        )
+
+    def _retention(self) -> Retention:
+        """Return how long what is kept; what may still be written is never too old."""
+        kept = self.config.retention
+        written = timedelta(days=self._mirror_rules().past_days + 1)
+        return Retention(
+            entries=max(kept.entries_months * MONTH, written),
+            change_log=timedelta(days=kept.change_log_days),
+            rejected=timedelta(days=kept.rejected_days),
+            look_up=timedelta(days=kept.look_up_days),
+            semesters=frozenset(self.semesters().listed),
         )
 
     def listener(self) -> Listener:

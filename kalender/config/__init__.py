@@ -22,6 +22,7 @@ from kalender.config.sections import (
     Identity,
     Institution,
     NotificationPattern,
+    Retention,
     Rollout,
     Safety,
     Section,
@@ -54,6 +55,7 @@ class Config(Section):
     calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
     safety: Safety = Safety()
     worker: Worker = Worker()
+    retention: Retention = Retention()
     notifications: tuple[NotificationPattern, ...] = ()
 
     @property

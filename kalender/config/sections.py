@@ -215,6 +215,15 @@ class Worker(Section):
     verify_every_hours: PositiveFloat = 24
 
 
+class Retention(Section):
+    """How long what is kept; `entries_months` counts from an entry's end, the mirror with it."""
+
+    entries_months: PositiveInt = 13
+    change_log_days: Annotated[int, Field(ge=8)] = 180  # a week of it is looked at
+    rejected_days: PositiveInt = 30
+    look_up_days: PositiveInt = 365
+
+
 class NotificationPattern(Section):
     """Which subject a message names: the first match of a regular expression with named groups."""
 

@@ -9,6 +9,7 @@ from kalender.refresh import Sources
 from kalender.store.database import Database
 from kalender.store.gates import Gates
 from kalender.store.heartbeats import Pulse
+from kalender.store.prune import Retention
 from kalender.visit import Means
 
 
@@ -24,6 +25,7 @@ class Crew:
     lease: timedelta
     verify_every: timedelta
     poll_every: timedelta | None
+    retention: Retention | None = None  # nothing is forgotten
     pulse: Pulse = field(default_factory=Pulse)
 
     @property

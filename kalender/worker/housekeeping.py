@@ -16,6 +16,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.store import brakes, bulk, dirty, people, teaching
+from kalender.store.prune import prune
 from kalender.store.tally import TALLY
 from kalender.worker.crew import Crew
 
@@ -66,6 +67,8 @@ def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
         if verifies:
             looked = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
             people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
+    if crew.retention is not None:
+        prune(crew.database, crew.retention, crew.means.clock())
     if crew.poll_every is not None:
         poll(crew, crew.poll_every)
 

@@ -1,0 +1,168 @@
+"""What is forgotten by age: once an hour, by whichever worker comes first, in small parts.
+
+Entries and the mirror age on the domain's clock, records of work on the database's. An entry whose
+outcome is not known, that is about to be taken back or whose calendar is claimed stays until that
+is over.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import (
+    Connection,
+    String,
+    Table,
+    and_,
+    cast,
+    delete,
+    exists,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.sql.elements import ColumnElement
+
+from kalender.domain.model import Semester
+from kalender.domain.work import Kind
+from kalender.store import entries, tally, teaching
+from kalender.store.database import Database, now
+from kalender.store.tables import (
+    calendar,
+    change_log,
+    course_run,
+    db_now,
+    dirty,
+    entry,
+    look_up,
+    placement,
+    preference,
+    registration,
+    rejected_notification,
+    source_reading,
+    teaching_activity,
+    teaching_event,
+    teaching_role,
+    teaching_staff,
+)
+
+log = structlog.get_logger()
+PRUNING = "pruning"
+EVERY = timedelta(hours=1)
+PART = 5000  # rows of a table in one transaction
+MIRROR = (
+    course_run,
+    placement,
+    registration,
+    source_reading,
+    teaching_activity,
+    teaching_event,
+    teaching_role,
+    teaching_staff,
+)
+Old = tuple[Table, ColumnElement[bool]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long what is kept; the mirror as long as entries, but always of `semesters`."""
+
+    entries: timedelta
+    change_log: timedelta
+    rejected: timedelta
+    look_up: timedelta
+    semesters: frozenset[str] = frozenset()
+
+
+def prune(database: Database, kept: Retention, at: datetime, *, part: int = PART) -> int:
+    """Forget what is too old, where an hour passed since anybody did; return how many rows.
+
+    At most a part of each table goes; was that not all, the next call goes on.
+    """
+    with database.read() as connection:
+        last = teaching.was_read(connection, PRUNING, "")
+        if last is not None and now(connection) - last < EVERY:
+            return 0
+    with database.write() as connection:
+        if not _our_turn(connection, EVERY):
+            return 0
+        tally.fold(connection)
+        old = _old(kept, at, entries.future_semesters(connection, at))
+    gone = [_forget(database, table, too_old, part) for table, too_old in old]
+    if max(gone) >= part:
+        with database.write() as connection:
+            _our_turn(connection, timedelta(0), earlier=EVERY)
+    if any(gone):
+        log.info("pruned", rows=sum(gone))
+    return sum(gone)
+
+
+def _our_turn(
+    connection: Connection, after: timedelta, *, earlier: timedelta = timedelta(0)
+) -> bool:
+    """Take the turn, if so much time passed since the last: of several that ask, one has it."""
+    moment = now(connection)
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    new = insert(source_reading).values(source=PRUNING, semester="", read_at=moment - earlier)
+    taken = new.on_conflict_do_update(
+        index_elements=["source", "semester"],
+        set_={"read_at": new.excluded.read_at},
+        where=source_reading.c.read_at <= moment - after,
+    )
+    return connection.execute(taken.returning(source_reading.c.source)).first() is not None
+
+
+def _forget(database: Database, table: Table, too_old: ColumnElement[bool], part: int) -> int:
+    key = list(table.primary_key.columns)
+    some = select(*key).where(too_old).limit(part)
+    with database.write() as connection:
+        statement = delete(table).where(tuple_(*key).in_(some), too_old)
+        return connection.execute(statement).rowcount
+
+
+def _old(kept: Retention, at: datetime, standing: set[str]) -> list[Old]:
+    """Return each table with what is too old in it."""
+    semesters = _before(at - kept.entries) - standing - kept.semesters
+    return [
+        (entry, and_(entry.c.ends_at < at - kept.entries, ~_needed())),
+        (change_log, change_log.c.at < _ago(kept.change_log)),
+        (rejected_notification, rejected_notification.c.received_at < _ago(kept.rejected)),
+        (look_up, look_up.c.at < _ago(kept.look_up)),
+        *((table, table.c.semester.in_(sorted(semesters))) for table in MIRROR),
+    ]
+
+
+def _ago(age: timedelta) -> db_now:
+    return db_now(-age.total_seconds())
+
+
+def _needed() -> ColumnElement[bool]:
+    """Whether an entry's outcome is open, it is to be taken back, or its calendar is claimed."""
+    unknown = and_(entry.c.status == "live", entry.c.fingerprint.is_(None))
+    claimed = exists().where(
+        dirty.c.kind == Kind.CALENDAR.value,
+        dirty.c.key == cast(entry.c.calendar_id, String(160)),
+        dirty.c.claimed_until > db_now(),
+    )
+    wished = exists().where(preference.c.person_id == calendar.c.person_id)
+    leaving = exists().where(
+        calendar.c.calendar_id == entry.c.calendar_id, or_(calendar.c.taking_back, wished)
+    )
+    return or_(
+        entry.c.status.in_(["intended", "deleting"]),
+        unknown,
+        and_(entry.c.item_id.is_not(None), leaving),
+        claimed,
+    )
+
+
+def _before(moment: datetime) -> set[str]:
+    """Return TP's codes of the semesters that were over by then."""
+    this, each = Semester.of(moment.date()), Semester.parse("00v")
+    codes = set()
+    while each != this and each.year <= this.year:
+        codes.add(each.code)
+        each = each.next
+    return codes
