@@ -2,6 +2,8 @@
 
 Revision ID: ${up_revision}
 Revises: ${down_revision | comma,n}
+
+Within a thousand a migration only adds what an older release may leave out.
 """
 
 from alembic import op

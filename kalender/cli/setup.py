@@ -11,11 +11,11 @@ import typer
 
 from kalender.app import App
 from kalender.broker import by_hand
-from kalender.cli.base import Json, app, application, say_json, table
+from kalender.cli.base import Json, Yes, app, application, say_json, table
 from kalender.cli.base import console as console_
 from kalender.domain.model import Semester
 from kalender.errors import ConfigError, KalenderError
-from kalender.store import migrations
+from kalender.store import bulk, migrations
 from kalender.store.database import Database
 
 db = typer.Typer(help="The tables.", no_args_is_help=True)
@@ -23,23 +23,46 @@ app.add_typer(db, name="db")
 
 
 @db.command()
-def upgrade(context: typer.Context) -> None:
-    """Bring the tables to this release."""
-    database = application(context, writes=False).database()
+def upgrade(
+    context: typer.Context,
+    yes: Yes = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Bring the tables to this release; says how many calendars it will rewrite."""
+    wired = application(context, writes=False)
+    database = wired.database()
     before = migrations.current(database)
+    stale, all_ = _to_rewrite(wired, database) if before else (0, 0)
+    if stale:
+        _warn(wired, stale, all_, ask=not yes and before != migrations.newest())
     migrations.upgrade(database)
     after = migrations.current(database)
-    typer.echo(f"already at {after}" if before == after else f"{before or 'empty'} -> {after}")
+    if as_json:
+        say_json({"before": before, "after": after, "rewritten": stale, "calendars": all_})
+    else:
+        typer.echo(f"already at {after}" if before == after else f"{before or 'empty'} -> {after}")
+
+
+def _to_rewrite(wired: App, database: Database) -> tuple[int, int]:
+    with database.read() as connection:
+        stale, all_ = bulk.under_other_settings(connection, wired.settings().digest)
+    return len(stale), all_
+
+
+def _warn(wired: App, stale: int, all_: int, *, ask: bool) -> None:
+    many = stale > wired.config.safety.max_updated_share * all_
+    how = "kalender resync --all --yes rewrites them" if many else "the next resync rewrites them"
+    said = f"{stale} of {all_} calendars were written in other words or under other settings: {how}"
+    typer.echo(said, err=True)
+    if many and ask:
+        typer.confirm("Go on?", abort=True, err=True)
 
 
 @db.command()
 def current(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """Say which revision the tables have, and what to do."""
-    found, newest = (
-        migrations.current(application(context, writes=False).database()),
-        migrations.newest(),
-    )
-    remedy = "nothing to do" if found == newest else "run kalender db upgrade"
+    found = migrations.current(application(context, writes=False).database())
+    newest, remedy = migrations.newest(), migrations.remedy(found)
     if as_json:
         say_json({"current": found, "newest": newest, "remedy": remedy})
     else:

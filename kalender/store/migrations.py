@@ -1,8 +1,14 @@
-"""The tables brought forward: alembic, run from wherever the migrations were installed."""
+"""The tables brought forward: alembic, run from wherever the migrations were installed.
+
+Revisions are four digits. Within a thousand a migration only adds, and what it adds may be left
+out: older releases go on working on the new tables, and may be started on them. A migration that
+does not only add begins the next thousand.
+"""
 
 from importlib import resources
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -10,6 +16,8 @@ from alembic.script import ScriptDirectory
 
 from kalender.errors import ConfigError
 from kalender.store.database import Database
+
+log = structlog.get_logger()
 
 
 def _config() -> Config:
@@ -20,9 +28,15 @@ def _config() -> Config:
     return config
 
 
+def revisions() -> list[str]:
+    """Return the revisions this release knows, the oldest first."""
+    walked = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [script.revision for script in walked][::-1]
+
+
 def newest() -> str:
     """Return the revision this release needs."""
-    return str(ScriptDirectory.from_config(_config()).get_current_head())
+    return revisions()[-1]
 
 
 def current(database: Database) -> str | None:
@@ -31,18 +45,47 @@ def current(database: Database) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade(database: Database) -> None:
-    """Bring the tables to this release in one transaction; views are made anew."""
+def upgrade(database: Database, to: str = "head") -> None:
+    """Bring the tables to this release in one transaction; views are made anew.
+
+    Raises ConfigError where a newer release made them.
+    """
+    found = current(database)
+    if found is not None and found not in revisions():
+        raise ConfigError(f"the database is at revision {found}: {remedy(found)}")
     config = _config()
     with database.write() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, to)
+
+
+def remedy(found: str | None) -> str:
+    """Say what is to be done where the tables are at this revision."""
+    if found == newest():
+        return "up to date, nothing to do"
+    if found is None or found in revisions():
+        return "run kalender db upgrade"
+    if _only_adds(found):
+        return f"a newer release only added to {newest()}: this one works, upgrade the package soon"
+    return f"this release knows revisions up to {newest()}: upgrade the package"
 
 
 def require_current(database: Database) -> None:
-    """Raise ConfigError where the tables are not this release's."""
+    """Raise ConfigError where this release cannot work with the tables.
+
+    What a newer release only added to is taken, with a warning: during a rolling upgrade an older
+    process may be started anew.
+    """
     found = current(database)
-    if found != newest():
-        state = "has no tables" if found is None else f"is at revision {found}, not {newest()}"
-        message = f"the database {state}: run kalender db upgrade"
-        raise ConfigError(message)
+    if found == newest():
+        return
+    if found is not None and _only_adds(found):
+        log.warning("tables_are_newer", found=found, needed=newest())
+        return
+    state = "has no tables" if found is None else f"is at revision {found}, not {newest()}"
+    raise ConfigError(f"the database {state}: {remedy(found)}")
+
+
+def _only_adds(found: str) -> bool:
+    """Whether a revision that this release does not know only adds to what it does."""
+    return found > newest() and found[:-3] == newest()[:-3]

@@ -1,11 +1,14 @@
 """The tables brought forward on both databases, with data and views in place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, MetaData, insert, select, text
 
 from kalender.domain.work import Kind, Mark
 from kalender.errors import ConfigError
@@ -77,3 +80,138 @@ def test_a_column_added_later_finds_data_and_views_in_its_way(
     with database.write() as connection:  # old code on the new table
         dirty.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="again")])
         assert connection.execute(text("SELECT generation FROM dirty_now")).scalar_one() == 2
+
+
+# -- from each release to the next -------------------------------------------------------------------
+
+STEPS = list(pairwise(migrations.revisions()))
+Tables = dict[str, dict[str, Any]]
+
+
+def as_they_are(connection: Connection) -> MetaData:
+    """Return the tables that there are."""
+    found = MetaData()
+    found.reflect(connection)
+    return found
+
+
+def a_row_each(connection: Connection, known: MetaData) -> None:
+    """Put a row into each table as an older release would: it names the columns it knows."""
+    for each in known.sorted_tables:
+        if each.name != "alembic_version":
+            connection.execute(insert(each).values({c.name: _filler(c) for c in each.columns}))
+
+
+FILLERS = {
+    "TIMESTAMP": datetime(2025, 8, 18, tzinfo=UTC),
+    "DATE": date(2025, 8, 18),
+    "BOOLEAN": True,
+    "BYTEA": b"1",
+    "BLOB": b"1",
+    "VARCHAR": "1",
+    "TEXT": "1",
+}
+
+
+def _filler(column: Any) -> object:
+    return FILLERS.get(str(column.type).partition("(")[0].split()[0], 1)
+
+
+def contents(connection: Connection, tables: Iterable[Any]) -> dict[str, list[Any]]:
+    return {
+        each.name: [tuple(row) for row in connection.execute(select(*each.columns))]
+        for each in tables
+        if each.name != "alembic_version"
+    }
+
+
+@pytest.mark.parametrize(("older", "newer"), STEPS)
+def test_an_upgrade_keeps_every_row_of_every_table(
+    database_url: str, older: str, newer: str
+) -> None:
+    database = Database(database_url)
+    migrations.upgrade(database, older)
+    with database.write() as connection:
+        before = as_they_are(connection)
+        a_row_each(connection, before)
+        stood = contents(connection, before.sorted_tables)
+        assert connection.execute(text("SELECT count(*) FROM dirty_now")).scalar_one() == 0
+    with pytest.raises(ConfigError, match="run kalender db upgrade"):
+        migrations.require_current(database)
+    migrations.upgrade(database, newer)
+    assert migrations.current(database) == newer
+    with database.read() as connection:
+        assert contents(connection, before.sorted_tables) == stood
+        for name in views():
+            connection.execute(text(f"SELECT * FROM {name}"))  # noqa: S608
+    database.close()
+
+
+@pytest.mark.parametrize(("older", "newer"), STEPS)
+def test_within_a_thousand_a_migration_only_adds_what_may_be_left_out(
+    database_url: str, older: str, newer: str
+) -> None:
+    """So that processes of the older release go on, and write as they always did."""
+    database = Database(database_url)
+    migrations.upgrade(database, older)
+    with database.read() as connection:
+        before = as_they_are(connection)
+    migrations.upgrade(database, newer)
+    with database.write() as connection:
+        after = as_they_are(connection)
+        assert older[0] != newer[0] or lost(columns(before), columns(after)) == []
+        a_row_each(connection, before)
+    database.close()
+
+
+def columns(found: MetaData) -> Tables:
+    return {
+        table.name: {c.name: (str(c.type), c.nullable) for c in table.columns}
+        for table in found.sorted_tables
+    }
+
+
+def lost(before: Tables, after: Tables) -> list[str]:
+    """Return what an older release would miss."""
+    return [
+        f"{table}.{name}"
+        for table, known in before.items()
+        for name, kind in known.items()
+        if after.get(table, {}).get(name) != kind
+    ]
+
+
+# -- tables that are newer than the release ------------------------------------------------------------
+
+
+def made_by(database: Database, revision: str) -> None:
+    with database.write() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
+
+
+def test_tables_that_a_newer_release_added_to_are_worked_on(
+    open_database: Callable[[], Database],
+) -> None:
+    database = open_database()
+    made_by(database, "0999")
+    migrations.require_current(database)
+    assert "upgrade the package" in migrations.remedy("0999")
+
+
+def test_tables_that_a_newer_release_changed_are_refused_and_say_what_to_do(
+    open_database: Callable[[], Database],
+) -> None:
+    database = open_database()
+    made_by(database, "1000")
+    for act in (migrations.require_current, migrations.upgrade):
+        with pytest.raises(ConfigError, match=r"revision 1000.*upgrade the package"):
+            act(database)
+    assert migrations.current(database) == "1000"
+
+
+def test_revisions_are_four_digits_that_grow() -> None:
+    found = migrations.revisions()
+    assert found == sorted(found)
+    assert all(len(each) == 4 and each.isdecimal() for each in found)
+    assert migrations.remedy(found[-1]).startswith("up to date")
+    assert migrations.remedy(None) == migrations.remedy(found[0]) == "run kalender db upgrade"
