@@ -58,7 +58,7 @@ def _read(
     visit: Visit, updates: Sequence[Update], deletes: Sequence[Delete]
 ) -> Mapping[str, EntryState]:
     """Read body, attendees and change key of what is about to be written over."""
-    read_updates = any(_must_read(update) for update in updates)
+    read_updates = any(_must_read(visit, update) for update in updates)
     about = [u.entry for u in updates if read_updates] + [d.entry for d in deletes]
     states: dict[str, EntryState] = {}
     gone: list[Entry] = []
@@ -76,8 +76,10 @@ def _read(
     return states
 
 
-def _must_read(update: Update) -> bool:
-    return update.entry.fingerprint is None or bool(update.fields & NEEDS_READING)
+def _must_read(visit: Visit, update: Update) -> bool:
+    entry = update.entry
+    known = entry.fingerprint is not None and bool(entry.change_key)
+    return not known or entry.sync_key in visit.conflicts or bool(update.fields & NEEDS_READING)
 
 
 # -- create -------------------------------------------------------------------------------------------
@@ -137,7 +139,7 @@ def _update(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryS
         undo=lambda connection: _restore(connection, before),
     )
     with visit.recording() as connection:
-        again = _record_updates(visit, connection, [each for each, _ in sent], results)
+        again = _record_updates(visit, connection, [each for each, _ in sent], results, states)
     stop_if_unknown(results)
     if again:
         raise PlanAgain
@@ -146,7 +148,7 @@ def _update(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryS
 def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChange | None:
     """Return the fields to write, less those that already are as wanted; None: nothing."""
     content, fields = update.wanted.content, update.fields
-    change = EntryChange(item_id=str(update.entry.item_id))
+    change = EntryChange(item_id=str(update.entry.item_id), change_key=update.entry.change_key)
     if state is not None:
         fields = _differing(visit, update, state)
         change = EntryChange(item_id=state.ref.item_id, change_key=state.ref.change_key)
@@ -194,13 +196,23 @@ def _record_unchanged(
         for update in updates:
             key = update.entry.sync_key
             ref = states[key].ref
-            entries.shows(
-                connection, key, update.wanted, item_id=ref.item_id, change_key=ref.change_key
-            )
+            known = ref.change_key if _all_is_known(update, states.get(key)) else None
+            entries.shows(connection, key, update.wanted, item_id=ref.item_id, change_key=known)
+
+
+def _all_is_known(update: Update, state: EntryState | None) -> bool:
+    """Whether nobody else wrote to it; else the change key stays, so that a verify sees it."""
+    if state is None or update.entry.fingerprint is None:
+        return True
+    return state.ref.change_key == update.entry.change_key
 
 
 def _record_updates(
-    visit: Visit, connection: Connection, updates: Sequence[Update], results: Results
+    visit: Visit,
+    connection: Connection,
+    updates: Sequence[Update],
+    results: Results,
+    states: Mapping[str, EntryState],
 ) -> bool:
     """Record what is known; return whether something must be read and planned again."""
     done, again = [], False
@@ -212,10 +224,14 @@ def _record_updates(
                 key,
                 update.wanted,
                 item_id=result.item_id,
-                change_key=result.change_key,
+                change_key=result.change_key if _all_is_known(update, states.get(key)) else None,
             )
             done.append((update.wanted.event.event_id, key))
-        elif result.verdict in (Verdict.CONFLICT, Verdict.GONE):
+        elif result.verdict is Verdict.CONFLICT:
+            entries.restore(connection, update.entry)
+            visit.conflicts.add(key)
+            again = True
+        elif result.verdict is Verdict.GONE:
             again = True
         elif result.verdict is Verdict.REFUSED:
             entries.refused(connection, key, update.wanted)

@@ -41,10 +41,13 @@ def _oldest(items: Sequence[FoundItem]) -> dict[str, FoundItem]:
 
 
 def _record(connection: Connection, entry: Entry, item: FoundItem) -> None:
-    """What was intended says what was intended; of what moved that is not known."""
+    """What was intended says what was intended, unless its user edited it by then.
+
+    That a verify finds out: it knows no change key of it. Of what moved the content is not known.
+    """
     key, ref = entry.sync_key, item.ref
     if entry.status is EntryStatus.INTENDED:
-        entries.created(connection, [(key, ref.item_id, ref.change_key)])
+        entries.created(connection, [(key, ref.item_id, "")])
     elif entry.status is EntryStatus.DECLINED:
         entries.located(connection, key, ref.item_id, ref.change_key)
     else:

@@ -104,6 +104,7 @@ class Visit:
     verified: bool = False
     later: TransientError | None = None
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
+    conflicts: set[str] = field(default_factory=set)  # sync keys that somebody else wrote to
     counts: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -19,9 +19,15 @@ from kalender.store.database import Database
 from tests import servers
 
 settings.register_profile(
-    "default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+    "default",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=50,
+    stateful_step_count=25,
 )
-settings.register_profile("chaos", settings.get_profile("default"), max_examples=500)
+settings.register_profile(
+    "chaos", settings.get_profile("default"), max_examples=500, stateful_step_count=30
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 

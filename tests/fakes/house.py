@@ -1,6 +1,7 @@
 """The whole core in one process: real SQL, FS, TP and Exchange in memory, a clock in hand."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -26,7 +27,7 @@ from kalender.domain.model import (
 from kalender.domain.render import Style
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.errors import KalenderError
+from kalender.errors import ClaimLost, KalenderError
 from kalender.reconcile import reconcile
 from kalender.refresh import Sources, refresh_course, refresh_person
 from kalender.resync import Found, resync
@@ -101,10 +102,10 @@ class House:
     send_seconds: float = 5.0
     restore: Restore = field(default_factory=Restore)
 
-    def verify(self, number: int) -> None:
-        """Look into a person's calendars, as an operator asks for."""
+    def verify(self, number: int | None = None) -> None:
+        """Look into a person's calendars (None: into all), as an operator asks for."""
         with self.database.write() as connection:
-            person_id = people.look_up(connection, str(number))
+            person_id = people.look_up(connection, str(number)) if number is not None else None
             wished = entries.wish_verification(connection, person_id)
             people.mark_calendars(connection, wished, reason="verify", lane=Lane.VERIFY)
 
@@ -235,11 +236,11 @@ class House:
             case Kind.CALENDAR:
                 reconcile(self.means, claim)
 
-    def settle(self, most: int = 500) -> list[KalenderError]:
+    def settle(self, kinds: Sequence[Kind] = tuple(Kind)) -> list[KalenderError]:
         """Work until nothing is due; what fails is given back, and returned."""
         errors: list[KalenderError] = []
-        for _ in range(most):
-            claim = self.claim()
+        for _ in range(500):
+            claim = self.claim(kinds)
             if claim is None:
                 return errors
             try:
@@ -251,7 +252,7 @@ class House:
 
     def give_back(self, claim: Claim, error: KalenderError) -> None:
         """As a worker would, but for a delay that a test can wait out by `later`."""
-        with self.database.write() as connection:
+        with suppress(ClaimLost), self.database.write() as connection:
             dirty.retry(connection, claim, after=timedelta(minutes=1), error=str(error))
 
     def later(self, seconds: float = 120.0) -> None:

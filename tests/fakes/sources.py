@@ -1,6 +1,6 @@
 """FS and TP in memory, for tests of what stands behind them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -18,46 +18,64 @@ from kalender.domain.model import (
 from kalender.errors import KalenderError, NotFoundInSource
 
 
+def _nothing() -> None:
+    pass
+
+
 @dataclass
 class FakeTimetables:
-    """TP: what it would answer for each course; `error` is raised instead, once."""
+    """TP: what it would answer for each course; `error` is raised instead, once.
+
+    `before` and `after` are called around each request; what they raise is what the caller sees.
+    """
 
     answers: dict[CourseKey, CourseAnswer] = field(default_factory=dict)
     asked: list[CourseKey] = field(default_factory=list)
     error: KalenderError | None = None
+    before: Callable[[], None] = _nothing
+    after: Callable[[], None] = _nothing
 
     def course(self, key: CourseKey) -> CourseAnswer:
         """Return one course."""
         self.asked.append(key)
+        self.before()
         if self.error is not None:
             error, self.error = self.error, None
             raise error
-        return self.answers.get(key, CourseAnswer(key=key, published=True, events=()))
+        answer = self.answers.get(key, CourseAnswer(key=key, published=True, events=()))
+        self.after()
+        return answer
 
     def courses(self, semester: Semester) -> Sequence[str]:
         """Return all courses of a semester."""
+        self.before()
         return sorted(key.course for key in self.answers if key.semester == semester.code)
 
     def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
         """Return all courses."""
         del instant
+        self.before()
         return sorted(self.answers)
 
 
 @dataclass
 class FakeStudents:
-    """FS: all it knows of each person."""
+    """FS: all it knows of each person. `before` and `after` are called around each request."""
 
     facts: dict[int, PersonFacts] = field(default_factory=dict)
     asked: list[int] = field(default_factory=list)
+    before: Callable[[], None] = _nothing
+    after: Callable[[], None] = _nothing
 
     def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
         """Return a person."""
         self.asked.append(fs_number)
+        self.before()
         if fs_number not in self.facts:
             raise NotFoundInSource("personer 404")
         codes = {semester.code for semester in semesters}
         facts = self.facts[fs_number]
+        self.after()
         return replace(
             facts,
             registrations=tuple(r for r in facts.registrations if r.unit.semester in codes),
@@ -67,6 +85,7 @@ class FakeStudents:
 
     def find_username(self, username: str) -> int | None:
         """Return the FS number of an account."""
+        self.before()
         for number, facts in self.facts.items():
             if facts.account.username == username:
                 return number
@@ -74,16 +93,19 @@ class FakeStudents:
 
     def offer_status(self, fs_number: int, unit: UnitKey) -> str | None:
         """Return a registration's status."""
+        self.before()
         return next(
             (r.offer_status for r in self.facts[fs_number].registrations if r.unit == unit), None
         )
 
     def accounts(self) -> Iterator[Sequence[Account]]:
         """Read all persons."""
+        self.before()
         yield [facts.account for facts in self.facts.values()]
 
     def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
         """Read all registrations."""
+        self.before()
         yield [
             (number, each)
             for number, facts in self.facts.items()
@@ -93,6 +115,7 @@ class FakeStudents:
 
     def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
         """Read all placements."""
+        self.before()
         yield [
             (number, each)
             for number, facts in self.facts.items()
@@ -102,6 +125,7 @@ class FakeStudents:
 
     def roles(self, semester: Semester) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
         """Read all roles."""
+        self.before()
         yield [
             (number, each)
             for number, facts in self.facts.items()

@@ -1,91 +1,81 @@
-"""Whatever changes, fails or dies, at rest every calendar shows exactly what it should, once."""
+"""Whatever changes, fails, dies, stalls or is meddled with, at rest every calendar is right.
+
+The university changes, FS, TP and Exchange fail, workers die and stall, users edit and delete,
+opt out and in again. Then all comes to rest, and each calendar shows exactly what it should, once.
+"""
 
 import logging
 import tempfile
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
-from functools import partial
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from kalender.domain.model import ActivityKey, Content, CourseKey, Status, TeachingEvent
-from kalender.domain.work import Kind
+from kalender.domain.model import CourseKey, Status, TeachingEvent
+from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
-from kalender.store import migrations
+from kalender.store import people
 from kalender.store.dirty import Claim
 from kalender.store.entries import of_calendar
 from tests.fakes.calendars import Item
-from tests.fakes.faults import Crash, MortalDatabase, Points, Trouble
-from tests.fakes.house import MONDAY, House, activity, event
+from tests.fakes.faults import WRITES, Crash
+from tests.fakes.frail import PRIVATE, frail_house
+from tests.fakes.house import MONDAY, activity, event
+from tests.fakes.teaching import Teaching
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 PEOPLE = (1, 2, 3)
+STUDENTS = tuple(f"user{number}" for number in PEOPLE)
+NAMES = (*STUDENTS, "prof")
 GROUPS = ("2-1", "2-2")
 TEACHERS = ("user3", "prof")  # one of them is a student too
 COURSES = ("IN1000", "IN2000")
 ACTIVITIES = [activity(a, c) for c in COURSES for a in ("1", *GROUPS)]
 TROUBLE = ("refused connection", "busy", "lost before", "lost after")
-
-_template: Path | None = None
-
-
-def _migrated(path: Path) -> None:
-    """Copy a migrated database: migrating is the slowest part of a run."""
-    global _template  # noqa: PLW0603
-    if _template is None:
-        _template = Path(tempfile.mkdtemp()) / "template.db"
-        database = MortalDatabase(f"sqlite:///{_template}")
-        database.points = Points()
-        migrations.upgrade(database)
-        database.close()
-    path.write_bytes(_template.read_bytes())
+OUTAGES = ("away", "refuses", "busy", "unreadable")
+PICKS = st.integers(0, 99)  # which of those there are: no draw depends on what the system did
+CHANGES = ("move", "move under another id", "cancel", "delete", "title", "teacher")
+EDITS: tuple[dict[str, object], ...] = (
+    {"subject": "Kjedelig"},
+    {"show_as": "oof"},
+    {"location": "Kantina"},
+    {"starts_at": MONDAY + timedelta(days=3), "ends_at": MONDAY + timedelta(days=3, hours=1)},
+)
 
 
 class University(RuleBasedStateMachine):
-    """Changes of the university, faults of Exchange, deaths of workers, a user's meddling."""
+    """Changes of the university, faults of its neighbours, lame workers, a user's meddling."""
 
-    @initialize()
-    def open_house(self) -> None:
-        """Start with an empty installation and private items in every mailbox."""
+    @initialize(filled=st.booleans())
+    def open_house(self, filled) -> None:  # type: ignore[no-untyped-def]
+        """Start with an empty installation or one in use, and private items in every mailbox."""
         self.directory = tempfile.TemporaryDirectory()
-        path = Path(self.directory.name) / "k.db"
-        _migrated(path)
-        self.points = Points()
-        database = MortalDatabase(f"sqlite:///{path}")
-        database.points = self.points
-        self.house = House(database)
-        self.trouble = Trouble(self.points)
-        self.house.exchange.before = self.trouble.before
-        self.house.exchange.after = self.trouble.after
-        self.events: dict[str, TeachingEvent] = {}
-        self.enrolled: dict[int, tuple[str | None, tuple[str, ...]]] = {}
+        self.house = frail_house(Path(self.directory.name) / "k.db")
+        self.points, self.trouble = self.house.points, self.house.trouble
+        self.teaching = Teaching()
         self.number = 0
-        self.notes: dict[str, str] = {}
-        for name in (*(f"user{n}" for n in PEOPLE), "prof"):
-            self._add_private(f"{name}@uio.example")
+        for name in NAMES:
+            self.house.add_private(_mailbox(name))
+        if filled:
+            self._fill()
 
-    def _add_private(self, mailbox: str) -> None:
-        content = event(99, title="Legetime").starts_at
-        ref = self.house.exchange._ref()
-        item = Item(
-            ref=ref,
-            content=_private(content),
-            body="privat",
-            sync_key=None,
-            created_at=content,
-        )
-        self.house.exchange.items(mailbox)[ref.item_id] = item
+    def _fill(self) -> None:
+        for day, key in enumerate(ACTIVITIES):
+            self.plan_event(key=key, day=day, staff=("user3", "prof")[day % 2 :])
+        for number, course in zip(PEOPLE, (*COURSES, "IN1000"), strict=True):
+            self.enrol(number=number, course=course, placed={GROUPS[number % 2]})
+        self.house.settle()
 
     # -- the university ------------------------------------------------------------------------
 
     def _tell(self, course: str) -> None:
-        told = [e for e in self.events.values() if e.activity.course == course]
-        self._live(lambda: self.house.teach(*told, course=course))
+        self.house.teach(*self.teaching.of(course), course=course)
 
     @rule(
         key=st.sampled_from(ACTIVITIES),
@@ -102,42 +92,33 @@ class University(RuleBasedStateMachine):
             plenary=key.actid == "1",
             staff=staff,
         )
-        self.events[made.event_id] = made
+        self.teaching.events[made.event_id] = made
         self._tell(key.course)
 
-    @rule(data=st.data(), day=st.integers(0, 20), renamed=st.booleans())
-    def move_event(self, data, day, renamed) -> None:  # type: ignore[no-untyped-def]
-        """An event moves, with or without a new id."""
-        if self.events:
-            old = self.events.pop(data.draw(st.sampled_from(sorted(self.events))))
-            self.number += 1
-            start = MONDAY + timedelta(days=day + 1, minutes=self.number)
-            new = replace(
-                old,
-                event_id=f"{old.event_id}x" if renamed else old.event_id,
-                starts_at=start,
-                ends_at=start + timedelta(hours=2),
-            )
-            self.events[new.event_id] = new
-            self._tell(new.activity.course)
-
-    @rule(data=st.data(), what=st.sampled_from(["cancel", "delete", "title", "teacher"]))
-    def change_event(self, data, what) -> None:  # type: ignore[no-untyped-def]
-        """An event is cancelled, deleted, renamed, or taught by another."""
-        if not self.events:
+    @rule(what=st.sampled_from(CHANGES), pick=PICKS, day=st.integers(1, 21))
+    def change_event(self, what, pick, day) -> None:  # type: ignore[no-untyped-def]
+        """An event is moved, cancelled, deleted, renamed, or taught by another."""
+        events = self.teaching.events
+        if not events:
             return
-        key = data.draw(st.sampled_from(sorted(self.events)))
-        old = self.events.pop(key)
+        old = events.pop(sorted(events)[pick % len(events)])
         if what != "delete":
-            changes: dict[str, dict[str, object]] = {
-                "cancel": {"status": Status.CANCELLED},
-                "title": {"title": f"{old.title}!"},
-                "teacher": {"staff": event(0, staff=[data.draw(st.sampled_from(TEACHERS))]).staff},
-            }
-            if what == "teacher" and old.status is Status.CANCELLED:
-                changes[what] = {}
-            self.events[key] = replace(old, **changes[what])  # type: ignore[arg-type]
+            new = replace(old, **self._changes(what, old, day))
+            events[new.event_id] = new
         self._tell(old.activity.course)
+
+    def _changes(self, what: str, old: TeachingEvent, day: int) -> dict[str, Any]:
+        if what == "cancel":
+            return {"status": Status.CANCELLED}
+        if what == "title":
+            return {"title": f"{old.title}!"}
+        if what == "teacher":
+            told = event(0, staff=[TEACHERS[day % 2]]).staff
+            return {} if old.status is Status.CANCELLED else {"staff": told}
+        self.number += 1
+        start = MONDAY + timedelta(days=day, minutes=self.number)
+        moved = {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+        return moved if what == "move" else {"event_id": f"{old.event_id}x", **moved}
 
     @rule(
         number=st.sampled_from(PEOPLE),
@@ -147,8 +128,8 @@ class University(RuleBasedStateMachine):
     def enrol(self, number, course, placed) -> None:  # type: ignore[no-untyped-def]
         """A student takes a course, changes group, or leaves everything."""
         groups = tuple(sorted(placed)) if course else ()
-        self.enrolled[number] = (course, groups)
-        self._live(lambda: self.house.enrol(number, *groups, course=course))
+        self.teaching.enrolled[f"user{number}"] = (course, groups)
+        self.house.enrol(number, *groups, course=course)
 
     # -- the work ------------------------------------------------------------------------------
 
@@ -158,7 +139,7 @@ class University(RuleBasedStateMachine):
         for _ in range(steps):
             claim = self.house.claim()
             if claim is not None:
-                self._live(partial(self._do, claim))
+                self._do(claim)
 
     def _do(self, claim: Claim) -> None:
         try:
@@ -166,46 +147,115 @@ class University(RuleBasedStateMachine):
         except KalenderError as error:
             self.house.give_back(claim, error)
 
-    @rule(moment=st.integers(1, 25))
+    @rule(moment=st.integers(1, 30))
     def die(self, moment) -> None:  # type: ignore[no-untyped-def]
         """A worker dies at some moment of its work."""
         self.points.arm(moment)
-        self._live(self.house.settle)
+        with suppress(Crash):
+            self.house.settle()
         self.points.disarm()
 
-    @rule(kind=st.sampled_from(TROUBLE))
-    def fail(self, kind) -> None:  # type: ignore[no-untyped-def]
-        """Exchange fails once."""
+    @rule(
+        kind=st.sampled_from(Kind),
+        moment=st.integers(1, 10),
+        change=st.sampled_from([None, *CHANGES, "opt"]),
+        pick=PICKS,
+    )
+    def stall(self, kind, moment, change, pick) -> None:  # type: ignore[no-untyped-def]
+        """A worker stalls beyond its lease: another does its work, and it writes nothing more."""
+        self.house.settle([each for each in Kind if each is not kind])
+        claim = self.house.claim([kind])
+        if claim is None:
+            return
+        stopped: list[int] = []
+        self.points.meanwhile = lambda: stopped.append(self._others_go_on(change, pick))
+        self.points.stall_from = self.points.passed + moment
+        self._do(claim)
+        self.points.disarm()
+        for since in stopped:
+            assert not [o for o, *_ in self.house.exchange.requests[since:] if o in WRITES]
+
+    def _others_go_on(self, change: str | None, pick: int) -> int:
+        """The lease runs out, something changes, others do all; return how much they requested."""
+        self.house.later()
+        if change == "opt":
+            self.opt(name=NAMES[pick % len(NAMES)])
+        elif change is not None:
+            self.change_event(what=change, pick=pick, day=pick % 21 + 1)
+        self.house.settle()
+        return len(self.house.exchange.requests)
+
+    @rule(kind=st.sampled_from(TROUBLE), at_once=st.booleans())
+    def fail(self, kind, at_once) -> None:  # type: ignore[no-untyped-def]
+        """Exchange fails once, now or while whatever follows."""
         self.trouble.kind = kind
-        self._live(self.house.settle)
-        self.trouble.kind = None
+        if at_once:
+            self.house.settle()
+
+    @rule(
+        source=st.sampled_from(["fs", "tp"]),
+        kind=st.sampled_from([*OUTAGES, None]),
+        spared=st.integers(0, 3),
+    )
+    def let_down(self, source, kind, spared) -> None:  # type: ignore[no-untyped-def]
+        """FS or TP fails for a while, or is back."""
+        outage = self.house.outages[source]
+        outage.kind, outage.spared = kind, spared
 
     @rule()
     def wait(self) -> None:
         """Time passes in the database."""
-        self._live(self.house.later)
+        self.house.later()
 
     @rule()
     def resync(self) -> None:
-        """A resync runs."""
-        self._live(self.house.resync)
+        """A resync runs; where a source fails, nothing of it is taken in."""
+        with suppress(KalenderError):
+            self.house.resync()
 
-    @rule(
-        number=st.sampled_from(PEOPLE), data=st.data(), note=st.sampled_from(["husk bok", "rom 3"])
-    )
-    def annotate(self, number, data, note) -> None:  # type: ignore[no-untyped-def]
+    # -- the users -----------------------------------------------------------------------------
+
+    def _own_item(self, pick: int) -> tuple[str, str] | None:
+        own = [(_mailbox(n), i.ref.item_id) for n in NAMES for i in self._own(n)]
+        return own[pick % len(own)] if own else None
+
+    def _own(self, name: str) -> list[Item]:
+        return self.house.exchange.own(_mailbox(name))
+
+    @rule(pick=PICKS, note=st.sampled_from(["husk bok", "rom 3"]))
+    def annotate(self, pick, note) -> None:  # type: ignore[no-untyped-def]
         """A user writes a note."""
-        mailbox = f"user{number}@uio.example"
-        own = self.house.exchange.own(mailbox)
-        if own:
-            item = data.draw(st.sampled_from(own))
-            self.house.exchange.annotate(mailbox, item.ref.item_id, note)
+        if found := self._own_item(pick):
+            self.house.exchange.annotate(*found, note)
 
-    def _live(self, deed: Callable[[], object]) -> object:
-        try:
-            return deed()
-        except Crash:
-            return None
+    @rule(pick=PICKS, edited=st.sampled_from([*EDITS, None]))
+    def meddle(self, pick, edited) -> None:  # type: ignore[no-untyped-def]
+        """A user edits or deletes an entry."""
+        if found := self._own_item(pick):
+            mailbox, item_id = found
+            if edited is None:
+                del self.house.exchange.items(mailbox)[item_id]
+            else:
+                self.house.exchange.edit(mailbox, item_id, **edited)
+
+    @rule()
+    def look(self) -> None:
+        """All calendars are to be looked into."""
+        self.house.verify()
+
+    @rule(name=st.sampled_from(NAMES))
+    def opt(self, name) -> None:  # type: ignore[no-untyped-def]
+        """A person opts out, or in again."""
+        with self.house.database.write() as connection:
+            person_id = people.look_up(connection, name)
+            if person_id is None:
+                return
+            if name in self.teaching.left_alone:
+                marked = people.take_wish_back(connection, person_id)
+            else:
+                marked = people.wish(connection, person_id, {people.OPT_OUT}, "test")
+            people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)
+        self.teaching.left_alone ^= {name}
 
     # -- at rest -------------------------------------------------------------------------------
 
@@ -220,61 +270,40 @@ class University(RuleBasedStateMachine):
         """Let everything come to rest, and compare."""
         if not hasattr(self, "house"):
             return
-        self.points.disarm()
+        self.house.mend()
         self.house.resync()
-        for number in self.enrolled:
-            self.house.mark(Kind.PERSON, f"fs {number}")
-        for course in {e.activity.course for e in self.events.values()}:
+        for name in self.teaching.enrolled:
+            self.house.mark(Kind.PERSON, f"fs {name.removeprefix('user')}")
+        for course in COURSES:
             self.house.mark(Kind.COURSE, str(CourseKey(course, "25h")))
-        for _ in range(8):
-            self.house.settle()
-            self.house.later(700)
-        assert self.house.settle() == []
+        self._rest()
+        self.house.verify()
+        self._rest()
         self._compare()
         self._nothing_uncertain()
         self.house.database.close()
         self.directory.cleanup()
 
+    def _rest(self) -> None:
+        for _ in range(4):
+            self.house.settle()
+            self.house.later(700)
+        assert self.house.settle() == []
+
     def _compare(self) -> None:
-        for name in (*(f"user{n}" for n in PEOPLE), "prof"):
-            mailbox = f"{name}@uio.example"
+        for name in NAMES:
             shown = [
-                (i.content.starts_at, i.content.subject) for i in self.house.exchange.own(mailbox)
+                (c.starts_at, c.ends_at, c.subject, c.show_as)
+                for c in (item.content for item in self._own(name))
             ]
-            assert sorted(shown) == sorted(self._expected(name)), name
-            private = [i for i in self.house.exchange.items(mailbox).values() if not i.sync_key]
-            assert [(i.body, i.content) for i in private] == [
-                ("privat", _private(event(99).starts_at))
-            ]
-            for item in self.house.exchange.own(mailbox):
+            assert sorted(shown) == self.teaching.expected(name), name
+            items = self.house.exchange.items(_mailbox(name)).values()
+            private = [(i.body, i.content) for i in items if not i.sync_key]
+            assert private == [("privat", PRIVATE)]
+            for item in self._own(name):
+                assert item.content.location != "Kantina"
                 for word in ("husk bok", "rom 3"):
                     assert item.body.count(word) == item.notes.count(word)
-
-    def _expected(self, name: str) -> list[tuple[datetime, str]]:
-        course, groups = (
-            self.enrolled.get(int(name[4:]), (None, ())) if name != "prof" else (None, ())
-        )
-        expected = []
-        for each in self.events.values():
-            key = each.activity
-            mine = key.actid == "1" or key.actid in groups or self._alone(key)
-            as_student = course == key.course and mine
-            named = name in [s.username for s in each.staff or ()]
-            if as_student or named:
-                expected.append((each.starts_at, _subject(each)))
-        return expected
-
-    def _alone(self, key: ActivityKey) -> bool:
-        """The only group of its course, and nobody is placed on it."""
-        groups = {
-            e.activity
-            for e in self.events.values()
-            if e.activity.course == key.course and not e.plenary
-        }
-        placed = any(
-            course == key.course and key.actid in taken for course, taken in self.enrolled.values()
-        )
-        return groups == {key} and not placed
 
     def _nothing_uncertain(self) -> None:
         with self.house.database.read() as connection:
@@ -282,27 +311,9 @@ class University(RuleBasedStateMachine):
                 assert not [e for e in of_calendar(connection, calendar_id) if e.open]
 
 
-def _private(moment: datetime) -> Content:
-    return Content(
-        subject="Legetime",
-        body="privat",
-        location="",
-        starts_at=moment,
-        ends_at=moment + timedelta(hours=1),
-        show_as="busy",
-    )
-
-
-def _subject(each: TeachingEvent) -> str:
-    kind = "Forelesning" if each.plenary else "Gruppe"
-    text = f"{each.activity.course} {kind}" + (f": {each.title}" if each.title else "")
-    return f"AVLYST: {text}" if each.status is Status.CANCELLED else text
+def _mailbox(name: str) -> str:
+    return f"{name}@uio.example"
 
 
 TestUniversity = University.TestCase
-TestUniversity.settings = settings(
-    max_examples=60,
-    stateful_step_count=25,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
+TestUniversity.settings = settings(suppress_health_check=list(HealthCheck))  # else as the profile

@@ -1,0 +1,74 @@
+"""A house in which everything can fail: its workers, its sources, its Exchange."""
+
+import tempfile
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from kalender.domain.model import Content
+from kalender.store import migrations
+from kalender.store.database import Database
+from kalender.visit import Restore
+from tests.fakes.calendars import Item
+from tests.fakes.faults import MortalDatabase, Outage, Points, SlowCalendars, Trouble
+from tests.fakes.house import MONDAY, House
+
+PRIVATE = Content(
+    subject="Legetime",
+    body="privat",
+    location="",
+    starts_at=MONDAY + timedelta(days=1),
+    ends_at=MONDAY + timedelta(days=1, hours=1),
+    show_as="busy",
+)
+_template: Path | None = None
+
+
+def _migrated(path: Path) -> None:
+    """Copy a migrated database: migrating is the slowest part of a run."""
+    global _template  # noqa: PLW0603
+    if _template is None:
+        _template = Path(tempfile.mkdtemp()) / "template.db"
+        database = Database(f"sqlite:///{_template}")
+        migrations.upgrade(database)
+        database.close()
+    path.write_bytes(_template.read_bytes())
+
+
+@dataclass
+class FrailHouse(House):
+    """A house with the moments at which to fail, and what is to fail there."""
+
+    points: Points = field(default_factory=Points)
+
+    def __post_init__(self) -> None:
+        """Put all faults into their places."""
+        self.trouble = Trouble(self.points)
+        self.exchange.before, self.exchange.after = self.trouble.before, self.trouble.after
+        self.outages = {name: Outage(self.points, name) for name in ("fs", "tp")}
+        for name, source in (("fs", self.students), ("tp", self.timetables)):
+            source.before, source.after = self.outages[name].before, self.outages[name].after
+
+    def mend(self) -> None:
+        """Let nothing fail any more."""
+        self.points.disarm()
+        self.trouble.kind = None
+        for outage in self.outages.values():
+            outage.kind = None
+
+    def add_private(self, mailbox: str, moment: datetime = MONDAY) -> None:
+        """Put an item of the user's own into a mailbox."""
+        ref = self.exchange._ref()
+        self.exchange.items(mailbox)[ref.item_id] = Item(
+            ref=ref, content=PRIVATE, body="privat", sync_key=None, created_at=moment
+        )
+
+
+def frail_house(path: Path) -> FrailHouse:
+    """Return a house on a new SQLite database that puts back whatever users change."""
+    _migrated(path)
+    points = Points()
+    database = MortalDatabase(f"sqlite:///{path}")
+    database.points = points
+    exchange = SlowCalendars(points=points)
+    return FrailHouse(database, exchange=exchange, points=points, restore=Restore(most=10**6))
