@@ -156,13 +156,15 @@ class University(RuleBasedStateMachine):
         self.points.disarm()
 
     @rule(
-        kind=st.sampled_from(Kind),
+        kind=st.sampled_from([Kind.CALENDAR, *Kind]),
         moment=st.integers(1, 10),
+        first=st.sampled_from(CHANGES),
         change=st.sampled_from([None, *CHANGES, "opt"]),
         pick=PICKS,
     )
-    def stall(self, kind, moment, change, pick) -> None:  # type: ignore[no-untyped-def]
+    def stall(self, kind, moment, first, change, pick) -> None:  # type: ignore[no-untyped-def]
         """A worker stalls beyond its lease: another does its work, and it writes nothing more."""
+        self.change_event(what=first, pick=pick, day=pick % 20 + 1)
         self.house.settle([each for each in Kind if each is not kind])
         claim = self.house.claim([kind])
         if claim is None:
