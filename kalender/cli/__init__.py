@@ -3,7 +3,18 @@
 import sys
 from collections.abc import Sequence
 
-from kalender.cli import guard, look, operate, serve, setup, wishes  # noqa: F401  # they register
+from kalender.cli import (  # noqa: F401  # they register
+    guard,
+    hold,
+    look,
+    operate,
+    protect,
+    serve,
+    setup,
+    status,
+    term,
+    wishes,
+)
 from kalender.cli.base import app
 from kalender.errors import ConfigError, KalenderError
 

@@ -1,4 +1,4 @@
-"""The commands that look: status, show, plan, parked. They change nothing and ask nobody."""
+"""The commands that look: show, plan. They change nothing and ask nobody."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -26,60 +26,8 @@ from kalender.cli.base import (
 from kalender.cli.week import Shown, draw
 from kalender.desired import View, preview, wanted
 from kalender.domain.plan import Plan
-from kalender.domain.work import Lane
 from kalender.store import look, people, teaching
-from kalender.store.credentials import REFUSALS
 from kalender.store.database import Database
-
-
-@app.command()
-def status(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
-    """Say how it goes: what waits, what is right, what went wrong."""
-    database = opened(application(context, writes=False))
-    with database.read() as connection:
-        found: dict[str, Any] = {
-            "work": look.work(connection),
-            "parked": len(look.parked(connection)),
-            "calendars": look.calendars(connection),
-            "entries": look.entries(connection),
-            "neighbours": look.neighbours(connection),
-            "brakes": look.brakes(connection),
-            "processes": look.heartbeats(connection),
-            **look.counts(connection),
-        }
-    if as_json:
-        say_json({k: [dict(r) for r in v] if isinstance(v, list) else v for k, v in found.items()})
-        return
-    typer.echo(_verdict(found))
-    for name, value in found.items():
-        if isinstance(value, list) and value:
-            console.print(table([_readable(row) for row in value], title=f"\n{name}"))
-    lines(f"{k.replace('_', ' ')}: {v}" for k, v in found.items() if isinstance(v, int))
-
-
-def _verdict(found: Mapping[str, Any]) -> str:
-    if any(row["state"] == "holding" for row in found["brakes"]):
-        return "held: a brake holds deletes back"
-    if any(row["refused"] >= REFUSALS for row in found["neighbours"]):
-        return "stuck: a neighbour refuses our credentials; nobody asks before they are changed"
-    if any(row["paused_until"] for row in found["neighbours"]):
-        return "stuck: a neighbour is paused"
-    waiting = sum(row["waiting"] for row in found["work"])
-    return f"behind: {waiting} wait" if waiting else "idle: nothing waits"
-
-
-def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**row, "lane": Lane(row["lane"]).name.lower()} if "lane" in row else row
-
-
-@app.command()
-def parked(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
-    """List what was laid aside, with the words why."""
-    database = opened(application(context, writes=False))
-    with database.read() as connection:
-        rows = look.parked(connection)
-    listing(rows, as_json=as_json, empty="nothing is parked")
-
 
 # -- one person --------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """The commands that change the state: retry, rollout."""
 
-from collections.abc import Collection
-from typing import Annotated
+from collections.abc import Collection, Sequence
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
@@ -11,13 +11,16 @@ from kalender.cli.base import (
     Yes,
     app,
     application,
+    console,
     listing,
     opened,
     person_of,
+    say_json,
+    table,
 )
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.store import dirty, people, rollouts
+from kalender.store import dirty, numbers, people, rollouts
 from kalender.store.database import Database
 
 
@@ -57,6 +60,30 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
         rows = [{"kind": kind, "value": value} for kind, value in rollouts.listed(connection)]
     mode = wired.config.rollout.mode
     listing(rows, as_json=as_json, empty=f"the list is empty; [rollout] mode is {mode}")
+
+
+@rollout.command("status")
+def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+    """Say how much is switched on, and how many of those calendars are right, by audience."""
+    wired = application(context, writes=False)
+    mode = wired.config.rollout.mode
+    with opened(wired).read() as connection:
+        listed = [_summed(kind, rollouts.listed(connection)) for kind in rollouts.KINDS]
+        calendars = numbers.right(connection, _inside(connection, mode))
+    if as_json:
+        say_json({"mode": mode, "listed": listed, "calendars": calendars})
+        return
+    typer.echo(f"[rollout] mode is {mode}")
+    for name, rows in (("listed", listed), ("calendars", calendars)):
+        if rows:
+            console.print(table(rows, title=f"\n{name}"))
+
+
+def _summed(kind: str, listed: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    """How many of a kind are on the list; persons are not named."""
+    values = [value for each, value in listed if each == kind]
+    named = ", ".join(values) if kind != "person" and values else None
+    return {"kind": kind, "listed": len(values), "values": named}
 
 
 @rollout.command()

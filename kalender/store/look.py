@@ -1,12 +1,16 @@
 """The questions operators ask, answered as plain rows."""
 
 import json
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
+from kalender.domain.work import Kind
+from kalender.store.brakes import held_by_scope
+from kalender.store.neighbours import KEYS_IN_A_ROW, LONGEST_PAUSE
+from kalender.store.people import PROTECT
 from kalender.store.tables import (
     brake,
     calendar,
@@ -16,6 +20,7 @@ from kalender.store.tables import (
     entry,
     heartbeat,
     identity,
+    look_up,
     neighbour,
     preference,
     rejected_notification,
@@ -46,14 +51,35 @@ def work(connection: Connection) -> Rows:
     )
 
 
-def parked(connection: Connection) -> Rows:
-    """Parked work with the reason, the latest first."""
-    return _rows(
+def parked(connection: Connection, *, reveal: bool = False) -> Rows:
+    """Parked work with the reason, the latest first; of protected persons that it is parked."""
+    rows = _rows(
         connection,
         select(dirty.c.kind, dirty.c.key, dirty.c.parked_at, dirty.c.attempts, dirty.c.last_error)
         .where(dirty.c.parked_at.is_not(None))
         .order_by(dirty.c.parked_at.desc()),
     )
+    hidden = {} if reveal else protected_work(connection)
+    return [
+        {**dict.fromkeys(row), "kind": row["kind"], "key": f"protected {hidden[named]}"}
+        if (named := (row["kind"], row["key"])) in hidden
+        else row
+        for row in rows
+    ]
+
+
+def protected_work(connection: Connection) -> Mapping[tuple[str, str], int]:
+    """Return (kind, key) of all work that is, or could be, of protected persons -> the person."""
+    protects = preference.c.wish == PROTECT
+    names = select(identity).join(preference, preference.c.person_id == identity.c.person_id)
+    mine = select(calendar).join(preference, preference.c.person_id == calendar.c.person_id)
+    found = {
+        (Kind.PERSON.value, f"{row.kind} {row.value}"): row.person_id
+        for row in connection.execute(names.where(protects))
+    }
+    for row in connection.execute(mine.where(protects)):
+        found[Kind.CALENDAR.value, str(row.calendar_id)] = row.person_id
+    return found
 
 
 def calendars(connection: Connection) -> Rows:
@@ -71,26 +97,42 @@ def calendars(connection: Connection) -> Rows:
     )
 
 
-def entries(connection: Connection) -> Rows:
-    """Entries by status, and how many a brake holds."""
-    return _rows(
-        connection,
-        select(
-            entry.c.status,
-            func.count().label("entries"),
-            func.count(entry.c.held_by).label("held"),
-        )
-        .group_by(entry.c.status)
-        .order_by(entry.c.status),
-    )
-
-
 def neighbours(connection: Connection) -> Rows:
-    """Neighbours with their pauses and failures; `refused`: how often within half an hour."""
-    columns = (neighbour.c.name, neighbour.c.failures, neighbour.c.paused_until)
-    more = (neighbour.c.last_error, neighbour.c.refused)
-    rows = _rows(connection, select(*columns, *more).order_by(neighbour.c.name))
-    return [{**row, "refused": len(json.loads(row["refused"] or "[]"))} for row in rows]
+    """Neighbours with their pauses and failures, and about since when they are as they are.
+
+    `refused`: how often within half an hour, and not authorised since; a pause by hand counts
+    while it lasts.
+    """
+    query = select(neighbour, db_now().label("db_time")).order_by(neighbour.c.name)
+    return [_neighbour(row) for row in _rows(connection, query)]
+
+
+def _neighbour(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    told = [datetime.fromisoformat(at) for _, at in json.loads(row["refused"] or "[]")]
+    refusals = [at for at in told if row["authorised_at"] is None or at > row["authorised_at"]]
+    held = row["held_until"] is not None and row["held_until"] > row["db_time"]
+    since = row["changed_at"]
+    if refusals and not held:
+        since = refusals[0]
+    elif row["paused_until"] is not None and not held:
+        since = _failing_since(row)
+    shown = ("name", "failures", "paused_until", "last_error")
+    by_hand = ("held_until", "held_reason", "held_by")
+    return {
+        **{name: row[name] for name in shown},
+        "refused": len(refusals),
+        **{name: row[name] if held else None for name in by_hand},
+        "since": since,
+    }
+
+
+def _failing_since(row: Mapping[str, Any]) -> datetime:
+    """About: each pause was twice the one before, up to a minute."""
+    pauses = [
+        min(2**n, LONGEST_PAUSE.total_seconds()) for n in range(KEYS_IN_A_ROW, row["failures"])
+    ]
+    first: datetime = row["changed_at"] - timedelta(seconds=sum(pauses))
+    return max(first, row["authorised_at"] or first)
 
 
 def heartbeats(connection: Connection) -> Rows:
@@ -101,6 +143,7 @@ def heartbeats(connection: Connection) -> Rows:
             heartbeat.c.worker,
             heartbeat.c.kind,
             heartbeat.c.version,
+            heartbeat.c.started_at,
             heartbeat.c.seen_at,
             heartbeat.c.stopped_at,
         )
@@ -110,13 +153,52 @@ def heartbeats(connection: Connection) -> Rows:
 
 
 def brakes(connection: Connection) -> Rows:
-    """Every brake that is set."""
-    return _rows(connection, select(brake).order_by(brake.c.scope))
+    """Every brake that is set, and how many entries it holds."""
+    held = held_by_scope(connection)
+    rows = _rows(connection, select(brake).order_by(brake.c.scope))
+    return [{**row, "held": held.get(row["scope"], 0)} for row in rows]
 
 
 def preferences(connection: Connection) -> Rows:
-    """Who wished to be left alone."""
-    return _rows(connection, select(preference).order_by(preference.c.set_at))
+    """Who wished to be left alone; of protected persons their number, and that they are."""
+    rows = _rows(connection, select(preference).order_by(preference.c.set_at))
+    protected = {row["person_id"] for row in rows if row["wish"] == PROTECT}
+    hidden = [
+        {**dict.fromkeys(rows[0]), "person_id": each, "wish": PROTECT} for each in sorted(protected)
+    ]
+    return hidden + [row for row in rows if row["person_id"] not in protected]
+
+
+def protected(connection: Connection, *, reveal: bool = False) -> Rows:
+    """Protected persons by number, and how many entries are still to be taken back."""
+    rows = _rows(
+        connection,
+        select(
+            preference.c.person_id.label("person"),
+            func.count(entry.c.sync_key).label("entries"),
+            preference.c.source.label("kind"),
+            preference.c.set_at.label("since"),
+        )
+        .outerjoin_from(preference, calendar, calendar.c.person_id == preference.c.person_id)
+        .outerjoin(entry, entry.c.calendar_id == calendar.c.calendar_id)
+        .where(preference.c.wish == PROTECT)
+        .group_by(preference.c.person_id, preference.c.source, preference.c.set_at)
+        .order_by(preference.c.person_id),
+    )
+    if not reveal:
+        return [{"person": row["person"], "entries": row["entries"]} for row in rows]
+    return [{**row, "names": _names(connection, row["person"])} for row in rows]
+
+
+def _names(connection: Connection, person_id: int) -> str:
+    return ", ".join(row["value"] for row in identities(connection, person_id))
+
+
+def looked_up(connection: Connection, persons: Collection[int], command: str, *, who: str) -> None:
+    """Remember who looked at whom."""
+    rows = [{"who": who, "command": command, "person_id": each} for each in sorted(persons)]
+    if rows:
+        connection.execute(insert(look_up).values(at=db_now()), rows)
 
 
 def counts(connection: Connection) -> Mapping[str, int]:
@@ -130,6 +212,9 @@ def counts(connection: Connection) -> Mapping[str, int]:
         "unreadable_events": connection.execute(bad).scalar_one(),
         "unmatched_staff": connection.execute(
             text("SELECT count(DISTINCT username) FROM unmatched_staff")
+        ).scalar_one(),
+        "protected": connection.execute(
+            select(func.count()).where(preference.c.wish == PROTECT)
         ).scalar_one(),
     }
 

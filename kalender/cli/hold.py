@@ -1,0 +1,94 @@
+"""Leave a neighbour, or bulk work, alone for a while. Marks go on; nothing is lost."""
+
+import re
+from datetime import datetime, timedelta
+from getpass import getuser
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.app import App
+from kalender.cli.base import app, application, cell, instant, opened
+from kalender.errors import ConfigError
+from kalender.store import neighbours
+from kalender.store.database import now
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+Name = Annotated[str, typer.Argument(help="exchange.NAME, fs, tp or bulk", show_default=False)]
+
+
+@app.command()
+def pause(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why; kept, and shown by `status`.")],
+    until: Annotated[str | None, typer.Option(help="An instant with its offset.")] = None,
+    lasting: Annotated[str | None, typer.Option("--for", help="Such as 30m, 2h, 1d.")] = None,
+) -> None:
+    """Ask nothing of a neighbour, or do no bulk work, until then, or until `resume`.
+
+    What is under way is finished. Bulk work is fills, resyncs and looks into calendars.
+    """
+    wired = application(context)
+    _check(wired, name)
+    database = opened(wired)
+    with database.write() as connection:
+        end = _end(context, wired, connection, until, lasting)
+        neighbours.hold(connection, name, until=end, reason=reason, by=operator())
+    told = "until resumed" if end == neighbours.FOR_EVER else f"until {cell(end)}"
+    typer.echo(f"{name} is paused within seconds, {told}; marks go on")
+
+
+@app.command()
+def resume(context: typer.Context, name: Name) -> None:
+    """End a pause made by `pause`; what waited is done."""
+    wired = application(context)
+    _check(wired, name)
+    with opened(wired).write() as connection:
+        if not neighbours.let_go(connection, name):
+            raise ConfigError(f"{name} is not paused by hand")
+    typer.echo(f"{name} is resumed within seconds")
+
+
+def operator() -> str:
+    """Return whose command this is."""
+    try:
+        return getuser()
+    except (KeyError, OSError):  # a container's user has no name
+        return "operator"
+
+
+def _check(wired: App, name: str) -> None:
+    known = [*(f"exchange.{each}" for each in wired.config.exchange.backends), "fs", "tp"]
+    if name not in (*known, neighbours.BULK):
+        raise ConfigError(f"nothing of that name: {', '.join([*known, neighbours.BULK])}")
+
+
+def _end(
+    context: typer.Context,
+    wired: App,
+    connection: Connection,
+    until: str | None,
+    lasting: str | None,
+) -> datetime:
+    """Return the end on the database's clock."""
+    if until and lasting:
+        raise ConfigError("give --until or --for, not both")
+    moment = now(connection)
+    if lasting:
+        return moment + _duration(lasting)
+    told = instant(until, "--until")
+    if told is None:
+        return neighbours.FOR_EVER
+    end = told - (wired.clock() - moment) if context.obj.now is not None else told
+    if end <= moment:
+        raise ConfigError("--until wants an instant that is to come")
+    return end
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", text)
+    if found is None:
+        raise ConfigError("--for wants a duration such as 30m, 2h or 1d")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})

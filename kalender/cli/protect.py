@@ -1,0 +1,84 @@
+"""Persons of whom nothing may stand in a calendar and nothing is listed: threatened, closed, dead."""
+
+from collections.abc import Collection, Mapping
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.cli.base import Json, NotKnown, app, application, listing, opened, person_of
+from kalender.cli.hold import operator
+from kalender.domain.work import Kind, Lane
+from kalender.errors import ConfigError
+from kalender.store import dirty, look, people
+from kalender.store.people import PROTECT
+
+protect = typer.Typer(help="People under threat, closed, deceased.", no_args_is_help=True)
+app.add_typer(protect, name="protect")
+KINDS = ("threat", "closed", "deceased")
+Reveal = Annotated[
+    bool, typer.Option("--reveal", help="Show who is protected; it is logged that you looked.")
+]
+
+
+@protect.command()
+def add(
+    context: typer.Context,
+    person: list[str],
+    kind: Annotated[
+        str, typer.Option("--reason-kind", help="threat, closed or deceased.")
+    ] = "operator",
+) -> None:
+    """Take back all that was written to persons, before all other work, and list them no more."""
+    if kind not in (*KINDS, "operator"):
+        raise ConfigError(f"--reason-kind wants {', '.join(KINDS)}")
+    database = opened(application(context))
+    persons = [person_of(database, each) for each in person]
+    with database.write() as connection:
+        for person_id in persons:
+            _hurry(connection, people.wish(connection, person_id, {PROTECT}, kind))
+        paused = [row["name"] for row in look.neighbours(connection) if _is_shut(row)]
+    typer.echo(f"{len(persons)} protected; what was written is taken back at once")
+    if paused:
+        typer.echo(f"but not while it is paused: {', '.join(paused)}")
+
+
+def _hurry(connection: Connection, calendars: Collection[int]) -> None:
+    """Mark before all other work, also what was put off."""
+    people.mark_calendars(connection, calendars, reason=PROTECT, lane=Lane.PROTECT)
+    for each in calendars:
+        dirty.hurry(connection, Kind.CALENDAR, str(each))
+
+
+def _is_shut(row: Mapping[str, Any]) -> bool:
+    return row["name"].startswith("exchange.") and bool(row["held_until"] or row["paused_until"])
+
+
+@protect.command()
+def remove(context: typer.Context, person: list[str]) -> None:
+    """Protect persons no more; whoever did not opt out is served again."""
+    database = opened(application(context))
+    persons = [person_of(database, each) for each in person]
+    with database.write() as connection:
+        for person_id in persons:
+            if PROTECT not in people.wishes_of(connection, person_id):
+                raise NotKnown(f"person {person_id} is not protected")
+            marked = people.take_wish_back(connection, person_id, protection=True)
+            people.mark_calendars(connection, marked, reason="opted in", lane=Lane.ASKED)
+    typer.echo(f"{len(persons)} protected no more")
+
+
+@protect.command("list")
+def list_(
+    context: typer.Context,
+    reveal: Reveal = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """List protected persons by our number, and how many entries are still to be taken back."""
+    database = opened(application(context, writes=reveal))
+    with database.write() if reveal else database.read() as connection:
+        rows = look.protected(connection, reveal=reveal)
+        if reveal:
+            seen = {row["person"] for row in rows}
+            look.looked_up(connection, seen, "protect list --reveal", who=operator())
+    listing(rows, as_json=as_json, empty="nobody is protected")

@@ -1,0 +1,109 @@
+"""A semester at a glance: what the sources told, what calendars should show of it, what is written."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.app import App
+from kalender.cli.base import Json, NotKnown, app, application, listing, opened
+from kalender.desired import CalendarSettings, look_at_all, wanted
+from kalender.domain.model import Semester
+from kalender.errors import ConfigError
+from kalender.store import entries, numbers, rollouts
+from kalender.store.database import now
+
+COMPUTED = 500  # calendars: of more that are not right yet, so many stand for all
+Rows = list[dict[str, Any]]
+
+
+@app.command()
+def term(
+    context: typer.Context,
+    semester: Annotated[
+        str | None, typer.Argument(help="Such as 25h; else all that are maintained.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Say per semester what FS and TP told, and how many entries are planned and written.
+
+    Only entries to come in calendars inside the roll-out count. `planned` is what a calendar that
+    is right holds, and what the mirror says that any other should show; where more than 500 are
+    not right yet it is computed for 500 of them, spread evenly, and scaled (`exact` is false).
+    `ends_at` is told from the entries made within the last ten minutes.
+    """
+    code = _code(semester)
+    wired = application(context, writes=False)
+    with opened(wired).read() as connection:
+        rows = _terms(connection, wired, code)
+    if code is not None and not rows:
+        raise NotKnown(f"nothing is known of {code}")
+    listing(rows, as_json=as_json, empty="no semester is known yet: kalender resync --all")
+
+
+def _code(text: str | None) -> str | None:
+    try:
+        return Semester.parse(text).code if text is not None else None
+    except ValueError as error:
+        raise ConfigError("a semester is given as 25h or 26v") from error
+
+
+def _terms(connection: Connection, wired: App, code: str | None) -> Rows:
+    told = numbers.told(connection)
+    settings = wired.settings()
+    rules = next(iter(settings.rules.values()))
+    maintained = settings.semesters.at(connection, rules, wired.clock())
+    shown = sorted(told.keys() & (maintained if code is None else {code}))
+    inside = rollouts.inside(connection, wired.config.rollout.mode)
+    open_, standing = _split(connection, wired, inside)
+    computed, scale = _computed(connection, settings, open_, wired.clock())
+    made, moment = numbers.creates(connection), now(connection)
+    rows: Rows = []
+    for each in shown:
+        planned = standing["kept", each] + round(computed[each] * scale)
+        written = standing["written", each]
+        missing = max(planned - written, 0)
+        rows.append(
+            {
+                "semester": each,
+                **told[each],
+                "planned": planned,
+                "exact": scale == 1,
+                "written": written,
+                "ends_at": moment + timedelta(seconds=missing / made) if missing and made else None,
+            }
+        )
+    return rows
+
+
+def _split(
+    connection: Connection, wired: App, inside: Collection[int]
+) -> tuple[list[int], Counter[tuple[str, str]]]:
+    """Return the calendars that are not right, and what is counted of all by semester."""
+    right = numbers.right_calendars(connection) & set(inside)
+    counts: Counter[tuple[str, str]] = Counter()
+    for row in numbers.coming_of(connection, inside, wired.clock()):
+        counts["written", row["semester"]] += row["written"]
+        if row["calendar_id"] in right:
+            counts["kept", row["semester"]] += row["kept"]
+    return sorted(set(inside) - right), counts
+
+
+def _computed(
+    connection: Connection, settings: CalendarSettings, calendars: Sequence[int], moment: datetime
+) -> tuple[Counter[str], float]:
+    """Return by semester what some of these calendars should show, and how many each stands for."""
+    step = -(-len(calendars) // COMPUTED) or 1
+    sample = calendars[::step]
+    rows = [row for row in entries.load_many(connection, sample) if row.owner]
+    counts: Counter[str] = Counter()
+    for view in look_at_all(connection, rows, settings, moment) if rows else []:
+        counts.update(
+            each.event.teaching.activity.semester
+            for each in wanted(connection, view, settings, moment)
+            if each.event.teaching.ends_at > moment
+        )
+    return counts, len(calendars) / len(sample) if sample else 1.0

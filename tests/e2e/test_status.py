@@ -1,0 +1,435 @@
+"""What `status` says: a verdict from the data alone, and the numbers behind it; on both databases."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Table, event, insert, update
+
+from kalender.app import App, clock_from
+from kalender.cli.status import gathered
+from kalender.config import load
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.store import brakes, credentials, dirty, neighbours, people, tally
+from kalender.store.database import Database
+from kalender.store.heartbeats import Pulse
+from kalender.store.neighbours import FOR_EVER
+from kalender.store.tables import calendar, change_log, course_run, heartbeat, person
+from kalender.store.tables import dirty as work
+from kalender.store.tally import Tally
+from tests.e2e.house import CONFIG, House
+
+pytestmark = pytest.mark.e2e
+CLOSE = timedelta(seconds=5)
+URLS = dict.fromkeys(("fs", "tp", "exchange"), "http://127.0.0.1:1")
+
+
+@pytest.fixture
+def database(open_database: Callable[[], Database]) -> Database:
+    return open_database()
+
+
+@pytest.fixture
+def wired(tmp_path: Path, database: Database) -> App:
+    """An application on settings of its own; the database is given to what looks."""
+    path = tmp_path / "config.toml"
+    url = "sqlite:///nowhere.db"
+    path.write_text(
+        CONFIG.format(database=url, mailbox="{username}@uio.example", broker="", **URLS)
+    )
+    return App(load(path, {}), clock_from(None))
+
+
+@pytest.fixture
+def alive(database: Database) -> Pulse:
+    """A worker that lives."""
+    pulse = Pulse(worker="w")
+    pulse.beat(database)
+    return pulse
+
+
+@pytest.fixture
+def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
+    def look() -> dict[str, Any]:
+        with database.read() as connection:
+            return gathered(connection, wired)
+
+    return look
+
+
+Look = Callable[[], dict[str, Any]]
+
+
+def put(database: Database, table: Table, *rows: dict[str, Any]) -> None:
+    with database.write() as connection:
+        connection.execute(insert(table), list(rows))
+
+
+def due(
+    database: Database, *keys: str, minutes: float, lane: Lane = Lane.LIVE, **more: object
+) -> datetime:
+    """Mark courses, due since so many minutes; return since when."""
+    since = database.now() - timedelta(minutes=minutes)
+    with database.write() as connection:
+        marks = [Mark(kind=Kind.COURSE, key=key, reason="test", lane=lane) for key in keys]
+        dirty.mark(connection, marks)
+        mine = work.c.key.in_(keys)
+        values = {"due_at": since, "first_marked_at": since, **more}
+        connection.execute(update(work).where(mine).values(values))
+    return since
+
+
+def verdict(look: Look) -> tuple[str, str]:
+    told = look()["verdict"]
+    return told["state"], told["because"]
+
+
+# -- the verdict --------------------------------------------------------------------------------------
+
+
+def test_with_nothing_due_all_is_healthy(found: Look, database: Database) -> None:
+    assert verdict(found) == ("healthy", "nothing is due; no worker lives")
+    Pulse(worker="w").beat(database)
+    told = found()["verdict"]
+    assert told["because"] == "nothing waits too long"
+    assert abs(told["since"] - database.now()) < CLOSE
+
+
+def test_due_work_and_no_worker_is_stuck_since_the_work_is_due(
+    found: Look, database: Database
+) -> None:
+    since = due(database, "a 25h", minutes=2)
+    assert verdict(found) == ("stuck", "work is due, and no worker lives")
+    assert abs(found()["verdict"]["since"] - since) < CLOSE
+    gone = database.now() - timedelta(minutes=90)
+    pulse = Pulse(worker="w")
+    pulse.beat(database)
+    assert verdict(found)[0] == "healthy"
+    with database.write() as connection:
+        connection.execute(update(heartbeat).values(seen_at=gone))
+    assert verdict(found)[0] == "stuck"
+    assert found()["verdict"]["since"] == since  # not the heartbeat: nothing was due then
+
+
+@pytest.mark.usefixtures("alive")
+def test_live_work_due_for_more_than_five_minutes_is_behind(
+    found: Look, database: Database
+) -> None:
+    due(database, "a 25h", minutes=4)
+    assert verdict(found)[0] == "healthy"
+    since = due(database, "b 25h", "c 25h", minutes=6)
+    state, because = verdict(found)
+    assert state == "behind"
+    assert because.startswith("3 pieces of live work are due, with no end in sight")
+    assert abs(found()["verdict"]["since"] - since) < CLOSE
+
+
+@pytest.mark.usefixtures("alive")
+def test_work_put_off_is_not_behind(found: Look, database: Database) -> None:
+    later = database.now() + timedelta(minutes=5)
+    due(database, "a 25h", minutes=600, not_before=later, attempts=9)
+    assert verdict(found)[0] == "healthy"
+
+
+@pytest.mark.usefixtures("alive")
+def test_bulk_work_is_behind_with_its_end(found: Look, database: Database) -> None:
+    due(database, *(f"{n} 25h" for n in range(100)), minutes=6, lane=Lane.RESYNC)
+    now = database.now()
+    asked = [
+        {"course": f"{n}", "semester": "25h", "published": True, "asked_at": now - timedelta(0, n)}
+        for n in range(50)
+    ]
+    put(database, course_run, *asked)
+    state, because = verdict(found)
+    assert state == "behind"
+    assert because.startswith("100 pieces of bulk work are due, done about 20")
+    (row,) = found()["work"]
+    assert (row["due"], row["lane"]) == (100, 4)
+    assert timedelta(seconds=80) < row["ends_at"] - now < timedelta(seconds=130)
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_neighbour_that_is_away_is_stuck_since_about_its_first_failure(
+    found: Look, database: Database
+) -> None:
+    with database.write() as connection:
+        for key in "abcde":
+            neighbours.failed(connection, "fs", key=key, error="refused the connection")
+    assert verdict(found) == ("stuck", "fs is paused: refused the connection")
+    before = timedelta(seconds=2**3 + 2**4)
+    assert abs(found()["verdict"]["since"] - (database.now() - before)) < CLOSE
+    with database.write() as connection:
+        neighbours.answered(connection, "fs")
+    assert verdict(found)[0] == "healthy"
+
+
+@pytest.mark.usefixtures("alive")
+def test_refused_credentials_are_stuck_until_others_are_good(
+    found: Look, database: Database
+) -> None:
+    def refused() -> None:
+        with database.write() as connection:
+            row = neighbours.lock(connection, "tp")
+            credentials.refused(connection, row, "old", took=timedelta(), error="401")
+
+    for _ in range(3):
+        refused()
+    first = database.now()
+    state, because = verdict(found)
+    assert (state, because.startswith("tp refuses our credentials")) == ("stuck", True)
+    assert abs(found()["verdict"]["since"] - first) < CLOSE
+    with database.write() as connection:
+        credentials.authorised(connection, neighbours.lock(connection, "tp"), "new")
+    assert verdict(found)[0] == "healthy"
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_pause_by_hand_is_said_with_who_and_why_until_its_end(
+    found: Look, database: Database
+) -> None:
+    def hold(name: str, until: datetime) -> None:
+        with database.write() as connection:
+            neighbours.hold(connection, name, until=until, reason="patch", by="kari")
+
+    hold("exchange.main", FOR_EVER)
+    assert verdict(found) == ("stuck", "exchange.main is paused by hand: patch (kari)")
+    (row,) = found()["neighbours"]
+    assert (row["held_reason"], row["held_by"]) == ("patch", "kari")
+    hold("exchange.main", database.now())
+    assert verdict(found)[0] == "healthy"
+    assert found()["neighbours"][0]["held_by"] is None
+    hold("bulk", FOR_EVER)
+    assert verdict(found) == ("held", "bulk work is paused by hand: patch (kari)")
+
+
+@pytest.mark.usefixtures("alive")
+def test_a_brake_that_holds_is_held_since_the_first(found: Look, database: Database) -> None:
+    with database.write() as connection:
+        for scope in ("course A 25h", "course B 25h", "course C 25h", "hand"):
+            brakes.put(connection, scope, "holding", "test")
+        brakes.put(connection, "institution", "released", "test")
+    state, because = verdict(found)
+    assert (state, because[-32:]) == ("held", "A 25h, course B 25h, course C 25h and 1 more"[-32:])
+    assert abs(found()["verdict"]["since"] - database.now()) < CLOSE
+
+
+@pytest.mark.usefixtures("alive")
+def test_the_same_error_for_all_is_stuck(found: Look, database: Database) -> None:
+    since = due(database, "a 25h", "b 25h", minutes=60, last_error="no rights")
+    assert "alike" not in verdict(found)[1]  # two say nothing of all
+    due(database, "c 25h", minutes=50, last_error="no rights")
+    assert verdict(found) == ("stuck", "all that waits fails alike, 3 pieces of work: no rights")
+    assert abs(found()["verdict"]["since"] - since) < CLOSE
+    due(database, "d 25h", minutes=2)
+    assert "alike" not in verdict(found)[1]
+
+
+@pytest.mark.usefixtures("alive")
+def test_what_is_worse_is_said_first_and_all_is_said(found: Look, database: Database) -> None:
+    due(database, "a 25h", minutes=10)
+    with database.write() as connection:
+        brakes.put(connection, "hand", "holding", "test")
+        neighbours.hold(connection, "fs", until=FOR_EVER, reason="patch", by="kari")
+    told = found()
+    states = [told["verdict"]["state"], *(each["state"] for each in told["also"])]
+    assert states == ["stuck", "held", "behind"]
+
+
+# -- the numbers --------------------------------------------------------------------------------------
+
+
+def a_calendar(database: Database, number: int, audience: str, **more: object) -> None:
+    put(database, person, {"person_id": number, "created_at": database.now()})
+    row = {"calendar_id": number, "person_id": number, "audience": audience}
+    told = {"address": f"{number}@uio.example", "owner": True, "backend": "main", "state": "active"}
+    put(database, calendar, {**row, **told, **more})
+
+
+def mark(database: Database, number: int, lane: Lane) -> None:
+    with database.write() as connection:
+        people.mark_calendars(connection, [number], reason="test", lane=lane)
+
+
+def test_what_waits_is_not_known_right(found: Look, database: Database) -> None:
+    for number in range(1, 5):
+        a_calendar(database, number, "student", synced_digest="d")
+    a_calendar(database, 5, "teacher")
+    a_calendar(database, 6, "teacher", synced_digest="d", state="missing")
+    mark(database, 1, Lane.LIVE)
+    mark(database, 2, Lane.VERIFY)  # only looked at
+    assert found()["right"] == [
+        {"audience": "student", "inside": 4, "outside": 0, "right": 3},
+        {"audience": "teacher", "inside": 2, "outside": 0, "right": 1},
+    ]
+    assert (found()["missing"], found()["lost"]) == (1, 0)
+
+
+def wrote(database: Database, *rows: tuple[str, str, float, float]) -> None:
+    """(operation, reason, hours ago, seconds it took)."""
+    now = database.now()
+    some = {"calendar_id": 1, "person_id": 1, "event_id": "e", "sync_key": "k"}
+    put(
+        database,
+        change_log,
+        *(
+            {
+                **some,
+                "operation": operation,
+                "reason": reason,
+                "at": (at := now - timedelta(hours=hours)),
+                "noticed_at": at - timedelta(seconds=took),
+            }
+            for operation, reason, hours, took in rows
+        ),
+    )
+
+
+def test_the_time_from_notification_to_calendar_is_told_by_source(
+    found: Look, database: Database
+) -> None:
+    wrote(
+        database,
+        *(("update", "course A 25h: notification tp.event", 1, second) for second in range(101)),
+        ("create", "notification fs.person", 2, 7),
+        ("create", "notification fs.person", 25, 900),  # yesterday's
+        ("create", "course A 25h: resync", 1, 900),
+        ("adopt", "notification fs.person", 1, 900),
+    )
+    assert found()["latency"] == [
+        {"source": "fs", "writes": 1, "p50": 7.0, "p95": 7.0, "max": 7.0},
+        {"source": "tp", "writes": 101, "p50": 50.0, "p95": 95.0, "max": 100.0},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "cause"),
+    [
+        ("notification x", "notification"),
+        ("course A 25h: notification x", "notification"),
+        ("course A 25h: tp lastchanged", "poll"),
+        ("course A 25h: shares events with B 25h", "resync"),
+        ("resync", "resync"),
+        ("resync --verify", "verify"),
+        ("verify", "verify"),
+        ("protect", "wish"),
+        ("joined the roll-out", "rollout"),
+        ("brake released", "brake"),
+        ("something else", "other"),
+    ],
+)
+def test_writes_are_told_by_what_led_to_them(
+    found: Look, database: Database, reason: str, cause: str
+) -> None:
+    wrote(database, ("delete", reason, 0, 1), ("delete", reason, 2, 1), ("delete", reason, 25, 1))
+    assert found()["writes"] == [{"operation": "delete", "cause": cause, "hour": 1, "day": 2}]
+
+
+def test_requests_are_told_by_outcome_with_how_long_they_took(
+    found: Look, database: Database
+) -> None:
+    mine = Tally()
+    for _ in range(96):
+        mine.add("requests", "fs", "ok")
+        mine.time("request", "fs", seconds=0.07)
+    for _ in range(4):
+        mine.add("requests", "fs", "NeighbourUnavailable")
+        mine.time("request", "fs", seconds=90)
+    mine.give(database)
+    with database.write() as connection:
+        neighbours.lock(connection, "fs")
+        tally.add(connection, {("messages", "q"): 1})
+    (row,) = found()["neighbours"]
+    assert row["requests"] == {"ok": 96, "NeighbourUnavailable": 4}
+    assert (row["p50"], row["p95"]) == (0.1, 0.1)
+    for _ in range(10):
+        mine.time("request", "fs", seconds=90)
+    mine.give(database)
+    assert found()["neighbours"][0]["p95"] is None  # longer than any bound
+
+
+def test_versions_of_what_lives_are_told(found: Look, database: Database) -> None:
+    for worker in ("a", "b", "c"):
+        Pulse(worker=worker).beat(database)
+    with database.write() as connection:
+        older = update(heartbeat).where(heartbeat.c.worker == "a")
+        connection.execute(older.values(version="0.0.9"))
+    told = found()["versions"]
+    assert told.pop("0.0.9") == 1
+    assert list(told.values()) == [2]
+
+
+def test_more_people_ask_no_more_questions(found: Look, database: Database) -> None:
+    def asked() -> int:
+        count = 0
+
+        def counted(*_: object) -> None:
+            nonlocal count
+            count += 1
+
+        event.listen(database.engine, "before_cursor_execute", counted)
+        found()
+        event.remove(database.engine, "before_cursor_execute", counted)
+        return count
+
+    def fill(numbers: range) -> None:
+        for number in numbers:
+            a_calendar(database, number, "student", synced_digest="d")
+            mark(database, number, Lane.LIVE)
+
+    fill(range(1, 3))
+    before = asked()
+    fill(range(3, 30))
+    with database.write() as connection:
+        connection.execute(update(work).values(parked_at=database.now(), last_error="no mailbox"))
+        for number in range(3, 10):
+            people.wish(connection, number, {people.PROTECT}, "test")
+    assert asked() <= before + 2
+
+
+# -- the command --------------------------------------------------------------------------------------
+
+
+def test_status_opens_with_its_verdict(house: House) -> None:
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    assert house.run("status").startswith("stuck since 20")
+    with house.running("worker"):
+        house.run("resync", "--all", "--wait")
+        said = house.run("status").splitlines()
+    assert said[0].startswith("healthy since 20")
+    assert "\nexchange.main" in "\n".join(said)
+    assert "parked: 0" in said
+    told = json.loads(house.run("status", "--json"))
+    assert list(told)[:2] == ["verdict", "also"]
+    assert set(told["verdict"]) == {"state", "since", "because"}
+    assert {row["name"] for row in told["neighbours"]} >= {"exchange.main", "fs", "tp"}
+    asked = {row["name"]: row["requests"].get("ok", 0) for row in told["neighbours"]}
+    assert min(asked["exchange.main"], asked["tp"]) > 0
+    assert all(row["right"] == row["inside"] for row in told["right"])
+    assert "create" in {row["operation"] for row in told["writes"]}
+    assert set(told) == {
+        "verdict",
+        "also",
+        "right",
+        "latency",
+        "work",
+        "neighbours",
+        "writes",
+        "brakes",
+        "calendars",
+        "processes",
+        "parked",
+        "persons_emptied",
+        "courses_without_placements",
+        "rejected_last_day",
+        "unpublished_courses",
+        "unreadable_events",
+        "unmatched_staff",
+        "protected",
+        "missing",
+        "lost",
+        "versions",
+    }
