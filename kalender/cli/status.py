@@ -121,15 +121,19 @@ def _neighbours(connection: Connection) -> numbers.Rows:
 
 
 def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    shown = dict(row)
     if "lane" in row:
-        shown["lane"] = Lane(row["lane"]).name.lower()
-    if "requests" in row:
-        counted = sorted(row["requests"].items())
-        shown["requests"] = ", ".join(f"{name} {count}" for name, count in counted) or None
-    if row.get("held_until") == FOR_EVER:
-        shown["held_until"] = "resumed"
-    return shown
+        return {**row, "lane": Lane(row["lane"]).name.lower()}
+    if "requests" not in row:
+        return row
+    counted = sorted(row["requests"].items())
+    return {
+        "name": row["name"],
+        "requests": ", ".join(f"{name} {count}" for name, count in counted) or None,
+        "p50": row["p50"],
+        "p95": row["p95"],
+        "failures": row["failures"] or None,
+        "state": _shut(row),
+    }
 
 
 # -- the verdict -----------------------------------------------------------------------------------------

@@ -1,7 +1,4 @@
-"""The numbers operators go by: what is right, how fast, how much waits and until when.
-
-Every function asks one question for all persons together, and changes nothing.
-"""
+"""What is right, how fast, how much waits and until when; a question each, for all persons."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -16,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Float,
     String,
+    Table,
     case,
     cast,
     exists,
@@ -23,6 +21,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
 )
 
 from kalender.domain.work import Kind, Lane
@@ -44,9 +43,10 @@ from kalender.store.tables import (
 Rows = list[dict[str, Any]]
 MOST = 100_000  # rows that the time from notification to calendar is taken from
 LATELY = timedelta(minutes=10)  # what a rate is taken from
+GONE = ("missing", "lost")
+ALIKE = 3  # pieces of work: fewer say nothing of all
 WRITES = ("create", "update", "delete")
 HOUR, DAY = -3600.0, -86_400.0
-SPANS = ("hour", "day")
 ready_at = case((dirty.c.not_before > dirty.c.due_at, dirty.c.not_before), else_=dirty.c.due_at)
 
 CAUSES: Mapping[str, Sequence[str]] = {  # the first that fits a reason's beginning
@@ -67,41 +67,41 @@ CAUSES: Mapping[str, Sequence[str]] = {  # the first that fits a reason's beginn
 # -- what is right -----------------------------------------------------------------------------------
 
 
-def known_right() -> ColumnElement[bool]:
-    """Whether a calendar is as it should be: written so, and nothing but a look waits for it."""
+def right_calendars(connection: Connection) -> set[int]:
+    """Return the calendars as they should be: written so, and nothing but a look waits for them."""
     same = cast(calendar.c.calendar_id, String(160)) == dirty.c.key
     waits = exists().where(same, dirty.c.kind == "calendar", dirty.c.priority < int(Lane.VERIFY))
-    return calendar.c.synced_digest.is_not(None) & ~waits
+    known = calendar.c.synced_digest.is_not(None) & ~waits
+    return set(connection.execute(select(calendar.c.calendar_id).where(known)).scalars())
 
 
 def right(connection: Connection, inside: Collection[int]) -> Rows:
     """By audience: the calendars inside the roll-out and outside, and how many inside are right."""
     counts: Counter[tuple[str, str]] = Counter()
     chosen = frozenset(inside)
-    columns = (calendar.c.calendar_id, calendar.c.audience, known_right())
-    query = select(*columns).where(calendar.c.state != "closed")
-    for calendar_id, audience, is_right in connection.execute(query):
+    known = chosen & right_calendars(connection)
+    query = select(calendar.c.calendar_id, calendar.c.audience)
+    for calendar_id, audience in connection.execute(query.where(calendar.c.state != "closed")):
         counts[audience, "inside" if calendar_id in chosen else "outside"] += 1
-        counts[audience, "right"] += bool(is_right and calendar_id in chosen)
+        counts[audience, "right"] += calendar_id in known
     return [
         {"audience": each, **{name: counts[each, name] for name in ("inside", "outside", "right")}}
         for each in sorted({audience for audience, _ in counts})
     ]
 
 
-def right_calendars(connection: Connection) -> set[int]:
-    """Return all calendars that are known to be as they should be."""
-    return set(connection.execute(select(calendar.c.calendar_id).where(known_right())).scalars())
-
-
 # -- from notification to calendar --------------------------------------------------------------------
 
 
 def latencies(connection: Connection) -> Rows:
-    """By source: seconds from a notification to what it led to, of the last day's writes."""
+    """By source: seconds from a notification to what it led to, of the last day's writes.
+
+    What TP's list of changes told counts from when that was read.
+    """
     source = case(
         (change_log.c.reason.like("notification%"), "fs"),
         (change_log.c.reason.like("course %: notification%"), "tp"),
+        (change_log.c.reason.like("course %: tp lastchanged%"), "tp poll"),
     )
     query = (
         select(source, _took(connection))
@@ -150,8 +150,7 @@ def due(connection: Connection) -> Rows:
     found = []
     for kind, lane, count, since in connection.execute(query):
         ahead[kind] += count  # stronger lanes are done first
-        seconds = ahead[kind] / rate[kind] if rate[kind] else None
-        ends_at = moment + timedelta(seconds=seconds) if seconds is not None else None
+        ends_at = moment + timedelta(seconds=ahead[kind] / rate[kind]) if rate[kind] else None
         row = {"kind": kind, "lane": lane, "due": count, "due_since": since}
         found.append({**row, "ends_at": ends_at})
     return found
@@ -197,10 +196,6 @@ def failing_alike(connection: Connection) -> tuple[int, str, datetime] | None:
     return rows[0][1], rows[0][0], rows[0][2]
 
 
-GONE = ("missing", "lost")
-ALIKE = 3  # pieces of work: fewer say nothing of all
-
-
 # -- what was written and asked -------------------------------------------------------------------------
 
 
@@ -212,17 +207,14 @@ def writes(connection: Connection) -> Rows:
         .where(change_log.c.at > db_now(DAY))
         .group_by(change_log.c.operation, change_log.c.reason)
     )
-    counts: Counter[tuple[str, str, str]] = Counter()
-    for operation, reason, hour, day in rows:
-        counts[operation, cause(reason), "hour"] += hour
-        counts[operation, cause(reason), "day"] += day
+    hour: Counter[tuple[str, str]] = Counter()
+    day: Counter[tuple[str, str]] = Counter()
+    for operation, reason, of_hour, of_day in rows:
+        hour[operation, cause(reason)] += of_hour
+        day[operation, cause(reason)] += of_day
     return [
-        {
-            "operation": operation,
-            "cause": why,
-            **{each: counts[operation, why, each] for each in SPANS},
-        }
-        for operation, why in sorted({(operation, why) for operation, why, _ in counts})
+        {"operation": each, "cause": why, "hour": hour[each, why], "day": day[each, why]}
+        for each, why in sorted(day)
     ]
 
 
@@ -259,7 +251,7 @@ def _bound(buckets: Mapping[float, float], share: int) -> float | None:
     return bound if bound != float("inf") else None
 
 
-# -- what should be looked at when it grows -------------------------------------------------------------
+# -- courses and semesters ------------------------------------------------------------------------------
 
 
 def courses_without_placements(connection: Connection) -> int:
@@ -275,22 +267,17 @@ def courses_without_placements(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(lacking.subquery())).scalar_one()
 
 
-# -- semesters ---------------------------------------------------------------------------------------
-
-
 def told(connection: Connection) -> dict[str, dict[str, int]]:
     """By semester: what TP and FS told last."""
-    found: defaultdict[str, dict[str, int]] = defaultdict(
-        lambda: dict.fromkeys(("courses", "published", "registrations", "placements"), 0)
-    )
-    published = func.count(case((course_run.c.published, 1)))
-    code = course_run.c.semester
-    for each, courses, shown in connection.execute(
-        select(code, func.count(), published).group_by(code)
-    ):
-        found[each] |= {"courses": courses, "published": shown}
-    for name, table in (("registrations", registration), ("placements", placement)):
-        query = select(table.c.semester, func.count()).group_by(table.c.semester)
+    asked: Mapping[str, tuple[Table, ColumnElement[bool]]] = {
+        "courses": (course_run, true()),
+        "published": (course_run, course_run.c.published),
+        "registrations": (registration, true()),
+        "placements": (placement, true()),
+    }
+    found: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(asked, 0))
+    for name, (table, which) in asked.items():
+        query = select(table.c.semester, func.count()).where(which).group_by(table.c.semester)
         for each, count in connection.execute(query):
             found[each][name] = count
     return dict(found)
@@ -303,15 +290,9 @@ def coming_of(connection: Connection, calendars: Collection[int], after: datetim
     """
     chosen = frozenset(calendars)
     kept = entry.c.status.in_(("live", "refused", "declined")) & entry.c.held_by.is_(None)
-    rows = connection.execute(
-        select(
-            entry.c.semester,
-            entry.c.calendar_id,
-            func.count(case((entry.c.status == "live", 1))),
-            func.count(case((kept, 1))),
-        )
-        .where(entry.c.ends_at > after)
-        .group_by(entry.c.semester, entry.c.calendar_id)
-    )
+    live, stays = (func.count(case((each, 1))) for each in (entry.c.status == "live", kept))
+    of = (entry.c.semester, entry.c.calendar_id)
+    query = select(*of, live, stays).where(entry.c.ends_at > after).group_by(*of)
     names = ("semester", "calendar_id", "written", "kept")
-    return [dict(zip(names, row, strict=True)) for row in rows if row[1] in chosen]
+    rows = [row for row in connection.execute(query) if row.calendar_id in chosen]
+    return [dict(zip(names, row, strict=True)) for row in rows]

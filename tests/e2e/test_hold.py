@@ -74,6 +74,7 @@ def test_nothing_reaches_a_paused_exchange_and_marks_go_on(filled: House) -> Non
         assert found["verdict"]["state"] == "stuck"
         assert "exchange.main is paused by hand until" in found["verdict"]["because"]
         assert "patch night" in found["verdict"]["because"]
+        assert "patch night" in filled.run("status").replace("\n", " ")
         assert filled.requests_to_exchange() == 0
         assert filled.run("resume", "exchange.main").startswith("exchange.main is resumed")
         wait_until(lambda: waiting(filled) == 0)

@@ -1,6 +1,7 @@
 """What is planned and written of a semester, and who is switched on."""
 
 import json
+import sqlite3
 from typing import Any
 
 import pytest
@@ -68,6 +69,22 @@ def test_a_semester_is_counted_as_the_sources_told_it(house: House) -> None:
         "kalender: a semester is given as 25h or 26v",
     )
     assert fails(house, "term", "99v") == (1, "kalender: nothing is known of 99v")
+
+
+def test_more_than_can_be_computed_is_estimated_and_said_to_be(house: House) -> None:
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    house.run("worker", "--until-idle")
+    before = terms(house)["25h"]
+    with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
+        many = [(number,) for number in range(1001, 1601)]
+        connection.executemany("INSERT INTO person (person_id, created_at) VALUES (?, '')", many)
+        connection.executemany(
+            "INSERT INTO calendar (person_id, audience, address, owner, backend, state) "
+            "VALUES (?1, 'student', ?1, 1, 'main', 'active')",
+            many,
+        )
+    assert terms(house)["25h"] == before | {"exact": False}  # nobody of these has any teaching
 
 
 def test_the_rollout_is_counted_by_kind_and_audience(house: House) -> None:
