@@ -14,10 +14,11 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from kalender.errors import ConfigError
+from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store.database import Database
 
 log = structlog.get_logger()
+TRIES = 5
 
 
 def _config() -> Config:
@@ -48,15 +49,32 @@ def current(database: Database) -> str | None:
 def upgrade(database: Database, to: str = "head") -> None:
     """Bring the tables to this release in one transaction; views are made anew.
 
-    Raises ConfigError where a newer release made them.
+    Others may be at work on them. Raises ConfigError where a newer release made them.
     """
     found = current(database)
     if found is not None and found not in revisions():
         raise ConfigError(f"the database is at revision {found}: {remedy(found)}")
+    for again in reversed(range(TRIES)):
+        try:
+            _upgrade(database, to)
+        except NeighbourUnavailable as error:
+            if not (again and _is_deadlock(error)):
+                raise
+            log.warning("upgrade_again", reason="deadlock with somebody at work")
+        else:
+            return
+
+
+def _upgrade(database: Database, to: str) -> None:
     config = _config()
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, to)
+
+
+def _is_deadlock(error: NeighbourUnavailable) -> bool:
+    """Whether PostgreSQL ended our transaction so that a worker's could go on."""
+    return type(getattr(error.__cause__, "orig", None)).__name__ == "DeadlockDetected"
 
 
 def remedy(found: str | None) -> str:

@@ -1,6 +1,8 @@
 """The tables brought forward on both databases, with data and views in place."""
 
+import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from itertools import pairwise
 from typing import Any
@@ -11,7 +13,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, insert, select, text
 
 from kalender.domain.work import Kind, Mark
-from kalender.errors import ConfigError
+from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store import dirty, migrations
 from kalender.store.database import Database, views
 from kalender.store.tables import metadata
@@ -179,6 +181,30 @@ def lost(before: Tables, after: Tables) -> list[str]:
         for name, kind in known.items()
         if after.get(table, {}).get(name) != kind
     ]
+
+
+WAITS = (
+    "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database"
+    " WHERE datname = current_database() AND NOT granted"
+)
+
+
+def test_an_upgrade_that_meets_somebody_at_work_is_tried_again(postgresql_url: str) -> None:
+    """It waits for a table of theirs, they for one of its: PostgreSQL ends one of the two."""
+    database, other = Database(postgresql_url), Database(postgresql_url)
+    migrations.upgrade(database, "0001")
+    upgrading = threading.Thread(target=migrations.upgrade, args=(database,))
+    with suppress(NeighbourUnavailable), other.write() as connection:
+        connection.execute(text("SELECT count(*) FROM change_log"))
+        upgrading.start()
+        with other.read() as looking:
+            while not looking.execute(text(WAITS)).scalar_one():
+                threading.Event().wait(0.02)
+        connection.execute(text("SELECT count(*) FROM fan_out"))
+    upgrading.join()
+    assert migrations.current(database) == migrations.newest()
+    database.close()
+    other.close()
 
 
 # -- tables that are newer than the release ------------------------------------------------------------
