@@ -1,13 +1,17 @@
 """What is forgotten by age, and what never is; on both databases."""
 
+import threading
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Connection, Date, DateTime, Table, func, insert, select, text, update
 
 from kalender.domain.work import Kind, Mark
+from kalender.sandbox.generate import generate
+from kalender.sandbox.server import start
 from kalender.store import dirty, people, prune, tally, teaching
 from kalender.store.database import Database
 from kalender.store.prune import MIRROR, Retention
@@ -25,7 +29,9 @@ from kalender.store.tables import (
     source_reading,
 )
 from kalender.store.tables import tally as counts
+from kalender.worker import run
 from tests.factories import DAY, HOUR, NOW, a_registration
+from tests.fault.installation import Installation
 from tests.integration.test_store_entries import a_calendar
 
 pytestmark = pytest.mark.integration
@@ -205,3 +211,20 @@ def test_of_two_workers_one_has_the_turn(open_database: Callable[[], Database]) 
         query = select(func.count()).where(source_reading.c.source == prune.PRUNING)
         assert connection.execute(query).scalar_one() == 1
         assert connection.execute(text("SELECT count(*) FROM entry")).scalar_one() == 0
+
+
+def test_a_worker_forgets_as_the_settings_say(tmp_path: Path, migrated_url: str) -> None:
+    generate(tmp_path / "university", students=20)
+    with start(tmp_path / "university") as sandbox:
+        house = Installation(tmp_path, sandbox, migrated_url)
+        house.write(_two_entries)
+        crew = house.app().crew()
+        run(crew, threading.Event(), until_idle=True)
+        assert [key for (key,) in house.rows("SELECT sync_key FROM entry")] == ["young"]
+        crew.database.close()
+
+
+def _two_entries(connection: Connection) -> None:
+    mine = a_calendar(connection, 1)
+    an_old_entry(connection, mine, "old")
+    an_old_entry(connection, mine, "young", ends_at=YOUNG)
