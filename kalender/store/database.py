@@ -9,17 +9,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import resources
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store.tables import db_now
 
 BUSY_SECONDS = 30
+IDLE_SECONDS = 1.0
 
 
 class Database:
@@ -27,6 +30,8 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.engine = make_engine(url, pool_size=pool_size)
+        alone = {"isolation_level": "AUTOCOMMIT"} if self.engine.name == "postgresql" else {}
+        self._reading = self.engine.execution_options(reads=True, **alone)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -36,12 +41,8 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """One transaction that only reads."""
-        with (
-            _translated(),
-            self.engine.connect().execution_options(reads=True) as connection,
-            connection.begin(),
-        ):
+        """Only reads; as in any transaction of PostgreSQL each statement sees what is there then."""
+        with _translated(), self._reading.connect() as connection, connection.begin():
             yield connection
 
     def now(self) -> datetime:
@@ -81,13 +82,15 @@ def _cause(error: Exception) -> str:
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     """Return an engine set up for either database; nothing is connected yet."""
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=2,
-            pool_pre_ping=True,
             connect_args={"prepare_threshold": None},  # a plan made for a table that was small
         )
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _ping_if_idle)
+        return engine
     engine = create_engine(
         url,
         pool_size=pool_size,
@@ -97,6 +100,21 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used"] = monotonic()
+
+
+def _ping_if_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """Ask what was not used for a second whether it lives; the pool makes another where not."""
+    if monotonic() - record.info.get("used", monotonic()) < IDLE_SECONDS:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        raise DisconnectionError from error
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

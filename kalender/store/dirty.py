@@ -26,8 +26,10 @@ from uuid import uuid4
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Float,
     Integer,
     and_,
+    bindparam,
     case,
     cast,
     delete,
@@ -269,14 +271,14 @@ def _is_of(backends: Collection[str]) -> ColumnElement[bool]:
 
 def renew(connection: Connection, mine: Claim, lease: timedelta) -> None:
     """Prolong the claim to a full lease from now; ClaimLost where it is not ours any more."""
-    _changed(connection, mine, claimed_until=db_now(lease.total_seconds()))
+    told = _names(mine) | {"seconds": lease.total_seconds()}
+    if not connection.execute(_RENEW, told).rowcount:
+        raise _lost(mine)
 
 
 def finish(connection: Connection, mine: Claim) -> bool:
     """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
-    done = connection.execute(
-        delete(dirty).where(_is_mine(mine), dirty.c.generation == mine.generation)
-    )
+    done = connection.execute(_FINISH, _names(mine) | {"my_generation": mine.generation})
     if not done.rowcount:
         _changed(
             connection,
@@ -378,18 +380,29 @@ def release(connection: Connection, mine: Claim) -> None:
 _UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
 
 
-def _is_mine(mine: Claim) -> ColumnElement[bool]:
-    return and_(
-        dirty.c.kind == mine.kind.value,
-        dirty.c.key == mine.key,
-        dirty.c.claim_token == mine.token,
-    )
+_IS_MINE = and_(
+    dirty.c.kind == bindparam("my_kind"),
+    dirty.c.key == bindparam("my_key"),
+    dirty.c.claim_token == bindparam("my_token"),
+)
+_FINISH = delete(dirty).where(_IS_MINE, dirty.c.generation == bindparam("my_generation"))
+_RENEW = (
+    update(dirty).where(_IS_MINE).values(claimed_until=db_now(bindparam("seconds", type_=Float)))
+)
+
+
+def _names(mine: Claim) -> dict[str, object]:
+    return {"my_kind": mine.kind.value, "my_key": mine.key, "my_token": mine.token}
 
 
 def _changed(connection: Connection, mine: Claim, **values: object) -> None:
-    changed = connection.execute(update(dirty).where(_is_mine(mine)).values(**values))
+    changed = connection.execute(update(dirty).where(_IS_MINE).values(**values), _names(mine))
     if not changed.rowcount:
-        raise ClaimLost(f"{mine.kind.value} claim taken over")
+        raise _lost(mine)
+
+
+def _lost(mine: Claim) -> ClaimLost:
+    return ClaimLost(f"{mine.kind.value} claim taken over")
 
 
 # -- looking ----------------------------------------------------------------------------------

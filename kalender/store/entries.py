@@ -9,6 +9,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -81,10 +82,12 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
 
 def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
     """Return all standing records of a calendar, ended ones too."""
-    found = connection.execute(
-        select(entry).where(entry.c.calendar_id == calendar_id, entry.c.status.in_(STANDING))
-    )
-    return [_entry(row) for row in found]
+    return [_entry(row) for row in connection.execute(_OF_CALENDAR, {"of": calendar_id})]
+
+
+_OF_CALENDAR = select(entry).where(
+    entry.c.calendar_id == bindparam("of"), entry.c.status.in_(STANDING)
+)
 
 
 def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
@@ -377,21 +380,27 @@ def synced(
     verified: bool,
 ) -> None:
     """Record that a visit ended well; `digest` None where something is still held or open."""
-    values: dict[str, object] = {
-        "synced_digest": digest,
-        "synced_settings": settings,
-        "synced_at": db_now(),
-        "changes_at": changes_at,
-        "must_look_up": False,
-        "moved_from": None,
-        "taking_back": False,
-        "quiet_until": None,
-        "state": case((calendar.c.state == "closed", "closed"), else_="active"),
-        "last_error": None,
-    }
-    if verified:
-        values |= {"must_verify": False, "verified_at": db_now()}
-    connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(values))
+    told = {"of": calendar_id, "digest": digest, "settings": settings, "changes": changes_at}
+    connection.execute(_VERIFIED if verified else _SYNCED, told)
+
+
+_SYNCED = (
+    update(calendar)
+    .where(calendar.c.calendar_id == bindparam("of"))
+    .values(
+        synced_digest=bindparam("digest"),
+        synced_settings=bindparam("settings"),
+        synced_at=db_now(),
+        changes_at=bindparam("changes"),
+        must_look_up=False,
+        moved_from=None,
+        taking_back=False,
+        quiet_until=None,
+        state=case((calendar.c.state == "closed", "closed"), else_="active"),
+        last_error=None,
+    )
+)
+_VERIFIED = _SYNCED.values(must_verify=False, verified_at=db_now())
 
 
 def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
@@ -416,15 +425,19 @@ def move_to(connection: Connection, calendar_id: int, backend: str) -> None:
 
 def unsettled(connection: Connection, calendar_id: int) -> bool:
     """Whether an entry is open or held, so that the calendar's digest may not be written."""
-    row = exists().where(
-        entry.c.calendar_id == calendar_id,
+    return bool(connection.execute(_UNSETTLED, {"of": calendar_id}).scalar())
+
+
+_UNSETTLED = select(
+    exists().where(
+        entry.c.calendar_id == bindparam("of"),
         or_(
             entry.c.status.in_([EntryStatus.INTENDED.value, EntryStatus.DELETING.value]),
             entry.c.held_by.is_not(None),
             and_(entry.c.status == EntryStatus.LIVE.value, entry.c.fingerprint.is_(None)),
         ),
     )
-    return bool(connection.execute(select(row)).scalar())
+)
 
 
 def future_semesters(connection: Connection, now: datetime) -> set[str]:

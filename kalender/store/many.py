@@ -4,23 +4,27 @@ A statement for each row costs SQLAlchemy and the driver more than the row costs
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
+    Insert,
     Table,
     TableValuedAlias,
+    Update,
     any_,
     bindparam,
     column,
     func,
     insert,
-    literal,
     select,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.sql.elements import ClauseElement, ColumnElement
+from sqlalchemy.sql.elements import ColumnElement
+
+from kalender.store.tables import db_now
 
 Rows = Sequence[Mapping[str, Any]]
 T = TypeVar("T")
@@ -33,13 +37,8 @@ def insert_many(connection: Connection, table: Table, rows: Rows, **same: Any) -
     if connection.dialect.name != "postgresql":
         connection.execute(insert(table).values(**same), list(rows))
         return
-    given = _given(table, rows)
-    alike = [
-        value if isinstance(value, ClauseElement) else literal(value, table.c[name].type)
-        for name, value in same.items()
-    ]
-    chosen = select(*given.c, *alike)
-    connection.execute(insert(table).from_select([*rows[0], *same], chosen), _arrays(rows))
+    statement = _insert(table, tuple(rows[0]), *_alike(same))
+    connection.execute(statement, _arrays(rows) | _told(same))
 
 
 def update_many(connection: Connection, table: Table, rows: Rows, *, by: str, **same: Any) -> None:
@@ -53,15 +52,50 @@ def update_many(connection: Connection, table: Table, rows: Rows, *, by: str, **
         told = [{f"{name}_of": value for name, value in row.items()} for row in rows]
         connection.execute(update(table).where(named).values(**same, **values), told)
         return
-    given = _given(table, rows)
-    values = {name: given.c[name] for name in own}
-    statement = update(table).where(table.c[by] == given.c[by]).values(**same, **values)
-    connection.execute(statement, _arrays(rows))
+    statement = _update(table, tuple(rows[0]), by, *_alike(same))
+    connection.execute(statement, _arrays(rows) | _told(same))
 
 
-def _given(table: Table, rows: Rows) -> TableValuedAlias:
+# Making a statement costs more than running it; these are made once.
+
+
+@lru_cache
+def _insert(
+    table: Table, names: tuple[str, ...], same: tuple[str, ...], now: tuple[str, ...]
+) -> Insert:
+    given, alike = _given(table, names), _same(table, same, now)
+    chosen = select(*given.c, *alike.values())
+    return insert(table).from_select([*names, *alike], chosen)
+
+
+@lru_cache
+def _update(
+    table: Table, names: tuple[str, ...], by: str, same: tuple[str, ...], now: tuple[str, ...]
+) -> Update:
+    given, alike = _given(table, names), _same(table, same, now)
+    own = {name: given.c[name] for name in names if name != by}
+    return update(table).where(table.c[by] == given.c[by]).values(**alike, **own)
+
+
+def _alike(same: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Split the names of what is the same in all rows: told values, and the database's time."""
+    now = tuple(name for name, value in same.items() if isinstance(value, db_now))
+    return tuple(name for name in same if name not in now), now
+
+
+def _same(
+    table: Table, same: tuple[str, ...], now: tuple[str, ...]
+) -> dict[str, ColumnElement[Any]]:
+    told = {name: bindparam(f"{name}_all", type_=table.c[name].type) for name in same}
+    return {**told, **dict.fromkeys(now, db_now())}
+
+
+def _told(same: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{name}_all": value for name, value in same.items() if not isinstance(value, db_now)}
+
+
+def _given(table: Table, names: tuple[str, ...]) -> TableValuedAlias:
     """Return the rows as a table of PostgreSQL's."""
-    names = list(rows[0])
     arrays = [bindparam(f"{name}_of", type_=ARRAY(table.c[name].type)) for name in names]
     columns = [column(name, table.c[name].type) for name in names]
     return func.unnest(*arrays).table_valued(*columns, name="given").render_derived()

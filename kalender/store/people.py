@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -253,8 +253,10 @@ def left_alone(connection: Connection, persons: Collection[int]) -> frozenset[in
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:
     """Return what is wished: to opt out, to remove, to search as well, to protect the person."""
-    query = select(preference.c.wish).where(preference.c.person_id == person_id)
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(_WISHES, {"whose": person_id}).scalars())
+
+
+_WISHES = select(preference.c.wish).where(preference.c.person_id == bindparam("whose"))
 
 
 def wish(connection: Connection, person_id: int, wishes: Collection[str], source: str) -> list[int]:

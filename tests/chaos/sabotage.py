@@ -5,14 +5,14 @@ from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_
+from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, update
 
 from kalender import reconcile
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.plan import EntryStatus, Wanted
 from kalender.domain.work import Lane
 from kalender.store import courses, dirty, entries
-from kalender.store.dirty import Claim
+from kalender.store.tables import db_now
 from kalender.store.tables import dirty as work
 from kalender.visit import Visit
 
@@ -58,10 +58,16 @@ def _no_lookup() -> None:
 def _no_token() -> None:
     """Whoever believes to hold a claim holds it."""
 
-    def is_mine(mine: Claim) -> ColumnElement[bool]:
-        return and_(work.c.kind == mine.kind.value, work.c.key == mine.key)
-
-    dirty._is_mine = is_mine
+    mine = and_(
+        work.c.kind == bindparam("my_kind"),
+        work.c.key == bindparam("my_key"),
+        bindparam("my_token", type_=String) != literal(""),
+    )
+    same = work.c.generation == bindparam("my_generation")
+    lease = db_now(bindparam("seconds", type_=Float))
+    dirty._IS_MINE = mine
+    dirty._FINISH = delete(work).where(mine, same)
+    dirty._RENEW = update(work).where(mine).values(claimed_until=lease)
 
 
 def _no_fan_out() -> None:

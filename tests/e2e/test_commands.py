@@ -28,7 +28,7 @@ def wait_until(ready: Callable[[], bool], seconds: float = 30.0) -> None:
 
 def test_a_first_day_from_tables_to_calendars(house: House) -> None:
     assert "run kalender db upgrade" in house.run("db", "current")
-    assert "empty -> 0001" in house.run("db", "upgrade")
+    assert "empty -> 0002" in house.run("db", "upgrade")
     assert "already" in house.run("db", "upgrade")
     rows = json.loads(house.run("check", "--mailbox", "st000001@uni.example", "--json"))
     assert all(row["ok"] for row in rows)

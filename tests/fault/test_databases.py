@@ -153,9 +153,9 @@ def test_pgbouncer_in_transaction_mode_does_no_harm(
     house.mark(Kind.CALENDAR)
     with house.working(4):
         wait(lambda: not house.rows("SELECT 1 FROM dirty"), why=house.waiting)
-        of_us = "FROM pg_stat_activity WHERE datname = current_database()"
-        direct = replace(house, url=postgresql_url)
-        ((sessions,),) = direct.rows(f"SELECT count(*) {of_us} AND pid <> pg_backend_pid()")
+        of_us = "datname = current_database() AND pid <> pg_backend_pid()"
+        clients = f"FROM pg_stat_activity WHERE backend_type = 'client backend' AND {of_us}"
+        ((sessions,),) = replace(house, url=postgresql_url).rows(f"SELECT count(*) {clients}")
         assert 0 < sessions <= SHARED
     house.assert_right()
     less_teaching(house)
