@@ -49,7 +49,7 @@ def reconcile(means: Means, claim: Claim, view: View | None = None) -> None:
         _finish(means, claim)
     elif visit.row.quiet_for:
         _wait(means, claim, visit.row.quiet_for, None)
-    elif visit.row.must_look_up and _mirror_is_old(visit):
+    elif visit.row.must_look_up and not visit.view.leaving and _mirror_is_old(visit):
         _wait(means, claim, SOURCES_SECONDS, "waits until FS and TP were asked again")
     else:
         _make_right(visit)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, delete, exists, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain.model import (
     ActivityKey,
@@ -219,8 +221,7 @@ def was_read(connection: Connection, source: str, semester: str) -> datetime | N
 
 def record_reading(connection: Connection, source: str, semester: str, at: datetime) -> None:
     """Record that a source was read completely; `at` is the time before its first page."""
-    same = and_(source_reading.c.source == source, source_reading.c.semester == semester)
-    if not connection.execute(update(source_reading).where(same).values(read_at=at)).rowcount:
-        connection.execute(
-            insert(source_reading).values(source=source, semester=semester, read_at=at)
-        )
+    insert_ = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    new = insert_(source_reading).values(source=source, semester=semester, read_at=at)
+    keys = [source_reading.c.source, source_reading.c.semester]
+    connection.execute(new.on_conflict_do_update(index_elements=keys, set_={"read_at": at}))

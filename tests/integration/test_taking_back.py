@@ -183,6 +183,21 @@ def test_nothing_is_planned_before_the_sources_were_asked_again(house: House) ->
     assert house.count("delete") == house.count("create") == 0
 
 
+def test_who_leaves_waits_for_no_source_after_a_recovery(house: House) -> None:
+    filled(house, 2)
+    restored(house)
+    with house.database.write() as connection:
+        person = people.find(connection, people.FS, "1")
+        assert person is not None
+        marked = people.wish(connection, person, {people.PROTECT}, "test")
+        people.mark_calendars(connection, marked, reason="protect", lane=Lane.PROTECT)
+    house.later(90_000)
+    claim = house.claim([Kind.CALENDAR])
+    assert claim is not None
+    house.do(claim)
+    assert house.shown(1) == []
+
+
 def test_claims_of_workers_long_dead_hold_up_no_recovery(house: House) -> None:
     filled(house)
     house.teach(event(9))
