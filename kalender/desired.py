@@ -108,7 +108,7 @@ def look_at_all(
     """Return for each calendar what decides it now: a few questions for all of them together."""
     persons = sorted({row.person_id for row in rows})
     semesters = settings.semesters.at(connection, settings.rules_for(Audience.STUDENT), now)
-    taught = _teaching(connection, persons, semesters)
+    taught = teaching_of(connection, persons, semesters)
     known: dict[CourseKey, list[Activity]] = defaultdict(list)
     for each in courses.activities(connection, set().union(*map(_courses, taught.values()))):
         known[CourseKey(each.key.course, each.key.semester)].append(each)
@@ -166,9 +166,10 @@ def _view(  # noqa: PLR0913
     )
 
 
-def _teaching(
+def teaching_of(
     connection: Connection, persons: Sequence[int], semesters: frozenset[str]
 ) -> dict[int, Teaching]:
+    """Return what the mirror holds of each of these persons in these semesters."""
     facts = teaching.read_many(connection, persons, semesters)
     names = people.usernames_of(connection, persons)
     named_in = courses.named_in(connection, persons, semesters)

@@ -4,15 +4,17 @@ import sys
 from collections.abc import Sequence
 
 from kalender.cli import (  # noqa: F401  # they register
+    check,
     guard,
     hold,
-    look,
     operate,
     protect,
     serve,
     setup,
+    show,
     status,
     term,
+    why,
     wishes,
 )
 from kalender.cli.base import app

@@ -1,5 +1,6 @@
 """Leave a neighbour, or bulk work, alone for a while. Marks go on; nothing is lost."""
 
+import os
 import re
 from datetime import datetime, timedelta
 from getpass import getuser
@@ -52,9 +53,9 @@ def resume(context: typer.Context, name: Name) -> None:
 
 
 def operator() -> str:
-    """Return whose command this is."""
+    """Return whose command this is, also under sudo."""
     try:
-        return getuser()
+        return os.environ.get("SUDO_USER") or getuser()
     except (KeyError, OSError):  # a container's user has no name
         return "operator"
 

@@ -21,8 +21,8 @@ from kalender.cli.base import (
     person_of,
     say_json,
 )
-from kalender.cli.look import planned
 from kalender.cli.progress import follow
+from kalender.cli.show import planned
 from kalender.config import with_workers
 from kalender.config.sections import Broker
 from kalender.domain.model import Semester

@@ -69,7 +69,18 @@ class MirrorChange:
     former: frozenset[tuple[ActivityKey, str]] = frozenset()  # usernames no longer named
     changed_ids: frozenset[str] = frozenset()
     held: int = 0
+    new: int = 0  # of the rows
     unknown_status: int = 0
+
+    def __str__(self) -> str:
+        """Return counts of what an operator would see change."""
+        told = {
+            "new": self.new,
+            "changed": len(self.rows) - self.new,
+            "gone": len(self.removed),
+            "held": self.held,
+        }
+        return ", ".join(f"{number} {what}" for what, number in told.items() if number)
 
 
 def merge(
@@ -93,6 +104,7 @@ def merge(
     return replace(
         _change(old, after, rows, removed, rules),
         held=sum(row.event.missing and row.event.ends_at > now for row in after.values()),
+        new=sum(row.key not in old for row in rows),
         unknown_status=sum(event.status is Status.UNKNOWN for event in answer.events),
     )
 

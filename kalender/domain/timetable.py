@@ -134,9 +134,7 @@ def select(
 def _as_student(
     person: Teaching, activities: Sequence[Activity], rules: Rules
 ) -> Iterable[Selected]:
-    counted = {
-        r.unit: sure for r in person.registrations if (sure := _counts(r, rules)) is not None
-    }
+    counted = {r.unit: sure for r in person.registrations if (sure := counts(r, rules)) is not None}
     sole = sole_groups(activities) if rules.sole_group else frozenset()
     for each in activities:
         sure = counted.get(each.key.unit)
@@ -152,8 +150,8 @@ def _as_student(
             yield Selected(activity=each.key, capacity=Capacity.SOLE, sure=sure and known)
 
 
-def _counts(registration: Registration, rules: Rules) -> bool | None:
-    """True: accepted. False: not told. None: does not count."""
+def counts(registration: Registration, rules: Rules) -> bool | None:
+    """Whether a registration is a place on the course. True: accepted. False: not told. None: does not count."""
     if not rules.believe_offer_status:
         return True
     if registration.offer_status is None:
@@ -311,7 +309,7 @@ def desired(
         by_activity[each.activity].append(each)
     seen: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        if _in_window(event, rules, now):
+        if in_window(event, rules, now):
             for each in by_activity.get(event.activity, ()):
                 standing = _sees(event, each, usernames, rules)
                 if standing is not None:
@@ -323,7 +321,8 @@ def _in_time(event: Event) -> tuple[datetime, str]:
     return (event.teaching.starts_at, event.event_id)
 
 
-def _in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:
+def in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:
+    """Whether an event is neither over nor too far ahead."""
     if event.ends_at <= earliest_end(rules, now):
         return False
     bound = last_day(rules, now)

@@ -143,7 +143,7 @@ def _save_run(
     published: bool,
     flipped: bool,
 ) -> None:
-    values = {
+    values: dict[str, object] = {
         "published": published,
         "asked_at": db_now(),
         "bad_events": len(answer.bad),
@@ -152,7 +152,7 @@ def _save_run(
         "skipped": answer.skipped,
     }
     if flipped or change.rows or change.removed:
-        values["changed_at"] = db_now()
+        values |= {"changed_at": db_now(), "last_change": str(change) or "published or hidden"}
     known = connection.execute(update(course_run).where(_is(course_run, answer.key)).values(values))
     if not known.rowcount:
         connection.execute(insert(course_run).values(**answer.key._asdict(), **values))

@@ -1,4 +1,4 @@
-"""The commands that look: show, plan. They change nothing and ask nobody."""
+"""The commands that look at one person or course: show, plan. They change nothing, ask nobody."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
@@ -7,13 +7,16 @@ from zoneinfo import ZoneInfo
 
 import typer
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from kalender.app import App
 from kalender.cli.base import (
     Json,
+    NotKnown,
     Person,
     app,
     application,
+    cell,
     console,
     lines,
     listing,
@@ -23,37 +26,103 @@ from kalender.cli.base import (
     say_json,
     table,
 )
+from kalender.cli.hold import operator
+from kalender.cli.protect import Reveal
 from kalender.cli.week import Shown, draw
 from kalender.desired import View, preview, wanted
 from kalender.domain.plan import Plan
-from kalender.store import look, people, teaching
+from kalender.errors import ConfigError
+from kalender.store import ask, look, people, teaching
 from kalender.store.database import Database
-
-# -- one person --------------------------------------------------------------------------------------
 
 
 @app.command()
-def show(
+def show(  # noqa: PLR0913, PLR0917
     context: typer.Context,
-    person: Person,
+    person: Annotated[
+        str | None, typer.Argument(help="FS number, username or mail address.")
+    ] = None,
+    course: Annotated[str | None, typer.Option(help="A code such as IN1000, instead.")] = None,
+    semester: Annotated[str | None, typer.Option(help="Of the course, such as 25h.")] = None,
     week: Annotated[bool, typer.Option("--week", help="Draw a week.")] = False,  # noqa: FBT002
     monday: Annotated[str | None, typer.Option("--on", help="A day of that week.")] = None,
+    export: Annotated[bool, typer.Option("--export", help="All we hold, as JSON.")] = False,  # noqa: FBT002
+    reveal: Reveal = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
-    """Show a person: who, their teaching, their calendars, and why each entry is there."""
+    """Show a person (who, teaching, calendars, why each entry is there), or a course."""
     wired = application(context, writes=False)
     database = opened(wired)
-    person_id = person_of(database, person)
+    if course is not None:
+        _show_course(database, course, semester, as_json=as_json)
+        return
+    if person is None:
+        raise ConfigError("show wants a person, or --course")
+    person_id = looked_at(database, person, "show --export" if export else "show", reveal=reveal)
     with database.read() as connection:
         if week:
             day = date.fromisoformat(monday) if monday else wired.clock().date()
             lines(_weeks(connection, wired, person_id, day))
             return
-        found = _person(connection, wired, person_id)
-    if as_json:
+        held = ask.export(connection, person_id) if export else None
+        found = held or _person(connection, wired, person_id)
+    if as_json or export:
         say_json(found)
     else:
         _print_person(found)
+
+
+# -- a course ----------------------------------------------------------------------------------------
+
+
+def _show_course(database: Database, course: str, semester: str | None, *, as_json: bool) -> None:
+    with database.read() as connection:
+        runs = ask.runs(connection, course, semester)
+    if not runs:
+        raise NotKnown("no such course is mirrored: nobody known takes or teaches it")
+    if as_json:
+        say_json(runs)
+        return
+    for run in runs:
+        typer.echo(f"{run['course']} {run['semester']}")
+        lines(f"  {name.replace('_', ' ')}: {cell(run[name])}" for name in _RUN if run[name])
+        for work in run["pending"]:
+            typer.echo(f"  pending: {work['reason']} (since {cell(work['first_marked_at'])})")
+        if run["groups"]:
+            console.print(table(run["groups"]))
+
+
+_RUN = (
+    "published",
+    "registered",
+    "staff",
+    "asked_at",
+    "changed_at",
+    "last_change",
+    "held",
+    "bad_events",
+    "bad_reason",
+    "unknown_status",
+    "skipped",
+)
+
+
+# -- one person ----------------------------------------------------------------------------------------
+
+
+def looked_at(database: Database, text: str, command: str, *, reveal: bool) -> int:
+    """Return a person who is looked at, and remember who looked; a protected one with --reveal."""
+    person_id = person_of(database, text)
+    with database.read() as connection:
+        if people.PROTECT in people.wishes_of(connection, person_id) and not reveal:
+            raise NotKnown(f"person {person_id} is protected: --reveal shows them, and is logged")
+    try:
+        with database.write() as connection:
+            who, words = operator(), f"{command} --reveal" if reveal else command
+            look.looked_up(connection, [person_id], words, who=who)
+    except DBAPIError:  # an operator's role may lack the right
+        typer.echo("kalender: this look could not be recorded in look_up", err=True)
+    return person_id
 
 
 def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
@@ -68,11 +137,26 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
         ],
         "placements": [key._asdict() for key in sorted(taught.placements)],
         "roles": [teaching.role_values(role) for role in taught.roles],
+        "pending": [
+            {name: row[name] for name in _PENDING}
+            for row in ask.pending(connection, ask.work_of(connection, person_id))
+        ],
         "calendars": [
             {**row, "shown": _entries(connection, wired, row["calendar_id"])}
             for row in look.calendars_of(connection, person_id)
         ],
     }
+
+
+_PENDING = (
+    "kind",
+    "reason",
+    "first_marked_at",
+    "not_before",
+    "attempts",
+    "parked_at",
+    "last_error",
+)
 
 
 def _rules(wired: App) -> Any:
@@ -86,6 +170,7 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
     if seen is not None:
         events = wanted(connection, seen[0], wired.settings(), wired.clock())
         why = {w.event.event_id: w.event.capacity.name.lower() for w in events}
+    changes = ask.last_changes(connection, calendar_id)
     return [
         {
             "starts_at": row["starts_at"],
@@ -96,6 +181,10 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
             "why": why.get(row["event_id"], "not desired now"),
             "held_by": row["held_by"],
             "written_at": row["written_at"],
+            "restored": row["restored"] or None,
+            "last": (change := changes.get(row["sync_key"], {})).get("operation"),
+            "because": change.get("reason"),
+            "told_at": change.get("noticed_at"),
         }
         for row in look.entries_of(connection, calendar_id, after=wired.clock())
         if row["status"] != "abandoned"
@@ -104,7 +193,7 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
 
 def _print_person(found: Mapping[str, Any]) -> None:
     typer.echo(f"person {found['person']}{'  (opted out)' if found['opted_out'] else ''}")
-    for name in ("identities", "registrations", "placements", "roles"):
+    for name in ("identities", "registrations", "placements", "roles", "pending"):
         if found[name]:
             console.print(table(found[name], title=f"\n{name}"))
     for row in found["calendars"]:
@@ -129,10 +218,17 @@ def _weeks(connection: Connection, wired: App, person_id: int, day: date) -> Ite
 
 
 @app.command()
-def plan(context: typer.Context, person: Person, as_json: Json = False) -> None:  # noqa: FBT002
+def plan(
+    context: typer.Context,
+    person: Person,
+    reveal: Reveal = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
     """Show what would be written for a person now; changes nothing, asks nobody."""
     wired = application(context, writes=False)
-    shown = planned(wired, opened(wired), person)
+    database = opened(wired)
+    looked_at(database, person, "plan", reveal=reveal)
+    shown = planned(wired, database, person)
     listing(shown, as_json=as_json, empty="nothing to write: the calendar is as it should be")
 
 
