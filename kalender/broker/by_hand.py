@@ -1,6 +1,7 @@
 """What a person does with a broker: send a notification, look at a queue, count what waits."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 from pika.spec import BasicProperties
@@ -58,14 +59,25 @@ def tap(settings: Settings, queue: str, *, limit: int, seconds: float = 1.0) -> 
             raise ConfigError(message) from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What a passive declare tells of a queue: no more than this."""
+
+    messages: int
+    consumers: int
+
+
+def look_at(settings: Settings, queue: str) -> Waiting | None:
+    """Count what waits in a queue, and who takes it; None where it is not there, or not for us."""
+    with connected(settings) as connection:
+        try:
+            told = connection.channel().queue_declare(queue, passive=True).method
+        except ChannelClosedByBroker:
+            return None
+    return Waiting(messages=told.message_count, consumers=told.consumer_count)
+
+
 def waiting(settings: Settings) -> dict[str, int | None]:
     """Count what waits in each queue; None where it is not there, or not for us."""
-    counts: dict[str, int | None] = {}
-    with connected(settings) as connection:
-        for queue in settings.queues:
-            try:
-                declared = connection.channel().queue_declare(queue, passive=True)
-                counts[queue] = declared.method.message_count
-            except ChannelClosedByBroker:
-                counts[queue] = None
-    return counts
+    found = {queue: look_at(settings, queue) for queue in settings.queues}
+    return {queue: told.messages if told else None for queue, told in found.items()}

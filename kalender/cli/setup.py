@@ -1,20 +1,14 @@
-"""The commands that set up and rehearse: db, check, sandbox, demo."""
+"""The commands that set up and rehearse: db, sandbox, demo."""
 
 import tempfile
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from time import monotonic
 from typing import Annotated
 
 import typer
 
 from kalender.app import App
-from kalender.broker import by_hand
-from kalender.cli.base import Json, Yes, app, application, say_json, table
-from kalender.cli.base import console as console_
-from kalender.domain.model import Semester
-from kalender.errors import ConfigError, KalenderError
+from kalender.cli.base import Json, Yes, app, application, say_json
+from kalender.errors import ConfigError
 from kalender.store import bulk, migrations
 from kalender.store.database import Database
 
@@ -67,78 +61,6 @@ def current(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
         say_json({"current": found, "newest": newest, "remedy": remedy})
     else:
         typer.echo(f"at {found or 'no tables'}, newest {newest}: {remedy}")
-
-
-# -- check -------------------------------------------------------------------------------------------
-
-
-@app.command()
-def check(
-    context: typer.Context,
-    mailbox: Annotated[
-        str | None, typer.Option(help="Look into this mailbox, for our own entries only.")
-    ] = None,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Try the settings and each connection; one line each, with the remedy."""
-    wired = application(context, writes=False)
-    rows = [_tried("settings", lambda: "read")]
-    rows += [_tried(name, trial) for name, trial in _trials(wired, mailbox)]
-    if as_json:
-        say_json(rows)
-    else:
-        console_.print(table(rows))
-    if not all(row["ok"] for row in rows):
-        raise typer.Exit(1)
-
-
-def _tried(what: str, trial: Callable[[], str]) -> dict[str, object]:
-    started = monotonic()
-    try:
-        said, ok = trial(), True
-    except KalenderError as error:
-        said, ok = str(error), False
-    milliseconds = round((monotonic() - started) * 1000)
-    return {"what": what, "ok": ok, "ms": milliseconds, "said": said}
-
-
-def _trials(wired: App, mailbox: str | None) -> list[tuple[str, Callable[[], str]]]:
-    semester = Semester.of(wired.clock().date())
-    trials: list[tuple[str, Callable[[], str]]] = [
-        ("database", lambda: _database(wired)),
-        ("broker", lambda: _broker(wired)),
-        ("fs", lambda: f"{len(next(iter(wired.fs().accounts()), ()))} persons on the first page"),
-        ("tp", lambda: f"{len(wired.tp().courses(semester))} courses in {semester.code}"),
-    ]
-    return trials + [
-        (f"exchange.{name}", partial(_exchange, wired, name, mailbox))
-        for name in wired.config.exchange.backends
-    ]
-
-
-def _database(wired: App) -> str:
-    database: Database = wired.database()
-    migrations.require_current(database)
-    behind = abs((database.now() - wired.machine_now()).total_seconds())
-    if behind > 5:  # noqa: PLR2004
-        raise ConfigError(f"its clock and ours are {behind:.0f} s apart: synchronise them")
-    return f"at {migrations.current(database)}, clocks {behind:.1f} s apart"
-
-
-def _broker(wired: App) -> str:
-    if wired.config.broker is None:
-        return "not configured: only kalender listener --stdin can be used"
-    waiting = by_hand.waiting(wired.config.broker)
-    missing = [queue for queue, count in waiting.items() if count is None]
-    if missing:
-        raise ConfigError(f"no queue {', '.join(missing)}: have it made, or correct broker.queues")
-    return ", ".join(f"{queue}: {count} waiting" for queue, count in waiting.items())
-
-
-def _exchange(wired: App, name: str, mailbox: str | None) -> str:
-    if mailbox is None:
-        return "not tried: give --mailbox ADDRESS"
-    return f"{len(wired.exchange(name).find(mailbox, None))} entries of ours there"
 
 
 # -- rehearsals --------------------------------------------------------------------------------------

@@ -163,6 +163,12 @@ class Fs:
                 if found is not None and self._is_ours(found[0], found[2].unit.course):
                     yield found[1], found[2]
 
+    def first_page(self, resource: str, semester: Semester) -> Sequence[Raw]:
+        """Return the first page of a collection as it came, to look at its form."""
+        role = {"semester.ar": str(semester.year), "semester.termin": semester.term}
+        own = {"personer": {}, "personroller": role}.get(resource, _of_unit(semester))
+        return self._page(resource, {**own, "page": "1", "limit": str(self.page_size)})[0]
+
     def _is_ours(self, institution: int, course: str) -> bool:
         if institution != self.institution:
             self.foreign += 1

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from kalender import __version__
 from kalender.errors import StateInDoubt
@@ -14,6 +14,7 @@ from kalender.store.database import Database
 from kalender.store.tables import db_now, heartbeat
 
 FORGOTTEN = -7 * 86_400.0
+GONE = -60.0
 OUT_OF_DATE = -2 * 3600.0
 PUT_BACK = (
     "the database was put back to an earlier state while workers ran: nothing is written until "
@@ -70,6 +71,15 @@ class Pulse:
             update(heartbeat).where(mine).values(seen_at=db_now(), stopped_at=db_now())
         )
         connection.execute(delete(heartbeat).where(heartbeat.c.seen_at < db_now(FORGOTTEN)))
+
+
+def alive(connection: Connection) -> tuple[int, int]:
+    """Return how many worker processes live, and how many connections they use together."""
+    lives = (heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(GONE))
+    total = func.coalesce(func.sum(heartbeat.c.connections), 0)
+    query = select(func.count(), total).where(heartbeat.c.kind == "worker", *lives)
+    processes, connections = connection.execute(query).one()
+    return processes, connections
 
 
 def doubt(connection: Connection) -> None:

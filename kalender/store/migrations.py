@@ -104,6 +104,11 @@ def require_current(database: Database) -> None:
     raise ConfigError(f"the database {state}: {remedy(found)}")
 
 
+def is_workable(found: str | None) -> bool:
+    """Whether this release can work with tables at that revision."""
+    return found == newest() or (found is not None and _only_adds(found))
+
+
 def _only_adds(found: str) -> bool:
     """Whether a revision that this release does not know only adds to what it does."""
     return found > newest() and found[:-3] == newest()[:-3]

@@ -1,0 +1,66 @@
+"""The command that tries the settings and each connection, one line each, with the remedy."""
+
+from typing import Annotated, Any
+
+import typer
+
+from kalender.app import App
+from kalender.check import Asked, Line, State
+from kalender.check import check as try_all
+from kalender.cli.base import Json, app, application, say_json
+from kalender.errors import ConfigError
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    mailbox: Annotated[
+        str | None, typer.Option(help="Look into this mailbox, for our own entries only.")
+    ] = None,
+    write: Annotated[  # noqa: FBT002
+        bool, typer.Option("--write", help="Write one entry into it and take it back.")
+    ] = False,
+    must_fail: Annotated[
+        str | None, typer.Option(help="A mailbox that the service account must not open.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Try the settings and each connection; one line each, with the remedy."""
+    wired = application(context, writes=write)
+    asked = _asked(wired, Asked(mailbox=mailbox, write=write, must_fail=must_fail))
+    ended = []
+    for line in try_all(wired, asked):
+        ended.append(line)
+        if not as_json:
+            typer.echo(_text(line))
+    if as_json:
+        say_json([_row(line) for line in ended])
+    if any(line.said.state is State.FAILED for line in ended):
+        raise typer.Exit(1)
+
+
+def _asked(wired: App, asked: Asked) -> Asked:
+    """Return what was asked; a mailbox is written to only where we may write at all."""
+    if asked.mailbox is None and (asked.write or asked.must_fail is not None):
+        raise ConfigError("--write and --must-fail want --mailbox ADDRESS as well")
+    if asked.write and not wired.config.mailboxes.allows((asked.mailbox or "").lower()):
+        raise ConfigError("--write wants a mailbox in one of institution.mail_domains")
+    return asked
+
+
+def _text(line: Line) -> str:
+    said = line.said
+    remedy = f" -> {said.remedy}" if said.remedy else ""
+    return f"{said.state:9}  {line.what:22} {line.milliseconds:6} ms  {said.text}{remedy}"
+
+
+def _row(line: Line) -> dict[str, Any]:
+    said = line.said
+    return {
+        "what": line.what,
+        "state": said.state,
+        "ok": said.state is not State.FAILED,
+        "ms": line.milliseconds,
+        "said": said.text,
+        "remedy": said.remedy,
+    }
