@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SERVERS := $(BIN)/python -m tests.servers
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint coverage chaos bench bench-quick lock servers clean
+.PHONY: demo test lint coverage chaos bench bench-quick drill lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
@@ -41,6 +41,10 @@ bench: $(READY) servers
 
 bench-quick: $(READY) servers
 	$(SERVERS) -- $(BIN)/python -m bench --quick
+
+# make drill DRILL=incident, restore or level: what an operator should have seen once.
+drill: $(READY)
+	@$(BIN)/python -m tests.drills $(or $(DRILL),incident)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

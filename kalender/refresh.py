@@ -26,7 +26,7 @@ from kalender.domain.timetable import Rules, sole_groups
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import NotFoundInSource
 from kalender.ports import Students, Timetables
-from kalender.store import addresses, brakes, courses, dirty, people, teaching
+from kalender.store import addresses, brakes, courses, dirty, forget, people, teaching
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.people import FS, USERNAME, People
@@ -137,7 +137,8 @@ def _arrange_staff(connection: Connection, sources: Sources, change: MirrorChang
     named = {name for row in change.rows for name in usernames(row.event)}
     for name in sorted(named):
         person_id = people.ensure(connection, USERNAME, name)
-        addresses.arrange(connection, person_id, sources.people)
+        if not forget.is_forgotten(connection, USERNAME, name):
+            addresses.arrange(connection, person_id, sources.people)
 
 
 def _mark_co_taught(
@@ -179,6 +180,8 @@ def _fan_out(
 
 def refresh_person(sources: Sources, claim: Claim) -> None:
     """Ask FS about a person, mirror it, and mark their calendars and the courses not mirrored."""
+    if _is_forgotten(sources, claim):
+        return _finish(sources, claim)
     number = _fs_number(sources, claim)
     if number is None:
         return _known_to_tp_only(sources, claim)
@@ -216,6 +219,16 @@ def _fs_number(sources: Sources, claim: Claim) -> int | None:
         person_id = people.find(connection, USERNAME, value)
         number = people.fs_number(connection, person_id) if person_id is not None else None
     return number if number is not None else sources.students.find_username(value)
+
+
+def _is_forgotten(sources: Sources, claim: Claim) -> bool:
+    with sources.database.read() as connection:
+        return forget.is_forgotten(connection, *claim.key.split(" ", 1))
+
+
+def _finish(sources: Sources, claim: Claim) -> None:
+    with sources.database.write() as connection:
+        dirty.finish(connection, claim)
 
 
 def _known_to_tp_only(sources: Sources, claim: Claim) -> None:

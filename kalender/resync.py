@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from kalender.domain.model import Account, ActivityKey, CourseKey, Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.refresh import Sources, mark_flipped
-from kalender.store import addresses, bulk, courses, dirty, people, teaching
+from kalender.store import addresses, bulk, courses, dirty, forget, people, teaching
 from kalender.store.bulk import Facts
 
 log = structlog.get_logger()
@@ -150,7 +150,8 @@ def _take_in(
     known = bulk.persons(connection)
     new = bulk.make_persons(connection, told.numbers - known.keys())
     persons = {**known, **new}
-    spared = bulk.asked_later(connection, started)
+    left_out = forget.forgotten(connection)
+    spared = bulk.asked_later(connection, started) | left_out
     changes = _Changes()
     _take_accounts(connection, told.accounts, persons, spared, changes)
     for semester in found.semesters:
@@ -159,7 +160,8 @@ def _take_in(
         teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
         if first:
             changes.changed |= bulk.registrations(connection, semester).keys()
-    due = changes.changed | bulk.without_calendar(connection)
+    due = (changes.changed | bulk.without_calendar(connection)) - left_out
+    changes.suspects -= left_out
     for person_id in sorted(due, key=lambda each: (each in changes.losers, each)):
         addresses.arrange(connection, person_id, sources.people)
     _mark(connection, sources, told, persons, changes, found)

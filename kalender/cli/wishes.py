@@ -24,7 +24,7 @@ from kalender.cli.base import (
 from kalender.cli.progress import follow
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.store import addresses, entries, look, people, recovery, teaching
+from kalender.store import addresses, entries, forget, look, people, recovery, teaching
 from kalender.store.database import Database
 from kalender.store.people import OPT_OUT, REMOVE, SEARCH
 
@@ -84,6 +84,9 @@ def take_back(
     search: Annotated[  # noqa: FBT002
         bool, typer.Option("--search", help="Look for all that carries our property, copies too.")
     ] = False,
+    erase: Annotated[  # noqa: FBT002
+        bool, typer.Option("--forget", help="Then erase what we hold on them.")
+    ] = False,
     yes: Yes = False,  # noqa: FBT002
     wait: Wait = False,  # noqa: FBT002
 ) -> None:
@@ -91,6 +94,9 @@ def take_back(
     wired = application(context)
     database = opened(wired)
     person_id = _known_or_new(wired, database, person) if search else person_of(database, person)
+    if erase and not _stands(database, person_id):
+        _forget(database, person_id, yes=yes)
+        return
     _confirm(wired, database, person_id, search=search, yes=yes)
     with database.write() as connection:
         wishes = {REMOVE, SEARCH} if search else {REMOVE}
@@ -98,6 +104,25 @@ def take_back(
     typer.echo("wished; a worker takes it back")
     if wait:
         follow(database)
+    if erase and (not wait or _stands(database, person_id)):
+        typer.echo("not erased yet: the same command again, once it is taken back")
+    elif erase:
+        _forget(database, person_id, yes=True)
+
+
+def _stands(database: Database, person_id: int) -> bool:
+    with database.read() as connection:
+        return forget.stands(connection, person_id)
+
+
+def _forget(database: Database, person_id: int, *, yes: bool) -> None:
+    if not yes:
+        typer.confirm(f"All that is held on person {person_id} is erased. Go on?", abort=True)
+    with database.write() as connection:
+        stays = forget.forget(connection, person_id)
+    typer.echo(
+        "erased" + ("; number, usernames and the wish to be left alone stay" if stays else "")
+    )
 
 
 def _known_or_new(wired: App, database: Database, text: str) -> int:

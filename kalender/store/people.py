@@ -237,6 +237,7 @@ def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
 # -- wishes ---------------------------------------------------------------------------------------
 
 OPT_OUT, REMOVE, SEARCH, PROTECT = "optout", "remove", "search", "protect"
+FORGET = "forget"  # opted out and erased: never mirrored again
 
 
 def opted_out(connection: Connection, person_id: int) -> bool:

@@ -1,0 +1,93 @@
+"""Erase what is held on a person, once nothing of ours stands in their calendars any more."""
+
+from sqlalchemy import Connection, delete, exists, or_, select
+
+from kalender.errors import PermanentError
+from kalender.store import ask, people
+from kalender.store.people import FORGET, MAIL, OPT_OUT
+from kalender.store.tables import (
+    calendar,
+    change_log,
+    dirty,
+    due_later,
+    entry,
+    fan_out,
+    identity,
+    person,
+    placement,
+    preference,
+    registration,
+    teaching_role,
+    teaching_staff,
+)
+
+TAUGHT = (registration, placement, teaching_role)
+
+
+def stands(connection: Connection, person_id: int) -> bool:
+    """Whether an entry of ours stands, or may stand, in a calendar of theirs."""
+    mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
+    there = entry.c.status.not_in(["abandoned", "refused"])
+    found = select(exists().where(entry.c.calendar_id.in_(mine), there))
+    return bool(connection.execute(found).scalar())
+
+
+def is_listed(connection: Connection, person_id: int) -> bool:
+    """Whether FS or TP still list the person, so that they would come back."""
+    taught = [exists().where(each.c.person_id == person_id) for each in TAUGHT]
+    names = people.usernames(connection, person_id)
+    named = exists().where(teaching_staff.c.username.in_(sorted(names)))
+    return bool(connection.execute(select(or_(*taught, named))).scalar())
+
+
+def forget(connection: Connection, person_id: int) -> bool:
+    """Erase a person; True where their number, usernames and wish stay, to go on leaving them alone.
+
+    Raises PermanentError where entries of ours stand, or FS or TP still list who did not opt out.
+    """
+    if stands(connection, person_id):
+        raise PermanentError("entries of ours still stand: a worker has to take them back first")
+    listed = is_listed(connection, person_id)
+    stays = OPT_OUT in people.wishes_of(connection, person_id)
+    if listed and not stays:
+        raise PermanentError(
+            f"person {person_id} is still listed by FS or TP and would come back: "
+            "kalender optout add first, or wait until they are gone there"
+        )
+    _erase(connection, person_id)
+    if stays:
+        people.wish(connection, person_id, {FORGET}, "operator")
+    else:
+        connection.execute(delete(person).where(person.c.person_id == person_id))
+    return stays
+
+
+def _erase(connection: Connection, person_id: int) -> None:
+    """Everything but the person's number, usernames and wishes."""
+    keys = ask.work_of(connection, person_id)
+    mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
+    names = people.usernames(connection, person_id)
+    connection.execute(delete(entry).where(entry.c.calendar_id.in_(mine)))
+    connection.execute(delete(fan_out).where(fan_out.c.username.in_(sorted(names))))
+    for kind, key in sorted(keys):
+        for table in (dirty, due_later):
+            connection.execute(delete(table).where(table.c.kind == kind, table.c.key == key))
+    for table in (change_log, calendar, *TAUGHT):
+        connection.execute(delete(table).where(table.c.person_id == person_id))
+    mail = (identity.c.person_id == person_id) & (identity.c.kind == MAIL)
+    connection.execute(delete(identity).where(mail))
+    others = preference.c.wish != OPT_OUT
+    connection.execute(delete(preference).where(preference.c.person_id == person_id, others))
+
+
+def is_forgotten(connection: Connection, kind: str, value: str) -> bool:
+    """Whether the person of that FS number or username is forgotten, and asked for no more."""
+    named = (identity.c.kind == kind) & (identity.c.value == value)
+    query = select(preference.c.wish).join(identity, identity.c.person_id == preference.c.person_id)
+    return bool(connection.execute(query.where(named, preference.c.wish == FORGET)).first())
+
+
+def forgotten(connection: Connection) -> frozenset[int]:
+    """Return the forgotten persons: what FS says of them is not taken in."""
+    query = select(preference.c.person_id).where(preference.c.wish == FORGET)
+    return frozenset(connection.execute(query).scalars())

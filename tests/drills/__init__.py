@@ -1,0 +1,1 @@
+"""Drills: what an operator should have seen once before it happens, played on a made-up university."""
