@@ -25,6 +25,7 @@ from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
 from kalender.errors import ConfigError
 from kalender.listener import Listener
+from kalender.metrics import Metrics
 from kalender.ports import Rejected
 from kalender.refresh import Sources
 from kalender.sources.fs import Fs
@@ -37,6 +38,7 @@ from kalender.store.database import Database
 from kalender.store.gates import Door, Gates
 from kalender.store.people import People
 from kalender.store.prune import Retention
+from kalender.ticks import Ticks
 from kalender.visit import Exchange, Means, Restore
 from kalender.worker.crew import Crew
 
@@ -295,7 +297,13 @@ class App:
             semesters=frozenset(self.semesters().listed),
         )
 
-    def listener(self) -> Listener:
+    def metrics(self) -> Metrics:
+        """Return how it goes; call it in the process that tells it."""
+        queues = self.config.broker.queues if self.config.broker else ()
+        lease = timedelta(seconds=self.config.worker.lease_seconds)
+        return Metrics(self.database(), queues=queues, lease=lease)
+
+    def listener(self, ticks: Ticks | None = None) -> Listener:
         """Return what turns notifications into marks."""
         database = self.database()
         settle = self.config.worker.settle_seconds
@@ -306,7 +314,7 @@ class App:
                 dirty.mark(connection, [_on(each, ahead) for each in marks], settle=settle)
                 rejected.keep(connection, refused)
 
-        return Listener(keep, self.config.patterns, self.clock)
+        return Listener(keep, self.config.patterns, self.clock, ticks=ticks or Ticks())
 
     def broker(self) -> Broker:
         """Return the broker; ConfigError where none is configured."""

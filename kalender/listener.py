@@ -7,6 +7,7 @@ coalesce. While the database is away the batch is kept; it is never refused and 
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,8 @@ from kalender.domain.notification import Pattern, parse
 from kalender.domain.work import Mark
 from kalender.errors import NeighbourError, NotificationError
 from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
+from kalender.store.tally import TALLY
+from kalender.ticks import Ticks
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 
@@ -35,10 +38,12 @@ class Listener:
     patterns: Sequence[Pattern]
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = field(default=random.random, kw_only=True)
+    ticks: Ticks = field(default_factory=Ticks, kw_only=True)
 
     def listen(self, deliveries: Deliveries, stop: Event) -> None:
         """Take batch after batch until stopped; what is in hand is then kept and acknowledged."""
         for batch in deliveries.batches(stop):
+            self.ticks.turn()
             self._take(batch)
 
     def listen_stdin(self, lines: Iterable[str], stop: Event) -> None:
@@ -53,6 +58,7 @@ class Listener:
         started = time.monotonic()
         failures = 0
         while (read := self._kept(batch.deliveries)) is None:
+            self.ticks.turn()
             wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
             failures += 1
             if not batch.wait(wait * (1 + self.jitter()) / 2):
@@ -60,6 +66,7 @@ class Listener:
                 return
         batch.acknowledge()
         marks, rejected = read
+        self._count(batch.deliveries, rejected)
         log.info(
             "batch",
             messages=len(batch.deliveries),
@@ -67,6 +74,11 @@ class Listener:
             rejected=len(rejected),
             milliseconds=round((time.monotonic() - started) * 1000),
         )
+
+    def _count(self, deliveries: Sequence[Delivery], rejected: Sequence[Rejected]) -> None:
+        for name, told in (("messages", deliveries), ("rejected", rejected)):
+            for queue, count in Counter(each.queue for each in told).items():
+                TALLY.add(name, queue, value=count)
 
     def _kept(self, deliveries: Sequence[Delivery]) -> Read | None:
         try:

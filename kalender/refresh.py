@@ -30,10 +30,12 @@ from kalender.store import addresses, brakes, courses, dirty, forget, people, te
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.people import FS, USERNAME, People
+from kalender.store.tally import TALLY
 from kalender.store.teaching import Taught
 
 log = structlog.get_logger()
 SECOND_LOOK = timedelta(minutes=10)
+RESYNC = "resync"  # the reason of what a resync marks: nobody told of a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
     with sources.database.write() as connection:
         dirty.renew(connection, claim, sources.lease)
         released = brakes.state(connection, f"course {key}") == "released"
+        found_out = claim.reason == RESYNC and courses.is_published(connection, key) is not None
         change = merge(
             courses.rows(connection, key),
             answer,
@@ -121,6 +124,8 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
         )
         _arrange_staff(connection, sources, change)
         _mark_co_taught(connection, claim, key, change)
+    if changed and found_out:
+        TALLY.add("unannounced", "tp")
     return changed
 
 
@@ -287,6 +292,9 @@ def save_teaching(
     claim: Claim,
 ) -> None:
     """Write what FS says of a person's teaching, and mark all that this asks for."""
+    if claim.reason == RESYNC:
+        before = teaching.read(connection, person_id, maintained)
+        TALLY.add("unannounced", "fs", value=before != found and not before.empty)
     flipped = teaching.write(connection, person_id, found, maintained)
     addresses.arrange(connection, person_id, sources.people)
     mark_flipped(connection, flipped, lane=claim.lane, since=claim.since)

@@ -21,6 +21,7 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.refresh import Sources, mark_flipped
 from kalender.store import addresses, bulk, courses, dirty, forget, people, teaching
 from kalender.store.bulk import Facts
+from kalender.store.tally import TALLY
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ class Found:
     new_persons: int = 0
     changed_persons: int = 0
     suspects: int = 0
+    unannounced: int = 0  # of the changed, whom no notification named; none at a first reading
     courses: int = 0
     semesters: tuple[str, ...] = ()
     under_other_settings: int = 0
@@ -46,6 +48,7 @@ class _Changes:
     suspects: set[int] = field(default_factory=set)
     flipped: set[ActivityKey] = field(default_factory=set)
     courses: set[CourseKey] = field(default_factory=set)
+    first: bool = False  # a semester was read for the first time: all of it is new
 
 
 class _DryRun(Exception):
@@ -73,6 +76,7 @@ def resync(
         _end(dry_run=dry_run)
     if dry_run:
         return found
+    TALLY.add("unannounced", "fs", value=found.unannounced)
     log.info(
         "resynced",
         persons=found.persons,
@@ -155,18 +159,27 @@ def _take_in(
     changes = _Changes()
     _take_accounts(connection, told.accounts, persons, spared, changes)
     for semester in found.semesters:
-        _take_semester(connection, sources, told, semester, persons, spared, changes)
         first = teaching.was_read(connection, courses.PLACEMENTS, semester) is None
+        _take_semester(connection, sources, told, semester, persons, spared, changes)
         teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
         if first:
+            changes.first = True
             changes.changed |= bulk.registrations(connection, semester).keys()
     due = (changes.changed | bulk.without_calendar(connection)) - left_out
     changes.suspects -= left_out
     for person_id in sorted(due, key=lambda each: (each in changes.losers, each)):
         addresses.arrange(connection, person_id, sources.people)
+    found.unannounced = _unannounced(connection, persons, changes)
     _mark(connection, sources, told, persons, changes, found)
     found.persons, found.new_persons = len(persons), len(new)
     found.changed_persons, found.suspects = len(changes.changed), len(changes.suspects)
+
+
+def _unannounced(connection: Connection, persons: Mapping[int, int], changes: _Changes) -> int:
+    """How many changed of whom no notification waits to be looked into."""
+    announced = dirty.announced(connection, Kind.PERSON)
+    told = {persons[number] for number in persons if f"fs {number}" in announced}
+    return 0 if changes.first else len(changes.changed - told)
 
 
 def _take_accounts(

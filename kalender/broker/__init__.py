@@ -21,6 +21,7 @@ from pika.spec import Basic, BasicProperties
 
 from kalender.broker.connection import GONE, Settings, parameters
 from kalender.ports import Delivery
+from kalender.ticks import Ticks
 
 BATCH = 1000
 BATCH_SECONDS = 0.05
@@ -35,6 +36,7 @@ class _Session:
     """One connection; whatever is wrong with it ends it, and its messages come again."""
 
     connection: pika.BlockingConnection
+    turn: Callable[[], None]
     channels: dict[str, BlockingChannel] = field(default_factory=dict)
     arrived: deque[Delivery] = field(default_factory=deque)
     cancelled: bool = False
@@ -54,6 +56,7 @@ class _Session:
 
     def process(self, seconds: float) -> None:
         """Let pika read, write and beat; raise what says that this session is over."""
+        self.turn()
         if self.connection.is_open:  # else pika stumbles over itself with an AttributeError
             self.connection.process_data_events(seconds)
         whole = self.connection.is_open and all(each.is_open for each in self.channels.values())
@@ -115,8 +118,15 @@ class Broker:
     `connected`, `missing` and `failures` (in a row) are for whoever asks how it goes.
     """
 
-    def __init__(self, settings: Settings, *, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
         self._settings = settings
+        self.ticks = Ticks()
+        self.queues = tuple(settings.queues)
         self._parameters = parameters(settings)
         self._jitter = jitter
         self.failures = 0
@@ -131,6 +141,7 @@ class Broker:
                     yield from self._of(session, stop)
             except GONE as error:
                 self.failures += 1
+                self.ticks.turn()
                 log.warning("broker_away", failures=self.failures, error=error)
                 stop.wait(self._delay(self.failures))
 
@@ -143,7 +154,7 @@ class Broker:
         connection = pika.BlockingConnection(self._parameters)
         self.connected = True
         try:
-            yield _Session(connection)
+            yield _Session(connection, self.ticks.turn)
         finally:
             self.connected = False
             with suppress(*GONE):

@@ -2,12 +2,15 @@
 
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from kalender import health
 from kalender import worker as workers
 from kalender.app import App, stop_on_signals
 from kalender.broker import by_hand
@@ -32,6 +35,8 @@ from kalender.resync import Found
 from kalender.resync import resync as resync_all
 from kalender.store import dirty, entries, people, recovery
 from kalender.store.database import Database
+from kalender.store.tally import TALLY
+from kalender.ticks import Ticks
 
 
 @app.command()
@@ -47,7 +52,27 @@ def listener(
     if stdin:
         wired.listener().listen_stdin(sys.stdin, stop)
     else:
-        wired.listener().listen(wired.broker(), stop)
+        _listen(wired, stop)
+
+
+def _listen(wired: App, stop: threading.Event) -> None:
+    broker, settings = wired.broker(), wired.config.metrics
+    server = health.Server(settings) if settings.port else None
+    about = health.Queues(broker, broker.queues)
+    if server is not None:
+        answers = partial(
+            server.serve, wired.metrics(), [about], alive=about.alive, ready=about.ready
+        )
+        threading.Thread(target=answers, name="metrics", daemon=True).start()
+    signs = threading.Thread(
+        target=health.give_signs, args=(wired.database(), broker.queues, stop), name="signs"
+    )
+    signs.start()
+    try:
+        wired.listener(broker.ticks).listen(broker, stop)
+    finally:
+        stop.set()
+        signs.join()
 
 
 @app.command()
@@ -69,7 +94,24 @@ def worker(
     database.close()
     stop = threading.Event()
     stop_on_signals(stop)
-    workers.supervise(wired.crew, stop, processes=config.worker.processes, until_idle=until_idle)
+    workers.supervise(
+        wired.crew,
+        stop,
+        processes=config.worker.processes,
+        until_idle=until_idle,
+        beside=_told(wired) if config.metrics.port and not until_idle else None,
+    )
+
+
+def _told(wired: App) -> workers.Beside:
+    """Return what tells how it goes; the port is taken at once."""
+    server, lease = health.Server(wired.config.metrics), wired.config.worker.lease_seconds
+
+    def serve(ticks: Sequence[Ticks]) -> None:
+        alive = health.workers_alive(ticks, timedelta(seconds=lease))
+        server.serve(wired.metrics(), [], alive=alive, ready=health.workers_ready(ticks))
+
+    return serve
 
 
 # -- resync ------------------------------------------------------------------------------------------
@@ -118,6 +160,7 @@ def _all(
         yes=yes,
         dry_run=dry_run,
     )
+    TALLY.give(database)
     _say({**asdict(found), "dry_run": dry_run}, as_json=as_json)
     if found.not_marked:
         typer.echo(

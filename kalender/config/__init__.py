@@ -21,6 +21,7 @@ from kalender.config.sections import (
     Fs,
     Identity,
     Institution,
+    Metrics,
     NotificationPattern,
     Retention,
     Rollout,
@@ -56,6 +57,7 @@ class Config(Section):
     safety: Safety = Safety()
     worker: Worker = Worker()
     retention: Retention = Retention()
+    metrics: Metrics = Metrics()
     notifications: tuple[NotificationPattern, ...] = ()
 
     @property

@@ -224,6 +224,13 @@ class Retention(Section):
     look_up_days: PositiveInt = 365
 
 
+class Metrics(Section):
+    """Where a listener, and a worker, tells Prometheus how it goes; None: nowhere."""
+
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    address: str = "127.0.0.1"
+
+
 class NotificationPattern(Section):
     """Which subject a message names: the first match of a regular expression with named groups."""
 

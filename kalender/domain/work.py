@@ -1,5 +1,6 @@
 """What waits to be done: a mark names its kind and key, never anything more of the message."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
@@ -92,3 +93,39 @@ class AccountSubject:
 
 
 Subject = CourseSubject | PersonSubject | AccountSubject
+
+
+# -- what led to it -------------------------------------------------------------------------------
+
+CAUSES: Mapping[str, Sequence[str]] = {  # the first that fits a reason's beginning
+    "verify": ("resync --verify", "verify"),
+    "notification": ("notification",),
+    "poll": ("tp lastchanged",),
+    "resync": ("resync", "not mirrored yet", "shares events", "first or last placement"),
+    "asked": ("asked for", "retry", "mailbox lost"),
+    "wish": ("optout", "remove", "search", "protect", "opted in"),
+    "rollout": ("joined the roll-out", "left the roll-out"),
+    "brake": ("brake released",),
+    "recover": ("recover",),
+    "settings": ("changed settings", "address"),
+    "time": ("time has come",),
+}
+
+
+def cause(reason: str) -> str:
+    """Return what kind of thing led to a write; a course's own reason stands before its cause."""
+    fitting = (name for name, begins in CAUSES.items() if _told(reason).startswith(tuple(begins)))
+    return next(fitting, "other")
+
+
+def source(reason: str) -> str | None:
+    """Return who told of a change: `fs`, `tp`, or `tp poll`; None: nobody, it was found."""
+    if _told(reason).startswith("tp lastchanged"):
+        return "tp poll"
+    if not _told(reason).startswith("notification"):
+        return None
+    return "tp" if reason.startswith("course ") else "fs"
+
+
+def _told(reason: str) -> str:
+    return reason.partition(": ")[2] if reason.startswith("course ") else reason

@@ -17,6 +17,7 @@ carries the claim's token; a token that is not the row's any more raises ClaimLo
 the database's. Idle work has no row.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
 from kalender.store.tables import Instant, calendar, db_now, dirty, due_later
+from kalender.store.tally import TALLY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +88,8 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
     else:
         _mark_in_sqlite(connection, kept, settle)
     _keep_for_later(connection, given)
+    for kind, count in Counter(each.kind.value for each in kept).items():
+        TALLY.add("adds", kind, value=count)
     return len(kept)
 
 
@@ -430,6 +434,12 @@ def parked_keys(connection: Connection, kind: Kind) -> list[str]:
     """Return the keys of one kind that are parked."""
     query = select(dirty.c.key).where(dirty.c.kind == kind.value, dirty.c.parked_at.is_not(None))
     return list(connection.execute(query).scalars())
+
+
+def announced(connection: Connection, kind: Kind) -> set[str]:
+    """Return the keys of one kind that wait because a notification named them."""
+    told = and_(dirty.c.kind == kind.value, dirty.c.reason.startswith("notification"))
+    return set(connection.execute(select(dirty.c.key).where(told)).scalars())
 
 
 def hurry(connection: Connection, kind: Kind, key: str) -> None:

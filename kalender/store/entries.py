@@ -1,5 +1,6 @@
 """Calendars and their entries: what we wrote, what we may have written, and who must look."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,9 +23,12 @@ from sqlalchemy import (
 
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Entry, EntryStatus, Wanted
+from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
+from kalender.store.database import now
 from kalender.store.many import insert_many, is_one_of, update_many
 from kalender.store.tables import calendar, change_log, db_now, entry, teaching_event
+from kalender.store.tally import LATENCIES, TALLY
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
 
@@ -283,6 +287,11 @@ def log(
     rows = [dict(zip(("operation", "event_id", "sync_key"), each, strict=True)) for each in changes]
     same = {"calendar_id": row.calendar_id, "person_id": row.person_id, "reason": reason}
     insert_many(connection, change_log, rows, at=db_now(), noticed_at=noticed_at, **same)
+    for operation, count in Counter(operation for operation, *_ in changes).items():
+        TALLY.add("entries", operation, cause(reason), value=count)
+    if changes and (told_by := source(reason)) is not None:
+        took = (now(connection) - noticed_at).total_seconds()
+        TALLY.time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
 
 def unlog(connection: Connection, keys: Collection[str]) -> None:

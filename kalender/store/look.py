@@ -152,6 +152,12 @@ def heartbeats(connection: Connection) -> Rows:
     )
 
 
+def alive(connection: Connection) -> Rows:
+    """Processes seen within a minute that did not stop."""
+    lives = (heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(-60.0))
+    return _rows(connection, select(heartbeat.c.kind, heartbeat.c.version).where(*lives))
+
+
 def brakes(connection: Connection) -> Rows:
     """Every brake that is set, and how many entries it holds."""
     held = held_by_scope(connection)

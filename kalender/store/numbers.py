@@ -24,9 +24,10 @@ from sqlalchemy import (
     true,
 )
 
-from kalender.domain.work import Kind, Lane
+from kalender.domain.work import Kind, Lane, cause
 from kalender.store import tally
 from kalender.store.database import now
+from kalender.store.people import OPT_OUT, PROTECT
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -36,6 +37,7 @@ from kalender.store.tables import (
     entry,
     person,
     placement,
+    preference,
     registration,
     teaching_activity,
 )
@@ -48,20 +50,6 @@ ALIKE = 3  # pieces of work: fewer say nothing of all
 WRITES = ("create", "update", "delete")
 HOUR, DAY = -3600.0, -86_400.0
 ready_at = case((dirty.c.not_before > dirty.c.due_at, dirty.c.not_before), else_=dirty.c.due_at)
-
-CAUSES: Mapping[str, Sequence[str]] = {  # the first that fits a reason's beginning
-    "verify": ("resync --verify", "verify"),
-    "notification": ("notification",),
-    "poll": ("tp lastchanged",),
-    "resync": ("resync", "not mirrored yet", "shares events", "first or last placement"),
-    "asked": ("asked for", "retry", "mailbox lost"),
-    "wish": ("optout", "remove", "search", "protect", "opted in"),
-    "rollout": ("joined the roll-out", "left the roll-out"),
-    "brake": ("brake released",),
-    "recover": ("recover",),
-    "settings": ("changed settings", "address"),
-    "time": ("time has come",),
-}
 
 
 # -- what is right -----------------------------------------------------------------------------------
@@ -76,9 +64,14 @@ def right_calendars(connection: Connection) -> set[int]:
 
 
 def right(connection: Connection, inside: Collection[int]) -> Rows:
-    """By audience: the calendars inside the roll-out and outside, and how many inside are right."""
+    """By audience: the calendars inside the roll-out and outside, and how many inside are right.
+
+    Whoever wished to be left alone, or is protected, is outside.
+    """
     counts: Counter[tuple[str, str]] = Counter()
-    chosen = frozenset(inside)
+    alone = select(preference.c.person_id).where(preference.c.wish.in_((OPT_OUT, PROTECT)))
+    theirs = select(calendar.c.calendar_id).where(calendar.c.person_id.in_(alone))
+    chosen = frozenset(inside).difference(connection.execute(theirs).scalars())
     known = chosen & right_calendars(connection)
     query = select(calendar.c.calendar_id, calendar.c.audience)
     for calendar_id, audience in connection.execute(query.where(calendar.c.state != "closed")):
@@ -156,6 +149,28 @@ def due(connection: Connection) -> Rows:
     return found
 
 
+def due_seconds(connection: Connection) -> Rows:
+    """By kind and lane: for how many seconds the oldest due work has been due."""
+    moment = now(connection)
+    query = select(dirty.c.kind, dirty.c.priority.label("lane"), func.min(ready_at).label("since"))
+    is_due = (dirty.c.parked_at.is_(None), ready_at <= db_now())
+    rows = connection.execute(query.where(*is_due).group_by(dirty.c.kind, dirty.c.priority))
+    return [
+        {"kind": kind, "lane": lane, "due_seconds": max((moment - since).total_seconds(), 0.0)}
+        for kind, lane, since in rows
+    ]
+
+
+def unfinished(connection: Connection, lease: timedelta) -> dict[str, float]:
+    """By kind: seconds since each claim was made or last renewed, summed."""
+    moment = now(connection)
+    found = dict.fromkeys((kind.value for kind in Kind), 0.0)
+    claims = select(dirty.c.kind, dirty.c.claimed_until).where(dirty.c.claimed_until > db_now())
+    for kind, until in connection.execute(claims):
+        found[kind] += max((moment - (until - lease)).total_seconds(), 0.0)
+    return found
+
+
 def rates(connection: Connection) -> dict[str, float]:
     """Return how much of each kind was done a second, within the last minutes."""
     return {
@@ -216,13 +231,6 @@ def writes(connection: Connection) -> Rows:
         {"operation": each, "cause": why, "hour": hour[each, why], "day": day[each, why]}
         for each, why in sorted(day)
     ]
-
-
-def cause(reason: str) -> str:
-    """Return what kind of thing led to a write; a course's own reason stands before its cause."""
-    told = reason.partition(": ")[2] if reason.startswith("course ") else reason
-    fitting = (name for name, beginnings in CAUSES.items() if told.startswith(tuple(beginnings)))
-    return next(fitting, "other")
 
 
 def requests(connection: Connection) -> dict[str, dict[str, Any]]:

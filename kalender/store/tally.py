@@ -10,14 +10,17 @@ request_seconds             neighbour
 request_bucket              neighbour, upper bound in seconds (cumulative, as Prometheus' are)
 work                        kind, outcome (`done`, `retried`, `parked`, `lost`, ...)
 work_seconds, work_bucket   kind; kind, upper bound
-messages                    queue
+adds                        kind: marks, those of work that waits already too
+entries                     operation, cause
+latency_seconds, _bucket    source: from a notification to a calendar
+messages, rejected          queue
 unannounced                 source: what a resync found changed that no notification had told
 ==========================  =============================================================
 """
 
 import threading
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
@@ -25,9 +28,10 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.database import Database, now
-from kalender.store.tables import tally
+from kalender.store.tables import db_now, queue_seen, tally
 
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LATENCIES = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 KEPT_BY_HOUR = timedelta(hours=48)
 FOLDED = datetime(1970, 1, 1, tzinfo=UTC)
 Key = tuple[str, str]
@@ -46,11 +50,13 @@ class Tally:
             with self._lock:
                 self._counts[name, " ".join(label)] += value
 
-    def time(self, name: str, *label: str, seconds: float) -> None:
+    def time(
+        self, name: str, *label: str, seconds: float, bounds: Sequence[float] = BUCKETS
+    ) -> None:
         """Count into `NAME_seconds` and into each of `NAME_bucket` that it is within."""
         with self._lock:
             self._counts[f"{name}_seconds", " ".join(label)] += seconds
-            for bound in (*BUCKETS, float("inf")):
+            for bound in (*bounds, float("inf")):
                 if seconds <= bound:
                     self._counts[f"{name}_bucket", " ".join((*label, str(bound)))] += 1
 
@@ -82,12 +88,35 @@ def add(connection: Connection, counts: Mapping[Key, float]) -> None:
     """Add counts to those of this hour."""
     if not counts:
         return
+    saw(connection, sorted(label for name, label in counts if name == "messages"))
     hour = now(connection).replace(minute=0, second=0, microsecond=0)
     rows = [
         {"name": name, "label": label, "hour": hour, "value": value}
         for (name, label), value in sorted(counts.items())  # no two writers deadlock
     ]
     _add(connection, rows)
+
+
+def saw(connection: Connection, queues: Sequence[str], *, first: bool = False) -> None:
+    """Remember that a queue gave a message just now; `first`: that we began to listen to it."""
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    for queue in queues:
+        new = insert(queue_seen).values(queue=queue, seen_at=db_now())
+        seen = {"seen_at": new.excluded.seen_at}
+        connection.execute(
+            new.on_conflict_do_nothing()
+            if first
+            else new.on_conflict_do_update(index_elements=["queue"], set_=seen)
+        )
+
+
+def silence(connection: Connection) -> dict[str, float]:
+    """Return how many seconds ago each queue gave its last message."""
+    moment = now(connection)
+    return {
+        queue: max((moment - seen_at).total_seconds(), 0.0)
+        for queue, seen_at in connection.execute(select(queue_seen.c.queue, queue_seen.c.seen_at))
+    }
 
 
 def _add(connection: Connection, rows: list[dict[str, object]]) -> None:

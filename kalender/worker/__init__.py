@@ -9,7 +9,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
@@ -20,30 +21,34 @@ from kalender.errors import StateInDoubt
 from kalender.store import tally
 from kalender.store.heartbeats import PUT_BACK, doubt
 from kalender.store.tally import TALLY
+from kalender.ticks import Ticks
 from kalender.worker.crew import Crew
 from kalender.worker.hand import Hand
 from kalender.worker.housekeeping import keep_house
 
 log = structlog.get_logger()
+FORK = get_context("fork")
+Beside = Callable[[Sequence[Ticks]], None]
 IN_DOUBT = 3  # a process' exit code: it is not started anew
 
 
 def supervise(
-    make: Callable[[], Crew], stop: threading.Event, *, processes: int, until_idle: bool = False
+    make: Callable[[], Crew],
+    stop: threading.Event,
+    *,
+    processes: int,
+    until_idle: bool = False,
+    beside: Beside | None = None,
 ) -> None:
     """Fork worker processes and start anew those that die, until stopped or all are idle.
 
-    `make` builds what a process needs; it is called after the fork, in the child. Raises
-    StateInDoubt where the database was put back to an earlier state meanwhile.
+    `make` builds what a process needs; it is called after the fork, in the child. `beside` runs in
+    a process of its own, and is told when the others last turned. Raises StateInDoubt where the
+    database was put back to an earlier state meanwhile.
     """
-    context = get_context("fork")
-
-    def start() -> BaseProcess:
-        child = context.Process(target=_child, args=(make, os.getpid(), until_idle))
-        child.start()
-        return child
-
-    children = [start() for _ in range(processes)]
+    ticks = [Ticks() for _ in range(processes)]
+    children = {_start(make, until_idle, each): each for each in ticks}
+    side = _start_beside(beside, ticks)
     told = doubted = False
     while children:
         wait([child.sentinel for child in children], timeout=0.5)
@@ -52,12 +57,36 @@ def supervise(
             for child in children:
                 child.terminate()
         for child in [each for each in children if not each.is_alive()]:
-            children.remove(child)
+            mine = children.pop(child)
             doubted = doubted or _died(child, stop)
             if child.exitcode != 0 and not stop.is_set():
-                children.append(start())
+                children[_start(make, until_idle, mine)] = mine
+        if side is not None and not side.is_alive():
+            side = _start_beside(beside, ticks)
     if doubted:
         raise StateInDoubt(PUT_BACK)
+
+
+def _start(make: Callable[[], Crew], until_idle: bool, ticks: Ticks) -> BaseProcess:  # noqa: FBT001
+    ticks.begin()
+    child = FORK.Process(target=_child, args=(make, os.getpid(), until_idle, ticks))
+    child.start()
+    return child
+
+
+def _start_beside(beside: Beside | None, ticks: Sequence[Ticks]) -> BaseProcess | None:
+    """Start what serves beside the workers; it ends with this process."""
+    if beside is None:
+        return None
+    child = FORK.Process(target=_beside, args=(beside, ticks), daemon=True)
+    child.start()
+    return child
+
+
+def _beside(beside: Beside, ticks: Sequence[Ticks]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    beside(ticks)
 
 
 def _died(child: BaseProcess, stop: threading.Event) -> bool:
@@ -72,12 +101,13 @@ def _died(child: BaseProcess, stop: threading.Event) -> bool:
     return False
 
 
-def _child(make: Callable[[], Crew], parent: int, until_idle: bool) -> None:  # noqa: FBT001
+def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks) -> None:  # noqa: FBT001
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        run(make(), stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
+        crew = replace(make(), ticks=ticks)
+        run(crew, stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
     except StateInDoubt as error:
         log.error("state_in_doubt", error=str(error))  # noqa: TRY400
         sys.exit(IN_DOUBT)

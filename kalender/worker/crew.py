@@ -10,6 +10,7 @@ from kalender.store.database import Database
 from kalender.store.gates import Gates
 from kalender.store.heartbeats import Pulse
 from kalender.store.prune import Retention
+from kalender.ticks import Ticks
 from kalender.visit import Means
 
 
@@ -27,6 +28,7 @@ class Crew:
     poll_every: timedelta | None
     retention: Retention | None = None  # nothing is forgotten
     pulse: Pulse = field(default_factory=Pulse)
+    ticks: Ticks = field(default_factory=Ticks)
 
     @property
     def neighbours(self) -> Mapping[Kind, Sequence[str]]:

@@ -44,6 +44,7 @@ class Hand:
     def work(self) -> None:
         """Claim and do until stopped."""
         while not self.stop.is_set():
+            self.crew.ticks.work()
             try:
                 claims = self._claim()
             except StateInDoubt:
@@ -131,6 +132,7 @@ class Hand:
                 self.ends.release(claim)
             else:
                 self._do(claim)
+                self.crew.ticks.work()
         self._free()
         self._asked_nothing(self.probing - self.failed)
 

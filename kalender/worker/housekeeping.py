@@ -37,6 +37,7 @@ def keep_house(
     """Beat, and mark what time makes due, until stopped, idle or left alone."""
     beaten = float("-inf")
     while not (stop.is_set() or orphaned()):
+        crew.ticks.turn()
         try:
             if time.monotonic() - beaten > BEAT_SECONDS:
                 crew.pulse.beat(crew.database, connections=crew.connections)

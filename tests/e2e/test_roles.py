@@ -1,0 +1,151 @@
+"""The three roles of docs/deploy/roles.sql on PostgreSQL: what each can, and what it cannot."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.pool import NullPool
+
+from kalender.sandbox.server import Running
+from tests.e2e.house import House
+
+pytestmark = [pytest.mark.e2e, pytest.mark.integration]
+SCRIPT = Path(__file__).parents[2] / "docs" / "deploy" / "roles.sql"
+NOW = "2025-08-18T08:00+02:00"
+ROLES = ("owner", "service", "operator")
+PERSON = "st000001"
+TABLES = (
+    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE n.nspname = 'public' AND c.relkind IN ('r', 'v')"
+)
+
+
+class Roles:
+    """A database with the roles under names of its own: roles belong to the whole server."""
+
+    def __init__(self, url: str) -> None:
+        self.url, self.prefix = url, f"k{uuid4().hex[:8]}"
+
+    def install(self) -> None:
+        """Run the script as the superuser; as often as wanted."""
+        self.run(self.url, SCRIPT.read_text().replace("kalender_", f"{self.prefix}_"))
+
+    def of(self, role: str) -> str:
+        """Return the database's URL for a role."""
+        named = make_url(self.url).set(username=f"{self.prefix}_{role}")
+        return named.render_as_string(hide_password=False)
+
+    @staticmethod
+    def run(url: str, statement: str) -> list[Any]:
+        """Run a statement or a script; return its first column."""
+        engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            found = connection.execution_options(no_parameters=True).exec_driver_sql(statement)
+            return [row[0] for row in found] if found.returns_rows else []
+
+    def remove(self) -> None:
+        """Take the roles off the server."""
+        for role in ROLES:
+            name = f"{self.prefix}_{role}"
+            self.run(self.url, f"DROP OWNED BY {name} CASCADE")
+            self.run(self.url, f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def roles(postgresql_url: str) -> Iterator[Roles]:
+    """Roles, and tables that the owner made."""
+    found = Roles(postgresql_url)
+    found.install()
+    yield found
+    found.remove()
+
+
+def denied(url: str, statement: str) -> bool:
+    """Say whether PostgreSQL forbids it; any other error is raised."""
+    try:
+        Roles.run(url, statement)
+    except ProgrammingError as error:
+        if "permission denied" in str(error) or "must be owner" in str(error):
+            return True
+        raise
+    return False
+
+
+@pytest.fixture
+def house(tmp_path: Path, sandbox: Running, roles: Roles) -> House:
+    """An installation whose tables are the owner's."""
+    made = House(tmp_path, tmp_path, sandbox, roles.of("owner"), NOW, "epost:INSTITUSJON")
+    made.config.write_text(made.config.read_text().replace("uio.example", "uni.example"))
+    made.run("db", "upgrade")
+    roles.install()
+    return made
+
+
+def become(house: House, roles: Roles, role: str) -> None:
+    before = house.config.read_text()
+    for each in ROLES:
+        before = before.replace(f"{roles.prefix}_{each}@", f"{roles.prefix}_{role}@")
+    house.config.write_text(before)
+
+
+def test_the_service_runs_all_and_makes_no_table(house: House, roles: Roles) -> None:
+    become(house, roles, "service")
+    house.run("check")
+    house.run("resync", "--all")
+    house.run("worker", "--until-idle")
+    house.run("optout", "add", PERSON)
+    house.run("worker", "--until-idle")
+    found = json.loads(house.run("status", "--json"))
+    assert [row for row in found["right"] if row["right"] != row["inside"]] == []
+    service = roles.of("service")
+    assert denied(service, "CREATE TABLE mine (n integer)")
+    assert denied(service, "DROP TABLE entry")
+    assert denied(service, "UPDATE alembic_version SET version_num = '0001'")
+    house.run("db", "current")
+
+
+def test_the_operator_reads_all_and_writes_only_that_somebody_looked(
+    house: House, roles: Roles
+) -> None:
+    become(house, roles, "service")
+    house.run("resync", "--all")
+    become(house, roles, "operator")
+    for words in (["status"], ["parked"], ["show", PERSON], ["rollout", "list"], ["brake", "show"]):
+        house.run(*words)
+    operator = roles.of("operator")
+    tables = roles.run(roles.url, TABLES)
+    assert {"entry", "dirty_now", "look_up"} <= set(tables)
+    for name in tables:
+        roles.run(operator, f"TABLE {name} LIMIT 1")
+        may = f"SELECT has_table_privilege('{name}', '{{}}')"
+        assert roles.run(operator, may.format("UPDATE, DELETE, TRUNCATE")) == [False]
+        assert roles.run(operator, may.format("INSERT")) == [name == "look_up"]
+    before = len(roles.run(roles.url, "SELECT look_up_id FROM look_up"))
+    looked = "INSERT INTO look_up (at, who, command, person_id) VALUES (now(), 'me', 'show', 1)"
+    roles.run(operator, looked)
+    assert len(roles.run(roles.url, "SELECT look_up_id FROM look_up")) == before + 1
+    assert denied(operator, "UPDATE look_up SET who = 'nobody'")
+
+
+def test_tables_and_views_made_later_are_granted_as_well(house: House, roles: Roles) -> None:
+    owner = roles.of("owner")
+    roles.run(owner, "CREATE TABLE later (n integer); CREATE VIEW seen AS SELECT n FROM later")
+    roles.run(roles.of("service"), "INSERT INTO later VALUES (1)")
+    assert roles.run(roles.of("operator"), "SELECT n FROM seen") == [1]
+    assert denied(roles.of("operator"), "INSERT INTO later VALUES (2)")
+
+
+def test_psql_takes_the_script(house: House, roles: Roles, tmp_path: Path) -> None:
+    script = tmp_path / "roles.sql"
+    script.write_text(SCRIPT.read_text().replace("kalender_", f"{roles.prefix}_"))
+    plain = make_url(roles.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-d", plain, "-f", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,63 @@
+"""Stuck is not idle: what a probe says of loops that turn, and of loops that do not."""
+
+from datetime import timedelta
+
+from kalender.health import LEAST_WORK_SECONDS, STUCK_SECONDS, workers_alive, workers_ready
+from kalender.ticks import Ticks
+
+LEASE = timedelta(minutes=3)
+
+
+class Clock:
+    """A clock that stands where it is put."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_process_that_turns_is_alive_however_little_there_is_to_do() -> None:
+    clock = Clock()
+    ticks = Ticks(clock)
+    for _ in range(1000):
+        ticks.turn()
+        ticks.work()
+        clock.now += STUCK_SECONDS - 1
+        assert workers_alive([ticks], LEASE)() == []
+
+
+def test_a_process_whose_first_loop_stands_is_stuck() -> None:
+    clock = Clock()
+    good, bad = Ticks(clock), Ticks(clock)
+    bad.turn()
+    clock.now += STUCK_SECONDS + 1
+    good.turn()
+    (complaint,) = workers_alive([good, bad], LEASE)()
+    assert complaint == "stuck: worker process 2 keeps no house for 181 seconds"
+
+
+def test_a_process_whose_hands_all_stand_is_stuck_but_may_take_long() -> None:
+    clock = Clock()
+    ticks = Ticks(clock)
+    ticks.work()
+    clock.now += LEAST_WORK_SECONDS - 1
+    ticks.turn()
+    assert workers_alive([ticks], LEASE)() == []
+    clock.now += 2
+    assert workers_alive([ticks], LEASE)() == [
+        "stuck: worker process 1 does nothing for 901 seconds"
+    ]
+    assert workers_alive([ticks], timedelta(hours=1))() == []
+
+
+def test_a_process_is_ready_when_it_has_begun_and_a_new_one_is_not_blamed() -> None:
+    clock = Clock()
+    ticks = Ticks(clock)
+    assert workers_ready([ticks])() == ["worker process 1 has not begun"]
+    ticks.turn()
+    assert workers_ready([ticks])() == []
+    clock.now += STUCK_SECONDS + 1
+    ticks.begin()
+    assert workers_alive([ticks], LEASE)() == []
