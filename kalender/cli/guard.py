@@ -30,11 +30,12 @@ def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 
 def _standing(connection: Connection) -> list[Mapping[str, Any]]:
     held = brakes.held_by_scope(connection)
+    hidden = look.protected_work(connection)
     rows = [{**row, "held": held.get(row["scope"], 0)} for row in look.brakes(connection)]
     return rows + [
         {
             **dict.fromkeys(rows[0] if rows else ("from_at", "up_to", "held")),
-            "scope": f"person fs {number}",
+            "scope": _named(hidden.get(("person", f"fs {number}")), number),
             "state": "holding",
             "reason": "FS lists nothing any more; asked again ten minutes later",
             "set_at": at,
@@ -42,6 +43,10 @@ def _standing(connection: Connection) -> list[Mapping[str, Any]]:
         }
         for number, at in brakes.waiting_persons(connection)
     ]
+
+
+def _named(protected: int | None, number: str) -> str:
+    return f"person fs {number}" if protected is None else f"protected {protected}"
 
 
 @brake.command()

@@ -37,6 +37,9 @@ from kalender.store import dirty, entries, people, recovery
 from kalender.store.database import Database
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
+from kalender.worker import housekeeping
+
+OVERLAP = timedelta(minutes=1)  # of what one poll asks for with the one before
 
 
 @app.command()
@@ -205,6 +208,18 @@ def _say(found: dict[str, object], *, as_json: bool) -> None:
         return
     shown = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in found.items()}
     typer.echo("  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in shown.items()))
+
+
+@app.command()
+def poll(context: typer.Context) -> None:
+    """Ask TP once what changed since it was last asked; a worker does so by `tp.poll_seconds`."""
+    wired = application(context)
+    opened(wired).close()
+    crew = wired.crew()
+    housekeeping.poll(crew, OVERLAP)
+    TALLY.give(crew.database)
+    with crew.database.write() as connection:
+        crew.gates.give_up(connection)
 
 
 # -- the broker by hand --------------------------------------------------------------------------------

@@ -179,6 +179,12 @@ def test_help_names_every_command() -> None:
         "rollout",
         "publish",
         "tap",
+        "why",
+        "term",
+        "pause",
+        "resume",
+        "protect",
+        "poll",
     ]:
         assert name in done.stdout
 

@@ -61,11 +61,11 @@ def test_systemd_has_nothing_to_say_of_the_units(units: Path) -> None:
     assert verified(units) == ""
     shared = units / "kalender-.service.d" / "kalender.conf"
     shared.write_text(shared.read_text().replace("ProtectHome=", "ProtectHouse="))
-    assert verified(units).count("ProtectHouse") == 3  # it does read what they share
+    assert verified(units).count("ProtectHouse") == 4  # it does read what they share
 
 
 @analyze
-@pytest.mark.parametrize("name", ["listener", "worker", "resync"])
+@pytest.mark.parametrize("name", ["listener", "worker", "resync", "poll"])
 def test_a_service_is_exposed_to_little(units: Path, name: str) -> None:
     most = f"--threshold={EXPOSURE * 10:.0f}"
     command = ["systemd-analyze", "security", "--offline=true", most]
