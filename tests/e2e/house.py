@@ -201,6 +201,7 @@ class House:
             text = log.read_text()
             for word in (
                 "@uio.example",
+                "@uni.example",
                 "st0000",
                 "te0000",
                 "Student",
@@ -210,12 +211,15 @@ class House:
                 assert word not in text, f"{word} in {log.name}"
             assert "api_key" not in text
 
-    def wait_until_right(self, seconds: float = 60.0) -> None:
-        """Wait until every calendar is as it should be, or fail with what differs."""
+    def wait_until_right(self, seconds: float = 60.0, *, mailbox: str = "") -> None:
+        """Wait until every calendar, or that one, is as it should be, or fail with what differs."""
         pause, end = threading.Event(), monotonic() + seconds
-        while (found := self.differences()) and monotonic() < end:
+        while (found := self._differ(mailbox)) and monotonic() < end:
             pause.wait(0.5)
         assert found == []
+
+    def _differ(self, mailbox: str) -> list[str]:
+        return [line for line in self.differences() if line.startswith(mailbox)]
 
     # -- the university, in the sandbox and in its files ----------------------------------------
 
