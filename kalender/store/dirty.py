@@ -22,9 +22,12 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import product
+from operator import attrgetter
 from uuid import uuid4
 
 from sqlalchemy import (
+    CTE,
     ColumnElement,
     Connection,
     Float,
@@ -41,7 +44,9 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -218,14 +223,13 @@ def claim(  # noqa: PLR0913
     The order of the result is the order of the work. Calendars of the backends `not_of` are left,
     and with `not_bulk` fills, resyncs and looks into calendars.
     """
-    rank = [dirty.c.due_at] if oldest else [dirty.c.priority, dirty.c.due_at]
-    due = and_(_is_due(kinds), not_(_is_of(not_of))) if not_of else _is_due(kinds)
-    if not_bulk:
-        due = and_(due, dirty.c.priority < int(Lane.FILL))
-    chosen = select(dirty.c.kind, dirty.c.key).where(due).order_by(*rank).limit(limit)
-    if connection.dialect.name == "postgresql":
-        chosen = chosen.with_for_update(skip_locked=True)
-    mine = chosen.cte("mine")  # evaluated once: as a subquery it may be more often, and take more
+    if not kinds:
+        return []
+    due = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
+    if not_of:
+        due = and_(due, not_(_is_of(not_of)))
+    rank = ("due_at",) if oldest else ("priority", "due_at")
+    mine = _first(connection, kinds, due, rank, limit)
     rows = connection.execute(
         update(dirty)
         .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(mine.c.kind, mine.c.key)))
@@ -236,7 +240,7 @@ def claim(  # noqa: PLR0913
         )
         .returning(dirty)
     ).all()
-    ordered = sorted(rows, key=lambda r: (r.due_at,) if oldest else (r.priority, r.due_at))
+    ordered = sorted(rows, key=attrgetter(*rank))
     return [
         Claim(
             kind=Kind(row.kind),
@@ -250,6 +254,30 @@ def claim(  # noqa: PLR0913
         )
         for row in ordered
     ]
+
+
+def _first(
+    connection: Connection,
+    kinds: Sequence[Kind],
+    which: ColumnElement[bool],
+    rank: Sequence[str],
+    limit: int,
+) -> CTE:
+    """Lock the first due rows: of each kind (and lane) alone, as an index has them in order.
+
+    Of all together every due row would be sorted for each claim, were they millions.
+    """
+    names = [dirty.c[name] for name in ("kind", "key", "priority", "due_at")]
+    lanes = [true()] if "priority" in rank else [dirty.c.priority == int(lane) for lane in Lane]
+    parts = []
+    for kind, lane in product(kinds, lanes):
+        due = select(*names).where(dirty.c.kind == kind.value, lane, _is_due([kind]), which)
+        part = due.order_by(*(dirty.c[name] for name in rank)).limit(limit)
+        if connection.dialect.name == "postgresql":
+            part = part.with_for_update(skip_locked=True)
+        parts.append(select(part.subquery()))
+    # a CTE is evaluated once: as a subquery it may be more often, and take more
+    return union_all(*parts).order_by(*map(text, rank)).limit(limit).cte("mine")
 
 
 def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:
