@@ -18,6 +18,7 @@ from typing import Any
 import requests
 
 from kalender.sandbox.server import Running
+from tests import schemas
 from tests.oracle import Expected, calendars
 
 DATA = Path(__file__).parents[1] / "data"
@@ -123,12 +124,14 @@ class House:
         return [sys.executable, "-m", "kalender", *before, *words]
 
     def run(self, *words: str, now: str | None = None, expect: int = 0) -> str:
-        """Run a command to its end; return what it printed."""
+        """Run a command to its end; return what it printed, JSON as its schema has it."""
         done = subprocess.run(
             self.command(*words, now=now), capture_output=True, text=True, check=False, timeout=1200
         )
         assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stderr[-3000:]}"
         self._log(words[0], done.stderr)
+        if {"--json", "--export"} & {*words}:
+            schemas.hold(words, done.stdout)
         return done.stdout
 
     def _log(self, name: str, text: str) -> None:

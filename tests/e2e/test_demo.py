@@ -9,6 +9,7 @@ from typing import Any
 import pika
 import pytest
 
+from tests import schemas
 from tests.e2e.house import environment
 
 pytestmark = pytest.mark.e2e
@@ -26,7 +27,9 @@ def played(amqp_url: str = NOWHERE, **variables: str) -> tuple[int, dict[str, An
         timeout=300,
         env=environment(AMQP_URL=amqp_url, **variables),
     )
-    return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+    last = done.stdout.splitlines()[-1]
+    schemas.hold(["demo"], last)
+    return done.returncode, json.loads(last), done.stderr
 
 
 def test_every_calendar_is_right_at_the_end_and_an_installation_is_left_alone(

@@ -20,6 +20,7 @@ from kalender.store.neighbours import FOR_EVER
 from kalender.store.tables import calendar, change_log, course_run, heartbeat, person
 from kalender.store.tables import dirty as work
 from kalender.store.tally import Tally
+from tests import schemas
 from tests.e2e.house import CONFIG, House
 
 pytestmark = pytest.mark.e2e
@@ -55,7 +56,9 @@ def alive(database: Database) -> Pulse:
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
         with database.read() as connection:
-            return gathered(connection, wired)
+            told = gathered(connection, wired)
+        schemas.hold(["status"], json.dumps(told, default=str))
+        return told
 
     return look
 
