@@ -158,8 +158,10 @@ def test_a_first_day_of_the_installed_package(
     assert "empty ->" in run("db", "upgrade")
     assert "failed" not in run("check", "--mailbox", MAILBOX, "--write")
     run("rollout", "add", "audience", "student", "teacher")
+    told = {"routing_key": queue, "body": json.dumps({"sub": f"personer/{NUMBER}"})}
+    run("publish", *told.values())
+    assert json.loads(run("tap", "--json")) == [told]
     with installed.running("listener"), installed.running("worker"):
-        run("publish", queue, json.dumps({"sub": f"personer/{NUMBER}"}))
         installed.wait_until_right(mailbox=MAILBOX)
         run("resync", "--all", "--wait")
         installed.wait_until_right()
@@ -168,6 +170,7 @@ def test_a_first_day_of_the_installed_package(
     course = json.loads(run("show", STUDENT, "--json"))["registrations"][0]["course"]
     assert "Everything is as it should be." in run("why", STUDENT, course, "--lang", "en")
     recovered(installed)
+    installed.assert_logs_are_clean()
     assert list(nowhere.iterdir()) == []
 
 
