@@ -158,6 +158,8 @@ def _take_in(
     spared = bulk.asked_later(connection, started) | left_out
     changes = _Changes()
     _take_accounts(connection, told.accounts, persons, spared, changes)
+    if new:
+        bulk.analyze(connection)
     for semester in found.semesters:
         first = teaching.was_read(connection, courses.PLACEMENTS, semester) is None
         _take_semester(connection, sources, told, semester, persons, spared, changes)
