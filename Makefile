@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SERVERS := $(BIN)/python -m tests.servers
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint coverage chaos bench bench-quick drill lock servers clean
+.PHONY: demo test lint coverage chaos bench bench-quick bench-scale drill lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
@@ -41,6 +41,10 @@ bench: $(READY) servers
 
 bench-quick: $(READY) servers
 	$(SERVERS) -- $(BIN)/python -m bench --quick
+
+# make bench-scale ARGS="--calendars 300000"; by default five million: gigabytes and many minutes.
+bench-scale: $(READY) servers
+	$(SERVERS) --durable -- $(BIN)/python -m bench.scale $(ARGS)
 
 # make drill DRILL=incident, restore or level: what an operator should have seen once.
 drill: $(READY)

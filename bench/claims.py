@@ -1,0 +1,111 @@
+"""Many marked at once on PostgreSQL: whether claims keep their pace, and what more workers give.
+
+Marks, claims and finishes are the store's own, taken as a worker takes them; nothing else is done
+with the calendars, which need not exist for that.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from itertools import count
+from multiprocessing import get_context
+from time import monotonic
+
+from bench.measure import Figure, paired, single
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.store import dirty, migrations
+from kalender.store.database import Database
+from kalender.worker.hand import AT_MOST, OLDEST_EACH
+
+MANY, FEW = 300_000, 60_000
+AT_ONCE = 10_000  # marks in one transaction
+LEASE = timedelta(minutes=3)
+
+
+def mark_all(database: Database, numbers: range) -> float:
+    """Mark calendars of these numbers, batch by batch; return how many a second."""
+    begun = monotonic()
+    for first in range(numbers.start, numbers.stop, AT_ONCE):
+        batch = range(first, min(first + AT_ONCE, numbers.stop))
+        kind, lane = Kind.CALENDAR, Lane.RESYNC
+        marks = [Mark(kind=kind, key=str(each), reason="bench", lane=lane) for each in batch]
+        with database.write() as connection:
+            dirty.mark(connection, marks)
+    return len(numbers) / (monotonic() - begun)
+
+
+def claim(database: Database, limit: int, *, oldest: bool = False) -> list[dirty.Claim]:
+    """Claim due work of every kind, as a worker does whose neighbours all answer."""
+    with database.write() as connection:
+        return dirty.claim(
+            connection, list(Kind), worker="bench", lease=LEASE, limit=limit, oldest=oldest
+        )
+
+
+def finished(database: Database) -> Iterator[tuple[int, float]]:
+    """Claim and finish until nothing is due; yield how many, and the seconds they took."""
+    for turn in count(1):
+        begun = monotonic()
+        claims = claim(database, AT_MOST, oldest=turn % OLDEST_EACH == 0)
+        if not claims:
+            return
+        with database.write() as connection:
+            dirty.finish_all(connection, claims)
+        yield len(claims), monotonic() - begun
+
+
+def tenths(database: Database, many: int) -> Figure:
+    """Mark so many and finish them; hold the pace of the last tenth against the first's."""
+    mark_all(database, range(many))
+    took = [seconds for _, seconds in finished(database)]
+    tenth = len(took) // 10
+    first, last = (AT_MOST * tenth / sum(part) for part in (took[:tenth], took[-tenth:]))
+    return Figure(
+        name=f"{many:,} marked at once: finished a second, last tenth beside first",
+        ours=round(last),
+        reference=round(first),
+        ratio=round(last / first, 2),
+        goal=">= 0.8",
+        met=last / first >= 0.8,  # noqa: PLR2004
+    )
+
+
+def by_workers(url: str, many: int, workers: int) -> Callable[[], float]:
+    """Return what marks so many, has processes finish them and tells how many a second."""
+
+    def measured() -> float:
+        database = Database(url)
+        mark_all(database, range(many))
+        database.close()  # a connection is not for two processes
+        with ProcessPoolExecutor(workers, mp_context=get_context("fork")) as pool:
+            begun = monotonic()
+            done = sum(pool.map(drain, [url] * workers))
+            took = monotonic() - begun
+        if done != many:
+            raise AssertionError(f"{done} finished of {many}")
+        return many / took
+
+    return measured
+
+
+def drain(url: str) -> int:
+    """Finish what is due, in this process; return how many that were."""
+    database = Database(url)
+    done = sum(each for each, _ in finished(database))
+    database.close()
+    return done
+
+
+def run(url: str, *, quick: bool) -> Iterator[Figure]:
+    """Measure on one database."""
+    many, pairs = (FEW, 1) if quick else (MANY, 3)
+    database = Database(url)
+    migrations.upgrade(database)
+    yield single("marks a second", mark_all(database, range(many)))
+    drain(url)
+    yield tenths(database, many)
+    database.close()
+    one, two, four = (by_workers(url, many, workers) for workers in (1, 2, 4))
+    name = "claimed and finished a second by {} workers, beside {}"
+    yield paired(name.format(2, 1), two, one, at_least=1.3, pairs=pairs)
+    yield paired(name.format(4, 2), four, two, at_least=0.9, pairs=pairs)
