@@ -8,7 +8,17 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    delete,
+    exists,
+    insert,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy import Row as SqlRow
 
 from kalender.domain.mirror import (
@@ -23,7 +33,7 @@ from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Teaching
 from kalender.domain.timetable import Activity, sole_groups
 from kalender.domain.work import Lane
 from kalender.store.database import now
-from kalender.store.many import in_parts, is_one_of
+from kalender.store.many import are_among, in_parts, is_one_of
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.tables import (
     course_run,
@@ -224,11 +234,12 @@ def activities(connection: Connection, courses: Collection[CourseKey]) -> list[A
     """Return all activities of these courses, in a total order."""
     found: list[Activity] = []
     for part in in_parts([tuple(key) for key in courses]):
-        found += [_activity(row) for row in connection.execute(_activities_query(part))]
+        wanted = are_among(connection, teaching_activity, ("course", "semester"), part)
+        found += [_activity(row) for row in connection.execute(_activities_query(wanted))]
     return found
 
 
-def _activities_query(courses: Sequence[tuple[str, ...]]) -> Any:
+def _activities_query(wanted: ColumnElement[bool]) -> Any:
     placed = exists().where(*(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY))
     complete = exists().where(
         source_reading.c.source == PLACEMENTS,
@@ -248,7 +259,7 @@ def _activities_query(courses: Sequence[tuple[str, ...]]) -> Any:
                 course_run.c.semester == teaching_activity.c.semester,
             ),
         )
-        .where(_columns(teaching_activity, ("course", "semester")).in_(courses))
+        .where(wanted)
         .order_by(*(teaching_activity.c[name] for name in ACTIVITY))
     )
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -114,6 +115,22 @@ def is_one_of(connection: Connection, column: Any, values: Iterable[Any]) -> Col
         return found
     among: ColumnElement[bool] = column.in_(told)
     return among
+
+
+def are_among(
+    connection: Connection, table: Table, names: Sequence[str], keys: Sequence[Sequence[Any]]
+) -> ColumnElement[bool]:
+    """Whether a row's columns are one of these keys: on PostgreSQL one array a column."""
+    columns = tuple_(*(table.c[name] for name in names))
+    if connection.dialect.name != "postgresql":
+        return columns.in_(keys)
+    told = dict(zip(names, zip(*keys, strict=True), strict=True)) if keys else {}
+    arrays = [
+        bindparam(None, list(told.get(name, ())), type_=ARRAY(table.c[name].type), unique=True)
+        for name in names
+    ]
+    given = func.unnest(*arrays).table_valued(*names).render_derived()
+    return columns.in_(select(*given.c))
 
 
 def in_parts(keys: Iterable[T], most: int = 400) -> Iterable[list[T]]:
