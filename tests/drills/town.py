@@ -31,6 +31,7 @@ def town(*, students: int, now: str = NIGHT, more: str = "", database: str = "")
             house.run("resync", "--all")
             house.run("worker", "--until-idle")
             yield house
+            house.assert_logs_are_clean()
 
 
 def say(text: str = "") -> None:

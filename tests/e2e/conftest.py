@@ -22,11 +22,12 @@ def sandbox(tmp_path: Path) -> Iterator[Running]:
 
 
 @pytest.fixture
-def house(tmp_path: Path, sandbox: Running) -> House:
-    """An installation without tables, of the sandbox's domain."""
+def house(tmp_path: Path, sandbox: Running) -> Iterator[House]:
+    """An installation without tables, of the sandbox's domain; its logs name nobody."""
     made = House(
         tmp_path, tmp_path, sandbox, f"sqlite:///{tmp_path}/k.db", NOW, "epost:INSTITUSJON"
     )
     text = made.config.read_text().replace("uio.example", "uni.example")
     made.config.write_text(text)
-    return made
+    yield made
+    made.assert_logs_are_clean()
