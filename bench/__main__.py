@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 from sqlalchemy import create_engine, text
 
-from bench import claims, fill, listener, resync
+from bench import claims, fill, latency, listener, resync
 from bench.measure import Figure, not_run, show
 from tests import servers
 
@@ -63,6 +63,7 @@ def main() -> None:
         "listener": lambda: listener.run(amqp, databases.make(), quick=quick),
         "claims": lambda: claims.run(databases.make(), quick=quick),
         "big term": lambda: resync.run(databases.make, quick=quick),
+        "latency": lambda: latency.run(databases.make, quick=quick),
         "real term": lambda: fill.run(databases.make, students=students),
     }
     try:

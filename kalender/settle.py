@@ -15,8 +15,7 @@ from kalender.visit import Visit
 def settle_intended(visit: Visit) -> None:
     """Find out what became of creates whose answer never came: one lookup by key."""
     with visit.database.read() as connection:
-        found = entries.of_calendar(connection, visit.row.calendar_id)
-    intended = [entry for entry in found if entry.status is EntryStatus.INTENDED]
+        intended = entries.intended(connection, visit.row.calendar_id)
     if intended:
         locate(visit, intended)
 

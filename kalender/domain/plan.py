@@ -197,7 +197,7 @@ def _by_event_id(
         same = standing.get(each.event.event_id, [])
         fit = [entry for entry in same if _stands_for(entry, each)]
         if fit:
-            pairs.append((each, min(fit, key=lambda e: _distance(each, e))))
+            pairs.append((each, _nearest(each, fit)))
         else:
             alone.append(each)
     taken = {entry.sync_key for _, entry in pairs}
@@ -254,6 +254,12 @@ def _stands_for(entry: Entry, wanted: Wanted) -> bool:
     if entry.status is EntryStatus.DECLINED:
         return "time" not in changed_fields(entry.fingerprint, wanted.fingerprint)
     return entry.fingerprint == wanted.fingerprint
+
+
+def _nearest(wanted: Wanted, entries: Sequence[Entry]) -> Entry:
+    if len(entries) == 1:  # nearly always
+        return entries[0]
+    return min(entries, key=lambda entry: _distance(wanted, entry))
 
 
 def _distance(wanted: Wanted, entry: Entry) -> tuple[bool, timedelta]:

@@ -94,6 +94,16 @@ _OF_CALENDAR = select(entry).where(
 )
 
 
+def intended(connection: Connection, calendar_id: int) -> list[Entry]:
+    """Return the records whose create is open."""
+    return [_entry(row) for row in connection.execute(_INTENDED, {"of": calendar_id})]
+
+
+_INTENDED = select(entry).where(
+    entry.c.calendar_id == bindparam("of"), entry.c.status == EntryStatus.INTENDED.value
+)
+
+
 def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     return Entry(
         sync_key=row.sync_key,

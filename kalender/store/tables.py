@@ -58,7 +58,7 @@ class Instant(TypeDecorator[datetime]):
             return None
         if dialect.name == "postgresql":
             moment: datetime = value
-            return moment.astimezone(UTC)
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
         return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
 
 

@@ -21,7 +21,8 @@ from kalender.worker.crew import Crew
 from kalender.worker.ends import Ends
 
 log = structlog.get_logger()
-AT_ONCE = 4  # pieces of work claimed together
+AT_ONCE = 4  # pieces of work claimed together, of which a hand does no more than
+TOGETHER_SECONDS = 0.2  # would take: what is more urgent waits for the first hand that is free
 AT_MOST = 1000  # where they turn out to be calendars that are as they should be
 OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
 IDLE_SECONDS = 0.25
@@ -39,6 +40,7 @@ class Hand:
         self.ends = Ends(crew)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = AT_ONCE
+        self.takes = 0.0  # seconds for a piece of work, of late
         self.views: dict[str, View] = {}  # of the calendars claimed together
 
     def work(self) -> None:
@@ -110,10 +112,15 @@ class Hand:
             return claims
         rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in self.views]
         TALLY.add("work", Kind.CALENDAR.value, "unchanged", value=len(claims) - len(rest))
-        self.at_once = min(max(2 * (len(claims) - len(rest)), AT_ONCE), AT_MOST)
-        if rest[AT_ONCE:]:
-            self.ends.record(lambda connection: dirty.release_all(connection, rest[AT_ONCE:]))
-        return rest[:AT_ONCE]
+        most = self._most()
+        self.at_once = min(max(2 * (len(claims) - len(rest)), most), AT_MOST)
+        if rest[most:]:
+            self.ends.record(lambda connection: dirty.release_all(connection, rest[most:]))
+        return rest[:most]
+
+    def _most(self) -> int:
+        """How much to do before the next claim: the slower it is, the less."""
+        return max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
 
     def _free(self, *, but: Collection[str] = ()) -> None:
         for name in self.crew.gates.names.difference(but):
@@ -156,8 +163,10 @@ class Hand:
             failed = self.ends.badly(claim, error)
             self.failed |= {failed} if failed else set()
             return
+        took = time.monotonic() - begun
+        self.takes = (3 * self.takes + took) / 4
         TALLY.add("work", claim.kind.value, "done")
-        TALLY.time("work", claim.kind.value, seconds=time.monotonic() - begun)
+        TALLY.time("work", claim.kind.value, seconds=took)
         self._answered([gate.name for gate in gates if gate.heard])
 
     def _job(self, claim: Claim) -> None:

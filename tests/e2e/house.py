@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -67,14 +67,15 @@ def unpack_muni(directory: Path) -> Path:
     return next(path for path in directory.iterdir() if path.is_dir())
 
 
-def cut(university: Path, out: Path, *, students: int) -> Path:
-    """Keep the first so many students, and of the rest of the university all there is."""
+def cut(university: Path, out: Path, *, students: int | Collection[int]) -> Path:
+    """Keep the first so many students, or these; and of the rest of the university all there is."""
     (out / "fs").mkdir(parents=True)
     (out / "tp").mkdir()
     for path in (university / "tp").iterdir():
         (out / "tp" / path.name).write_bytes(path.read_bytes())
     (out / "university.json").write_bytes((university / "university.json").read_bytes())
-    kept = {100_000 + number for number in range(1, students + 1)}
+    first = range(100_001, 100_001 + students) if isinstance(students, int) else students
+    kept = set(first)
     for path in (university / "fs").iterdir():
         lines = [line for line in path.read_text("utf-8").splitlines() if _stays(line, kept)]
         (out / "fs" / path.name).write_text("\n".join(lines) + "\n", "utf-8")

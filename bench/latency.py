@@ -1,0 +1,230 @@
+"""How soon calendars are right: a lecture of hundreds moved at once, and live changes during a fill.
+
+Times are those of the change log: from the mark that the notification made, on the database's
+clock, to the last entry that it led to in a calendar.
+"""
+
+import json
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import cycle
+from pathlib import Path
+from subprocess import Popen
+from time import monotonic
+from urllib.parse import unquote
+
+from sqlalchemy import text
+
+from bench.measure import Figure, pss_megabytes, single
+from kalender.sandbox.generate import generate
+from kalender.sandbox.server import start
+from kalender.store.database import Database
+from tests.drills.town import tell_of_course, whose
+from tests.e2e.house import House, Json, cut, unpack_muni
+
+NOW = "2025-08-18T08:00+02:00"
+CONNECTIONS, SLOW = 16, 0.1
+STUDENTS, FEW = 27_000, 2_700
+HALF, MOST_OF = 0.5, 0.95
+GROUP = range(5, 41)
+SETTLE = 2.0  # the settings' own
+LIVE = """
+    SELECT l.noticed_at, l.calendar_id, max(l.at) AS at FROM change_log l
+    WHERE l.noticed_at > :since AND l.reason LIKE 'course %: notification%'
+    GROUP BY l.noticed_at, l.calendar_id
+"""
+
+
+@contextmanager
+def working(
+    university: Path, directory: Path, url: str, *, settle: float, mailbox: str, domain: str
+) -> Iterator[House]:
+    """An installation with 16 connections in two processes, all of it marked and nothing done."""
+    with start(university) as sandbox:
+        house = House(directory, university, sandbox, url, NOW, mailbox)
+        changed = {
+            "uio.example": domain,
+            "connections = 3": f"connections = {CONNECTIONS // 2}",
+            "settle_seconds = 0.1": f"settle_seconds = {settle}",
+        }
+        content = house.config.read_text()
+        for old, new in changed.items():
+            content = content.replace(old, new)
+        house.config.write_text(content)
+        house.run("db", "upgrade")
+        house.run("resync", "--all")
+        yield house
+
+
+# -- one lecture -------------------------------------------------------------------------------------
+
+
+def moved_lecture(make_database: Callable[[], str], *, quick: bool) -> Iterator[Figure]:
+    """Move one lecture of the real term's largest course."""
+    with tempfile.TemporaryDirectory() as made:
+        directory, url = Path(made), make_database()
+        whole = unpack_muni(directory)
+        course, students = largest(whole)
+        taken = sorted(students)[: 100 if quick else None]
+        university = cut(whole, directory / "cut", students=taken)
+        names = {"mailbox": "{username}@uio.example", "domain": "uio.example"}
+        with working(university, directory, url, settle=0.1, **names) as house:
+            house.run("worker", "--until-idle")
+            house.send("PUT", "latency", {"exchange": SLOW})
+            yield from _moved(house, course)
+
+
+def _moved(house: House, course: str) -> Iterator[Figure]:
+    database = Database(house.database)
+    with (
+        house.running("worker") as worker,
+        house.running("listener", "--stdin", stdin=True) as told,
+    ):
+        threading.Event().wait(5)  # all are there, and idle
+        since = database.now()
+        house.change_course(course, move_lecture)
+        tell_of_course(told, course)
+        megabytes = pss_megabytes(_family(worker))
+        house.wait_until_right(seconds=120)
+        megabytes = max(megabytes, pss_megabytes(_family(worker)))
+        rows = live(database, since)
+    database.close()
+    people = len(rows)
+    took = max(at - noticed for noticed, at in rows).total_seconds() - 0.1
+    ideal = people / CONNECTIONS * SLOW
+    yield Figure(
+        name=f"a lecture of {people} people moved, Exchange at 100 ms: seconds until all are right",
+        ours=round(took, 2),
+        reference=round(ideal, 2),
+        ratio=round(took / ideal, 2),
+        goal="<= 1.5",
+        met=took <= 1.5 * ideal,
+    )
+    yield single("its workers together, MB of PSS", megabytes, at_most=600)
+
+
+def largest(university: Path) -> tuple[str, set[int]]:
+    """Return the course that most students take, and who they are."""
+    lines = (university / "fs" / "studentundervisning.ndjson").read_text("utf-8").splitlines()
+    items = [json.loads(line) for line in lines]
+    counts = Counter(_course(item) for item in items)
+    course = counts.most_common(1)[0][0]
+    return course, {whose(item) for item in items if _course(item) == course}
+
+
+def _course(item: Json) -> str:
+    return str(item["id"]["undervisning"]["emne"]["kode"])
+
+
+def move_lecture(answer: Json) -> None:
+    """Let the last lecture for everybody begin and end a quarter later."""
+    _move(event for event in answer["events"] if event["status_plenary"])
+
+
+def _move(events: Iterable[Json]) -> None:
+    event = max(events, key=lambda each: each["dtstart"])
+    for name in ("dtstart", "dtend"):
+        event[name] = (datetime.fromisoformat(event[name]) + timedelta(minutes=15)).isoformat()
+
+
+def live(database: Database, since: datetime) -> list[tuple[datetime, datetime]]:
+    """Return when each calendar's live change was told of, and when it was right."""
+    with database.read() as connection:
+        rows = connection.execute(text(LIVE), {"since": since.astimezone(UTC)}).all()
+    return [(row.noticed_at, row.at) for row in rows]
+
+
+def _family(parent: Popen[str]) -> list[int]:
+    told = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text()
+    return [parent.pid, *(int(each) for each in told.split())]
+
+
+# -- live changes during a fill ------------------------------------------------------------------------
+
+
+def during_a_fill(make_database: Callable[[], str], *, quick: bool) -> Iterator[Figure]:
+    """Fill a big term, and meanwhile move one group of five to forty people about once a second."""
+    students = FEW if quick else STUDENTS
+    with tempfile.TemporaryDirectory() as made:
+        directory, url = Path(made), make_database()
+        university = directory / "university"
+        generate(university, students=students)
+        names = {"mailbox": "epost:INSTITUSJON", "domain": "uni.example"}
+        with working(university, directory, url, settle=SETTLE, **names) as house:
+            yield from _scenarios(house, students, seconds=12 if quick else 40)
+
+
+def _scenarios(house: House, students: int, *, seconds: float) -> Iterator[Figure]:
+    small = cycle(_groups(house))
+    with house.running("worker"), house.running("listener", "--stdin", stdin=True) as told:
+        _wait_until_courses_are_mirrored(house)
+        for exchange, tp in ((0.0, 0.0), (0.1, 0.0), (0.5, 0.0), (0.1, 2.0)):
+            house.send("PUT", "latency", {"exchange": exchange, "tp": tp})
+            name = f"live changes during a fill of {students:,}, Exchange {exchange * 1000:g} ms"
+            taken = _changes(house, told, small, seconds)
+            yield from _percentiles(f"{name}, TP {tp:g} s" if tp else name, taken, exchange, tp)
+
+
+def _wait_until_courses_are_mirrored(house: House) -> None:
+    database, pause = Database(house.database), threading.Event()
+    waiting = text("SELECT count(*) FROM dirty WHERE kind = 'course'")
+    while True:
+        with database.read() as connection:
+            if not connection.execute(waiting).scalar_one():
+                break
+        pause.wait(1)
+    database.close()
+
+
+def _changes(
+    house: House, told: Popen[str], groups: Iterator[tuple[str, str]], seconds: float
+) -> list[float]:
+    database, pause, end = Database(house.database), threading.Event(), monotonic() + seconds
+    since = database.now()
+    while monotonic() < end:
+        course, actid = next(groups)
+        answer = house.get(f"tp/{course}")
+        _move(event for event in answer["events"] if event["actid"] == actid)
+        house.send("PUT", f"tp/{course}", answer)
+        tell_of_course(told, course)
+        pause.wait(1)
+    pause.wait(10)  # the last ones arrive
+    taken = sorted((at - noticed).total_seconds() for noticed, at in live(database, since))
+    database.close()
+    return taken
+
+
+def _groups(house: House) -> list[tuple[str, str]]:
+    """Return groups of five to forty people as (course, activity)."""
+    path = house.university / "fs" / "studentundervisningsaktivitet.ndjson"
+    counts = Counter(
+        _group(json.loads(line)) for line in path.read_text("utf-8").splitlines() if line
+    )
+    return [group for group, count in sorted(counts.items()) if count in GROUP]
+
+
+def _group(item: Json) -> tuple[str, str]:
+    *_, course, _, _, _, _, actid = unquote(
+        item["id"]["undervisningsaktivitet"]["href"].rpartition("/")[2]
+    ).split(",")
+    return course, actid
+
+
+def _percentiles(name: str, taken: list[float], exchange: float, tp: float) -> Iterator[Figure]:
+    middle, late = (taken[int(share * (len(taken) - 1))] for share in (HALF, MOST_OF))
+    goal = 3.0 if (exchange, tp) == (SLOW, 0.0) else None
+    wide = (
+        f"{taken[0]:.1f} - {taken[-1]:.1f}, {len(taken)} calendars, {SETTLE:g} s of settling in it"
+    )
+    yield single(f"{name}: p50 seconds", middle, spread=wide)
+    yield single(f"{name}: p95 seconds", late, at_most=goal, spread=wide)
+
+
+def run(make_database: Callable[[], str], *, quick: bool) -> Iterator[Figure]:
+    """Measure both."""
+    yield from moved_lecture(make_database, quick=quick)
+    yield from during_a_fill(make_database, quick=quick)
