@@ -8,7 +8,7 @@ import json
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -88,11 +88,13 @@ def _moved(house: House, course: str) -> Iterator[Figure]:
         since = database.now()
         house.change_course(course, move_lecture)
         tell_of_course(told, course)
+        threading.Event().wait(2)
+        _wait_until_done(database)
         megabytes = pss_megabytes(_family(worker))
-        house.wait_until_right(seconds=120)
-        megabytes = max(megabytes, pss_megabytes(_family(worker)))
         rows = live(database, since)
     database.close()
+    if wrong := house.differences():
+        raise AssertionError(f"{len(wrong)} entries are not as they should be")
     people = len(rows)
     took = max(at - noticed for noticed, at in rows).total_seconds() - 0.1
     ideal = people / CONNECTIONS * SLOW
@@ -161,7 +163,9 @@ def during_a_fill(make_database: Callable[[], str], *, quick: bool) -> Iterator[
 def _scenarios(house: House, students: int, *, seconds: float) -> Iterator[Figure]:
     small = cycle(_groups(house))
     with house.running("worker"), house.running("listener", "--stdin", stdin=True) as told:
-        _wait_until_courses_are_mirrored(house)
+        database = Database(house.database)
+        _wait_until_done(database, ["course"])
+        database.close()
         for exchange, tp in ((0.0, 0.0), (0.1, 0.0), (0.5, 0.0), (0.1, 2.0)):
             house.send("PUT", "latency", {"exchange": exchange, "tp": tp})
             name = f"live changes during a fill of {students:,}, Exchange {exchange * 1000:g} ms"
@@ -169,15 +173,13 @@ def _scenarios(house: House, students: int, *, seconds: float) -> Iterator[Figur
             yield from _percentiles(f"{name}, TP {tp:g} s" if tp else name, taken, exchange, tp)
 
 
-def _wait_until_courses_are_mirrored(house: House) -> None:
-    database, pause = Database(house.database), threading.Event()
-    waiting = text("SELECT count(*) FROM dirty WHERE kind = 'course'")
+def _wait_until_done(database: Database, kinds: Sequence[str] = ("course", "calendar")) -> None:
+    waiting = text("SELECT count(*) FROM dirty WHERE kind = ANY(:kinds)")
     while True:
         with database.read() as connection:
-            if not connection.execute(waiting).scalar_one():
-                break
-        pause.wait(1)
-    database.close()
+            if not connection.execute(waiting, {"kinds": list(kinds)}).scalar_one():
+                return
+        threading.Event().wait(0.5)
 
 
 def _changes(
