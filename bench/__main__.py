@@ -1,4 +1,7 @@
-"""All figures in one go: `make bench` (minutes), `make bench-quick` (under three)."""
+"""All figures in one go: `make bench` (minutes), `make bench-quick` (under three).
+
+`make bench ARGS="claims 'real term'"` takes some parts only.
+"""
 
 import logging
 import os
@@ -47,7 +50,9 @@ def figures(parts: dict[str, Part]) -> Iterator[Figure]:
     for name, part in parts.items():
         sys.stderr.write(f"{name} ...\n")
         try:
-            yield from part()
+            for figure in part():
+                sys.stderr.write(f"  {figure.name}: {figure.ours}\n")
+                yield figure
         except Exception as error:  # noqa: BLE001
             yield not_run(name, f"{type(error).__name__}: {str(error)[:200]}")
 
@@ -66,8 +71,9 @@ def main() -> None:
         "latency": lambda: latency.run(databases.make, quick=quick),
         "real term": lambda: fill.run(databases.make, students=students),
     }
+    chosen = {name: part for name, part in parts.items() if name in sys.argv} or parts
     try:
-        found = list(figures(parts))
+        found = list(figures(chosen))
     finally:
         databases.drop()
     show(found, Path("bench.json"))
