@@ -57,7 +57,7 @@ $(READY): requirements.lock pyproject.toml
 	  || tests/install-servers python3-venv
 	@echo "setting up $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --require-hashes -r requirements.lock
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 
