@@ -4,28 +4,26 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import blake2b
 
 from sqlalchemy import Connection
 
-from kalender.domain.model import Audience, Content, CourseKey, Semester, TeachingEvent
+from kalender.domain.model import Audience, CourseKey, Semester
 from kalender.domain.plan import Entry, Plan, Wanted, make_plan
-from kalender.domain.render import RENDERING, Style, fingerprint, render
+from kalender.domain.render import RENDERING, Style
 from kalender.domain.timetable import (
     Activity,
-    Capacity,
-    Event,
     Rules,
     Selected,
     Teaching,
     changes_at,
-    desired,
     digest,
-    earliest_end,
     last_day,
     select,
+    together,
 )
+from kalender.prepared import Prepared, Sight
 from kalender.store import courses, entries, people, teaching
 from kalender.store.entries import CalendarRow
 
@@ -61,6 +59,11 @@ class CalendarSettings:
     rules: Mapping[Audience, Rules]  # for calendars of STUDENT and TEACHER; BOTH as the teacher
     styles: Mapping[Audience, Style]
     semesters: Semesters = field(default_factory=Semesters)
+
+    @cached_property
+    def prepared(self) -> Prepared:
+        """What entries say under these settings, kept by this process."""
+        return Prepared(self.styles)
 
     @cached_property
     def digest(self) -> str:
@@ -191,30 +194,13 @@ def wanted(
     """Return the desired events with what their entries should say, in time's order."""
     if view.leaving:
         return []
-    events = courses.events(
-        connection,
-        {each.activity for each in view.selected},
-        after=min(now, earliest_end(view.rules, now)),
-    )
-    shown = desired(view.selected, events, view.teaching.usernames, view.rules, now)
-    return [_wanted(event, settings.styles[event.audience], view.rules) for event in shown]
-
-
-def _wanted(event: Event, style: Style, rules: Rules) -> Wanted:
-    show_as = rules.unit_fallback if event.capacity is Capacity.UNIT_ROLE else None
-    content, print_ = _said(event.teaching, event.courses, style, show_as)
-    return Wanted(event=event, content=content, fingerprint=print_)
-
-
-@lru_cache(maxsize=50_000)
-def _said(
-    event: TeachingEvent, names: tuple[str, ...], style: Style, show_as: str | None
-) -> tuple[Content, str]:
-    """Render once for an event, audience and language, not once for each person."""
-    content = render(event, names, style)
-    if show_as == "free":
-        content = content.shown_as("free")
-    return content, fingerprint(content)
+    digests = {each.key: each.digest for each in view.activities}
+    names, audience = view.teaching.usernames, view.row.audience
+    sights = [Sight.of(s, digests[s.activity], names, audience) for s in view.selected]
+    given = list(settings.prepared.seen(connection, sights, view.rules, now))
+    said = {id(each.event): each for each in given}
+    shown = together((each.event for each in given), view.rules, now)
+    return [said.get(id(e)) or settings.prepared.said(e, view.rules) for e in shown]
 
 
 def split(

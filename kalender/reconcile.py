@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from kalender.apply import apply
 from kalender.desired import View, look, look_at_all, split, wanted
-from kalender.domain.plan import Entry, Plan, make_plan
+from kalender.domain.plan import Entry, EntryStatus, Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
     MailboxMissing,
@@ -26,7 +26,7 @@ from kalender.errors import (
     TransientError,
     UnsafePlan,
 )
-from kalender.settle import look_up_everything, settle_intended
+from kalender.settle import locate, look_up_everything
 from kalender.store import brakes, dirty, entries, people, recovery
 from kalender.store.dirty import Claim
 from kalender.store.entries import CalendarRow
@@ -131,7 +131,6 @@ def _make_right(visit: Visit) -> None:
     try:
         if visit.row.must_look_up:
             look_up_everything(visit)
-        settle_intended(visit)
         _until_right(visit)
     except OutcomeUnknown:
         with visit.database.write() as connection:
@@ -181,14 +180,28 @@ def _until_right(visit: Visit) -> None:
 def _plan(visit: Visit) -> Plan:
     with visit.database.read() as connection:
         events = wanted(connection, visit.view, visit.means.settings, visit.now)
-        found = entries.of_calendar(connection, visit.row.calendar_id)
-    standing, ended = split(found, visit.view, visit.now)
+    standing, ended = split(_recorded(visit), visit.view, visit.now)
     if visit.row.must_verify and not visit.verified:
         standing = verify(visit, standing)
     plan = make_plan(events, standing, ended)
     _guard(visit, plan, standing)
     _note(visit, plan)
     return plan
+
+
+def _recorded(visit: Visit) -> list[Entry]:
+    """Return what we recorded, once it is known what became of creates that nobody answered."""
+    found = _read(visit)
+    lost = [entry for entry in found if entry.status is EntryStatus.INTENDED]
+    if lost:
+        locate(visit, lost)
+        found = _read(visit)
+    return found
+
+
+def _read(visit: Visit) -> list[Entry]:
+    with visit.database.read() as connection:
+        return entries.of_calendar(connection, visit.row.calendar_id)
 
 
 def _guard(visit: Visit, plan: Plan, standing: Sequence[Entry]) -> None:
@@ -225,11 +238,10 @@ def _end(visit: Visit) -> None:
         raise visit.later
     with visit.database.write() as connection:
         if dirty.finish(connection, visit.claim):
-            unsettled = entries.unsettled(connection, visit.row.calendar_id)
             entries.synced(
                 connection,
                 visit.row.calendar_id,
-                digest=None if unsettled or visit.row.taking_back else visit.view.digest,
+                digest=None if visit.row.taking_back else visit.view.digest,
                 settings=visit.means.settings.digest,
                 changes_at=visit.view.changes_at,
                 verified=visit.verified,

@@ -12,14 +12,6 @@ from kalender.store import entries, people
 from kalender.visit import Visit
 
 
-def settle_intended(visit: Visit) -> None:
-    """Find out what became of creates whose answer never came: one lookup by key."""
-    with visit.database.read() as connection:
-        intended = entries.intended(connection, visit.row.calendar_id)
-    if intended:
-        locate(visit, intended)
-
-
 def locate(visit: Visit, lost: Sequence[Entry]) -> None:
     """Look these keys up: what is found is adopted, what is not is never used again."""
     items = visit.calendars.find(visit.row.address, [entry.sync_key for entry in lost])

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from kalender.desired import CalendarSettings, View
+from kalender.desired import BEGINNING, CalendarSettings, View
 from kalender.domain.model import Audience
 from kalender.errors import KalenderError, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemRef, Verdict
@@ -101,6 +101,7 @@ class Visit:
     view: View
     exchange: Exchange
     now: datetime
+    renewed_at: datetime = BEGINNING  # by the database's clock
     verified: bool = False
     later: TransientError | None = None
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
@@ -132,11 +133,12 @@ class Visit:
     ) -> None:
         """Remember what was written: (event id, sync key)."""
         changes = [(operation, event_id, key) for event_id, key in changed]
-        entries.log(connection, self.row, changes, self.claim.reason, self.claim.since)
+        told = (self.claim.reason, self.claim.since, self.renewed_at)
+        entries.log(connection, self.row, changes, *told)
 
     def renew(self, connection: Connection) -> None:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""
-        dirty.renew(connection, self.claim, self.means.lease)
+        self.renewed_at = dirty.renew(connection, self.claim, self.means.lease)
 
     @contextmanager
     def recording(self) -> Iterator[Connection]:

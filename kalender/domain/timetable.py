@@ -304,28 +304,52 @@ def desired(
     now: datetime,
 ) -> tuple[Event, ...]:
     """Return the events a calendar should show, one for each event id, in time's order."""
-    by_activity: dict[ActivityKey, list[Selected]] = defaultdict(list)
-    for each in selected:
-        by_activity[each.activity].append(each)
-    seen: dict[str, list[Event]] = defaultdict(list)
+    of_activity: dict[ActivityKey, list[TeachingEvent]] = defaultdict(list)
     for event in events:
-        if in_window(event, rules, now):
-            for each in by_activity.get(event.activity, ()):
-                standing = _sees(event, each, usernames, rules)
-                if standing is not None:
-                    seen[event.event_id].append(_event(event, each, standing))
-    return tuple(sorted((_once(same) for same in seen.values()), key=_in_time))
+        of_activity[event.activity].append(event)
+    return together(
+        (one for s in selected for one in seen(of_activity[s.activity], s, usernames, rules)),
+        rules,
+        now,
+    )
+
+
+def seen(
+    events: Iterable[TeachingEvent], selected: Selected, usernames: frozenset[str], rules: Rules
+) -> tuple[Event, ...]:
+    """Return what is seen of one activity's events in one capacity, at whatever time."""
+    told = ((event, _sees(event, selected, usernames, rules)) for event in events)
+    return tuple(_event(event, selected, sees) for event, sees in told if sees is not None)
+
+
+def together(events: Iterable[Event], rules: Rules, now: datetime) -> tuple[Event, ...]:
+    """Return those that are neither over nor too far ahead: one for each id, in time's order."""
+    earliest, bound = earliest_end(rules, now), last_day(rules, now)
+    known: dict[str, Event] = {}
+    shared: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        teaching = event.teaching
+        if teaching.ends_at <= earliest or not _is_near(teaching, bound, rules):
+            continue
+        if known.setdefault(teaching.event_id, event) is not event:
+            shared[teaching.event_id].append(event)
+    for event_id, others in shared.items():
+        known[event_id] = _once([known[event_id], *others])
+    return tuple(sorted(known.values(), key=_in_time))
 
 
 def _in_time(event: Event) -> tuple[datetime, str]:
-    return (event.teaching.starts_at, event.event_id)
+    return (event.teaching.starts_at, event.teaching.event_id)
 
 
 def in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:
     """Whether an event is neither over nor too far ahead."""
     if event.ends_at <= earliest_end(rules, now):
         return False
-    bound = last_day(rules, now)
+    return _is_near(event, last_day(rules, now), rules)
+
+
+def _is_near(event: TeachingEvent, bound: date | None, rules: Rules) -> bool:
     return bound is None or event.starts_at.astimezone(rules.zone).date() <= bound
 
 

@@ -9,9 +9,10 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
+    Select,
     and_,
+    bindparam,
     delete,
     exists,
     insert,
@@ -33,7 +34,7 @@ from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Teaching
 from kalender.domain.timetable import Activity, sole_groups
 from kalender.domain.work import Lane
 from kalender.store.database import now
-from kalender.store.many import are_among, in_parts, is_one_of
+from kalender.store.many import are_keys, in_parts, keys_told, one_of
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.tables import (
     course_run,
@@ -233,13 +234,15 @@ def _activity_values(activity: Activity) -> dict[str, object]:
 def activities(connection: Connection, courses: Collection[CourseKey]) -> list[Activity]:
     """Return all activities of these courses, in a total order."""
     found: list[Activity] = []
+    dialect, names = connection.dialect.name, ("course", "semester")
     for part in in_parts([tuple(key) for key in courses]):
-        wanted = are_among(connection, teaching_activity, ("course", "semester"), part)
-        found += [_activity(row) for row in connection.execute(_activities_query(wanted))]
+        rows_ = connection.execute(_activities(dialect), keys_told(dialect, names, part))
+        found += [_activity(row) for row in rows_.all()]
     return found
 
 
-def _activities_query(wanted: ColumnElement[bool]) -> Any:
+@lru_cache
+def _activities(dialect: str) -> Select[Any]:
     placed = exists().where(*(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY))
     complete = exists().where(
         source_reading.c.source == PLACEMENTS,
@@ -259,7 +262,7 @@ def _activities_query(wanted: ColumnElement[bool]) -> Any:
                 course_run.c.semester == teaching_activity.c.semester,
             ),
         )
-        .where(wanted)
+        .where(are_keys(dialect, teaching_activity, ("course", "semester")))
         .order_by(*(teaching_activity.c[name] for name in ACTIVITY))
     )
 
@@ -300,24 +303,55 @@ def events(
     return found
 
 
+def events_of(
+    connection: Connection, keys: Collection[ActivityKey], *, after: datetime
+) -> dict[ActivityKey, tuple[str, list[TeachingEvent]]]:
+    """Return each activity's digest, and its events that end after an instant, as of one moment."""
+    dialect = connection.dialect.name
+    found: dict[ActivityKey, tuple[str, list[TeachingEvent]]] = {}
+    for part in in_parts([tuple(key) for key in keys]):
+        given = keys_told(dialect, ACTIVITY, part) | {"after": after}
+        for row in connection.execute(_events_of(dialect), given).all():
+            _, shown = found.setdefault(_key(row), (row.digest, []))
+            shown += [_event(row)] if row.told is not None else []
+    return found
+
+
+@lru_cache
+def _events_of(dialect: str) -> Select[Any]:
+    same = (teaching_event.c[name] == teaching_activity.c[name] for name in ACTIVITY)
+    told = (teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
+    after = bindparam("after", type_=teaching_event.c.ends_at.type)
+    return (
+        select(*_columns(teaching_activity, ACTIVITY), teaching_activity.c.digest, *told)
+        .outerjoin(teaching_event, and_(*same, teaching_event.c.ends_at > after))
+        .where(are_keys(dialect, teaching_activity, ACTIVITY))
+    )
+
+
 def named_in(
     connection: Connection, persons: Collection[int], semesters: Collection[str]
 ) -> Mapping[int, frozenset[ActivityKey]]:
     """Return the activities of which an event names one of these persons, by person."""
     found: defaultdict[int, set[ActivityKey]] = defaultdict(set)
-    rows_ = connection.execute(
+    given = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
+    for person_id, *key in connection.execute(_named_in(connection.dialect.name), given).all():
+        found[person_id].add(ActivityKey(*key))
+    return {person_id: frozenset(keys) for person_id, keys in found.items()}
+
+
+@lru_cache
+def _named_in(dialect: str) -> Select[Any]:
+    return (
         select(identity.c.person_id, *(teaching_staff.c[name] for name in ACTIVITY))
         .join(teaching_staff, teaching_staff.c.username == identity.c.value)
         .where(
             identity.c.kind == USERNAME,
-            is_one_of(connection, identity.c.person_id, persons),
-            teaching_staff.c.semester.in_(sorted(semesters)),
+            one_of(dialect, identity.c.person_id, "persons"),
+            one_of(dialect, teaching_staff.c.semester, "semesters"),
         )
         .distinct()
     )
-    for person_id, *key in rows_:
-        found[person_id].add(ActivityKey(*key))
-    return {person_id: frozenset(keys) for person_id, keys in found.items()}
 
 
 def others_with(

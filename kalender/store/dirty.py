@@ -22,8 +22,10 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import product
 from operator import attrgetter
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
@@ -51,6 +53,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
@@ -225,21 +228,12 @@ def claim(  # noqa: PLR0913
     """
     if not kinds:
         return []
-    due = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
-    if not_of:
-        due = and_(due, not_(_is_of(not_of)))
     rank = ("due_at",) if oldest else ("priority", "due_at")
-    mine = _first(connection, kinds, due, rank, limit)
-    rows = connection.execute(
-        update(dirty)
-        .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(mine.c.kind, mine.c.key)))
-        .values(
-            claim_token=uuid4().hex,
-            claimed_by=worker,
-            claimed_until=db_now(lease.total_seconds()),
-        )
-        .returning(dirty)
-    ).all()
+    query = _claim(
+        connection.dialect.name, tuple(kinds), rank, tuple(sorted(not_of)), not_bulk=not_bulk
+    )
+    told = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
+    rows = connection.execute(query, told | {"most": limit}).all()
     ordered = sorted(rows, key=attrgetter(*rank))
     return [
         Claim(
@@ -256,12 +250,34 @@ def claim(  # noqa: PLR0913
     ]
 
 
-def _first(
-    connection: Connection,
+@lru_cache
+def _claim(
+    dialect: str,
     kinds: Sequence[Kind],
-    which: ColumnElement[bool],
     rank: Sequence[str],
-    limit: int,
+    not_of: Collection[str],
+    *,
+    not_bulk: bool,
+) -> ReturningUpdate[Any]:
+    """Made once: it takes longer to make than to run."""
+    due = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
+    if not_of:
+        due = and_(due, not_(_is_of(not_of)))
+    mine = _first(dialect, kinds, due, rank)
+    return (
+        update(dirty)
+        .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(mine.c.kind, mine.c.key)))
+        .values(
+            claim_token=bindparam("token"),
+            claimed_by=bindparam("worker"),
+            claimed_until=db_now(bindparam("seconds", type_=Float)),
+        )
+        .returning(dirty)
+    )
+
+
+def _first(
+    dialect: str, kinds: Sequence[Kind], which: ColumnElement[bool], rank: Sequence[str]
 ) -> CTE:
     """Lock the first due rows: of each kind (and lane) alone, as an index has them in order.
 
@@ -272,12 +288,15 @@ def _first(
     parts = []
     for kind, lane in product(kinds, lanes):
         due = select(*names).where(dirty.c.kind == kind.value, lane, _is_due([kind]), which)
-        part = due.order_by(*(dirty.c[name] for name in rank)).limit(limit)
-        if connection.dialect.name == "postgresql":
+        part = due.order_by(*(dirty.c[name] for name in rank)).limit(_MOST)
+        if dialect == "postgresql":
             part = part.with_for_update(skip_locked=True)
         parts.append(select(part.subquery()))
     # a CTE is evaluated once: as a subquery it may be more often, and take more
-    return union_all(*parts).order_by(*map(text, rank)).limit(limit).cte("mine")
+    return union_all(*parts).order_by(*map(text, rank)).limit(_MOST).cte("mine")
+
+
+_MOST = bindparam("most", type_=Integer)
 
 
 def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:
@@ -301,11 +320,16 @@ def _is_of(backends: Collection[str]) -> ColumnElement[bool]:
     return exists(rows.correlate(dirty))
 
 
-def renew(connection: Connection, mine: Claim, lease: timedelta) -> None:
-    """Prolong the claim to a full lease from now; ClaimLost where it is not ours any more."""
+def renew(connection: Connection, mine: Claim, lease: timedelta) -> datetime:
+    """Prolong the claim to a full lease from now; ClaimLost where it is not ours any more.
+
+    Returns the database's time.
+    """
     told = _names(mine) | {"seconds": lease.total_seconds()}
-    if not connection.execute(_RENEW, told).rowcount:
+    now = connection.execute(_RENEW, told).scalar_one_or_none()
+    if now is None:
         raise _lost(mine)
+    return now
 
 
 def finish(connection: Connection, mine: Claim) -> bool:
@@ -419,7 +443,10 @@ _IS_MINE = and_(
 )
 _FINISH = delete(dirty).where(_IS_MINE, dirty.c.generation == bindparam("my_generation"))
 _RENEW = (
-    update(dirty).where(_IS_MINE).values(claimed_until=db_now(bindparam("seconds", type_=Float)))
+    update(dirty)
+    .where(_IS_MINE)
+    .values(claimed_until=db_now(bindparam("seconds", type_=Float)))
+    .returning(db_now())
 )
 
 

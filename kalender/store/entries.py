@@ -4,11 +4,14 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
     Connection,
     Row,
+    Select,
+    String,
     and_,
     bindparam,
     case,
@@ -16,6 +19,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    null,
     or_,
     select,
     update,
@@ -25,8 +29,7 @@ from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Entry, EntryStatus, Wanted
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
-from kalender.store.database import now
-from kalender.store.many import insert_many, is_one_of, update_many
+from kalender.store.many import insert_many, one_of, update_many
 from kalender.store.tables import calendar, change_log, db_now, entry, teaching_event
 from kalender.store.tally import LATENCIES, TALLY
 
@@ -60,9 +63,14 @@ def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
 
 def load_many(connection: Connection, calendars: Collection[int]) -> list[CalendarRow]:
     """Return those of these calendars that there are."""
-    wanted = is_one_of(connection, calendar.c.calendar_id, calendars)
-    rows = connection.execute(select(calendar, db_now().label("db_time")).where(wanted))
-    return [_calendar(row) for row in rows.all()]
+    query, given = _calendars(connection.dialect.name), {"calendars": sorted(set(calendars))}
+    return [_calendar(row) for row in connection.execute(query, given).all()]
+
+
+@lru_cache
+def _calendars(dialect: str) -> Select[Any]:
+    wanted = one_of(dialect, calendar.c.calendar_id, "calendars")
+    return select(calendar, db_now().label("db_time")).where(wanted)
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
@@ -91,16 +99,6 @@ def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
 
 _OF_CALENDAR = select(entry).where(
     entry.c.calendar_id == bindparam("of"), entry.c.status.in_(STANDING)
-)
-
-
-def intended(connection: Connection, calendar_id: int) -> list[Entry]:
-    """Return the records whose create is open."""
-    return [_entry(row) for row in connection.execute(_INTENDED, {"of": calendar_id})]
-
-
-_INTENDED = select(entry).where(
-    entry.c.calendar_id == bindparam("of"), entry.c.status == EntryStatus.INTENDED.value
 )
 
 
@@ -292,15 +290,16 @@ def log(
     changes: Sequence[tuple[str, str, str]],
     reason: str,
     noticed_at: datetime,
+    now: datetime,
 ) -> None:
-    """Remember what was written: (operation, event id, sync key)."""
+    """Remember what was written: (operation, event id, sync key); `now` by the database's clock."""
     rows = [dict(zip(("operation", "event_id", "sync_key"), each, strict=True)) for each in changes]
     same = {"calendar_id": row.calendar_id, "person_id": row.person_id, "reason": reason}
     insert_many(connection, change_log, rows, at=db_now(), noticed_at=noticed_at, **same)
     for operation, count in Counter(operation for operation, *_ in changes).items():
         TALLY.add("entries", operation, cause(reason), value=count)
     if changes and (told_by := source(reason)) is not None:
-        took = (now(connection) - noticed_at).total_seconds()
+        took = (now - noticed_at).total_seconds()
         TALLY.time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
 
@@ -398,16 +397,24 @@ def synced(
     changes_at: datetime | None,
     verified: bool,
 ) -> None:
-    """Record that a visit ended well; `digest` None where something is still held or open."""
+    """Record that a visit ended well; no digest where an entry is still open or held."""
     told = {"of": calendar_id, "digest": digest, "settings": settings, "changes": changes_at}
     connection.execute(_VERIFIED if verified else _SYNCED, told)
 
 
+_UNSETTLED = exists().where(
+    entry.c.calendar_id == bindparam("of"),
+    or_(
+        entry.c.status.in_([EntryStatus.INTENDED.value, EntryStatus.DELETING.value]),
+        entry.c.held_by.is_not(None),
+        and_(entry.c.status == EntryStatus.LIVE.value, entry.c.fingerprint.is_(None)),
+    ),
+)
 _SYNCED = (
     update(calendar)
     .where(calendar.c.calendar_id == bindparam("of"))
     .values(
-        synced_digest=bindparam("digest"),
+        synced_digest=case((_UNSETTLED, null()), else_=bindparam("digest", type_=String)),
         synced_settings=bindparam("settings"),
         synced_at=db_now(),
         changes_at=bindparam("changes"),
@@ -440,23 +447,6 @@ def move_to(connection: Connection, calendar_id: int, backend: str) -> None:
     """Record that the mailbox is served by another Exchange; all our keys are looked up there."""
     moved = {"backend": backend, "must_look_up": True, "synced_digest": None}
     connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(moved))
-
-
-def unsettled(connection: Connection, calendar_id: int) -> bool:
-    """Whether an entry is open or held, so that the calendar's digest may not be written."""
-    return bool(connection.execute(_UNSETTLED, {"of": calendar_id}).scalar())
-
-
-_UNSETTLED = select(
-    exists().where(
-        entry.c.calendar_id == bindparam("of"),
-        or_(
-            entry.c.status.in_([EntryStatus.INTENDED.value, EntryStatus.DELETING.value]),
-            entry.c.held_by.is_not(None),
-            and_(entry.c.status == EntryStatus.LIVE.value, entry.c.fingerprint.is_(None)),
-        ),
-    )
-)
 
 
 def future_semesters(connection: Connection, now: datetime) -> set[str]:

@@ -117,20 +117,35 @@ def is_one_of(connection: Connection, column: Any, values: Iterable[Any]) -> Col
     return among
 
 
-def are_among(
-    connection: Connection, table: Table, names: Sequence[str], keys: Sequence[Sequence[Any]]
-) -> ColumnElement[bool]:
-    """Whether a row's columns are one of these keys: on PostgreSQL one array a column."""
+def one_of(dialect: str, column: Any, name: str) -> ColumnElement[bool]:
+    """Whether a column holds one of the values given as this parameter: for a statement made once.
+
+    The parameter is a sorted list.
+    """
+    if dialect == "postgresql":
+        found: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
+        return found
+    among: ColumnElement[bool] = column.in_(bindparam(name, expanding=True))
+    return among
+
+
+def are_keys(dialect: str, table: Table, names: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row's columns are one of the keys that `keys_told` gives, likewise made once."""
     columns = tuple_(*(table.c[name] for name in names))
-    if connection.dialect.name != "postgresql":
-        return columns.in_(keys)
-    told = dict(zip(names, zip(*keys, strict=True), strict=True)) if keys else {}
-    arrays = [
-        bindparam(None, list(told.get(name, ())), type_=ARRAY(table.c[name].type), unique=True)
-        for name in names
-    ]
+    if dialect != "postgresql":
+        return columns.in_(bindparam("keys", expanding=True))
+    arrays = [bindparam(f"{name}_keys", type_=ARRAY(table.c[name].type)) for name in names]
     given = func.unnest(*arrays).table_valued(*names).render_derived()
     return columns.in_(select(*given.c))
+
+
+def keys_told(
+    dialect: str, names: Sequence[str], keys: Sequence[Sequence[Any]]
+) -> dict[str, list[Any]]:
+    """Return the parameters for `are_keys`: on PostgreSQL an array a column."""
+    if dialect != "postgresql":
+        return {"keys": [tuple(key) for key in keys]}
+    return {f"{name}_keys": [key[at] for key in keys] for at, name in enumerate(names)}
 
 
 def in_parts(keys: Iterable[T], most: int = 400) -> Iterable[list[T]]:

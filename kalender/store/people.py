@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -13,7 +14,7 @@ from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.store.dirty import mark
-from kalender.store.many import in_parts, is_one_of
+from kalender.store.many import in_parts, is_one_of, one_of
 from kalender.store.tables import (
     calendar,
     db_now,
@@ -69,11 +70,16 @@ def usernames(connection: Connection, person_id: int) -> frozenset[str]:
 def usernames_of(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
     """Return the usernames of those of these persons who have any."""
     found: defaultdict[int, set[str]] = defaultdict(set)
-    theirs = is_one_of(connection, identity.c.person_id, persons)
-    query = select(identity.c.person_id, identity.c.value).where(identity.c.kind == USERNAME)
-    for person_id, value in connection.execute(query.where(theirs)).all():
+    query = _usernames(connection.dialect.name)
+    for person_id, value in connection.execute(query, {"persons": sorted(set(persons))}).all():
         found[person_id].add(value)
     return {person_id: frozenset(names) for person_id, names in found.items()}
+
+
+@lru_cache
+def _usernames(dialect: str) -> Select[int, str]:
+    theirs = one_of(dialect, identity.c.person_id, "persons")
+    return select(identity.c.person_id, identity.c.value).where(identity.c.kind == USERNAME, theirs)
 
 
 def ensure(connection: Connection, kind: str, value: str) -> int:
@@ -247,9 +253,14 @@ def opted_out(connection: Connection, person_id: int) -> bool:
 
 def left_alone(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
-    theirs = is_one_of(connection, preference.c.person_id, persons)
-    query = select(preference.c.person_id).where(theirs)
-    return frozenset(connection.execute(query).scalars())
+    query, given = _left_alone(connection.dialect.name), {"persons": sorted(set(persons))}
+    return frozenset(connection.execute(query, given).scalars())
+
+
+@lru_cache
+def _left_alone(dialect: str) -> Select[int]:
+    theirs = one_of(dialect, preference.c.person_id, "persons")
+    return select(preference.c.person_id).where(theirs)
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:

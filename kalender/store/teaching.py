@@ -1,12 +1,13 @@
 """The mirror of FS: registrations, placements and roles of persons."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -18,7 +19,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
-from kalender.store.many import is_one_of
+from kalender.store.many import one_of
 from kalender.store.tables import (
     db_now,
     person,
@@ -81,13 +82,12 @@ def read_many(
 
     def rows(table: Table, *names: str) -> defaultdict[int, list[Any]]:
         found: defaultdict[int, list[Any]] = defaultdict(list)
-        columns = [table.c[name] for name in ("person_id", *UNIT, *names)]
-        theirs = is_one_of(connection, table.c.person_id, persons)
-        mine = and_(theirs, table.c.semester.in_(sorted(semesters)))
-        for person_id, *told in connection.execute(select(*columns).where(mine)).all():
+        query = _of_persons(connection.dialect.name, table, ("person_id", *UNIT, *names))
+        for person_id, *told in connection.execute(query, given).all():
             found[person_id].append((UnitKey(*told[:4]), *told[4:]))
         return found
 
+    given = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
     registered, placed = rows(registration, "offer_status"), rows(placement, "actid")
     roles = rows(teaching_role, "number", "role", "actid", "starts_on", "ends_on")
     return {
@@ -104,6 +104,14 @@ def read_many(
 
 
 UNIT = ("course", "version", "semester", "term_number")
+
+
+@lru_cache
+def _of_persons(dialect: str, table: Table, names: Sequence[str]) -> Select[Any]:
+    return select(*(table.c[name] for name in names)).where(
+        one_of(dialect, table.c.person_id, "persons"),
+        one_of(dialect, table.c.semester, "semesters"),
+    )
 
 
 def unit_of(row: Any) -> UnitKey:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, 
 
 from kalender import reconcile
 from kalender.domain.model import ActivityKey, CourseKey
-from kalender.domain.plan import EntryStatus, Wanted
+from kalender.domain.plan import Entry, Wanted
 from kalender.domain.work import Lane
 from kalender.store import courses, dirty, entries
 from kalender.store.tables import db_now
@@ -46,13 +46,11 @@ def _no_write_ahead() -> None:
 def _no_lookup() -> None:
     """What was intended is forgotten, and so made again."""
 
-    def forget(visit: Visit) -> None:
+    def forget(visit: Visit, lost: Sequence[Entry]) -> None:
         with visit.database.write() as connection:
-            found = entries.of_calendar(connection, visit.row.calendar_id)
-            lost = [each.sync_key for each in found if each.status is EntryStatus.INTENDED]
-            entries.remove(connection, lost)
+            entries.remove(connection, [each.sync_key for each in lost])
 
-    reconcile.settle_intended = forget  # type: ignore[attr-defined]
+    reconcile.locate = forget  # type: ignore[attr-defined]
 
 
 def _no_token() -> None:
@@ -67,7 +65,7 @@ def _no_token() -> None:
     lease = db_now(bindparam("seconds", type_=Float))
     dirty._IS_MINE = mine
     dirty._FINISH = delete(work).where(mine, same)
-    dirty._RENEW = update(work).where(mine).values(claimed_until=lease)
+    dirty._RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
 
 
 def _no_fan_out() -> None:
