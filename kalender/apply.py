@@ -116,7 +116,7 @@ def _record_creates(
             dropped.append(key)
     entries.created(connection, made)
     entries.remove(connection, dropped)
-    visit.log(connection, "create", [(named[key].event.event_id, key) for key, *_ in made])
+    visit.log(connection, "create", [key for key, *_ in made])
     visit.count("created", len(made))
 
 
@@ -226,7 +226,7 @@ def _record_updates(
                 item_id=result.item_id,
                 change_key=result.change_key if _all_is_known(update, states.get(key)) else None,
             )
-            done.append((update.wanted.event.event_id, key))
+            done.append(key)
         elif result.verdict is Verdict.CONFLICT:
             entries.restore(connection, update.entry)
             visit.conflicts.add(key)
@@ -238,9 +238,9 @@ def _record_updates(
             visit.count("refused", 1)
         elif visit.comes_later(result):
             entries.restore(connection, update.entry)
-    mended = [each for each in done if each[1] in visit.edited]
+    mended = [key for key in done if key in visit.edited]
     visit.log(connection, "restore", mended)
-    visit.log(connection, "update", [each for each in done if each not in mended])
+    visit.log(connection, "update", [key for key in done if key not in visit.edited])
     visit.count("updated", len(done))
     return again
 
@@ -285,7 +285,7 @@ def _take_away(
             _hold(visit, connection, gone, scope)
             return False
         entries.condemn(connection, [entry.sync_key for entry in gone])
-        visit.log(connection, operation, [(e.event_id, e.sync_key) for e in gone])
+        visit.log(connection, operation, [entry.sync_key for entry in gone])
         return True
 
     let_through, send_by = visit.write_ahead(ahead)

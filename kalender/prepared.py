@@ -39,10 +39,10 @@ class Sight(NamedTuple):
 class Prepared:
     """The entries of activities, each with what it says. Usable from several threads."""
 
-    def __init__(self, styles: Mapping[Audience, Style]) -> None:
+    def __init__(self, styles: Mapping[Audience, Style], *, most: int = MOST) -> None:
         self.styles = styles
         self._known: dict[Sight, tuple[Wanted, ...]] = {}
-        self._room = MOST
+        self._most = self._room = most
 
     def seen(
         self, connection: Connection, sights: Collection[Sight], rules: Rules, now: datetime
@@ -80,9 +80,10 @@ class Prepared:
         return found
 
     def _keep(self, sight: Sight, said: tuple[Wanted, ...]) -> None:
-        self._room -= len(said) + 1
-        if self._room < 0:
-            self._known, self._room = {}, MOST
+        takes = len(said) + 1
+        if takes > self._room:
+            self._known, self._room = {}, self._most
+        self._room -= takes
         self._known[sight] = said
 
     def said(self, event: Event, rules: Rules) -> Wanted:

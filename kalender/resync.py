@@ -311,9 +311,18 @@ def _mark(
         Mark(kind=Kind.PERSON, key=key, reason=reason, lane=lane)
         for key in dirty.parked_keys(connection, Kind.PERSON)
     ]
-    known = courses.runs(connection, found.semesters).keys() | told.courses | changes.courses
+    mirrored = courses.runs(connection, found.semesters).keys()
+    known = mirrored | told.courses | changes.courses
     wanted = [key for key in known if not sources.skips(key.course)]
-    marks += [Mark(kind=Kind.COURSE, key=str(key), reason=reason, lane=lane) for key in wanted]
+    marks += [
+        Mark(
+            kind=Kind.COURSE,
+            key=str(key),
+            reason=reason,
+            lane=lane if key in mirrored else Lane.FILL,  # before the calendars that it fills
+        )
+        for key in wanted
+    ]
     dirty.mark(connection, marks)
     people.mark_calendars(
         connection, people.calendars_of(connection, changes.changed), reason=reason, lane=lane

@@ -23,7 +23,7 @@ def locate(visit: Visit, lost: Sequence[Entry]) -> None:
             if entry.sync_key in oldest:
                 _record(connection, entry, oldest[entry.sync_key])
         entries.abandon(connection, [entry.sync_key for entry in gone])
-        visit.log(connection, "gone", [(entry.event_id, entry.sync_key) for entry in gone])
+        visit.log(connection, "gone", [entry.sync_key for entry in gone])
 
 
 def _oldest(items: Sequence[FoundItem]) -> dict[str, FoundItem]:

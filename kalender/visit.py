@@ -128,13 +128,10 @@ class Visit:
         if number:
             self.counts[what] = self.counts.get(what, 0) + number
 
-    def log(
-        self, connection: Connection, operation: str, changed: Collection[tuple[str, str]]
-    ) -> None:
-        """Remember what was written: (event id, sync key)."""
-        changes = [(operation, event_id, key) for event_id, key in changed]
+    def log(self, connection: Connection, operation: str, keys: Collection[str]) -> None:
+        """Remember what was written to the entries of these keys."""
         told = (self.claim.reason, self.claim.since, self.renewed_at)
-        entries.log(connection, self.row, changes, *told)
+        entries.log(connection, self.row, operation, keys, *told)
 
     def renew(self, connection: Connection) -> None:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""

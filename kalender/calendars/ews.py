@@ -87,7 +87,7 @@ class EwsCalendars:
         """Create plain appointments in the mailbox's calendar: one CreateItem."""
         body = self._writer.create(mailbox, entries)
         messages = self._call("CreateItem", mailbox, body, send_by=send_by, number=len(entries))
-        return [self._outcome(message) for message in messages]
+        return self._outcomes(messages)
 
     def update(
         self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
@@ -96,7 +96,7 @@ class EwsCalendars:
         overwrite = all(change.change_key is None for change in changes)
         body = self._writer.update(changes, overwrite=overwrite)
         messages = self._call("UpdateItem", mailbox, body, send_by=send_by, number=len(changes))
-        return [self._outcome(message) for message in messages]
+        return self._outcomes(messages)
 
     def delete(
         self, mailbox: str, items: Sequence[ItemRef], *, hard: bool, send_by: float
@@ -140,13 +140,8 @@ class EwsCalendars:
 
     # -- one item's answer ------------------------------------------------------------------------
 
-    def _outcome(self, message: Message) -> ItemRef | ItemError:
-        if message.code != "NoError":
-            return _item_error(message)
-        item = soap.item_of(message)
-        if item is None:
-            raise OutcomeUnknown("an answer without its item")
-        return self._parsed(lambda: soap.ref_of(item), changes=True)
+    def _outcomes(self, messages: Sequence[Message]) -> Sequence[ItemRef | ItemError]:
+        return self._parsed(lambda: [_outcome(each) for each in messages], changes=True)
 
     def _state(self, message: Message, *, fields: bool) -> EntryState | ItemError:
         item = soap.item_of(message)
@@ -256,6 +251,15 @@ _ITEMS = {
     Meaning.REFUSED: Verdict.REFUSED,
     Meaning.UNKNOWN: Verdict.UNKNOWN,
 }
+
+
+def _outcome(message: Message) -> ItemRef | ItemError:
+    if message.code != "NoError":
+        return _item_error(message)
+    item = soap.item_of(message)
+    if item is None:
+        raise Unparsable("an answer without its item")
+    return soap.ref_of(item)
 
 
 def _item_error(message: Message) -> ItemError:

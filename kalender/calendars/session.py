@@ -8,6 +8,7 @@ refused in words, or of unknown outcome.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from queue import LifoQueue
 from typing import Any
@@ -49,6 +50,29 @@ class _Deadline(HTTPAdapter):
         return super().send(request, *args, **kwargs)
 
 
+@dataclass(frozen=True, slots=True)
+class _Session:
+    """One authenticated session and what every request of it has in common, made ready once."""
+
+    session: requests.Session
+    adapter: _Deadline
+    blank: requests.PreparedRequest
+
+    def send(self, body: bytes, mailbox: str, timeout: float) -> requests.Response:
+        """Send the request as it is: no redirect, no proxy; cookies as in any session."""
+        request = self.blank.copy()
+        request.prepare_cookies(self.session.cookies)  # a load balancer's
+        request.body = body
+        request.headers.update({"X-AnchorMailbox": mailbox, "Content-Length": str(len(body))})
+        return self.session.send(
+            request,
+            timeout=timeout,
+            allow_redirects=False,
+            verify=self.session.verify,
+            proxies={},
+        )
+
+
 class Sessions:
     """A pool of authenticated sessions to one endpoint; nothing is opened before it is used."""
 
@@ -76,12 +100,12 @@ class Sessions:
                 max_connections=1,
             )
         )
-        self._free: LifoQueue[requests.Session | None] = LifoQueue()
+        self._free: LifoQueue[_Session | None] = LifoQueue()
         for _ in range(most):
             self._free.put(None)
 
     @contextmanager
-    def _session(self) -> Iterator[requests.Session]:
+    def _session(self) -> Iterator[_Session]:
         session = self._free.get()
         try:
             session = session or self._make()
@@ -89,27 +113,21 @@ class Sessions:
         finally:
             self._free.put(session)
 
-    def _make(self) -> requests.Session:
+    def _make(self) -> _Session:
         session: requests.Session = self._protocol.create_session()
         session.trust_env = False
         session.verify = str(self._ca_file) if self._ca_file is not None else True
-        session.mount(self.endpoint, _Deadline())
-        return session
+        adapter = _Deadline()
+        session.mount(self.endpoint, adapter)
+        blank = session.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
+        return _Session(session, adapter, blank)
 
     def post(self, body: bytes, mailbox: str, send_by: float | None) -> requests.Response:
         """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
         with self._session() as session:
-            adapter = session.get_adapter(self.endpoint)
-            if isinstance(adapter, _Deadline):
-                adapter.send_by = send_by
+            session.adapter.send_by = send_by
             try:
-                return session.post(
-                    self.endpoint,
-                    data=body,
-                    headers={**HEADERS, "X-AnchorMailbox": mailbox},
-                    timeout=self.timeout,
-                    allow_redirects=False,
-                )
+                return session.send(body, mailbox, self.timeout)
             except requests.exceptions.ConnectTimeout as error:
                 raise NotConnected("ConnectTimeout") from error
             except requests.exceptions.SSLError as error:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from xml.sax.saxutils import escape, quoteattr
 
 from lxml import etree
@@ -19,6 +20,7 @@ SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
 TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
 S, M, T = f"{{{SOAP}}}", f"{{{MESSAGES}}}", f"{{{TYPES}}}"
+_CODE, _ITEMS, _ITEM_ID = f"{M}ResponseCode", f"{M}Items", f"{T}ItemId"
 
 # One named property under one GUID, never to change: by it we know our entries, for ever.
 PROPERTY_SET = "5f0d4c7e-6a0b-4f6e-9d5e-3b8f2a7c1e94"
@@ -48,7 +50,7 @@ def text(value: str) -> str:
 
 def instant(moment: datetime) -> str:
     """Return UTC as the schema wants it."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat()}Z"
 
 
 # -- requests -----------------------------------------------------------------------------------------
@@ -87,20 +89,8 @@ class Writer:
         )
 
     def _item(self, entry: NewEntry) -> str:
-        content = entry.content
-        return (
-            f"<t:CalendarItem><t:Subject>{text(content.subject)}</t:Subject>"
-            f'<t:Sensitivity>Normal</t:Sensitivity><t:Body BodyType="HTML">{text(content.body)}'
-            f"</t:Body>{_categories(content.categories)}<t:Importance>Normal</t:Importance>"
-            f"{_reminder(content)}<t:ExtendedProperty>{PROPERTY}"
-            f"<t:Value>{text(entry.sync_key)}</t:Value></t:ExtendedProperty>"
-            f"<t:Start>{instant(content.starts_at)}</t:Start><t:End>{instant(content.ends_at)}"
-            "</t:End><t:IsAllDayEvent>false</t:IsAllDayEvent>"
-            f"<t:LegacyFreeBusyStatus>{SHOW_AS[content.show_as]}</t:LegacyFreeBusyStatus>"
-            f"<t:Location>{text(content.location)}</t:Location>"
-            f"<t:StartTimeZone Id={quoteattr(self.zone)}/><t:EndTimeZone Id={quoteattr(self.zone)}/>"
-            "</t:CalendarItem>"
-        )
+        before, after = _said(entry.content, self.zone)
+        return f"{before}{text(entry.sync_key)}{after}"
 
     def update(self, changes: Sequence[EntryChange], *, overwrite: bool) -> str:
         """UpdateItem: only the fields named; never mails anybody."""
@@ -134,6 +124,27 @@ class Writer:
         if change.release:
             yield f"<t:DeleteItemField>{PROPERTY}</t:DeleteItemField>"
         yield from (_set(field, value) for field, value in values.items() if value is not None)
+
+
+@lru_cache(maxsize=10_000)
+def _said(content: Content, zone: str) -> tuple[str, str]:
+    """Return an item up to its key, and what follows: written once for all who get the entry."""
+    before = (
+        f"<t:CalendarItem><t:Subject>{text(content.subject)}</t:Subject>"
+        f'<t:Sensitivity>Normal</t:Sensitivity><t:Body BodyType="HTML">{text(content.body)}'
+        f"</t:Body>{_categories(content.categories)}<t:Importance>Normal</t:Importance>"
+        f"{_reminder(content)}<t:ExtendedProperty>{PROPERTY}<t:Value>"
+    )
+    after = (
+        "</t:Value></t:ExtendedProperty>"
+        f"<t:Start>{instant(content.starts_at)}</t:Start><t:End>{instant(content.ends_at)}"
+        "</t:End><t:IsAllDayEvent>false</t:IsAllDayEvent>"
+        f"<t:LegacyFreeBusyStatus>{SHOW_AS[content.show_as]}</t:LegacyFreeBusyStatus>"
+        f"<t:Location>{text(content.location)}</t:Location>"
+        f"<t:StartTimeZone Id={quoteattr(zone)}/><t:EndTimeZone Id={quoteattr(zone)}/>"
+        "</t:CalendarItem>"
+    )
+    return before, after
 
 
 def _instant(moment: datetime | None) -> str | None:
@@ -309,7 +320,9 @@ def _name(element: etree._Element) -> str:
 
 
 def _message(element: etree._Element) -> Message:
-    code = element.findtext(f"{M}ResponseCode") or "unknown"
+    code = element.findtext(_CODE) or "unknown"
+    if code == "NoError":
+        return Message(code=code, element=element)
     inner = [
         each.text
         for each in element.iter(f"{T}Value")
@@ -318,22 +331,23 @@ def _message(element: etree._Element) -> Message:
     return Message(
         code=inner[0] if inner else code,
         element=element,
-        back_off_seconds=_back_off(element) if code != "NoError" else None,
+        back_off_seconds=_back_off(element),
     )
 
 
 def item_of(message: Message) -> etree._Element | None:
     """Return the item a message carries."""
-    items = message.element.find(f"{M}Items")
+    items = message.element.find(_ITEMS)
     return items[0] if items is not None and len(items) else None
 
 
 def ref_of(item: etree._Element) -> ItemRef:
     """Return an item's reference; Unparsable where it has none."""
-    found = item.find(f"{T}ItemId")
-    if found is None or not found.get("Id"):
+    found = item.find(_ITEM_ID)
+    item_id = found.get("Id") if found is not None else None
+    if found is None or not item_id:
         raise Unparsable("an item without its id")
-    return ItemRef(item_id=str(found.get("Id")), change_key=str(found.get("ChangeKey", "")))
+    return ItemRef(item_id=item_id, change_key=found.get("ChangeKey", ""))
 
 
 def state_of(item: etree._Element, *, fields: bool) -> EntryState:

@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
+    Column,
     Connection,
     Select,
     and_,
     bindparam,
-    delete,
     exists,
     insert,
     select,
@@ -34,7 +34,15 @@ from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Teaching
 from kalender.domain.timetable import Activity, sole_groups
 from kalender.domain.work import Lane
 from kalender.store.database import now
-from kalender.store.many import are_keys, in_parts, keys_told, one_of
+from kalender.store.many import (
+    are_keys,
+    delete_many,
+    in_parts,
+    insert_many,
+    is_one_of,
+    keys_told,
+    one_of,
+)
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.tables import (
     course_run,
@@ -173,11 +181,10 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
     stale = [(*key.activity, key.event_id) for key in change.removed]
     stale += [(*row.key.activity, row.key.event_id) for row in change.rows]
     for table in (teaching_event, teaching_staff):
-        for part in in_parts(stale):
-            connection.execute(delete(table).where(_columns(table, EVENT).in_(part)))
+        delete_many(connection, table, EVENT, stale)
     if change.rows:
         at = now(connection)
-        connection.execute(insert(teaching_event), [_event_values(row, at) for row in change.rows])
+        insert_many(connection, teaching_event, [_event_values(row, at) for row in change.rows])
     named = [
         {**_event_key(row.key), "username": name}
         for row in change.rows
@@ -185,8 +192,7 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
     ]
     for name in sorted({str(each["username"]) for each in named}):
         ensure(connection, USERNAME, name)
-    if named:
-        connection.execute(insert(teaching_staff), named)
+    insert_many(connection, teaching_staff, named)
 
 
 def _event_key(key: EventKey) -> dict[str, object]:
@@ -210,14 +216,8 @@ def _event_values(row: Row, at: datetime) -> dict[str, object]:
 
 def _save_activities(connection: Connection, change: MirrorChange) -> None:
     stale = [tuple(each.key) for each in change.activities] + [tuple(k) for k in change.gone]
-    for part in in_parts(stale):
-        connection.execute(
-            delete(teaching_activity).where(_columns(teaching_activity, ACTIVITY).in_(part))
-        )
-    if change.activities:
-        connection.execute(
-            insert(teaching_activity), [_activity_values(each) for each in change.activities]
-        )
+    delete_many(connection, teaching_activity, ACTIVITY, stale)
+    insert_many(connection, teaching_activity, [_activity_values(a) for a in change.activities])
 
 
 def _activity_values(activity: Activity) -> dict[str, object]:
@@ -270,6 +270,7 @@ def _activities(dialect: str) -> Select[Any]:
 PLACEMENTS = "placements"
 
 
+@lru_cache(maxsize=20_000)
 def _activity(row: SqlRow[*tuple[Any, ...]]) -> Activity:
     return Activity(
         key=_key(row),
@@ -277,15 +278,10 @@ def _activity(row: SqlRow[*tuple[Any, ...]]) -> Activity:
         has_plenary=row.has_plenary,
         has_group=row.has_group,
         digest=row.digest,
-        days=_days(row.days),
+        days=MappingProxyType(json.loads(row.days)),
         published=row.published,
         placed=True if row.placed else (False if row.complete else None),
     )
-
-
-@lru_cache(maxsize=5_000)
-def _days(text: str) -> Mapping[str, str]:
-    return MappingProxyType(json.loads(text))
 
 
 def events(
@@ -358,17 +354,10 @@ def others_with(
     connection: Connection, key: CourseKey, event_ids: Collection[str]
 ) -> set[CourseKey]:
     """Return the other courses whose mirror holds one of these event ids: co-taught."""
-    found: set[CourseKey] = set()
-    for part in in_parts(event_ids):
-        found |= {
-            CourseKey(course, semester)
-            for course, semester in connection.execute(
-                select(teaching_event.c.course, teaching_event.c.semester)
-                .where(teaching_event.c.event_id.in_(part), ~_is(teaching_event, key))
-                .distinct()
-            )
-        }
-    return found
+    shared = is_one_of(connection, teaching_event.c.event_id, event_ids)
+    courses = select(teaching_event.c.course, teaching_event.c.semester).distinct()
+    rows_ = connection.execute(courses.where(shared, ~_is(teaching_event, key))).all()
+    return {CourseKey(*row) for row in rows_}
 
 
 # -- fan-out ----------------------------------------------------------------------------------------
@@ -392,8 +381,7 @@ def _save_fan_out(
         }
         for key, everybody, name in sorted(concerned, key=lambda row: (*row[:2], row[2] or ""))
     ]
-    if values:
-        connection.execute(insert(fan_out), values)
+    insert_many(connection, fan_out, values)
 
 
 def pending_fan_out(connection: Connection, key: CourseKey) -> list[SqlRow[*tuple[Any, ...]]]:
@@ -404,8 +392,7 @@ def pending_fan_out(connection: Connection, key: CourseKey) -> list[SqlRow[*tupl
 
 def clear_fan_out(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...]]]) -> None:
     """Delete these fan-out rows: their calendars are marked, in this transaction."""
-    for part in in_parts([row.fan_out_id for row in rows_]):
-        connection.execute(delete(fan_out).where(fan_out.c.fan_out_id.in_(part)))
+    delete_many(connection, fan_out, ("fan_out_id",), [(row.fan_out_id,) for row in rows_])
 
 
 def concerned(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...]]]) -> set[int]:
@@ -423,10 +410,8 @@ def _students(
     """Those placed on a group; all registered where the change or the activity is for all."""
     alone = sole_groups(activities(connection, {_course(key) for key in keys}))
     open_to_all = set(units) | {key.unit for key in keys if key in alone}
-    found: set[int] = set()
-    for part in in_parts([tuple(k) for k in keys if k.unit not in open_to_all]):
-        query = select(placement.c.person_id).where(_columns(placement, ACTIVITY).in_(part))
-        found.update(connection.execute(query).scalars())
+    groups = [k for k in keys if k.unit not in open_to_all]
+    found = _whose(connection, placement.c.person_id, ACTIVITY, groups)
     return found | registered(connection, open_to_all)
 
 
@@ -436,35 +421,38 @@ def _course(key: ActivityKey) -> CourseKey:
 
 def registered(connection: Connection, units: Collection[UnitKey]) -> set[int]:
     """Return everybody registered on one of these units."""
-    found: set[int] = set()
-    for part in in_parts([tuple(unit) for unit in units]):
-        query = select(registration.c.person_id).where(_columns(registration, UNIT).in_(part))
-        found.update(connection.execute(query).scalars())
+    return _whose(connection, registration.c.person_id, UNIT, units)
+
+
+def _whose(
+    connection: Connection,
+    whose: Column[Any],
+    names: Sequence[str],
+    keys: Collection[ActivityKey] | Collection[UnitKey],
+) -> set[Any]:
+    """Return what this column holds in rows of these keys."""
+    dialect, found = connection.dialect.name, set[Any]()
+    for part in in_parts({tuple(key) for key in keys}):
+        rows_ = connection.execute(_by_keys(dialect, whose, names), keys_told(dialect, names, part))
+        found.update(rows_.scalars())
     return found
+
+
+@lru_cache
+def _by_keys(dialect: str, whose: Column[Any], names: Sequence[str]) -> Select[Any]:
+    return select(whose).where(are_keys(dialect, whose.table, names)).distinct()
 
 
 def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]:
-    found: set[int] = set()
-    names: set[str] = set()
-    for part in in_parts([tuple(key) for key in keys]):
-        query = select(teaching_staff.c.username).where(
-            _columns(teaching_staff, ACTIVITY).in_(part)
-        )
-        names.update(connection.execute(query.distinct()).scalars())
-    for part in in_parts({tuple(key.unit) for key in keys}):
-        by_role = select(teaching_role.c.person_id).where(_columns(teaching_role, UNIT).in_(part))
-        found.update(connection.execute(by_role).scalars())
-    return found | _by_username(connection, names)
+    names = _whose(connection, teaching_staff.c.username, ACTIVITY, keys)
+    by_role = _whose(connection, teaching_role.c.person_id, UNIT, {key.unit for key in keys})
+    return by_role | _by_username(connection, names)
 
 
 def _by_username(connection: Connection, names: Collection[str]) -> set[int]:
-    found: set[int] = set()
-    for part in in_parts(names):
-        query = select(identity.c.person_id).where(
-            identity.c.kind == USERNAME, identity.c.value.in_(part)
-        )
-        found.update(connection.execute(query).scalars())
-    return found
+    theirs = is_one_of(connection, identity.c.value, names)
+    query = select(identity.c.person_id).where(identity.c.kind == USERNAME, theirs)
+    return set(connection.execute(query).scalars()) if names else set()
 
 
 def staff_of(connection: Connection, key: CourseKey) -> set[int]:

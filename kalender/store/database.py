@@ -88,6 +88,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
             max_overflow=2,
             connect_args={"prepare_threshold": None},  # a plan made for a table that was small
         )
+        event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ping_if_idle)
         return engine
@@ -100,6 +101,12 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    from kalender.store.arrays import PlainLists  # noqa: PLC0415  # psycopg is an extra
+
+    connection.adapters.register_dumper(list, PlainLists)
 
 
 def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:

@@ -1,7 +1,6 @@
 """Calendars and their entries: what we wrote, what we may have written, and who must look."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -9,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Insert,
     Row,
     Select,
     String,
@@ -284,23 +284,37 @@ def rename(connection: Connection, key: str, wanted: Wanted) -> None:
     _set(connection, [key], **_shown(wanted))
 
 
-def log(
+def log(  # noqa: PLR0913, PLR0917
     connection: Connection,
     row: CalendarRow,
-    changes: Sequence[tuple[str, str, str]],
+    operation: str,
+    keys: Collection[str],
     reason: str,
     noticed_at: datetime,
     now: datetime,
 ) -> None:
-    """Remember what was written: (operation, event id, sync key); `now` by the database's clock."""
-    rows = [dict(zip(("operation", "event_id", "sync_key"), each, strict=True)) for each in changes]
-    same = {"calendar_id": row.calendar_id, "person_id": row.person_id, "reason": reason}
-    insert_many(connection, change_log, rows, at=db_now(), noticed_at=noticed_at, **same)
-    for operation, count in Counter(operation for operation, *_ in changes).items():
-        TALLY.add("entries", operation, cause(reason), value=count)
-    if changes and (told_by := source(reason)) is not None:
+    """Remember what was written to these entries; `now` by the database's clock."""
+    if not keys:
+        return
+    told = {"of": row.calendar_id, "person": row.person_id, "operation": operation}
+    told |= {"reason": reason, "noticed_at": noticed_at, "keys": sorted(keys)}
+    connection.execute(_log(connection.dialect.name), told)
+    TALLY.add("entries", operation, cause(reason), value=len(keys))
+    if (told_by := source(reason)) is not None:
         took = (now - noticed_at).total_seconds()
         TALLY.time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
+
+
+@lru_cache
+def _log(dialect: str) -> Insert:
+    given = {"calendar_id": "of", "person_id": "person", "operation": "operation"}
+    given |= {"reason": "reason", "noticed_at": "noticed_at"}
+    same = [bindparam(name, type_=change_log.c[column].type) for column, name in given.items()]
+    rows = select(*same, db_now(), entry.c.event_id, entry.c.sync_key)
+    return insert(change_log).from_select(
+        [*given, "at", "event_id", "sync_key"],
+        rows.where(one_of(dialect, entry.c.sync_key, "keys")),
+    )
 
 
 def unlog(connection: Connection, keys: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import (
     Connection,
+    Delete,
     Insert,
     Table,
     TableValuedAlias,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     any_,
     bindparam,
     column,
+    delete,
     func,
     insert,
     select,
@@ -57,6 +59,15 @@ def update_many(connection: Connection, table: Table, rows: Rows, *, by: str, **
     connection.execute(statement, _arrays(rows) | _told(same))
 
 
+def delete_many(
+    connection: Connection, table: Table, names: Sequence[str], keys: Iterable[Sequence[Any]]
+) -> None:
+    """Delete the rows of which these columns hold one of these keys."""
+    dialect = connection.dialect.name
+    for part in in_parts(keys):
+        connection.execute(_delete(dialect, table, tuple(names)), keys_told(dialect, names, part))
+
+
 # Making a statement costs more than running it; these are made once.
 
 
@@ -76,6 +87,11 @@ def _update(
     given, alike = _given(table, names), _same(table, same, now)
     own = {name: given.c[name] for name in names if name != by}
     return update(table).where(table.c[by] == given.c[by]).values(**alike, **own)
+
+
+@lru_cache
+def _delete(dialect: str, table: Table, names: Sequence[str]) -> Delete:
+    return delete(table).where(are_keys(dialect, table, names))
 
 
 def _alike(same: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -35,7 +35,7 @@ def keep_house(
     orphaned: Callable[[], bool],
 ) -> None:
     """Beat, and mark what time makes due, until stopped, idle or left alone."""
-    beaten = float("-inf")
+    beaten = marked = float("-inf")
     while not (stop.is_set() or orphaned()):
         crew.ticks.turn()
         try:
@@ -43,7 +43,9 @@ def keep_house(
                 crew.pulse.beat(crew.database, connections=crew.connections)
                 beaten = time.monotonic()
                 TALLY.give(crew.database)
-            _mark_by_time(crew, verifies=not until_idle)
+            if time.monotonic() - marked > LOOK_SECONDS / 2:
+                _mark_by_time(crew, verifies=not until_idle)
+                marked = time.monotonic()
             if until_idle and not _waits(crew):
                 return
         except StateInDoubt:

@@ -101,6 +101,7 @@ class House:
     rollout_mode: str = "all"
     send_seconds: float = 5.0
     restore: Restore = field(default_factory=Restore)
+    kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
 
     def verify(self, number: int | None = None) -> None:
         """Look into a person's calendars (None: into all), as an operator asks for."""
@@ -126,14 +127,14 @@ class House:
 
     @property
     def settings(self) -> CalendarSettings:
-        """The settings."""
-        style = Style(institution="UiO")
+        """The settings, with what a process keeps under them."""
         audiences = (Audience.STUDENT, Audience.TEACHER)
-        return CalendarSettings(
+        made = CalendarSettings(
             rules=dict.fromkeys(audiences, self.rules),
-            styles=dict.fromkeys(audiences, style),
+            styles=dict.fromkeys(audiences, Style(institution="UiO")),
             semesters=Semesters(),
         )
+        return self.kept.setdefault(self.rules, made)
 
     @property
     def sources(self) -> Sources:

@@ -303,7 +303,11 @@ def ten_seconds_pass(connection: Connection) -> None:
 def deleted(connection: Connection, ours: int, number: int, seconds_ago: float = 0) -> None:
     row = entries.load(connection, ours)
     assert row is not None
-    entries.log(connection, row, [("delete", "1", KEY)] * number, "test", NOW, NOW)
+    for n in range(number):
+        live(connection, ours, f"d{n}#a")
+    keys = [f"d{n}#a" for n in range(number)]
+    entries.log(connection, row, "delete", keys, "test", NOW, NOW)
+    entries.remove(connection, keys)
     if seconds_ago:
         connection.execute(update(change_log).values(at=db_now(-seconds_ago)))
 
@@ -391,6 +395,9 @@ def test_announced_deletes_are_allowed_in_their_time_and_never_count_after(
 
 def test_what_is_written_is_remembered(connection: Connection, ours: int) -> None:
     deleted(connection, ours, 2)
-    counted = connection.execute(select(func.count()).select_from(change_log)).scalar()
-    assert counted == 2
+    told = select(change_log.c.operation, change_log.c.event_id, change_log.c.sync_key)
+    assert sorted(connection.execute(told).all()) == [
+        ("delete", "d0", "d0#a"),
+        ("delete", "d1", "d1#a"),
+    ]
     assert connection.execute(select(func.count()).select_from(entry)).scalar() == 0
