@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from kalender.broker import Broker
-from kalender.calendars.ews import EwsCalendars
 from kalender.config import Config
 from kalender.config.calendar import AudienceCalendar
 from kalender.config.sections import Backend, Section
@@ -26,7 +25,7 @@ from kalender.domain.work import Mark
 from kalender.errors import ConfigError
 from kalender.listener import Listener
 from kalender.metrics import Metrics
-from kalender.ports import Rejected
+from kalender.ports import Calendars, Rejected
 from kalender.refresh import Sources
 from kalender.sources.fs import Fs
 from kalender.sources.http import Gate, Http
@@ -191,8 +190,11 @@ class App:
             paths=config.paths.model_dump(),
         )
 
-    def exchange(self, name: str, gate: Gate = nullcontext) -> EwsCalendars:
+    def exchange(self, name: str, gate: Gate = nullcontext) -> Calendars:
         """Return one Exchange by its name in the settings."""
+        # exchangelib takes longer to load than most commands take to run
+        from kalender.calendars.ews import EwsCalendars  # noqa: PLC0415
+
         backend: Backend = self.config.exchange.backends[name]
         return EwsCalendars(
             name=name,

@@ -9,10 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import structlog
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
+from sqlalchemy import inspect, text
 
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store.database import Database
@@ -21,18 +18,14 @@ log = structlog.get_logger()
 TRIES = 5
 
 
-def _config() -> Config:
-    installed = resources.files("kalender") / "_migrations"
-    source = Path(str(resources.files("kalender"))).parent / "migrations"
-    config = Config()
-    config.set_main_option("script_location", str(installed if installed.is_dir() else source))
-    return config
+def _scripts() -> Path:
+    installed = Path(str(resources.files("kalender"))) / "_migrations"
+    return installed if installed.is_dir() else installed.parents[1] / "migrations"
 
 
 def revisions() -> list[str]:
-    """Return the revisions this release knows, the oldest first."""
-    walked = ScriptDirectory.from_config(_config()).walk_revisions()
-    return [script.revision for script in walked][::-1]
+    """Return the revisions this release knows, the oldest first: files are named after them."""
+    return sorted(each.name[:4] for each in (_scripts() / "versions").glob("[0-9]*.py"))
 
 
 def newest() -> str:
@@ -43,7 +36,10 @@ def newest() -> str:
 def current(database: Database) -> str | None:
     """Return the database's revision; None where it has no tables."""
     with database.read() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        told = connection.execute(text("SELECT version_num FROM alembic_version"))
+        return told.scalar_one_or_none()
 
 
 def upgrade(database: Database, to: str = "head") -> None:
@@ -66,7 +62,11 @@ def upgrade(database: Database, to: str = "head") -> None:
 
 
 def _upgrade(database: Database, to: str) -> None:
-    config = _config()
+    from alembic import command  # noqa: PLC0415  # no other command needs it
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(_scripts()))
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, to)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, insert, select, text
 
 from kalender.domain.work import Kind, Mark
@@ -241,3 +243,10 @@ def test_revisions_are_four_digits_that_grow() -> None:
     assert all(len(each) == 4 and each.isdecimal() for each in found)
     assert migrations.remedy(found[-1]).startswith("up to date")
     assert migrations.remedy(None) == migrations.remedy(found[0]) == "run kalender db upgrade"
+
+
+def test_revisions_are_those_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations._scripts()))
+    walked = ScriptDirectory.from_config(config).walk_revisions()
+    assert migrations.revisions() == [script.revision for script in walked][::-1]
