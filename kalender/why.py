@@ -93,7 +93,8 @@ class Question:
         """The course's coming events, or those of the day."""
         known = {each.key for each in self.activities}
         after = self.now if self.day is None else self.now.replace(year=self.now.year - 2)
-        found = courses.events(self.connection, known, after=after)
+        told = courses.events_of(self.connection, known, after=after).values()
+        found = (event for _, events in told for event in events)
         return [e for e in found if self.day is None or self._local(e) == self.day]
 
     def _local(self, event: TeachingEvent) -> date:

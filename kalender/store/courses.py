@@ -67,10 +67,6 @@ def _key(row: SqlRow[*tuple[Any, ...]]) -> ActivityKey:
     return ActivityKey(row.course, row.version, row.semester, row.term_number, row.actid)
 
 
-def _columns(table: Any, names: Sequence[str]) -> Any:
-    return tuple_(*(table.c[name] for name in names))
-
-
 # -- the course itself -----------------------------------------------------------------------------
 
 
@@ -284,21 +280,6 @@ def _activity(row: SqlRow[*tuple[Any, ...]]) -> Activity:
     )
 
 
-def events(
-    connection: Connection, keys: Collection[ActivityKey], *, after: datetime
-) -> list[TeachingEvent]:
-    """Return the events of these activities that end after an instant."""
-    found: list[TeachingEvent] = []
-    for part in in_parts([tuple(key) for key in keys]):
-        query = (
-            select(teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
-            .where(_columns(teaching_event, ACTIVITY).in_(part), teaching_event.c.ends_at > after)
-            .order_by(*(teaching_event.c[name] for name in EVENT))
-        )
-        found += [_event(row) for row in connection.execute(query)]
-    return found
-
-
 def events_of(
     connection: Connection, keys: Collection[ActivityKey], *, after: datetime
 ) -> dict[ActivityKey, tuple[str, list[TeachingEvent]]]:
@@ -319,9 +300,10 @@ def _events_of(dialect: str) -> Select[Any]:
     told = (teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
     after = bindparam("after", type_=teaching_event.c.ends_at.type)
     return (
-        select(*_columns(teaching_activity, ACTIVITY), teaching_activity.c.digest, *told)
+        select(*(teaching_activity.c[name] for name in ACTIVITY), teaching_activity.c.digest, *told)
         .outerjoin(teaching_event, and_(*same, teaching_event.c.ends_at > after))
         .where(are_keys(dialect, teaching_activity, ACTIVITY))
+        .order_by(*(teaching_activity.c[name] for name in ACTIVITY), teaching_event.c.event_id)
     )
 
 

@@ -11,11 +11,6 @@ from kalender.store.tables import calendar, db_now, identity, registration, roll
 KINDS = ("person", "course", "share", "audience")
 
 
-def switched_on(connection: Connection, calendar_id: int, mode: str) -> bool:
-    """Whether a calendar lies inside the roll-out. `mode` is `[rollout] mode`."""
-    return bool(switched_on_of(connection, [calendar_id], mode))
-
-
 def switched_on_of(connection: Connection, calendars: Collection[int], mode: str) -> set[int]:
     """Return those of these calendars that lie inside the roll-out."""
     if mode != "listed":

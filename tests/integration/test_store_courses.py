@@ -113,8 +113,19 @@ def test_the_missing_are_flagged_and_come_back(connection: Connection) -> None:
 def test_events_are_read_by_activity_and_end(connection: Connection) -> None:
     events = [an_event(), an_event("2", starts=NOW + 5 * DAY), a_group_event()]
     told(connection, *events)
-    found = courses.events(connection, [an_activity_key()], after=NOW + 2 * DAY)
-    assert found == [events[1]]
+    ((key, (digest, found)),) = courses.events_of(
+        connection, [an_activity_key()], after=NOW + 2 * DAY
+    ).items()
+    (lecture,) = (a for a in courses.activities(connection, [COURSE]) if a.key == key)
+    assert (digest, found) == (lecture.digest, [events[1]])
+
+
+def test_an_activity_without_coming_events_has_its_digest_all_the_same(
+    connection: Connection,
+) -> None:
+    told(connection, an_event())
+    found = courses.events_of(connection, [an_activity_key()], after=NOW + 900 * DAY)
+    assert [(bool(digest), events) for digest, events in found.values()] == [(True, [])]
 
 
 def test_who_is_named_is_a_person_and_finds_the_activity(connection: Connection) -> None:
