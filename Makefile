@@ -1,5 +1,5 @@
-# make demo | test | lint | bench: each does all of its own set-up, on a machine with nothing but
-# Python 3.11, make and git. A second run finds it done.
+# make demo | test | lint | bench | bench-peers: each does all of its own set-up, on a machine with
+# nothing but Python 3.11, make and git. A second run finds it done.
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,11 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SERVERS := $(BIN)/python -m tests.servers
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: demo test lint coverage chaos bench bench-quick bench-scale drill lock servers clean
+# Commands are started by the hundred: they are compiled once.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: demo test lint coverage chaos bench bench-quick bench-scale bench-peers drill \
+  lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
@@ -45,6 +49,10 @@ bench-quick: $(READY) servers
 # make bench-scale ARGS="--calendars 300000"; by default five million: gigabytes and many minutes.
 bench-scale: $(READY) servers
 	$(SERVERS) --durable -- $(BIN)/python -m bench.scale $(ARGS)
+
+# make bench-peers ARGS="--quick vdirsyncer": beside vdirsyncer with radicale, and pgqueuer.
+bench-peers: $(READY) servers
+	$(SERVERS) --durable -- $(BIN)/python -m bench.peers $(ARGS)
 
 # make drill DRILL=incident, restore or level: what an operator should have seen once.
 drill: $(READY)

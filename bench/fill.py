@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
+from bench import precision
 from bench.measure import Figure, children_cpu, single
 from bench.stock import MAILBOX, seconds_an_entry
 from kalender.sandbox.server import Running, start
@@ -111,6 +112,7 @@ def measure(house: House, sandbox: Running) -> Iterator[Figure]:
         goal=f"<= {GOAL}",
         met=median(ratios) <= GOAL,
     )
+    yield from precision.run(house, NEXT_DAY)
     house.send("DELETE", "requests")
     wall, _ = timed(house, "resync", "--all", now=NEXT_DAY)
     idle, _ = timed(house, "worker", "--until-idle", now=NEXT_DAY)

@@ -90,7 +90,7 @@ def _moved(house: House, course: str) -> Iterator[Figure]:
         house.change_course(course, move_lecture)
         tell_of_course(told, course)
         threading.Event().wait(2)
-        _wait_until_done(database)
+        wait_until_done(database)
         megabytes = pss_megabytes(_family(worker))
         rows = live(database, since)
     database.close()
@@ -168,7 +168,7 @@ def _scenarios(
     small = cycle(_groups(house))
     with house.running("worker"), house.running("listener", "--stdin", stdin=True) as told:
         database = Database(house.database)
-        _wait_until_done(database, ["course"])
+        wait_until_done(database, ["course"])
         database.close()
         for exchange, tp in slow:
             house.send("PUT", "latency", {"exchange": exchange, "tp": tp})
@@ -177,7 +177,8 @@ def _scenarios(
             yield from _percentiles(f"{name}, TP {tp:g} s" if tp else name, taken, exchange, tp)
 
 
-def _wait_until_done(database: Database, kinds: Sequence[str] = ("course", "calendar")) -> None:
+def wait_until_done(database: Database, kinds: Sequence[str] = ("course", "calendar")) -> None:
+    """Wait until nothing of these kinds is dirty."""
     waiting = text("SELECT count(*) FROM dirty WHERE kind = ANY(:kinds)")
     while True:
         with database.read() as connection:
@@ -208,12 +209,13 @@ def _groups(house: House) -> list[tuple[str, str]]:
     """Return groups of five to forty people as (course, activity)."""
     path = house.university / "fs" / "studentundervisningsaktivitet.ndjson"
     counts = Counter(
-        _group(json.loads(line)) for line in path.read_text("utf-8").splitlines() if line
+        group_of(json.loads(line)) for line in path.read_text("utf-8").splitlines() if line
     )
     return [group for group, count in sorted(counts.items()) if count in GROUP]
 
 
-def _group(item: Json) -> tuple[str, str]:
+def group_of(item: Json) -> tuple[str, str]:
+    """Return the course and the activity of a placement."""
     *_, course, _, _, _, _, actid = unquote(
         item["id"]["undervisningsaktivitet"]["href"].rpartition("/")[2]
     ).split(",")

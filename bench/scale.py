@@ -12,16 +12,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from statistics import median
 from time import monotonic
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from bench.claims import claim, finished, mark_all
 from bench.measure import Figure, show, single
+from bench.parts import databases
 from bench.resync import PEAK
 from kalender.store import dirty, migrations
 from kalender.store.database import Database
@@ -42,20 +42,6 @@ SIZES = """
     SELECT relname, pg_table_size(oid) / 1e6, pg_indexes_size(oid) / 1e6
     FROM pg_class WHERE relname IN ('dirty', 'calendar', 'person') ORDER BY relname
 """
-
-
-@contextmanager
-def database_of_our_own(server: str) -> Iterator[str]:
-    """Yield the address of an empty one; drop it."""
-    name = f"bench_scale_{os.getpid()}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    try:
-        yield f"{server.rpartition('/')[0]}/{name}"
-    finally:
-        with engine.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def claimed(database: Database, limit: int, *, oldest: bool = False) -> float:
@@ -139,8 +125,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.scale")
     parser.add_argument("--calendars", type=int, default=5_000_000)
     many = parser.parse_args().calendars
-    with database_of_our_own(os.environ[servers.DATABASE]) as url:
-        show(run(url, many), Path("bench-scale.json"))
+    with databases(os.environ[servers.DATABASE]) as make_database:
+        show(run(make_database(), many), Path("bench-scale.json"))
 
 
 if __name__ == "__main__":
