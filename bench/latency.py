@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 from sqlalchemy import text
 
-from bench.measure import Figure, pss_megabytes, single
+from bench.measure import Figure, family, pss_megabytes, single
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.store.database import Database
@@ -91,7 +91,7 @@ def _moved(house: House, course: str) -> Iterator[Figure]:
         tell_of_course(told, course)
         threading.Event().wait(2)
         wait_until_done(database)
-        megabytes = pss_megabytes(_family(worker))
+        megabytes = pss_megabytes(family(worker))
         rows = live(database, since)
     database.close()
     if wrong := house.differences():
@@ -139,11 +139,6 @@ def live(database: Database, since: datetime) -> list[tuple[datetime, datetime]]
     with database.read() as connection:
         rows = connection.execute(text(LIVE), {"since": since.astimezone(UTC)}).all()
     return [(row.noticed_at, row.at) for row in rows]
-
-
-def _family(parent: Popen[str]) -> list[int]:
-    told = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text()
-    return [parent.pid, *(int(each) for each in told.split())]
 
 
 # -- live changes during a fill ------------------------------------------------------------------------

@@ -5,11 +5,13 @@ CPU is told by getrusage, memory as PSS summed over processes.
 """
 
 import json
+import os
 import resource
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+from subprocess import Popen
 
 from rich.console import Console
 from rich.table import Table
@@ -97,6 +99,21 @@ def children_cpu() -> float:
     """CPU seconds of the child processes that ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def family(parent: Popen[str]) -> list[int]:
+    """The process and its children."""
+    told = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text("utf-8")
+    return [parent.pid, *(int(each) for each in told.split())]
+
+
+def cpu_of(pids: Iterable[int]) -> float:
+    """CPU seconds that these living processes took so far, to the kernel's hundredth."""
+    fields = [
+        Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split() for pid in pids
+    ]
+    ticks = sum(int(each[11]) + int(each[12]) for each in fields)
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def pss_megabytes(pids: Iterable[int]) -> float:

@@ -62,3 +62,6 @@ def later(url: str, many: int, pairs: int) -> Iterator[Figure]:
         name = f"1 % of {many:,} changed: {{}}, beside vdirsyncer"
         rate, changes = "changes a second", many // 100
         yield from beside(name, rate, changes, ours=ours.change, theirs=theirs.change, pairs=pairs)
+        name = f"1 % of {many:,} changed under the running service: {{}}, beside vdirsyncer"
+        with ours.at_work() as change:
+            yield from beside(name, rate, changes, ours=change, theirs=theirs.change, pairs=pairs)

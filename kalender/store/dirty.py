@@ -41,6 +41,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal,
     not_,
     null,
     or_,
@@ -281,19 +282,22 @@ def _first(
 ) -> CTE:
     """Lock the first due rows: of each kind (and lane) alone, as an index has them in order.
 
+    Of one lane calendars come last: what courses and persons are about to change is written once.
     Of all together every due row would be sorted for each claim, were they millions.
     """
     names = [dirty.c[name] for name in ("kind", "key", "priority", "due_at")]
     lanes = [true()] if "priority" in rank else [dirty.c.priority == int(lane) for lane in Lane]
     parts = []
     for kind, lane in product(kinds, lanes):
-        due = select(*names).where(dirty.c.kind == kind.value, lane, _is_due([kind]), which)
+        later = literal(int(kind is Kind.CALENDAR)).label("later")
+        due = select(*names, later).where(dirty.c.kind == kind.value, lane, _is_due([kind]), which)
         part = due.order_by(*(dirty.c[name] for name in rank)).limit(_MOST)
         if dialect == "postgresql":
             part = part.with_for_update(skip_locked=True)
         parts.append(select(part.subquery()))
     # a CTE is evaluated once: as a subquery it may be more often, and take more
-    return union_all(*parts).order_by(*map(text, rank)).limit(_MOST).cte("mine")
+    order = ("priority", "later", "due_at") if "priority" in rank else rank
+    return union_all(*parts).order_by(*map(text, order)).limit(_MOST).cte("mine")
 
 
 _MOST = bindparam("most", type_=Integer)

@@ -22,7 +22,7 @@ from kalender.worker.ends import Ends
 
 log = structlog.get_logger()
 AT_ONCE = 4  # pieces of work claimed together, of which a hand does no more than
-TOGETHER_SECONDS = 0.2  # would take: what is more urgent waits for the first hand that is free
+TOGETHER_SECONDS = 0.4  # would take: what is more urgent waits for the first hand that is free
 AT_MOST = 1000  # where they turn out to be calendars that are as they should be
 OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
 IDLE_SECONDS = 0.25

@@ -202,3 +202,25 @@ def test_a_mark_under_way_while_much_is_finished_leaves_the_work_dirty_and_free(
                 finishing.result(timeout=0.3)  # it waits for the row
         finishing.result()
     assert [each.key for each in claim(database, 5)] == ["1"]
+
+
+def test_of_one_lane_calendars_come_last_but_not_for_the_oldest(database: Database) -> None:
+    with database.write() as connection:
+        dirty.mark(connection, [Mark(kind=Kind.CALENDAR, key="1", reason="x", lane=Lane.FILL)])
+    with database.write() as connection:
+        dirty.mark(connection, [Mark(kind=Kind.COURSE, key="A 25h", reason="x", lane=Lane.FILL)])
+        dirty.mark(connection, [Mark(kind=Kind.CALENDAR, key="2", reason="x", lane=Lane.LIVE)])
+    taken = []
+    for oldest in (True, False, False):
+        with database.write() as connection:
+            taken += dirty.claim(
+                connection, list(Kind), worker="w", lease=timedelta(minutes=1), oldest=oldest
+            )
+    assert [each.key for each in taken] == ["1", "2", "A 25h"]
+    with database.write() as connection:
+        dirty.release_all(connection, taken)
+    taken = []
+    for _ in range(3):
+        with database.write() as connection:
+            taken += dirty.claim(connection, list(Kind), worker="w", lease=timedelta(minutes=1))
+    assert [each.key for each in taken] == ["2", "A 25h", "1"]
