@@ -41,7 +41,8 @@ def figures(parts: dict[str, Part], named: Collection[str]) -> Iterator[Figure]:
         sys.stderr.write(f"{name} ...\n")
         try:
             for figure in part():
-                sys.stderr.write(f"  {figure.name}: {figure.ours}\n")
+                beside = f", {figure.ratio} of {figure.reference}" if figure.ratio else ""
+                sys.stderr.write(f"  {figure.name}: {figure.ours}{beside}\n")
                 yield figure
         except Exception as error:  # noqa: BLE001
             yield not_run(name, f"{type(error).__name__}: {str(error)[:200]}")
