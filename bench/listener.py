@@ -1,12 +1,13 @@
 """The listener against a bare loop: pika, json, one upsert a thousand, commit, one acknowledgement."""
 
+import gc
 import json
 import os
 import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +18,16 @@ import psycopg
 from pydantic import SecretStr
 
 from bench.measure import Figure, paired, pss_megabytes, single
+from kalender.app import keeping
 from kalender.broker import Broker
 from kalender.config.sections import Broker as Settings
 from kalender.domain.notification import USUAL
 from kalender.domain.work import Mark
 from kalender.listener import Listener
 from kalender.ports import Rejected
-from kalender.store import dirty, migrations, rejected
+from kalender.store import migrations
 from kalender.store.database import Database
+from kalender.worker import collect_seldom
 
 MESSAGES = 20_000
 BATCH = 1000
@@ -71,34 +74,43 @@ def queue(amqp: str, kind: str, messages: int) -> Iterator[tuple[str, Settings]]
 def ours(amqp: str, kind: str, url: str, messages: int = MESSAGES) -> float:
     """Messages a second by the listener itself."""
     database, stop, seen = Database(url), threading.Event(), 0
+    keep = keeping(database, lambda: NOW, settle=2.0)
 
-    def keep(marks: list[Mark], refused: list[Rejected]) -> None:
+    def kept(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
         nonlocal seen
-        with database.write() as connection:
-            dirty.mark(connection, marks, settle=2.0)
-            rejected.keep(connection, refused)
+        keep(marks, refused)
         seen += len(marks) + len(refused)
         if seen >= messages:
             stop.set()
 
-    with queue(amqp, kind, messages) as (_, settings):
+    database.now()
+    with queue(amqp, kind, messages) as (_, settings), as_in_the_command():
         begun = time.perf_counter()
-        listener = Listener(keep, USUAL, lambda: NOW)  # type: ignore[arg-type]
-        listener.listen(Broker(settings), stop)
+        Listener(kept, USUAL, lambda: NOW).listen(Broker(settings), stop)
         took = time.perf_counter() - begun
     database.close()
     return messages / took
 
 
+@contextmanager
+def as_in_the_command() -> Iterator[None]:
+    """Set Python up as `kalender listener` does, and back for the bare loop."""
+    thresholds = gc.get_threshold()
+    collect_seldom()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+
+
 def bare(amqp: str, kind: str, write: Callable[[list[str]], None]) -> float:
     """Messages a second by the least that could do it."""
     with queue(amqp, kind, MESSAGES) as (name, _):
+        begun, done = time.perf_counter(), 0
         connection = pika.BlockingConnection(pika.URLParameters(amqp))
         channel = connection.channel()
         channel.basic_qos(prefetch_count=PREFETCH)
         arrived: list[tuple[int, bytes]] = []
         channel.basic_consume(name, lambda _c, m, _p, b: arrived.append((m.delivery_tag, b)))
-        begun, done = time.perf_counter(), 0
         while done < MESSAGES:
             while len(arrived) < min(BATCH, MESSAGES - done):
                 connection.process_data_events(0.05)
@@ -107,8 +119,8 @@ def bare(amqp: str, kind: str, write: Callable[[list[str]], None]) -> float:
             write(sorted(keys))
             channel.basic_ack(batch[-1][0], multiple=True)
             done += len(batch)
-        took = time.perf_counter() - begun
         connection.close()
+        took = time.perf_counter() - begun
     return MESSAGES / took
 
 

@@ -25,7 +25,7 @@ from kalender.domain.work import Mark
 from kalender.errors import ConfigError
 from kalender.listener import Listener
 from kalender.metrics import Metrics
-from kalender.ports import Calendars, Rejected
+from kalender.ports import Calendars, Marks, Rejected
 from kalender.refresh import Sources
 from kalender.sources.fs import Fs
 from kalender.sources.http import Gate, Http
@@ -307,16 +307,8 @@ class App:
 
     def listener(self, ticks: Ticks | None = None) -> Listener:
         """Return what turns notifications into marks."""
-        database = self.database()
-        settle = self.config.worker.settle_seconds
-
-        def keep(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
-            with database.write() as connection:
-                ahead = self.clock() - teaching.database_time(connection)
-                dirty.mark(connection, [_on(each, ahead) for each in marks], settle=settle)
-                rejected.keep(connection, refused)
-
-        return Listener(keep, self.config.patterns, self.clock, ticks=ticks or Ticks())
+        marks = keeping(self.database(), self.clock, settle=self.config.worker.settle_seconds)
+        return Listener(marks, self.config.patterns, self.clock, ticks=ticks or Ticks())
 
     def broker(self) -> Broker:
         """Return the broker; ConfigError where none is configured."""
@@ -326,9 +318,23 @@ class App:
         return Broker(self.config.broker)
 
 
+def keeping(database: Database, clock: Callable[[], datetime], *, settle: float) -> Marks:
+    """Return where the listener leaves what it read; times are then the database's clock's."""
+
+    def keep(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
+        with database.write() as connection:
+            if any(each.due_at for each in marks):
+                ahead = clock() - teaching.database_time(connection)
+                marks = [_on(each, ahead) for each in marks]
+            dirty.mark(connection, marks, settle=settle)
+            rejected.keep(connection, refused)
+
+    return keep
+
+
 def _on(mark: Mark, ahead: timedelta) -> Mark:
     """Return a mark due on the database's clock, not on the domain's."""
-    return mark if mark.due_at is None else replace(mark, due_at=mark.due_at - ahead)
+    return mark if mark.due_at is None else mark._replace(due_at=mark.due_at - ahead)
 
 
 def _door(name: str, section: Section, endpoint: str, most: int) -> Door:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import lru_cache
+from operator import attrgetter
 from threading import Event
 
 import structlog
@@ -70,14 +72,14 @@ class Listener:
         log.info(
             "batch",
             messages=len(batch.deliveries),
-            marked=len({(mark.kind, mark.key) for mark in marks}),
+            marked=len(set(map(attrgetter("key"), marks))),
             rejected=len(rejected),
             milliseconds=round((time.monotonic() - started) * 1000),
         )
 
     def _count(self, deliveries: Sequence[Delivery], rejected: Sequence[Rejected]) -> None:
         for name, told in (("messages", deliveries), ("rejected", rejected)):
-            for queue, count in Counter(each.queue for each in told).items():
+            for queue, count in Counter(map(attrgetter("queue"), told)).items():
                 TALLY.add(name, queue, value=count)
 
     def _kept(self, deliveries: Sequence[Delivery]) -> Read | None:
@@ -111,7 +113,8 @@ class Listener:
         near = {queue: self._patterns(queue) for queue in {each.queue for each in deliveries}}
         for each in deliveries:
             try:
-                marks += _marks(each, near[each.queue], now)
+                _, key, body, _ = each
+                marks += parse(body, key, near[each.queue], now=now, reason=_reason(key))
             except NotificationError as error:
                 rejected.append(_rejected(each, str(error)))
             except Exception as error:  # noqa: BLE001  # kept for somebody to look at, like these
@@ -137,12 +140,9 @@ class Line:
         return not self.stop.wait(seconds)
 
 
-def _marks(delivery: Delivery, patterns: Sequence[Pattern], now: datetime) -> list[Mark]:
-    reason = f"notification {_text(delivery.routing_key)}".strip()
-    return [
-        Mark(kind=each.subject.kind, key=each.subject.key, reason=reason, due_at=each.due_at)
-        for each in parse(delivery.body, delivery.routing_key, patterns, now=now)
-    ]
+@lru_cache
+def _reason(routing_key: str) -> str:
+    return f"notification {_text(routing_key)}".strip()
 
 
 def _rejected(delivery: Delivery, reason: str) -> Rejected:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from threading import Event
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kalender.domain.model import (
     Account,
@@ -199,8 +199,7 @@ class Calendars(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(NamedTuple):
     """One message as the broker gave it; `tag` is the broker's own."""
 
     queue: str

@@ -81,7 +81,7 @@ class _Session:
             _channel: BlockingChannel, method: Basic.Deliver, _about: BasicProperties, body: bytes
         ) -> None:
             tag = method.delivery_tag
-            arrived(Delivery(queue=queue, routing_key=method.routing_key, body=body, tag=tag))
+            arrived(Delivery(queue, method.routing_key, body, tag))
 
         return arrive
 

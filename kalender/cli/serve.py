@@ -52,6 +52,7 @@ def listener(
     opened(wired).close()
     stop = threading.Event()
     stop_on_signals(stop)
+    workers.collect_seldom()
     if stdin:
         wired.listener().listen_stdin(sys.stdin, stop)
     else:

@@ -15,7 +15,14 @@ from unicodedata import normalize
 from urllib.parse import unquote
 
 from kalender.domain.model import Semester
-from kalender.domain.work import AccountSubject, CourseSubject, PersonSubject, Subject
+from kalender.domain.work import (
+    Lane,
+    Mark,
+    Subject,
+    account_subject,
+    course_subject,
+    person_subject,
+)
 from kalender.errors import NotificationError
 
 LARGEST = 64 * 1024
@@ -50,14 +57,6 @@ class Pattern:
             raise ValueError(message)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notified:
-    """A subject, and when it changes: None = now, else a future instant in UTC."""
-
-    subject: Subject
-    due_at: datetime | None
-
-
 def _usual(resource: str, rest: str) -> Pattern:
     # A literal first, and only then a look at what is before it: searched for three times faster.
     start = rf"{resource}(?<![^/]{resource})"
@@ -82,33 +81,33 @@ USUAL: tuple[Pattern, ...] = (
 
 
 def parse(
-    body: bytes, routing_key: str, patterns: Sequence[Pattern], *, now: datetime
-) -> tuple[Notified, ...]:
-    """Return the subjects a message names, at least one, each once.
+    body: bytes, routing_key: str, patterns: Sequence[Pattern], *, now: datetime, reason: str
+) -> list[Mark]:
+    """Return a mark for each subject that a message names, at least one.
 
     Raises NotificationError, whose text never holds anything of the message, and nothing else.
     """
     message = _read(body)
     texts = _texts(message)
-    subjects = {
-        subject: None
-        for text in texts
-        if (subject := _subject(text, routing_key, patterns)) is not None
-    }
+    subjects: dict[Subject, None] = {}
+    for text in texts:
+        subject = _subject(text, routing_key, patterns)
+        if subject is not None:
+            subjects[subject] = None
     if not subjects:
         strange = "not a form of notification that is known"
         raise NotificationError("not a resource that concerns calendars" if texts else strange)
     due_at = _due_at(message, now) if isinstance(message, dict) else None
-    return tuple([Notified(subject=subject, due_at=due_at) for subject in subjects])
+    return [Mark(kind, key, reason, Lane.LIVE, due_at) for kind, key in subjects]
 
 
 def _read(body: bytes) -> object:
     reason = f"larger than {LARGEST // 1024} KiB"
     if len(body) <= LARGEST:
         try:
-            text = body.decode("utf-8-sig").strip()
+            text = body.decode().removeprefix("\ufeff").strip()
             plain = not text.startswith("{") and PLAIN.fullmatch(text)
-            return text if plain else json.loads(text)
+            return text if plain else _json(text)
         except UnicodeDecodeError:
             reason = "not UTF-8"
         except RecursionError:
@@ -116,6 +115,17 @@ def _read(body: bytes) -> object:
         except ValueError:
             reason = "neither JSON nor the plain text of a subject"
     raise NotificationError(reason)
+
+
+def _json(text: str) -> object:
+    """Read it as json.loads does, which looks three times for white space that is not there."""
+    message, end = _DECODER.raw_decode(text)
+    if end < len(text):
+        raise ValueError
+    return message
+
+
+_DECODER = json.JSONDecoder()
 
 
 def _texts(message: object) -> Sequence[str]:
@@ -148,12 +158,12 @@ def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subjec
 def _named(groups: Mapping[str, str | None]) -> Subject:
     reason = "a name that cannot be read"
     if (person := groups.get("person")) and person.isdecimal() and len(person) <= DIGITS:
-        return PersonSubject(int(person))
+        return person_subject(int(person))
     if (username := groups.get("username")) and WORD.fullmatch(username):
-        return AccountSubject(username)
+        return account_subject(username)
     if (course := groups.get("course")) and WORD.fullmatch(course):
         try:
-            return CourseSubject(course, _semester(groups))
+            return course_subject(course, _semester(groups))
         except ValueError:
             reason = "a semester that cannot be read, or that TP does not plan"
     raise NotificationError(reason)

@@ -1,9 +1,9 @@
 """What waits to be done: a mark names its kind and key, never anything more of the message."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 
 class Kind(StrEnum):
@@ -25,8 +25,7 @@ class Lane(IntEnum):
     VERIFY = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(NamedTuple):
     """A request that something be made right; `due_at` None = at once, else aware UTC.
 
     `since` is when the change that leads to it was first told of; None = now.
@@ -40,59 +39,25 @@ class Mark:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CourseSubject:
-    """A course, in TP's semester code or, where none was told, in all its active semesters."""
-
-    course: str
-    semester: str | None
-
-    @property
-    def kind(self) -> Kind:
-        """The job that makes it right."""
-        return Kind.COURSE
-
-    @property
-    def key(self) -> str:
-        """`IN1000 25h`, or `IN1000 *`."""
-        return f"{self.course} {self.semester or '*'}"
+Subject = tuple[Kind, str]  # what a notification is about, as the kind and key of work
 
 
-@dataclass(frozen=True, slots=True)
-class PersonSubject:
-    """A person, by FS number."""
+def course_subject(course: str, semester: str | None) -> Subject:
+    """Return a course in TP's semester code or, where none is told, in all its active semesters.
 
-    fs_number: int
-
-    @property
-    def kind(self) -> Kind:
-        """The job that makes it right."""
-        return Kind.PERSON
-
-    @property
-    def key(self) -> str:
-        """`fs 56154`."""
-        return f"fs {self.fs_number}"
+    Its key is `IN1000 25h`, or `IN1000 *`.
+    """
+    return Kind.COURSE, f"{course} {semester or '*'}"
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSubject:
-    """A person, by the username of an account."""
-
-    username: str
-
-    @property
-    def kind(self) -> Kind:
-        """The job that makes it right."""
-        return Kind.PERSON
-
-    @property
-    def key(self) -> str:
-        """`username olan`."""
-        return f"username {self.username}"
+def person_subject(fs_number: int) -> Subject:
+    """Return a person by FS number; the key is `fs 56154`."""
+    return Kind.PERSON, f"fs {fs_number}"
 
 
-Subject = CourseSubject | PersonSubject | AccountSubject
+def account_subject(username: str) -> Subject:
+    """Return a person by the username of an account; the key is `username olan`."""
+    return Kind.PERSON, f"username {username}"
 
 
 # -- what led to it -------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ carries the claim's token; a token that is not the row's any more raises ClaimLo
 the database's. Idle work has no row.
 """
 
-from collections import Counter
+import json
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from itertools import product
@@ -88,30 +89,26 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
     """
     given = list(marks)
     kept = _coalesced(given)
-    if not kept:
-        return 0
-    if connection.dialect.name == "postgresql":
-        columns = zip(*(_told(each) for each in kept), strict=True)
-        told = dict(zip(_NAMES, map(list, columns), strict=True))
-        connection.execute(_POSTGRESQL_MARK, told | {"settle": settle})
-    else:
+    if kept and connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRESQL_MARK, _in_arrays(kept) | {"settle": settle})
+    elif kept:
         _mark_in_sqlite(connection, kept, settle)
     _keep_for_later(connection, given)
-    for kind, count in Counter(each.kind.value for each in kept).items():
-        TALLY.add("adds", kind, value=count)
+    for kind, count in Counter(map(attrgetter("kind"), kept)).items():
+        TALLY.add("adds", kind.value, value=count)
     return len(kept)
 
 
 def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
     """One mark a key, the strongest lane and the earliest time; sorted: no two writers deadlock."""
-    kept: dict[tuple[str, str], Mark] = {}
+    kept: dict[tuple[Kind, str], Mark] = {}
     for each in marks:
-        known = kept.setdefault((each.kind.value, each.key), each)
+        key = (each.kind, each.key)
+        known = kept.setdefault(key, each)
         if known is not each:
-            strongest = min(known, each, key=lambda mark: mark.lane)
+            strongest = min(known, each, key=attrgetter("lane"))
             since = min((m.since for m in (known, each) if m.since), default=None)
-            both = replace(strongest, due_at=_earliest(known, each), since=since)
-            kept[each.kind.value, each.key] = both
+            kept[key] = strongest._replace(due_at=_earliest(known, each), since=since)
     return [kept[key] for key in sorted(kept)]
 
 
@@ -122,23 +119,42 @@ def _earliest(one: Mark, other: Mark) -> datetime | None:
     return min(one.due_at, other.due_at)
 
 
-_NAMES = ("kind", "key", "reason", "priority", "due_at", "since")
+def _in_arrays(marks: Sequence[Mark]) -> dict[str, list[Any]]:
+    """Return the keys, and for each the place of what else is said of it: many say the same."""
+    said: dict[tuple[Any, ...], int] = {}
+    what = [said.setdefault(_said(each), len(said) + 1) for each in marks]
+    names = ("kind", "reason", "priority", "due_at", "since")
+    heads = [(kind.value, reason, int(lane), *rest) for kind, reason, lane, *rest in said]
+    lists = dict(zip(names, map(list, zip(*heads, strict=True)), strict=True))
+    return {"key": [each.key for each in marks], "what": what, **lists}
 
 
-def _told(each: Mark) -> tuple[str, str, str, int, datetime | None, datetime | None]:
-    return (each.kind.value, each.key, each.reason, int(each.lane), each.due_at, each.since)
+def _said(mark: Mark) -> tuple[Kind, str, Lane, datetime | None, datetime | None]:
+    return (mark.kind, mark.reason, mark.lane, mark.due_at, mark.since)
 
 
 def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
-    """The clock is read once for all of them: in each row it costs more than the row."""
+    """Mark together what says the same, as JSON: a statement a row takes twice as long.
+
+    The clock is read once: in each row it costs more than the row. Rows that stay where they are
+    in the index come first: to move one costs as much again.
+    """
     now, soon = connection.execute(_SQLITE_CLOCK, {"settle": settle}).one()
-    written = Instant().process_bind_param
-    rows = []
-    for kind, key, reason, lane, due_at, since in map(_told, marks):
-        due = written(due_at, connection.dialect)
-        first = written(since, connection.dialect) or max(now, due or now)
-        rows.append((kind, key, reason, lane, first, due or soon))
-    connection.exec_driver_sql(_SQLITE_MARK, rows)
+    alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for each in marks:
+        alike[_said(each)].append(each.key)
+    for (kind, reason, lane, due_at, since), keys in alike.items():
+        due, first = (Instant().process_bind_param(t, connection.dialect) for t in (due_at, since))
+        told = {
+            "kind": kind.value,
+            "keys": json.dumps(keys),
+            "reason": reason,
+            "priority": int(lane),
+            "first": first or max(now, due or now),
+            "due": due or soon,
+        }
+        if connection.execute(_SQLITE_MARK, told).rowcount < len(keys):
+            connection.execute(_SQLITE_MOVE, told)
 
 
 _CONFLICT = """
@@ -159,13 +175,13 @@ _CONFLICT = """
 _POSTGRESQL_MARK = text(
     """
     INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
-    SELECT kind, key, 1, reason, priority,
-           coalesce(since, greatest(clock_timestamp(), due_at)),
-           coalesce(due_at, clock_timestamp() + :settle * interval '1 second'), 0
-    FROM unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:reason AS text[]),
-                CAST(:priority AS int[]), CAST(:due_at AS timestamptz[]),
-                CAST(:since AS timestamptz[]))
-         AS new(kind, key, reason, priority, due_at, since)
+    SELECT (CAST(:kind AS text[]))[what], key, 1, (CAST(:reason AS text[]))[what],
+           (CAST(:priority AS int[]))[what],
+           coalesce((CAST(:since AS timestamptz[]))[what],
+                    greatest(clock_timestamp(), (CAST(:due_at AS timestamptz[]))[what])),
+           coalesce((CAST(:due_at AS timestamptz[]))[what],
+                    clock_timestamp() + :settle * interval '1 second'), 0
+    FROM unnest(CAST(:key AS text[]), CAST(:what AS int[])) AS new(key, what)
     """  # noqa: S608
     + _CONFLICT
 )
@@ -173,13 +189,21 @@ _SQLITE_CLOCK = text(
     "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'),"
     " strftime('%Y-%m-%d %H:%M:%f', 'now', printf('%+.3f seconds', :settle))"
 )
-_SQLITE_MARK = (
-    """
+_STAYS = """excluded.priority >= dirty.priority AND excluded.due_at >= dirty.due_at
+    AND dirty.parked_at IS NULL"""
+_SQLITE_INSERT = """
     INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
-    VALUES (?, ?, 1, ?, ?, ?, ?, 0)
-    """  # noqa: S608
-    + _CONFLICT
-)
+    SELECT :kind, value, 1, :reason, :priority, :first, :due, 0 FROM json_each(:keys) WHERE true
+"""
+_SQLITE_MARK = text(f"""{_SQLITE_INSERT}
+    ON CONFLICT (kind, key) DO UPDATE SET
+        generation = dirty.generation + 1,
+        reason = CASE WHEN excluded.priority = dirty.priority
+                      THEN excluded.reason ELSE dirty.reason END,
+        first_marked_at = min(excluded.first_marked_at, dirty.first_marked_at)
+    WHERE {_STAYS}
+""")
+_SQLITE_MOVE = text(f"{_SQLITE_INSERT} {_CONFLICT} WHERE NOT ({_STAYS})")
 
 
 def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:

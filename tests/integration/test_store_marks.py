@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
 
@@ -131,11 +130,48 @@ def test_a_batch_that_names_a_key_twice_keeps_the_lane_and_every_instant(
     assert [each.key for each in claim(database)] == ["1"]
 
 
+def test_a_batch_of_many_leaves_what_its_marks_would_have_left_one_by_one(
+    database: Database,
+) -> None:
+    chance = random.Random(7)  # noqa: S311
+    for _ in range(12):
+        batch = [
+            Mark(
+                kind=chance.choice([Kind.COURSE, Kind.PERSON]),
+                key=f"“{key}”",
+                reason=chance.choice(["notification", "resync", 'a "b" {c}, \\d']),
+                lane=chance.choice(list(Lane)),
+                due_at=chance.choice([None, NOW.replace(year=2090 + chance.randrange(9))]),
+                since=chance.choice([None, NOW - timedelta(days=chance.randrange(9))]),
+            )
+            for key in chance.sample(range(40), 25)
+        ]
+        with database.write() as connection:
+            dirty.mark(connection, batch)
+        for each in batch:
+            with database.write() as connection:
+                dirty.mark(connection, [each._replace(key=f"alone {each.key}")])
+        with database.write() as connection:  # a few are laid aside
+            aside = rows.c.key.in_([f"{alone}“{n}”" for n in range(5) for alone in ("", "alone ")])
+            values = {"parked_at": NOW, "attempts": 3}
+            connection.execute(rows.update().where(aside).values(**values))
+    with database.read() as connection:
+        found = {(row.kind, row.key): row for row in connection.execute(select(rows))}
+    together = {key: row for key, row in found.items() if not key[1].startswith("alone")}
+    assert len(together) > 40
+    for (kind, key), row in together.items():
+        alone = found[kind, f"alone {key}"]
+        for name in ("generation", "reason", "priority", "attempts", "parked_at"):
+            assert getattr(row, name) == getattr(alone, name), (kind, key, name)
+        for name in ("due_at", "first_marked_at"):
+            assert abs(getattr(row, name) - getattr(alone, name)) < timedelta(hours=1)
+
+
 def test_live_work_first_or_the_oldest_first(database: Database) -> None:
     for key, lane in enumerate([Lane.VERIFY, Lane.RESYNC, Lane.LIVE]):
         due = NOW + timedelta(seconds=key)
         with database.write() as connection:
-            dirty.mark(connection, [replace(each, due_at=due) for each in marks([key], lane)])
+            dirty.mark(connection, [each._replace(due_at=due) for each in marks([key], lane)])
     assert [each.key for each in claim(database, oldest=True)] == ["0"]
     assert [each.key for each in claim(database, 2)] == ["2", "1"]
 
