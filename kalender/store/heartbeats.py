@@ -39,11 +39,12 @@ class Pulse:
 
     def check(self, connection: Connection) -> None:
         """Raise StateInDoubt where the last sign of life is not there any more."""
-        if self.last is None:
+        last = self.last  # before the question: another thread may beat while it is answered
+        if last is None:
             return
         query = select(heartbeat.c.seen_at).where(heartbeat.c.worker == self.worker)
         seen = connection.execute(query).scalar()
-        if seen is None or seen < self.last:
+        if seen is None or seen < last:
             raise StateInDoubt(PUT_BACK)
 
     def _again(self, connection: Connection) -> datetime | None:

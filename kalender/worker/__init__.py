@@ -18,8 +18,7 @@ from multiprocessing.process import BaseProcess
 
 import structlog
 
-from kalender.errors import StateInDoubt
-from kalender.store import tally
+from kalender.errors import NeighbourError, StateInDoubt
 from kalender.store.heartbeats import PUT_BACK, doubt
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
@@ -59,8 +58,10 @@ def supervise(
                 child.terminate()
         for child in [each for each in children if not each.is_alive()]:
             mine = children.pop(child)
-            doubted = doubted or _died(child, stop)
-            if child.exitcode != 0 and not stop.is_set():
+            doubted = doubted or _is_in_doubt(child, stop)
+            if not (stop.is_set() or (until_idle and child.exitcode == 0)):
+                log.error("worker_died", exit_code=child.exitcode)
+                stop.wait(1.0)
                 children[_start(make, until_idle, mine)] = mine
         if side is not None and not side.is_alive():
             side = _start_beside(beside, ticks)
@@ -90,16 +91,12 @@ def _beside(beside: Beside, ticks: Sequence[Ticks]) -> None:
     beside(ticks)
 
 
-def _died(child: BaseProcess, stop: threading.Event) -> bool:
-    """Say how a process ended; True: in doubt of the database, so that all stop."""
+def _is_in_doubt(child: BaseProcess, stop: threading.Event) -> bool:
+    """Whether a process ended in doubt of the database, so that all stop."""
     child.join()
     if child.exitcode == IN_DOUBT:
         stop.set()
-        return True
-    if child.exitcode != 0 and not stop.is_set():
-        log.error("worker_died", exit_code=child.exitcode)
-        stop.wait(1.0)
-    return False
+    return child.exitcode == IN_DOUBT
 
 
 def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks) -> None:  # noqa: FBT001
@@ -146,17 +143,31 @@ def run(
         stop.set()
         for hand in hands:
             hand.join()
-        _stopped(crew)
+        end_well(crew)
 
 
-def _stopped(crew: Crew) -> None:
-    """Give up our turns and say that we ended well, unless the database is not what it was."""
+def end_well(crew: Crew) -> None:
+    """Give up our turns and say that we ended, unless the database is not what it was.
+
+    A connection may have broken while nobody used it: the second try has a new one. Where the
+    database is away, our turns run out by themselves.
+    """
+    try:
+        _say_goodbye(crew)
+    except NeighbourError:
+        try:
+            _say_goodbye(crew)
+        except NeighbourError as error:
+            log.warning("ended_untold", neighbour=error.neighbour, error=str(error))
+
+
+def _say_goodbye(crew: Crew) -> None:
     try:
         with crew.database.write() as connection:
             crew.pulse.check(connection)
             crew.gates.give_up(connection)
             crew.pulse.stop(connection)
-            tally.add(connection, TALLY.take())
+        TALLY.give(crew.database)
     except StateInDoubt:
         with crew.database.write() as connection:
             doubt(connection)

@@ -21,6 +21,7 @@ from kalender.sandbox.server import Running
 from kalender.store import dirty, neighbours
 from kalender.store.database import Database
 from kalender.store.tables import neighbour
+from kalender.worker import end_well
 from kalender.worker.hand import Hand
 
 NOW = "2025-08-18T08:00+02:00"
@@ -123,8 +124,7 @@ class Installation:
             for hand in hands:
                 hand.join()
             for crew in made:
-                with crew.database.write() as connection:
-                    crew.gates.give_up(connection)
+                end_well(crew)
                 crew.database.close()
 
     def work(self, crews: int = 1, *, seconds: float = 60.0) -> None:

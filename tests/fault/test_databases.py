@@ -15,6 +15,7 @@ from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
 from kalender.store import migrations
 from kalender.store.database import Database
+from kalender.worker import end_well
 from tests import servers
 from tests.fakes.proxy import Proxy, proxied
 from tests.fault.installation import Installation, wait
@@ -90,11 +91,29 @@ def test_a_server_that_ends_our_transactions_does_no_harm(
     tmp_path: Path, sandbox: Running, migrated_postgresql: str
 ) -> None:
     house = Installation(tmp_path, sandbox, migrated_postgresql)
-    ended = (
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    )
-    filled_through(house, house, lambda: house.rows(ended))
+    filled_through(house, house, lambda: house.rows(ENDED))
+
+
+ENDED = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+
+
+def test_a_worker_whose_connections_broke_while_it_was_idle_gives_its_turns_back(
+    tmp_path: Path, sandbox: Running, migrated_postgresql: str
+) -> None:
+    house = Installation(tmp_path, sandbox, migrated_postgresql)
+    crew = house.app().crew()
+    crew.pulse.beat(crew.database)
+    with crew.database.write() as connection:
+        crew.gates.look(connection)
+    assert house.rows("SELECT 1 FROM neighbour WHERE leases NOT IN ('', '{}')")
+    house.rows(ENDED)
+    end_well(crew)
+    assert not house.rows("SELECT 1 FROM neighbour WHERE leases NOT IN ('', '{}')")
+    assert house.rows("SELECT 1 FROM heartbeat WHERE stopped_at IS NOT NULL")
+    crew.database.close()
 
 
 def test_a_server_that_crashes_and_comes_back_does_no_harm(

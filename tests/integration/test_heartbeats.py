@@ -1,10 +1,15 @@
 """That a worker lives, and that its database is still the one it knows."""
 
+import sys
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from subprocess import run
 
 import pytest
 from sqlalchemy import delete, select, update
+from sqlalchemy.event import listens_for, remove
 
 from kalender import worker
 from kalender.errors import StateInDoubt
@@ -36,6 +41,56 @@ def test_a_process_that_lives_says_so(house: House) -> None:
         connection.execute(update(heartbeat).values(seen_at=db_now(-8 * 86_400.0)))
         Pulse(worker="other").stop(connection)
         assert connection.execute(select(heartbeat)).all() == []
+
+
+def test_a_beat_while_another_thread_looks_is_no_doubt(house: House) -> None:
+    """The answer is older than what the process knows when it arrives."""
+    pulse = Pulse(worker="w")
+    pulse.beat(house.database)
+
+    @listens_for(house.database.engine, "after_cursor_execute")
+    def beaten_meanwhile(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "heartbeat" in statement and pulse.last is not None:
+            pulse.last += timedelta(seconds=10)
+
+    with house.database.write() as connection:
+        pulse.check(connection)
+    remove(house.database.engine, "after_cursor_execute", beaten_meanwhile)
+
+
+ENDS = """
+import sys, threading, time
+from pathlib import Path
+from kalender import worker
+
+begun, stop = Path(sys.argv[1]), threading.Event()
+
+
+def make():
+    with begun.open("a") as file:
+        file.write("x")
+    sys.exit(0)
+
+
+def watch():
+    while len(begun.read_text()) < 3:
+        time.sleep(0.05)
+    stop.set()
+
+
+begun.touch()
+threading.Thread(target=watch, daemon=True).start()
+worker.supervise(make, stop, processes=1)
+"""
+
+
+def test_a_process_that_ends_without_being_told_to_is_started_anew(tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    done = run(
+        [sys.executable, "-c", ENDS, str(begun)], capture_output=True, check=True, timeout=60
+    )
+    assert len(begun.read_text()) >= 3
+    assert b"worker_died" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("lost", ["gone", "older"])
