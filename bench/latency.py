@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
+from statistics import median
 from subprocess import Popen
 from time import monotonic
 from urllib.parse import unquote
@@ -30,6 +31,7 @@ NOW = "2025-08-18T08:00+02:00"
 CONNECTIONS, SLOW = 16, 0.1
 STUDENTS, FEW = 27_000, 2_700
 HALF, MOST_OF = 0.5, 0.95
+MOST_OF_IDEAL = 1.5
 SCENARIOS = ((0.0, 0.0), (SLOW, 0.0), (0.5, 0.0), (SLOW, 2.0))  # seconds of Exchange, of TP
 GROUP = range(5, 41)
 SETTLE = 2.0  # the settings' own
@@ -76,38 +78,48 @@ def moved_lecture(make_database: Callable[[], str], *, quick: bool) -> Iterator[
         with working(university, directory, url, settle=0.1, **names) as house:
             house.run("worker", "--until-idle")
             house.send("PUT", "latency", {"exchange": SLOW})
-            yield from _moved(house, course)
+            yield from _moved(house, course, times=3 if quick else 5)
 
 
-def _moved(house: House, course: str) -> Iterator[Figure]:
+def _moved(house: House, course: str, *, times: int) -> Iterator[Figure]:
     database = Database(house.database)
     with (
         house.running("worker") as worker,
         house.running("listener", "--stdin", stdin=True) as told,
     ):
         threading.Event().wait(5)  # all are there, and idle
-        since = database.now()
-        house.change_course(course, move_lecture)
-        tell_of_course(told, course)
-        threading.Event().wait(2)
-        wait_until_done(database)
+        moves = [_move_once(house, told, database, course) for _ in range(times)]
         megabytes = pss_megabytes(family(worker))
-        rows = live(database, since)
     database.close()
     if wrong := house.differences():
         raise AssertionError(f"{len(wrong)} entries are not as they should be")
-    people = len(rows)
-    took = max(at - noticed for noticed, at in rows).total_seconds() - 0.1
+    people = moves[0][0]
+    seconds = sorted(took for _, took in moves)
     ideal = people / CONNECTIONS * SLOW
+    ratio = median(seconds) / ideal
     yield Figure(
         name=f"a lecture of {people} people moved, Exchange at 100 ms: seconds until all are right",
-        ours=round(took, 2),
+        ours=round(median(seconds), 2),
         reference=round(ideal, 2),
-        ratio=round(took / ideal, 2),
+        ratio=round(ratio, 2),
+        spread=f"{seconds[0] / ideal:.2f} - {seconds[-1] / ideal:.2f}",
         goal="<= 1.5",
-        met=took <= 1.5 * ideal,
+        met=ratio <= MOST_OF_IDEAL,
     )
     yield single("its workers together, MB of PSS", megabytes, at_most=600)
+
+
+def _move_once(
+    house: House, told: Popen[str], database: Database, course: str
+) -> tuple[int, float]:
+    """Return for how many people it was moved, and how long it took, settling counted out."""
+    since = database.now()
+    house.change_course(course, move_lecture)
+    tell_of_course(told, course)
+    threading.Event().wait(2)
+    wait_until_done(database)
+    rows = live(database, since)
+    return len(rows), max(at - noticed for noticed, at in rows).total_seconds() - 0.1
 
 
 def largest(university: Path) -> tuple[str, set[int]]:

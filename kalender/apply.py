@@ -23,13 +23,15 @@ Results = Sequence[ItemRef | ItemError]
 def apply(visit: Visit, plan: Plan) -> None:
     """Make the calendar as planned. PlanAgain where something was not as recorded."""
     most = visit.calendars.batch
-    for updates, creates, unguarded in zip_longest(
-        parts(plan.updates, most), parts(plan.creates, most), parts(plan.deletes, most)
-    ):
+    rounds = list(
+        zip_longest(parts(plan.updates, most), parts(plan.creates, most), parts(plan.deletes, most))
+    )
+    for number, (updates, creates, unguarded) in enumerate(rounds, 1):
+        last = number == len(rounds) and not unguarded
         deletes = _unless_held(visit, unguarded or ())
         states = _read(visit, updates or (), deletes)
-        _update(visit, updates or (), states)
-        _create(visit, creates or ())
+        _update(visit, updates or (), states, last=last and not creates)
+        _create(visit, creates or (), last=last)
         _delete(visit, deletes, states)
 
 
@@ -50,7 +52,7 @@ def _unless_held(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
 
 def _hold(visit: Visit, connection: Connection, held: Sequence[Entry], scope: str) -> None:
     entries.hold(connection, [entry.sync_key for entry in held], scope)
-    entries.forget_digest(connection, visit.row.calendar_id)
+    entries.forget_digest(connection, visit.row)
     visit.count("held", len(held))
 
 
@@ -85,7 +87,7 @@ def _must_read(visit: Visit, update: Update) -> bool:
 # -- create -------------------------------------------------------------------------------------------
 
 
-def _create(visit: Visit, creates: Sequence[Create]) -> None:
+def _create(visit: Visit, creates: Sequence[Create], *, last: bool) -> None:
     if not creates:
         return
     named = {f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates}
@@ -99,6 +101,8 @@ def _create(visit: Visit, creates: Sequence[Create]) -> None:
     )
     with visit.recording() as connection:
         _record_creates(visit, connection, named, results)
+        if last:
+            visit.end_if_settled(connection, results)
     stop_if_unknown(results)
 
 
@@ -123,7 +127,9 @@ def _record_creates(
 # -- update -------------------------------------------------------------------------------------------
 
 
-def _update(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]) -> None:
+def _update(
+    visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState], *, last: bool
+) -> None:
     changes = [(each, _change(visit, each, states.get(each.entry.sync_key))) for each in updates]
     _record_unchanged(visit, [each for each, change in changes if change is None], states)
     sent = [(each, change) for each, change in changes if change is not None]
@@ -140,6 +146,8 @@ def _update(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryS
     )
     with visit.recording() as connection:
         again = _record_updates(visit, connection, [each for each, _ in sent], results, states)
+        if last:
+            visit.end_if_settled(connection, results, again=again)
     stop_if_unknown(results)
     if again:
         raise PlanAgain

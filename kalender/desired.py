@@ -175,14 +175,14 @@ def teaching_of(
     """Return what the mirror holds of each of these persons in these semesters."""
     facts = teaching.read_many(connection, persons, semesters)
     names = people.usernames_of(connection, persons)
-    named_in = courses.named_in(connection, persons, semesters)
+    named_in = courses.named_in(connection, set().union(*names.values()), semesters)
     return {
         each: Teaching(
             registrations=facts[each].registrations,
             placements=facts[each].placements,
             roles=facts[each].roles,
             usernames=names.get(each, frozenset()),
-            named_in=named_in.get(each, frozenset()),
+            named_in=frozenset().union(*(named_in.get(n, ()) for n in names.get(each, ()))),
         )
         for each in persons
     }

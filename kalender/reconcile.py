@@ -236,13 +236,6 @@ def _end(visit: Visit) -> None:
     )
     if visit.later is not None:
         raise visit.later
-    with visit.database.write() as connection:
-        if dirty.finish(connection, visit.claim):
-            entries.synced(
-                connection,
-                visit.row.calendar_id,
-                digest=None if visit.row.taking_back else visit.view.digest,
-                settings=visit.means.settings.digest,
-                changes_at=visit.view.changes_at,
-                verified=visit.verified,
-            )
+    if not visit.ended:
+        with visit.database.write() as connection:
+            visit.end(connection)

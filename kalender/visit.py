@@ -104,6 +104,7 @@ class Visit:
     renewed_at: datetime = BEGINNING  # by the database's clock
     verified: bool = False
     later: TransientError | None = None
+    ended: bool = False
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
     conflicts: set[str] = field(default_factory=set)  # sync keys that somebody else wrote to
     counts: dict[str, int] = field(default_factory=dict)
@@ -144,6 +145,26 @@ class Visit:
             self.renew(connection)
             yield connection
 
+    def end(self, connection: Connection) -> None:
+        """Finish, and record the digest where nothing was marked meanwhile."""
+        if dirty.finish(connection, self.claim):
+            entries.synced(
+                connection,
+                self.row.calendar_id,
+                digest=None if self.row.taking_back else self.view.digest,
+                settings=self.means.settings.digest,
+                changes_at=self.view.changes_at,
+                verified=self.verified,
+            )
+        self.ended = True
+
+    def end_if_settled(
+        self, connection: Connection, results: Sequence[ItemRef | ItemError], *, again: bool = False
+    ) -> None:
+        """End with the recording of the last request's answer, where it leaves nothing to do."""
+        if not (again or self.later or unknown(results)):
+            self.end(connection)
+
     def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
         """Write down what may be about to happen; return when the request must be on its way.
 
@@ -154,12 +175,13 @@ class Visit:
             self.renew(connection)
             if not self.means.allowed(connection, self.row):
                 raise TransientError("the calendar left the roll-out meanwhile")
-            leaves = people.opted_out(connection, self.row.person_id)
+            if self.row.synced_digest is None:
+                leaves = people.opted_out(connection, self.row.person_id)
+            else:
+                leaves = entries.forget_digest(connection, self.row)
             if (leaves or self.row.taking_back) is not self.view.leaving:
                 raise TransientError("the person's wishes changed meanwhile")
             written = write(connection)
-            if self.row.synced_digest is not None:
-                entries.forget_digest(connection, self.row.calendar_id)
         return written, started + self.means.send_seconds
 
     def send(
@@ -201,9 +223,13 @@ class Visit:
 
 def stop_if_unknown(results: Sequence[ItemRef | ItemError]) -> None:
     """Raise OutcomeUnknown where any item may or may not have been written."""
-    unknown = [r for r in results if isinstance(r, ItemError) and r.verdict is Verdict.UNKNOWN]
-    if unknown:
-        raise OutcomeUnknown(f"{len(unknown)} entries in doubt ({unknown[0].code})")
+    if doubtful := unknown(results):
+        raise OutcomeUnknown(f"{len(doubtful)} entries in doubt ({doubtful[0].code})")
+
+
+def unknown(results: Sequence[ItemRef | ItemError]) -> list[ItemError]:
+    """Return those that may or may not have been written."""
+    return [r for r in results if isinstance(r, ItemError) and r.verdict is Verdict.UNKNOWN]
 
 
 def parts(items: Sequence[T], most: int) -> list[Sequence[T]]:

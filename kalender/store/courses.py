@@ -308,24 +308,22 @@ def _events_of(dialect: str) -> Select[Any]:
 
 
 def named_in(
-    connection: Connection, persons: Collection[int], semesters: Collection[str]
-) -> Mapping[int, frozenset[ActivityKey]]:
-    """Return the activities of which an event names one of these persons, by person."""
-    found: defaultdict[int, set[ActivityKey]] = defaultdict(set)
-    given = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
-    for person_id, *key in connection.execute(_named_in(connection.dialect.name), given).all():
-        found[person_id].add(ActivityKey(*key))
-    return {person_id: frozenset(keys) for person_id, keys in found.items()}
+    connection: Connection, usernames: Collection[str], semesters: Collection[str]
+) -> Mapping[str, frozenset[ActivityKey]]:
+    """Return the activities of which an event names one of these usernames, by username."""
+    found: defaultdict[str, set[ActivityKey]] = defaultdict(set)
+    given = {"usernames": sorted(set(usernames)), "semesters": sorted(semesters)}
+    for username, *key in connection.execute(_named_in(connection.dialect.name), given).all():
+        found[username].add(ActivityKey(*key))
+    return {username: frozenset(keys) for username, keys in found.items()}
 
 
 @lru_cache
 def _named_in(dialect: str) -> Select[Any]:
     return (
-        select(identity.c.person_id, *(teaching_staff.c[name] for name in ACTIVITY))
-        .join(teaching_staff, teaching_staff.c.username == identity.c.value)
+        select(teaching_staff.c.username, *(teaching_staff.c[name] for name in ACTIVITY))
         .where(
-            identity.c.kind == USERNAME,
-            one_of(dialect, identity.c.person_id, "persons"),
+            one_of(dialect, teaching_staff.c.username, "usernames"),
             one_of(dialect, teaching_staff.c.semester, "semesters"),
         )
         .distinct()

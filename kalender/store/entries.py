@@ -12,6 +12,7 @@ from sqlalchemy import (
     Row,
     Select,
     String,
+    Update,
     and_,
     bindparam,
     case,
@@ -30,7 +31,7 @@ from kalender.domain.plan import Entry, EntryStatus, Wanted
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
 from kalender.store.many import insert_many, one_of, update_many
-from kalender.store.tables import calendar, change_log, db_now, entry, teaching_event
+from kalender.store.tables import calendar, change_log, db_now, entry, preference, teaching_event
 from kalender.store.tally import LATENCIES, TALLY
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
@@ -94,26 +95,40 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
 
 def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
     """Return all standing records of a calendar, ended ones too."""
-    return [_entry(row) for row in connection.execute(_OF_CALENDAR, {"of": calendar_id})]
+    return [_entry(*row) for row in connection.execute(_OF_CALENDAR, {"of": calendar_id}).all()]
 
 
-_OF_CALENDAR = select(entry).where(
-    entry.c.calendar_id == bindparam("of"), entry.c.status.in_(STANDING)
-)
+_OF_CALENDAR = select(
+    *(entry.c[name] for name in ("sync_key", "event_id", "status", "starts_at", "ends_at")),
+    *(entry.c[name] for name in ("item_id", "change_key", "fingerprint", "held_by")),
+    *(entry.c[name] for name in ActivityKey._fields),
+).where(entry.c.calendar_id == bindparam("of"), entry.c.status.in_(STANDING))
+_STATUS = {status.value: status for status in EntryStatus}
 
 
-def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
+def _entry(  # noqa: PLR0913, PLR0917  # hundreds for each visit: by position
+    sync_key: str,
+    event_id: str,
+    status: str,
+    starts_at: datetime,
+    ends_at: datetime,
+    item_id: str | None,
+    change_key: str | None,
+    fingerprint: str | None,
+    held_by: str | None,
+    *activity: Any,
+) -> Entry:
     return Entry(
-        sync_key=row.sync_key,
-        event_id=row.event_id,
-        activity=ActivityKey(row.course, row.version, row.semester, row.term_number, row.actid),
-        status=EntryStatus(row.status),
-        starts_at=row.starts_at,
-        ends_at=row.ends_at,
-        item_id=row.item_id,
-        change_key=row.change_key,
-        fingerprint=row.fingerprint,
-        held_by=row.held_by,
+        sync_key=sync_key,
+        event_id=event_id,
+        activity=ActivityKey(*activity),
+        status=_STATUS[status],
+        starts_at=starts_at,
+        ends_at=ends_at,
+        item_id=item_id,
+        change_key=change_key,
+        fingerprint=fingerprint,
+        held_by=held_by,
     )
 
 
@@ -146,24 +161,56 @@ def _shown(wanted: Wanted) -> dict[str, object]:
 
 def unsettle(connection: Connection, keys: Collection[str]) -> None:
     """Write down that these entries may be about to change."""
-    _set(connection, keys, fingerprint=None, written_at=db_now())
+    _write(connection, keys, {"fingerprint": None}, ahead=True)
 
 
 def condemn(connection: Connection, keys: Collection[str]) -> None:
     """Write down that these entries may be about to be deleted."""
-    _set(connection, keys, status=EntryStatus.DELETING.value, held_by=None, written_at=db_now())
+    _write(connection, keys, {"status": EntryStatus.DELETING.value, "held_by": None}, ahead=True)
 
 
-def forget_digest(connection: Connection, calendar_id: int) -> None:
-    """Until the visit ends well, the calendar is not known to be right."""
-    connection.execute(
-        update(calendar).where(calendar.c.calendar_id == calendar_id).values(synced_digest=None)
-    )
+def forget_digest(connection: Connection, row: CalendarRow) -> bool:
+    """Until the visit ends well, the calendar is not known to be right.
+
+    Returns whether its person wishes to be left alone.
+    """
+    told = {"of": row.calendar_id, "person": row.person_id}
+    return bool(connection.execute(_FORGET_DIGEST, told).scalar_one())
+
+
+_FORGET_DIGEST = (
+    update(calendar)
+    .where(calendar.c.calendar_id == bindparam("of"))
+    .values(synced_digest=null())
+    .returning(exists().where(preference.c.person_id == bindparam("person")))
+)
 
 
 def _set(connection: Connection, keys: Collection[str], **values: object) -> None:
+    _write(connection, keys, values)
+
+
+def _write(
+    connection: Connection,
+    keys: Collection[str],
+    values: Mapping[str, object],
+    *,
+    ahead: bool = False,
+) -> None:
+    """Set columns of these entries; `ahead` of a request, at this time."""
     if keys:
-        connection.execute(update(entry).where(entry.c.sync_key.in_(sorted(keys))).values(**values))
+        query = _setting(connection.dialect.name, tuple(values), ahead=ahead)
+        told = {f"new_{name}": value for name, value in values.items()}
+        connection.execute(query, told | {"keys": sorted(keys)})
+
+
+@lru_cache
+def _setting(dialect: str, names: tuple[str, ...], *, ahead: bool) -> Update:
+    values: dict[str, Any] = {
+        name: bindparam(f"new_{name}", type_=entry.c[name].type) for name in names
+    }
+    moment = {"written_at": db_now()} if ahead else {}
+    return update(entry).where(one_of(dialect, entry.c.sync_key, "keys")).values(values | moment)
 
 
 # -- what became of it ----------------------------------------------------------------------------------

@@ -226,11 +226,23 @@ def test_a_visit_that_ended_well_is_recorded(connection: Connection, ours: int) 
     assert row is not None
     assert (row.synced_digest, row.changes_at, row.state) == ("d", NOW, "active")
     assert (row.quiet_for, row.must_look_up, row.must_verify) == (0, False, True)
-    entries.forget_digest(connection, ours)
+    assert entries.forget_digest(connection, row) is False
     row = entries.load(connection, ours)
     assert row is not None
     assert row.synced_digest is None
     assert entries.load(connection, ours + 1) is None
+
+
+def test_who_forgets_the_digest_hears_of_that_person_s_wishes_alone(
+    connection: Connection, ours: int
+) -> None:
+    row = entries.load(connection, ours)
+    assert row is not None
+    other = people.ensure(connection, people.FS, "4711")
+    people.wish(connection, other, [people.OPT_OUT], "desk")
+    assert entries.forget_digest(connection, row) is False
+    people.wish(connection, row.person_id, [people.OPT_OUT], "desk")
+    assert entries.forget_digest(connection, row) is True
 
 
 def test_a_mailbox_is_missing_or_lost(connection: Connection, ours: int) -> None:

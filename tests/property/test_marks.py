@@ -145,8 +145,9 @@ class Marks(RuleBasedStateMachine):
             )
         free = {k: r for k, r in model.rows.items() if k[0] in kinds and r.is_due(model.now)}
 
-        def rank(key: Key) -> tuple[int, int]:
-            return (0 if oldest else free[key].lane, free[key].due)
+        def rank(key: Key) -> tuple[int, bool, int]:
+            later = key[0] is Kind.CALENDAR  # of one lane
+            return (0, False, free[key].due) if oldest else (free[key].lane, later, free[key].due)
 
         order = [rank((each.kind, each.key)) for each in got]
         assert len(got) == min(limit, len(free))
