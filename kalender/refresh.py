@@ -166,11 +166,13 @@ def _fan_out(
         pending = courses.pending_fan_out(connection, key)
         concerned = courses.concerned(connection, pending) if pending else set()
         if pending:
+            lane = Lane(min(row.priority for row in pending))
             people.mark_calendars(
                 connection,
                 concerned,
                 reason=f"course {key}: {pending[0].reason}",
-                lane=Lane(min(row.priority for row in pending)),
+                lane=lane,
+                new_are_fills=lane is Lane.LIVE,
                 since=min((row.since for row in pending if row.since), default=None),
             )
             courses.clear_fan_out(connection, pending)

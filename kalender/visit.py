@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from kalender.desired import BEGINNING, CalendarSettings, View
 from kalender.domain.model import Audience
+from kalender.domain.work import Lane
 from kalender.errors import KalenderError, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemRef, Verdict
 from kalender.store import brakes, dirty, entries, people, rollouts
@@ -132,7 +133,7 @@ class Visit:
     def log(self, connection: Connection, operation: str, keys: Collection[str]) -> None:
         """Remember what was written to the entries of these keys."""
         told = (self.claim.reason, self.claim.since, self.renewed_at)
-        entries.log(connection, self.row, operation, keys, *told)
+        entries.log(connection, self.row, operation, keys, *told, live=self.claim.lane <= Lane.LIVE)
 
     def renew(self, connection: Connection) -> None:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""

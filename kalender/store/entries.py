@@ -339,15 +339,20 @@ def log(  # noqa: PLR0913, PLR0917
     reason: str,
     noticed_at: datetime,
     now: datetime,
+    *,
+    live: bool = True,
 ) -> None:
-    """Remember what was written to these entries; `now` by the database's clock."""
+    """Remember what was written to these entries; `now` by the database's clock.
+
+    How long it took since it was noticed is counted of `live` work: a fill has its own pace.
+    """
     if not keys:
         return
     told = {"of": row.calendar_id, "person": row.person_id, "operation": operation}
     told |= {"reason": reason, "noticed_at": noticed_at, "keys": sorted(keys)}
     connection.execute(_log(connection.dialect.name), told)
     TALLY.add("entries", operation, cause(reason), value=len(keys))
-    if (told_by := source(reason)) is not None:
+    if live and (told_by := source(reason)) is not None:
         took = (now - noticed_at).total_seconds()
         TALLY.time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 

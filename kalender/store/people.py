@@ -195,7 +195,7 @@ def mails(connection: Connection, person_id: int) -> list[tuple[str, str]]:
 # -- calendars -----------------------------------------------------------------------------------
 
 
-def mark_calendars(
+def mark_calendars(  # noqa: PLR0913
     connection: Connection,
     calendars: Collection[int],
     *,
@@ -203,9 +203,15 @@ def mark_calendars(
     lane: Lane,
     settle: float = 0.0,
     since: datetime | None = None,
+    new_are_fills: bool = False,
 ) -> int:
-    """Mark calendars; return how many. A calendar never filled before a resync's others."""
-    new = _never_synced(connection, calendars) if lane is Lane.RESYNC else frozenset()
+    """Mark calendars; return how many.
+
+    A calendar never filled comes before a resync's others. With `new_are_fills` it comes after
+    live ones too: nothing stands in it that is wrong.
+    """
+    apart = new_are_fills or lane is Lane.RESYNC
+    new = _never_synced(connection, calendars) if apart else frozenset()
     return mark(
         connection,
         [

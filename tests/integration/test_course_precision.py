@@ -5,11 +5,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from kalender.domain.model import TeachingEvent
-from kalender.domain.work import Kind
+from kalender.domain.work import Kind, Lane
 from kalender.store.database import Database
+from kalender.store.tables import calendar
 from tests.fakes.house import MONDAY, House, activity, event
 
 pytestmark = pytest.mark.integration
@@ -69,6 +70,30 @@ def test_one_group_that_moves_concerns_its_people_and_nobody_else(house: House) 
     assert asked(house) == (1, 0)
     assert whom(house) == {"user5": 1, "user35": 1, "t0": 1}
     assert {each[0] for each in house.exchange.requests} == {"update"}
+
+
+def test_a_change_is_live_where_something_stands_and_a_fill_where_nothing_was_written_yet(
+    house: House,
+) -> None:
+    with house.database.write() as connection:  # as if the fill had not come to them
+        new = update(calendar).where(calendar.c.address.like("user5@%"))
+        connection.execute(new.values(synced_digest=None, synced_at=None))
+    events = course()
+    events[5] = moved(events[5])
+    house.teach(*events)
+    claim = house.claim()
+    assert claim is not None
+    house.do(claim)
+    marked = (
+        "SELECT c.address, d.priority FROM dirty d"
+        " JOIN calendar c ON d.key = CAST(c.calendar_id AS text)"
+    )
+    with house.database.read() as connection:
+        rows = connection.execute(text(marked))
+        lanes = {address.partition("@")[0]: Lane(lane) for address, lane in rows}
+    assert lanes == {"user5": Lane.FILL, "user35": Lane.LIVE, "t0": Lane.LIVE}
+    assert house.settle() == []
+    assert whom(house).keys() == {"user5", "user35", "t0"}
 
 
 def test_a_replaced_teacher_marks_the_old_and_the_new(house: House) -> None:
