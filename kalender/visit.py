@@ -2,12 +2,13 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from kalender.desired import BEGINNING, CalendarSettings, View
 from kalender.domain.model import Audience
@@ -162,9 +163,13 @@ class Visit:
     def end_if_settled(
         self, connection: Connection, results: Sequence[ItemRef | ItemError], *, again: bool = False
     ) -> None:
-        """End with the recording of the last request's answer, where it leaves nothing to do."""
+        """End with the recording of the last request's answer, where it leaves nothing to do.
+
+        Where the ending alone fails, as by a deadlock, what is recorded stays; it ends afterwards.
+        """
         if not (again or self.later or unknown(results)):
-            self.end(connection)
+            with suppress(OperationalError), connection.begin_nested():
+                self.end(connection)
 
     def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
         """Write down what may be about to happen; return when the request must be on its way.

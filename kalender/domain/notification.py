@@ -1,4 +1,4 @@
-"""Which subjects a message from the broker names; nothing else in it is believed.
+"""What a message from the broker marks: the subjects that it names; nothing else is believed.
 
 FS and TP (`sub`), SCIM (`sub`, `resourceUris`), CloudEvents (`subject`), TP's bare element
 (`id`, `semesterid`) and plain text all come down to texts such as `personer/56154`, and what

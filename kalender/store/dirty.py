@@ -259,7 +259,11 @@ def claim(  # noqa: PLR0913
     )
     told = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
     rows = connection.execute(query, told | {"most": limit}).all()
-    ordered = sorted(rows, key=attrgetter(*rank))
+    calendars = Kind.CALENDAR.value
+    ordered = sorted(
+        rows,
+        key=lambda row: row.due_at if oldest else (row.priority, row.kind == calendars, row.due_at),
+    )
     return [
         Claim(
             kind=Kind(row.kind),

@@ -175,7 +175,7 @@ def forget_digest(connection: Connection, row: CalendarRow) -> bool:
     Returns whether its person wishes to be left alone.
     """
     told = {"of": row.calendar_id, "person": row.person_id}
-    return bool(connection.execute(_FORGET_DIGEST, told).scalar_one())
+    return bool(connection.execute(_FORGET_DIGEST, told).scalar())
 
 
 _FORGET_DIGEST = (

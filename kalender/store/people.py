@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -18,6 +18,7 @@ from kalender.store.many import in_parts, is_one_of, one_of
 from kalender.store.tables import (
     calendar,
     db_now,
+    entry,
     identity,
     person,
     preference,
@@ -207,11 +208,11 @@ def mark_calendars(  # noqa: PLR0913
 ) -> int:
     """Mark calendars; return how many.
 
-    A calendar never filled comes before a resync's others. With `new_are_fills` it comes after
-    live ones too: nothing stands in it that is wrong.
+    A calendar in which nothing was written comes before a resync's others. With `new_are_fills`
+    it comes after live ones too: nothing stands in it that is wrong.
     """
     apart = new_are_fills or lane is Lane.RESYNC
-    new = _never_synced(connection, calendars) if apart else frozenset()
+    new = _never_written(connection, calendars) if apart else frozenset()
     return mark(
         connection,
         [
@@ -228,11 +229,14 @@ def mark_calendars(  # noqa: PLR0913
     )
 
 
-def _never_synced(connection: Connection, calendars: Collection[int]) -> frozenset[int]:
+def _never_written(connection: Connection, calendars: Collection[int]) -> frozenset[int]:
     found: set[int] = set()
+    written = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
     for part in in_parts(calendars, 10_000):
         among = is_one_of(connection, calendar.c.calendar_id, part)
-        query = select(calendar.c.calendar_id).where(among, calendar.c.synced_at.is_(None))
+        query = select(calendar.c.calendar_id).where(
+            among, calendar.c.synced_at.is_(None), ~written
+        )
         found.update(connection.execute(query).scalars())
     return frozenset(found)
 

@@ -59,9 +59,7 @@ def supervise(
         for child in [each for each in children if not each.is_alive()]:
             mine = children.pop(child)
             doubted = doubted or _is_in_doubt(child, stop)
-            if not (stop.is_set() or (until_idle and child.exitcode == 0)):
-                log.error("worker_died", exit_code=child.exitcode)
-                stop.wait(1.0)
+            if _ended_untold(child, stop, until_idle=until_idle):
                 children[_start(make, until_idle, mine)] = mine
         if side is not None and not side.is_alive():
             side = _start_beside(beside, ticks)
@@ -89,6 +87,14 @@ def _beside(beside: Beside, ticks: Sequence[Ticks]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     beside(ticks)
+
+
+def _ended_untold(child: BaseProcess, stop: threading.Event, *, until_idle: bool) -> bool:
+    """Whether a process ended without being told to, and we are to run on a second later."""
+    if stop.is_set() or (until_idle and child.exitcode == 0):
+        return False
+    log.error("worker_died", exit_code=child.exitcode)
+    return not stop.wait(1.0)
 
 
 def _is_in_doubt(child: BaseProcess, stop: threading.Event) -> bool:

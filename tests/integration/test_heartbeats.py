@@ -68,7 +68,7 @@ begun, stop = Path(sys.argv[1]), threading.Event()
 
 def make():
     with begun.open("a") as file:
-        file.write("x")
+        file.write("!" if stop.is_set() else "x")
     sys.exit(0)
 
 
@@ -89,6 +89,7 @@ def test_a_process_that_ends_without_being_told_to_is_started_anew(tmp_path: Pat
     done = run(
         [sys.executable, "-c", ENDS, str(begun)], capture_output=True, check=True, timeout=60
     )
+    assert set(begun.read_text()) == {"x"}, "started after the stop"
     assert len(begun.read_text()) >= 3
     assert b"worker_died" in done.stdout + done.stderr
 
