@@ -143,12 +143,9 @@ def _becomes_probe(connection: Connection, name: str) -> bool:
 
 def no_probe(connection: Connection, names: Collection[str]) -> None:
     """Let another try: whoever was to be the probe has nothing to ask these for."""
-    if names:
-        connection.execute(
-            update(neighbour)
-            .where(neighbour.c.name.in_(sorted(names)))
-            .values(probe_token=None, probe_until=None)
-        )
+    for name in sorted(names):  # no two deadlock
+        mine = update(neighbour).where(neighbour.c.name == name)
+        connection.execute(mine.values(probe_token=None, probe_until=None))
 
 
 # -- leases: how many of all that may ask at once are this process' --------------------------------

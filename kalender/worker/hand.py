@@ -37,6 +37,7 @@ class Hand:
         self.stop = stop
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
         self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
+        self.spared: frozenset[str] = frozenset()  # those that ail, of which nothing is asked now
         self.ends = Ends(crew)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = AT_ONCE
@@ -76,6 +77,7 @@ class Hand:
             raise
         finally:
             self._free(but={name for claim in claims for name in self._needs(claim)})
+        self._asked_nothing(self.spared)
         return claims
 
     def _claimed(self, connection: Connection) -> list[Claim]:
@@ -96,7 +98,7 @@ class Hand:
         )
         asked = {name for claim in claims for name in self._needs(claim)}
         self.probing = ailing & ours & asked
-        neighbours.no_probe(connection, ailing - shut - self.probing)
+        self.spared = ailing - shut - self.probing
         return claims
 
     def _without_unchanged(self, claims: Sequence[Claim]) -> Sequence[Claim]:
@@ -144,7 +146,7 @@ class Hand:
         self._asked_nothing(self.probing - self.failed)
 
     def _asked_nothing(self, names: Collection[str]) -> None:
-        """Let others be the probe of these."""
+        """Let others be the probe of these; with no lock held: they are locked in order of name."""
         if names:
             self.ends.record(lambda connection: neighbours.no_probe(connection, names))
 

@@ -181,8 +181,13 @@ class Installation:
         """Return what is known of a neighbour."""
         return self.rows(f"SELECT * FROM neighbour WHERE name = '{name}'")[0]  # noqa: S608
 
-    def age(self, name: str, seconds: float) -> None:
-        """Let so much time pass since a neighbour's refusals."""
+    def refusals(self, name: str) -> int:
+        """How many refusals of our credentials are recorded."""
+        return len(json.loads(self.neighbour(name).refused or "[]"))
+
+    def age(self, name: str, seconds: float, *, refusals: int) -> None:
+        """Let so much time pass since a neighbour's refusals, once so many are recorded."""
+        wait(lambda: self.refusals(name) == refusals, why=lambda: self.neighbour(name))
 
         def change(connection: Any) -> None:
             row = neighbours.lock(connection, name)

@@ -16,6 +16,8 @@ from kalender.domain.work import Kind
 from kalender.errors import NeighbourShut
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
+from kalender.store import neighbours
+from kalender.worker.hand import Hand
 from tests.fault.installation import NOW, Installation, wait
 
 pytestmark = pytest.mark.integration
@@ -66,9 +68,9 @@ def test_a_wrong_password_is_tried_three_times_by_all_workers_together(
         wait(lambda: house.asked(server) == 2)
         let_pass(1.5)
         assert house.asked(server) == 2
-        house.age(name, 61)
+        house.age(name, 61, refusals=2)
         wait(lambda: house.asked(server) == 3)
-        house.age(name, 25 * 60)
+        house.age(name, 25 * 60, refusals=3)
     with house.working(8):
         let_pass(1.5)
     if server != "exchange":
@@ -79,6 +81,28 @@ def test_a_wrong_password_is_tried_three_times_by_all_workers_together(
     house.password = house.fs_key = house.tp_key = "another"
     house.send("PUT", "auth", dict.fromkeys(("exchange", "fs", "tp"), "another"))
     make_right(house)
+
+
+def test_nobody_waits_for_an_ailing_neighbour_s_row_while_holding_another(
+    installation: Installation,
+) -> None:
+    """Two workers that do, each for the other's, would deadlock."""
+    house = installation
+    crew = house.app().crew()
+    with crew.database.write() as connection:
+        crew.gates.look(connection)
+        neighbours.failed(connection, "exchange.main", key="1", error="away")
+    crew.gates["tp"].forget(turns=True)  # whose row is locked, to prolong what we may use
+    claims = threading.Thread(target=Hand(crew, "w", threading.Event())._claim)
+    with crew.database.write() as connection:
+        neighbours.lock(connection, "exchange.main")
+        claims.start()
+        let_pass(0.5)
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+        neighbours.lock(connection, "tp")
+    claims.join()
+    crew.database.close()
 
 
 def make_right(house: Installation) -> None:
