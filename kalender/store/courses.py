@@ -308,11 +308,11 @@ def _events_of(dialect: str) -> Select[Any]:
 
 
 def named_in(
-    connection: Connection, usernames: Collection[str], semesters: Collection[str]
+    connection: Connection, names: Collection[str], semesters: Collection[str]
 ) -> Mapping[str, frozenset[ActivityKey]]:
     """Return the activities of which an event names one of these usernames, by username."""
     found: defaultdict[str, set[ActivityKey]] = defaultdict(set)
-    given = {"usernames": sorted(set(usernames)), "semesters": sorted(semesters)}
+    given = {"names": sorted(set(names)), "semesters": sorted(semesters)}
     for username, *key in connection.execute(_named_in(connection.dialect.name), given).all():
         found[username].add(ActivityKey(*key))
     return {username: frozenset(keys) for username, keys in found.items()}
@@ -323,7 +323,7 @@ def _named_in(dialect: str) -> Select[Any]:
     return (
         select(teaching_staff.c.username, *(teaching_staff.c[name] for name in ACTIVITY))
         .where(
-            one_of(dialect, teaching_staff.c.username, "usernames"),
+            one_of(dialect, teaching_staff.c.username, "names"),
             one_of(dialect, teaching_staff.c.semester, "semesters"),
         )
         .distinct()

@@ -95,7 +95,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
 
 def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
     """Return all standing records of a calendar, ended ones too."""
-    return [_entry(*row) for row in connection.execute(_OF_CALENDAR, {"of": calendar_id}).all()]
+    return [_entry(row) for row in connection.execute(_OF_CALENDAR, {"of": calendar_id}).all()]
 
 
 _OF_CALENDAR = select(
@@ -106,18 +106,10 @@ _OF_CALENDAR = select(
 _STATUS = {status.value: status for status in EntryStatus}
 
 
-def _entry(  # noqa: PLR0913, PLR0917  # hundreds for each visit: by position
-    sync_key: str,
-    event_id: str,
-    status: str,
-    starts_at: datetime,
-    ends_at: datetime,
-    item_id: str | None,
-    change_key: str | None,
-    fingerprint: str | None,
-    held_by: str | None,
-    *activity: Any,
-) -> Entry:
+def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
+    """By position, as there are hundreds for each visit."""
+    sync_key, event_id, status, starts_at, ends_at, item_id, *rest = row
+    change_key, fingerprint, held_by, *activity = rest
     return Entry(
         sync_key=sync_key,
         event_id=event_id,

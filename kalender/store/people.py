@@ -216,13 +216,7 @@ def mark_calendars(  # noqa: PLR0913
     return mark(
         connection,
         [
-            Mark(
-                kind=Kind.CALENDAR,
-                key=str(each),
-                reason=reason,
-                lane=Lane.FILL if each in new else lane,
-                since=since,
-            )
+            Mark(Kind.CALENDAR, str(each), reason, Lane.FILL if each in new else lane, since=since)
             for each in calendars
         ],
         settle=settle,

@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import wait
@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 import structlog
 
 from kalender.errors import NeighbourError, StateInDoubt
+from kalender.store import tally
 from kalender.store.heartbeats import PUT_BACK, doubt
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
@@ -58,7 +59,7 @@ def supervise(
                 child.terminate()
         for child in [each for each in children if not each.is_alive()]:
             mine = children.pop(child)
-            doubted = doubted or _is_in_doubt(child, stop)
+            doubted = doubted or _found_it_put_back(child, stop)
             if _ended_untold(child, stop, until_idle=until_idle):
                 children[_start(make, until_idle, mine)] = mine
         if side is not None and not side.is_alive():
@@ -97,8 +98,8 @@ def _ended_untold(child: BaseProcess, stop: threading.Event, *, until_idle: bool
     return not stop.wait(1.0)
 
 
-def _is_in_doubt(child: BaseProcess, stop: threading.Event) -> bool:
-    """Whether a process ended in doubt of the database, so that all stop."""
+def _found_it_put_back(child: BaseProcess, stop: threading.Event) -> bool:
+    """Whether a process ended because the database was put back, so that all stop."""
     child.join()
     if child.exitcode == IN_DOUBT:
         stop.set()
@@ -158,22 +159,23 @@ def end_well(crew: Crew) -> None:
     A connection may have broken while nobody used it: the second try has a new one. Where the
     database is away, our turns run out by themselves.
     """
+    counts = TALLY.take()
     try:
-        _say_goodbye(crew)
+        _say_goodbye(crew, counts)
     except NeighbourError:
         try:
-            _say_goodbye(crew)
+            _say_goodbye(crew, counts)
         except NeighbourError as error:
             log.warning("ended_untold", neighbour=error.neighbour, error=str(error))
 
 
-def _say_goodbye(crew: Crew) -> None:
+def _say_goodbye(crew: Crew, counts: Mapping[tally.Key, float]) -> None:
     try:
         with crew.database.write() as connection:
             crew.pulse.check(connection)
             crew.gates.give_up(connection)
             crew.pulse.stop(connection)
-        TALLY.give(crew.database)
+            tally.add(connection, counts)
     except StateInDoubt:
         with crew.database.write() as connection:
             doubt(connection)
