@@ -88,11 +88,11 @@ def run(make_database: Callable[[], str], *, students: int | None) -> Iterator[F
         with start(university) as sandbox:
             house = House(directory, university, sandbox, make_database(), NOW)
             house.run("db", "upgrade")
-            yield from measure(house, sandbox)
+            yield from measure(house, sandbox, whole=students is None)
 
 
-def measure(house: House, sandbox: Running) -> Iterator[Figure]:
-    """Run the term once."""
+def measure(house: House, sandbox: Running, *, whole: bool) -> Iterator[Figure]:
+    """Run the term once. Of a small part of it the processes' start is most: no goal is for that."""
     wall, _ = timed(house, "resync", "--all")
     yield single("real term: first resync, seconds", wall)
     wall, cpu, stock = filled_in_slices(house, sandbox)
@@ -109,8 +109,8 @@ def measure(house: House, sandbox: Running) -> Iterator[Figure]:
         reference=round(median(stock) * 1000, 3),
         ratio=round(median(ratios), 2),
         spread=f"{ratios[0]:.2f} - {ratios[-1]:.2f}, {len(ratios)} times",
-        goal=f"<= {GOAL}",
-        met=median(ratios) <= GOAL,
+        goal=f"<= {GOAL}" if whole else None,
+        met=median(ratios) <= GOAL if whole else None,
     )
     yield from precision.run(house, NEXT_DAY)
     house.send("DELETE", "requests")

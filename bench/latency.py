@@ -78,17 +78,18 @@ def moved_lecture(make_database: Callable[[], str], *, quick: bool) -> Iterator[
         with working(university, directory, url, settle=0.1, **names) as house:
             house.run("worker", "--until-idle")
             house.send("PUT", "latency", {"exchange": SLOW})
-            yield from _moved(house, course, times=3 if quick else 5)
+            yield from _moved(house, course, quick=quick)
 
 
-def _moved(house: House, course: str, *, times: int) -> Iterator[Figure]:
+def _moved(house: House, course: str, *, quick: bool) -> Iterator[Figure]:
+    """Move it a few times. Of a hundred people the beginning is most: the goal is for five times as many."""
     database = Database(house.database)
     with (
         house.running("worker") as worker,
         house.running("listener", "--stdin", stdin=True) as told,
     ):
         threading.Event().wait(5)  # all are there, and idle
-        moves = [_move_once(house, told, database, course) for _ in range(times)]
+        moves = [_move_once(house, told, database, course) for _ in range(3 if quick else 5)]
         megabytes = pss_megabytes(family(worker))
     database.close()
     if wrong := house.differences():
@@ -103,8 +104,8 @@ def _moved(house: House, course: str, *, times: int) -> Iterator[Figure]:
         reference=round(ideal, 2),
         ratio=round(ratio, 2),
         spread=f"{seconds[0] / ideal:.2f} - {seconds[-1] / ideal:.2f}",
-        goal="<= 1.5",
-        met=ratio <= MOST_OF_IDEAL,
+        goal=None if quick else f"<= {MOST_OF_IDEAL}",
+        met=None if quick else ratio <= MOST_OF_IDEAL,
     )
     yield single("its workers together, MB of PSS", megabytes, at_most=600)
 

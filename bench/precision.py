@@ -20,7 +20,8 @@ Asked = Mapping[str, int]  # requests by neighbour
 
 def run(house: House, next_day: str) -> Iterator[Figure]:
     """Move one group of the course that has most, tell of nothing, and change what has ended."""
-    course, group, groups, people = _a_group(house)
+    placed = _placed(house)
+    course, group, groups, people = _a_group(house, placed)
     _never_verify(house)
     with _at_work(house) as make:
         asked = make(course, lambda answer: _move(answer, group))
@@ -41,7 +42,8 @@ def run(house: House, next_day: str) -> Iterator[Figure]:
         yield single(f"{name} calendars marked", _marked(house, course), at_most=0)
     house.now = next_day
     with _at_work(house) as make:
-        asked = make(course, lambda answer: _record(answer, next_day))
+        over = _with_something_over(house, placed, next_day)
+        asked = make(over, lambda answer: _record(answer, next_day))
         yield single(
             "a recording is added to what has ended: requests to Exchange",
             asked["exchange"],
@@ -49,14 +51,22 @@ def run(house: House, next_day: str) -> Iterator[Figure]:
         )
 
 
-def _a_group(house: House) -> tuple[str, str, int, int]:
-    """Return the course with most groups, a middling one, how many there are, and its people."""
+Placed = Mapping[str, Mapping[str, set[int]]]  # course -> group -> students
+
+
+def _placed(house: House) -> Placed:
+    """Return who is placed where, the course with most groups first."""
     path = house.university / "fs" / "studentundervisningsaktivitet.ndjson"
-    placed: defaultdict[str, defaultdict[str, set[object]]] = defaultdict(lambda: defaultdict(set))
+    placed: defaultdict[str, defaultdict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
     for item in map(json.loads, path.read_text("utf-8").splitlines()):
         course, actid = group_of(item)
         placed[course][actid].add(whose(item))
-    course, groups = max(placed.items(), key=lambda each: (len(each[1]), each[0]))
+    return {course: placed[course] for course in sorted(placed, key=lambda c: (-len(placed[c]), c))}
+
+
+def _a_group(house: House, placed: Placed) -> tuple[str, str, int, int]:
+    """Return the course with most groups, a middling one, how many there are, and its people."""
+    course, groups = next(iter(placed.items()))
     group = sorted(groups, key=lambda actid: (len(groups[actid]), actid))[len(groups) // 2]
     teachers = {
         staff["id"]
@@ -102,13 +112,22 @@ def _move(answer: Json, group: str) -> None:
                 event[name] = at.isoformat()
 
 
+def _with_something_over(house: House, placed: Placed, now: str) -> str:
+    """Return the first course of which something has ended."""
+    for course in placed:
+        if _over(house.get(f"tp/{course}"), now):
+            return course
+    raise AssertionError("nothing has ended")
+
+
 def _record(answer: Json, now: str) -> None:
     """Say of every lecture that has ended that there is a recording of it."""
-    ended = [e for e in answer["events"] if datetime.fromisoformat(e["dtend"]) < _at(now)]
-    if not ended:
-        raise AssertionError("nothing has ended")
-    for event in ended:
+    for event in _over(answer, now):
         event["title"] = "Opptak"
+
+
+def _over(answer: Json, now: str) -> list[Json]:
+    return [e for e in answer["events"] if datetime.fromisoformat(e["dtend"]) < _at(now)]
 
 
 def _at(text: str) -> datetime:
