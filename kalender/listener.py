@@ -86,7 +86,7 @@ class Listener:
         try:
             return self._keep(deliveries)
         except NeighbourError as error:
-            log.warning("database_away", neighbour=error.neighbour, messages=len(deliveries))
+            log.warning("database_away", messages=len(deliveries), error=str(error))
             return None
 
     def _keep(self, deliveries: Sequence[Delivery]) -> Read:

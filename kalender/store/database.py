@@ -22,6 +22,7 @@ from kalender.errors import NeighbourUnavailable
 from kalender.store.tables import db_now
 
 BUSY_SECONDS = 30
+LONGEST = 200  # characters of a driver's line
 IDLE_SECONDS = 1.0
 
 
@@ -75,8 +76,10 @@ def _translated() -> Iterator[None]:
 
 
 def _cause(error: Exception) -> str:
+    """The driver's own first line: what follows it, and SQLAlchemy's, may tell of rows."""
     origin = getattr(error, "orig", None) or error
-    return f"the database is away ({type(origin).__name__}); work waits until it answers"
+    said = (str(origin).strip() or type(origin).__name__).splitlines()[0][:LONGEST]
+    return f"the database is away ({said}); work waits until it answers"
 
 
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:
