@@ -3,7 +3,7 @@
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -12,19 +12,23 @@ from bench.measure import Figure, single
 from kalender.store.database import Database
 from tests.drills.town import tell_of_course, whose
 from tests.e2e.house import House, Json
+from tests.oracle import Expected
 
 ARRIVES_SECONDS = 3.0
 Change = Callable[[Json], None]
 Asked = Mapping[str, int]  # requests by neighbour
+Calendars = Mapping[str, Sequence[Expected]]  # by mailbox, as the oracle wants them
 
 
 def run(house: House, next_day: str) -> Iterator[Figure]:
     """Move one group of the course that has most, tell of nothing, and change what has ended."""
     placed = _placed(house)
-    course, group, groups, people = _a_group(house, placed)
+    course, group, groups = _a_group(placed)
     _never_verify(house)
     with _at_work(house) as make:
+        before = house.wanted()
         asked = make(course, lambda answer: _move(answer, group))
+        people = _changed(before, house.wanted())
         name = f"one of {groups} groups moves, {people} people: requests to"
         yield single(f"{name} TP", asked["tp"], at_most=1)
         yield single(f"{name} FS", asked["fs"], at_most=0)
@@ -64,17 +68,16 @@ def _placed(house: House) -> Placed:
     return {course: placed[course] for course in sorted(placed, key=lambda c: (-len(placed[c]), c))}
 
 
-def _a_group(house: House, placed: Placed) -> tuple[str, str, int, int]:
-    """Return the course with most groups, a middling one, how many there are, and its people."""
+def _a_group(placed: Placed) -> tuple[str, str, int]:
+    """Return the course with most groups, a middling one of them, and how many there are."""
     course, groups = next(iter(placed.items()))
-    group = sorted(groups, key=lambda actid: (len(groups[actid]), actid))[len(groups) // 2]
-    teachers = {
-        staff["id"]
-        for event in house.get(f"tp/{course}")["events"]
-        if event["actid"] == group
-        for staff in event["staffs"] or []
-    }
-    return course, group, len(groups), len(groups[group] | teachers)
+    by_size = sorted(groups, key=lambda actid: (len(groups[actid]), actid))
+    return course, by_size[len(groups) // 2], len(groups)
+
+
+def _changed(before: Calendars, after: Calendars) -> int:
+    """How many calendars the oracle wants otherwise than it did."""
+    return sum(before.get(m) != after.get(m) for m in before.keys() | after.keys())
 
 
 def _never_verify(house: House) -> None:

@@ -189,10 +189,15 @@ class House:
 
     # -- comparing ----------------------------------------------------------------------------
 
+    def wanted(self, now: str | None = None) -> dict[str, list[Expected]]:
+        """What the calendars should hold that is to come, as the oracle reads the files."""
+        moment = datetime.fromisoformat(now or self.now)
+        return calendars(self.university, moment, mailbox=self.mailbox)
+
     def differences(self, now: str | None = None) -> list[str]:
         """Compare every calendar with the oracle; history is left out on both sides."""
         moment = datetime.fromisoformat(now or self.now)
-        wanted = calendars(self.university, moment, mailbox=self.mailbox)
+        wanted = self.wanted(now)
         held = {m: [e for e in found if e.end > moment] for m, found in self.held().items()}
         lines = []
         for mailbox in sorted(wanted.keys() | held.keys()):
