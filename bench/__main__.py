@@ -15,7 +15,7 @@ from bench.measure import show
 from bench.parts import Part, databases, figures
 from tests import servers
 
-QUICK_STUDENTS = 300
+QUICK_STUDENTS = 150
 
 
 def main() -> None:
