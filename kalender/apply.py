@@ -14,7 +14,7 @@ from kalender.ports import EntryChange, EntryState, ItemError, ItemRef, NewEntry
 from kalender.settle import locate
 from kalender.store import brakes, entries
 from kalender.verify import gone_or_raise
-from kalender.visit import READS, PlanAgain, Visit, parts, stop_if_unknown
+from kalender.visit import READS, PlanAgain, Visit, parts, stop_if_unknown, unknown
 
 NEEDS_READING = frozenset({"subject", "body", "show_as"})
 Results = Sequence[ItemRef | ItemError]
@@ -99,10 +99,11 @@ def _create(visit: Visit, creates: Sequence[Create], *, last: bool) -> None:
         lambda: visit.calendars.create(visit.row.address, new, send_by=send_by),
         undo=lambda connection: entries.remove(connection, list(named)),
     )
-    with visit.recording() as connection:
-        _record_creates(visit, connection, named, results)
-        if last:
-            visit.end_if_settled(connection, results)
+    visit.record(
+        lambda connection: _record_creates(visit, connection, named, results),
+        ends=lambda _: last and not unknown(results),
+    )
+    _count(visit, "created", results)
     stop_if_unknown(results)
 
 
@@ -115,13 +116,18 @@ def _record_creates(
             made.append((key, result.item_id, result.change_key))
         elif result.verdict is Verdict.REFUSED:
             entries.refused(connection, key, each)
-            visit.count("refused", 1)
         elif visit.comes_later(result):
             dropped.append(key)
     entries.created(connection, made)
     entries.remove(connection, dropped)
     visit.log(connection, "create", [key for key, *_ in made])
-    visit.count("created", len(made))
+
+
+def _count(visit: Visit, done: str, results: Results) -> None:
+    """Count after the recording, which may be tried twice."""
+    refused = [r for r in results if isinstance(r, ItemError) and r.verdict is Verdict.REFUSED]
+    visit.count(done, sum(isinstance(result, ItemRef) for result in results))
+    visit.count("refused", len(refused))
 
 
 # -- update -------------------------------------------------------------------------------------------
@@ -144,10 +150,13 @@ def _update(
         ),
         undo=lambda connection: _restore(connection, before),
     )
-    with visit.recording() as connection:
-        again = _record_updates(visit, connection, [each for each, _ in sent], results, states)
-        if last:
-            visit.end_if_settled(connection, results, again=again)
+    again = visit.record(
+        lambda connection: _record_updates(
+            visit, connection, [u for u, _ in sent], results, states
+        ),
+        ends=lambda again: last and not (again or unknown(results)),
+    )
+    _count(visit, "updated", results)
     stop_if_unknown(results)
     if again:
         raise PlanAgain
@@ -243,13 +252,11 @@ def _record_updates(
             again = True
         elif result.verdict is Verdict.REFUSED:
             entries.refused(connection, key, update.wanted)
-            visit.count("refused", 1)
         elif visit.comes_later(result):
             entries.restore(connection, update.entry)
     mended = [key for key in done if key in visit.edited]
     visit.log(connection, "restore", mended)
     visit.log(connection, "update", [key for key in done if key not in visit.edited])
-    visit.count("updated", len(done))
     return again
 
 

@@ -1,7 +1,6 @@
 """Drift: is what we recorded still there, as we wrote it? Looks; what differs is planned anew."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from kalender.domain.plan import Entry
 from kalender.errors import TransientError
@@ -25,7 +24,7 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...]:
             if isinstance(state, ItemError):
                 gone.append(gone_or_raise(entry, state))
             elif state.ref.change_key != entry.change_key:
-                changed[entry.sync_key] = replace(entry, fingerprint=None)
+                changed[entry.sync_key] = entry._replace(fingerprint=None)
                 visit.edited[entry.sync_key] = entry.fingerprint or ""
     visit.verified = True
     edited = _to_put_back(visit, [e for e in standing if e.sync_key in changed], "restore")

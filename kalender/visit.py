@@ -2,18 +2,17 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import OperationalError
 
 from kalender.desired import BEGINNING, CalendarSettings, View
 from kalender.domain.model import Audience
 from kalender.domain.work import Lane
-from kalender.errors import KalenderError, OutcomeUnknown, TransientError
+from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemRef, Verdict
 from kalender.store import brakes, dirty, entries, people, rollouts
 from kalender.store.brakes import Safety
@@ -158,18 +157,24 @@ class Visit:
                 changes_at=self.view.changes_at,
                 verified=self.verified,
             )
-        self.ended = True
 
-    def end_if_settled(
-        self, connection: Connection, results: Sequence[ItemRef | ItemError], *, again: bool = False
-    ) -> None:
-        """End with the recording of the last request's answer, where it leaves nothing to do.
+    def record(self, record: Callable[[Connection], T], *, ends: Callable[[T], bool]) -> T:
+        """Record a request's answer, and end with it where that leaves nothing to do.
 
-        Where the ending alone fails, as by a deadlock, what is recorded stays; it ends afterwards.
+        Where the transaction fails, as by a deadlock at its end, what was answered is recorded
+        alone, and the visit ends afterwards. So `record` may be called twice.
         """
-        if not (again or self.later or unknown(results)):
-            with suppress(OperationalError), connection.begin_nested():
-                self.end(connection)
+        try:
+            with self.recording() as connection:
+                found = record(connection)
+                over = ends(found) and self.later is None
+                if over:
+                    self.end(connection)
+        except NeighbourUnavailable:
+            with self.recording() as connection:
+                return record(connection)
+        self.ended = over
+        return found
 
     def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
         """Write down what may be about to happen; return when the request must be on its way.

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Self
@@ -27,6 +27,7 @@ from pika.exceptions import AMQPError
 
 from kalender.config.reading import PREFIX
 from kalender.demo.truth import Json, Line, Truth
+from kalender.domain import block
 from kalender.errors import KalenderError
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
@@ -292,7 +293,14 @@ def own(items: Sequence[Json]) -> Counter[Line]:
             item["subject"],
             item["location"],
             SHOW_AS.get(str(item["show_as"]), str(item["show_as"])),
+            _text(item["body"]),
         )
         for item in items
         if item["sync_key"] is not None and item["folder"] == "calendar"
     )
+
+
+@lru_cache(maxsize=10_000)
+def _text(body: str) -> str | None:
+    """Return what our part of a body says; most bodies stand in many calendars."""
+    return block.extract(body)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
+from kalender.domain import block
 from kalender.domain.model import ActivityKey, CourseKey, Status, TeachingEvent
 from kalender.domain.render import Style, render
 from kalender.sources.tp_json import read_event
@@ -31,6 +32,7 @@ class Line(NamedTuple):
     subject: str
     location: str
     show_as: str
+    text: str | None  # of our part of the body, as it is read
 
 
 class Truth:
@@ -117,7 +119,8 @@ class Truth:
         found = self._renderings.get((id(event), courses))
         if found is None:
             said = render(event, courses, self.style)
-            found = Line(said.starts_at, said.ends_at, said.subject, said.location, said.show_as)
+            when, text = (said.starts_at, said.ends_at), block.extract(said.body)
+            found = Line(*when, said.subject, said.location, said.show_as, text)
             self._renderings[id(event), courses] = found
         return found
 

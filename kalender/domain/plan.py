@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from kalender.domain.model import ActivityKey, Content
 from kalender.domain.render import changed_fields
@@ -26,8 +27,7 @@ class EntryStatus(StrEnum):
     ABANDONED = "abandoned"  # the key was not found: it was never created
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """What we recorded of one entry. `fingerprint` None: its content is not known for sure."""
 
     sync_key: str

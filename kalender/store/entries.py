@@ -99,29 +99,17 @@ def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
 
 
 _OF_CALENDAR = select(
-    *(entry.c[name] for name in ("sync_key", "event_id", "status", "starts_at", "ends_at")),
-    *(entry.c[name] for name in ("item_id", "change_key", "fingerprint", "held_by")),
-    *(entry.c[name] for name in ActivityKey._fields),
+    *(entry.c[name] for name in ("sync_key", "event_id", *ActivityKey._fields, "status")),
+    *(entry.c[name] for name in ("starts_at", "ends_at", "item_id", "change_key")),
+    *(entry.c[name] for name in ("fingerprint", "held_by")),
 ).where(entry.c.calendar_id == bindparam("of"), entry.c.status.in_(STANDING))
 _STATUS = {status.value: status for status in EntryStatus}
 
 
 def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     """By position, as there are hundreds for each visit."""
-    sync_key, event_id, status, starts_at, ends_at, item_id, *rest = row
-    change_key, fingerprint, held_by, *activity = rest
-    return Entry(
-        sync_key=sync_key,
-        event_id=event_id,
-        activity=ActivityKey(*activity),
-        status=_STATUS[status],
-        starts_at=starts_at,
-        ends_at=ends_at,
-        item_id=item_id,
-        change_key=change_key,
-        fingerprint=fingerprint,
-        held_by=held_by,
-    )
+    sync_key, event_id, *activity, status = row[:8]
+    return Entry(sync_key, event_id, ActivityKey(*activity), _STATUS[status], *row[8:])
 
 
 # -- written ahead -----------------------------------------------------------------------------------

@@ -1,5 +1,4 @@
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -85,7 +84,7 @@ def test_a_create_is_open_until_its_outcome_is_known(connection: Connection, our
     assert unsettled(connection, ours)
     entries.created(connection, [(KEY, "item", "c1")])
     made = the(connection, ours)
-    assert made == replace(intended, status=EntryStatus.LIVE, item_id="item", change_key="c1")
+    assert made == intended._replace(status=EntryStatus.LIVE, item_id="item", change_key="c1")
     assert not unsettled(connection, ours)
 
 

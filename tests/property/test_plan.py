@@ -57,7 +57,7 @@ def applied(plan: Plan, before: Sequence[Entry]) -> dict[str, Entry]:
         after[entry.sync_key] = shown(entry, each, fingerprint=entry.fingerprint)
     for entry in plan.freed:
         if entry.sync_key in after:
-            after[entry.sync_key] = replace(after[entry.sync_key], held_by=None)
+            after[entry.sync_key] = after[entry.sync_key]._replace(held_by=None)
     for number, create in enumerate(plan.creates):
         made = an_entry(create.wanted, sync_key=f"new{number}")
         after[made.sync_key] = made
@@ -67,7 +67,7 @@ def applied(plan: Plan, before: Sequence[Entry]) -> dict[str, Entry]:
 def shown(entry: Entry, wanted: Wanted, **fields: Any) -> Entry:
     says = an_entry(wanted, sync_key=entry.sync_key)
     kept = {"status": entry.status, "item_id": entry.item_id, "held_by": entry.held_by}
-    return replace(says, **{**kept, **fields})
+    return says._replace(**{**kept, **fields})
 
 
 @given(WANTED, entries())

@@ -239,7 +239,7 @@ def test_a_create_of_unknown_outcome_is_neither_deleted_nor_forgotten() -> None:
 def test_open_is_what_may_or_may_not_have_happened() -> None:
     live = an_entry()
     assert not live.open
-    assert replace(live, fingerprint=None).open
-    assert replace(live, status=EntryStatus.INTENDED).open
-    assert replace(live, status=EntryStatus.DELETING).open
-    assert not replace(live, status=EntryStatus.DECLINED, fingerprint=None).open
+    assert live._replace(fingerprint=None).open
+    assert live._replace(status=EntryStatus.INTENDED).open
+    assert live._replace(status=EntryStatus.DELETING).open
+    assert not live._replace(status=EntryStatus.DECLINED, fingerprint=None).open
