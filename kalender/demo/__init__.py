@@ -170,10 +170,9 @@ class _Play:
         milliseconds = (monotonic() - begun) * 1000
         self.stage.until_idle()
         took = f"[cyan]{milliseconds:6.0f} ms[/]" if right else "[red]never right[/]"
-        number = 1 if change.person else len(concerned)
-        whom = f"{number} calendar" + ("s" if number != 1 else "")
-        asked = self.stage.requests("exchange") - asked
-        self.console.print(f"  {change.what:<52} {whom:>13} {took}  [dim]{asked:>4} requests[/]")
+        whom = _many(1 if change.person else len(concerned), "calendar")
+        requests = _many(self.stage.requests("exchange") - asked, "request")
+        self.console.print(f"  {change.what:<52} {whom:>13} {took}  [dim]{requests:>13}[/]")
         if not right:
             self._last_words()
 
@@ -216,6 +215,10 @@ class _Play:
             "differences": _differences(self.wanted, held) + (not noted) + (not idle),
             "private_touched": max(_touched(self.private, items), _told_of(self.stage)),
         }
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number} {what}" + ("s" if number != 1 else "")
 
 
 def _all(stage: Stage) -> Mapping[str, list[Json]]:
