@@ -24,15 +24,15 @@ def main() -> None:
     quick = "--quick" in sys.argv
     amqp = os.environ[servers.AMQP]
     students = QUICK_STUDENTS if quick else None
-    with databases(os.environ[servers.DATABASE]) as make_database:
+    with databases(os.environ[servers.DATABASE]) as made:
         parts: dict[str, Part] = {
-            "listener": lambda: listener.run(amqp, make_database(), quick=quick),
-            "claims": lambda: claims.run(make_database(), quick=quick),
-            "big term": lambda: resync.run(make_database, quick=quick),
-            "latency": lambda: latency.run(make_database, quick=quick),
-            "real term": lambda: fill.run(make_database, students=students),
+            "listener": lambda: listener.run(amqp, made.make(), quick=quick),
+            "claims": lambda: claims.run(made.make(), quick=quick),
+            "big term": lambda: resync.run(made.make, quick=quick),
+            "latency": lambda: latency.run(made.make, quick=quick),
+            "real term": lambda: fill.run(made.make, students=students),
         }
-        found = list(figures(parts, sys.argv))
+        found = list(figures(parts, sys.argv, made))
     show(found, Path("bench.json"))
     sys.exit(any(each.met is False for each in found))
 

@@ -4,37 +4,58 @@ import os
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
 from bench.measure import Figure, not_run
 
 Part = Callable[[], Iterator[Figure]]
+NUMBERS = count(1)
+
+
+@dataclass(frozen=True)
+class Databases:
+    """Empty databases on one server, dropped after the part that they were made for."""
+
+    engine: Engine
+    names: list[str] = field(default_factory=list)
+
+    def make(self) -> str:
+        """Make one and return its address."""
+        name = f"bench_{os.getpid()}_{next(NUMBERS)}"
+        with self.engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        self.names.append(name)
+        return self.engine.url.set(database=name).render_as_string(hide_password=False)
+
+    def drop(self) -> None:
+        """Drop them all, and let the server write what it has, so that the next part finds calm.
+
+        Else it would vacuum one part's tables while it serves the next.
+        """
+        with self.engine.connect() as connection:
+            while self.names:
+                connection.execute(text(f"DROP DATABASE {self.names.pop()} WITH (FORCE)"))
+            connection.execute(text("CHECKPOINT"))
 
 
 @contextmanager
-def databases(server: str) -> Iterator[Callable[[], str]]:
-    """Yield what makes an empty database on a server and returns its address; drop them all."""
+def databases(server: str) -> Iterator[Databases]:
+    """Yield what makes databases on a server, and drop what is left of them."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    names: list[str] = []
-
-    def make() -> str:
-        name = f"bench_{os.getpid()}_{len(names) + 1}"
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        names.append(name)
-        return f"{server.rpartition('/')[0]}/{name}"
-
+    made = Databases(engine)
     try:
-        yield make
+        yield made
     finally:
-        with engine.connect() as connection:
-            for name in names:
-                connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        made.drop()
         engine.dispose()
 
 
-def figures(parts: dict[str, Part], named: Collection[str]) -> Iterator[Figure]:
+def figures(
+    parts: dict[str, Part], named: Collection[str], databases: Databases
+) -> Iterator[Figure]:
     """Run the parts that are named, or all; what fails is said, and the others go on."""
     chosen = {name: part for name, part in parts.items() if name in named} or parts
     for name, part in chosen.items():
@@ -46,3 +67,4 @@ def figures(parts: dict[str, Part], named: Collection[str]) -> Iterator[Figure]:
                 yield figure
         except Exception as error:  # noqa: BLE001
             yield not_run(name, f"{type(error).__name__}: {str(error)[:200]}")
+        databases.drop()

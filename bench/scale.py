@@ -125,8 +125,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.scale")
     parser.add_argument("--calendars", type=int, default=5_000_000)
     many = parser.parse_args().calendars
-    with databases(os.environ[servers.DATABASE]) as make_database:
-        show(run(make_database(), many), Path("bench-scale.json"))
+    with databases(os.environ[servers.DATABASE]) as made:
+        show(run(made.make(), many), Path("bench-scale.json"))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,12 @@ def main() -> None:
     """Print the table and write bench-peers.json; exit by whether everything was run."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     quick = "--quick" in sys.argv
-    with databases(os.environ[servers.DATABASE]) as make_database:
+    with databases(os.environ[servers.DATABASE]) as made:
         parts: dict[str, Part] = {
-            "vdirsyncer": lambda: calendars.run(make_database, quick=quick),
-            "pgqueuer": lambda: claims.run(make_database, quick=quick),
+            "vdirsyncer": lambda: calendars.run(made.make, quick=quick),
+            "pgqueuer": lambda: claims.run(made.make, quick=quick),
         }
-        found = list(figures(parts, sys.argv))
+        found = list(figures(parts, sys.argv, made))
     show(found, Path("bench-peers.json"))
     sys.exit(any(each.met is False for each in found))
 
