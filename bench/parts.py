@@ -53,9 +53,7 @@ def databases(server: str) -> Iterator[Databases]:
         engine.dispose()
 
 
-def figures(
-    parts: dict[str, Part], named: Collection[str], databases: Databases
-) -> Iterator[Figure]:
+def figures(parts: dict[str, Part], named: Collection[str], made: Databases) -> Iterator[Figure]:
     """Run the parts that are named, or all; what fails is said, and the others go on."""
     chosen = {name: part for name, part in parts.items() if name in named} or parts
     for name, part in chosen.items():
@@ -67,4 +65,4 @@ def figures(
                 yield figure
         except Exception as error:  # noqa: BLE001
             yield not_run(name, f"{type(error).__name__}: {str(error)[:200]}")
-        databases.drop()
+        made.drop()
