@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, or_, select, text, update
 from sqlalchemy.event import listens_for, remove
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import PoolProxiedConnection
 
 from kalender.domain.model import TeachingEvent
 from kalender.domain.work import Kind, Lane
@@ -121,6 +122,34 @@ def test_a_deadlock_at_the_end_of_a_visit_spares_what_was_recorded(house: House)
     with house.database.read() as connection:
         digests = select(calendar.c.synced_digest).where(calendar.c.synced_digest.is_(None))
         assert connection.execute(digests).all() == []
+
+
+def test_a_visit_whose_last_commit_nobody_confirmed_is_over(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was committed: the second try finds the claim gone, and nothing is written twice."""
+    dialect, lost = house.database.engine.dialect, list[str]()
+    commit = dialect.do_commit
+
+    def loses_the_answer(connection: PoolProxiedConnection) -> None:
+        commit(connection)
+        if house.exchange.requests and not lost:
+            lost.append("answer")
+            raise OperationalError("COMMIT", {}, Exception("server closed the connection"))
+
+    events = course()
+    events[5] = moved(events[5])
+    house.teach(*events)
+    monkeypatch.setattr(dialect, "do_commit", loses_the_answer)
+    house.settle()
+    assert lost
+    assert house.settle() == []
+    assert whom(house) == {"user5": 1, "user35": 1, "t0": 1}
+    with house.database.read() as connection:
+        unsettled = select(entry.c.sync_key).where(entry.c.fingerprint.is_(None))
+        assert connection.execute(unsettled).all() == []
+        logged = "SELECT count(*) FROM change_log WHERE operation = 'update'"
+        assert connection.execute(text(logged)).scalar_one() == 3
 
 
 def test_a_replaced_teacher_marks_the_old_and_the_new(house: House) -> None:
