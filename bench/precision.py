@@ -29,16 +29,8 @@ def run(house: House, next_day: str) -> Iterator[Figure]:
         before = house.wanted()
         asked = make(course, lambda answer: _move(answer, group))
         people = _changed(before, house.wanted())
-        name = f"one of {groups} groups moves, {people} people: requests to"
-        yield single(f"{name} TP", asked["tp"], at_most=1)
-        yield single(f"{name} FS", asked["fs"], at_most=0)
-        yield Figure(
-            name=f"{name} Exchange, beside people",
-            ours=asked["exchange"],
-            reference=people,
-            ratio=round(asked["exchange"] / people, 2),
-            goal="= 1",
-            met=asked["exchange"] == people,
+        yield from _asked_for_a_move(
+            asked, f"one of {groups} groups moves, {people} people", people
         )
         asked = make(course, lambda _: None)
         name = "a course is told of that is as it was:"
@@ -48,11 +40,21 @@ def run(house: House, next_day: str) -> Iterator[Figure]:
     with _at_work(house) as make:
         over = _with_something_over(house, placed, next_day)
         asked = make(over, lambda answer: _record(answer, next_day))
-        yield single(
-            "a recording is added to what has ended: requests to Exchange",
-            asked["exchange"],
-            at_most=0,
-        )
+        name = "a recording is added to what has ended: requests to Exchange"
+        yield single(name, asked["exchange"], at_most=0)
+
+
+def _asked_for_a_move(asked: Asked, name: str, people: int) -> Iterator[Figure]:
+    yield single(f"{name}: requests to TP", asked["tp"], at_most=1)
+    yield single(f"{name}: requests to FS", asked["fs"], at_most=0)
+    yield Figure(
+        name=f"{name}: requests to Exchange, beside people",
+        ours=asked["exchange"],
+        reference=people,
+        ratio=round(asked["exchange"] / people, 2),
+        goal="= 1",
+        met=asked["exchange"] == people,
+    )
 
 
 Placed = Mapping[str, Mapping[str, set[int]]]  # course -> group -> students

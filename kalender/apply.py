@@ -211,10 +211,16 @@ def _record_unchanged(
         return
     with visit.recording() as connection:
         for update in updates:
-            key = update.entry.sync_key
-            ref = states[key].ref
-            known = ref.change_key if _all_is_known(update, states.get(key)) else None
-            entries.shows(connection, key, update.wanted, item_id=ref.item_id, change_key=known)
+            state = states[update.entry.sync_key]
+            _record_shown(connection, update, state, state.ref)
+
+
+def _record_shown(
+    connection: Connection, update: Update, state: EntryState | None, ref: ItemRef
+) -> None:
+    known = ref.change_key if _all_is_known(update, state) else None
+    key = update.entry.sync_key
+    entries.shows(connection, key, update.wanted, item_id=ref.item_id, change_key=known)
 
 
 def _all_is_known(update: Update, state: EntryState | None) -> bool:
@@ -236,13 +242,7 @@ def _record_updates(
     for update, result in zip(updates, results, strict=True):
         key = update.entry.sync_key
         if isinstance(result, ItemRef):
-            entries.shows(
-                connection,
-                key,
-                update.wanted,
-                item_id=result.item_id,
-                change_key=result.change_key if _all_is_known(update, states.get(key)) else None,
-            )
+            _record_shown(connection, update, states.get(key), result)
             done.append(key)
         elif result.verdict is Verdict.CONFLICT:
             entries.restore(connection, update.entry)
