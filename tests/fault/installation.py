@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -164,18 +164,13 @@ class Installation:
 
     def rows(self, query: str) -> list[Any]:
         """Ask the database."""
-        database = Database(self.url)
-        with database.read() as connection:
-            found = list(connection.execute(text(query)))
-        database.close()
-        return found
+        with closing(Database(self.url)) as database, database.read() as connection:
+            return list(connection.execute(text(query)))
 
     def write(self, change: Callable[[Any], object]) -> None:
         """Change the database."""
-        database = Database(self.url)
-        with database.write() as connection:
+        with closing(Database(self.url)) as database, database.write() as connection:
             change(connection)
-        database.close()
 
     def neighbour(self, name: str) -> Any:
         """Return what is known of a neighbour."""

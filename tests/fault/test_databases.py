@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 
 from kalender.domain.work import Kind
@@ -59,9 +59,17 @@ def filled_through(house: Installation, direct: Installation, strike: Callable[[
 
 def lapse(house: Installation) -> None:
     """Let the time pass that claims, trials of credentials and what is tried again would take."""
-    house.write(lambda c: c.execute(text("UPDATE dirty SET claimed_until = clock_timestamp()")))
-    house.write(lambda c: c.execute(text("UPDATE neighbour SET trial_until = NULL")))
+    house.write(
+        lambda connection: _set_all(connection, "dirty", "claimed_until = clock_timestamp()")
+    )
+    house.write(lambda connection: _set_all(connection, "neighbour", "trial_until = NULL"))
     house.hurry()
+
+
+def _set_all(connection: Connection, table: str, change: str) -> None:
+    """Change all rows, with nobody between: workers lock them in another order than this would."""
+    connection.execute(text(f"LOCK TABLE {table} IN EXCLUSIVE MODE"))
+    connection.execute(text(f"UPDATE {table} SET {change}"))  # noqa: S608
 
 
 UNDER_WAY = (
