@@ -1,6 +1,6 @@
 """The words of the field as values: frozen, valid once built, compared by what they say.
 
-Norwegian wire names end at the adapters; DESIGN: emne = course, undervisningsaktivitet =
+Norwegian wire names end at the adapters: emne = course, undervisningsaktivitet =
 teaching activity, undervisningsmelding = registration, plassering på parti = placement.
 """
 

@@ -36,6 +36,7 @@ from sqlalchemy import (
     Float,
     Integer,
     Row,
+    Select,
     and_,
     bindparam,
     case,
@@ -512,6 +513,16 @@ def waits(connection: Connection, *, within: timedelta) -> bool:
             select(or_(exists().where(or_(claimed, due)), exists().where(later)))
         ).scalar_one()
     )
+
+
+def is_due(connection: Connection, kinds: Sequence[Kind]) -> bool:
+    """Whether anything of these kinds could be claimed now."""
+    return bool(connection.execute(_any_due(tuple(kinds))).scalar_one())
+
+
+@lru_cache
+def _any_due(kinds: Sequence[Kind]) -> Select[Any]:
+    return select(exists().where(_is_due(kinds)))
 
 
 def parked(connection: Connection) -> int:

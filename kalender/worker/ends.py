@@ -55,7 +55,7 @@ class Ends:
         return error.neighbour if isinstance(error, NeighbourError | OutcomeUnknown) else None
 
     def _unexpected(self, claim: Claim, error: Exception) -> None:
-        log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=_where(error))
+        log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=where(error))
         self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
 
     def _unknown(self, claim: Claim, error: OutcomeUnknown) -> None:
@@ -167,7 +167,7 @@ def _shown(claim: Claim) -> str:
     return claim.key if not claim.key.startswith("username ") else "username"
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
     """Return an error's class and innermost place: never its text, which may quote anything."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:

@@ -18,7 +18,7 @@ from kalender.store import dirty, neighbours
 from kalender.store.dirty import Claim
 from kalender.store.tally import TALLY
 from kalender.worker.crew import Crew
-from kalender.worker.ends import Ends
+from kalender.worker.ends import Ends, where
 
 log = structlog.get_logger()
 AT_ONCE = 4  # pieces of work claimed together, of which a hand does no more than
@@ -46,21 +46,34 @@ class Hand:
 
     def work(self) -> None:
         """Claim and do until stopped."""
+        idle = False
         while not self.stop.is_set():
             self.crew.ticks.work()
             try:
-                claims = self._claim()
+                claims = self._claim() if not idle or self._is_due() else []
             except StateInDoubt:
                 self.stop.set()  # the process' first thread finds out as well
                 return
-            except NeighbourError as error:
-                log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
-                self.stop.wait(random.uniform(1, 3))  # noqa: S311
+            except Exception as error:  # noqa: BLE001  # a bug must not leave a process without hands
+                self._cannot_claim(error)
                 continue
+            idle = not claims
             if claims:
                 self._do_all(self._without_unchanged(claims))
             else:
                 self.stop.wait(random.uniform(0.5, 1) * IDLE_SECONDS)  # noqa: S311
+
+    def _is_due(self) -> bool:
+        """Whether there is anything to claim: to ask costs less than half of trying to."""
+        with self.crew.database.read() as connection:
+            return dirty.is_due(connection, list(self.crew.neighbours))
+
+    def _cannot_claim(self, error: Exception) -> None:
+        if isinstance(error, NeighbourError):
+            log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
+        else:
+            log.warning("unexpected", doing="claim", error=where(error))
+        self.stop.wait(random.uniform(1, 3))  # noqa: S311
 
     # -- claims -----------------------------------------------------------------------------------
 
@@ -71,7 +84,7 @@ class Hand:
         try:
             with self.crew.database.write() as connection:
                 claims = self._claimed(connection)
-        except NeighbourError:
+        except Exception:
             claims = []
             self.crew.gates.forget()
             raise

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from threading import Event
+from threading import Event, Thread
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from kalender.domain.model import CourseAnswer, CourseKey
 from kalender.domain.work import Kind
@@ -25,6 +25,7 @@ from kalender.worker.crew import Crew
 from kalender.worker.hand import Hand
 from tests.fakes.house import LEASE, House, gates_for
 from tests.fakes.sources import FakeTimetables
+from tests.fault.installation import wait
 
 
 @dataclass
@@ -142,6 +143,31 @@ def test_a_calendar_in_doubt_waits_for_its_lease(house: House) -> None:
     error.__cause__ = RuntimeError()
     error.__cause__.__context__ = OutcomeUnknown("timed out")
     assert end_badly(house, Kind.CALENDAR, error) == (False, 0)
+
+
+def test_a_hand_that_cannot_claim_for_a_reason_nobody_thought_of_goes_on(house: House) -> None:
+    """As while a migration runs beneath it."""
+    house.mark(Kind.COURSE, "IN1000 25h")
+    hand = a_hand(house)
+    works = Thread(target=hand.work)
+    rename(house, "dirty", "elsewhere")
+    works.start()
+    works.join(0.5)
+    rename(house, "elsewhere", "dirty")
+    wait(lambda: not work_left(house))
+    hand.stop.set()
+    works.join()
+    assert len(house.timetables.asked) == 1
+
+
+def rename(house: House, table: str, name: str) -> None:
+    with house.database.write() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {name}"))
+
+
+def work_left(house: House) -> list[object]:
+    with house.database.read() as connection:
+        return list(connection.execute(select(dirty)))
 
 
 def end_badly(house: House, kind: Kind, error: KalenderError) -> tuple[bool, int]:

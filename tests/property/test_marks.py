@@ -59,7 +59,7 @@ class Row:
 
 @dataclass
 class Model:
-    """The transition table of DESIGN section 6."""
+    """The transition table, as `kalender.store.dirty` has it."""
 
     now: int = 0
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -238,6 +238,9 @@ class Marks(RuleBasedStateMachine):
         with self.database.read() as connection:
             real = connection.execute(select(db_now())).scalar_one()
             found = {(Kind(r.kind), r.key): r for r in connection.execute(select(rows))}
+            due = {kind for kind in Kind if dirty.is_due(connection, [kind])}
+        model = self.model
+        assert due == {key[0] for key, row in model.rows.items() if row.is_due(model.now)}
         assert found.keys() == self.model.rows.keys()
         assert found.keys() >= self.model.owed
         for key, row in self.model.rows.items():

@@ -1,4 +1,4 @@
-"""DESIGN section 5, "Who sees an event" and "When", sentence by sentence."""
+"""Who sees an event, and when: the rules, sentence by sentence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
