@@ -26,7 +26,6 @@ from kalender.store.tables import (
 )
 
 FS, USERNAME, MAIL = "fs", "username", "mail"
-SHARES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
