@@ -260,6 +260,7 @@ class App:
             lease=timedelta(seconds=config.worker.lease_seconds),
             send_seconds=config.worker.send_seconds,
             clock=self.clock,
+            mailboxes=config.mailboxes,
             restore={audience: self._restore(audience) for audience in Audience},
         )
 

@@ -1,7 +1,7 @@
 """What one calendar should show, from the mirror alone; nothing is written and nobody asked."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -10,7 +10,7 @@ from hashlib import blake2b
 from sqlalchemy import Connection
 
 from kalender.domain.model import Audience, CourseKey, Semester
-from kalender.domain.plan import Entry, Plan, Wanted, make_plan
+from kalender.domain.plan import Entry, EntryStatus, Plan, Wanted, make_plan
 from kalender.domain.render import RENDERING, Style
 from kalender.domain.timetable import (
     Activity,
@@ -221,6 +221,14 @@ def split(
     return tuple(writable), tuple(ended)
 
 
+def kept(standing: Collection[Entry], view: View, now: datetime) -> frozenset[str]:
+    """Return the keys of what ended before it was known what it says: no plan deletes it."""
+    if view.leaving:
+        return frozenset()
+    live = (entry for entry in standing if entry.status is EntryStatus.LIVE)
+    return frozenset(entry.sync_key for entry in live if entry.ends_at <= now)
+
+
 def _maintained(entry: Entry, view: View) -> bool:
     return not entry.activity.semester or entry.activity.semester in view.semesters
 
@@ -237,4 +245,5 @@ def preview(
         return None
     view = look(connection, row, settings, now)
     standing, ended = split(entries.of_calendar(connection, calendar_id), view, now)
-    return view, make_plan(wanted(connection, view, settings, now), standing, ended)
+    events = wanted(connection, view, settings, now)
+    return view, make_plan(events, standing, ended, kept=kept(standing, view, now))

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.apply import apply
-from kalender.desired import View, look, look_at_all, split, wanted
+from kalender.desired import View, kept, look, look_at_all, split, wanted
 from kalender.domain.plan import Entry, EntryStatus, Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
@@ -183,7 +183,7 @@ def _plan(visit: Visit) -> Plan:
     standing, ended = split(_recorded(visit), visit.view, visit.now)
     if visit.row.must_verify and not visit.verified:
         standing = verify(visit, standing)
-    plan = make_plan(events, standing, ended)
+    plan = make_plan(events, standing, ended, kept=kept(standing, visit.view, visit.now))
     _guard(visit, plan, standing)
     _note(visit, plan)
     return plan
@@ -215,7 +215,7 @@ def _guard(visit: Visit, plan: Plan, standing: Sequence[Entry]) -> None:
 
 def _note(visit: Visit, plan: Plan) -> None:
     """Record what needs no request."""
-    if not (plan.renamed or plan.freed or plan.forgotten):
+    if not (plan.renamed or plan.freed or plan.forgotten or plan.settled):
         return
     with visit.database.write() as connection:
         visit.renew(connection)
@@ -224,6 +224,7 @@ def _note(visit: Visit, plan: Plan) -> None:
         entries.free(connection, [entry.sync_key for entry in plan.freed])
         brakes.end_if_nothing_is_held(connection)
         entries.remove(connection, [entry.sync_key for entry in plan.forgotten])
+        entries.settle(connection, [entry.sync_key for entry in plan.settled])
 
 
 def _end(visit: Visit) -> None:

@@ -31,15 +31,16 @@ def _oldest(items: Sequence[FoundItem]) -> dict[str, FoundItem]:
     return {item.sync_key: item for item in newest_first}
 
 
-def _record(connection: Connection, entry: Entry, item: FoundItem) -> None:
+def _record(connection: Connection, entry: Entry, item: FoundItem, *, over: bool = False) -> None:
     """What was intended says what was intended, unless its user edited it by then.
 
-    That a verify finds out: it knows no change key of it. Of what moved the content is not known.
+    That a verify finds out: it knows no change key of it. Of what moved the content is not known,
+    and of what is over it is not asked for: it stays as it is.
     """
     key, ref = entry.sync_key, item.ref
     if entry.status is EntryStatus.INTENDED:
         entries.created(connection, [(key, ref.item_id, "")])
-    elif entry.status is EntryStatus.DECLINED:
+    elif entry.status is EntryStatus.DECLINED or (over and not entry.open):
         entries.located(connection, key, ref.item_id, ref.change_key)
     else:
         entries.moved(connection, key, ref.item_id, ref.change_key)
@@ -85,7 +86,7 @@ def _relocate(
             entry.item_id,
             entry.change_key,
         ):
-            _record(connection, entry, item)
+            _record(connection, entry, item, over=entry.ends_at <= now)
     lost = [entry for key, entry in recorded.items() if key not in oldest]
     declined = [entry.sync_key for entry in lost if entry.status is EntryStatus.DECLINED]
     entries.decline(connection, declined, still_there=False)
@@ -104,7 +105,7 @@ def _adopt_strangers(
     for key, item in sorted(_oldest(items).items()):
         event_id = key.rpartition("#")[0]
         if key not in recorded and event_id not in shown:
-            entries.adopt(connection, visit.row.calendar_id, item, key=key)
+            entries.adopt(connection, visit.row.calendar_id, item, key=key, now=visit.now)
             shown.add(event_id)
 
 
@@ -120,4 +121,4 @@ def _adopt_everything(
     for item in items:
         if item.ref.item_id not in known | oldest:
             key = f"{item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
-            entries.adopt(connection, visit.row.calendar_id, item, key=key)
+            entries.adopt(connection, visit.row.calendar_id, item, key=key, now=visit.now)

@@ -10,6 +10,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from kalender.desired import BEGINNING, CalendarSettings, View
+from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Audience
 from kalender.domain.work import Lane
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
@@ -70,6 +71,7 @@ class Means:
     send_seconds: float
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
+    mailboxes: MailboxRule | None = None  # the mail domains that may be written to; None: all
     restore: Mapping[Audience, Restore] = field(
         default_factory=lambda: dict.fromkeys(Audience, Restore())
     )
@@ -85,7 +87,9 @@ class Means:
         return [
             row
             for row in rows
-            if row.state != "closed" and (row.taking_back or row.calendar_id in inside)
+            if row.state != "closed"
+            and (row.taking_back or row.calendar_id in inside)
+            and (self.mailboxes is None or self.mailboxes.allows(row.address))
         ]
 
 

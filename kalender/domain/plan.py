@@ -5,7 +5,7 @@ that are not maintained are never given to `make_plan`, so that nothing here can
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
@@ -86,7 +86,8 @@ class Plan:
 
     Without a request: `renamed` are entries that already say what is wanted but under another
     event id or activity, `freed` those held back from deletion that are desired again or have
-    ended, `forgotten` records of what is not in the calendar and is not wanted as it was.
+    ended, `forgotten` records of what is not in the calendar and is not wanted as it was,
+    `settled` what ended before anybody could tell what it says: it stays.
     """
 
     creates: tuple[Create, ...] = ()
@@ -95,6 +96,7 @@ class Plan:
     renamed: tuple[tuple[Entry, Wanted], ...] = ()
     freed: tuple[Entry, ...] = ()
     forgotten: tuple[Entry, ...] = ()
+    settled: tuple[Entry, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -102,16 +104,22 @@ class Plan:
         return not (self.creates or self.updates or self.deletes)
 
 
-def make_plan(wanted: Sequence[Wanted], entries: Sequence[Entry], ended: Sequence[Entry]) -> Plan:
+def make_plan(
+    wanted: Sequence[Wanted],
+    entries: Sequence[Entry],
+    ended: Sequence[Entry],
+    *,
+    kept: Collection[str] = (),
+) -> Plan:
     """Return the least that makes the entries say what is wanted.
 
-    `entries` are those that may be written; `ended` only keep what has ended from being created
-    a second time. An entry follows its event: by event id first, then the leftovers of one
+    `entries` are those that may be written, but none of the keys `kept` is deleted; `ended` only
+    keep what has ended from being created a second time. An entry follows its event: by event id first, then the leftovers of one
     activity are paired, the same week and the nearest time first, so that a move is an update.
     """
     pairs, lone_wanted, lone_entries = _match(_not_ended_twice(wanted, ended), entries)
     creates = [Create(wanted=w) for w in lone_wanted if not w.event.standing_only]
-    deletes = [Delete(entry=e) for e in lone_entries if _is_there(e)]
+    deletes = [Delete(entry=e) for e in lone_entries if _is_there(e) and e.sync_key not in kept]
     updates, renamed = [], []
     for each, entry in pairs:
         fields = _differing(entry, each)
@@ -126,6 +134,7 @@ def make_plan(wanted: Sequence[Wanted], entries: Sequence[Entry], ended: Sequenc
         renamed=tuple(sorted(renamed, key=lambda pair: _entry_time(pair[0]))),
         freed=_freed([*(entry for _, entry in pairs), *ended]),
         forgotten=tuple(sorted(filter(_is_nowhere, lone_entries), key=_entry_time)),
+        settled=tuple(sorted((e for e in lone_entries if e.sync_key in kept), key=_entry_time)),
     )
 
 

@@ -262,6 +262,11 @@ def located(connection: Connection, key: str, item_id: str, change_key: str) -> 
     _set(connection, [key], item_id=item_id, change_key=change_key)
 
 
+def settle(connection: Connection, keys: Collection[str]) -> None:
+    """Record that these stay as they are, whatever they say: they have ended."""
+    _set(connection, keys, fingerprint="")
+
+
 def abandon(connection: Connection, keys: Collection[str]) -> None:
     """Record that these keys are not in the calendar; they are never used again."""
     _set(connection, keys, status=EntryStatus.ABANDONED.value, item_id=None, held_by=None)
@@ -379,8 +384,13 @@ def take_over(
     return set(connection.execute(select(entry.c.sync_key).where(standing)).scalars())
 
 
-def adopt(connection: Connection, calendar_id: int, item: FoundItem, *, key: str) -> None:
-    """Record an item that carries our key and of which no standing record is left."""
+def adopt(
+    connection: Connection, calendar_id: int, item: FoundItem, *, key: str, now: datetime
+) -> None:
+    """Record an item that carries our key and of which no standing record is left.
+
+    What it says is not known, nor asked of what has ended: that stays as it is.
+    """
     remove(connection, [key])  # it may have been given up, and come late
     event_id = item.sync_key.rpartition("#")[0]
     known = connection.execute(
@@ -400,7 +410,7 @@ def adopt(connection: Connection, calendar_id: int, item: FoundItem, *, key: str
             status=EntryStatus.LIVE.value,
             item_id=item.ref.item_id,
             change_key=item.ref.change_key,
-            fingerprint=None,
+            fingerprint="" if item.ends_at <= now else None,
             starts_at=item.starts_at,
             ends_at=item.ends_at,
             written_at=db_now(),

@@ -6,7 +6,16 @@ from hashlib import blake2b
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
 
 from kalender.store.many import in_parts, is_one_of
-from kalender.store.tables import calendar, db_now, identity, registration, rollout, teaching_staff
+from kalender.store.tables import (
+    calendar,
+    db_now,
+    entry,
+    identity,
+    registration,
+    rollout,
+    teaching_role,
+    teaching_staff,
+)
 
 KINDS = ("person", "course", "share", "audience")
 
@@ -51,7 +60,10 @@ def _listed(connection: Connection, which: ColumnElement[bool]) -> set[int]:
 def _on_courses(
     connection: Connection, courses: Collection[str], which: ColumnElement[bool]
 ) -> set[int]:
-    """Those who take or teach one of these courses."""
+    """Those who take or teach one of these courses, or have entries of one: who withdrew, too.
+
+    Else what they withdrew from would stay in the calendar, and nobody would be told to leave it.
+    """
     taken = (
         select(registration.c.person_id)
         .join(calendar, calendar.c.person_id == registration.c.person_id)
@@ -63,7 +75,17 @@ def _on_courses(
         .join(teaching_staff, identity.c.value == teaching_staff.c.username)
         .where(which, identity.c.kind == "username", teaching_staff.c.course.in_(sorted(courses)))
     )
-    return set(connection.execute(taken.union(taught)).scalars())
+    entrusted = (
+        select(teaching_role.c.person_id)
+        .join(calendar, calendar.c.person_id == teaching_role.c.person_id)
+        .where(which, teaching_role.c.course.in_(sorted(courses)))
+    )
+    shown = (
+        select(calendar.c.person_id)
+        .join(entry, entry.c.calendar_id == calendar.c.calendar_id)
+        .where(which, entry.c.course.in_(sorted(courses)))
+    )
+    return set(connection.execute(taken.union(taught, entrusted, shown)).scalars())
 
 
 def in_share(person_id: int, share: float) -> bool:

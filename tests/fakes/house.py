@@ -99,6 +99,7 @@ class House:
     rules: Rules = field(default_factory=lambda: Rules(zone=OSLO))
     safety: Safety = field(default_factory=Safety)
     rollout_mode: str = "all"
+    domains: frozenset[str] = frozenset({"uio.example"})
     send_seconds: float = 5.0
     restore: Restore = field(default_factory=Restore)
     kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
@@ -144,11 +145,7 @@ class House:
             timetables=self.timetables,
             students=self.students,
             people=People(
-                mailboxes=MailboxRule(
-                    student="{username}@uio.example",
-                    teacher="{username}@uio.example",
-                    domains=frozenset({"uio.example"}),
-                ),
+                mailboxes=self.mailboxes,
                 backend="main",
                 teaching_roles=frozenset({"LÆRER"}),
             ),
@@ -160,6 +157,12 @@ class House:
             lease=LEASE,
             clock=self.clock,
         )
+
+    @property
+    def mailboxes(self) -> MailboxRule:
+        """Where everybody's mailbox is."""
+        address = "{username}@uio.example"
+        return MailboxRule(student=address, teacher=address, domains=self.domains)
 
     @property
     def means(self) -> Means:
@@ -178,6 +181,7 @@ class House:
             send_seconds=self.send_seconds,
             clock=self.clock,
             restore=dict.fromkeys(Audience, self.restore),
+            mailboxes=self.mailboxes,
         )
 
     # -- the university ------------------------------------------------------------------------

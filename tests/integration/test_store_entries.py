@@ -164,8 +164,8 @@ def test_what_was_found_elsewhere_is_of_unknown_content(connection: Connection, 
 
 def test_an_unknown_key_is_adopted_by_the_event_in_it(connection: Connection, ours: int) -> None:
     taken(connection, an_answer(an_event()))
-    entries.adopt(connection, ours, found(), key=KEY)
-    entries.adopt(connection, ours, found("strange#b"), key="strange#b")
+    entries.adopt(connection, ours, found(), key=KEY, now=NOW)
+    entries.adopt(connection, ours, found("strange#b"), key="strange#b", now=NOW)
     adopted, strange = the(connection, ours), the(connection, ours, "strange#b")
     assert (adopted.event_id, adopted.activity) == ("1", an_activity_key())
     assert adopted.open
@@ -176,7 +176,7 @@ def test_a_create_that_came_late_can_still_be_adopted(connection: Connection, ou
     """Its key was given up after a lookup; the row is still there, and must not stand in the way."""
     entries.intend(connection, ours, {KEY: a_wanted()})
     entries.abandon(connection, [KEY])
-    entries.adopt(connection, ours, found(), key=KEY)
+    entries.adopt(connection, ours, found(), key=KEY, now=NOW)
     assert the(connection, ours).item_id == "item"
 
 

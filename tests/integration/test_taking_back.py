@@ -10,10 +10,10 @@ from sqlalchemy import delete, text, update
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ClaimLost, StateInDoubt
 from kalender.ports import ItemRef
-from kalender.store import addresses, people, recovery
+from kalender.store import addresses, people, recovery, rollouts
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
-from tests.fakes.house import MONDAY, House, event
+from tests.fakes.house import MONDAY, House, activity, event
 
 pytestmark = pytest.mark.integration
 
@@ -260,6 +260,18 @@ def test_a_mailbox_that_moved_to_another_exchange_is_followed_there(house: House
     assert rows(house, "SELECT backend, state FROM calendar") == [("other", "active")]
 
 
+def test_what_has_ended_moves_along_with_a_mailbox(house: House) -> None:
+    filled(house)
+    house.now += timedelta(days=1, hours=12)
+    other = house.move_mailbox("user1@uio.example")
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1, hours=1)) for n in range(3)])
+    for _ in range(3):
+        house.settle()
+        house.later(60)
+    assert len(other.own("user1@uio.example")) == 3
+    assert rows(house, "SELECT count(*) FROM entry WHERE item_id LIKE 'new-%'") == [(3,)]
+
+
 def test_an_exchange_that_is_configured_no_more_is_looked_for_elsewhere(house: House) -> None:
     filled(house)
     with house.database.write() as connection:
@@ -270,3 +282,62 @@ def test_an_exchange_that_is_configured_no_more_is_looked_for_elsewhere(house: H
         house.later(60)
     assert rows(house, "SELECT backend, state FROM calendar") == [("main", "active")]
     assert len(house.shown(1)) == 3
+
+
+def test_nothing_is_written_to_a_mail_domain_that_is_ours_no_more(house: House) -> None:
+    filled(house)
+    house.domains = frozenset({"elsewhere.example"})
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1, hours=1)) for n in range(3)])
+    assert house.settle() == []
+    assert house.exchange.requests == []
+
+
+# -- what has ended ----------------------------------------------------------------------------
+
+
+def test_what_ended_before_an_update_was_answered_stays(house: House) -> None:
+    filled(house)
+    with house.database.write() as connection:
+        connection.execute(update(entry).values(fingerprint=None))
+    house.now += timedelta(days=1, hours=12)
+    look_again(house)
+    assert len(house.shown(1)) == 3
+    assert rows(house, "SELECT count(*) FROM entry WHERE fingerprint = ''") == [(1,)]
+    assert rows(house, "SELECT count(*) FROM entry WHERE fingerprint IS NULL") == [(0,)]
+
+
+def test_what_has_ended_and_is_found_again_stays(house: House) -> None:
+    """As after an old backup, or where its record was forgotten by age."""
+    filled(house)
+    with house.database.write() as connection:
+        connection.execute(delete(entry))
+        connection.execute(update(calendar).values(must_look_up=True))
+    house.now += timedelta(days=1, hours=12)
+    look_again(house)
+    assert len(house.shown(1)) == 3
+    wish(house, people.REMOVE)
+    house.settle()
+    assert house.shown(1) == []
+
+
+def look_again(house: House) -> None:
+    with house.database.write() as connection:
+        connection.execute(update(calendar).values(synced_digest=None))
+    for (number,) in rows(house, "SELECT calendar_id FROM calendar"):
+        house.mark(Kind.CALENDAR, str(number))
+    assert house.settle() == []
+
+
+# -- a roll-out by course ----------------------------------------------------------------------
+
+
+def test_who_withdraws_from_the_course_of_the_roll_out_keeps_nothing_of_it(house: House) -> None:
+    house.rollout_mode = "listed"
+    with house.database.write() as connection:
+        rollouts.add(connection, "course", ["IN1000"])
+    filled(house)
+    house.teach(event(9, key=activity(course="IN2000")), course="IN2000")
+    house.enrol(1, course="IN2000")
+    assert house.settle() == []
+    assert rows(house, "SELECT DISTINCT course FROM entry") == [("IN2000",)]
+    assert len(house.shown(1)) == 1
