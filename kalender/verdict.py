@@ -88,7 +88,7 @@ def shut(row: Mapping[str, Any]) -> str | None:
     if row["held_until"]:
         return f"is paused by hand{_until(row)}: {row['held_reason']} ({row['held_by']})"
     if row["refused"] >= REFUSALS:
-        return "refuses our credentials; nobody asks before they are changed"
+        return "refuses our credentials; asked at most three times in half an hour, changed ones at once"
     if row["paused_until"]:
         return f"is paused: {row['last_error']}"
     return None

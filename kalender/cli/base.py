@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -74,6 +74,14 @@ def instant(text: str | None, name: str) -> datetime | None:
     if moment.tzinfo is None:
         raise ConfigError(f"{name} wants an offset as well, such as 2025-08-18T08:00+02:00")
     return moment
+
+
+def day_of(text: str | None, name: str) -> date | None:
+    """Read a day; ConfigError says how `name` is given."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise ConfigError(f"{name} is given as 2025-09-01") from error
 
 
 def application(context: typer.Context, *, writes: bool = True) -> App:

@@ -18,9 +18,9 @@ from kalender.cli.base import (
     say_json,
     table,
 )
-from kalender.domain.work import Lane
+from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
-from kalender.store import dirty, numbers, people, rollouts
+from kalender.store import ask, dirty, numbers, people, rollouts
 from kalender.store.database import Database
 
 
@@ -41,9 +41,19 @@ def retry(
         if everything:
             count = dirty.unpark(connection)
         else:
-            calendars = people.calendars_of(connection, keys)
-            count = people.mark_calendars(connection, calendars, reason="retry", lane=Lane.ASKED)
+            work = {each for key in keys for each in ask.work_of(connection, key)}
+            count = _retry(connection, work)
     typer.echo(f"{count} marked")
+
+
+def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
+    """Mark these calendars, and of the rest what waits; all of it is due now."""
+    known = {each for each in work if each[0] == Kind.CALENDAR} | dirty.known(connection, work)
+    marks = [Mark(kind=Kind(k), key=key, reason="retry", lane=Lane.ASKED) for k, key in known]
+    dirty.mark(connection, marks)
+    for each in marks:
+        dirty.hurry(connection, each.kind, each.key)
+    return len(marks)
 
 
 rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)

@@ -3,6 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from time import monotonic
 
 import typer
@@ -11,20 +12,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from kalender.store import dirty
 from kalender.store.database import Database
 
+SOON = timedelta(seconds=30)  # what comes later is put off: nobody waits for it here
 LOOK_EVERY = 0.5
 SAY_EVERY = 5.0
 
 
-def follow(database: Database) -> int:
-    """Follow the work until none is left but what is parked; return how much that is."""
+def follow(database: Database) -> None:
+    """Follow the work until none is left but what is parked, or put off as by a missing mailbox."""
     if sys.stderr.isatty():
         _bar(database)
     else:
         _plain(database)
     with database.read() as connection:
-        parked = dirty.parked(connection)
-    typer.echo(f"done; {parked} parked" if parked else "done", err=True)
-    return parked
+        counts = {"put off": dirty.put_off(connection), "parked": dirty.parked(connection)}
+    rest = [f"{count} {name}" for name, count in counts.items() if count]
+    typer.echo("; ".join(["done", *rest]), err=True)
 
 
 def _left(database: Database) -> Iterator[int]:
@@ -32,7 +34,7 @@ def _left(database: Database) -> Iterator[int]:
     pause = threading.Event()
     while True:
         with database.read() as connection:
-            left = sum(dirty.depth(connection).values())
+            left = dirty.under_way(connection, within=SOON)
         yield left
         if not left:
             return

@@ -144,6 +144,7 @@ def resync(  # noqa: PLR0913, PLR0917
         marks = _persons(database, person or [], verify=verify and not dry_run)
         marks += _courses(wired, course or [], database)
         if dry_run:
+            _say_courses(marks)
             shown = [step for name in person or [] for step in planned(wired, database, name)]
             listing(shown, as_json=as_json, empty="nothing to write by what is mirrored now")
             return
@@ -152,6 +153,13 @@ def resync(  # noqa: PLR0913, PLR0917
         _say({"marked": len(marks)}, as_json=as_json)
     if wait and not dry_run:
         follow(database)
+
+
+def _say_courses(marks: list[Mark]) -> None:
+    """Say which courses TP would be asked for: what it would answer is not known yet."""
+    for mark in marks:
+        if mark.kind is Kind.COURSE:
+            typer.echo(f"TP would be asked for {mark.key}", err=True)
 
 
 def _all(

@@ -1,6 +1,9 @@
 """The commands that set up and rehearse: db, sandbox, demo."""
 
+import errno
+import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -87,16 +90,25 @@ def sandbox(
         if university is None or not (university / "university.json").is_file():
             raise ConfigError("give --university DIR (with its university.json) or --generate N")
 
-        def ready(ends: server.Endpoints) -> None:
-            typer.echo(_SETTINGS.format(fs=ends.fs, tp=ends.tp, exchange=ends.exchange))
+        told = json.loads((university / "university.json").read_text("utf-8"))
 
-        server.serve(university, port_base=port_base, ready=ready)
+        def ready(ends: server.Endpoints) -> None:
+            typer.echo(_SETTINGS.format(number=told["institution"], **asdict(ends)))
+
+        try:
+            server.serve(university, port_base=port_base, ready=ready)
+        except OSError as error:
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+            raise ConfigError(
+                f"a port from --port-base {port_base} on is taken: give another, or 0 for any"
+            ) from error
 
 
 _SETTINGS = """\
-# settings for this sandbox; save as config.toml
+# settings for this sandbox; save as config.toml. To change the university: {control}
 [institution]
-number = 185
+number = {number}
 name = "Sandbox"
 mail_domains = ["uni.example", "uio.example"]
 

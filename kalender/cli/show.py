@@ -18,6 +18,7 @@ from kalender.cli.base import (
     application,
     cell,
     console,
+    day_of,
     lines,
     listing,
     local,
@@ -61,7 +62,7 @@ def show(  # noqa: PLR0913, PLR0917
     person_id = looked_at(database, person, "show --export" if export else "show", reveal=reveal)
     with database.read() as connection:
         if week:
-            day = date.fromisoformat(monday) if monday else wired.clock().date()
+            day = day_of(monday, "--on") or wired.clock().date()
             lines(_weeks(connection, wired, person_id, day))
             return
         held = ask.export(connection, person_id) if export else None

@@ -1,12 +1,12 @@
 """`kalender why`: what must be so for teaching to be in a calendar, and what is not, in plain words."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import typer
 
-from kalender.cli.base import Json, Person, app, application, cell, opened, say_json
+from kalender.cli.base import Json, Person, app, application, cell, day_of, opened, say_json
 from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.errors import ConfigError
@@ -189,20 +189,13 @@ def why(  # noqa: PLR0913, PLR0917
                 now=wired.clock(),
                 person_id=person_id,
                 course=course.upper(),
-                day=_day(day),
+                day=day_of(day, "the day"),
             )
         )
     if as_json:
         say_json([_told(check, checks, language) for check in checks])
     else:
         _say(checks, language)
-
-
-def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise ConfigError("the day is given as 2025-09-01") from None
 
 
 def _say(checks: list[Check], language: str) -> None:

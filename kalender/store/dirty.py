@@ -505,14 +505,21 @@ def _lost(mine: Claim) -> ClaimLost:
 
 def waits(connection: Connection, *, within: timedelta) -> bool:
     """Whether anything is claimed, or due within so long."""
-    claimed = dirty.c.claimed_until.is_not(None)
-    due = _is_due(list(Kind), within.total_seconds())
     later = due_later.c.due_at <= db_now(within.total_seconds())
     return bool(
         connection.execute(
-            select(or_(exists().where(or_(claimed, due)), exists().where(later)))
+            select(or_(exists().where(_is_under_way(within)), exists().where(later)))
         ).scalar_one()
     )
+
+
+def under_way(connection: Connection, *, within: timedelta) -> int:
+    """How much is claimed, or due within so long."""
+    return connection.execute(select(func.count()).where(_is_under_way(within))).scalar_one()
+
+
+def _is_under_way(within: timedelta) -> ColumnElement[bool]:
+    return or_(dirty.c.claimed_until.is_not(None), _is_due(list(Kind), within.total_seconds()))
 
 
 def is_due(connection: Connection, kinds: Sequence[Kind]) -> bool:
@@ -525,6 +532,12 @@ def _any_due(kinds: Sequence[Kind]) -> Select[Any]:
     return select(exists().where(_is_due(kinds)))
 
 
+def put_off(connection: Connection) -> int:
+    """How much work waits for its next try."""
+    query = select(func.count()).where(dirty.c.not_before > db_now(), dirty.c.parked_at.is_(None))
+    return connection.execute(query).scalar_one()
+
+
 def parked(connection: Connection) -> int:
     """How much work is parked."""
     query = select(func.count()).where(dirty.c.parked_at.is_not(None))
@@ -535,6 +548,13 @@ def parked_keys(connection: Connection, kind: Kind) -> list[str]:
     """Return the keys of one kind that are parked."""
     query = select(dirty.c.key).where(dirty.c.kind == kind.value, dirty.c.parked_at.is_not(None))
     return list(connection.execute(query).scalars())
+
+
+def known(connection: Connection, work: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those (kind, key) of work that waits, is claimed or is parked."""
+    mine = tuple_(dirty.c.kind, dirty.c.key).in_(sorted(work))
+    rows = connection.execute(select(dirty.c.kind, dirty.c.key).where(mine))
+    return {(row.kind, row.key) for row in rows}
 
 
 def announced(connection: Connection, kind: Kind) -> set[str]:

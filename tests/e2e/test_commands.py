@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -187,6 +188,24 @@ def test_help_names_every_command() -> None:
         "poll",
     ]:
         assert name in done.stdout
+
+
+def test_a_port_that_is_taken_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = ["sandbox", "--generate", "20", "--port-base", str(port)]
+        done = subprocess.run(
+            [sys.executable, "-m", "kalender", *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert (
+        line == f"kalender: a port from --port-base {port} on is taken: give another, or 0 for any"
+    )
 
 
 def test_the_sandbox_command_serves_and_says_how(tmp_path: Path) -> None:

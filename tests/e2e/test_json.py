@@ -68,6 +68,7 @@ FILLED: list[Row] = [
     (["resume", "tp"], 2, "tp is not paused by hand"),
     (["plan", "nobody"], 1, "nobody is known by that"),
     (["show"], 2, "show wants a person, or --course"),
+    (["show", KNOWN, "--week", "--on", "soon"], 2, "--on is given as 2025-09-01"),
     (["show", PROTECTED], 1, "is protected: --reveal shows them, and is logged"),
     (["show", "--course", "NO1000"], 1, "no such course is mirrored"),
     (["recover", "--since", "yesterday"], 2, "--since wants an instant such as"),

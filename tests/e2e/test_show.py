@@ -66,6 +66,23 @@ def test_what_is_pending_and_what_went_wrong_last_is_shown(filled: House) -> Non
     assert work["not_before"]
 
 
+def test_nobody_waits_for_what_is_put_off_and_retry_does_it_at_once(filled: House) -> None:
+    """A missing mailbox is asked for again in hours; as soon as it is there somebody says so."""
+    mailbox = f"{STUDENT}@uni.example"
+    course = shown(filled, STUDENT)["registrations"][0]["course"]
+    filled.send("PUT", f"exchange/mailbox?address={mailbox}", {"state": "missing"})
+    lose_one(filled, course)
+    with filled.running("worker"):
+        filled.run("resync", "--course", course, "--wait")
+        (work,) = shown(filled, STUDENT)["pending"]
+        assert work["not_before"]
+        filled.send("PUT", f"exchange/mailbox?address={mailbox}", {"state": "active"})
+        filled.run("retry", STUDENT)
+        while shown(filled, STUDENT)["pending"]:
+            pass
+    assert json.loads(filled.run("plan", STUDENT, "--json")) == []
+
+
 def test_a_course_is_shown_with_its_groups_and_what_changed_last(filled: House) -> None:
     course = shown(filled, STUDENT)["registrations"][0]["course"]
     (run,) = shown(filled, "--course", course, "--semester", "25h")

@@ -155,6 +155,7 @@ def test_what_runs_on_is_probed_and_replaced_one_by_one(
     manifests: dict[str, dict[str, Any]],
 ) -> None:
     port = settings(manifests)["metrics"]["port"]
+    assert settings(manifests)["metrics"]["address"] == "0.0.0.0"  # noqa: S104  # the pod's own
     for name in ("listener", "worker"):
         spec = manifests[f"Deployment kalender-{name}"]["spec"]
         assert spec["selector"]["matchLabels"] == spec["template"]["metadata"]["labels"]
