@@ -167,6 +167,8 @@ def _take_in(
         if first:
             changes.first = True
             changes.changed |= bulk.registrations(connection, semester).keys()
+    beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
+    changes.suspects |= changes.changed & (beside - spared)  # their answer may be newer than ours
     due = (changes.changed | bulk.without_calendar(connection)) - left_out
     changes.suspects -= left_out
     for person_id in sorted(due, key=lambda each: (each in changes.losers, each)):

@@ -5,14 +5,31 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, bindparam, func, insert, select, text, update
+from sqlalchemy import (
+    Connection,
+    Table,
+    and_,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole
+from kalender.domain.work import Kind
 from kalender.store import teaching
 from kalender.store.people import FS, MAIL, USERNAME
 from kalender.store.tables import (
     calendar,
     db_now,
+    dirty,
     identity,
     person,
     placement,
@@ -39,6 +56,14 @@ def asked_later(connection: Connection, than: datetime) -> set[int]:
     """Return the persons for whom FS was asked singly after an instant."""
     rows = connection.execute(select(person.c.person_id).where(person.c.fs_asked_at > than))
     return set(rows.scalars())
+
+
+def being_asked_for(connection: Connection) -> set[int]:
+    """Return the persons for whom a worker asks FS now."""
+    named = and_(identity.c.kind == FS, dirty.c.key == literal("fs ") + identity.c.value)
+    query = select(identity.c.person_id).join(dirty, named)
+    asked = query.where(dirty.c.kind == Kind.PERSON.value, dirty.c.claim_token.is_not(None))
+    return set(connection.execute(asked).scalars())
 
 
 def accounts(
@@ -145,6 +170,12 @@ def _grouped(pairs: Iterable[tuple[int, Any]]) -> Mapping[int, list[Any]]:
     return grouped
 
 
+def _new(connection: Connection, table: Table) -> PostgresqlInsert | SqliteInsert:
+    """Insert what nobody inserted meanwhile."""
+    insert_ = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    return insert_(table).on_conflict_do_nothing()
+
+
 def add_registrations(
     connection: Connection, new: Iterable[tuple[int, Registration]], *, changed: bool
 ) -> None:
@@ -154,7 +185,7 @@ def add_registrations(
         for p, each in new
     ]
     if rows and not changed:
-        connection.execute(insert(registration), rows)
+        connection.execute(_new(connection, registration), rows)
     elif rows:
         names = ("person_id", "course", "version", "semester", "term_number")
         connection.execute(
@@ -169,7 +200,7 @@ def add_placements(connection: Connection, new: Iterable[tuple[int, ActivityKey]
     """Write new placements."""
     rows = [{"person_id": p, **key._asdict()} for p, key in new]
     if rows:
-        connection.execute(insert(placement), rows)
+        connection.execute(_new(connection, placement), rows)
 
 
 def add_roles(
@@ -178,7 +209,7 @@ def add_roles(
     """Write roles, new ones or changed ones."""
     rows = [{"person_id": p, **role_values(role)} for p, role in new]
     if rows and not changed:
-        connection.execute(insert(teaching_role), rows)
+        connection.execute(_new(connection, teaching_role), rows)
     for row in rows if changed else ():
         connection.execute(
             update(teaching_role)

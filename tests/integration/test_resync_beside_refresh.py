@@ -1,0 +1,72 @@
+"""A resync whose transaction lasts, while workers ask FS for single persons; PostgreSQL alone lets them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from threading import Thread
+
+import pytest
+from sqlalchemy import select, text
+
+from kalender.domain.model import Registration
+from kalender.domain.work import Kind
+from kalender.store.database import Database
+from kalender.store.tables import identity, registration
+from tests.fakes.house import House, activity, event
+from tests.fault.installation import wait
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def house(migrated_postgresql: str) -> Iterator[House]:
+    """Two students of one course."""
+    database = Database(migrated_postgresql)
+    house = House(database)
+    house.teach(event(1))
+    house.enrol(1)
+    house.enrol(2)
+    assert house.settle() == []
+    house.resync()
+    assert house.settle() == []
+    yield house
+    database.close()
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+def test_who_is_asked_for_meanwhile_is_as_that_answer_says(house: House, withdraws: bool) -> None:
+    one, two = house.students.facts[1], house.students.facts[2]
+    another = Registration(unit=activity(course="IN2000").unit, offer_status="I")
+    with_another = replace(one, registrations=(*one.registrations, another))
+    house.students.facts[1] = with_another
+    renamed = replace(two.account, username="another2")
+    house.students.facts[2] = replace(two, account=renamed)
+    with house.database.write() as connection:
+        connection.execute(select(identity).where(identity.c.value == "user2").with_for_update())
+        resync = Thread(target=house.resync)
+        resync.start()
+        wait(lambda: is_held_up(house))  # it has read its collections, and who was asked since
+        house.students.facts[1] = one if withdraws else with_another
+        house.mark(Kind.PERSON, "fs 1")
+        claim = house.claim([Kind.PERSON])
+        assert claim is not None
+        house.do(claim)
+    resync.join()
+    assert house.settle() == []
+    courses = {"IN1000"} if withdraws else {"IN1000", "IN2000"}
+    assert taken(house, 1) == courses
+    assert taken(house, 2) == {"IN1000"}
+
+
+def is_held_up(house: House) -> bool:
+    query = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with house.database.read() as connection:
+        return connection.execute(text(query)).first() is not None
+
+
+def taken(house: House, number: int) -> set[str]:
+    mine = (identity.c.kind == "fs") & (identity.c.value == str(number))
+    query = select(registration.c.course).join(
+        identity, identity.c.person_id == registration.c.person_id
+    )
+    with house.database.read() as connection:
+        return set(connection.execute(query.where(mine)).scalars())
