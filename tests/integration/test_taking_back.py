@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import delete, text, update
 
 from kalender.domain.work import Kind, Lane
-from kalender.errors import ClaimLost, StateInDoubt
+from kalender.errors import ClaimLost, StateInDoubt, UnsafePlan
 from kalender.ports import ItemRef
 from kalender.store import addresses, people, recovery, rollouts
+from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
 from tests.fakes.house import MONDAY, House, activity, event
@@ -289,6 +290,18 @@ def test_nothing_is_written_to_a_mail_domain_that_is_ours_no_more(house: House) 
     house.domains = frozenset({"elsewhere.example"})
     house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1, hours=1)) for n in range(3)])
     assert house.settle() == []
+    assert house.exchange.requests == []
+
+
+def test_a_calendar_of_more_entries_than_can_be_is_not_written_to(house: House) -> None:
+    filled(house)
+    house.safety = Safety(max_entries=4)
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(6)])
+    (error,) = house.settle()
+    assert isinstance(error, UnsafePlan)
+    assert "6 entries are more than [safety] max_entries = 4; raise it if they are right" in str(
+        error
+    )
     assert house.exchange.requests == []
 
 

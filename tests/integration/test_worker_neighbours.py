@@ -1,7 +1,7 @@
 """How one hand of a worker treats FS, TP and the database when they are away."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from threading import Event, Thread
 
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from kalender.domain.model import CourseAnswer, CourseKey
-from kalender.domain.work import Kind
+from kalender.domain.work import Kind, Lane
 from kalender.errors import (
     KalenderError,
     NeighbourRefused,
@@ -33,10 +33,12 @@ class Gated(FakeTimetables):
     """A TP asked through a gate, as by the adapter."""
 
     gate: Gate | None = None
+    takes: float = 0.0
 
     def course(self, key: CourseKey) -> CourseAnswer:
         assert self.gate is not None
         with self.gate():
+            Event().wait(self.takes)
             return super().course(key)
 
 
@@ -94,6 +96,50 @@ def test_whoever_is_refused_does_not_knock_again(
     with house.database.read() as connection:
         rows = connection.execute(select(dirty)).all()
     assert [(row.claim_token, row.attempts, row.parked_at) for row in rows] == [(None, 0, None)] * 4
+
+
+def test_what_cannot_be_begun_within_a_third_of_the_lease_is_given_back(house: House) -> None:
+    mark_courses(house, 3)
+    hand = a_hand(house)
+    hand.crew = replace(hand.crew, lease=timedelta(seconds=3))
+    claims = hand._claim()
+    assert claimed(house) == 3
+    assert isinstance(house.timetables, Gated)
+    house.timetables.takes = 1.1
+    hand._do_all(claims)
+    assert (len(house.timetables.asked), claimed(house)) == (1, 0)
+
+
+def test_who_is_told_to_stop_gives_back_what_is_not_begun(house: House) -> None:
+    mark_courses(house, 3)
+    hand = a_hand(house)
+    claims = hand._claim()
+    hand.stop.set()
+    hand._do_all(claims)
+    assert (len(house.timetables.asked), claimed(house)) == (0, 0)
+
+
+def test_every_eighth_claim_goes_to_the_oldest_work_of_all(house: House) -> None:
+    house.mark(Kind.COURSE, "IN1 25h")
+    with house.database.write() as connection:
+        connection.execute(update(dirty).values(priority=int(Lane.VERIFY)))
+    mark_courses(house, 30, first=2)
+    hand = a_hand(house)
+    hand.at_once = 1
+    firsts = [hand._claim()[0].key for _ in range(8)]
+    assert firsts.count("IN1 25h") == 1
+    assert set(firsts) - {"IN1 25h"} <= {f"IN{n} 25h" for n in range(2, 9)}
+
+
+def mark_courses(house: House, many: int, *, first: int = 0) -> None:
+    for number in range(first, first + many):
+        house.mark(Kind.COURSE, f"IN{number} 25h")
+
+
+def claimed(house: House) -> int:
+    with house.database.read() as connection:
+        rows = connection.execute(select(dirty).where(dirty.c.claim_token.is_not(None))).all()
+    return len(rows)
 
 
 def test_the_probe_is_whoever_asks(house: House) -> None:
