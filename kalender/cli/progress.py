@@ -24,7 +24,8 @@ def follow(database: Database) -> None:
     else:
         _plain(database)
     with database.read() as connection:
-        counts = {"put off": dirty.put_off(connection), "parked": dirty.parked(connection)}
+        waits = sum(dirty.depth(connection).values())
+        counts = {"put off": waits, "parked": dirty.parked(connection)}
     rest = [f"{count} {name}" for name, count in counts.items() if count]
     typer.echo("; ".join(["done", *rest]), err=True)
 

@@ -80,7 +80,7 @@ def sandbox(
     """Serve a university on loopback: FS, TP and Exchange to rehearse on."""
     try:
         from kalender.sandbox import generate as generator  # noqa: PLC0415
-        from kalender.sandbox import server  # noqa: PLC0415
+        from kalender.sandbox import server  # noqa: F401, PLC0415
     except ImportError as error:
         raise ConfigError("the sandbox needs kalender[sandbox] installed") from error
     with tempfile.TemporaryDirectory() as made:
@@ -90,19 +90,25 @@ def sandbox(
         if university is None or not (university / "university.json").is_file():
             raise ConfigError("give --university DIR (with its university.json) or --generate N")
 
-        told = json.loads((university / "university.json").read_text("utf-8"))
+        _serve(university, port_base)
 
-        def ready(ends: server.Endpoints) -> None:
-            typer.echo(_SETTINGS.format(number=told["institution"], **asdict(ends)))
 
-        try:
-            server.serve(university, port_base=port_base, ready=ready)
-        except OSError as error:
-            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
-                raise
-            raise ConfigError(
-                f"a port from --port-base {port_base} on is taken: give another, or 0 for any"
-            ) from error
+def _serve(university: Path, port_base: int) -> None:
+    from kalender.sandbox import server  # noqa: PLC0415
+
+    told = json.loads((university / "university.json").read_text("utf-8"))
+
+    def ready(ends: server.Endpoints) -> None:
+        typer.echo(_SETTINGS.format(number=told["institution"], **asdict(ends)))
+
+    try:
+        server.serve(university, port_base=port_base, ready=ready)
+    except OSError as error:
+        if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+            raise
+        raise ConfigError(
+            f"a port from --port-base {port_base} on is taken: give another, or 0 for any"
+        ) from error
 
 
 _SETTINGS = """\

@@ -114,8 +114,8 @@ def make_plan(
     """Return the least that makes the entries say what is wanted.
 
     `entries` are those that may be written, but none of the keys `kept` is deleted; `ended` only
-    keep what has ended from being created a second time. An entry follows its event: by event id first, then the leftovers of one
-    activity are paired, the same week and the nearest time first, so that a move is an update.
+    keep what has ended from being created a second time. An entry follows its event: by event id
+    first, then the leftovers of one activity are paired, the same week and the nearest time first.
     """
     pairs, lone_wanted, lone_entries = _match(_not_ended_twice(wanted, ended), entries)
     creates = [Create(wanted=w) for w in lone_wanted if not w.event.standing_only]

@@ -532,12 +532,6 @@ def _any_due(kinds: Sequence[Kind]) -> Select[Any]:
     return select(exists().where(_is_due(kinds)))
 
 
-def put_off(connection: Connection) -> int:
-    """How much work waits for its next try."""
-    query = select(func.count()).where(dirty.c.not_before > db_now(), dirty.c.parked_at.is_(None))
-    return connection.execute(query).scalar_one()
-
-
 def parked(connection: Connection) -> int:
     """How much work is parked."""
     query = select(func.count()).where(dirty.c.parked_at.is_not(None))

@@ -393,20 +393,12 @@ def adopt(
     """
     remove(connection, [key])  # it may have been given up, and come late
     event_id = item.sync_key.rpartition("#")[0]
-    known = connection.execute(
-        select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
-    ).one_or_none()
-    activity = (
-        ActivityKey(known.course, known.version, known.semester, known.term_number, known.actid)
-        if known is not None
-        else ActivityKey("", "", "", 0, "")
-    )
     connection.execute(
         insert(entry).values(
             sync_key=key,
             calendar_id=calendar_id,
             event_id=event_id,
-            **activity._asdict(),
+            **_activity_of(connection, event_id)._asdict(),
             status=EntryStatus.LIVE.value,
             item_id=item.ref.item_id,
             change_key=item.ref.change_key,
@@ -416,6 +408,15 @@ def adopt(
             written_at=db_now(),
         )
     )
+
+
+def _activity_of(connection: Connection, event_id: str) -> ActivityKey:
+    """Return what an event belongs to as far as the mirror knows, else an empty key."""
+    query = select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
+    known = connection.execute(query).one_or_none()
+    if known is None:
+        return ActivityKey("", "", "", 0, "")
+    return ActivityKey(known.course, known.version, known.semester, known.term_number, known.actid)
 
 
 # -- the calendar's own state ---------------------------------------------------------------------------

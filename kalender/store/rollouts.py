@@ -64,28 +64,25 @@ def _on_courses(
 
     Else what they withdrew from would stay in the calendar, and nobody would be told to leave it.
     """
-    taken = (
-        select(registration.c.person_id)
-        .join(calendar, calendar.c.person_id == registration.c.person_id)
-        .where(which, registration.c.course.in_(sorted(courses)))
+    names = sorted(courses)
+    taken, entrusted = (
+        select(table.c.person_id)
+        .join(calendar, calendar.c.person_id == table.c.person_id)
+        .where(which, table.c.course.in_(names))
+        for table in (registration, teaching_role)
     )
     taught = (
         select(identity.c.person_id)
         .join(calendar, calendar.c.person_id == identity.c.person_id)
         .join(teaching_staff, identity.c.value == teaching_staff.c.username)
-        .where(which, identity.c.kind == "username", teaching_staff.c.course.in_(sorted(courses)))
-    )
-    entrusted = (
-        select(teaching_role.c.person_id)
-        .join(calendar, calendar.c.person_id == teaching_role.c.person_id)
-        .where(which, teaching_role.c.course.in_(sorted(courses)))
+        .where(which, identity.c.kind == "username", teaching_staff.c.course.in_(names))
     )
     shown = (
         select(calendar.c.person_id)
         .join(entry, entry.c.calendar_id == calendar.c.calendar_id)
-        .where(which, entry.c.course.in_(sorted(courses)))
+        .where(which, entry.c.course.in_(names))
     )
-    return set(connection.execute(taken.union(taught, entrusted, shown)).scalars())
+    return set(connection.execute(taken.union(entrusted, taught, shown)).scalars())
 
 
 def in_share(person_id: int, share: float) -> bool:

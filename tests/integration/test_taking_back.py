@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, text, update
 
+from kalender.domain.model import TeachingRole
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ClaimLost, StateInDoubt, UnsafePlan
 from kalender.ports import ItemRef
@@ -342,6 +343,17 @@ def look_again(house: House) -> None:
 
 
 # -- a roll-out by course ----------------------------------------------------------------------
+
+
+def test_who_teaches_by_role_alone_is_inside_the_roll_out_of_the_course(house: House) -> None:
+    house.rollout_mode = "listed"
+    with house.database.write() as connection:
+        rollouts.add(connection, "course", ["IN1000"])
+    house.teach(event(1))
+    role = TeachingRole(number=1, role="LÆRER", unit=activity().unit, actid="1")
+    house.enrol(1, course=None, roles=[role])
+    assert house.settle() == []
+    assert len(house.shown(1)) == 1
 
 
 def test_who_withdraws_from_the_course_of_the_roll_out_keeps_nothing_of_it(house: House) -> None:
