@@ -18,7 +18,8 @@ from bench import precision
 from bench.measure import Figure, children_cpu, single
 from bench.stock import MAILBOX, seconds_an_entry
 from kalender.sandbox.server import Running, start
-from tests.e2e.house import House, cut, unpack_muni
+from tests.e2e.house import House, cut
+from tests.real_data import unpack_term
 
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"
@@ -82,7 +83,7 @@ def run(make_database: Callable[[], str], *, students: int | None) -> Iterator[F
     """Fill the real term (or so many of its students), compare, and come back a day later."""
     with tempfile.TemporaryDirectory() as made:
         directory = Path(made)
-        university = unpack_muni(directory)
+        university = unpack_term(directory)
         if students is not None:
             university = cut(university, directory / "cut", students=students)
         with start(university) as sandbox:

@@ -25,7 +25,8 @@ from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.store.database import Database
 from tests.drills.town import tell_of_course, whose
-from tests.e2e.house import House, Json, cut, unpack_muni
+from tests.e2e.house import House, Json, cut
+from tests.real_data import unpack_term
 
 NOW = "2025-08-18T08:00+02:00"
 CONNECTIONS, SLOW = 16, 0.1
@@ -71,7 +72,7 @@ def moved_lecture(make_database: Callable[[], str], *, quick: bool) -> Iterator[
     """Move one lecture of the real term's largest course."""
     with tempfile.TemporaryDirectory() as made:
         directory, url = Path(made), make_database()
-        whole = unpack_muni(directory)
+        whole = unpack_term(directory)
         course, students = largest(whole)
         taken = sorted(students)[: 100 if quick else None]
         university = cut(whole, directory / "cut", students=taken)

@@ -5,6 +5,7 @@ for a client that is built from it services.wsdl; capitals in the names do not m
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,9 +17,15 @@ from lxml import etree
 
 VARIABLE = "KALENDER_TEST_EWS_SCHEMA"
 SOAP = "{http://schemas.xmlsoap.org/soap/envelope/}"
-_TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
-_MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
+TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
+MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
+# types.xsd refers to xml:lang and imports its namespace without saying where it is declared.
+XML_NAMESPACE = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"
+    targetNamespace="http://www.w3.org/XML/1998/namespace">
+  <xs:attribute name="lang" type="xs:language"/>
+</xs:schema>"""
 _BOTH = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+<xs:import namespace="http://www.w3.org/XML/1998/namespace" schemaLocation="{xml_at}"/>
 <xs:import namespace="{types}" schemaLocation="{types_at}"/>
 <xs:import namespace="{messages}" schemaLocation="{messages_at}"/></xs:schema>"""
 
@@ -41,13 +48,17 @@ class Schema:
 
     def __init__(self, place: Path) -> None:
         types, messages = (file_in(place, name) for name in ("types.xsd", "messages.xsd"))
-        both = _BOTH.format(
-            types=_TYPES,
-            messages=_MESSAGES,
-            types_at=types.resolve().as_uri(),
-            messages_at=messages.resolve().as_uri(),
-        )
-        self._schema = etree.XMLSchema(etree.fromstring(both))
+        with tempfile.NamedTemporaryFile(suffix=".xsd") as declared:
+            declared.write(XML_NAMESPACE)
+            declared.flush()
+            both = _BOTH.format(
+                types=TYPES,
+                messages=MESSAGES,
+                xml_at=Path(declared.name).as_uri(),
+                types_at=types.resolve().as_uri(),
+                messages_at=messages.resolve().as_uri(),
+            )
+            self._schema = etree.XMLSchema(etree.fromstring(both))
         [codes] = etree.parse(messages).iterfind(".//*[@name='ResponseCodeType']")
         self._codes = {code.get("value") for code in codes.iter()}
 

@@ -10,8 +10,8 @@ import requests
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
+from tests import answers
 
-DATA = Path(__file__).parents[1] / "data"
 AUTH = ("kalender", "kalender")
 SEMESTER = {"undervisning.semester.ar": "2025", "undervisning.semester.termin": "HØST"}
 
@@ -20,8 +20,8 @@ SEMESTER = {"undervisning.semester.ar": "2025", "undervisning.semester.termin": 
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("university")
     generate(directory, students=120)
-    real = DATA / "tp" / "tp-uio-open-course-IN5060-25h.json"
-    (directory / "tp" / "IN5060.json").write_bytes(real.read_bytes())
+    answer = json.dumps(answers.a_course("IN5060"))
+    (directory / "tp" / "IN5060.json").write_text(answer, "utf-8")
     return directory
 
 
@@ -55,14 +55,14 @@ def shape(value: Any) -> Any:
     return [shape(value[0])] if isinstance(value, list) and value else None
 
 
-def test_ids_alone_come_in_exactly_the_form_of_the_real_answer(sandbox: Running) -> None:
+def test_ids_alone_come_in_exactly_the_form_of_a_real_answer(sandbox: Running) -> None:
     control(sandbox, "PUT", "/fs/form", {"form": "ids"})
-    real = json.loads((DATA / "fs" / "fsapi-nva-CoursesToStudent.json").read_text("utf-8"))
+    real = answers.registrations_by_id()
     made = fs(sandbox, "/studentundervisning", limit=0, **{"undervisning.semester.ar": 2025})
     assert shape(made) == shape(real)
     assert list(made) == list(real)
-    real = json.loads((DATA / "fs" / "fsapi-nva-FsPersonResponse.json").read_text("utf-8"))
-    assert shape(fs(sandbox, "/personer", limit=0, dbId="true")) == shape(real)
+    found = fs(sandbox, "/personer", limit=0, dbId="true")
+    assert shape(found) == shape(answers.a_person_found())
     roles = fs(sandbox, "/personroller", limit=1)["items"]
     assert set(roles[0]["id"]) == {"href", "person", "rollenummer"}
     control(sandbox, "PUT", "/fs/form", {"form": "fields"})
@@ -180,8 +180,8 @@ def test_placements_and_roles_come_and_go(sandbox: Running, name: str) -> None:
     assert fs(sandbox, f"/{name}", limit=1)["size"] == size
 
 
-def test_tp_answers_a_real_course_as_it_stands(sandbox: Running) -> None:
-    real = json.loads((DATA / "tp" / "tp-uio-open-course-IN5060-25h.json").read_text("utf-8"))
+def test_tp_answers_a_course_as_it_stands(sandbox: Running) -> None:
+    real = answers.a_course("IN5060")
     assert tp(sandbox, "/ws/1.4/open/", type="course", id="IN5060", sem="25h") == real
     other = tp(sandbox, "/tp/prod/ws/1.4/course.php", id="IN5060", sem="25h")
     assert (other["courseid"], other["semesterid"]) == ("IN5060", "25h")
@@ -189,10 +189,10 @@ def test_tp_answers_a_real_course_as_it_stands(sandbox: Running) -> None:
 
 
 def test_made_up_events_have_the_keys_of_real_ones(sandbox: Running) -> None:
-    real = json.loads((DATA / "tp" / "tp-uio-selected-events.json").read_text("utf-8"))
+    events = answers.chosen_events().values()
     made = tp(sandbox, "/ws/1.4/open/", type="course", id="MAT1000", sem="25h")["events"]
-    known = set().union(*(row["event"] for row in real))
-    required = set.intersection(*(set(row["event"]) for row in real))
+    known = set().union(*events)
+    required = set.intersection(*(set(event) for event in events))
     for event in made:
         assert required <= set(event) <= known
 

@@ -1,6 +1,5 @@
 """The sources on the sandbox, in both forms of FS' collections; and the fakes beside them."""
 
-import json
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,12 +15,12 @@ from kalender.ports import Students, Timetables
 from kalender.sources.tp import Tp, read_course
 from tests.fakes.sources import FakeStudents, FakeTimetables
 from tests.fakes.university import (
+    ANSWER,
     FACTS,
     H25,
     IN5060,
     NOBODY,
     OSLO,
-    REAL,
     SECRET,
     STUDENT,
     TEACHER,
@@ -141,14 +140,14 @@ def test_a_password_opens_fs_as_a_key_does(opened: Opened) -> None:
 @pytest.fixture(params=["sandbox", "fake"])
 def timetables(request: pytest.FixtureRequest, opened: Opened) -> Timetables:
     if request.param == "fake":
-        answer = read_course(json.loads(REAL.read_text("utf-8")), IN5060)
+        answer = read_course(ANSWER, IN5060)
         return FakeTimetables(answers={IN5060: answer})
     return opened.tp()
 
 
 def test_a_course_is_told_whole(timetables: Timetables) -> None:
     answer = timetables.course(IN5060)
-    assert answer == read_course(json.loads(REAL.read_text("utf-8")), IN5060)
+    assert answer == read_course(ANSWER, IN5060)
     assert (len(answer.events), answer.published, answer.bad) == (27, True, ())
 
 

@@ -20,10 +20,8 @@ from zeep.xsd.elements.indicators import Indicator
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
 from tests import ews_schema
-from tests.ews_schema import Schema
+from tests.ews_schema import MESSAGES, TYPES, XML_NAMESPACE, Schema
 
-TYPES = "http://schemas.microsoft.com/exchange/services/2006/types"
-MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
 NAMED = {
     "PropertySetId": "c11ff724-aa03-4555-9952-8fa248a11c3e",
     "PropertyName": "SyncKey",
@@ -37,8 +35,6 @@ PUBLIC = {
 }
 CALENDAR = {"_value_1": [{"DistinguishedFolderId": {"Id": "calendar"}}]}
 BEGIN = datetime(2025, 9, 1, 8, 15, tzinfo=UTC)
-XML_NAMESPACE = b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"
-    targetNamespace="http://www.w3.org/XML/1998/namespace"/>"""
 
 
 class Offline(Transport):  # type: ignore[misc]  # zeep is untyped

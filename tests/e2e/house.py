@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +20,6 @@ from kalender.sandbox.server import Running
 from tests import schemas
 from tests.oracle import Expected, calendars
 
-DATA = Path(__file__).parents[1] / "data"
 Json = dict[str, Any]
 SHOW_AS = {"Busy": "busy", "Free": "free"}
 
@@ -59,12 +57,6 @@ connections = 3
 settle_seconds = 0.1
 {broker}
 """
-
-
-def unpack_muni(directory: Path) -> Path:
-    """Unpack the real term; return its directory."""
-    shutil.unpack_archive(next((DATA / "muni").glob("*.tar.gz")), directory)
-    return next(path for path in directory.iterdir() if path.is_dir())
 
 
 def cut(university: Path, out: Path, *, students: int | Collection[int]) -> Path:

@@ -11,7 +11,8 @@ import pika
 import pytest
 
 from kalender.sandbox.server import start
-from tests.e2e.house import House, Json, cut, unpack_muni
+from tests import real_data
+from tests.e2e.house import House, Json, cut
 
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 @pytest.fixture(scope="module")
 def term(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The real term, unpacked."""
-    return unpack_muni(tmp_path_factory.mktemp("muni"))
+    return real_data.term(tmp_path_factory.mktemp("term"))
 
 
 @contextmanager

@@ -23,8 +23,9 @@ from kalender.sandbox.server import Running
 from kalender.sources.fs import Fs
 from kalender.sources.http import Http
 from kalender.sources.tp import Tp
+from tests import answers
 
-REAL = Path(__file__).parents[1] / "data" / "tp" / "tp-uio-open-course-IN5060-25h.json"
+ANSWER = answers.a_course("IN5060")
 BASE = "https://api.fellesstudentsystem.no"
 H25, V26 = Semester.parse("25h"), Semester.parse("26v")
 IN5060 = CourseKey("IN5060", "25h")
@@ -139,7 +140,7 @@ def write(directory: Path) -> Path:
     for name, items in FILES.items():
         lines = "\n".join(json.dumps(item, ensure_ascii=False) for item in items)
         (directory / "fs" / f"{name}.ndjson").write_text(lines, "utf-8")
-    (directory / "tp" / "IN5060.json").write_bytes(REAL.read_bytes())
+    (directory / "tp" / "IN5060.json").write_text(json.dumps(ANSWER), "utf-8")
     (directory / "tp" / "EKSAMEN1.json").write_text(json.dumps({"events": []}))
     return directory
 

@@ -1,10 +1,8 @@
 """FS' items as values: every form they come in, and nothing that is nobody's business."""
 
-import json
 import traceback
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,8 @@ from hypothesis import strategies as st
 from kalender.domain.model import Account, ActivityKey, Registration, TeachingRole, UnitKey
 from kalender.errors import BadSourceData
 from kalender.sources import fs_json
+from tests import answers
 
-DATA = Path(__file__).parents[1] / "data" / "fs"
 BASE = "https://api.fellesstudentsystem.no"
 Json = dict[str, Any]
 READERS: list[Callable[[Json], object]] = [
@@ -29,10 +27,6 @@ READERS: list[Callable[[Json], object]] = [
 ]
 UNIT = "185,IN1000,1,2025,H%C3%98ST,1"
 KEY = UnitKey("IN1000", "1", "25h", 1)
-
-
-def collection(name: str) -> list[Json]:
-    return list(json.loads((DATA / f"fsapi-nva-{name}.json").read_text("utf-8"))["items"])
 
 
 def ref(path: str, **fields: Any) -> Json:
@@ -80,12 +74,13 @@ A_PERSON = {
 # -- registrations ---------------------------------------------------------------------------------
 
 
-def test_the_real_collection_with_ids_alone_is_read_whole() -> None:
-    found = [fs_json.read_registration(item) for item in collection("CoursesToStudent")]
+def test_a_collection_with_ids_alone_is_read_whole() -> None:
+    items = answers.registrations_by_id()["items"]
+    found = [fs_json.read_registration(item) for item in items]
     units = {(each[0], each[1], each[2].unit) for each in found if each is not None}
     assert len(units) == len(found) == 8
-    assert {(institution, number) for institution, number, _ in units} == {(215, 33637)}
-    assert (215, 33637, UnitKey("ABIO6050", "1", "22v", 1)) in units
+    assert {(institution, number) for institution, number, _ in units} == {(185, 70_123)}
+    assert (185, 70_123, UnitKey("HAV4100", "1", "26v", 4)) in units
     assert {each[2].offer_status for each in found if each is not None} == {None}
 
 
@@ -252,9 +247,8 @@ def test_a_role_that_cannot_be_read_raises(changes: Json) -> None:
 
 
 def test_the_real_collection_of_persons_names_them_and_tells_no_more() -> None:
-    [item] = collection("FsPersonResponse")
-    assert fs_json.read_account(item) == Account(fs_number=33637, username=None, mail=None)
-    assert collection("PersonNotInFsResponse") == []
+    [item] = answers.a_person_found()["items"]
+    assert fs_json.read_account(item) == Account(fs_number=70_123, username=None, mail=None)
 
 
 def test_a_person_has_an_account_and_addresses_in_fs_order() -> None:

@@ -51,7 +51,7 @@ def refused(body: object, *patterns: Pattern) -> str:
         ("cloudevents", account_subject("123456")),
     ],
 )
-def test_what_the_systems_really_send_is_read(sample: str, subject: Subject) -> None:
+def test_what_the_systems_send_is_read(sample: str, subject: Subject) -> None:
     assert named((SAMPLES / f"{sample}.json").read_bytes()) == [subject]
 
 

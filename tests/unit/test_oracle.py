@@ -1,7 +1,6 @@
 """The oracle that judges the end-to-end tests: against figures known and words written by hand."""
 
 import ast
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,10 +12,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests import real_data
 from tests.oracle import Expected, Rules, calendars
 
 TESTS = Path(__file__).parents[1]
-CASES, MUNI = TESTS / "data" / "hard-cases", TESTS / "data" / "muni"
+CASES = TESTS / "data" / "hard-cases"
 OSLO = ZoneInfo("Europe/Oslo")
 BEGIN = datetime.fromisoformat("2025-08-01T00:00+02:00")
 MONDAY = datetime.fromisoformat("2025-10-20T08:00+02:00")
@@ -45,9 +45,7 @@ STANDS = {
 
 @pytest.fixture(scope="module")
 def term(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("muni")
-    shutil.unpack_archive(next(MUNI.glob("*.tar.gz")), directory)
-    return next(path for path in directory.iterdir() if path.is_dir())
+    return real_data.term(tmp_path_factory.mktemp("term"))
 
 
 def of_students(held: dict[str, list[Expected]]) -> list[int]:

@@ -1,10 +1,8 @@
-"""TP's answers as values: the real ones, each field's oddities, and anything at all."""
+"""TP's answers as values: made-up ones, each field's oddities, and anything at all."""
 
-import json
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,11 +13,11 @@ from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Link, St
 from kalender.errors import BadSourceData
 from kalender.sources.tp import read_course
 from kalender.sources.tp_json import read_event
+from tests import answers
 
-DATA = Path(__file__).parents[1] / "data" / "tp"
 KEY = CourseKey("IN5060", "25h")
 SKIP = ("*EKSAMEN*", "*BOOKING*")
-SELECTED = json.loads((DATA / "tp-uio-selected-events.json").read_text("utf-8"))
+CHOSEN = answers.chosen_events()
 Json = dict[str, Any]
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -28,32 +26,27 @@ anything = st.recursive(
 )
 
 
-def an_answer(course: str = "IN5060") -> Json:
-    text = (DATA / f"tp-uio-open-course-{course}-25h.json").read_text("utf-8")
-    return dict(json.loads(text))
-
-
-REAL = an_answer()
+ANSWER = answers.a_course("IN5060")
 
 
 def a_raw(**changes: Any) -> Json:
-    """A real lecture with rooms, teachers and an alert; `...` takes a field away."""
-    told = {**deepcopy(REAL["events"][0]), **changes}
+    """A lecture with rooms, teachers and an alert; `...` takes a field away."""
+    told = {**deepcopy(ANSWER["events"][0]), **changes}
     return {name: value for name, value in told.items() if value is not ...}
 
 
 def read(*events: object, key: CourseKey = KEY, **top: Any) -> CourseAnswer:
-    return read_course({**REAL, **top, "events": list(events)}, key, skip=SKIP)
+    return read_course({**ANSWER, **top, "events": list(events)}, key, skip=SKIP)
 
 
-# -- real answers ----------------------------------------------------------------------------------
+# -- whole answers ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("course", "events", "cancelled"), [("IN5040", 14, 0), ("IN5060", 27, 2), ("IN5170", 27, 5)]
 )
-def test_every_real_answer_is_read_whole(course: str, events: int, cancelled: int) -> None:
-    raw = an_answer(course)
+def test_every_answer_is_read_whole(course: str, events: int, cancelled: int) -> None:
+    raw = answers.a_course(course)
     answer = read_course(raw, CourseKey(course, "25h"), skip=SKIP)
     assert (answer.published, answer.bad, answer.skipped) == (True, (), 0)
     assert len(answer.events) == events
@@ -69,16 +62,14 @@ def test_every_real_answer_is_read_whole(course: str, events: int, cancelled: in
 
 
 def test_instants_are_exact_on_both_sides_of_the_change_from_summer_time() -> None:
-    events = read_course(an_answer("IN5040"), CourseKey("IN5040", "25h")).events
+    events = read_course(answers.a_course("IN5040"), CourseKey("IN5040", "25h")).events
     assert events[0].starts_at == datetime(2025, 8, 20, 10, 15, tzinfo=UTC)
     assert events[-1].starts_at == datetime(2025, 11, 19, 11, 15, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
-    "row", SELECTED, ids=[f"{n} {row['why']}" for n, row in enumerate(SELECTED)]
-)
-def test_each_selected_event_is_read(row: Json) -> None:
-    raw = row["event"]
+@pytest.mark.parametrize("trap", CHOSEN)
+def test_each_chosen_event_is_read(trap: str) -> None:
+    raw = CHOSEN[trap]
     event = read_event(raw, CourseKey(raw["courseid"], raw["semesterid"]))
     assert (event.status is Status.CANCELLED) is (raw["status"] == "cancelled")
     assert len(event.rooms) == len(raw["room"] or [])
@@ -86,7 +77,8 @@ def test_each_selected_event_is_read(row: Json) -> None:
         room["buildingid"] == "DIGUND" for room in raw["room"] or []
     ]
     assert event.staff == tuple(
-        Staff(username=each["id"], name="REDACTED REDACTED") for each in raw["staffs"]
+        Staff(username=each["id"], name=f"{each['firstname']} {each['lastname']}")
+        for each in raw["staffs"]
     )
     assert event.resources == tuple(
         Link(name=" ".join(each["name"].split()), url=each["url"]) for each in raw["resources"]
@@ -98,19 +90,19 @@ def test_each_selected_event_is_read(row: Json) -> None:
 
 
 def test_the_same_event_of_two_merged_groups_is_told_for_both() -> None:
-    both = [row["event"] for row in SELECTED if row["why"].startswith("duplicate eventid")]
-    answer = read(*both, key=CourseKey("IN1000", "25h"), id="IN1000")
+    both = [event for trap, event in CHOSEN.items() if trap.startswith("merged")]
+    answer = read(*both, key=CourseKey("HAV1000", "25h"), id="HAV1000")
     assert len({event.event_id for event in answer.events}) == 1
     assert len({event.activity.actid for event in answer.events}) == 2
 
 
 def test_a_co_taught_event_is_the_asked_courses_though_its_ids_name_the_other() -> None:
-    for row in SELECTED:
-        if row["why"].startswith("co-taught"):
-            course = row["event"]["courseid"]
-            (event,) = read(row["event"], key=CourseKey(course, "25h"), id=course).events
+    for trap, raw in CHOSEN.items():
+        if trap.startswith("co-taught"):
+            course = raw["courseid"]
+            (event,) = read(raw, key=CourseKey(course, "25h"), id=course).events
             assert event.activity.course == course
-            assert "IN3120" in event.event_id
+            assert "HAV3100" in event.event_id
 
 
 # -- the answer as a whole -------------------------------------------------------------------------
@@ -137,11 +129,11 @@ def test_an_answer_for_something_else_than_asked_raises(top: Json) -> None:
 
 
 def test_the_other_flat_form_is_read_alike() -> None:
-    events = REAL["events"]
+    events = ANSWER["events"]
     other = {"courseid": "IN5060", "semesterid": "25h", "terminnr": 1, "events": events}
     answer = read_course(other, KEY, skip=SKIP)
     assert answer.published is None
-    assert answer.events == read_course(REAL, KEY, skip=SKIP).events
+    assert answer.events == read_course(ANSWER, KEY, skip=SKIP).events
 
 
 @pytest.mark.parametrize(
@@ -199,10 +191,10 @@ def test_of_doubles_the_active_wins_else_the_first() -> None:
     assert first.title == "one"
 
 
-@given(st.permutations(REAL["events"]))
+@given(st.permutations(ANSWER["events"]))
 def test_the_order_of_the_answer_means_nothing(events: list[Json]) -> None:
     answer = read(*events)
-    assert answer.events == read(*REAL["events"]).events
+    assert answer.events == read(*ANSWER["events"]).events
     order = [(e.starts_at, e.event_id, e.activity.actid) for e in answer.events]
     assert all(one < two for one, two in pairwise(order))
 
@@ -342,7 +334,7 @@ def test_what_the_event_lacks_but_the_question_tells_is_taken_from_there() -> No
 
 @given(anything)
 def test_any_json_is_read_or_refused(answer: object) -> None:
-    for each in (answer, {"events": answer}, {"events": [answer]}, {**REAL, "semesters": answer}):
+    for each in (answer, {"events": answer}, {"events": [answer]}, {**ANSWER, "semesters": answer}):
         try:
             read_course(each, KEY, skip=SKIP)
         except BadSourceData as error:
@@ -358,11 +350,11 @@ def _leaves(value: object, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(leaf for name, each in inner for leaf in _leaves(each, (*path, name)))]
 
 
-PLACES = _leaves(REAL["events"][0])[1:]
+PLACES = _leaves(ANSWER["events"][0])[1:]
 
 
 @given(st.sampled_from(PLACES), anything)
-def test_a_real_event_with_one_thing_changed_is_taken_skipped_or_told(
+def test_an_event_with_one_thing_changed_is_taken_skipped_or_told(
     place: tuple[Any, ...], value: object
 ) -> None:
     raw = a_raw()
