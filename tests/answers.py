@@ -153,9 +153,14 @@ def _lectures(course: str) -> Iterator[Json]:
     """Fourteen lectures, across the change from summer time; all have teachers and titles."""
     teachers = [a_teacher("kimberg", "Berg"), a_teacher("kimdal", "Dal")]
     for number, starts in enumerate(_weeks("2025-08-20T12:15:00", 14)):
-        curriculum = f"<p>Kapittel {number + 1} &amp; oppgavene<br />bak i boka</p>"
-        text = {"title": f"Havstrømmer, del {number + 1}", "curr": curriculum}
-        yield an_event(course, "1", starts, staffs=teachers[: 1 + number % 2], **text)
+        yield an_event(
+            course,
+            "1",
+            starts,
+            staffs=teachers[: 1 + number % 2],
+            title=f"Havstrømmer, del {number + 1}",
+            curr=f"<p>Kapittel {number + 1} &amp; oppgavene<br />bak i boka</p>",
+        )
 
 
 def _lectures_and_a_group(course: str) -> Iterator[Json]:
@@ -174,6 +179,7 @@ def _lectures_and_a_group(course: str) -> Iterator[Json]:
             curr=links,
             title=f"Bølger og vind {number + 1}",
         )
+    group: Json = {"teaching-method": "ØVE", "teaching-title": "Grupper", "summary": "Grupper"}
     for number, starts in enumerate(_weeks("2025-08-26T12:15:00", 13)):
         cancelled = number in {0, 6}
         yield an_event(
@@ -183,7 +189,7 @@ def _lectures_and_a_group(course: str) -> Iterator[Json]:
             series=501 if number == 9 else 1,
             party="2",
             status_plenary=False,
-            **{"teaching-method": "ØVE", "teaching-title": "Grupper", "summary": "Grupper"},
+            **group,
             staffs=[] if cancelled else [a_teacher("kimberg", "Berg")],
             room=None if cancelled else [a_room("Grupperom Sei", number="204")],
             alerts=[an_alert("", status=True, number=73)] if cancelled else [],
@@ -199,8 +205,9 @@ def _lectures_and_cancelled_ones(course: str) -> Iterator[Json]:
         yield an_event(course, "1", starts, status="cancelled" if cancelled else "active")
     for number, starts in enumerate(_weeks("2025-08-28T14:15:00", 13)):
         cancelled = number in {0, 12}
-        status = {"status": "cancelled", "room": None} if cancelled else {"status": "active"}
-        yield an_event(course, "2-1", starts, **status)
+        rooms = None if cancelled else [a_room("Lab Lange", number="012")]
+        status = "cancelled" if cancelled else "active"
+        yield an_event(course, "2-1", starts, status=status, room=rooms)
 
 
 COURSES = {
@@ -218,6 +225,9 @@ def chosen_events() -> dict[str, Json]:
     merged_id = "25H-HAV1000-1-1-2-3-501+39+4"
     shared_id = "25H-HAV3100-1-1-2-1-1+40+1"
     page = "https://opptak.uni.example/Vis?id=5b7c-4362&start=1"
+    lab: Json = {"teaching-title": "Lab", "summary": "Lab", "party": "7", "room": None}
+    rowing: Json = {"teaching-method": "ØV-F", "teaching-title": "Kveldsroing ekstratilbud"}
+    deadline: Json = {"teaching-method": "OBLOPPG", "summary": "Obligatorisk havrapport"}
     return {
         "recordings, and a curriculum that is a list of links": an_event(
             "HAV2000",
@@ -236,8 +246,7 @@ def chosen_events() -> dict[str, Json]:
             "HAV2000",
             "2-6",
             "2025-01-23T10:15",
-            **{"teaching-title": "Lab", "summary": "Lab", "party": "7"},
-            room=None,
+            **lab,
             status="cancelled",
             alerts=[an_alert("Labben åpner i uke 5.", status=True)],
         ),
@@ -245,8 +254,7 @@ def chosen_events() -> dict[str, Json]:
             "HAV2000",
             "2-6",
             "2025-03-13T10:15",
-            **{"teaching-title": "Lab", "summary": "Lab", "party": "7"},
-            room=None,
+            **lab,
             status="cancelled",
             title="AVLYST",
             alerts=[an_alert("Labben er stengt til påske", status=True)],
@@ -296,11 +304,8 @@ def chosen_events() -> dict[str, Json]:
             "HAV1000",
             "5",
             "2025-08-20T16:15",
-            **{
-                "teaching-method": "ØV-F",
-                "teaching-title": "Kveldsroing ekstratilbud",
-                "summary": "Kveldsroing (ekstratilbud)",
-            },
+            summary="Kveldsroing (ekstratilbud)",
+            **rowing,
             room=[a_room("PC-rom Hyse", number="141"), a_room("Seminarrom Uer", number="142")],
         ),
         "an alert that is no status, in a series made by hand": _untitled(
@@ -318,8 +323,8 @@ def chosen_events() -> dict[str, Json]:
             "2025-09-19T16:00",
             hours=1,
             series=501,
-            **{"teaching-method": "OBLOPPG", "summary": "Obligatorisk havrapport"},
             room=None,
+            **deadline,
         ),
         "merged groups have one id: the first": _untitled(
             "HAV1000", "2-3", "2025-09-25T10:15", eventid=merged_id, **merged, **together
