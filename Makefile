@@ -63,9 +63,12 @@ $(READY): requirements.lock pyproject.toml
 	  || { echo "Kalender needs Python 3.11 or newer: make PYTHON=/path/to/python3"; exit 2; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 	  || tests/install-servers python3-venv
-	@echo "setting up $(VENV) ..."
+	@echo "setting up $(VENV), once; about half a minute:"
+	@echo "  1 of 3: an empty environment ..."
 	@$(PYTHON) -m venv --clear $(VENV)
+	@echo "  2 of 3: the $$(grep -c == requirements.lock) packages of requirements.lock, fetched and checked ..."
 	@$(PIP) --no-deps --require-hashes -r requirements.lock
+	@echo "  3 of 3: Kalender itself ..."
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
 

@@ -317,6 +317,7 @@ def main() -> int:
     """Run a command with the servers up; its exit code is ours."""
     split = sys.argv.index("--")
     command = sys.argv[split + 1 :]
+    sys.stderr.write("starting the servers of the tests on loopback; about ten seconds ...\n")
     with servers(durable="--durable" in sys.argv[:split]) as found:
         process = subprocess.Popen(command, env={**os.environ, **found})
         for number in (signal.SIGTERM, signal.SIGHUP):
