@@ -130,9 +130,22 @@ class EntryChange:
     release: bool = False
 
 
+class Additions(NamedTuple):
+    """What a user may have put onto an item beside our block and its attendees."""
+
+    attachments: bool
+    categories: tuple[str, ...]
+    reminder_minutes: int | None
+    sensitivity: str
+    importance: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryState:
-    """An item read by id. All but the reference is None where only change keys were asked for."""
+    """An item read by id. All but the reference is None where only change keys were asked for.
+
+    `additions` is None where they were not asked for.
+    """
 
     ref: ItemRef
     sync_key: str | None = None
@@ -143,6 +156,7 @@ class EntryState:
     ends_at: datetime | None = None
     show_as: str | None = None
     meeting: bool | None = None  # has attendees or is an online meeting
+    additions: Additions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,9 +203,12 @@ class Calendars(Protocol):
         ...
 
     def get(
-        self, mailbox: str, item_ids: Sequence[str], *, fields: bool
+        self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
-        """Read items by id; without `fields` only their change keys: one GetItem."""
+        """Read items by id; without `fields` only their change keys: one GetItem.
+
+        `additions` come with the fields, or not at all.
+        """
         ...
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:

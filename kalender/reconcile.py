@@ -18,6 +18,7 @@ from kalender.apply import apply
 from kalender.desired import View, kept, look, look_at_all, split, wanted
 from kalender.domain.plan import Entry, EntryStatus, Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
+from kalender.doubles import look_for_doubles, mend
 from kalender.errors import (
     MailboxMissing,
     NeighbourError,
@@ -106,7 +107,7 @@ def _up_to_date(view: View) -> bool:
     row = view.row
     return (
         row.synced_digest == view.digest
-        and not (row.must_look_up or row.must_verify)
+        and not (row.must_look_up or row.must_verify or row.doubles)
         and row.changes_at == view.changes_at
     )
 
@@ -130,7 +131,10 @@ def _mirror_is_old(visit: Visit) -> bool:
 def _make_right(visit: Visit) -> None:
     try:
         if visit.row.must_look_up:
-            look_up_everything(visit)
+            mend(visit, look_up_everything(visit))
+        elif visit.row.doubles:
+            _recorded(visit)  # so that no create is in doubt
+            mend(visit, look_for_doubles(visit))
         _until_right(visit)
     except OutcomeUnknown:
         with visit.database.write() as connection:

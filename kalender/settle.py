@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from kalender.domain.plan import Entry, EntryStatus
+from kalender.doubles import Double, oldest_of, sort_out
 from kalender.ports import FoundItem
 from kalender.store import entries, people
 from kalender.visit import Visit
@@ -15,7 +16,7 @@ from kalender.visit import Visit
 def locate(visit: Visit, lost: Sequence[Entry]) -> None:
     """Look these keys up: what is found is adopted, what is not is never used again."""
     items = visit.calendars.find(visit.row.address, [entry.sync_key for entry in lost])
-    oldest = _oldest(items)
+    oldest = oldest_of(items)
     gone = [entry for entry in lost if entry.sync_key not in oldest]
     with visit.database.write() as connection:
         visit.renew(connection)
@@ -24,11 +25,6 @@ def locate(visit: Visit, lost: Sequence[Entry]) -> None:
                 _record(connection, entry, oldest[entry.sync_key])
         entries.abandon(connection, [entry.sync_key for entry in gone])
         visit.log(connection, "gone", [entry.sync_key for entry in gone])
-
-
-def _oldest(items: Sequence[FoundItem]) -> dict[str, FoundItem]:
-    newest_first = sorted(items, key=lambda item: item.created_at, reverse=True)
-    return {item.sync_key: item for item in newest_first}
 
 
 def _record(connection: Connection, entry: Entry, item: FoundItem, *, over: bool = False) -> None:
@@ -46,11 +42,12 @@ def _record(connection: Connection, entry: Entry, item: FoundItem, *, over: bool
         entries.moved(connection, key, ref.item_id, ref.change_key)
 
 
-def look_up_everything(visit: Visit) -> None:
+def look_up_everything(visit: Visit) -> list[Double]:
     """Find every item with our key: after a move, a restore, or a change of owner.
 
-    Adopts by recorded key first, then by the event id in the key. Items beyond that are copies,
-    and stay; they are taken along only where somebody wished that all with our key go.
+    Adopts by recorded key first, then by the event id in the key; returns what shows an event a
+    second time. Items beyond that are copies, and stay; they are taken along only where somebody
+    wished that all with our key go.
     """
     items = visit.calendars.find(visit.row.address, None)
     calendar_id = visit.row.calendar_id
@@ -60,12 +57,11 @@ def look_up_everything(visit: Visit) -> None:
         elsewhere = entries.take_over(connection, calendar_id, visit.row.address, keys)
         found = entries.of_calendar(connection, calendar_id)
         recorded = {entry.sync_key: entry for entry in found}
-        shown = _relocate(connection, recorded, items, visit.now)
+        _relocate(connection, recorded, items, visit.now)
         if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
             _adopt_everything(connection, visit, recorded, items)
-        else:
-            strangers = [item for item in items if item.sync_key not in elsewhere]
-            _adopt_strangers(connection, visit, recorded, strangers, shown)
+            return []
+        return sort_out(connection, visit, items, elsewhere)
 
 
 def _relocate(
@@ -73,13 +69,13 @@ def _relocate(
     recorded: Mapping[str, Entry],
     items: Sequence[FoundItem],
     now: datetime,
-) -> set[str]:
-    """Record where each key is; return the events shown.
+) -> None:
+    """Record where each key is.
 
     Of what moved, or was written since, the content is not known. What is gone is made anew.
     """
     alive = {item.ref.item_id: item for item in items}
-    oldest = _oldest(items)
+    oldest = oldest_of(items)
     for key, entry in recorded.items():
         item = alive.get(entry.item_id or "") or oldest.get(key)
         if item is not None and (item.ref.item_id, item.ref.change_key) != (
@@ -92,21 +88,6 @@ def _relocate(
     entries.decline(connection, declined, still_there=False)
     gone = {e.sync_key for e in lost if e.ends_at > now or e.open} - set(declined)
     entries.abandon(connection, gone)
-    return {entry.event_id for key, entry in recorded.items() if key not in gone}
-
-
-def _adopt_strangers(
-    connection: Connection,
-    visit: Visit,
-    recorded: Mapping[str, Entry],
-    items: Sequence[FoundItem],
-    shown: set[str],
-) -> None:
-    for key, item in sorted(_oldest(items).items()):
-        event_id = key.rpartition("#")[0]
-        if key not in recorded and event_id not in shown:
-            entries.adopt(connection, visit.row.calendar_id, item, key=key, now=visit.now)
-            shown.add(event_id)
 
 
 def _adopt_everything(
@@ -117,7 +98,7 @@ def _adopt_everything(
 ) -> None:
     """Copies too, each under a key of its own that stands on no item."""
     known = {entry.item_id for entry in recorded.values()}
-    oldest = {item.ref.item_id for key, item in _oldest(items).items() if key in recorded}
+    oldest = {item.ref.item_id for key, item in oldest_of(items).items() if key in recorded}
     for item in items:
         if item.ref.item_id not in known | oldest:
             key = f"{item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"

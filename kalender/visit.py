@@ -108,6 +108,7 @@ class Visit:
     now: datetime
     renewed_at: datetime = BEGINNING  # by the database's clock
     verified: bool = False
+    searched: bool = False  # for doubles of ours
     later: TransientError | None = None
     ended: bool = False
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
@@ -160,6 +161,7 @@ class Visit:
                 settings=self.means.settings.digest,
                 changes_at=self.view.changes_at,
                 verified=self.verified,
+                searched=self.searched,
             )
 
     def record(self, record: Callable[[Connection], T], *, ends: Callable[[T], bool]) -> T:

@@ -110,12 +110,12 @@ class EwsCalendars:
         ]
 
     def get(
-        self, mailbox: str, item_ids: Sequence[str], *, fields: bool
+        self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
         """Read items by id; without `fields` only their change keys: one GetItem."""
-        body = soap.get(item_ids, fields=fields)
+        body = soap.get(item_ids, fields=fields, additions=additions)
         messages = self._call("GetItem", mailbox, body, send_by=None, number=len(item_ids))
-        return [self._state(message, fields=fields) for message in messages]
+        return [self._state(each, fields=fields, additions=additions) for each in messages]
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
@@ -143,11 +143,13 @@ class EwsCalendars:
     def _outcomes(self, messages: Sequence[Message]) -> Sequence[ItemRef | ItemError]:
         return self._parsed(lambda: [_outcome(each) for each in messages], changes=True)
 
-    def _state(self, message: Message, *, fields: bool) -> EntryState | ItemError:
+    def _state(self, message: Message, *, fields: bool, additions: bool) -> EntryState | ItemError:
         item = soap.item_of(message)
         if message.code != "NoError" or item is None:
             return _item_error(message)
-        return self._parsed(lambda: soap.state_of(item, fields=fields), changes=False)
+        return self._parsed(
+            lambda: soap.state_of(item, fields=fields, additions=additions), changes=False
+        )
 
     # -- one request ------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from kalender.domain.model import Content
-from kalender.ports import EntryChange, EntryState, FoundItem, ItemRef, NewEntry
+from kalender.ports import Additions, EntryChange, EntryState, FoundItem, ItemRef, NewEntry
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
@@ -214,11 +214,20 @@ _READ = (
     "calendar:Resources",
     "calendar:IsOnlineMeeting",
 )
+_READ_ADDITIONS = (
+    "item:Sensitivity",
+    "item:Categories",
+    "item:Importance",
+    "item:ReminderIsSet",
+    "item:ReminderMinutesBeforeStart",
+    "item:HasAttachments",
+)
 
 
-def get(item_ids: Sequence[str], *, fields: bool) -> str:
+def get(item_ids: Sequence[str], *, fields: bool, additions: bool = False) -> str:
     """GetItem by id: with the fields we own and who is invited, or change keys alone."""
-    wanted = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in _READ) + PROPERTY
+    names = (*_READ, *(_READ_ADDITIONS if additions else ()))
+    wanted = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in names) + PROPERTY
     more = (
         f"<t:BodyType>HTML</t:BodyType><t:AdditionalProperties>{wanted}</t:AdditionalProperties>"
         if fields
@@ -350,7 +359,7 @@ def ref_of(item: etree._Element) -> ItemRef:
     return ItemRef(item_id=item_id, change_key=found.get("ChangeKey", ""))
 
 
-def state_of(item: etree._Element, *, fields: bool) -> EntryState:
+def state_of(item: etree._Element, *, fields: bool, additions: bool = False) -> EntryState:
     """Return what GetItem told of an item."""
     ref = ref_of(item)
     if not fields:
@@ -365,6 +374,19 @@ def state_of(item: etree._Element, *, fields: bool) -> EntryState:
         ends_at=_moment(item, "End"),
         show_as=READ_SHOW_AS.get(item.findtext(f"{T}LegacyFreeBusyStatus") or "", "unknown"),
         meeting=_is_meeting(item),
+        additions=_additions(item) if additions else None,
+    )
+
+
+def _additions(item: etree._Element) -> Additions:
+    reminds = item.findtext(f"{T}ReminderIsSet") == "true"
+    minutes = (item.findtext(f"{T}ReminderMinutesBeforeStart") or "").strip()
+    return Additions(
+        attachments=item.findtext(f"{T}HasAttachments") == "true",
+        categories=tuple(sorted(e.text or "" for e in item.iterfind(f"{T}Categories/{T}String"))),
+        reminder_minutes=int(minutes) if reminds and minutes.isdecimal() else None,
+        sensitivity=item.findtext(f"{T}Sensitivity") or "Normal",
+        importance=item.findtext(f"{T}Importance") or "Normal",
     )
 
 

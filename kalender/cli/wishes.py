@@ -24,13 +24,18 @@ from kalender.cli.base import (
 from kalender.cli.progress import follow
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.store import addresses, entries, forget, look, people, recovery, teaching
+from kalender.store import addresses, doubles, entries, forget, look, people, recovery, teaching
 from kalender.store.database import Database
+from kalender.store.doubles import State
 from kalender.store.people import OPT_OUT, REMOVE, SEARCH
 
 optout = typer.Typer(help="Who is left alone.", no_args_is_help=True)
 app.add_typer(optout, name="optout")
 Wait = Annotated[bool, typer.Option("--wait", help="Until no work is due.")]
+MendDoubles = Annotated[
+    bool,
+    typer.Option("--mend-doubles", help="Take away doubles of our making that nobody added to."),
+]
 
 
 @optout.command()
@@ -169,9 +174,13 @@ def verify(
         list[str] | None, typer.Argument(help="FS numbers, usernames, mail addresses.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All that were written.")] = False,  # noqa: FBT002
+    mend_doubles: MendDoubles = False,  # noqa: FBT002
     wait: Wait = False,  # noqa: FBT002
 ) -> None:
-    """Compare what we recorded with the calendars themselves, now; put back what differs."""
+    """Compare what we recorded with the calendars themselves, now; put back what differs.
+
+    Counts doubles of our making as well: another key of ours for an event that is already shown.
+    """
     if not person and not everything:
         raise ConfigError("verify wants persons, or --all")
     database = opened(application(context))
@@ -181,10 +190,32 @@ def verify(
         wished: list[int] = []
         for each in [None] if everything else persons:
             wished += entries.wish_verification(connection, each)
+        doubles.wish(connection, wished, mend=mend_doubles)
         people.mark_calendars(connection, wished, reason="verify", lane=lane)
     typer.echo(f"{len(wished)} calendars marked")
     if wait:
         follow(database)
+        _say_doubles(database, None if everything else wished)
+
+
+def _say_doubles(database: Database, calendars: list[int] | None) -> None:
+    """Print what the last lookups found beside our entries, and what can be done about it."""
+    with database.read() as connection:
+        counts = doubles.counts(connection, calendars)
+        kept = doubles.kept(connection, calendars)
+        waiting = doubles.not_searched(connection, calendars)
+    found = counts[State.DOUBLE]
+    remedy = ": kalender verify --all --mend-doubles takes them away" if found else ""
+    typer.echo(f"{found} doubles of ours{remedy}")
+    for each in kept:
+        typer.echo(
+            f"person {each.person_id}: event {each.event_id} stands twice in calendar "
+            f"{each.calendar_id}, and its user added to both; one of them is theirs to delete"
+        )
+    if counts[State.UNKNOWN]:
+        typer.echo(f"{counts[State.UNKNOWN]} keys of ours for events that nobody knows; they stay")
+    if waiting:
+        typer.echo(f"{waiting} calendars were not looked through yet")
 
 
 # -- recovering ------------------------------------------------------------------------------------
@@ -196,6 +227,8 @@ def recover(
     since: Annotated[
         str, typer.Option(help="When the restored backup was made; `now` after a mere outage.")
     ],
+    mend_doubles: MendDoubles = False,  # noqa: FBT002
+    wait: Wait = False,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
     """Vouch for the database again; from a backup, look every calendar up before writing to it."""
@@ -204,10 +237,17 @@ def recover(
     with database.write() as connection:
         now: datetime = teaching.database_time(connection)
         if moment is None or moment >= now:
+            if mend_doubles:
+                raise ConfigError(
+                    "--mend-doubles wants --since the time of the backup; later it is "
+                    "kalender verify --all --mend-doubles"
+                )
             recovery.attest(connection, __version__)
             typer.echo("noted; nothing is looked up, workers may start")
             return
         count = recovery.recover(connection)
+        if mend_doubles:
+            doubles.wish(connection, None, mend=True)
         recovery.attest(connection, __version__)
         if not yes:
             typer.confirm(f"{count} calendars are looked up in Exchange. Go on?", abort=True)
@@ -215,3 +255,6 @@ def recover(
         f"{count} calendars, and all persons and courses, are marked; start the workers, "
         "then run kalender resync --all for who is new since the backup"
     )
+    if wait:
+        follow(database)
+        _say_doubles(database, None)

@@ -32,6 +32,7 @@ _UP = r"(?:▲|&#0*9650;|&#[xX]0*25[bB]2;)"
 # In the masked text markup is \0. The start is the last of a longer row: the others are the user's.
 _START = re.compile(rf"{_DOWN}\0*{_DOWN}\0*{_DOWN}(?!\0*{_DOWN})")
 _END = re.compile(rf"{_UP}\0*{_UP}\0*{_UP}")
+_PICTURE = re.compile(r"<(?:img|object|v:imagedata)\b", re.IGNORECASE)
 _BLANK = " \t\r\n\f"
 _FILLING = frozenset(["font", "o:p", "span"])
 _INLINE = frozenset(["a", "b", "em", "i", "strong", "u", *_FILLING])
@@ -70,6 +71,15 @@ def same(html: str | None, block: str) -> bool:
     """Tell whether the body shows just what `block` does, white space and link targets apart."""
     shown, meant = extract(html), extract(block)
     return shown is not None and meant is not None and _squeeze(shown) == _squeeze(meant)
+
+
+def has_notes(html: str | None) -> bool:
+    """Tell whether anything but our block can be seen in the body: text, or a picture."""
+    html = html or ""
+    region = _find(html)
+    parts = [html] if region is None else [html[: region.start], html[region.end :]]
+    seen = [_PICTURE.sub("#", part[_top(part) :]) for part in parts]
+    return any(_squeeze(unescape(MARKUP.sub(_blank, part))) for part in seen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
     Connection,
     Insert,
     Row,
@@ -51,6 +52,7 @@ class CalendarRow:
     must_look_up: bool
     must_verify: bool
     taking_back: bool
+    doubles: str | None
     quiet_for: float
     synced_digest: str | None
     changes_at: datetime | None
@@ -87,6 +89,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         must_look_up=row.must_look_up,
         must_verify=row.must_verify,
         taking_back=row.taking_back,
+        doubles=row.doubles,
         quiet_for=max(quiet, 0.0),
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
@@ -384,22 +387,31 @@ def take_over(
     return set(connection.execute(select(entry.c.sync_key).where(standing)).scalars())
 
 
-def adopt(
-    connection: Connection, calendar_id: int, item: FoundItem, *, key: str, now: datetime
+def adopt(  # noqa: PLR0913
+    connection: Connection,
+    calendar_id: int,
+    item: FoundItem,
+    *,
+    key: str,
+    now: datetime,
+    shows: tuple[str, ActivityKey] | None = None,
+    status: EntryStatus = EntryStatus.LIVE,
 ) -> None:
     """Record an item that carries our key and of which no standing record is left.
 
-    What it says is not known, nor asked of what has ended: that stays as it is.
+    What it says is not known, nor asked of what has ended: that stays as it is. It `shows` an
+    event of an activity, or else the one in its key. With status `deleting` it goes by a plan.
     """
     remove(connection, [key])  # it may have been given up, and come late
     event_id = item.sync_key.rpartition("#")[0]
+    event_id, activity = shows or (event_id, activity_of(connection, event_id))
     connection.execute(
         insert(entry).values(
             sync_key=key,
             calendar_id=calendar_id,
             event_id=event_id,
-            **_activity_of(connection, event_id)._asdict(),
-            status=EntryStatus.LIVE.value,
+            **activity._asdict(),
+            status=status.value,
             item_id=item.ref.item_id,
             change_key=item.ref.change_key,
             fingerprint="" if item.ends_at <= now else None,
@@ -410,7 +422,7 @@ def adopt(
     )
 
 
-def _activity_of(connection: Connection, event_id: str) -> ActivityKey:
+def activity_of(connection: Connection, event_id: str) -> ActivityKey:
     """Return what an event belongs to as far as the mirror knows, else an empty key."""
     query = select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
     known = connection.execute(query).one_or_none()
@@ -445,7 +457,7 @@ def wish_verification(connection: Connection, person_id: int | None) -> list[int
     )
 
 
-def synced(
+def synced(  # noqa: PLR0913
     connection: Connection,
     calendar_id: int,
     *,
@@ -453,9 +465,11 @@ def synced(
     settings: str,
     changes_at: datetime | None,
     verified: bool,
+    searched: bool = False,
 ) -> None:
     """Record that a visit ended well; no digest where an entry is still open or held."""
     told = {"of": calendar_id, "digest": digest, "settings": settings, "changes": changes_at}
+    told["searched"] = searched
     connection.execute(_VERIFIED if verified else _SYNCED, told)
 
 
@@ -476,6 +490,7 @@ _SYNCED = (
         synced_at=db_now(),
         changes_at=bindparam("changes"),
         must_look_up=False,
+        doubles=case((bindparam("searched", type_=Boolean), null()), else_=calendar.c.doubles),
         moved_from=None,
         taking_back=False,
         quiet_until=None,

@@ -204,6 +204,7 @@ calendar = Table(
     Column("must_look_up", Boolean, nullable=False, server_default=text("false")),
     Column("must_verify", Boolean, nullable=False, server_default=text("false")),
     Column("taking_back", Boolean, nullable=False, server_default=text("false")),
+    Column("doubles", String(8)),  # find | mend: what the next visit does about doubles of ours
     Column("quiet_until", Instant),  # Exchange may still be working on a lost request
     Column("synced_digest", String(32)),
     Column("synced_settings", String(32)),
@@ -398,6 +399,23 @@ entry = Table(
         postgresql_where=text("held_by IS NOT NULL"),
         sqlite_where=text("held_by IS NOT NULL"),
     ),
+)
+
+stray_key = Table(
+    "stray_key",  # keys of ours in a calendar that stand for no entry, as its last lookup found
+    metadata,
+    Column(
+        "calendar_id",
+        Id,
+        ForeignKey("calendar.calendar_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("sync_key", String(180), primary_key=True),
+    Column("event_id", String(160), nullable=False),  # that it shows as well; else in its key
+    Column("state", String(8), nullable=False),  # double | kept | unknown
+    Column("found_at", Instant, nullable=False),
+    Index(None, "state"),
 )
 
 change_log = Table(

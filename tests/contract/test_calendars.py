@@ -19,6 +19,7 @@ from kalender.domain import block
 from kalender.domain.model import Content
 from kalender.errors import MailboxMissing, NotSent
 from kalender.ports import (
+    Additions,
     Calendars,
     EntryChange,
     EntryState,
@@ -138,6 +139,18 @@ def test_what_was_created_reads_as_it_was_written(box: Box) -> None:
     )
     assert state.meeting is False
     assert block.same(state.body or "", said.body)
+
+
+def test_what_a_user_may_have_added_is_told_where_it_is_asked_for(box: Box) -> None:
+    said = content(1, categories=("Undervisning", "Viktig"), reminder_minutes=30)
+    _, (plain, ours) = box.create(content(2), said)
+    ids = [plain.item_id, ours.item_id]
+    states = box.calendars.get(box.mailbox, ids, fields=True, additions=True)
+    assert [state.additions for state in states if isinstance(state, EntryState)] == [
+        Additions(False, content(2).categories, None, "Normal", "Normal"),
+        Additions(False, ("Undervisning", "Viktig"), 30, "Normal", "Normal"),
+    ]
+    assert box.state(plain).additions is None
 
 
 def test_answers_stand_in_the_order_of_what_was_asked(box: Box) -> None:

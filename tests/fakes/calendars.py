@@ -9,6 +9,7 @@ from itertools import count
 from kalender.domain.model import Content
 from kalender.errors import MailboxMissing, NotSent
 from kalender.ports import (
+    Additions,
     EntryChange,
     EntryState,
     FoundItem,
@@ -32,6 +33,7 @@ class Item:
     created_at: datetime
     meeting: bool = False
     notes: str = ""
+    attachments: tuple[str, ...] = ()
 
 
 def _nothing(_operation: str, _mailbox: str) -> None:
@@ -154,15 +156,19 @@ class FakeCalendars:
         return self.items(mailbox).pop(ref.item_id).ref
 
     def get(
-        self, mailbox: str, item_ids: Sequence[str], *, fields: bool
+        self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
         """Read items."""
         self._begin("get", mailbox, len(item_ids), None)
-        states = [self._state(mailbox, each, fields=fields) for each in item_ids]
+        states = [
+            self._state(mailbox, each, fields=fields, additions=additions) for each in item_ids
+        ]
         self.after("get", mailbox)
         return states
 
-    def _state(self, mailbox: str, item_id: str, *, fields: bool) -> EntryState | ItemError:
+    def _state(
+        self, mailbox: str, item_id: str, *, fields: bool, additions: bool
+    ) -> EntryState | ItemError:
         item = self.items(mailbox).get(item_id)
         if item is None:
             return ItemError(code="ErrorItemNotFound", verdict=Verdict.GONE)
@@ -179,6 +185,7 @@ class FakeCalendars:
             ends_at=content.ends_at,
             show_as=content.show_as,
             meeting=item.meeting,
+            additions=_additions(item) if additions else None,
         )
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
@@ -200,6 +207,12 @@ class FakeCalendars:
 
     # -- a user's meddling --------------------------------------------------------------------
 
+    def attach(self, mailbox: str, item_id: str, name: str) -> None:
+        """Attach a file."""
+        item = self.items(mailbox)[item_id]
+        item.attachments = (*item.attachments, name)
+        self._touch(item)
+
     def edit(self, mailbox: str, item_id: str, **changes: object) -> None:
         """Change a field as a user would."""
         item = self.items(mailbox)[item_id]
@@ -218,3 +231,13 @@ class FakeCalendars:
         item = self.items(mailbox)[item_id]
         item.meeting = True
         self._touch(item)
+
+
+def _additions(item: Item) -> Additions:
+    return Additions(
+        attachments=bool(item.attachments),
+        categories=tuple(sorted(item.content.categories)),
+        reminder_minutes=item.content.reminder_minutes,
+        sensitivity="Normal",
+        importance="Normal",
+    )

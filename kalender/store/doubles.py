@@ -1,0 +1,143 @@
+"""Keys of ours in a calendar that stand for no entry: doubles of our making, and what nobody knows.
+
+A lookup counts them; only where somebody asked for it are doubles recorded as `deleting`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection, delete, func, or_, select, update
+
+from kalender.store.many import insert_many
+from kalender.store.tables import calendar, change_log, db_now, stray_key, teaching_event
+
+TAKEN = ("delete", "remove", "release")
+
+
+class Wish(StrEnum):
+    """What a calendar's next visit does about doubles."""
+
+    FIND = "find"
+    MEND = "mend"
+
+
+class State(StrEnum):
+    """What a key of ours that stands for no entry is."""
+
+    DOUBLE = "double"  # its event is shown under another key of ours
+    KEPT = "kept"  # as well, but the user added to both
+    UNKNOWN = "unknown"  # neither the mirror nor our records know its event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A double that stays beside its original, as the user added to both."""
+
+    person_id: int
+    calendar_id: int
+    event_id: str
+
+
+def wish(connection: Connection, calendars: Collection[int] | None, *, mend: bool) -> None:
+    """Let the next visit to these calendars (None: all) look for doubles; `mend` is kept."""
+    which = calendar.c.state != "closed"
+    if calendars is not None:
+        which &= calendar.c.calendar_id.in_(sorted(calendars))
+    if not mend:
+        which &= calendar.c.doubles.is_(None)
+    value = Wish.MEND if mend else Wish.FIND
+    connection.execute(update(calendar).where(which).values(doubles=value.value))
+
+
+def replace(
+    connection: Connection, calendar_id: int, found: Mapping[str, tuple[str, State]]
+) -> None:
+    """Record sync key -> (event id, state) as all that a lookup found in a calendar.
+
+    What was kept before stays so until somebody asks for it to be mended again.
+    """
+    mine = stray_key.c.calendar_id == calendar_id
+    kept = set(
+        connection.execute(
+            select(stray_key.c.sync_key).where(mine, stray_key.c.state == State.KEPT.value)
+        ).scalars()
+    )
+    connection.execute(delete(stray_key).where(mine))
+    rows = [
+        {
+            "sync_key": key,
+            "event_id": event_id,
+            "state": (State.KEPT if key in kept and state is State.DOUBLE else state).value,
+        }
+        for key, (event_id, state) in sorted(found.items())
+    ]
+    insert_many(connection, stray_key, rows, calendar_id=calendar_id, found_at=db_now())
+
+
+def keep(connection: Connection, calendar_id: int, keys: Iterable[str]) -> None:
+    """Record that these stay, as the user added to them and to their originals."""
+    _of(connection, calendar_id, keys, gone=False)
+
+
+def mended(connection: Connection, calendar_id: int, keys: Iterable[str]) -> None:
+    """Record that these are entries now, which go or stay like any other."""
+    _of(connection, calendar_id, keys, gone=True)
+
+
+def _of(connection: Connection, calendar_id: int, keys: Iterable[str], *, gone: bool) -> None:
+    these = (stray_key.c.calendar_id == calendar_id) & stray_key.c.sync_key.in_(sorted(keys))
+    changed = update(stray_key).where(these).values(state=State.KEPT.value)
+    connection.execute(delete(stray_key).where(these) if gone else changed)
+
+
+def taken_away(connection: Connection, calendar_id: int, keys: Collection[str]) -> set[str]:
+    """Return those of these keys whose entry we took away: what carries them now is a copy."""
+    found = select(change_log.c.sync_key).where(
+        change_log.c.calendar_id == calendar_id,
+        change_log.c.operation.in_(TAKEN),
+        change_log.c.sync_key.in_(sorted(keys)),
+    )
+    return set(connection.execute(found).scalars())
+
+
+def known_events(connection: Connection, events: Collection[str]) -> set[str]:
+    """Return those of these event ids that the mirror holds."""
+    found = select(teaching_event.c.event_id).where(
+        teaching_event.c.event_id.in_(sorted(set(events)))
+    )
+    return set(connection.execute(found).scalars())
+
+
+def counts(connection: Connection, calendars: Collection[int] | None = None) -> dict[State, int]:
+    """How many keys of each state these calendars (None: all) held at their last lookup."""
+    query = select(stray_key.c.state, func.count()).group_by(stray_key.c.state)
+    if calendars is not None:
+        query = query.where(stray_key.c.calendar_id.in_(sorted(calendars)))
+    told = {State(state): count for state, count in connection.execute(query)}
+    return {state: told.get(state, 0) for state in State}
+
+
+def kept(connection: Connection, calendars: Collection[int] | None = None) -> list[Kept]:
+    """Return what stays twice in these calendars (None: all), by person and event."""
+    query = (
+        select(calendar.c.person_id, stray_key.c.calendar_id, stray_key.c.event_id)
+        .join(calendar, calendar.c.calendar_id == stray_key.c.calendar_id)
+        .where(stray_key.c.state == State.KEPT.value)
+        .order_by(calendar.c.person_id, stray_key.c.event_id)
+    )
+    if calendars is not None:
+        query = query.where(stray_key.c.calendar_id.in_(sorted(calendars)))
+    return [
+        Kept(person_id=row.person_id, calendar_id=row.calendar_id, event_id=row.event_id)
+        for row in connection.execute(query)
+    ]
+
+
+def not_searched(connection: Connection, calendars: Collection[int] | None = None) -> int:
+    """How many of these calendars (None: all) still wait for their lookup."""
+    waits = or_(calendar.c.doubles.is_not(None), calendar.c.must_look_up)
+    query = select(func.count()).select_from(calendar).where(waits, calendar.c.state != "closed")
+    if calendars is not None:
+        query = query.where(calendar.c.calendar_id.in_(sorted(calendars)))
+    return connection.execute(query).scalar_one()
