@@ -35,6 +35,9 @@ from kalender.ports import (
 )
 
 KEYS_AT_ONCE = 100
+ALONE = timedelta(
+    minutes=1
+)  # how long one calendar waits that alone meets what Exchange never says
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 Gate = Callable[[], AbstractContextManager[None]]  # around each request
 T = TypeVar("T")
@@ -173,7 +176,11 @@ class EwsCalendars:
         response = self._posted(operation, mailbox, body, send_by)
         if response.status_code not in (requests.codes.ok, requests.codes.server_error):
             raise self._status(response, changes=changes)
-        read = self._parsed(lambda: soap.read(response.content, operation), changes=changes)
+        try:
+            read = soap.read(response.content, operation)
+        except Unparsable as error:
+            text = f"HTTP {response.status_code} with {_kind(response)} ({error})"
+            raise self._instead(text, certain=not changes) from error
         if isinstance(read, Fault):
             raise self._fault(read, changes=changes)
         if len(read) != number:
@@ -212,12 +219,34 @@ class EwsCalendars:
                 return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
             case 502 | 503 | 504:
                 return NeighbourUnavailable(self.neighbour, text, retry_after=after)
-            case _:
-                return _unsure(text, changes=changes)
+            case status:
+                certain = not changes or status // 100 in NOT_CARRIED_OUT
+                what = f"HTTP {status} with {_kind(response)}"
+                return self._instead(what, certain=certain, after=after)
+
+    def _instead(
+        self, what: str, *, certain: bool, after: timedelta | None = None
+    ) -> NeighbourUnavailable | OutcomeUnknown:
+        """Return what it means that this came, which is no answer of Exchange's.
+
+        It concerns all calendars alike: the neighbour is counted for, whether it is `certain` that
+        nothing was carried out or not.
+        """
+        text = (
+            f"{self.neighbour}: {what} came instead of Exchange's answer: check the endpoint of"
+            f" [{self.neighbour}], and what stands before it"
+        )
+        if certain:
+            return NeighbourUnavailable(self.neighbour, text, retry_after=after or ALONE)
+        return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
 
     def _fault(self, fault: Fault, *, changes: bool) -> KalenderError:
-        if meaning(fault.code) is Meaning.UNKNOWN:
+        which = meaning(fault.code)
+        if which is Meaning.UNKNOWN:
             return _unsure(f"{self.neighbour}: {fault.code}", changes=changes)
+        if which is Meaning.STRANGE and changes:
+            text = f"{self.neighbour}: {fault.code}: {words(fault.code)}"
+            return OutcomeUnknown(text, neighbour=self.neighbour)
         return self._refusal(fault.code, fault.back_off_seconds)
 
     def _refusal(self, code: str, back_off_seconds: float | None) -> KalenderError:
@@ -229,6 +258,9 @@ class EwsCalendars:
                 return MailboxMissing(text)
             case Meaning.NEIGHBOUR:
                 return NeighbourRefused(self.neighbour, text, retry_after=after)
+            case Meaning.STRANGE:
+                said = f"{self.neighbour}: {text}"
+                return NeighbourUnavailable(self.neighbour, said, retry_after=after or ALONE)
             case Meaning.LATER | Meaning.UNKNOWN | Meaning.CONFLICT:
                 return TransientError(text, retry_after=after)
             case Meaning.DENIED | Meaning.GONE | Meaning.REFUSED:
@@ -241,6 +273,18 @@ def _refused(neighbour: str, text: str, status: int, after: timedelta | None) ->
         return NeighbourUnauthorised(neighbour, told, retry_after=after)
     told = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
     return NeighbourRefused(neighbour, told, retry_after=after)
+
+
+NOT_CARRIED_OUT = frozenset({3, 4})  # hundreds: sent elsewhere, or refused before it was read
+_KINDS = {"html": "an HTML page", "json": "JSON", "xml": "XML", "plain": "plain text"}
+
+
+def _kind(response: requests.Response) -> str:
+    """Return what an answer is by its header, in words; nothing of it is quoted."""
+    if not response.content:
+        return "nothing in it"
+    kind = response.headers.get("Content-Type", "")
+    return next((told for word, told in _KINDS.items() if word in kind.lower()), "something else")
 
 
 def _unsure(text: str, *, changes: bool) -> TransientError:
@@ -265,8 +309,9 @@ def _outcome(message: Message) -> ItemRef | ItemError:
 
 
 def _item_error(message: Message) -> ItemError:
+    strange = meaning(message.code) is Meaning.STRANGE
     return ItemError(
-        code=message.code,
+        code=f"unknown code {message.code}" if strange else message.code,
         verdict=_ITEMS.get(meaning(message.code), Verdict.LATER),
         retry_after=_after(message.back_off_seconds),
     )

@@ -5,6 +5,7 @@ a general library, and held against exchangelib's own bytes by a contract test.
 """
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -40,12 +41,34 @@ READ_SHOW_AS = {wire: word for word, wire in SHOW_AS.items()}
 PAGE = 250  # Exchange's own limit for a search with a restriction
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_REFERENCE = re.compile(r"&#(?:0*([0-9]{1,7})|x0*([0-9a-fA-F]{1,6}));")
 _PARSER = etree.XMLParser(resolve_entities=False, no_network=True, huge_tree=True, load_dtd=False)
 
 
 def text(value: str) -> str:
-    """Return text fit for XML; characters that XML forbids become `?`."""
-    return escape(_ILLEGAL.sub("?", value))
+    """Return text fit for XML; characters that XML 1.0 forbids are left out."""
+    return escape(_ILLEGAL.sub("", value))
+
+
+def attribute(value: str) -> str:
+    """Return a quoted attribute fit for XML; characters that XML 1.0 forbids are left out."""
+    return quoteattr(_ILLEGAL.sub("", value))
+
+
+def legible(content: bytes) -> bytes:
+    """Return an answer without what XML 1.0 forbids, raw or as a numeric reference.
+
+    Exchange writes such characters of a user's notes as they are (`&#x1F;`), and no parser of XML
+    takes them. What is no UTF-8 becomes U+FFFD.
+    """
+    decoded = content.decode("utf-8-sig", errors="replace")
+    return _ILLEGAL.sub("", _REFERENCE.sub(_allowed, decoded)).encode()
+
+
+def _allowed(reference: re.Match[str]) -> str:
+    number = int(reference[1]) if reference[1] else int(reference[2], 16)
+    legal = number <= sys.maxunicode and not _ILLEGAL.match(chr(number))
+    return reference[0] if legal else ""
 
 
 def instant(moment: datetime) -> str:
@@ -75,7 +98,7 @@ class Writer:
             '<?xml version="1.0" encoding="utf-8"?>'
             f'<s:Envelope xmlns:s="{SOAP}" xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><s:Header>'
             f'<t:RequestServerVersion Version="Exchange2016"/>{whom}<t:TimeZoneContext>'
-            f"<t:TimeZoneDefinition Id={quoteattr(self.zone)}/></t:TimeZoneContext></s:Header>"
+            f"<t:TimeZoneDefinition Id={attribute(self.zone)}/></t:TimeZoneContext></s:Header>"
             f"<s:Body>{body}</s:Body></s:Envelope>"
         ).encode()
 
@@ -120,7 +143,7 @@ class Writer:
         }
         if change.starts_at is not None:
             for name in ("StartTimeZone", "EndTimeZone"):
-                values[f"calendar:{name}"] = f"<t:{name} Id={quoteattr(self.zone)}/>"
+                values[f"calendar:{name}"] = f"<t:{name} Id={attribute(self.zone)}/>"
         if change.release:
             yield f"<t:DeleteItemField>{PROPERTY}</t:DeleteItemField>"
         yield from (_set(field, value) for field, value in values.items() if value is not None)
@@ -141,7 +164,7 @@ def _said(content: Content, zone: str) -> tuple[str, str]:
         "</t:End><t:IsAllDayEvent>false</t:IsAllDayEvent>"
         f"<t:LegacyFreeBusyStatus>{SHOW_AS[content.show_as]}</t:LegacyFreeBusyStatus>"
         f"<t:Location>{text(content.location)}</t:Location>"
-        f"<t:StartTimeZone Id={quoteattr(zone)}/><t:EndTimeZone Id={quoteattr(zone)}/>"
+        f"<t:StartTimeZone Id={attribute(zone)}/><t:EndTimeZone Id={attribute(zone)}/>"
         "</t:CalendarItem>"
     )
     return before, after
@@ -170,8 +193,8 @@ def _folder(mailbox: str) -> str:
 
 
 def _item_id(item_id: str, change_key: str | None) -> str:
-    key = f" ChangeKey={quoteattr(change_key)}" if change_key else ""
-    return f"<t:ItemId Id={quoteattr(item_id)}{key}/>"
+    key = f" ChangeKey={attribute(change_key)}" if change_key else ""
+    return f"<t:ItemId Id={attribute(item_id)}{key}/>"
 
 
 def _categories(categories: Sequence[str]) -> str:
@@ -257,7 +280,7 @@ def _restriction(keys: Sequence[str] | None) -> str:
     if keys is None:
         return f"<t:Exists>{PROPERTY}</t:Exists>"
     equal = "".join(
-        f"<t:IsEqualTo>{PROPERTY}<t:FieldURIOrConstant><t:Constant Value={quoteattr(key)}/>"
+        f"<t:IsEqualTo>{PROPERTY}<t:FieldURIOrConstant><t:Constant Value={attribute(key)}/>"
         "</t:FieldURIOrConstant></t:IsEqualTo>"
         for key in keys
     )
@@ -291,7 +314,7 @@ class Message:
 def read(content: bytes, operation: str) -> list[Message] | Fault:
     """Return an answer's messages in order, or its fault; Unparsable for all else."""
     try:
-        root = etree.fromstring(content, _PARSER)
+        root = _root(content)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unparsable("broken XML") from error
     body = root.find(f"{S}Body")
@@ -306,12 +329,25 @@ def read(content: bytes, operation: str) -> list[Message] | Fault:
     return [_message(each) for each in messages]
 
 
+def _root(content: bytes) -> etree._Element:
+    """Parse an answer; what XML forbids in it is looked for only where it does not parse."""
+    try:
+        return etree.fromstring(content, _PARSER)
+    except etree.XMLSyntaxError:
+        return etree.fromstring(legible(content), _PARSER)
+
+
 def _fault(fault: etree._Element) -> Fault:
     code = next((each.text for each in fault.iter() if _name(each) == "ResponseCode"), None)
     return Fault(
-        code=(code or fault.findtext("faultcode") or "").rpartition(":")[2] or "unknown",
+        code=_code((code or fault.findtext("faultcode") or "").rpartition(":")[2]),
         back_off_seconds=_back_off(fault),
     )
+
+
+def _code(text: str) -> str:
+    """Return a code fit to be shown: whatever is no plain name is not."""
+    return text if re.fullmatch(r"[A-Za-z]\w{0,99}", text) else "unknown"
 
 
 def _back_off(element: etree._Element) -> float | None:
@@ -338,7 +374,7 @@ def _message(element: etree._Element) -> Message:
         if each.get("Name") == "InnerErrorResponseCode" and each.text
     ]
     return Message(
-        code=inner[0] if inner else code,
+        code=_code(inner[0] if inner else code),
         element=element,
         back_off_seconds=_back_off(element),
     )

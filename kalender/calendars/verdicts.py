@@ -1,7 +1,8 @@
 """What every error of Exchange means for us: the one table, complete by test.
 
-Most of exchangelib's classes derive from TransportError; that base says nothing. Meanings follow
-Microsoft's reference of response codes. A code that no release of exchangelib knows is LATER.
+It holds every response code of Microsoft's schema (15.2.2562.17) and every class of exchangelib.
+Meanings follow Microsoft's reference of response codes; that most of exchangelib's classes derive
+from TransportError says nothing. A code that stands in neither is STRANGE, and is said to be.
 """
 
 from enum import StrEnum
@@ -20,6 +21,7 @@ class Meaning(StrEnum):
     )
     LATER = "later"  # passes by itself: this mailbox again later, with the server's own back-off
     REFUSED = "refused"  # exchange does not take this, or it belongs to requests we never make
+    STRANGE = "strange"  # a code that the schema lacks: what became of the request is not certain
 
 
 WORDS = {
@@ -31,6 +33,7 @@ WORDS = {
     Meaning.MISSING: "Exchange knows no such mailbox: correct the address in FS, or wait for it",
     Meaning.DENIED: "the service account may not open this mailbox: widen its management scope",
     Meaning.NEIGHBOUR: "Exchange refuses the service account or its requests: check [exchange]",
+    Meaning.STRANGE: "an unknown code, which this release of Kalender has no meaning for; report it",
 }
 
 _GONE = """
@@ -46,6 +49,7 @@ _CONFLICT = """
 _UNKNOWN = """
     ErrorTimeoutExpired ErrorInternalServerError ErrorRequestAborted ErrorClientDisconnected
     ErrorBatchProcessingStopped MalformedResponseError SOAPError
+    ErrorProxySoapException ErrorParsingXMLResponse
 """
 _MISSING = """
     ErrorNonExistentMailbox ErrorAccountDisabled ErrorMissingEmailAddress
@@ -54,6 +58,7 @@ _MISSING = """
     ErrorEmailAddressMismatch ErrorInvalidUserPrincipalName ErrorInvalidUserSid
     ErrorInvalidUserSidMissingUPN ErrorInvalidSid ErrorMissingUserIdInformation
     ErrorInvalidUserInfo
+    ErrorCannotFindUser ErrorMissingExchangePrincipal
 """
 _DENIED = """
     ErrorImpersonateUserDenied ErrorAccessDenied ErrorCreateItemAccessDenied
@@ -61,6 +66,7 @@ _DENIED = """
     ErrorUserNotAllowedByPolicy ErrorRecoverableItemsAccessDenied ErrorFolderNotFound
     ErrorNoCalendar ErrorSavedItemFolderNotFound ErrorParentFolderNotFound
     ErrorFolderCorrupt ErrorCannotCreateCalendarItemInNonCalendarFolder ErrorSendAsDenied
+    ErrorAccessDeniedDueToCompliance ErrorAccountSuspend ErrorAccountSuspendShowTierUpgrade
 """
 _NEIGHBOUR = """
     UnauthorizedError ErrorImpersonationDenied ErrorImpersonationFailed
@@ -77,6 +83,8 @@ _NEIGHBOUR = """
     ErrorCrossSiteRequest ErrorProxyGroupSidLimitExceeded ErrorProxyRequestNotAllowed
     ErrorProxyTokenExpired ErrorDistinguishedUserNotSupported RedirectError RelativeRedirect
     CASError ErrorADSessionFilter
+    ErrorOrganizationAccessBlocked ErrorInvalidManagementRoleHeader
+    ErrorNoOAuthServerAvailableForRequest ErrorInvalidInternetWebProxyOnLocalServer
 """
 _LATER = """
     ErrorServerBusy RateLimitError ErrorMailboxStoreUnavailable ErrorMailboxMoveInProgress
@@ -95,6 +103,8 @@ _LATER = """
     EWSWarning ResponseMessageError SessionPoolMinSizeReached SessionPoolMaxSizeReached
     ErrorCannotDeleteObject ErrorDeleteItemsFailed ErrorVirusDetected
     ErrorContentConversionFailed
+    ErrorServiceUnavailable ErrorQuotaExceededOnDelete
+    ErrorMessagePerFolderCountReceiveQuotaExceeded
 """
 _REFUSED = """
     MultipleObjectsReturned InvalidEnumValue InvalidTypeError AutoDiscoverError
@@ -216,6 +226,66 @@ _REFUSED = """
     ErrorUserNotUnifiedMessagingEnabled ErrorUserWithoutFederatedProxyAddress
     ErrorValueOutOfRange ErrorVirusMessageDeleted ErrorVoiceMailNotImplemented
     ErrorWorkingHoursSaveFailed ErrorWorkingHoursXmlMalformed
+    ErrorAttachmentNestLevelLimitExceeded ErrorArchiveFolderPathCreation
+    ErrorArchiveMailboxNotEnabled ErrorArchiveMailboxServiceDiscoveryFailed
+    ErrorCannotAccessDeletedPublicFolder ErrorCannotArchiveCalendarContactTaskFolderException
+    ErrorCannotArchiveItemsInPublicFolders ErrorCannotArchiveItemsInArchiveMailbox
+    ErrorCannotDisableMandatoryExtension ErrorCannotGetSourceFolderPath
+    ErrorCannotGetExternalEcpUrl ErrorCannotSpecifySearchFolderAsSourceFolder
+    ErrorClientIntentInvalidStateDefinition ErrorClientIntentNotFound
+    ErrorContentIndexingNotEnabled ErrorDeleteUnifiedMessagingPromptFailed
+    ErrorDuplicateTransactionId ErrorExtensionNotFound ErrorExtensionsNotAuthorized
+    ErrorFolderPropertRequestFailed ErrorImContactLimitReached
+    ErrorImGroupDisplayNameAlreadyExists ErrorImGroupLimitReached ErrorInvalidImContactId
+    ErrorInvalidImDistributionGroupSmtpAddress ErrorInvalidImGroupId
+    ErrorInvalidItemForOperationArchiveItem ErrorInvalidLikeRequest
+    ErrorInvalidRetentionTagTypeMismatch ErrorInvalidRetentionTagInvisible
+    ErrorInvalidRetentionTagInheritance ErrorInvalidRetentionTagIdGuid ErrorMailboxHoldNotFound
+    ErrorMoveUnifiedGroupPropertyFailed ErrorMultiLegacyMailboxAccess
+    ErrorPromptPublishingOperationFailed ErrorPublicFolderMailboxDiscoveryFailed
+    ErrorPublicFolderOperationFailed ErrorPublicFolderSyncException
+    ErrorSubscriptionUnsubscribed ErrorTeamMailboxNotFound ErrorTeamMailboxNotLinkedToSharePoint
+    ErrorTeamMailboxUrlValidationFailed ErrorTeamMailboxNotAuthorizedOwner
+    ErrorTeamMailboxActiveToPendingDelete ErrorTeamMailboxFailedSendingNotifications
+    ErrorTeamMailboxErrorUnknown ErrorAccessingPartialCreatedUnifiedGroup
+    ErrorUnifiedGroupMailboxAADCreationFailed ErrorUnifiedGroupMailboxAADDeleteFailed
+    ErrorUnifiedGroupMailboxNamingPolicy ErrorUnifiedGroupMailboxDeleteFailed
+    ErrorUnifiedGroupMailboxNotFound ErrorUnifiedGroupMailboxUpdateDelayed
+    ErrorUnifiedGroupMailboxUpdatedPartialProperties ErrorUnifiedGroupMailboxUpdateFailed
+    ErrorUnifiedGroupMailboxProvisionFailed ErrorUnifiedMessagingReportDataNotFound
+    ErrorUnifiedMessagingPromptNotFound ErrorUnableToRemoveImContactFromGroup
+    ErrorDuplicateLegacyDistinguishedName ErrorInvalidClientAccessTokenRequest
+    ErrorUnauthorizedClientAccessTokenRequest ErrorNoSpeechDetected ErrorUMServerUnavailable
+    ErrorRecipientNotFound ErrorRecognizerNotInstalled ErrorSpeechGrammarError
+    ErrorLocationServicesDisabled ErrorLocationServicesRequestTimedOut
+    ErrorLocationServicesRequestFailed ErrorLocationServicesInvalidRequest
+    ErrorWeatherServiceDisabled ErrorMailboxScopeNotAllowedWithoutQueryString
+    ErrorArchiveMailboxSearchFailed ErrorGetRemoteArchiveFolderFailed
+    ErrorFindRemoteArchiveFolderFailed ErrorGetRemoteArchiveItemFailed
+    ErrorExportRemoteArchiveItemsFailed ErrorInvalidPhotoSize ErrorSearchQueryHasTooManyKeywords
+    ErrorSearchTooManyMailboxes ErrorInvalidRetentionTagNone ErrorDiscoverySearchesDisabled
+    ErrorCalendarSeekToConditionNotSupported ErrorCalendarIsGroupMailboxForAccept
+    ErrorCalendarIsGroupMailboxForDecline ErrorCalendarIsGroupMailboxForTentative
+    ErrorCalendarIsGroupMailboxForSuppressReadReceipt ErrorInvalidBulkActionType
+    ErrorInvalidKeepNCount ErrorInvalidKeepNType ErrorInstantSearchSessionExpired
+    ErrorInstantSearchTimeout ErrorInstantSearchFailed ErrorUnsupportedUserForExecuteSearch
+    ErrorDuplicateExtendedKeywordDefinition ErrorUnexpectedUnifiedGroupsCount
+    ErrorInvalidFederationOrganizationIdentifier ErrorInvalidSweepRule
+    ErrorInvalidSweepRuleOperationType ErrorTargetDomainNotSupported
+    ErrorNoSenderRestrictionsSettingsFoundInRequest ErrorDuplicateSenderRestrictionsInputFound
+    ErrorSenderRestrictionsUpdateFailed ErrorMessageSubmissionBlocked ErrorExceededMessageLimit
+    ErrorExceededMaxRecipientLimitBlock ErrorExceededMaxRecipientLimit ErrorMessageBlocked
+    ErrorExceededMessageLimitShowTierUpgrade ErrorExceededMaxRecipientLimitShowTierUpgrade
+    ErrorInvalidLongitude ErrorInvalidLatitude ErrorUnifiedGroupAlreadyExists
+    ErrorUnifiedGroupAadAuthorizationRequestDenied ErrorUnifiedGroupCreationDisabled
+    ErrorMarketPlaceExtensionAlreadyInstalledForOrg ErrorExtensionAlreadyInstalledForOrg
+    ErrorNewerExtensionAlreadyInstalled ErrorNewerMarketPlaceExtensionAlreadyInstalled
+    ErrorInvalidExtensionId ErrorCannotUninstallProvidedExtensions
+    ErrorNoRbacPermissionToInstallMarketPlaceExtensions
+    ErrorNoRbacPermissionToInstallReadWriteMailboxExtensions ErrorInvalidReportMessageActionType
+    ErrorCannotDownloadExtensionManifest ErrorCalendarForwardActionNotAllowed
+    ErrorUnifiedGroupAliasNamingPolicy ErrorSubscriptionsDisabledForGroup
+    ErrorCannotFindFileAttachment ErrorInvalidValueForFilter
 """
 
 TABLE: dict[str, Meaning] = {
@@ -236,7 +306,7 @@ TABLE: dict[str, Meaning] = {
 
 def meaning(code: str) -> Meaning:
     """Return what an error means."""
-    return TABLE.get(code, Meaning.LATER)
+    return TABLE.get(code, Meaning.STRANGE)
 
 
 def words(code: str) -> str:

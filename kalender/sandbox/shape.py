@@ -19,6 +19,9 @@ _BREAK = re.compile(r"<(?:br|/p|/div|/tr|/li)\b[^>]*>", re.IGNORECASE)
 _RETURN = {"\r": "&#xD;"}
 _META = '<meta http-equiv="Content-Type" content="text/html; charset=utf-8">\r\n'
 
+# XML 1.0 has no such characters; Exchange writes those of a note as references all the same.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
 
 def plain(html: str) -> str:
     """Return the text of a body, as Exchange does for whoever asks for text."""
@@ -37,7 +40,8 @@ def _body(item: Item, wanted: str) -> str:
         kind, text = "HTML", f'<div class="PlainText">{escape(text)}</div>'.replace("\n", "<br>\n")
     if kind == "HTML" and "<html" not in text[:200].lower():
         text = f"<html>\r\n<head>\r\n{_META}</head>\r\n<body>\r\n{text}\r\n</body>\r\n</html>\r\n"
-    return f'<t:Body BodyType="{kind}">{escape(text, _RETURN)}</t:Body>'
+    shown = _FORBIDDEN.sub(lambda found: f"&#x{ord(found[0]):X};", escape(text, _RETURN))
+    return f'<t:Body BodyType="{kind}">{shown}</t:Body>'
 
 
 def _plainly(name: str, tell: Tell) -> Write:

@@ -12,6 +12,7 @@ import requests
 
 from kalender.calendars import soap
 from kalender.calendars.ews import _item_error
+from kalender.domain.work import Kind
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -56,6 +57,17 @@ MATRIX: list[tuple[dict[str, Any], type[KalenderError], int]] = [
     ({"kind": "fault", "code": "ErrorInvalidRequest"}, NeighbourRefused, 0),
     ({"kind": "status", "status": 401}, NeighbourUnauthorised, 0),
     ({"kind": "status", "status": 403}, NeighbourRefused, 0),
+    *(
+        ({"kind": "status", "status": status}, NeighbourUnavailable, 0)
+        for status in (302, 303, 307, 400, 404, 405, 408, 413, 440, 451)
+    ),
+    ({"kind": "status", "status": 501}, UNKNOWN, 0),
+    ({"kind": "status", "status": 204}, UNKNOWN, 0),
+    ({"kind": "garbage", "body": "{}", "content_type": "application/json"}, UNKNOWN, 0),
+    ({"kind": "fault", "code": "ErrorCannotFindUser"}, MailboxMissing, 0),
+    ({"kind": "fault", "code": "ErrorOrganizationAccessBlocked"}, NeighbourRefused, 0),
+    ({"kind": "fault", "code": "ErrorAccessDeniedDueToCompliance"}, PermanentError, 0),
+    ({"kind": "fault", "code": "ErrorOfNextYear"}, UNKNOWN, 0),
 ]
 
 
@@ -132,6 +144,21 @@ def test_one_bad_item_of_three_is_returned_in_its_place(
     assert (bad.code, bad.verdict) == (code, verdict)
 
 
+@pytest.mark.parametrize("status", [302, 404, 440])
+def test_what_came_instead_of_exchange_is_one_trouble_of_all_and_nothing_stays_open(
+    running: Running, control: str, mirrored: Path, tmp_path: Path, status: int
+) -> None:
+    """One pause of the neighbour after three calendars; no attempt of theirs is counted."""
+    (tmp_path / "k.db").write_bytes(mirrored.read_bytes())
+    house = Installation(tmp_path, running, f"sqlite:///{tmp_path / 'k.db'}")
+    assert house.mark(Kind.CALENDAR) > 3
+    house.fault(neighbour="exchange", kind="status", status=status, times=-1)
+    with house.working(1):
+        wait(lambda: house.neighbour("exchange.main").paused_until is not None)
+    assert not house.rows("SELECT 1 FROM entry WHERE status = 'intended'")
+    assert not house.rows("SELECT 1 FROM dirty WHERE parked_at IS NOT NULL OR attempts > 0")
+
+
 def test_a_server_that_is_not_there_was_certainly_not_written_to() -> None:
     calendars = ews("http://127.0.0.1:9/EWS/Exchange.asmx")
     with pytest.raises(NeighbourUnavailable):
@@ -202,8 +229,8 @@ ROWS = [
     Row(fault={"kind": "slow", "seconds": 3}, attempts=0, words="ReadTimeout", counted=True),
     Row(fault={"kind": "cut"}, attempts=0, words="no whole answer", counted=True),
     Row(fault={"kind": "truncate"}, attempts=0, words="no whole answer", counted=True),
-    Row(fault={"kind": "garbage"}, attempts=1, words="no SOAP"),
-    Row(fault={"kind": "garbage", "body": "<a>"}, attempts=1, words="broken XML"),
+    Row(fault={"kind": "garbage"}, attempts=0, words="an HTML page (no SOAP)", counted=True),
+    Row(fault={"kind": "garbage", "body": "<a>"}, attempts=0, words="broken XML", counted=True),
     Row(fault={"kind": "garbage", "body": NO_ITEMS}, attempts=1, words="0 answers for"),
     Row(fault=soap_fault("ErrorTimeoutExpired"), attempts=1, words="ErrorTimeoutExpired"),
     Row(fault=soap_fault("ErrorInternalServerError"), attempts=1, words="ErrorInternalServer"),
@@ -247,10 +274,35 @@ ROWS = [
     Row(fault=status(401), attempts=0, words="check username and password", counted=True),
     Row(fault=status(403), attempts=0, words="check that EWS is allowed", counted=True),
     Row(fault=status(429), attempts=1, words="HTTP 429"),
-    Row(fault=status(500), attempts=1, words="broken XML"),
+    Row(fault=status(500), attempts=0, words="HTTP 500 with nothing in it", counted=True),
     Row(fault=status(502), attempts=0, words="HTTP 502", counted=True),
     Row(fault=status(503, retry_after=2), attempts=0, words="HTTP 503", counted=True),
-    Row(fault=status(302), attempts=1, words="HTTP 302"),
+    *(
+        Row(
+            fault=status(code),
+            attempts=0,
+            words=f"HTTP {code} with nothing in it came instead of Exchange's answer",
+            counted=True,
+        )
+        for code in (302, 404, 413, 440, 451)
+    ),
+    Row(
+        fault=soap_fault("ErrorCannotFindUser"),
+        attempts=1,
+        words="correct the address in FS",
+        state="missing",
+    ),
+    Row(
+        fault=soap_fault("ErrorOfNextYear"),
+        attempts=0,
+        words="ErrorOfNextYear: an unknown code",
+        counted=True,
+    ),
+    Row(
+        fault={"kind": "item-error", "position": 1, "code": "ErrorOfNextYear"},
+        attempts=1,
+        words="unknown code ErrorOfNextYear",
+    ),
     *(
         Row(fault={"kind": "item-error", "position": 1, "code": code}, attempts=1, words=code)
         for code in ("ErrorServerBusy", "ErrorQuotaExceeded", "ErrorInternalServerError")

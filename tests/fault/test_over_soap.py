@@ -249,6 +249,22 @@ def extras(item: dict[str, Any]) -> list[object]:
     return [*kept, "husk boken" in str(item["body"])]
 
 
+@pytest.mark.parametrize("forbidden", ["\x00", "\x1f", "\ufffe"], ids=ascii)
+def test_a_note_with_what_xml_forbids_is_read_and_survives_without_it(
+    scene: Scene, forbidden: str
+) -> None:
+    scene.fill(2)
+    scene.meddle("annotate", 0, text=f"husk{forbidden} boken")
+    assert "UpdateItem" not in scene.verify()
+    scene.teach([replace(each, title="nytt") for each in lectures(2)])
+    assert scene.house.settle() == []
+    first, second = scene.shown()
+    assert "nytt" in first["subject"]
+    assert "nytt" in second["subject"]
+    assert "nytt" in first["body"]
+    assert "husk boken" in first["body"]
+
+
 def test_a_meeting_follows_in_time_and_is_released_not_deleted(scene: Scene) -> None:
     scene.fill(2)
     scene.meddle("invite", 0, attendee="kollega@uio.example")

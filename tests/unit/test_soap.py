@@ -1,6 +1,7 @@
 """Our bytes held against exchangelib's own, and against what stranger servers may answer."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import exchangelib
@@ -118,3 +119,57 @@ def test_any_text_becomes_xml(text: str) -> None:
 def test_what_is_no_answer_is_unparsable(content: bytes) -> None:
     with pytest.raises(Unparsable):
         soap.read(content, "CreateItem")
+
+
+def an_answer(body: bytes) -> bytes:
+    """A GetItem answer with one item of this body, as it is on the wire."""
+    return (
+        (
+            f'<s:Envelope xmlns:s="{soap.SOAP}" xmlns:m="{soap.MESSAGES}" xmlns:t="{soap.TYPES}">'
+            "<s:Body><m:GetItemResponse><m:ResponseMessages><m:GetItemResponseMessage>"
+            "<m:ResponseCode>NoError</m:ResponseCode><m:Items><t:CalendarItem>"
+            '<t:ItemId Id="i" ChangeKey="k"/><t:Body BodyType="HTML">'
+        ).encode()
+        + body
+        + (
+            b"</t:Body><t:Start>2025-09-01T08:15:00Z</t:Start><t:End>2025-09-01T10:00:00Z</t:End>"
+            b"</t:CalendarItem></m:Items></m:GetItemResponseMessage></m:ResponseMessages>"
+            b"</m:GetItemResponse></s:Body></s:Envelope>"
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("wire", "body"),
+    [
+        (b"a&#x1F;b", "ab"),
+        (b"a&#x0;b", "ab"),
+        (b"a&#0;b&#31;", "ab"),
+        (b"a&#xFFFE;b&#xD800;", "ab"),
+        (b"a&#x110000;b", "ab"),
+        (b"a\x1fb\x00", "ab"),
+        ("a\uffffb".encode(), "ab"),
+        (b"a&#x1F600;&#xE6;&amp;#x1F;\x1f", "a\U0001f600æ&#x1F;"),
+        (b"a\xe6b", "a\ufffdb"),
+    ],
+)
+def test_what_xml_forbids_is_left_out_of_an_answer(wire: bytes, body: str) -> None:
+    messages = soap.read(an_answer(wire), "GetItem")
+    assert isinstance(messages, list)
+    item = soap.item_of(messages[0])
+    assert item is not None
+    assert soap.state_of(item, fields=True).body == body
+
+
+@given(st.text(), st.text())
+def test_no_request_ever_holds_what_xml_forbids(key: str, words: str) -> None:
+    """What is created under a key is looked for under the same."""
+    content = replace(CONTENT, subject=words, body=words, location=words, categories=(words,))
+    writer = Writer(zone="W. Europe Standard Time", impersonate=True)
+    created = writer.create(words, [NewEntry(sync_key=key, content=content)])
+    made = etree.fromstring(writer.envelope(words, created))
+    looked = etree.fromstring(writer.envelope(words, soap.find(words, [key], 0)))
+    (written,) = (each.text or "" for each in made.iter(f"{soap.T}Value"))
+    (sought,) = (each.get("Value", "") for each in looked.iter(f"{soap.T}Constant"))
+    assert written.split() == sought.split()
+    etree.fromstring(writer.envelope(words, soap.get([key], fields=True)))
