@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from kalender.apply import apply
 from kalender.desired import View, kept, look, look_at_all, split, wanted
+from kalender.domain.model import Audience
 from kalender.domain.plan import Entry, EntryStatus, Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.doubles import look_for_doubles, mend
@@ -52,6 +53,8 @@ def reconcile(means: Means, claim: Claim, view: View | None = None) -> None:
         _wait(means, claim, visit.row.quiet_for, None)
     elif visit.row.must_look_up and not visit.view.leaving and _mirror_is_old(visit):
         _wait(means, claim, SOURCES_SECONDS, "waits until FS and TP were asked again")
+    elif visit.view.rules.past_days and not visit.view.leaving and _courses_are_unread(visit):
+        _wait(means, claim, SOURCES_SECONDS, "waits until TP was asked for all of its courses")
     else:
         _make_right(visit)
 
@@ -126,6 +129,14 @@ def _wait(means: Means, claim: Claim, seconds: float, why: str | None) -> None:
 def _mirror_is_old(visit: Visit) -> bool:
     with visit.database.read() as connection:
         return recovery.waits_for_sources(connection, visit.row.person_id)
+
+
+def _courses_are_unread(visit: Visit) -> bool:
+    """What has ended is written once: it is to name all courses that share it."""
+    with visit.database.read() as connection:
+        return recovery.waits_for_courses(
+            connection, visit.row.person_id, teaches=visit.row.audience is not Audience.STUDENT
+        )
 
 
 def _make_right(visit: Visit) -> None:

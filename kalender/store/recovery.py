@@ -5,8 +5,20 @@ older than the calendars it describes. Nobody writes on it until somebody said s
 """
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    insert,
+    or_,
+    select,
+    union,
+    update,
+)
 
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import StateInDoubt
@@ -22,11 +34,13 @@ from kalender.store.tables import (
     person,
     registration,
     source_reading,
-    teaching_staff,
+    teaching_role,
 )
 
 RECOVERY = "recovery"  # a reading of all sources that is due since then
 UNTIL_SINGLE_ANSWER = 86_400.0  # a person's calendars wait for FS, which marks them
+GIVEN_UP = 3  # after so many failures of its own nobody waits for a course any more
+LONGEST_WAIT = 21_600.0  # nor, in a first fill, after so many seconds while TP is away
 
 
 def require_sure(connection: Connection) -> None:
@@ -112,10 +126,46 @@ def since(connection: Connection) -> datetime | None:
 
 
 def waits_for_sources(connection: Connection, person_id: int) -> bool:
-    """Whether the person's mirror is older than the recovery, and is being asked for."""
+    """Whether the mirror of what concerns the person is older than the recovery, and asked for.
+
+    Which courses name somebody as a teacher since the backup nobody knows before they answer: so
+    all are waited for, but those that keep failing.
+    """
     at = since(connection)
-    return at is not None and (
-        _person_pending(connection, person_id, at) or _course_pending(connection, person_id, at)
+    if at is None:
+        return False
+    old = or_(course_run.c.asked_at.is_(None), course_run.c.asked_at < at)
+    asked = connection.execute(select(exists(_to_be_asked(old)))).scalar()
+    return bool(asked) or _person_pending(connection, person_id, at)
+
+
+def waits_for_courses(connection: Connection, person_id: int, *, teaches: bool) -> bool:
+    """Whether a course that concerns the person was never asked yet, but soon will be.
+
+    Any course may name somebody who `teaches`.
+    """
+    waited = dirty.c.first_marked_at > db_now(-LONGEST_WAIT)
+    query = _to_be_asked(and_(course_run.c.asked_at.is_(None), waited))
+    if not teaches:
+        concerned = (
+            select(table.c.course + " " + table.c.semester).where(table.c.person_id == person_id)
+            for table in (registration, teaching_role)
+        )
+        query = query.where(dirty.c.key.in_(union(*concerned)))
+    return bool(connection.execute(select(exists(query))).scalar())
+
+
+def _to_be_asked(unread: ColumnElement[bool]) -> Select[Any]:
+    """Return the marked courses of which that is so; one that keeps failing holds up nobody."""
+    return (
+        select(dirty.c.key)
+        .outerjoin(course_run, dirty.c.key == course_run.c.course + " " + course_run.c.semester)
+        .where(
+            dirty.c.kind == Kind.COURSE.value,
+            dirty.c.parked_at.is_(None),
+            dirty.c.attempts < GIVEN_UP,
+            unread,
+        )
     )
 
 
@@ -127,30 +177,5 @@ def _person_pending(connection: Connection, person_id: int, at: datetime) -> boo
         .join(identity, and_(identity.c.kind == "fs", row))
         .join(person, person.c.person_id == identity.c.person_id)
         .where(identity.c.person_id == person_id, asked)
-    )
-    return bool(connection.execute(select(exists(query))).scalar())
-
-
-def _course_pending(connection: Connection, person_id: int, at: datetime) -> bool:
-    taken = select(registration.c.course, registration.c.semester).where(
-        registration.c.person_id == person_id
-    )
-    taught = (
-        select(teaching_staff.c.course, teaching_staff.c.semester)
-        .join(identity, identity.c.value == teaching_staff.c.username)
-        .where(identity.c.kind == "username", identity.c.person_id == person_id)
-    )
-    mine = taken.union(taught).subquery()
-    query = (
-        select(dirty.c.key)
-        .join(mine, dirty.c.key == mine.c.course + " " + mine.c.semester)
-        .outerjoin(
-            course_run,
-            and_(course_run.c.course == mine.c.course, course_run.c.semester == mine.c.semester),
-        )
-        .where(
-            dirty.c.kind == Kind.COURSE.value,
-            or_(course_run.c.asked_at.is_(None), course_run.c.asked_at < at),
-        )
     )
     return bool(connection.execute(select(exists(query))).scalar())

@@ -231,6 +231,15 @@ class House:
             claims = dirty.claim(connection, kinds, worker="test", lease=LEASE)
         return claims[0] if claims else None
 
+    def claims(self, kind: Kind, key: str) -> list[Claim]:
+        """Claim one piece of work by its key, and leave the rest of its kind."""
+        with self.database.write() as connection:
+            found = dirty.claim(connection, [kind], worker="test", lease=LEASE, limit=500)
+            for claim in found:
+                if claim.key != key:
+                    dirty.release(connection, claim)
+        return [claim for claim in found if claim.key == key]
+
     def do(self, claim: Claim) -> None:
         """Do it."""
         match claim.kind:

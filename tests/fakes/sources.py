@@ -15,7 +15,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
-from kalender.errors import KalenderError, NotFoundInSource
+from kalender.errors import BadSourceData, KalenderError, NotFoundInSource
 
 
 def _nothing() -> None:
@@ -32,6 +32,7 @@ class FakeTimetables:
     answers: dict[CourseKey, CourseAnswer] = field(default_factory=dict)
     asked: list[CourseKey] = field(default_factory=list)
     error: KalenderError | None = None
+    broken: set[CourseKey] = field(default_factory=set)  # their answers can never be read
     before: Callable[[], None] = _nothing
     after: Callable[[], None] = _nothing
 
@@ -42,6 +43,8 @@ class FakeTimetables:
         if self.error is not None:
             error, self.error = self.error, None
             raise error
+        if key in self.broken:
+            raise BadSourceData("tp: no course")
         answer = self.answers.get(key, CourseAnswer(key=key, published=True, events=()))
         self.after()
         return answer

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, text, update
 
-from kalender.domain.model import TeachingRole
+from kalender.domain.model import CourseKey, Registration, Staff, TeachingRole
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ClaimLost, StateInDoubt, UnsafePlan
 from kalender.ports import ItemRef
@@ -183,6 +183,100 @@ def test_nothing_is_planned_before_the_sources_were_asked_again(house: House) ->
     house.settle()
     assert len(house.shown(1)) == 3
     assert house.count("delete") == house.count("create") == 0
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_teacher_waits_for_the_course_after_a_recovery(house: House, named: bool) -> None:
+    """By role, or named by TP only since the backup: by the old mirror what stands would go."""
+    role = TeachingRole(number=1, role="LÆRER", unit=activity().unit, actid="1")
+    lecture = event(1, starts=MONDAY + timedelta(days=1), plenary=False)
+    house.teach(lecture)
+    house.teach(event(2, key=activity(course="KJM1000")), course="KJM1000")
+    house.enrol(7, course="KJM1000", roles=() if named else (role,))
+    house.settle()
+    backup = dump(house)
+    moved = replace(lecture, starts_at=lecture.starts_at + timedelta(hours=1))
+    staff = (Staff(username="user7"),) if named else ()
+    house.teach(replace(moved, ends_at=moved.ends_at + timedelta(hours=1), staff=staff))
+    house.settle()
+    before = [(item.ref.item_id, item.content) for item in house.shown(7)]
+    assert len(before) == 2
+    restore(house, backup)
+    restored(house)
+    asked_of_one_course_only(house)
+    assert house.exchange.requests == []
+    for _ in range(3):
+        house.settle()
+        house.later(60)
+    assert [(i.ref.item_id, i.content) for i in house.shown(7)] == before
+    assert house.count("delete") == house.count("create") == house.count("update") == 0
+
+
+def asked_of_one_course_only(house: House) -> None:
+    """FS and KJM1000 were asked since the recovery, IN1000 was not; now the calendars' turn."""
+    assert house.settle([Kind.PERSON]) == []
+    (claim,) = house.claims(Kind.COURSE, "KJM1000 25h")
+    house.do(claim)
+    house.forget_requests()
+    house.later(90_000)
+    assert house.settle([Kind.CALENDAR]) == []
+
+
+def test_a_course_that_keeps_failing_holds_up_nobody_after_a_recovery(house: House) -> None:
+    filled(house)
+    house.teach(course="KJM1000")
+    house.settle()
+    restored(house)
+    house.timetables.broken.add(CourseKey("KJM1000", "25h"))
+    for _ in range(6):
+        house.settle()
+        house.later(90_000)
+    assert rows(house, "SELECT count(*) FROM calendar WHERE must_look_up") == [(0,)]
+    assert len(house.shown(1)) == 3
+
+
+def test_what_has_ended_waits_for_all_courses_that_share_it(house: House) -> None:
+    """It is written once: it is to name all courses of the calendar that share it."""
+    house.rules = replace(house.rules, past_days=14)
+    both = [activity(), activity(course="KJM1000")]
+    shared = [event(key=key, starts=MONDAY - timedelta(days=3), event_id="shared") for key in both]
+    house.teach(shared[0])
+    assert house.settle() == []
+    units = [Registration(unit=key.unit, offer_status="I") for key in both]
+    house.enrol(1)
+    facts = house.students.facts[1]
+    house.students.facts[1] = replace(facts, registrations=tuple(units))
+    house.teach(shared[1], course="KJM1000")
+    assert house.settle([Kind.PERSON, Kind.CALENDAR]) == []
+    assert house.shown(1) == []
+    assert house.settle([Kind.COURSE]) == []
+    house.later(60)
+    assert house.settle() == []
+    (item,) = house.shown(1)
+    assert "IN1000" in item.content.subject
+    assert "KJM1000" in item.content.subject
+
+
+@pytest.mark.parametrize("trouble", ["unreadable", "away"])
+def test_a_course_that_is_not_answered_holds_up_no_first_fill_for_ever(
+    house: House, trouble: str
+) -> None:
+    house.rules = replace(house.rules, past_days=14)
+    house.teach(event(1))
+    house.enrol(1)
+    facts = house.students.facts[1]
+    other = Registration(unit=activity(course="KJM1000").unit, offer_status="I")
+    house.students.facts[1] = replace(facts, registrations=(*facts.registrations, other))
+    house.mark(Kind.COURSE, "KJM1000 25h")
+    kinds = [Kind.PERSON, Kind.CALENDAR] if trouble == "away" else list(Kind)
+    house.timetables.broken.add(CourseKey("KJM1000", "25h"))
+    if trouble == "away":
+        (claim,) = house.claims(Kind.COURSE, "IN1000 25h")
+        house.do(claim)
+    for _ in range(6):
+        house.settle(kinds)
+        house.later(7_200)
+    assert len(house.shown(1)) == 1
 
 
 def test_who_leaves_waits_for_no_source_after_a_recovery(house: House) -> None:
