@@ -11,9 +11,8 @@ from kalender.domain import block
 from kalender.domain.plan import Create, Delete, Entry, Plan, Update, Wanted
 from kalender.domain.render import changed_fields
 from kalender.ports import EntryChange, EntryState, ItemError, ItemRef, NewEntry, Verdict
-from kalender.settle import locate
 from kalender.store import brakes, entries
-from kalender.verify import gone_or_raise
+from kalender.verify import gone_or_raise, look_again
 from kalender.visit import READS, PlanAgain, Visit, parts, stop_if_unknown, unknown
 
 NEEDS_READING = frozenset({"subject", "body", "show_as"})
@@ -73,7 +72,7 @@ def _read(
             else:
                 states[entry.sync_key] = state
     if gone:
-        locate(visit, gone)
+        look_again(visit, gone)
         raise PlanAgain
     return states
 
@@ -99,10 +98,11 @@ def _create(visit: Visit, creates: Sequence[Create], *, last: bool) -> None:
         lambda: visit.calendars.create(visit.row.address, new, send_by=send_by),
         undo=lambda connection: entries.remove(connection, list(named)),
     )
-    visit.record(
-        lambda connection: _record_creates(visit, connection, named, results),
-        ends=lambda _: last and not unknown(results),
-    )
+    with visit.recording_answers(results):
+        visit.record(
+            lambda connection: _record_creates(visit, connection, named, results),
+            ends=lambda _: last and not unknown(results),
+        )
     _count(visit, "created", results)
     stop_if_unknown(results)
 
@@ -150,12 +150,13 @@ def _update(
         ),
         undo=lambda connection: _restore(connection, before),
     )
-    again = visit.record(
-        lambda connection: _record_updates(
-            visit, connection, [u for u, _ in sent], results, states
-        ),
-        ends=lambda again: last and not (again or unknown(results)),
-    )
+    with visit.recording_answers(results):
+        again = visit.record(
+            lambda connection: _record_updates(
+                visit, connection, [u for u, _ in sent], results, states
+            ),
+            ends=lambda again: last and not (again or unknown(results)),
+        )
     _count(visit, "updated", results)
     stop_if_unknown(results)
     if again:
@@ -319,7 +320,7 @@ def _spare(connection: Connection, standing: Sequence[Entry]) -> None:
 
 def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None:
     removed, again = [], False
-    with visit.recording() as connection:
+    with visit.recording_answers(results), visit.recording() as connection:
         for entry, result in zip(gone, results, strict=True):
             if isinstance(result, ItemRef) or result.verdict is Verdict.GONE:
                 removed.append(entry.sync_key)

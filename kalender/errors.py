@@ -16,8 +16,7 @@ KalenderError
 └── PermanentError         this work only, until somebody mends it: parked with these words
     ├── BadSourceData      a source answered what cannot be read
     ├── NotFoundInSource   a source does not know this key
-    ├── MailboxMissing     Exchange does not know the mailbox, or no longer
-    └── UnsafePlan         a guard holds this plan back
+    └── MailboxMissing     Exchange does not know the mailbox, or no longer
 """
 
 from datetime import timedelta
@@ -107,7 +106,3 @@ class NotFoundInSource(PermanentError):
 
 class MailboxMissing(PermanentError):
     """Exchange does not know this mailbox, or does not let it be opened."""
-
-
-class UnsafePlan(PermanentError):
-    """A guard holds the plan back."""

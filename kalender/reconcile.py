@@ -8,6 +8,7 @@ uncertain; the next visit settles those before it plans anything.
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Never
 
@@ -26,7 +27,6 @@ from kalender.errors import (
     OutcomeUnknown,
     PermanentError,
     TransientError,
-    UnsafePlan,
 )
 from kalender.settle import locate, look_up_everything
 from kalender.store import brakes, dirty, entries, people, recovery
@@ -199,7 +199,7 @@ def _plan(visit: Visit) -> Plan:
     if visit.row.must_verify and not visit.verified:
         standing = verify(visit, standing)
     plan = make_plan(events, standing, ended, kept=kept(standing, visit.view, visit.now))
-    _guard(visit, plan, standing)
+    plan = _guarded(visit, plan, standing)
     _note(visit, plan)
     return plan
 
@@ -219,13 +219,21 @@ def _read(visit: Visit) -> list[Entry]:
         return entries.of_calendar(connection, visit.row.calendar_id)
 
 
-def _guard(visit: Visit, plan: Plan, standing: Sequence[Entry]) -> None:
+def _guarded(visit: Visit, plan: Plan, standing: Sequence[Entry]) -> Plan:
+    """Hold what is new where a calendar would hold more than it can; all else goes on."""
     most, after = visit.means.safety.max_entries, len(standing) + len(plan.creates)
-    if plan.creates and after - len(plan.deletes) > most:
-        raise UnsafePlan(
-            f"calendar {visit.row.calendar_id}: {after} entries are more than [safety] "
-            f"max_entries = {most}; raise it if they are right"
+    too_many = bool(plan.creates) and after - len(plan.deletes) > most
+    if not (too_many or visit.row.held):
+        return plan
+    told = (
+        f"{len(plan.creates)} new entries are held: {after} in one calendar are more than "
+        f"[safety] max_entries = {most}; raise it if they are right"
+    )
+    with visit.recording() as connection:
+        visit.held = brakes.hold_creates(
+            connection, visit.row.calendar_id, told if too_many else None
         )
+    return replace(plan, creates=()) if visit.held else plan
 
 
 def _note(visit: Visit, plan: Plan) -> None:

@@ -15,16 +15,28 @@ from kalender.visit import Visit
 
 def locate(visit: Visit, lost: Sequence[Entry]) -> None:
     """Look these keys up: what is found is adopted, what is not is never used again."""
+    give_up(visit, find_again(visit, lost))
+
+
+def find_again(visit: Visit, lost: Sequence[Entry]) -> list[Entry]:
+    """Look these keys up and adopt what is found; return what is not in the calendar."""
     items = visit.calendars.find(visit.row.address, [entry.sync_key for entry in lost])
     oldest = oldest_of(items)
-    gone = [entry for entry in lost if entry.sync_key not in oldest]
-    with visit.database.write() as connection:
-        visit.renew(connection)
-        for entry in lost:
-            if entry.sync_key in oldest:
+    found = [entry for entry in lost if entry.sync_key in oldest]
+    if found:
+        with visit.recording() as connection:
+            for entry in found:
                 _record(connection, entry, oldest[entry.sync_key])
-        entries.abandon(connection, [entry.sync_key for entry in gone])
-        visit.log(connection, "gone", [entry.sync_key for entry in gone])
+    return [entry for entry in lost if entry.sync_key not in oldest]
+
+
+def give_up(visit: Visit, gone: Sequence[Entry]) -> None:
+    """Record that these keys are not in the calendar; what is wanted is made anew."""
+    if gone:
+        keys = [entry.sync_key for entry in gone]
+        with visit.recording() as connection:
+            entries.abandon(connection, keys)
+            visit.log(connection, "gone", keys)
 
 
 def _record(connection: Connection, entry: Entry, item: FoundItem, *, over: bool = False) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kalender.domain.plan import Entry
 from kalender.errors import TransientError
 from kalender.ports import ItemError, Verdict
-from kalender.settle import locate
+from kalender.settle import find_again, give_up
 from kalender.store import entries
 from kalender.visit import READS, PlanAgain, Visit, parts
 
@@ -30,12 +30,21 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...]:
     edited = _to_put_back(visit, [e for e in standing if e.sync_key in changed], "restore")
     changed = {key: entry for key, entry in changed.items() if key in edited}
     if gone:
-        back = _to_put_back(visit, gone, "gone")
-        with visit.database.write() as connection:
+        with visit.recording() as connection:
             entries.unsettle(connection, list(changed))
-        locate(visit, [entry for entry in gone if entry.sync_key in back])
+        look_again(visit, gone)
         raise PlanAgain
     return tuple(changed.get(entry.sync_key, entry) for entry in standing)
+
+
+def look_again(visit: Visit, gone: Sequence[Entry]) -> None:
+    """Follow by key what is not found by id; what its user took away is put back, or declined.
+
+    A mailbox that was restored or moved within an Exchange gives all its items new ids.
+    """
+    lost = find_again(visit, gone)
+    back = _to_put_back(visit, lost, "gone")
+    give_up(visit, [entry for entry in lost if entry.sync_key in back])
 
 
 def _to_put_back(visit: Visit, entries_: Sequence[Entry], what: str) -> set[str]:
@@ -44,8 +53,7 @@ def _to_put_back(visit: Visit, entries_: Sequence[Entry], what: str) -> set[str]
         return set()
     rule = visit.means.restore[visit.row.audience]
     wanted = rule.deleted if what == "gone" else rule.edited
-    with visit.database.write() as connection:
-        visit.renew(connection)
+    with visit.recording() as connection:
         often = entries.put_back_often(connection, visit.row.calendar_id, what, most=rule.most)
         left = [e for e in entries_ if not wanted or e.event_id in often]
         entries.decline(connection, [e.sync_key for e in left], still_there=what != "gone")

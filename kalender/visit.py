@@ -15,7 +15,7 @@ from kalender.domain.model import Audience
 from kalender.domain.work import Lane
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemRef, Verdict
-from kalender.store import brakes, dirty, entries, people, rollouts
+from kalender.store import brakes, dirty, entries, rollouts
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
@@ -109,6 +109,7 @@ class Visit:
     renewed_at: datetime = BEGINNING  # by the database's clock
     verified: bool = False
     searched: bool = False  # for doubles of ours
+    held: bool = False  # what is new, as it is too much
     later: TransientError | None = None
     ended: bool = False
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
@@ -145,6 +146,19 @@ class Visit:
         self.renewed_at = dirty.renew(connection, self.claim, self.means.lease)
 
     @contextmanager
+    def recording_answers(self, results: Sequence[ItemRef | ItemError]) -> Iterator[None]:
+        """Where what is known cannot be recorded, whatever is in doubt waits for the lease's end.
+
+        Exchange may still be working on it, and the quiet time cannot be written down either.
+        """
+        try:
+            yield
+        except NeighbourUnavailable as error:
+            if unknown(results):
+                raise error from OutcomeUnknown("entries in doubt that could not be recorded")
+            raise
+
+    @contextmanager
     def recording(self) -> Iterator[Connection]:
         """One transaction for what is known now; ClaimLost where somebody else knows better."""
         with self.database.write() as connection:
@@ -157,7 +171,7 @@ class Visit:
             entries.synced(
                 connection,
                 self.row.calendar_id,
-                digest=None if self.row.taking_back else self.view.digest,
+                digest=None if self.row.taking_back or self.held else self.view.digest,
                 settings=self.means.settings.digest,
                 changes_at=self.view.changes_at,
                 verified=self.verified,
@@ -185,19 +199,20 @@ class Visit:
     def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
         """Write down what may be about to happen; return when the request must be on its way.
 
-        Stops where the claim is not ours any more, or the person opted out or left the roll-out.
+        Stops where the claim is not ours any more, the person opted out or left the roll-out, or
+        the mailbox passed to somebody else or to another Exchange.
         """
         started = time.monotonic()
         with self.database.write() as connection:
             self.renew(connection)
             if not self.means.allowed(connection, self.row):
                 raise TransientError("the calendar left the roll-out meanwhile")
-            if self.row.synced_digest is None:
-                leaves = people.opted_out(connection, self.row.person_id)
-            else:
-                leaves = entries.forget_digest(connection, self.row)
-            if (leaves or self.row.taking_back) is not self.view.leaving:
+            standing = entries.forget_digest(connection, self.row)
+            if (standing.leaves or self.row.taking_back) is not self.view.leaving:
                 raise TransientError("the person's wishes changed meanwhile")
+            row = self.row
+            if standing[1:] != (row.owner, row.address, row.backend, row.state):
+                raise TransientError("the calendar's mailbox changed meanwhile")
             written = write(connection)
         return written, started + self.means.send_seconds
 

@@ -53,7 +53,8 @@ def _named(protected: int | None, number: str) -> str:
 def release(
     context: typer.Context,
     scope: Annotated[
-        list[str], typer.Argument(help="institution, hand, course IN1000 25h, person fs 56154")
+        list[str],
+        typer.Argument(help="institution, hand, course IN1000 25h, person fs 56154, calendar 20"),
     ],
     reason: Reason,
 ) -> None:
@@ -65,6 +66,11 @@ def release(
             calendars = brakes.release(connection, name, reason)
             people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
             typer.echo(f"{len(calendars)} calendars marked")
+        elif kind == "calendar" and brakes.state(connection, name) == "holding":
+            brakes.put(connection, name, "released", reason)
+            calendars = [int(name.removeprefix("calendar "))]
+            people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
+            typer.echo("1 calendar marked: what is new in it is written")
         elif kind == "course" and brakes.state(connection, name) == "holding":
             brakes.put(connection, name, "released", reason)
             _ask_again(connection, Kind.COURSE, name.removeprefix("course "))

@@ -71,6 +71,21 @@ def state(connection: Connection, scope: str) -> str | None:
     return connection.execute(select(brake.c.state).where(brake.c.scope == scope)).scalar()
 
 
+def hold_creates(connection: Connection, calendar_id: int, why: str | None) -> bool:
+    """Hold what is new in one calendar for that reason (None: no more); whether it is held.
+
+    A release lets it through until the reason is gone.
+    """
+    scope = f"calendar {calendar_id}"
+    if why is None:
+        lift(connection, scope)
+        return False
+    standing_ = state(connection, scope)
+    if standing_ is None:
+        put(connection, scope, "holding", why)
+    return standing_ != "released"
+
+
 # -- counting --------------------------------------------------------------------------------------
 
 

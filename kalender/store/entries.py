@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
@@ -17,6 +17,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     exists,
     func,
@@ -32,7 +33,15 @@ from kalender.domain.plan import Entry, EntryStatus, Wanted
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
 from kalender.store.many import insert_many, one_of, update_many
-from kalender.store.tables import calendar, change_log, db_now, entry, preference, teaching_event
+from kalender.store.tables import (
+    brake,
+    calendar,
+    change_log,
+    db_now,
+    entry,
+    preference,
+    teaching_event,
+)
 from kalender.store.tally import LATENCIES, TALLY
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
@@ -53,6 +62,7 @@ class CalendarRow:
     must_verify: bool
     taking_back: bool
     doubles: str | None
+    held: bool  # a brake of its own holds what is new
     quiet_for: float
     synced_digest: str | None
     changes_at: datetime | None
@@ -73,7 +83,9 @@ def load_many(connection: Connection, calendars: Collection[int]) -> list[Calend
 @lru_cache
 def _calendars(dialect: str) -> Select[Any]:
     wanted = one_of(dialect, calendar.c.calendar_id, "calendars")
-    return select(calendar, db_now().label("db_time")).where(wanted)
+    scope = "calendar " + cast(calendar.c.calendar_id, String)
+    held = exists().where(brake.c.scope == scope).label("held")
+    return select(calendar, held, db_now().label("db_time")).where(wanted)
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
@@ -90,6 +102,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         must_verify=row.must_verify,
         taking_back=row.taking_back,
         doubles=row.doubles,
+        held=row.held,
         quiet_for=max(quiet, 0.0),
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
@@ -152,20 +165,36 @@ def condemn(connection: Connection, keys: Collection[str]) -> None:
     _write(connection, keys, {"status": EntryStatus.DELETING.value, "held_by": None}, ahead=True)
 
 
-def forget_digest(connection: Connection, row: CalendarRow) -> bool:
-    """Until the visit ends well, the calendar is not known to be right.
+class Standing(NamedTuple):
+    """Whose a calendar is now: what no write may rely on from the visit's beginning."""
 
-    Returns whether its person wishes to be left alone.
-    """
+    leaves: bool  # its person wishes to be left alone
+    owner: bool
+    address: str
+    backend: str
+    state: str
+
+
+def forget_digest(connection: Connection, row: CalendarRow) -> Standing:
+    """Until the visit ends well, the calendar is not known to be right; returns how it stands."""
+    query = _LOOK_AGAIN if row.synced_digest is None else _FORGET_DIGEST
     told = {"of": row.calendar_id, "person": row.person_id}
-    return bool(connection.execute(_FORGET_DIGEST, told).scalar())
+    return Standing(*connection.execute(query, told).one())
 
 
+_STANDING = (
+    exists().where(preference.c.person_id == bindparam("person")),
+    calendar.c.owner,
+    calendar.c.address,
+    calendar.c.backend,
+    calendar.c.state,
+)
+_LOOK_AGAIN = select(*_STANDING).where(calendar.c.calendar_id == bindparam("of"))
 _FORGET_DIGEST = (
     update(calendar)
     .where(calendar.c.calendar_id == bindparam("of"))
     .values(synced_digest=null())
-    .returning(exists().where(preference.c.person_id == bindparam("person")))
+    .returning(*_STANDING)
 )
 
 

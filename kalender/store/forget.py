@@ -1,11 +1,12 @@
 """Erase what is held on a person, once nothing of ours stands in their calendars any more."""
 
-from sqlalchemy import Connection, delete, exists, or_, select
+from sqlalchemy import Connection, String, cast, delete, exists, or_, select
 
 from kalender.errors import PermanentError
 from kalender.store import ask, people
 from kalender.store.people import FORGET, MAIL, OPT_OUT
 from kalender.store.tables import (
+    brake,
     calendar,
     change_log,
     dirty,
@@ -68,6 +69,8 @@ def _erase(connection: Connection, person_id: int) -> None:
     mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
     names = people.usernames(connection, person_id)
     connection.execute(delete(entry).where(entry.c.calendar_id.in_(mine)))
+    held = mine.with_only_columns("calendar " + cast(calendar.c.calendar_id, String))
+    connection.execute(delete(brake).where(brake.c.scope.in_(held)))
     connection.execute(delete(fan_out).where(fan_out.c.username.in_(sorted(names))))
     for kind, key in sorted(keys):
         for table in (dirty, due_later):

@@ -187,6 +187,40 @@ def test_what_is_not_wanted_back_stays_as_the_user_has_it(house: House, deed: st
     assert [item.content.subject for item in house.shown(1)] == expected
 
 
+def renumber(house: House, *numbers: int) -> None:
+    """As a restored mailbox gives its items new ids: these, in time's order."""
+    box = house.exchange.items("user1@uio.example")
+    for item in [house.shown(1)[number] for number in numbers]:
+        del box[item.ref.item_id]
+        box[f"new-{item.ref.item_id}"] = replace(
+            item, ref=replace(item.ref, item_id=f"new-{item.ref.item_id}")
+        )
+
+
+def test_new_ids_are_not_the_user_s_deletions(house: House) -> None:
+    """What is deleted is not put back; what has other ids only is followed there."""
+    filled(house)
+    house.restore = Restore(deleted=False)
+    renumber(house, 0, 1)
+    del house.exchange.items("user1@uio.example")[house.shown(1)[2].ref.item_id]
+    house.verify(1)
+    assert house.settle() == []
+    house.teach(*[replace(each, title="nytt") for each in lectures(3)])
+    assert house.settle() == []
+    assert [("nytt" in item.content.subject) for item in house.shown(1)] == [True, True]
+
+
+def test_an_update_of_what_its_user_deleted_makes_it_anew_only_where_that_is_wanted(
+    house: House,
+) -> None:
+    filled(house)
+    house.restore = Restore(deleted=False)
+    del house.exchange.items("user1@uio.example")[house.shown(1)[2].ref.item_id]
+    house.teach(*[replace(each, title="nytt") for each in lectures(3)])
+    assert house.settle() == []
+    assert len(house.shown(1)) == 2
+
+
 @pytest.mark.parametrize("deed", ["edit", "delete"])
 def test_an_entry_put_back_three_times_in_a_week_is_left(house: House, deed: str) -> None:
     filled(house, 1)

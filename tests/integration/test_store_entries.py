@@ -225,7 +225,7 @@ def test_a_visit_that_ended_well_is_recorded(connection: Connection, ours: int) 
     assert row is not None
     assert (row.synced_digest, row.changes_at, row.state) == ("d", NOW, "active")
     assert (row.quiet_for, row.must_look_up, row.must_verify) == (0, False, True)
-    assert entries.forget_digest(connection, row) is False
+    assert entries.forget_digest(connection, row).leaves is False
     row = entries.load(connection, ours)
     assert row is not None
     assert row.synced_digest is None
@@ -239,9 +239,9 @@ def test_who_forgets_the_digest_hears_of_that_person_s_wishes_alone(
     assert row is not None
     other = people.ensure(connection, people.FS, "4711")
     people.wish(connection, other, [people.OPT_OUT], "desk")
-    assert entries.forget_digest(connection, row) is False
+    assert entries.forget_digest(connection, row).leaves is False
     people.wish(connection, row.person_id, [people.OPT_OUT], "desk")
-    assert entries.forget_digest(connection, row) is True
+    assert entries.forget_digest(connection, row).leaves is True
 
 
 def test_a_mailbox_is_missing_or_lost(connection: Connection, ours: int) -> None:

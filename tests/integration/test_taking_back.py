@@ -1,21 +1,23 @@
 """Wishes and recoveries: only written down and marked; the worker under its claim does it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import Connection, delete, text, update
 
 from kalender.domain.model import CourseKey, Registration, Staff, TeachingRole
 from kalender.domain.work import Kind, Lane
-from kalender.errors import ClaimLost, StateInDoubt, UnsafePlan
-from kalender.ports import ItemRef
-from kalender.store import addresses, people, recovery, rollouts
+from kalender.errors import ClaimLost, NeighbourUnavailable, StateInDoubt, TransientError
+from kalender.ports import ItemError, ItemRef, Verdict
+from kalender.store import addresses, migrations, people, recovery, rollouts
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
-from tests.fakes.house import MONDAY, House, activity, event
+from kalender.worker.ends import Ends
+from tests.fakes.house import LEASE, MONDAY, House, activity, crew_of, event
 
 pytestmark = pytest.mark.integration
 
@@ -388,16 +390,118 @@ def test_nothing_is_written_to_a_mail_domain_that_is_ours_no_more(house: House) 
     assert house.exchange.requests == []
 
 
-def test_a_calendar_of_more_entries_than_can_be_is_not_written_to(house: House) -> None:
+def lectures_of(house: House, number: int, title: str = "") -> None:
+    house.teach(
+        *[event(n, starts=MONDAY + timedelta(days=n + 1), title=title) for n in range(number)]
+    )
+
+
+def test_more_entries_than_can_be_hold_what_is_new_and_nothing_else(house: House) -> None:
     filled(house)
     house.safety = Safety(max_entries=4)
-    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(6)])
-    (error,) = house.settle()
-    assert isinstance(error, UnsafePlan)
-    assert "6 entries are more than [safety] max_entries = 4; raise it if they are right" in str(
-        error
+    lectures_of(house, 6, title="nytt")
+    assert house.settle() == []
+    assert [each[0] for each in house.exchange.requests] == ["get", "update"]
+    assert all("nytt" in item.content.subject for item in house.shown(1))
+    assert len(house.shown(1)) == 3
+    ((scope, state, why),) = rows(house, "SELECT scope, state, reason FROM brake")
+    assert (str(scope).split()[0], state) == ("calendar", "holding")
+    assert why == (
+        "3 new entries are held: 6 in one calendar are more than [safety] max_entries = 4; "
+        "raise it if they are right"
     )
-    assert house.exchange.requests == []
+    assert rows(house, "SELECT synced_digest FROM calendar") == [(None,)]
+
+
+def test_what_is_held_as_too_much_is_written_once_it_is_not(house: House) -> None:
+    filled(house)
+    house.safety = Safety(max_entries=4)
+    lectures_of(house, 6)
+    house.settle()
+    house.safety = Safety()
+    look_again(house)
+    assert len(house.shown(1)) == 6
+    assert rows(house, "SELECT scope FROM brake") == []
+
+
+# -- a mailbox that passes to somebody else ------------------------------------------------------
+
+
+def test_nothing_is_written_to_a_mailbox_that_passed_to_somebody_else_meanwhile(
+    house: House,
+) -> None:
+    """Between two requests of one visit FS gives the address to another person."""
+    lectures_of(house, 60)
+    house.enrol(1)
+    passed: list[int] = []
+
+    def passes(operation: str, _mailbox: str) -> None:
+        if operation == "create" and not passed:
+            passed.append(1)
+            for number, username in ((1, "somebody"), (2, "user1")):
+                house.enrol(number, course="IN1000" if number == 1 else None)
+                facts = house.students.facts[number]
+                account = replace(facts.account, username=username)
+                house.students.facts[number] = replace(facts, account=account)
+                house.settle([Kind.PERSON])
+
+    house.exchange.after = passes
+    assert house.settle([Kind.COURSE, Kind.PERSON]) == []
+    claim = house.claim([Kind.CALENDAR])
+    assert claim is not None
+    with pytest.raises((TransientError, ClaimLost)):
+        house.do(claim)
+    assert len(house.exchange.own("user1@uio.example")) == 50
+
+
+# -- in doubt, and the database away -------------------------------------------------------------
+
+
+class AwayDatabase(Database):
+    """A database that can be away for whoever writes."""
+
+    away = False
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction, or none."""
+        if self.away:
+            raise NeighbourUnavailable("database", "away")
+        with super().write() as connection:
+            yield connection
+
+
+@pytest.mark.parametrize("operation", ["create", "update", "delete"])
+def test_what_is_in_doubt_and_cannot_be_recorded_waits_for_its_lease(
+    database_url: str, operation: str
+) -> None:
+    database = AwayDatabase(database_url)
+    migrations.upgrade(database)
+    house = House(database)
+    filled(house)
+    house.teach(*[event(n, title="x", starts=MONDAY + timedelta(days=n + 1)) for n in range(2)])
+    if operation == "create":
+        lectures_of(house, 4)
+
+    def unsure(what: str, _item: object) -> ItemError | None:
+        if what != operation:
+            return None
+        return ItemError(code="ErrorTimeoutExpired", verdict=Verdict.UNKNOWN)
+
+    def goes_away(what: str, _mailbox: str) -> None:
+        database.away = what == operation
+
+    house.exchange.item_error, house.exchange.after = unsure, goes_away
+    house.settle([Kind.COURSE])
+    claim = house.claim([Kind.CALENDAR])
+    assert claim is not None
+    with pytest.raises(NeighbourUnavailable) as error:
+        house.do(claim)
+    database.away = False
+    Ends(crew_of(house)).badly(claim, error.value)
+    house.later(LEASE.total_seconds() / 2)
+    assert house.claim([Kind.CALENDAR]) is None
+    database.close()
 
 
 # -- what has ended ----------------------------------------------------------------------------
