@@ -121,6 +121,8 @@ def _record_creates(
     entries.created(connection, made)
     entries.remove(connection, dropped)
     visit.log(connection, "create", [key for key, *_ in made])
+    back = [key for key, *_ in made if named[key].event.event_id in visit.taken]
+    entries.count_put_back(connection, visit.row.calendar_id, back)
 
 
 def _count(visit: Visit, done: str, results: Results) -> None:
@@ -257,6 +259,7 @@ def _record_updates(
             entries.restore(connection, update.entry)
     mended = [key for key in done if key in visit.edited]
     visit.log(connection, "restore", mended)
+    entries.count_put_back(connection, visit.row.calendar_id, mended)
     visit.log(connection, "update", [key for key in done if key not in visit.edited])
     return again
 

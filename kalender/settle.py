@@ -31,12 +31,16 @@ def find_again(visit: Visit, lost: Sequence[Entry]) -> list[Entry]:
 
 
 def give_up(visit: Visit, gone: Sequence[Entry]) -> None:
-    """Record that these keys are not in the calendar; what is wanted is made anew."""
+    """Record that these keys are not in the calendar; what is wanted is made anew.
+
+    Only what once stood there was taken away by its user: a lost create was not.
+    """
     if gone:
-        keys = [entry.sync_key for entry in gone]
+        taken = [entry for entry in gone if entry.status is not EntryStatus.INTENDED]
+        visit.taken |= {entry.event_id for entry in taken}
         with visit.recording() as connection:
-            entries.abandon(connection, keys)
-            visit.log(connection, "gone", keys)
+            entries.abandon(connection, [entry.sync_key for entry in gone])
+            visit.log(connection, "gone", [entry.sync_key for entry in taken])
 
 
 def _record(connection: Connection, entry: Entry, item: FoundItem, *, over: bool = False) -> None:

@@ -113,6 +113,7 @@ class Visit:
     later: TransientError | None = None
     ended: bool = False
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
+    taken: set[str] = field(default_factory=set)  # events whose entry its user took away
     conflicts: set[str] = field(default_factory=set)  # sync keys that somebody else wrote to
     counts: dict[str, int] = field(default_factory=dict)
 

@@ -327,6 +327,22 @@ def put_back_often(
     return set(rows.scalars())
 
 
+def count_put_back(connection: Connection, calendar_id: int, keys: Collection[str]) -> None:
+    """Record on these entries how often their events were put back, as far as the log goes back."""
+    if keys:
+        times = (
+            select(func.count())
+            .where(
+                change_log.c.calendar_id == calendar_id,
+                change_log.c.operation.in_(["restore", "gone"]),
+                change_log.c.event_id == entry.c.event_id,
+            )
+            .scalar_subquery()
+        )
+        these = entry.c.sync_key.in_(sorted(keys))
+        connection.execute(update(entry).where(these).values(restored=times, restored_at=db_now()))
+
+
 def remove(connection: Connection, keys: Collection[str]) -> None:
     """Drop the records of entries that are gone."""
     if keys:

@@ -187,6 +187,44 @@ def test_what_is_not_wanted_back_stays_as_the_user_has_it(house: House, deed: st
     assert [item.content.subject for item in house.shown(1)] == expected
 
 
+def put_back(house: House) -> list[int]:
+    """How often each recorded entry that stands was put back."""
+    query = "SELECT restored FROM entry WHERE status <> 'abandoned' ORDER BY starts_at"
+    with house.database.read() as connection:
+        return list(connection.execute(text(query)).scalars())
+
+
+def test_how_often_an_entry_was_put_back_is_recorded(house: House) -> None:
+    filled(house)
+    for _ in range(2):
+        edited, _, deleted = house.shown(1)
+        house.exchange.edit("user1@uio.example", edited.ref.item_id, subject="Kaffe")
+        del house.exchange.items("user1@uio.example")[deleted.ref.item_id]
+        house.verify(1)
+        assert house.settle() == []
+    assert put_back(house) == [2, 0, 2]
+
+
+def test_a_create_that_was_lost_is_no_deletion_of_its_user(house: House) -> None:
+    def lost(operation: str, _mailbox: str) -> None:
+        if operation == "create":
+            raise OutcomeUnknown("ReadTimeout")
+
+    house.restore = Restore(most=1)
+    house.teach(*lectures(1))
+    house.enrol(1)
+    house.exchange.before = lost
+    house.settle()
+    house.exchange.before = lambda *_: None
+    house.later()
+    assert house.settle() == []
+    assert put_back(house) == [0]
+    house.exchange.items("user1@uio.example").clear()
+    house.verify(1)
+    assert house.settle() == []
+    assert len(house.shown(1)) == 1
+
+
 def renumber(house: House, *numbers: int) -> None:
     """As a restored mailbox gives its items new ids: these, in time's order."""
     box = house.exchange.items("user1@uio.example")
