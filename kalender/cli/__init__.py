@@ -7,6 +7,7 @@ from kalender.cli import (  # noqa: F401  # they register
     check,
     guard,
     hold,
+    log,
     operate,
     protect,
     serve,
@@ -34,7 +35,7 @@ def main() -> None:
 def hoisted(words: Sequence[str]) -> list[str]:
     """Put the options that all commands share before the command, wherever they were given."""
     shared, rest = [], list(words)
-    for name, takes in (("--config", True), ("--now", True), ("--verbose", False)):
+    for name, takes in (("--config", True), ("--now", True), ("--by", True), ("--verbose", False)):
         while found := [w for w in rest if w == name or (takes and w.startswith(f"{name}="))]:
             at = rest.index(found[0])
             many = 2 if takes and found[0] == name else 1

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -28,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 console = Console(highlight=False, soft_wrap=True, markup=False)
+
+OPERATOR = "KALENDER_OPERATOR"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
@@ -56,11 +59,25 @@ def options(
         str | None,
         typer.Option(help="Rehearse another day, e.g. 2025-08-18T08:00+02:00; loopback only."),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who you are, for the log; else KALENDER_OPERATOR, sudo's or the login."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,  # noqa: FBT002
 ) -> None:
     """Keep the options for the command."""
+    if by:
+        os.environ[OPERATOR] = by  # this command is a process of its own
     logs.configure(verbose=verbose, json=not os.isatty(2))
     context.obj = Options(config=config, now=instant(now, "--now"))
+
+
+def operator() -> str:
+    """Return whose command this is, also under sudo and where a machine's account is shared."""
+    try:
+        return os.environ.get(OPERATOR) or os.environ.get("SUDO_USER") or getuser()
+    except (KeyError, OSError):  # a container's user has no name
+        return "operator"
 
 
 def instant(text: str | None, name: str) -> datetime | None:

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from kalender.cli.base import Json, app, application, instant, listing, opened
+from kalender.cli.base import Json, app, application, instant, listing, opened, operator
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.refresh import SECOND_LOOK
-from kalender.store import brakes, dirty, look, people, teaching
+from kalender.store import acts, brakes, dirty, look, people, teaching
 from kalender.store.brakes import HAND, INSTITUTION
 
 brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
@@ -63,7 +63,7 @@ def release(
     kind, name = scope[0], " ".join(scope)
     with database.write() as connection:
         if name in (INSTITUTION, HAND):
-            calendars = brakes.release(connection, name, reason)
+            calendars = brakes.release(connection, name, reason, who=operator())
             people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
             typer.echo(f"{len(calendars)} calendars marked")
         elif kind == "calendar" and brakes.state(connection, name) == "holding":
@@ -72,12 +72,20 @@ def release(
             people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
             typer.echo("1 calendar marked: what is new in it is written")
         elif kind == "course" and brakes.state(connection, name) == "holding":
-            brakes.put(connection, name, "released", reason)
+            brakes.put(connection, name, "released", reason, who=operator())
             _ask_again(connection, Kind.COURSE, name.removeprefix("course "))
         elif kind == "person" and _believe(connection, name.removeprefix("person ")):
+            _record_person(connection, name, reason)
             _ask_again(connection, Kind.PERSON, name.removeprefix("person "))
         else:
             raise ConfigError("no such brake holds: kalender brake show lists them")
+
+
+def _record_person(connection: Connection, scope: str, reason: str) -> None:
+    """Record a person's release by our number, which alone is hidden of who is protected."""
+    person_id = people.find(connection, people.FS, scope.rsplit(maxsplit=1)[-1])
+    persons = [] if person_id is None else [person_id]
+    acts.record(connection, "brake release", who=operator(), persons=persons, reason=reason)
 
 
 def _ask_again(connection: Connection, kind: Kind, key: str) -> None:
@@ -103,7 +111,7 @@ def set_(context: typer.Context, reason: Reason) -> None:
     """Hold all deletes by hand, until `brake release hand`."""
     database = opened(application(context))
     with database.write() as connection:
-        brakes.put(connection, HAND, "holding", reason)
+        brakes.put(connection, HAND, "holding", reason, who=operator())
     typer.echo("all deletes are held; creates and updates go on")
 
 
@@ -124,7 +132,12 @@ def expect(
         ahead = wired.clock() - teaching.database_time(connection)
         shift = ahead if rehearsed else timedelta()
         brakes.expect(
-            connection, from_at=first - shift, until_at=last - shift, up_to=up_to, reason=reason
+            connection,
+            from_at=first - shift,
+            until_at=last - shift,
+            up_to=up_to,
+            reason=reason,
+            who=operator(),
         )
     typer.echo(f"up to {up_to} deletes more than usual pass between {begins} and {until}")
 

@@ -1,18 +1,16 @@
 """Leave a neighbour, or bulk work, alone for a while. Marks go on; nothing is lost."""
 
-import os
 import re
 from datetime import datetime, timedelta
-from getpass import getuser
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
 from kalender.app import App
-from kalender.cli.base import app, application, cell, instant, opened
+from kalender.cli.base import app, application, cell, instant, opened, operator
 from kalender.errors import ConfigError
-from kalender.store import neighbours
+from kalender.store import acts, neighbours
 from kalender.store.database import now
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -37,6 +35,7 @@ def pause(
     with database.write() as connection:
         end = _end(context, wired, connection, until, lasting)
         neighbours.hold(connection, name, until=end, reason=reason, by=operator())
+        acts.record(connection, "pause", who=operator(), scope=name, reason=reason)
     told = "until resumed" if end == neighbours.FOR_EVER else f"until {cell(end)}"
     typer.echo(f"{name} is paused within seconds, {told}; marks go on")
 
@@ -49,15 +48,8 @@ def resume(context: typer.Context, name: Name) -> None:
     with opened(wired).write() as connection:
         if not neighbours.let_go(connection, name):
             raise ConfigError(f"{name} is not paused by hand")
+        acts.record(connection, "resume", who=operator(), scope=name)
     typer.echo(f"{name} is resumed within seconds")
-
-
-def operator() -> str:
-    """Return whose command this is, also under sudo."""
-    try:
-        return os.environ.get("SUDO_USER") or getuser()
-    except (KeyError, OSError):  # a container's user has no name
-        return "operator"
 
 
 def _check(wired: App, name: str) -> None:

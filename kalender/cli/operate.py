@@ -14,13 +14,14 @@ from kalender.cli.base import (
     console,
     listing,
     opened,
+    operator,
     person_of,
     say_json,
     table,
 )
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
-from kalender.store import ask, dirty, numbers, people, rollouts
+from kalender.store import acts, ask, dirty, numbers, people, rollouts
 from kalender.store.database import Database
 
 
@@ -43,6 +44,8 @@ def retry(
         else:
             work = {each for key in keys for each in ask.work_of(connection, key)}
             count = _retry(connection, work)
+        scope = "all" if everything else ""
+        acts.record(connection, "retry", who=operator(), scope=scope, persons=keys, count=count)
     typer.echo(f"{count} marked")
 
 
@@ -108,6 +111,7 @@ def add(context: typer.Context, kind: KindOf, value: list[str]) -> None:
         joined = _inside(connection, wired.config.rollout.mode) - before
         rollouts.join(connection, joined)
         people.mark_calendars(connection, joined, reason="joined the roll-out", lane=Lane.FILL)
+        _record(connection, "rollout add", kind, values, len(joined))
     typer.echo(f"{len(joined)} calendars switched on")
 
 
@@ -135,7 +139,20 @@ def remove(
             typer.confirm(f"{len(left)} calendars are switched off. Go on?", abort=True)
         rollouts.leave(connection, left, take_back=take_back)
         people.mark_calendars(connection, left, reason="left the roll-out", lane=Lane.ASKED)
+        how = "--take-back" if take_back else "--leave"
+        _record(connection, f"rollout remove {how}", kind, values, len(left))
     typer.echo(f"{len(left)} calendars switched off{'; taking back' if take_back else ''}")
+
+
+def _record(
+    connection: Connection, command: str, kind: str, values: Sequence[str], count: int
+) -> None:
+    if kind == "person":
+        persons = [int(value) for value in values]
+        acts.record(connection, command, who=operator(), persons=persons, count=count)
+    else:
+        for value in values:
+            acts.record(connection, command, who=operator(), scope=f"{kind} {value}", count=count)
 
 
 def _checked(database: Database, kind: str, values: Collection[str]) -> list[str]:

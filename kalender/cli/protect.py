@@ -6,11 +6,10 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from kalender.cli.base import Json, NotKnown, app, application, listing, opened, person_of
-from kalender.cli.hold import operator
+from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ConfigError
-from kalender.store import dirty, look, people
+from kalender.store import acts, dirty, look, people
 from kalender.store.people import PROTECT
 
 protect = typer.Typer(help="People under threat, closed, deceased.", no_args_is_help=True)
@@ -37,6 +36,7 @@ def add(
     with database.write() as connection:
         for person_id in persons:
             _hurry(connection, people.wish(connection, person_id, {PROTECT}, kind))
+        acts.record(connection, "protect add", who=operator(), persons=persons, reason=kind)
         paused = [row["name"] for row in look.neighbours(connection) if _is_shut(row)]
     typer.echo(f"{len(persons)} protected; what was written is taken back at once")
     if paused:
@@ -65,6 +65,7 @@ def remove(context: typer.Context, person: list[str]) -> None:
                 raise NotKnown(f"person {person_id} is not protected")
             marked = people.take_wish_back(connection, person_id, protection=True)
             people.mark_calendars(connection, marked, reason="opted in", lane=Lane.ASKED)
+        acts.record(connection, "protect remove", who=operator(), persons=persons)
     typer.echo(f"{len(persons)} protected no more")
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from kalender import health
 from kalender import worker as workers
@@ -21,6 +22,7 @@ from kalender.cli.base import (
     application,
     listing,
     opened,
+    operator,
     person_of,
     say_json,
 )
@@ -33,7 +35,7 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
-from kalender.store import dirty, entries, people, recovery
+from kalender.store import acts, dirty, entries, people, recovery
 from kalender.store.database import Database
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
@@ -150,9 +152,23 @@ def resync(  # noqa: PLR0913, PLR0917
             return
         with database.write() as connection:
             dirty.mark(connection, marks)
+            for mark in marks:
+                _record(connection, mark)
         _say({"marked": len(marks)}, as_json=as_json)
     if wait and not dry_run:
         follow(database)
+
+
+def _record(connection: Connection, mark: Mark) -> None:
+    """Record who asked for a source's answer; a person by our number."""
+    who = operator()
+    if mark.kind is Kind.COURSE:
+        acts.record(connection, "resync --course", who=who, scope=f"course {mark.key}")
+    else:
+        kind, _, value = mark.key.partition(" ")
+        person_id = people.find(connection, kind, value)
+        persons = [] if person_id is None else [person_id]
+        acts.record(connection, "resync --person", who=who, persons=persons)
 
 
 def _say_courses(marks: list[Mark]) -> None:
@@ -173,6 +189,12 @@ def _all(
         dry_run=dry_run,
     )
     TALLY.give(database)
+    if not dry_run:
+        with database.write() as connection:
+            command = "resync --all --yes" if yes else "resync --all"
+            acts.record(
+                connection, command, who=operator(), scope="all", count=found.changed_persons
+            )
     _say({**asdict(found), "dry_run": dry_run}, as_json=as_json)
     if found.not_marked:
         typer.echo(

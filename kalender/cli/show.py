@@ -23,11 +23,11 @@ from kalender.cli.base import (
     listing,
     local,
     opened,
+    operator,
     person_of,
     say_json,
     table,
 )
-from kalender.cli.hold import operator
 from kalender.cli.protect import Reveal
 from kalender.cli.week import Shown, draw
 from kalender.desired import View, preview, wanted

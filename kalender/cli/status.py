@@ -17,10 +17,10 @@ from kalender.cli.base import (
     lines,
     listing,
     opened,
+    operator,
     say_json,
     table,
 )
-from kalender.cli.hold import operator
 from kalender.cli.protect import Reveal
 from kalender.domain.work import Lane
 from kalender.store import brakes, look, numbers, rollouts

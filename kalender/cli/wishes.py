@@ -19,12 +19,23 @@ from kalender.cli.base import (
     instant,
     listing,
     opened,
+    operator,
     person_of,
 )
 from kalender.cli.progress import follow
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.store import addresses, doubles, entries, forget, look, people, recovery, teaching
+from kalender.store import (
+    acts,
+    addresses,
+    doubles,
+    entries,
+    forget,
+    look,
+    people,
+    recovery,
+    teaching,
+)
 from kalender.store.database import Database
 from kalender.store.doubles import State
 from kalender.store.people import OPT_OUT, REMOVE, SEARCH
@@ -50,6 +61,7 @@ def add(
     with database.write() as connection:
         for person_id in persons:
             _wish(connection, person_id, {OPT_OUT}, source)
+        acts.record(connection, "optout add", who=operator(), persons=persons, reason=source)
     typer.echo(f"{len(persons)} opted out; what was written is taken back")
 
 
@@ -62,6 +74,7 @@ def remove(context: typer.Context, person: list[str]) -> None:
         for person_id in persons:
             marked = people.take_wish_back(connection, person_id)
             people.mark_calendars(connection, marked, reason="opted in", lane=Lane.ASKED)
+        acts.record(connection, "optout remove", who=operator(), persons=persons)
     typer.echo(f"{len(persons)} are served again")
 
 
@@ -106,6 +119,8 @@ def take_back(
     with database.write() as connection:
         wishes = {REMOVE, SEARCH} if search else {REMOVE}
         _wish(connection, person_id, wishes, "operator")
+        command = "remove --search" if search else "remove"
+        acts.record(connection, command, who=operator(), persons=[person_id])
     typer.echo("wished; a worker takes it back")
     if wait:
         follow(database)
@@ -125,6 +140,7 @@ def _forget(database: Database, person_id: int, *, yes: bool) -> None:
         typer.confirm(f"All that is held on person {person_id} is erased. Go on?", abort=True)
     with database.write() as connection:
         stays = forget.forget(connection, person_id)
+        acts.record(connection, "remove --forget", who=operator(), scope="somebody erased")
     typer.echo(
         "erased" + ("; number, usernames and the wish to be left alone stay" if stays else "")
     )
@@ -192,6 +208,14 @@ def verify(
             wished += entries.wish_verification(connection, each)
         doubles.wish(connection, wished, mend=mend_doubles)
         people.mark_calendars(connection, wished, reason="verify", lane=lane)
+        acts.record(
+            connection,
+            "verify --mend-doubles" if mend_doubles else "verify",
+            who=operator(),
+            scope="all" if everything else "",
+            persons=[] if everything else persons,
+            count=len(wished),
+        )
     typer.echo(f"{len(wished)} calendars marked")
     if wait:
         follow(database)
@@ -243,9 +267,11 @@ def recover(
                     "kalender verify --all --mend-doubles"
                 )
             recovery.attest(connection, __version__)
+            acts.record(connection, "recover --since now", who=operator())
             typer.echo("noted; nothing is looked up, workers may start")
             return
         count = recovery.recover(connection)
+        acts.record(connection, "recover", who=operator(), scope=f"since {since}", count=count)
         if mend_doubles:
             doubles.wish(connection, None, mend=True)
         recovery.attest(connection, __version__)

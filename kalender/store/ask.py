@@ -18,6 +18,7 @@ from kalender.store.tables import (
     fan_out,
     identity,
     look_up,
+    operator_act,
     person,
     placement,
     preference,
@@ -118,7 +119,7 @@ def export(connection: Connection, person_id: int) -> dict[str, Any]:
     keys = work_of(connection, person_id)
     found: dict[str, Any] = {
         table.name: _rows(connection, select(table).where(table.c.person_id == person_id))
-        for table in (*OF_PERSONS, change_log, look_up)
+        for table in (*OF_PERSONS, change_log, look_up, operator_act)
     }
     found["entry"] = _rows(connection, select(entry).where(entry.c.calendar_id.in_(calendars)))
     for table in (teaching_staff, fan_out):

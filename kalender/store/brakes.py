@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     and_,
@@ -23,10 +24,13 @@ from sqlalchemy import (
     update,
 )
 
+from kalender.store import acts
 from kalender.store.tables import brake, change_log, db_now, entry, identity, person
 
 HAND, INSTITUTION = "hand", "institution"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ACTS = {"holding": "brake set", "released": "brake release", "expected": "brake expect"}
+ENDED = "brake end"
 Brake = Row[*tuple[Any, ...]]
 
 
@@ -122,8 +126,21 @@ def _deleted(connection: Connection, since: datetime, until: datetime) -> int:
 # -- set, released, announced ----------------------------------------------------------------------
 
 
-def put(connection: Connection, scope: str, state_: str, reason: str, **more: object) -> None:
-    """Set a brake's state."""
+def put(
+    connection: Connection,
+    scope: str,
+    state_: str,
+    reason: str,
+    *,
+    who: str = acts.SERVICE,
+    count: int | None = None,
+    **more: object,
+) -> None:
+    """Set a brake's state, and record who did so and how many entries it concerned.
+
+    The row tells how the brake is now; the acts tell what it was before, also after it ended.
+    """
+    acts.record(connection, ACTS[state_], who=who, scope=scope, reason=reason, count=count)
     blank = {"from_at": None, "until_at": None, "up_to": None}
     values = {**blank, "state": state_, "reason": reason, "set_at": db_now(), **more}
     if not connection.execute(update(brake).where(brake.c.scope == scope).values(values)).rowcount:
@@ -131,14 +148,23 @@ def put(connection: Connection, scope: str, state_: str, reason: str, **more: ob
 
 
 def expect(
-    connection: Connection, *, from_at: datetime, until_at: datetime, up_to: int, reason: str
+    connection: Connection,
+    *,
+    from_at: datetime,
+    until_at: datetime,
+    up_to: int,
+    reason: str,
+    who: str = acts.SERVICE,
 ) -> None:
     """Announce so many deletes within these hours of the database's clock."""
     scope = f"expected {from_at:%Y-%m-%dT%H:%M}"
-    put(connection, scope, "expected", reason, from_at=from_at, until_at=until_at, up_to=up_to)
+    hours = {"from_at": from_at, "until_at": until_at, "up_to": up_to}
+    put(connection, scope, "expected", reason, who=who, count=up_to, **hours)
 
 
-def release(connection: Connection, scope: str, reason: str) -> list[int]:
+def release(
+    connection: Connection, scope: str, reason: str, *, who: str = acts.SERVICE
+) -> list[int]:
     """Let go what a brake over everything holds; return the calendars to be marked.
 
     Deletes made until now count no more; what was held, and as much, passes within a day.
@@ -147,15 +173,24 @@ def release(connection: Connection, scope: str, reason: str) -> list[int]:
     count = connection.execute(select(func.count()).where(entry.c.held_by == scope)).scalar_one()
     if scope == INSTITUTION:
         day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
-        put(connection, scope, "released", reason, **day)
+        put(connection, scope, "released", reason, who=who, count=count, **day)
     else:
-        lift(connection, scope)
+        acts.record(connection, ACTS["released"], who=who, scope=scope, reason=reason, count=count)
+        connection.execute(delete(brake).where(brake.c.scope == scope))
     return calendars
 
 
 def lift(connection: Connection, scope: str) -> None:
     """Drop a brake: what it held is right again."""
-    connection.execute(delete(brake).where(brake.c.scope == scope))
+    _end(connection, brake.c.scope == scope)
+
+
+def _end(connection: Connection, over: ColumnElement[bool]) -> None:
+    ended = connection.execute(delete(brake).where(over).returning(brake.c.scope)).scalars().all()
+    for scope in ended:
+        acts.record(
+            connection, ENDED, who=acts.SERVICE, scope=scope, reason="nothing is held any more"
+        )
 
 
 # -- what is held ----------------------------------------------------------------------------------
@@ -194,7 +229,7 @@ def end_if_nothing_is_held(connection: Connection) -> None:
     """The institution's hold is over when all that it held is desired again, or has ended."""
     over = and_(brake.c.scope == INSTITUTION, brake.c.state == "holding")
     holds = exists().where(entry.c.held_by == INSTITUTION)
-    connection.execute(delete(brake).where(over, ~holds))
+    _end(connection, and_(over, ~holds))
 
 
 def waiting_persons(connection: Connection) -> Iterable[tuple[str, datetime]]:

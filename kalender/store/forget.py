@@ -3,7 +3,7 @@
 from sqlalchemy import Connection, String, cast, delete, exists, or_, select
 
 from kalender.errors import PermanentError
-from kalender.store import ask, people
+from kalender.store import acts, ask, people
 from kalender.store.people import FORGET, MAIL, OPT_OUT
 from kalender.store.tables import (
     brake,
@@ -66,6 +66,7 @@ def forget(connection: Connection, person_id: int) -> bool:
 def _erase(connection: Connection, person_id: int) -> None:
     """Everything but the person's number, usernames and wishes."""
     keys = ask.work_of(connection, person_id)
+    acts.forget(connection, person_id)
     mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
     names = people.usernames(connection, person_id)
     connection.execute(delete(entry).where(entry.c.calendar_id.in_(mine)))

@@ -20,6 +20,7 @@ from kalender.store.tables import (
     db_now,
     entry,
     identity,
+    operator_act,
     person,
     preference,
     rollout,
@@ -155,6 +156,9 @@ def _absorb(connection: Connection, person_id: int, other: int) -> None:
         update(rollout)
         .where(rollout.c.kind == "person", rollout.c.value == str(other))
         .values(value=str(person_id))
+    )
+    connection.execute(
+        update(operator_act).where(operator_act.c.person_id == other).values(person_id=person_id)
     )
     connection.execute(delete(person).where(person.c.person_id == other))
 

@@ -37,6 +37,7 @@ from kalender.store.tables import (
     dirty,
     entry,
     look_up,
+    operator_act,
     placement,
     preference,
     registration,
@@ -128,6 +129,7 @@ def _old(kept: Retention, at: datetime, standing: set[str]) -> list[Old]:
     return [
         (entry, and_(entry.c.ends_at < at - kept.entries, ~_needed())),
         (change_log, change_log.c.at < _ago(kept.change_log)),
+        (operator_act, operator_act.c.at < _ago(kept.change_log)),
         (rejected_notification, rejected_notification.c.received_at < _ago(kept.rejected)),
         (look_up, look_up.c.at < _ago(kept.look_up)),
         *((table, table.c.semester.in_(sorted(semesters))) for table in MIRROR),

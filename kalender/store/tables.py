@@ -509,3 +509,18 @@ look_up = Table(
     Column("person_id", Id, nullable=False),
     Index(None, "person_id", "at"),
 )
+
+operator_act = Table(
+    "operator_act",
+    metadata,
+    Column("act_id", Id, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("who", String(120), nullable=False),  # a person's name, or `service`
+    Column("command", String(64), nullable=False),  # its words, such as brake release
+    Column("scope", Text, nullable=False, server_default=text("''")),  # where it is no person
+    Column("person_id", Id),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("count", Integer),  # how many calendars, entries or rows it concerned
+    Index(None, "at"),
+    Index(None, "person_id", "at"),
+)

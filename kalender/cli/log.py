@@ -1,0 +1,90 @@
+"""What was done: by operators, by brakes, and by the service in calendars."""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+import typer
+
+from kalender.cli.base import (
+    Json,
+    app,
+    application,
+    cell,
+    instant,
+    lines,
+    opened,
+    operator,
+    say_json,
+)
+from kalender.cli.protect import Reveal
+from kalender.cli.show import looked_at
+from kalender.errors import ConfigError
+from kalender.store import acts, look
+
+WIDTH, INDENT = 80, " " * 4
+
+
+@app.command("log")
+def log_(  # noqa: PLR0913, PLR0917
+    context: typer.Context,
+    person: Annotated[str | None, typer.Option(help="FS number, username or mail.")] = None,
+    course: Annotated[str | None, typer.Option(help="A code such as IN1000.")] = None,
+    operation: Annotated[
+        str | None, typer.Option(help="create, update, delete ... or words such as 'brake release'")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="From this instant on.")] = None,
+    until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
+    only_acts: Annotated[bool, typer.Option("--acts", help="Operators' and brakes'.")] = False,  # noqa: FBT002
+    only_writes: Annotated[bool, typer.Option("--writes", help="The service's.")] = False,  # noqa: FBT002
+    limit: Annotated[int, typer.Option(min=1, help="So many, the latest.")] = 100,
+    reveal: Reveal = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Tell who did what and what the service wrote, the latest first.
+
+    Times are the database's, also in a rehearsal. Of protected persons only that something was
+    done. It is kept as long as `[retention] change_log_days` says.
+    """
+    if only_acts and only_writes:
+        raise ConfigError("give --acts or --writes, or neither for both")
+    database = opened(application(context, writes=reveal))
+    wanted = acts.Filter(
+        person_id=looked_at(database, person, "log", reveal=reveal) if person else None,
+        course=course,
+        what=operation,
+        since=instant(since, "--since"),
+        until=instant(until, "--until"),
+        limit=limit,
+    )
+    with database.read() as connection:
+        rows = [] if only_writes else [*acts.acts(connection, wanted, reveal=reveal)]
+        rows += [] if only_acts else acts.writes(connection, wanted, reveal=reveal)
+        hidden = acts.protected(connection) if reveal and person is None else frozenset()
+    rows = sorted(rows, key=lambda row: row["at"], reverse=True)[:limit]
+    if seen := {row["person"] for row in rows} & hidden:
+        with database.write() as connection:
+            look.looked_up(connection, seen, "log --reveal", who=operator())
+    if as_json:
+        say_json(rows)
+    elif rows:
+        lines(line for row in rows for line in _told(row))
+    else:
+        typer.echo("nothing was done that the log still has")
+
+
+def _told(row: Mapping[str, Any]) -> Iterator[str]:
+    """Return when, who and what on one line, and why below it, at most 80 columns wide."""
+    about = [
+        "somebody protected" if row["protected"] else "",
+        f"person {row['person']}" if row["person"] is not None else "",
+        f"event {row['event']}" if row["event"] is not None else "",
+        row["scope"] or "",
+        f"({row['count']})" if row["count"] is not None else "",
+    ]
+    first = " ".join([cell(row["at"]), row["who"], row["what"], *filter(None, about)])
+    yield from textwrap.wrap(first, WIDTH, subsequent_indent=INDENT, break_on_hyphens=False)
+    if row["reason"]:
+        yield from textwrap.wrap(
+            row["reason"], WIDTH, initial_indent=INDENT, subsequent_indent=INDENT
+        )

@@ -1,0 +1,147 @@
+"""Who did what: operators' acts and the brakes' own, kept as long as the change log.
+
+An act is recorded in the transaction of what it did, so there is never the one without the other.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, exists, insert, or_, select, true, update
+
+from kalender.store.people import PROTECT
+from kalender.store.tables import (
+    change_log,
+    db_now,
+    entry,
+    operator_act,
+    preference,
+    teaching_event,
+)
+
+SERVICE = "service"  # who it was where no person did it
+LONGEST_NAME = 120
+Rows = Sequence[Mapping[str, Any]]
+
+
+def record(  # noqa: PLR0913
+    connection: Connection,
+    command: str,
+    *,
+    who: str,
+    scope: str = "",
+    persons: Collection[int] = (),
+    reason: str = "",
+    count: int | None = None,
+) -> None:
+    """Record one act, of several persons one for each.
+
+    `command`: its words, such as "brake release". `scope`: what it was about where that is no
+    person, such as "course IN1000 25h". `count`: how many calendars, entries or rows it concerned.
+    """
+    act = {"who": who[:LONGEST_NAME], "command": command, "scope": scope, "reason": reason}
+    whom: list[int | None] = [*sorted(persons)] or [None]
+    rows = [act | {"count": count, "person_id": each} for each in whom]
+    connection.execute(insert(operator_act).values(at=db_now()), rows)
+
+
+def forget(connection: Connection, person_id: int) -> None:
+    """Take a person out of what was done about them; that somebody did it stays."""
+    mine = operator_act.c.person_id == person_id
+    nobody = {"person_id": None, "reason": "", "scope": "somebody erased"}
+    connection.execute(update(operator_act).where(mine).values(nobody))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What of the log is asked for; None and "" ask for all."""
+
+    person_id: int | None = None
+    course: str | None = None
+    what: str | None = None  # an operation, or the first words of a command
+    since: datetime | None = None  # on the database's clock
+    until: datetime | None = None
+    limit: int = 100
+
+
+def acts(connection: Connection, wanted: Filter, *, reveal: bool = False) -> Rows:
+    """Return acts, the latest first; who is or was protected is not told without `reveal`."""
+    columns = operator_act.c
+    query = select(operator_act).where(_within(columns.at, wanted))
+    if wanted.person_id is not None:
+        query = query.where(columns.person_id == wanted.person_id)
+    if wanted.course is not None:
+        of = f"course {wanted.course.upper()}"
+        query = query.where(or_(columns.scope == of, columns.scope.startswith(f"{of} ")))
+    if wanted.what is not None:
+        query = query.where(columns.command.startswith(wanted.what, autoescape=True))
+    query = query.order_by(columns.at.desc(), columns.act_id.desc()).limit(wanted.limit)
+    hidden = frozenset() if reveal else protected(connection)
+    return [_act(row, hidden, reveal=reveal) for row in connection.execute(query).mappings()]
+
+
+def _act(row: Mapping[Any, Any], hidden: Collection[int], *, reveal: bool) -> Mapping[str, Any]:
+    secret = not reveal and (row["person_id"] in hidden or row["command"].startswith("protect"))
+    return {
+        "at": row["at"],
+        "kind": "act",
+        "who": row["who"],
+        "what": row["command"],
+        "person": None if secret else row["person_id"],
+        "protected": secret,
+        "calendar": None,
+        "event": None,
+        "scope": None if secret else row["scope"] or None,
+        "count": row["count"],
+        "reason": None if secret else row["reason"] or None,
+    }
+
+
+def writes(connection: Connection, wanted: Filter, *, reveal: bool = False) -> Rows:
+    """Return what was written to calendars, the latest first; of the protected only that it was."""
+    columns = change_log.c
+    query = select(change_log).where(_within(columns.at, wanted))
+    if wanted.person_id is not None:
+        query = query.where(columns.person_id == wanted.person_id)
+    if wanted.course is not None:
+        code = wanted.course.upper()
+        shown = exists().where(entry.c.sync_key == columns.sync_key, entry.c.course == code)
+        taught = exists().where(
+            teaching_event.c.event_id == columns.event_id, teaching_event.c.course == code
+        )
+        query = query.where(or_(shown, taught))
+    if wanted.what is not None:
+        query = query.where(columns.operation == wanted.what)
+    query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(wanted.limit)
+    hidden = frozenset() if reveal else protected(connection)
+    return [_write(row, hidden) for row in connection.execute(query).mappings()]
+
+
+def _write(row: Mapping[Any, Any], hidden: Collection[int]) -> Mapping[str, Any]:
+    secret = row["person_id"] in hidden
+    return {
+        "at": row["at"],
+        "kind": "write",
+        "who": SERVICE,
+        "what": row["operation"],
+        "person": None if secret else row["person_id"],
+        "protected": secret,
+        "calendar": None if secret else row["calendar_id"],
+        "event": None if secret else row["event_id"],
+        "scope": None,
+        "count": None,
+        "reason": None if secret else row["reason"] or None,
+    }
+
+
+def _within(at: Any, wanted: Filter) -> Any:
+    begins = at >= wanted.since if wanted.since is not None else true()
+    ends = at < wanted.until if wanted.until is not None else true()
+    return begins & ends
+
+
+def protected(connection: Connection) -> frozenset[int]:
+    """Return the protected persons."""
+    query = select(preference.c.person_id).where(preference.c.wish == PROTECT)
+    return frozenset(connection.execute(query).scalars())
