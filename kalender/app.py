@@ -35,6 +35,7 @@ from kalender.store.brakes import Safety
 from kalender.store.credentials import digest
 from kalender.store.database import Database
 from kalender.store.gates import Door, Gates
+from kalender.store.memory import Memory
 from kalender.store.people import People
 from kalender.store.prune import Retention
 from kalender.ticks import Ticks
@@ -262,7 +263,12 @@ class App:
             clock=self.clock,
             mailboxes=config.mailboxes,
             restore={audience: self._restore(audience) for audience in Audience},
+            memory=self.memory(),
         )
+
+    def memory(self) -> Memory:
+        """Return what a process remembers of the database; create it after a fork."""
+        return Memory(self.config.worker.state_dir)
 
     def _restore(self, audience: Audience) -> Restore:
         own = self._calendar(audience)

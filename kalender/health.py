@@ -183,6 +183,8 @@ def give_signs(database: Database, queues: Sequence[str], stop: threading.Event)
             begun = True
         except KalenderError as error:
             log.warning("no_sign_given", error=str(error))
+        except Exception as error:  # noqa: BLE001  # the next sign may be given again
+            log.warning("no_sign_given", error=type(error).__name__)
         if stop.is_set():
             return
         stop.wait(BEAT_SECONDS)

@@ -20,6 +20,7 @@ from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.entries import CalendarRow
+from kalender.store.memory import Memory
 
 READS = 100
 COUNT_AGAIN_SECONDS = 60
@@ -71,6 +72,7 @@ class Means:
     send_seconds: float
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
+    memory: Memory = field(default_factory=Memory)  # of the database, so that an older one is known
     mailboxes: MailboxRule | None = None  # the mail domains that may be written to; None: all
     restore: Mapping[Audience, Restore] = field(
         default_factory=lambda: dict.fromkeys(Audience, Restore())
@@ -204,7 +206,7 @@ class Visit:
         the mailbox passed to somebody else or to another Exchange.
         """
         started = time.monotonic()
-        with self.database.write() as connection:
+        with self.means.memory.writing(self.database) as connection:
             self.renew(connection)
             if not self.means.allowed(connection, self.row):
                 raise TransientError("the calendar left the roll-out meanwhile")

@@ -10,12 +10,13 @@ from uuid import uuid4
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, delete, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from kalender.store import migrations
 from kalender.store.database import Database
+from kalender.store.tables import database_identity
 from tests import servers
 
 settings.register_profile(
@@ -127,8 +128,11 @@ def open_database(migrated_url: str) -> Iterator[Callable[[], Database]]:
 
 
 def _migrate(url: str) -> None:
+    """Bring the tables up; which database it is is not recorded, since it is copied."""
     database = Database(url)
     migrations.upgrade(database)
+    with database.write() as connection:
+        connection.execute(delete(database_identity))
     database.close()
 
 

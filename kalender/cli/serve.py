@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -91,12 +93,27 @@ def worker(
     ] = False,
 ) -> None:
     """Make what is dirty right, until stopped."""
+    with TemporaryDirectory(prefix="kalender-") as own:
+        _work(context, Path(own), processes, connections, until_idle=until_idle)
+
+
+def _work(
+    context: typer.Context,
+    own: Path,
+    processes: int | None,
+    connections: int | None,
+    *,
+    until_idle: bool,
+) -> None:
+    """Work until stopped; without a directory in the settings the memory lies in `own`."""
     wired = application(context)
-    config = with_workers(wired.config, processes=processes, connections=connections)
+    config = with_workers(wired.config, processes=processes, connections=connections, state_dir=own)
     wired = App(config, wired.clock)
-    database = opened(wired)
+    memory, database = wired.memory(), opened(wired)
+    memory.prepare()
     with database.read() as connection:
         recovery.require_sure(connection)
+    memory.verify(database)
     database.close()
     stop = threading.Event()
     stop_on_signals(stop)

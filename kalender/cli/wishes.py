@@ -1,7 +1,6 @@
 """The commands that only wish: opt out, take back, look, recover. Workers do it."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -258,25 +257,33 @@ def recover(
     """Vouch for the database again; from a backup, look every calendar up before writing to it."""
     database = opened(application(context))
     moment = None if since == "now" else instant(since, "--since")
+    with database.read() as connection:
+        after_an_outage = moment is None or moment >= teaching.database_time(connection)
+        count = recovery.to_look_up(connection)
+    if after_an_outage and mend_doubles:
+        raise ConfigError(
+            "--mend-doubles wants --since the time of the backup; later it is "
+            "kalender verify --all --mend-doubles"
+        )
+    if not (yes or after_an_outage):
+        typer.confirm(f"{count} calendars are looked up in Exchange. Go on?", abort=True)
+    act = "recover --since now" if after_an_outage else "recover"
     with database.write() as connection:
-        now: datetime = teaching.database_time(connection)
-        if moment is None or moment >= now:
+        if not after_an_outage:
+            count = recovery.recover(connection)
             if mend_doubles:
-                raise ConfigError(
-                    "--mend-doubles wants --since the time of the backup; later it is "
-                    "kalender verify --all --mend-doubles"
-                )
-            recovery.attest(connection, __version__)
-            acts.record(connection, "recover --since now", who=operator())
-            typer.echo("noted; nothing is looked up, workers may start")
-            return
-        count = recovery.recover(connection)
-        acts.record(connection, "recover", who=operator(), scope=f"since {since}", count=count)
-        if mend_doubles:
-            doubles.wish(connection, None, mend=True)
+                doubles.wish(connection, None, mend=True)
+        acts.record(
+            connection,
+            act,
+            who=operator(),
+            scope="" if after_an_outage else f"since {since}",
+            count=None if after_an_outage else count,
+        )
         recovery.attest(connection, __version__)
-        if not yes:
-            typer.confirm(f"{count} calendars are looked up in Exchange. Go on?", abort=True)
+    if after_an_outage:
+        typer.echo("noted; nothing is looked up, workers may start")
+        return
     typer.echo(
         f"{count} calendars, and all persons and courses, are marked; start the workers, "
         "then run kalender resync --all for who is new since the backup"

@@ -107,10 +107,20 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     return _validated(resolve_secrets(raw), str(named) if named else "the file given by --config")
 
 
-def with_workers(config: Config, *, processes: int | None, connections: int | None) -> Config:
-    """Return the settings with the command line's numbers, checked like the file's."""
-    given = {"processes": processes, "connections": connections}
-    changed = {name: number for name, number in given.items() if number is not None}
+def with_workers(
+    config: Config,
+    *,
+    processes: int | None = None,
+    connections: int | None = None,
+    state_dir: Path | None = None,
+) -> Config:
+    """Return the settings with the command line's numbers, checked like the file's.
+
+    `state_dir` is where processes remember the database, unless the settings name a place.
+    """
+    place = config.worker.state_dir or state_dir
+    given = {"processes": processes, "connections": connections, "state_dir": place}
+    changed = {name: value for name, value in given.items() if value is not None}
     parts = {name: getattr(config, name) for name in Config.model_fields}
     worker = config.worker.model_dump() | changed
     return _validated(parts | {"worker": worker}, "the command line")

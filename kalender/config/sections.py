@@ -2,6 +2,7 @@
 
 import re
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -213,6 +214,7 @@ class Worker(Section):
     send_seconds: PositiveFloat = 5
     settle_seconds: Seconds = 2
     verify_every_hours: PositiveFloat = 24
+    state_dir: Path | None = None  # None: what is remembered ends with the command
 
 
 class Retention(Section):

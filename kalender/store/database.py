@@ -24,6 +24,9 @@ from kalender.store.tables import db_now
 BUSY_SECONDS = 30
 LONGEST = 200  # characters of a driver's line
 IDLE_SECONDS = 1.0
+# What PostgreSQL says while it takes no writes or is being restored, without ending the connection:
+# read-only, no such table or schema yet, no grant yet.
+AWAY = frozenset({"25006", "42P01", "3F000", "42501"})
 
 
 class Database:
@@ -66,20 +69,27 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
-        if "no such" in str(getattr(error, "orig", "")):  # SQLite's word for our own mistake
+        if "no such column" in str(getattr(error, "orig", "")):  # our own mistake, on SQLite
             raise
         raise NeighbourUnavailable("database", _cause(error)) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if error.connection_invalidated or _sqlstate(error) in AWAY:
             raise NeighbourUnavailable("database", _cause(error)) from error
         raise
+
+
+def _sqlstate(error: Exception) -> str | None:
+    """Return the driver's code for an error, where it has one."""
+    code = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return code if isinstance(code, str) else None
 
 
 def _cause(error: Exception) -> str:
     """The driver's own first line: what follows it, and SQLAlchemy's, may tell of rows."""
     origin = getattr(error, "orig", None) or error
     said = (str(origin).strip() or type(origin).__name__).splitlines()[0][:LONGEST]
-    return f"the database is away ({said}); work waits until it answers"
+    code = f"SQLSTATE {state}: " if (state := _sqlstate(error)) else ""
+    return f"the database is away ({code}{said}); work waits until it answers"
 
 
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:

@@ -1,58 +1,39 @@
-"""That a process lives, and that the database is still the one it wrote its last sign of life to."""
+"""That a process lives: a row that it renews every few seconds."""
 
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from kalender import __version__
-from kalender.errors import StateInDoubt
 from kalender.store.database import Database
 from kalender.store.tables import db_now, heartbeat
 
 FORGOTTEN = -7 * 86_400.0
 GONE = -60.0
 OUT_OF_DATE = -2 * 3600.0
-PUT_BACK = (
-    "the database was put back to an earlier state while workers ran: nothing is written until "
-    "you say since when: kalender recover --since TIME"
-)
 
 
 @dataclass(slots=True, kw_only=True)
 class Pulse:
-    """One process' sign of life; `last` is what the database holds of it, on its own clock."""
+    """One process' sign of life."""
 
     kind: str = "worker"
     worker: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
-    last: datetime | None = None
 
     def beat(self, database: Database, *, connections: int = 0) -> None:
-        """Say that this process lives. Raises StateInDoubt where an older database took its place."""
+        """Say that this process lives, in a transaction of its own."""
         with database.write() as connection:
-            self.check(connection)
-            seen = self._again(connection) or self._first(connection, connections)
-        self.last = seen
+            self.write(connection, connections=connections)
 
-    def check(self, connection: Connection) -> None:
-        """Raise StateInDoubt where the last sign of life is not there any more."""
-        last = self.last  # before the question: another thread may beat while it is answered
-        if last is None:
-            return
-        query = select(heartbeat.c.seen_at).where(heartbeat.c.worker == self.worker)
-        seen = connection.execute(query).scalar()
-        if seen is None or seen < last:
-            raise StateInDoubt(PUT_BACK)
-
-    def _again(self, connection: Connection) -> datetime | None:
+    def write(self, connection: Connection, *, connections: int = 0) -> None:
+        """Say that this process lives."""
         alive = {"seen_at": db_now(), "stopped_at": None}
         mine = update(heartbeat).where(heartbeat.c.worker == self.worker).values(alive)
-        return connection.execute(mine.returning(heartbeat.c.seen_at)).scalar()
-
-    def _first(self, connection: Connection, connections: int) -> datetime:
+        if connection.execute(mine).rowcount:
+            return
         values: Mapping[str, object] = {
             "worker": self.worker,
             "kind": self.kind,
@@ -61,9 +42,7 @@ class Pulse:
             "started_at": db_now(),
             "seen_at": db_now(),
         }
-        row = connection.execute(insert(heartbeat).values(values).returning(heartbeat.c.seen_at))
-        seen: datetime = row.scalar_one()
-        return seen
+        connection.execute(insert(heartbeat).values(values))
 
     def stop(self, connection: Connection) -> None:
         """Say that this process ended well; forget those of long ago."""

@@ -12,7 +12,9 @@ import structlog
 from sqlalchemy import inspect, text
 
 from kalender.errors import ConfigError, NeighbourUnavailable
+from kalender.store import identity
 from kalender.store.database import Database
+from kalender.store.tables import database_identity
 
 log = structlog.get_logger()
 TRIES = 5
@@ -70,6 +72,8 @@ def _upgrade(database: Database, to: str) -> None:
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, to)
+        if inspect(connection).has_table(database_identity.name):
+            identity.record_first(connection)
 
 
 def _is_deadlock(error: NeighbourUnavailable) -> bool:

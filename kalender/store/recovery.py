@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     and_,
     exists,
+    func,
     insert,
     or_,
     select,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import StateInDoubt
 from kalender.store import dirty as work
+from kalender.store import identity as identity_of
 from kalender.store.tables import (
     calendar,
     course_run,
@@ -44,7 +46,8 @@ LONGEST_WAIT = 21_600.0  # nor, in a first fill, after so many seconds while TP 
 
 
 def require_sure(connection: Connection) -> None:
-    """Raise StateInDoubt where this database may be older than the calendars."""
+    """Raise StateInDoubt where this database may be older than the calendars, or another one."""
+    identity_of.require_ours(connection)
     sure = or_(heartbeat.c.seen_at > db_now(-3600.0), heartbeat.c.stopped_at.is_not(None))
     last = (
         select(sure)
@@ -63,7 +66,8 @@ def require_sure(connection: Connection) -> None:
 
 
 def attest(connection: Connection, version: str) -> None:
-    """Record that somebody vouches for the database as it is now."""
+    """Record that somebody vouches for the database as it is now, whichever it is."""
+    identity_of.record_anew(connection)
     who = f"recover {connection.execute(select(db_now())).scalar_one():%Y-%m-%dT%H:%M:%S.%f}"
     times = dict.fromkeys(("started_at", "seen_at", "stopped_at"), db_now())
     connection.execute(
@@ -71,11 +75,19 @@ def attest(connection: Connection, version: str) -> None:
     )
 
 
+def to_look_up(connection: Connection) -> int:
+    """Return how many calendars `recover` would look up."""
+    query = select(func.count()).select_from(calendar).where(calendar.c.state != "closed")
+    return connection.execute(query).scalar_one()
+
+
 def recover(connection: Connection) -> int:
     """Let every calendar be looked up, once its sources were asked again; return how many.
 
-    Calendars of persons whom FS knows are marked by FS' answer; until then they wait.
+    Calendars of persons whom FS knows are marked by FS' answer; until then they wait. What
+    processes remember of the database from before counts no more.
     """
+    identity_of.record_anew(connection)
     reading = source_reading.c.source == RECOVERY
     values = {"read_at": db_now()}
     if not connection.execute(update(source_reading).where(reading).values(values)).rowcount:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     Column,
     Date,
@@ -481,6 +482,28 @@ heartbeat = Table(
     Column("stopped_at", Instant),  # a clean stop
     Column("connections", Integer, nullable=False, server_default=text("0")),
     Column("load", Float),
+)
+
+# One row for each write-ahead transaction that a process may have open at once; only it writes it.
+process_memory = Table(
+    "process_memory",
+    metadata,
+    Column("memory_id", String(32), primary_key=True),
+    Column("advanced", BigInteger, nullable=False),  # how many such transactions were committed
+    Column("advanced_at", Instant, nullable=False),
+)
+
+# One row, recorded by the first `db upgrade`, afterwards only by `recover`.
+database_identity = Table(
+    "database_identity",
+    metadata,
+    Column("identity_id", Integer, primary_key=True),
+    Column("cluster", String(32)),  # PostgreSQL's system identifier; NULL: could not be asked for
+    Column("place", String(64), nullable=False),  # the database's OID, or the file's inode
+    Column("recorded_at", Instant, nullable=False),
+    Column("recovered_at", Instant),  # what processes remember from before counts no more
+    Column("refused_at", Instant),
+    Column("refused_because", Text),
 )
 
 tally = Table(

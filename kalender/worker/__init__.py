@@ -19,8 +19,9 @@ from multiprocessing.process import BaseProcess
 import structlog
 
 from kalender.errors import NeighbourError, StateInDoubt
-from kalender.store import tally
-from kalender.store.heartbeats import PUT_BACK, doubt
+from kalender.store import identity, tally
+from kalender.store.heartbeats import doubt
+from kalender.store.memory import PUT_BACK
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
 from kalender.worker.crew import Crew
@@ -151,10 +152,12 @@ def run(
         for hand in hands:
             hand.join()
         end_well(crew)
+    if crew.means.memory.doubt is not None:
+        raise crew.means.memory.doubt
 
 
 def end_well(crew: Crew) -> None:
-    """Give up our turns and say that we ended, unless the database is not what it was.
+    """Give up our turns and say that we ended; of a database in doubt say so, for all others.
 
     A connection may have broken while nobody used it: the second try has a new one. Where the
     database is away, our turns run out by themselves.
@@ -170,13 +173,13 @@ def end_well(crew: Crew) -> None:
 
 
 def _say_goodbye(crew: Crew, counts: Mapping[tally.Key, float]) -> None:
-    try:
-        with crew.database.write() as connection:
-            crew.pulse.check(connection)
-            crew.gates.give_up(connection)
-            crew.pulse.stop(connection)
-            tally.add(connection, counts)
-    except StateInDoubt:
-        with crew.database.write() as connection:
+    memory = crew.means.memory
+    with crew.database.write() as connection:
+        if memory.doubt is not None:
             doubt(connection)
-        raise
+            identity.refuse(connection, str(memory.doubt))
+            return
+        crew.gates.give_up(connection)
+        crew.pulse.stop(connection)
+        tally.add(connection, counts)
+    memory.close()

@@ -51,9 +51,6 @@ class Hand:
             self.crew.ticks.work()
             try:
                 claims = self._claim() if not idle or self._is_due() else []
-            except StateInDoubt:
-                self.stop.set()  # the process' first thread finds out as well
-                return
             except Exception as error:  # noqa: BLE001  # a bug must not leave a process without hands
                 self._cannot_claim(error)
                 continue
@@ -95,7 +92,6 @@ class Hand:
 
     def _claimed(self, connection: Connection) -> list[Claim]:
         gates = self.crew.gates
-        self.crew.pulse.check(connection)
         ailing, shut = gates.look(connection)
         ours = {name for name in gates.names - shut if gates[name].reserve()}
         prefix = "exchange."
@@ -173,6 +169,9 @@ class Hand:
         begun = time.monotonic()
         try:
             self._job(claim)
+        except StateInDoubt:
+            self.stop.set()  # the process ends; its memory knows why
+            return
         except Exception as error:  # noqa: BLE001  # a bug must not stop all others
             TALLY.add("work", claim.kind.value, type(error).__name__)
             failed = self.ends.badly(claim, error)

@@ -40,7 +40,9 @@ def keep_house(
         crew.ticks.turn()
         try:
             if time.monotonic() - beaten > BEAT_SECONDS:
-                crew.pulse.beat(crew.database, connections=crew.connections)
+                with crew.means.memory.writing(crew.database) as connection:
+                    crew.pulse.write(connection, connections=crew.connections)
+                crew.means.memory.verify(crew.database)
                 beaten = time.monotonic()
                 TALLY.give(crew.database)
             if time.monotonic() - marked > LOOK_SECONDS / 2:

@@ -16,6 +16,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
+from kalender.store import identity
+from kalender.store.database import Database
 from tests.chaos import process
 from tests.e2e.house import House
 from tests.fakes.proxy import Proxy, proxied
@@ -119,11 +121,21 @@ class Databases:
             path = self.directory / f"{name}.db"
             if template is not None:
                 shutil.copy(str(make_url(template).database), path)
-            return f"sqlite:///{path}"
+            return self._ours(f"sqlite:///{path}", template)
         origin = make_url(template).database if template is not None else "template0"
         self._run(f'CREATE DATABASE "{name}" TEMPLATE "{origin}" STRATEGY FILE_COPY')
         given = make_url(self.server).set(database=name, password=SECRET)
-        return given.render_as_string(hide_password=False)
+        return self._ours(given.render_as_string(hide_password=False), template)
+
+    @staticmethod
+    def _ours(url: str, template: str | None) -> str:
+        """Let a copy be a database of its own."""
+        if template is not None:
+            database = Database(url)
+            with database.write() as connection:
+                identity.record_anew(connection)
+            database.close()
+        return url
 
     def drop(self, url: str) -> None:
         """Drop a database, whoever uses it."""

@@ -1,23 +1,17 @@
 """That a worker lives, and that its database is still the one it knows."""
 
 import sys
-import threading
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from subprocess import run
 
 import pytest
-from sqlalchemy import delete, select, update
-from sqlalchemy.event import listens_for, remove
+from sqlalchemy import select, update
 
-from kalender import worker
-from kalender.errors import StateInDoubt
-from kalender.store import recovery
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
 from kalender.store.tables import db_now, heartbeat
-from tests.fakes.house import House, crew_of, event
+from tests.fakes.house import House
 
 pytestmark = pytest.mark.integration
 
@@ -41,21 +35,6 @@ def test_a_process_that_lives_says_so(house: House) -> None:
         connection.execute(update(heartbeat).values(seen_at=db_now(-8 * 86_400.0)))
         Pulse(worker="other").stop(connection)
         assert connection.execute(select(heartbeat)).all() == []
-
-
-def test_a_beat_while_another_thread_looks_is_no_doubt(house: House) -> None:
-    """The answer is older than what the process knows when it arrives."""
-    pulse = Pulse(worker="w")
-    pulse.beat(house.database)
-
-    @listens_for(house.database.engine, "after_cursor_execute")
-    def beaten_meanwhile(_c: object, _cursor: object, statement: str, *_: object) -> None:
-        if "heartbeat" in statement and pulse.last is not None:
-            pulse.last += timedelta(seconds=10)
-
-    with house.database.write() as connection:
-        pulse.check(connection)
-    remove(house.database.engine, "after_cursor_execute", beaten_meanwhile)
 
 
 ENDS = """
@@ -92,33 +71,3 @@ def test_a_process_that_ends_without_being_told_to_is_started_anew(tmp_path: Pat
     assert set(begun.read_text()) == {"x"}, "started after the stop"
     assert len(begun.read_text()) >= 3
     assert b"worker_died" in done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("lost", ["gone", "older"])
-def test_a_database_put_back_while_a_worker_runs_is_written_to_by_nobody(
-    house: House, lost: str
-) -> None:
-    house.teach(event(1))
-    house.enrol(1)
-    assert house.settle() == []
-    crew, stop, raised = crew_of(house), threading.Event(), threading.Event()
-
-    def work() -> None:
-        with pytest.raises(StateInDoubt):
-            worker.run(crew, stop)
-        raised.set()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    while crew.pulse.last is None:
-        stop.wait(0.05)
-    with house.database.write() as connection:
-        older = update(heartbeat).values(seen_at=db_now(-60.0))
-        connection.execute(delete(heartbeat) if lost == "gone" else older)
-    house.teach(event(2))
-    house.forget_requests()
-    thread.join(30)
-    assert raised.is_set()
-    assert house.exchange.requests == []
-    with house.database.read() as connection, pytest.raises(StateInDoubt):
-        recovery.require_sure(connection)

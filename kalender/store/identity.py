@@ -1,0 +1,138 @@
+"""Which database this is: the one whose entries we wrote, or another that was put in its place.
+
+PostgreSQL has an identifier for each cluster and a number (OID) for each database in it; neither is
+copied by `pg_dump`, and a standby shares both. An SQLite database is the file with its inode. They
+are recorded once by the first `db upgrade`, afterwards only by `recover`: a backup that is restored
+into a new database carries the identity of the old one, and nobody writes to calendars from it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, Select, insert, select, text, update
+
+from kalender.errors import StateInDoubt
+from kalender.store.tables import database_identity, db_now
+
+RECOVER = "kalender recover --since TIME after a restored backup (the time it was made)"
+ANOTHER = (
+    "this is another database than the one that calendars were written from, as after a restore "
+    f"or a move; nothing is written until you say since when: {RECOVER}, kalender recover "
+    "--since now if it was moved whole"
+)
+NO_FILE = "memory"  # the place of an SQLite database without a file
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A cluster's identifier (None: not known, or not ours to ask) and the place within it."""
+
+    cluster: str | None
+    place: str
+
+    def may_be(self, other: "Identity") -> bool:
+        """Whether both may name one database; what either does not know tells nothing."""
+        known = None not in {self.cluster, other.cluster}
+        return self.place == other.place and (not known or self.cluster == other.cluster)
+
+
+def of_this_database(connection: Connection) -> Identity:
+    """Return the identity of the database that a connection leads to."""
+    if connection.dialect.name == "sqlite":
+        return Identity(None, sqlite_place(connection))
+    place = connection.execute(select(postgresql_place().scalar_subquery())).scalar_one()
+    return Identity(_cluster(connection), place)
+
+
+def postgresql_place() -> Select[tuple[str]]:
+    """Return a query for the OID of the current database, as text."""
+    return (
+        select(text("oid::text"))
+        .select_from(text("pg_database"))
+        .where(text("datname = current_database()"))
+    )
+
+
+def sqlite_place(connection: Connection) -> str:
+    """Return the inode of the file that the path names now; it changes when the file is replaced."""
+    name = connection.engine.url.database
+    if not name or name == ":memory:":
+        return NO_FILE
+    try:
+        return str(Path(name).stat().st_ino)
+    except FileNotFoundError:
+        return "no file"
+
+
+def _cluster(connection: Connection) -> str | None:
+    """Return the cluster's identifier; None where our role may not ask for it."""
+    may = "SELECT has_function_privilege('pg_control_system()', 'execute')"
+    if not connection.execute(text(may)).scalar_one():
+        return None
+    query = text("SELECT system_identifier::text FROM pg_control_system()")
+    return str(connection.execute(query).scalar_one())
+
+
+def recorded(connection: Connection) -> Identity | None:
+    """Return what was recorded; None in a database that nothing was recorded in yet."""
+    row = connection.execute(
+        select(database_identity.c.cluster, database_identity.c.place)
+    ).one_or_none()
+    return None if row is None else Identity(row.cluster, row.place)
+
+
+def record_first(connection: Connection) -> None:
+    """Record the identity where none is; one that is recorded stays, whatever database this is."""
+    if recorded(connection) is not None:
+        return
+    identity = of_this_database(connection)
+    values = {"cluster": identity.cluster, "place": identity.place, "recorded_at": db_now()}
+    connection.execute(insert(database_identity).values(identity_id=1, **values))
+
+
+def record_anew(connection: Connection) -> None:
+    """Let this be our database from now on: somebody says so. What refused it is forgotten."""
+    record_first(connection)
+    identity = of_this_database(connection)
+    connection.execute(
+        update(database_identity).values(
+            cluster=identity.cluster,
+            place=identity.place,
+            recorded_at=db_now(),
+            recovered_at=db_now(),
+            refused_at=None,
+            refused_because=None,
+        )
+    )
+
+
+def refuse(connection: Connection, because: str) -> None:
+    """Record that a process refuses this database, so that all others do until `recover`."""
+    connection.execute(
+        update(database_identity)
+        .where(database_identity.c.refused_at.is_(None))
+        .values(refused_at=db_now(), refused_because=because)
+    )
+
+
+def refusal(connection: Connection) -> str | None:
+    """Return why nothing may be written from this database, in words with the remedy, or None."""
+    row = connection.execute(
+        select(
+            database_identity.c.cluster,
+            database_identity.c.place,
+            database_identity.c.refused_because,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.refused_because is not None:
+        return str(row.refused_because)
+    ours = Identity(row.cluster, row.place)
+    return None if ours.may_be(of_this_database(connection)) else ANOTHER
+
+
+def require_ours(connection: Connection) -> None:
+    """Raise StateInDoubt where nothing may be written from this database."""
+    if because := refusal(connection):
+        raise StateInDoubt(because)

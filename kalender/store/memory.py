@@ -1,0 +1,265 @@
+"""What a process remembers of the database it wrote to, so that an older one is recognised.
+
+Inside every transaction that writes ahead of a request, a process advances a row that nobody else
+writes, and compares it with what it remembers of that row: a database that was put back to an
+earlier state holds less. Rows and not a sequence, because what a sequence gave away is not lost
+with the transaction that took it.
+
+The memory outlives the process: it is kept in a file for each process, in a directory that the
+parent makes or `[worker] state_dir` names. The file is mapped into memory, so that a kill loses
+nothing of it; after a loss of power it may be half a minute behind, which recognises less and never
+refuses wrongly. Whoever starts on the machine compares every file that lies there with the
+database, and takes away those whose process is gone.
+"""
+
+import fcntl
+import mmap
+import os
+import struct
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+from kalender.errors import ConfigError, StateInDoubt
+from kalender.store import identity
+from kalender.store.database import Database
+from kalender.store.tables import database_identity, db_now, process_memory
+
+SUFFIX = ".memory"
+RECORD = struct.Struct("<32sQd")  # a row's key, how far it was seen, when, in seconds since 1970
+RECORDS = 1024  # rows of one process: more transactions than it ever has open at once
+PUT_BACK = (
+    "the database was put back to an earlier state than this machine remembers: nothing is written "
+    f"until you say since when: {identity.RECOVER}"
+)
+
+
+@dataclass(slots=True)
+class Remembered:
+    """One row of `process_memory`: how far it was seen committed, and when by the database."""
+
+    memory_id: str
+    advanced: int
+    at: float
+
+
+class MemoryFile:
+    """The rows that one process remembers, in a file that is locked while the process lives."""
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / f"{uuid4().hex}{SUFFIX}"
+        self._file = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        os.ftruncate(self._file, RECORD.size * RECORDS)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._map = mmap.mmap(self._file, RECORD.size * RECORDS)
+
+    def write(self, number: int, row: Remembered) -> None:
+        """Keep one row, at its number."""
+        RECORD.pack_into(
+            self._map, number * RECORD.size, row.memory_id.encode(), row.advanced, row.at
+        )
+
+    def remove(self) -> None:
+        """Take the file away."""
+        self.close()
+        self.path.unlink()
+
+    def close(self) -> None:
+        """Give the file up; it stays for whoever starts next."""
+        self._map.flush()
+        self._map.close()
+        os.close(self._file)
+
+
+def read_file(path: Path) -> list[Remembered]:
+    """Return the rows of a file, whoever wrote it; none where it is gone."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    whole = len(content) - len(content) % RECORD.size
+    rows = RECORD.iter_unpack(content[:whole])
+    return [Remembered(key.decode(), far, at) for key, far, at in rows if far]
+
+
+def remove_if_left(path: Path) -> None:
+    """Remove a file whose process is gone."""
+    with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        path.unlink()
+
+
+@dataclass
+class Memory:
+    """One process' memory. Create it after a fork; `directory` None: nothing outlives the process."""
+
+    directory: Path | None = None
+    rows: list[Remembered] = field(default_factory=list)
+    doubt: StateInDoubt | None = None
+    _free: list[int] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _file: MemoryFile | None = None
+
+    @contextmanager
+    def writing(self, database: Database) -> Iterator[Connection]:
+        """Open a transaction that writes ahead, or any other that must be on our own database.
+
+        Raises StateInDoubt where the database is older than we remember, another one, or refused.
+        """
+        number = self._take(database)
+        row = self.rows[number]
+        try:
+            with database.write() as connection:
+                advanced, at = self._advance(connection, row)
+                yield connection
+            row.advanced, row.at = advanced, at.timestamp()
+            if self._file is not None:
+                self._file.write(number, row)
+        except StateInDoubt as error:
+            self.doubt = error
+            raise
+        finally:
+            with self._lock:
+                self._free.append(number)
+
+    def prepare(self) -> None:
+        """Make the directory; ConfigError where files cannot be kept in it."""
+        if self.directory is None:
+            return
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            MemoryFile(self.directory).remove()
+        except OSError as error:
+            raise ConfigError(
+                f"[worker] state_dir {self.directory}: {error.strerror}; "
+                "give a directory that the worker may write to"
+            ) from error
+
+    def verify(self, database: Database) -> None:
+        """Compare all that this machine remembers with a database; StateInDoubt where it lacks any."""
+        paths = sorted(self.directory.glob(f"*{SUFFIX}")) if self.directory else []
+        remembered = [row for path in paths for row in read_file(path)]
+        with database.read() as connection:
+            identity.require_ours(connection)
+            _compare(connection, [*remembered, *self.rows])
+
+    def close(self) -> None:
+        """Give the file up, for whoever starts next."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _take(self, database: Database) -> int:
+        with self._lock:
+            if self._file is None and self.directory is not None:
+                self._begin_file(database)
+            if self._free:
+                return self._free.pop()
+            self.rows.append(Remembered(uuid4().hex, 0, 0.0))
+            return len(self.rows) - 1
+
+    def _begin_file(self, database: Database) -> None:
+        """Compare what others left, and take it away once a row of ours stands in its place."""
+        assert self.directory is not None  # noqa: S101
+        left = sorted(self.directory.glob(f"*{SUFFIX}"))
+        self.verify(database)
+        first = Remembered(uuid4().hex, 0, 0.0)
+        with database.write() as connection:
+            first.advanced, at = self._advance(connection, first)
+        first.at = at.timestamp()
+        file = MemoryFile(self.directory)
+        file.write(len(self.rows), first)
+        self._free.append(len(self.rows))
+        self.rows.append(first)
+        self._file = file
+        for path in left:
+            remove_if_left(path)
+
+    def _advance(self, connection: Connection, row: Remembered) -> tuple[int, datetime]:
+        """Advance a row and judge the database by it; return how far it is now, and when."""
+        statement = _advanced(connection.dialect.name, begins=not row.advanced)
+        place = {"place": identity.sqlite_place(connection)} if _is_sqlite(connection) else {}
+        result = connection.execute(statement, {"mine": row.memory_id, **place}).one_or_none()
+        if result is None:
+            _compare(connection, [row])  # raises, unless somebody vouched for the database since
+            row.advanced = 0
+            return self._advance(connection, row)
+        if result.refused is not None:
+            raise StateInDoubt(result.refused)
+        if result.recorded is not None and result.recorded != result.place:
+            raise StateInDoubt(identity.ANOTHER)
+        if result.advanced <= row.advanced and not _is_vouched_for(row, result.recovered_at):
+            raise StateInDoubt(PUT_BACK)
+        return result.advanced, result.advanced_at
+
+
+class Forgetful(Memory):
+    """No memory at all: any database is taken for ours. Only for tests that show what it is for."""
+
+    @contextmanager
+    def writing(self, database: Database) -> Iterator[Connection]:
+        """Open any transaction."""
+        with database.write() as connection:
+            yield connection
+
+    def verify(self, database: Database) -> None:
+        """Know nothing."""
+
+
+def _is_sqlite(connection: Connection) -> bool:
+    return connection.dialect.name == "sqlite"
+
+
+@lru_cache
+def _advanced(dialect: str, *, begins: bool) -> Any:
+    """Advance the row `mine`; a row that is begun may be there, where a commit's answer was lost."""
+    mine = process_memory.c.memory_id == bindparam("mine")
+    again = {"advanced": process_memory.c.advanced + 1, "advanced_at": db_now()}
+    place = (
+        bindparam("place") if dialect == "sqlite" else identity.postgresql_place().scalar_subquery()
+    )
+    column = database_identity.c
+    tells = (
+        process_memory.c.advanced,
+        process_memory.c.advanced_at,
+        place.label("place"),
+        select(column.place).scalar_subquery().label("recorded"),
+        select(column.refused_because).scalar_subquery().label("refused"),
+        select(column.recovered_at).scalar_subquery().label("recovered_at"),
+    )
+    if not begins:
+        return update(process_memory).where(mine).values(again).returning(*tells)
+    insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
+    first = insert(process_memory).values(
+        memory_id=bindparam("mine"), advanced=1, advanced_at=db_now()
+    )
+    return first.on_conflict_do_update(index_elements=["memory_id"], set_=again).returning(*tells)
+
+
+def _is_vouched_for(row: Remembered, recovered_at: datetime | None) -> bool:
+    """Whether somebody said `recover` after we last saw this row."""
+    return recovered_at is not None and row.at <= recovered_at.timestamp()
+
+
+def _compare(connection: Connection, remembered: Sequence[Remembered]) -> None:
+    """Raise StateInDoubt where the database holds less than is remembered of any row."""
+    known = {row.memory_id: row for row in remembered if row.advanced}
+    if not known:
+        return
+    column = process_memory.c
+    query = select(column.memory_id, column.advanced).where(column.memory_id.in_(sorted(known)))
+    rows = {row.memory_id: row.advanced for row in connection.execute(query)}
+    recovered_at = connection.execute(select(database_identity.c.recovered_at)).scalar()
+    for memory_id, row in known.items():
+        if rows.get(memory_id, 0) < row.advanced and not _is_vouched_for(row, recovered_at):
+            raise StateInDoubt(PUT_BACK)

@@ -1,0 +1,211 @@
+"""A database that is put back, or another in its place, is recognised before anything is written."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import delete, insert
+
+from kalender import worker
+from kalender.errors import ConfigError, StateInDoubt
+from kalender.store import identity, recovery
+from kalender.store.database import Database
+from kalender.store.memory import Memory
+from kalender.store.tables import metadata
+from tests.fakes.house import House, crew_of, event
+
+pytestmark = pytest.mark.integration
+Backup = dict[str, list[dict[str, object]]]
+
+
+@pytest.fixture
+def house(open_database: Callable[[], Database]) -> House:
+    """An empty installation on each database, which knows which database it is."""
+    database = open_database()
+    with database.write() as connection:
+        identity.record_first(connection)
+    return House(database)
+
+
+@pytest.fixture
+def filled(house: House) -> House:
+    """One with a calendar that was written to."""
+    house.teach(event(1))
+    house.enrol(1)
+    assert house.settle() == []
+    return house
+
+
+def back_up(database: Database) -> Backup:
+    """All rows of all tables, as a backup holds them."""
+    with database.read() as connection:
+        return {
+            table.name: [dict(row) for row in connection.execute(table.select()).mappings()]
+            for table in metadata.sorted_tables
+        }
+
+
+def put_back(database: Database, backup: Backup) -> None:
+    """Restore in place: the database stays the same, its rows are the earlier ones."""
+    with database.write() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(delete(table))
+        for table in metadata.sorted_tables:
+            if backup[table.name]:
+                connection.execute(insert(table), backup[table.name])
+
+
+def writes(memory: Memory, database: Database) -> None:
+    """Write ahead of a request that is never sent."""
+    with memory.writing(database):
+        pass
+
+
+# -- one process -------------------------------------------------------------------------------------
+
+
+def test_a_worker_on_a_database_put_back_writes_to_no_calendar(filled: House) -> None:
+    crew, stop, raised = crew_of(filled), threading.Event(), threading.Event()
+    backup = back_up(filled.database)
+
+    def work() -> None:
+        with pytest.raises(StateInDoubt, match="recover --since"):
+            worker.run(crew, stop)
+        raised.set()
+
+    filled.teach(event(1), event(2))
+    thread = threading.Thread(target=work)
+    thread.start()
+    while not crew.means.memory.rows or len(filled.shown(1)) < 2:
+        stop.wait(0.05)
+    put_back(filled.database, backup)
+    filled.forget_requests()
+    filled.teach(event(1), event(2), event(3))
+    thread.join(30)
+    assert raised.is_set()
+    assert filled.exchange.requests == []
+    with filled.database.read() as connection, pytest.raises(StateInDoubt, match="put back"):
+        recovery.require_sure(connection)
+
+
+def test_a_commit_whose_answer_was_lost_is_no_doubt(house: House) -> None:
+    memory = Memory()
+    writes(memory, house.database)
+    row = memory.rows[0]
+    row.advanced -= 1  # as where the connection broke before the answer to the commit
+    writes(memory, house.database)
+    assert row.advanced == 2
+
+
+def test_a_transaction_that_is_rolled_back_is_no_doubt(house: House) -> None:
+    memory = Memory()
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), memory.writing(house.database):
+            raise ZeroDivisionError
+        writes(memory, house.database)
+    assert [row.advanced for row in memory.rows] == [2]
+
+
+def test_each_transaction_that_is_open_at_once_has_a_row_of_its_own(house: House) -> None:
+    memory = Memory()
+    first = memory._take(house.database)
+    second = memory._take(house.database)
+    assert first != second
+    assert memory.rows[first].memory_id != memory.rows[second].memory_id
+
+
+def test_whoever_ran_on_goes_on_once_somebody_vouched(house: House) -> None:
+    memory = Memory()
+    backup = back_up(house.database)
+    writes(memory, house.database)
+    put_back(house.database, backup)
+    with pytest.raises(StateInDoubt):
+        writes(memory, house.database)
+    with house.database.write() as connection:
+        recovery.attest(connection, "1")
+    writes(memory, house.database)
+    memory.verify(house.database)
+
+
+# -- processes after it ------------------------------------------------------------------------------
+
+
+def test_what_a_killed_process_remembered_is_known_to_the_next(
+    house: House, tmp_path: Path
+) -> None:
+    backup = back_up(house.database)
+    writes(Memory(tmp_path / "state"), prepared(house, tmp_path))  # never closed, as after a kill
+    Memory(tmp_path / "state").verify(house.database)
+    put_back(house.database, backup)
+    with pytest.raises(StateInDoubt, match="earlier state"):
+        Memory(tmp_path / "state").verify(house.database)
+    with pytest.raises(StateInDoubt):
+        writes(Memory(tmp_path / "state"), house.database)
+
+
+def prepared(house: House, tmp_path: Path) -> Database:
+    """Make the directory of a machine's memory."""
+    Memory(tmp_path / "state").prepare()
+    return house.database
+
+
+def test_a_new_process_takes_the_place_of_one_that_is_gone(house: House, tmp_path: Path) -> None:
+    database, state = prepared(house, tmp_path), tmp_path / "state"
+    gone, alive = Memory(state), Memory(state)
+    writes(gone, database)
+    writes(alive, database)
+    gone.close()
+    writes(Memory(state), database)
+    assert len(list(state.iterdir())) == 2
+    backup = back_up(database)
+    writes(alive, database)
+    put_back(database, backup)
+    with pytest.raises(StateInDoubt):  # what one that lives remembers counts for all
+        Memory(state).verify(database)
+
+
+def test_a_recovery_settles_what_the_machine_remembered(house: House, tmp_path: Path) -> None:
+    database, state = prepared(house, tmp_path), tmp_path / "state"
+    backup = back_up(database)
+    writes(Memory(state), database)
+    put_back(database, backup)
+    with database.write() as connection:
+        recovery.recover(connection)
+    writes(Memory(state), database)
+    again = back_up(database)
+    writes(Memory(state), database)
+    put_back(database, again)
+    with pytest.raises(StateInDoubt):
+        Memory(state).verify(database)
+
+
+def test_a_directory_that_cannot_be_written_to_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"\[worker\] state_dir .*file"):
+        Memory(tmp_path / "file" / "state").prepare()
+
+
+# -- another database --------------------------------------------------------------------------------
+
+
+def test_a_refusal_is_recorded_and_all_others_stop(house: House) -> None:
+    memory, other = Memory(), Memory()
+    writes(other, house.database)
+    with house.database.write() as connection:
+        identity.refuse(connection, "a machine remembers more: kalender recover --since TIME")
+    for process in (memory, other):
+        with pytest.raises(StateInDoubt, match="a machine remembers more"):
+            writes(process, house.database)
+    with house.database.write() as connection:
+        recovery.attest(connection, "1")
+    writes(other, house.database)
+
+
+def test_the_identity_is_recorded_once_and_afterwards_by_recover_alone(house: House) -> None:
+    with house.database.write() as connection:
+        before = identity.recorded(connection)
+        assert before == identity.of_this_database(connection)
+        identity.record_first(connection)
+        assert identity.recorded(connection) == before
+        assert identity.refusal(connection) is None
