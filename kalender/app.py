@@ -56,8 +56,12 @@ def refuse_another_day(config: Config) -> None:
     """Raise ConfigError where an endpoint is not loopback: another day is for rehearsals only."""
     urls = [config.fs.base_url, config.tp.base_url]
     urls += [backend.endpoint for backend in config.exchange.backends.values()]
+    if config.broker is not None:
+        urls.append(config.broker.url.get_secret_value())
     if not all(_is_loopback(str(url)) for url in urls):
-        message = "--now rehearses another day: every endpoint must be loopback for it"
+        message = (
+            "--now rehearses another day: every endpoint, and the broker, must be loopback for it"
+        )
         raise ConfigError(message)
 
 
@@ -163,6 +167,7 @@ class App:
                 api_key=config.api_key.get_secret_value() if config.api_key else None,
                 username=config.username,
                 password=config.password.get_secret_value() if config.password else None,
+                ca_file=config.ca_file,
                 timeout=config.timeout,
                 connections=config.max_concurrency,
                 gate=gate,
@@ -181,6 +186,7 @@ class App:
                 "tp",
                 config.base_url,
                 api_key=config.api_key.get_secret_value(),
+                ca_file=config.ca_file,
                 timeout=config.timeout,
                 connections=config.max_concurrency,
                 gate=gate,

@@ -5,10 +5,12 @@ coalesce. While the database is away the batch is kept; it is never refused and 
 """
 
 import json
+import os
 import random
+import select
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -26,6 +28,8 @@ from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
+POLL_SECONDS = 0.2  # how soon a stop is seen
+CHUNK = 65_536
 
 log = structlog.get_logger(__name__)
 
@@ -123,6 +127,27 @@ class Listener:
 
     def _patterns(self, queue: str) -> list[Pattern]:
         return [pattern for pattern in self.patterns if fnmatchcase(queue, pattern.queue)]
+
+
+def lines_of(descriptor: int, stop: Event) -> Iterator[str]:
+    """Give the lines that arrive at a file descriptor until its end, or until stopped.
+
+    A plain read would wait for the next line before it saw that it shall stop. What is no UTF-8
+    becomes U+FFFD; a last line without an end counts.
+    """
+    left = b""
+    while not stop.is_set():
+        ready, _, _ = select.select([descriptor], [], [], POLL_SECONDS)
+        if not ready:
+            continue
+        arrived = os.read(descriptor, CHUNK)
+        *whole, left = (left + arrived).split(b"\n")
+        if not arrived and left:
+            whole, left = [left], b""
+        for line in whole:
+            yield line.decode(errors="replace")
+        if not arrived:
+            return
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,13 @@
 """Logs to stderr: ids, counts and class names; other people's libraries are never quoted.
 
-A library's record becomes its logger, level and exception class, since pika quotes bodies,
-exchangelib whole requests, SQLAlchemy parameters. Our own exceptions are told by class and
-place: their texts may quote a library's.
+A library's record becomes its logger, place, level and exception class, since pika quotes bodies,
+exchangelib whole requests, SQLAlchemy parameters; what would say nothing then is left out. Our own
+exceptions are told by class and place, since their texts may quote a library's; of a database's
+error its SQLSTATE and the table are kept.
 """
 
 import logging
+import re
 import sys
 import threading
 import traceback
@@ -27,6 +29,7 @@ def configure(*, verbose: bool, json: bool) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_says_something)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO if verbose else logging.WARNING)
@@ -64,10 +67,17 @@ def _for_people() -> structlog.typing.Processor:
     return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
 
 
+def _says_something(record: logging.LogRecord) -> bool:
+    """Whether anything that may be told is left of a record; of a library's bare warning nothing."""
+    ours = isinstance(record.msg, dict)
+    return ours or bool(record.exc_info) or record.levelno != logging.WARNING
+
+
 def _reduce_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
     kept = {key: event[key] for key in ("_record", "_from_structlog", "exc_info") if key in event}
-    return {**kept, "event": "library", "logger": record.name}
+    place = f"{record.filename}:{record.lineno}"
+    return {**kept, "event": "library", "logger": record.name, "at": place}
 
 
 def _reduce_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -77,10 +87,29 @@ def _reduce_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -
     if error is not None:
         event["error"] = type(error).__name__
         event["where"] = _where(error.__traceback__)
+        event.update(database_error(error))
     for key, value in event.items():
         if isinstance(value, BaseException):
             event[key] = type(value).__name__
     return event
+
+
+_TABLE = re.compile(r"\b(?:relation|table):? \"?(\w+(?:\.\w+)?)")
+
+
+def database_error(error: BaseException) -> dict[str, str]:
+    """Return `sqlstate` (or SQLite's name) and `table` of a database's error, as far as it has any.
+
+    Neither statement nor parameters: a driver's words quote both, and the rows they are about.
+    """
+    origin = getattr(error, "orig", None)
+    if origin is None:
+        return {}
+    state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
+    table = getattr(getattr(origin, "diag", None), "table_name", None)
+    named = _TABLE.search(str(origin).partition("\n")[0])
+    found = {"sqlstate": state, "table": table or (named[1] if named else None)}
+    return {name: str(value) for name, value in found.items() if value}
 
 
 def _error_of(exc_info: ExcInfo | BaseException | None) -> BaseException | None:

@@ -1,6 +1,5 @@
 """Where and how to connect to RabbitMQ, and what pika raises when it cannot."""
 
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +14,7 @@ from pika.exceptions import (
 )
 
 from kalender.errors import ConfigError, NeighbourRefused, NeighbourUnavailable
+from kalender.transport import trusting
 
 BROKER = "broker"
 HEARTBEAT_SECONDS = 60
@@ -80,7 +80,7 @@ def parameters(settings: Settings) -> pika.URLParameters:
 
 def _tls(settings: Settings, host: str) -> pika.SSLOptions:
     try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
+        context = trusting(settings.ca_file)
     except OSError:
         message = "broker.ca_file cannot be used: give a file of certificates in PEM form"
         raise ConfigError(message) from None

@@ -17,10 +17,11 @@ import requests
 from exchangelib import BASIC, NTLM, Configuration, Credentials, FailFast, Version
 from exchangelib.protocol import Protocol
 from exchangelib.version import EXCHANGE_2016
-from requests.adapters import HTTPAdapter
+from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import NewConnectionError
 
 from kalender.errors import NotSent
+from kalender.transport import Adapter, caused_by
 
 AUTH = {"basic": BASIC, "ntlm": NTLM}
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
@@ -34,11 +35,11 @@ class Lost(Exception):
     """The request began to leave, and no whole answer came."""
 
 
-class _Deadline(HTTPAdapter):
+class _Deadline(Adapter):
     """Looks at the clock last of all before the socket; never re-sends."""
 
-    def __init__(self) -> None:
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0, pool_block=True)
+    def __init__(self, ca_file: Path | None) -> None:
+        super().__init__(ca_file=ca_file, connections=1)
         self.send_by: float | None = None
 
     def send(
@@ -63,12 +64,13 @@ class _Session:
         request = self.blank.copy()
         request.prepare_cookies(self.session.cookies)  # a load balancer's
         request.body = body
-        request.headers.update({"X-AnchorMailbox": mailbox, "Content-Length": str(len(body))})
+        request.headers["Content-Length"] = str(len(body))
+        if mailbox.isascii() and mailbox.isprintable():  # it only spares Exchange a detour
+            request.headers["X-AnchorMailbox"] = mailbox
         return self.session.send(
             request,
             timeout=timeout,
             allow_redirects=False,
-            verify=self.session.verify,
             proxies={},
         )
 
@@ -90,6 +92,7 @@ class Sessions:
         self.endpoint = endpoint
         self.timeout = timeout
         self._ca_file = ca_file
+        self._basic = _basic(username, password) if auth == "basic" else None
         self._protocol = Protocol(
             config=Configuration(
                 service_endpoint=endpoint,
@@ -116,8 +119,9 @@ class Sessions:
     def _make(self) -> _Session:
         session: requests.Session = self._protocol.create_session()
         session.trust_env = False
-        session.verify = str(self._ca_file) if self._ca_file is not None else True
-        adapter = _Deadline()
+        if self._basic is not None:
+            session.auth = self._basic
+        adapter = _Deadline(self._ca_file)
         session.mount(self.endpoint, adapter)
         blank = session.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
         return _Session(session, adapter, blank)
@@ -135,9 +139,18 @@ class Sessions:
                 raise kind("SSLError") from error
             except requests.exceptions.ConnectionError as error:
                 kind = NotConnected if _never_connected(error) else Lost
-                raise kind(type(error).__name__) from error
+                late = kind is Lost and caused_by(error, TimeoutError)
+                raise kind("ReadTimeout" if late else type(error).__name__) from error
             except requests.exceptions.RequestException as error:
                 raise Lost(type(error).__name__) from error
+
+
+def _basic(username: str, password: str) -> HTTPBasicAuth:
+    """Latin-1 as ever; as UTF-8 (RFC 7617) where that has no such letters."""
+    try:
+        return HTTPBasicAuth(username.encode("latin-1"), password.encode("latin-1"))
+    except UnicodeEncodeError:
+        return HTTPBasicAuth(username.encode(), password.encode())
 
 
 def _never_connected(error: requests.exceptions.ConnectionError) -> bool:

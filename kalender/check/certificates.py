@@ -9,13 +9,12 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-
 from kalender.broker.connection import parameters
 from kalender.check.trial import Said, failed, ok, warned
 from kalender.config import Config
 from kalender.config.sections import Broker
 from kalender.errors import ConfigError
+from kalender.transport import trusting
 
 SECONDS = 10.0
 SOON, TOO_SOON = timedelta(days=30), timedelta(days=7)
@@ -45,9 +44,9 @@ def endpoints(config: Config) -> Iterator[tuple[str, Callable[[], Endpoint]]]:
     """Give each neighbour that speaks TLS, by name."""
     if config.broker is not None and _is_tls(config.broker.url.get_secret_value()):
         yield "broker", partial(_broker, config.broker)
-    for name, url in (("fs", config.fs.base_url), ("tp", config.tp.base_url)):
-        if _is_tls(url):
-            yield name, partial(_https, url, None)
+    for name, source in (("fs", config.fs), ("tp", config.tp)):
+        if _is_tls(source.base_url):
+            yield name, partial(_https, source.base_url, source.ca_file)
     for name, each in config.exchange.backends.items():
         if _is_tls(each.endpoint):
             yield f"exchange.{name}", partial(_https, each.endpoint, each.ca_file)
@@ -67,11 +66,9 @@ def _broker(settings: Broker) -> Endpoint:
 
 
 def _https(url: str, ca_file: Path | None) -> Endpoint:
-    """`requests` trusts its own list, unless it is told whom to trust."""
     place = urlsplit(url)
-    context = ssl.create_default_context(cafile=ca_file or DEFAULT_CA_BUNDLE_PATH)
     host = place.hostname or ""
-    return Endpoint(host=host, port=place.port or 443, context=context, server_name=host)
+    return Endpoint(host=host, port=place.port or 443, context=trusting(ca_file), server_name=host)
 
 
 def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Said:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from kalender.app import App
 from kalender.cli.base import app, application, cell, instant, opened, operator
 from kalender.errors import ConfigError
-from kalender.store import acts, neighbours
+from kalender.store import acts, credentials, neighbours
 from kalender.store.database import now
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -42,14 +42,31 @@ def pause(
 
 @app.command()
 def resume(context: typer.Context, name: Name) -> None:
-    """End a pause made by `pause`; what waited is done."""
+    """End a pause made by `pause`, or let one request try at once what failed or refused us.
+
+    Each `resume` of a refused account is one more trial of its password: refused again, nobody asks
+    until half an hour after the first of the last three refusals, or the next `resume`.
+    """
     wired = application(context)
     _check(wired, name)
     with opened(wired).write() as connection:
-        if not neighbours.let_go(connection, name):
-            raise ConfigError(f"{name} is not paused by hand")
-        acts.record(connection, "resume", who=operator(), scope=name)
-    typer.echo(f"{name} is resumed within seconds")
+        row = neighbours.lock(connection, name)
+        by_hand = neighbours.let_go(connection, name)
+        refused = credentials.try_once_more(connection, row)
+        failed = neighbours.probe_now(connection, name)
+        if by_hand or refused or failed:
+            acts.record(connection, "resume", who=operator(), scope=name)
+    if not (by_hand or refused or failed):
+        raise ConfigError(f"{name} is not paused by hand, and neither failed nor refused us lately")
+    if by_hand:
+        typer.echo(f"{name} is resumed within seconds")
+    if refused:
+        typer.echo(
+            f"{name}: one request tries the credentials within a minute; refused again, it is left "
+            "alone for up to 30 minutes, or until the next resume"
+        )
+    elif failed:
+        typer.echo(f"{name}: one request tries it within seconds")
 
 
 def _check(wired: App, name: str) -> None:

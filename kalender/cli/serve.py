@@ -35,6 +35,7 @@ from kalender.config.sections import Broker
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
+from kalender.listener import lines_of
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
 from kalender.store import acts, dirty, entries, people, recovery
@@ -58,7 +59,7 @@ def listener(
     stop_on_signals(stop)
     workers.collect_seldom()
     if stdin:
-        wired.listener().listen_stdin(sys.stdin, stop)
+        wired.listener().listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
     else:
         _listen(wired, stop)
 

@@ -2,12 +2,23 @@
 
 import json
 import re
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from string import Formatter
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, NonNegativeInt, SecretStr
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    FilePath,
+    NonNegativeInt,
+    SecretStr,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from kalender.domain.mailbox import FROM_FS
 from kalender.domain.model import Semester
@@ -30,6 +41,80 @@ def _semesters(value: object) -> object:
         message = 'must be "auto" or a list of semesters like "25h"'
         raise ValueError(message)
     return tuple(Semester.parse(code) for code in codes)
+
+
+ENCODE = "percent-encode what is no letter or digit in user and password (@ is written %40)"
+_EDGES = " \t\r\n\v\f\x00\xa0\u200b\ufeff"  # what copying a secret brings along
+
+
+def trimmed(value: object) -> object:
+    """Leave out what a file, a shell or copying puts around a secret."""
+    return value.strip(_EDGES) if isinstance(value, str) else value
+
+
+def _one_line(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().isprintable():
+        message = "holds a line break or another control character: give the secret alone"
+        raise ValueError(message)
+    return secret
+
+
+def _fits_a_header(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().isascii():
+        message = "holds a letter that no HTTP header can carry: give the key as it was handed out"
+        raise ValueError(message)
+    return secret
+
+
+def _database_url(secret: SecretStr) -> SecretStr:
+    """Refuse what the driver would misread: it would print the rest of a password as a host."""
+    try:
+        url = make_url(secret.get_secret_value())
+    except (ArgumentError, ValueError):  # whose words may hold a password
+        url = None
+    server = url is not None and url.get_backend_name() != "sqlite"
+    if url is None or (
+        server and not _is_plain(url.host or "", secret.get_secret_value().partition("@")[2])
+    ):
+        message = f"cannot be read: {ENCODE}"
+        raise ValueError(message)
+    return secret
+
+
+def _is_plain(host: str, rest: str) -> bool:
+    """Whether nothing of a user's name or password can have been taken for a host or a path."""
+    return re.fullmatch(r"[\w.:%,-]*", host) is not None and "@" not in rest
+
+
+def _broker_url(secret: SecretStr) -> SecretStr:
+    parts = _split(secret.get_secret_value())
+    try:
+        port = parts is not None and (parts.port or True)
+    except ValueError:  # whose words may hold a password
+        port = False
+    rest = f"{parts.path}?{parts.query}#{parts.fragment}" if parts is not None else "@"
+    if parts is None or not port or not _is_plain(parts.hostname or "", rest):
+        message = f"cannot be read: {ENCODE}"
+        raise ValueError(message)
+    return secret
+
+
+def _endpoint(url: str) -> str:
+    """Refuse credentials in a URL that is shown, and letters that no request can carry."""
+    parts = _split(url)
+    try:
+        whole = parts is not None and bool(parts.hostname) and (parts.port or True)
+    except ValueError:
+        whole = False
+    if parts is None or not whole:
+        message = "cannot be read: give it as https://host/path"
+    elif "@" in parts.netloc or "@" in parts.path:
+        message = "must hold no user and password: they have keys of their own"
+    elif not url.isprintable() or " " in url or not url.isascii():
+        message = "holds a blank or a letter that no URL can carry: percent-encode it"
+    else:
+        return url
+    raise ValueError(message)
 
 
 def _split(url: str) -> SplitResult | None:
@@ -77,6 +162,17 @@ def each_of(*names: str) -> Callable[[object], object]:
     return lambda value: dict.fromkeys(names, value) if isinstance(value, str) else value
 
 
+def _authorities(path: Path) -> Path:
+    """Accept a file of certificates in PEM; whether it holds the right one only a trial tells."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:
+        message = "cannot be used: give a file of certificates in PEM form"
+        raise ValueError(message) from None
+    return path
+
+
+CaFile = Annotated[FilePath, AfterValidator(_authorities)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 SomeWords = Annotated[Words, Field(min_length=1)]
 Domains = Annotated[SomeWords, AfterValidator(lambda names: tuple(n.lower() for n in names))]
@@ -84,8 +180,16 @@ Semesters = Annotated[tuple[Semester, ...] | None, BeforeValidator(_semesters)]
 MaybeCount = Annotated[
     NonNegativeInt | None, BeforeValidator(lambda value: None if value == "none" else value)
 ]
-Secret = Annotated[SecretStr, Field(min_length=1)]
-Url = Annotated[str, begins_with("https", "http")]
+Secret = Annotated[
+    SecretStr, BeforeValidator(trimmed), Field(min_length=1), AfterValidator(_one_line)
+]
+HeaderSecret = Annotated[Secret, AfterValidator(_fits_a_header)]
+DatabaseUrl = Annotated[Secret, begins_with("sqlite", "postgresql"), AfterValidator(_database_url)]
+BrokerUrl = Annotated[Secret, begins_with("amqps", "amqp"), AfterValidator(_broker_url)]
+Url = Annotated[
+    str, BeforeValidator(trimmed), begins_with("https", "http"), AfterValidator(_endpoint)
+]
+Username = Annotated[str, BeforeValidator(trimmed), Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 MailboxRuleText = Annotated[str, AfterValidator(_mailbox_rule), names_only("username")]

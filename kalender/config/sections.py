@@ -11,7 +11,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    FilePath,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -20,7 +19,11 @@ from pydantic import (
 )
 
 from kalender.config.forms import (
+    BrokerUrl,
+    CaFile,
+    DatabaseUrl,
     Domains,
+    HeaderSecret,
     MailboxRuleText,
     Seconds,
     Secret,
@@ -28,8 +31,8 @@ from kalender.config.forms import (
     Share,
     SomeWords,
     Url,
+    Username,
     Words,
-    begins_with,
     each_of,
     names_only,
 )
@@ -56,16 +59,16 @@ class Institution(Section):
 class Database(Section):
     """Where state is kept."""
 
-    url: Annotated[Secret, begins_with("sqlite", "postgresql")] = SecretStr("sqlite:///kalender.db")
+    url: DatabaseUrl = SecretStr("sqlite:///kalender.db")
 
 
 class Broker(Section):
     """Where notifications come from; `server_name` (SNI) is the URL's host unless given."""
 
-    url: Annotated[Secret, begins_with("amqps", "amqp")]
+    url: BrokerUrl
     queues: SomeWords
     prefetch: PositiveInt = 2000
-    ca_file: FilePath | None = None
+    ca_file: CaFile | None = None
     server_name: str | None = None
 
 
@@ -82,8 +85,8 @@ class Fs(Section):
     """The student system: a gateway's key, or a username and its password, or both."""
 
     base_url: Url
-    api_key: Secret | None = None
-    username: str | None = None
+    api_key: HeaderSecret | None = None
+    username: Username | None = None
     password: Secret | None = None
     accepted_offer_statuses: Words = ("I", "S")
     offer_status: Literal["collection", "single", "ignore"] = "collection"
@@ -91,6 +94,7 @@ class Fs(Section):
     page_size: PositiveInt = 1000
     max_concurrency: PositiveInt = 8
     timeout: PositiveFloat = 30
+    ca_file: CaFile | None = None
     paths: FsPaths = FsPaths()
 
     @model_validator(mode="after")
@@ -120,12 +124,13 @@ class Tp(Section):
     """The timetable system; `semesters` None = the current and the next, as TP publishes them."""
 
     base_url: Url
-    api_key: Secret
+    api_key: HeaderSecret
     semesters: Semesters = None
     skip: Words = ("*EKSAMEN*", "*BOOKING*")
     poll_seconds: NonNegativeInt = 0
     max_concurrency: PositiveInt = 4
     timeout: PositiveFloat = 30
+    ca_file: CaFile | None = None
     paths: TpPaths = TpPaths()
 
     def skips(self, course: str) -> bool:
@@ -154,10 +159,10 @@ class Backend(Section):
     kind: Literal["ews"] = "ews"
     endpoint: Url
     auth: Literal["basic", "ntlm"] = "basic"
-    username: str
+    username: Username
     password: Secret
     impersonate: bool = True
-    ca_file: FilePath | None = None
+    ca_file: CaFile | None = None
     timeout: PositiveFloat = 60
     server_seconds: PositiveFloat = 60
     max_connections: PositiveInt = 20

@@ -121,8 +121,14 @@ class Stage:
     # -- the broker ---------------------------------------------------------------------------
 
     def _broker(self) -> tuple[str, str]:
-        """Return where a broker answers, and its settings; nothing where none does."""
-        url = os.environ.get("AMQP_URL", "amqp://guest:guest@localhost:5672/%2F")
+        """Return where the broker answers that KALENDER_DEMO_BROKER names, and its settings.
+
+        Nothing where none is named, or it does not answer: whatever else listens on this machine,
+        or is named for others (AMQP_URL), is left alone.
+        """
+        url = os.environ.get("KALENDER_DEMO_BROKER", "")
+        if not url:
+            return "", ""
         try:
             where = urlsplit(url)
             host, port = where.hostname or "localhost", where.port or 5672

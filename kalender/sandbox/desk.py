@@ -118,7 +118,7 @@ def _instead(fault: Fault, entry: Entry) -> Answer:
         headers = {} if after is None else {"Retry-After": str(after)}
         status = int(more.get("status", 503))
         headers |= _WHO if status == HTTPStatus.UNAUTHORIZED else {}
-        return Answer(status, b"", "text/plain", headers)
+        return Answer(status, str(more.get("body", "")).encode(), "text/plain", headers)
     if fault.kind == "garbage":
         body = str(more.get("body", _GARBAGE)).encode()
         return Answer(200, body, str(more.get("content_type", "text/html; charset=utf-8")))

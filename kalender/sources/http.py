@@ -9,20 +9,19 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import requests
 from requests import exceptions
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
 from kalender.domain.backoff import told_wait
 from kalender.errors import (
-    BadSourceData,
     KalenderError,
     NeighbourRefused,
     NeighbourUnauthorised,
@@ -30,12 +29,13 @@ from kalender.errors import (
     NotFoundInSource,
     TransientError,
 )
+from kalender.transport import Adapter, TooLarge, caused_by
 
 KEY_HEADER = "X-Gravitee-Api-Key"
 CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
 BUSY = frozenset({408, 429})
-REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds; to a login or a page on maintenance
+REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 Gate = Callable[[], AbstractContextManager[None]]  # around each request
 
@@ -65,6 +65,7 @@ class Http:
         api_key: str | None = None,
         username: str | None = None,
         password: str | None = None,
+        ca_file: Path | None = None,
         timeout: float = 30.0,
         connections: int = 16,
         on_request: OnRequest = _unheard,
@@ -90,7 +91,7 @@ class Http:
             raise_on_status=False,
             respect_retry_after_header=False,
         )
-        adapter = HTTPAdapter(max_retries=retry, pool_maxsize=connections, pool_block=True)
+        adapter = Adapter(ca_file=ca_file, connections=connections, retries=retry)
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
 
@@ -115,13 +116,16 @@ class Http:
                 timeout=(min(self.timeout, CONNECT_SECONDS), self.timeout),
                 allow_redirects=False,
             )
-        except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError):
+        except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError) as error:
+            if caused_by(error, TooLarge):
+                text = f"{place}: the answer is larger than any that is right"
+                raise NeighbourUnavailable(self.name, text) from None
             raise TransientError(f"{place}: the answer was cut off") from None
         except exceptions.RequestException as error:
             raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from None
         if response.status_code != requests.codes.ok:
             raise self._refusal(response, place)
-        return _decoded(response, place)
+        return self._decoded(response, place)
 
     def _refusal(self, response: requests.Response, place: str) -> KalenderError:
         status = response.status_code
@@ -134,25 +138,31 @@ class Http:
             )
             remedy = f"check the credentials and rights of [{self.name}]"
             return kind(self.name, f"{text}; {remedy}", retry_after=after)
-        if status == requests.codes.not_found:
+        if status == requests.codes.not_found and not _is_page(response):
             return NotFoundInSource(text)
         if status == requests.codes.server_error:  # it may be only this answer
             return TransientError(text, retry_after=after)
         if status // 100 in REDIRECTS_AND_FAILURES or status in BUSY:
             told = text if status >= requests.codes.bad_request else settings
             return NeighbourUnavailable(self.name, told, retry_after=after)
-        return BadSourceData(settings)
+        return NeighbourRefused(self.name, settings)  # the one question may be at fault, too
+
+    def _decoded(self, response: requests.Response, place: str) -> object:
+        """JSON is UTF-8, -16 or -32 and says so itself: what the header tells is not believed."""
+        try:
+            return json.loads(response.content)
+        except (ValueError, RecursionError):
+            begins = response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+        if begins in (b"{", b"[", b""):
+            raise TransientError(f"{place}: the answer was cut off")
+        what = "an HTML page" if _is_page(response) else "something that is not JSON"
+        text = f"{place}: {what} came instead of an answer; check base_url and paths of"
+        raise NeighbourRefused(self.name, f"{text} [{self.name}]")
 
 
-def _decoded(response: requests.Response, place: str) -> object:
-    """JSON is UTF-8, -16 or -32 and says so itself: what the header tells is not believed."""
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        begins = response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-    if begins in (b"{", b"[", b""):
-        raise TransientError(f"{place}: the answer was cut off")
-    raise BadSourceData(f"{place}: the answer is not JSON")
+def _is_page(response: requests.Response) -> bool:
+    """Whether a page came, as of a gateway or a login: no answer of FS' or TP's is HTML."""
+    return response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
 
 
 def _first_word(path: str) -> str:

@@ -124,6 +124,23 @@ def refused(
     )
 
 
+def try_once_more(connection: Connection, row: Row[Any]) -> bool:
+    """Let one request try refused credentials at once; return whether any were refused lately.
+
+    One refusal more, and the rule of three holds again: whoever says that an account is mended
+    does not lock it out. The row must be locked.
+    """
+    refusals = _refusals(row)
+    waited = row.db_time - max(AFTER_REFUSAL)
+    kept: Refusals = []
+    for credentials in dict.fromkeys(whose for whose, _ in refusals):
+        own = [at for whose, at in refusals if whose == credentials][1 - REFUSALS :]
+        kept += [(credentials, min(at, waited)) for at in own]
+    if refusals:
+        _set(connection, row.name, refused=_written(kept), trial_until=None, changed_at=db_now())
+    return bool(refusals)
+
+
 def _words(error: str, refusals: int) -> str:
     if refusals < REFUSALS:
         return error

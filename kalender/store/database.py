@@ -5,7 +5,7 @@ instead of failing half-way; reads are plain. A database that is away raises
 NeighbourUnavailable("database"), whatever driver said so.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import resources
@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -34,19 +34,24 @@ class Database:
 
     def __init__(self, url: str, *, pool_size: int = 5) -> None:
         self.engine = make_engine(url, pool_size=pool_size)
+        self._secrets = _secrets(self.engine.url)
         alone = {"isolation_level": "AUTOCOMMIT"} if self.engine.name == "postgresql" else {}
         self._reading = self.engine.execution_options(reads=True, **alone)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that writes: committed at the end, rolled back on any exception."""
-        with _translated(), self.engine.begin() as connection:
+        with _translated(self._secrets), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Only reads; as in any transaction of PostgreSQL each statement sees what is there then."""
-        with _translated(), self._reading.connect() as connection, connection.begin():
+        with (
+            _translated(self._secrets),
+            self._reading.connect() as connection,
+            connection.begin(),
+        ):
             yield connection
 
     def now(self) -> datetime:
@@ -65,16 +70,16 @@ def now(connection: Connection) -> datetime:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(secrets: Collection[str]) -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         if "no such column" in str(getattr(error, "orig", "")):  # our own mistake, on SQLite
             raise
-        raise NeighbourUnavailable("database", _cause(error)) from error
+        raise NeighbourUnavailable("database", _cause(error, secrets)) from error
     except DBAPIError as error:
         if error.connection_invalidated or _sqlstate(error) in AWAY:
-            raise NeighbourUnavailable("database", _cause(error)) from error
+            raise NeighbourUnavailable("database", _cause(error, secrets)) from error
         raise
 
 
@@ -84,10 +89,23 @@ def _sqlstate(error: Exception) -> str | None:
     return code if isinstance(code, str) else None
 
 
-def _cause(error: Exception) -> str:
-    """The driver's own first line: what follows it, and SQLAlchemy's, may tell of rows."""
+def _secrets(url: URL) -> frozenset[str]:
+    """Return what no message may hold: the password, read rightly or not, and secrets beside it."""
+    told = {str(url.password or ""), *(str(url.query[k]) for k in url.query if "pass" in k)}
+    if url.get_backend_name() != "sqlite":  # the rest of a password with an @ that is not encoded
+        told |= {part.rpartition("@")[0] for part in (url.host or "", url.database or "")}
+    return frozenset(told - {"", url.username, url.host, url.database})
+
+
+def _cause(error: Exception, secrets: Collection[str]) -> str:
+    """The driver's own first line: what follows it, and SQLAlchemy's, may tell of rows.
+
+    Of a line that holds a secret the driver's class is told alone.
+    """
     origin = getattr(error, "orig", None) or error
     said = (str(origin).strip() or type(origin).__name__).splitlines()[0][:LONGEST]
+    if any(secret in said for secret in secrets):
+        said = type(origin).__name__
     code = f"SQLSTATE {state}: " if (state := _sqlstate(error)) else ""
     return f"the database is away ({code}{said}); work waits until it answers"
 

@@ -130,6 +130,13 @@ def let_go(connection: Connection, name: str) -> bool:
     return bool(connection.execute(update(neighbour).where(held).values(values)).rowcount)
 
 
+def probe_now(connection: Connection, name: str) -> bool:
+    """Let one ask a neighbour at once that was paused because it failed; False where it was not."""
+    values = {"paused_until": db_now(), "probe_token": None, "probe_until": None}
+    paused = (neighbour.c.name == name) & neighbour.c.paused_until.is_not(None)
+    return bool(connection.execute(update(neighbour).where(paused).values(values)).rowcount)
+
+
 def _becomes_probe(connection: Connection, name: str) -> bool:
     free = or_(neighbour.c.probe_until.is_(None), neighbour.c.probe_until < db_now())
     return bool(

@@ -51,11 +51,10 @@ def supervise(
     ticks = [Ticks() for _ in range(processes)]
     children = {_start(make, until_idle, each): each for each in ticks}
     side = _start_beside(beside, ticks)
-    told = doubted = False
+    doubted = False
     while children:
         wait([child.sentinel for child in children], timeout=0.5)
-        if stop.is_set() and not told:
-            told = True
+        if stop.is_set():  # each time: one that was just forked has not heard the first
             for child in children:
                 child.terminate()
         for child in [each for each in children if not each.is_alive()]:
@@ -88,7 +87,11 @@ def _start_beside(beside: Beside | None, ticks: Sequence[Ticks]) -> BaseProcess 
 def _beside(beside: Beside, ticks: Sequence[Ticks]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    beside(ticks)
+    try:
+        beside(ticks)
+    except Exception as error:  # multiprocessing would print all that it quotes
+        log.critical("crashed", exc_info=error)
+        sys.exit(1)
 
 
 def _ended_untold(child: BaseProcess, stop: threading.Event, *, until_idle: bool) -> bool:
@@ -118,6 +121,9 @@ def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks
     except StateInDoubt as error:
         log.error("state_in_doubt", error=str(error))  # noqa: TRY400
         sys.exit(IN_DOUBT)
+    except Exception as error:  # multiprocessing would print all that it quotes
+        log.critical("crashed", exc_info=error)
+        sys.exit(1)
 
 
 def collect_seldom() -> None:

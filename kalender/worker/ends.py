@@ -20,6 +20,7 @@ from kalender.errors import (
     PermanentError,
     TransientError,
 )
+from kalender.logs import database_error
 from kalender.store import dirty, neighbours
 from kalender.store.dirty import Claim
 from kalender.worker.crew import Crew
@@ -168,9 +169,13 @@ def _shown(claim: Claim) -> str:
 
 
 def where(error: BaseException) -> str:
-    """Return an error's class and innermost place: never its text, which may quote anything."""
+    """Return an error's class and innermost place: never its text, which may quote anything.
+
+    Of a database's error also SQLSTATE and table.
+    """
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"
-    return f"{type(error).__name__} in {place}"
+    told = "".join(f" {name} {word}" for name, word in database_error(error).items())
+    return f"{type(error).__name__}{told} in {place}"

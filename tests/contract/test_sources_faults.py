@@ -39,7 +39,9 @@ both = pytest.mark.parametrize("neighbour", ["fs", "tp"])
     [
         ("status", {"status": 401}, NeighbourUnauthorised),
         ("status", {"status": 403}, NeighbourRefused),
-        ("status", {"status": 400}, BadSourceData),
+        ("status", {"status": 400}, NeighbourRefused),
+        ("status", {"status": 404, "body": "<html>"}, NeighbourRefused),
+        *(("status", {"status": status}, NeighbourRefused) for status in (405, 413, 440, 451)),
         ("status", {"status": 408}, NeighbourUnavailable),
         ("status", {"status": 429}, NeighbourUnavailable),
         ("status", {"status": 500}, TransientError),
@@ -47,12 +49,12 @@ both = pytest.mark.parametrize("neighbour", ["fs", "tp"])
         ("status", {"status": 503, "times": -1}, NeighbourUnavailable),
         ("status", {"status": 504, "times": -1}, NeighbourUnavailable),
         ("status", {"status": 302}, NeighbourUnavailable),
-        ("status", {"status": 204}, BadSourceData),
+        ("status", {"status": 204}, NeighbourRefused),
         ("status", {"status": 200}, TransientError),
         ("slow", {"seconds": 1}, NeighbourUnavailable),
         ("cut", {"times": -1}, NeighbourUnavailable),
         ("truncate", {}, TransientError),
-        ("garbage", {}, BadSourceData),
+        ("garbage", {}, NeighbourRefused),
         ("garbage", {"body": '{"events":[', "content_type": "application/json"}, TransientError),
         ("garbage", {"body": "[" * 100_000}, TransientError),
         ("garbage", {"body": "[]", "content_type": "application/json"}, BadSourceData),
@@ -78,11 +80,11 @@ def test_every_failure_is_its_own_error_and_the_next_question_is_answered(
 @both
 def test_who_listens_hears_each_request_and_its_outcome(opened: Opened, neighbour: str) -> None:
     fault(opened.sandbox, neighbour, "garbage")
-    with pytest.raises(BadSourceData):
+    with pytest.raises(NeighbourRefused):
         ask(opened, neighbour)
     ask(opened, neighbour)
     outcomes = [outcome for _, outcome in opened.heard]
-    assert outcomes == ["BadSourceData", *["ok"] * (len(outcomes) - 1)]
+    assert outcomes == ["NeighbourRefused", *["ok"] * (len(outcomes) - 1)]
     assert {name for name, _ in opened.heard} == {neighbour}
 
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from kalender.errors import (
     BadSourceData,
     KalenderError,
+    NeighbourRefused,
     NeighbourUnavailable,
     NotFoundInSource,
     TransientError,
@@ -130,8 +131,8 @@ def test_json_is_read_by_what_it_is_not_by_what_the_header_says(encoding: str, k
         ({}, b"", TransientError),
         ({}, b' {"a": "\xc3', TransientError),
         ({}, b'{"a": 1' + b"0" * 5000 + b"}", TransientError),
-        ({}, b"\xff\xfe\xfd", BadSourceData),
-        ({}, b"<html>olan</html>", BadSourceData),
+        ({}, b"\xff\xfe\xfd", NeighbourRefused),
+        ({}, b"<html>olan</html>", NeighbourRefused),
     ],
     ids=str,
 )

@@ -125,6 +125,13 @@ def test_another_day_is_refused_where_an_endpoint_is_not_loopback(house: House) 
     assert house.run("status")  # only looks
 
 
+def test_another_day_is_refused_where_the_broker_is_not_loopback(house: House) -> None:
+    broker = '\n[broker]\nurl = "amqps://mq.example.org/v"\nqueues = ["q"]\n'
+    house.config.write_text(house.config.read_text() + broker)
+    code, line = fails(house, "resync", "--all")
+    assert (code, "every endpoint, and the broker, must be loopback" in line) == (2, True), line
+
+
 def test_settings_are_checked_in_one_line(house: House) -> None:
     for old, new, said in (
         ("[fs]", "[fs]\nbase_ulr = 1", "base_url"),

@@ -25,7 +25,7 @@ def played(amqp_url: str = NOWHERE, **variables: str) -> tuple[int, dict[str, An
         text=True,
         check=False,
         timeout=300,
-        env=environment(AMQP_URL=amqp_url, **variables),
+        env=environment(KALENDER_DEMO_BROKER=amqp_url, **variables),
     )
     last = done.stdout.splitlines()[-1]
     schemas.hold(["demo"], last)

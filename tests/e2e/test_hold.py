@@ -235,3 +235,28 @@ def test_protecting_says_what_cannot_be_done(filled: House) -> None:
     assert filled.run("protect", "list") == "nobody is protected\n"
     filled.run("pause", "exchange.main", "--reason", "patch")
     assert "not while it is paused: exchange.main" in filled.run("protect", "add", STUDENT)
+
+
+def test_who_mended_a_refused_account_says_so_and_it_is_tried_at_once(house: House) -> None:
+    house.run("db", "upgrade")
+    house.send("PUT", "auth", {"fs": "another"})
+    for _ in range(2):
+        assert not fs_answers(house)
+    asked = house.get("counters")["fs"]
+    assert not fs_answers(house)
+    assert house.get("counters")["fs"] == asked  # it waits after a second refusal
+    said = house.run("resume", "fs")
+    assert "one request tries the credentials" in said
+    assert not fs_answers(house)
+    assert house.get("counters")["fs"] == asked + 1  # tried once more, and no more than once
+    house.send("PUT", "auth", {"fs": "sandbox"})
+    house.run("resume", "fs")
+    assert fs_answers(house, code=0)
+    code, line = fails(house, "resume", "fs")
+    assert (code, "neither failed nor refused us lately" in line) == (2, True), line
+
+
+def fs_answers(house: House, *, code: int = 1) -> bool:
+    """Whether `check` finds FS well, asking it by the gates as a worker does."""
+    told = json.loads(house.run("check", "--json", expect=code))
+    return next(bool(each["ok"]) for each in told if each["what"] == "fs")

@@ -6,9 +6,12 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from pika import PlainCredentials
 from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
+from sqlalchemy.engine import make_url
 
+from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
 from kalender.config.calendar import AudienceCalendar, Texts
 from kalender.config.sections import Backend, Broker, Mailbox, NotificationPattern, Section
@@ -401,3 +404,90 @@ def told_as(value: object) -> object:
             return value.key
         case _:
             return value
+
+
+# -- letters and secrets -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("around", ["\n", "\r\n", "  \t", "\u200b", "\ufeff"], ids=ascii)
+def test_what_copying_puts_around_a_secret_is_left_out(tmp_path: Path, around: str) -> None:
+    environ = {
+        "KALENDER_FS__API_KEY": SECRET + around,
+        "KALENDER_TP__API_KEY": around + SECRET,
+        "KALENDER_EXCHANGE__MAIN__PASSWORD": SECRET + around,
+        "KALENDER_DATABASE__URL": f"sqlite:///k.db{around}",
+        "KALENDER_FS__BASE_URL": f"https://fs.example.org{around}",
+    }
+    config = read(tmp_path, environ=environ)
+    assert config.fs.api_key is not None
+    secrets = [config.fs.api_key, config.tp.api_key, config.exchange.backends["main"].password]
+    assert [each.get_secret_value() for each in secrets] == [SECRET] * 3
+    assert config.database.url.get_secret_value() == "sqlite:///k.db"
+    assert config.fs.base_url == "https://fs.example.org"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("FS__API_KEY", f"{SECRET}\nx", "fs.api_key: holds a line break"),
+        ("FS__API_KEY", f"{SECRET}ø", "fs.api_key: holds a letter that no HTTP header can carry"),
+        ("TP__API_KEY", f"{SECRET}\u200bx", "tp.api_key: holds a line break or another control"),
+        ("EXCHANGE__MAIN__PASSWORD", f"{SECRET}\rx", "exchange.main.password: holds a line break"),
+        ("FS__BASE_URL", f"https://a:{SECRET}@b", "fs.base_url: must hold no user and password"),
+        ("FS__BASE_URL", f"https://a:{SECRET}/b", "fs.base_url: cannot be read"),
+        ("TP__BASE_URL", "https://tp.example.org/æ", "tp.base_url: holds a blank or a letter"),
+        ("TP__BASE_URL", "https://", "tp.base_url: cannot be read"),
+        (
+            "EXCHANGE__MAIN__ENDPOINT",
+            f"https://a:{SECRET}@b",
+            "exchange.main.endpoint: must hold no",
+        ),
+        *(
+            ("DATABASE__URL", f"postgresql+psycopg://kal:{url}", "percent-encode")
+            for url in (
+                f"p@{SECRET}@127.0.0.1/x",
+                f"p@{SECRET}/x@127.0.0.1/x",
+                f"p@{SECRET}:x@127.0.0.1/x",
+                f"p@x/{SECRET}@127.0.0.1/x",
+                f"p@{SECRET}?@127.0.0.1/x",
+            )
+        ),
+    ],
+)
+def test_what_can_never_work_is_refused_in_one_line_without_the_secret(
+    tmp_path: Path, variable: str, value: str, words: str
+) -> None:
+    assert words in told(tmp_path, **{f"KALENDER_{variable}": value})
+
+
+@pytest.mark.parametrize(
+    "url", [f"amqps://k:p/{SECRET}@h/v", f"amqps://k:1#{SECRET}@h/v", f"amqps://k:1?{SECRET}@h/v"]
+)
+def test_a_brokers_url_that_would_be_misread_is_refused(tmp_path: Path, url: str) -> None:
+    line = told(tmp_path, f"[broker]\nqueues = ['q']\nurl = '{url}'")
+    assert "broker.url: cannot be read: percent-encode" in line
+
+
+def test_an_at_in_a_password_is_read_rightly_where_it_can_be(tmp_path: Path) -> None:
+    text = """
+[database]
+url = "postgresql+psycopg://kal:p%40ss@127.0.0.1/x"
+[broker]
+queues = ["q"]
+url = "amqps://kal:p@ss@mq.example.org/v"
+"""
+    config = read(tmp_path, text)
+    url = make_url(config.database.url.get_secret_value())
+    assert (url.password, url.host) == ("p@ss", "127.0.0.1")
+    assert config.broker is not None
+    broker = parameters(config.broker)
+    assert isinstance(broker.credentials, PlainCredentials)
+    assert (broker.host, broker.credentials.password) == ("mq.example.org", "p@ss")
+
+
+def test_a_file_of_authorities_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "ca.pem"
+    path.write_text("no certificate")
+    for name in ("FS", "TP", "EXCHANGE__MAIN"):
+        line = told(tmp_path, **{f"KALENDER_{name}__CA_FILE": str(path)})
+        assert "ca_file: cannot be used: give a file of certificates in PEM form" in line

@@ -1,16 +1,17 @@
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from threading import Event
+from threading import Event, Thread
 
 import pytest
 
 from kalender.domain.notification import USUAL, Pattern
 from kalender.domain.work import Kind, Mark
 from kalender.errors import NeighbourUnavailable
-from kalender.listener import Listener
+from kalender.listener import Listener, lines_of
 from kalender.ports import Batch, Delivery, Rejected
 
 NOW = datetime(2025, 8, 18, tzinfo=UTC)
@@ -191,3 +192,29 @@ def test_lines_wait_for_the_database_and_stop_when_told() -> None:
     stop.set()
     a_listener(memory).listen_stdin(["personer/2", "personer/3"], stop)
     assert memory.keys == ["fs 1", "fs 2"]
+
+
+def test_lines_are_given_as_they_arrive_and_the_last_needs_no_end() -> None:
+    reading, writing = os.pipe()
+    lines = lines_of(reading, Event())
+    os.write(writing, b"one\ntw")
+    assert next(lines) == "one"
+    os.write(writing, "o ø\n\xff".encode("latin-1"))
+    assert next(lines) == "two \ufffd"
+    os.close(writing)
+    assert list(lines) == ["\ufffd"]
+    os.close(reading)
+
+
+def test_who_waits_for_a_line_stops_when_told_to() -> None:
+    reading, writing = os.pipe()
+    stop = Event()
+    found: list[str] = []
+    waiting = Thread(target=lambda: found.extend(lines_of(reading, stop)))
+    waiting.start()
+    stop.set()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    assert found == []
+    os.close(writing)
+    os.close(reading)

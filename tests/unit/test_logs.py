@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 import structlog
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from kalender import logs
 
@@ -93,7 +95,36 @@ def test_a_crash_and_a_warning_are_told_without_their_text(
     assert ADDRESS not in told
     assert told.count("crashed") == 2
     assert told.count("ValueError") == 2
-    assert "py.warnings" in told
+    assert "py.warnings" not in told  # without its text it would say nothing
+
+
+@each_way
+def test_a_librarys_warning_says_something_or_nothing(
+    *, verbose: bool, as_json: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure(verbose=verbose, json=as_json)
+    logging.getLogger("urllib3.connectionpool").warning("Connection pool is full: %s", ADDRESS)
+    assert capsys.readouterr().err == ""
+    logging.getLogger("pika.adapters").warning("lost", exc_info=failed())
+    assert "ValueError" in capsys.readouterr().err
+
+
+def test_of_a_databases_error_state_and_table_are_kept_and_no_parameter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logs.configure(verbose=False, json=True)
+    engine = create_engine("sqlite://")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT * FROM entry WHERE key = :key"), {"key": ADDRESS})
+    except DBAPIError:
+        structlog.get_logger("kalender.worker").exception("failed")
+    engine.dispose()
+    told = capsys.readouterr().err
+    line = json.loads(told)
+    assert (line["error"], line["sqlstate"]) == ("OperationalError", "SQLITE_ERROR")
+    assert "SELECT" not in told
+    assert ADDRESS not in told
 
 
 def test_json_lines_hold_our_event_and_its_values(capsys: pytest.CaptureFixture[str]) -> None:

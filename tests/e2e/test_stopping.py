@@ -1,0 +1,60 @@
+"""Whoever is told to stop stops, whatever a neighbour does meanwhile."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.contract.test_transport import DRIPS, Server, dripping, serving
+from tests.e2e.house import House
+from tests.e2e.test_commands import wait_until
+
+pytestmark = pytest.mark.e2e
+LONG = 60  # seconds: much more than any deadline of these settings, and than a busy machine needs
+
+
+@contextmanager
+def started(house: House, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """Run a command in the background; it is killed where it is still there at the end."""
+    with (house.directory / "stopping.log").open("a") as log:
+        process = subprocess.Popen(
+            house.command(*words), stdin=subprocess.PIPE, stdout=log, stderr=log, text=True
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            if process.stdin is not None:
+                process.stdin.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_until_idle_ends_though_a_neighbour_drips(
+    house: House, number: signal.Signals
+) -> None:
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    made: list[Server] = []
+    made.append(Server(dripping(made, DRIPS["body"])))
+    with serving(made[0]) as url:
+        text = house.config.read_text().replace(house.sandbox.endpoints.tp, url)
+        house.config.write_text(text.replace("[tp]", "[tp]\ntimeout = 2"))
+        with started(house, "worker", "--until-idle") as worker:
+            wait_until(made[0].asked.is_set)
+            worker.send_signal(number)
+            assert worker.wait(LONG) == 0
+
+
+def test_a_listener_of_standard_input_ends_though_no_line_comes(house: House) -> None:
+    house.run("db", "upgrade")
+    with started(house, "listener", "--stdin") as listener:
+        assert listener.stdin is not None
+        listener.stdin.write('{"routing_key": "x", "body": "y"}\n')
+        listener.stdin.flush()
+        wait_until(lambda: "batch" in Path(house.directory / "stopping.log").read_text())
+        listener.send_signal(signal.SIGTERM)
+        assert listener.wait(LONG) == 0
