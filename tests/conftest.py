@@ -10,14 +10,13 @@ from uuid import uuid4
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from sqlalchemy import create_engine, delete, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from kalender.store import migrations
 from kalender.store.database import Database
-from kalender.store.tables import database_identity
 from tests import servers
+from tests.databases import migrate_to_copy
 
 settings.register_profile(
     "default",
@@ -81,7 +80,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 def migrated_template(running: dict[str, str]) -> Iterator[str]:
     """The name of a migrated PostgreSQL database, to be cloned."""
     with _database(running[servers.DATABASE]) as url:
-        _migrate(url)
+        migrate_to_copy(url)
         yield str(make_url(url).database)
 
 
@@ -89,7 +88,7 @@ def migrated_template(running: dict[str, str]) -> Iterator[str]:
 def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""
     path = tmp_path_factory.mktemp("template") / "kalender.db"
-    _migrate(f"sqlite:///{path}")
+    migrate_to_copy(f"sqlite:///{path}")
     return path
 
 
@@ -125,15 +124,6 @@ def open_database(migrated_url: str) -> Iterator[Callable[[], Database]]:
     yield make
     for each in opened:
         each.close()
-
-
-def _migrate(url: str) -> None:
-    """Bring the tables up; which database it is is not recorded, since it is copied."""
-    database = Database(url)
-    migrations.upgrade(database)
-    with database.write() as connection:
-        connection.execute(delete(database_identity))
-    database.close()
 
 
 @contextmanager

@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from kalender.domain.model import Content
-from kalender.store import migrations
-from kalender.store.database import Database
 from kalender.visit import Restore
+from tests.databases import migrate_to_copy
 from tests.fakes.calendars import Item
 from tests.fakes.faults import MortalDatabase, Outage, Points, SlowCalendars, Trouble
 from tests.fakes.house import MONDAY, House
@@ -29,9 +28,7 @@ def _migrated(path: Path) -> None:
     global _template  # noqa: PLW0603
     if _template is None:
         _template = Path(tempfile.mkdtemp()) / "template.db"
-        database = Database(f"sqlite:///{_template}")
-        migrations.upgrade(database)
-        database.close()
+        migrate_to_copy(f"sqlite:///{_template}")
     path.write_bytes(_template.read_bytes())
 
 

@@ -26,9 +26,8 @@ from kalender.errors import (
 from kalender.ports import ItemError, ItemRef, NewEntry, Verdict
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
-from kalender.store import migrations
-from kalender.store.database import Database
 from tests.contract.test_calendars import MAILBOX, content, ews
+from tests.databases import migrate_to_copy
 from tests.fault.installation import Installation, wait
 
 UNKNOWN, LATER = OutcomeUnknown, TransientError
@@ -314,9 +313,7 @@ ROWS = [
 def mirrored(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that mirrors the university; nobody was written to."""
     path = tmp_path_factory.mktemp("mirrored")
-    database = Database(f"sqlite:///{path / 'k.db'}")
-    migrations.upgrade(database)
-    database.close()
+    migrate_to_copy(f"sqlite:///{path / 'k.db'}")
     Installation(path, running, f"sqlite:///{path / 'k.db'}").mirror()
     return path / "k.db"
 

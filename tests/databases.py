@@ -1,0 +1,56 @@
+"""Databases that tests copy, and put back to an earlier state as an operator would."""
+
+import subprocess
+from pathlib import Path
+
+from sqlalchemy import URL, create_engine, delete, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import NullPool
+
+from kalender.store import migrations
+from kalender.store.database import Database
+from kalender.store.tables import database_identity
+
+
+def migrate_to_copy(url: str) -> None:
+    """Bring the tables up in a database that is copied: which one it is is not recorded."""
+    database = Database(url)
+    migrations.upgrade(database)
+    with database.write() as connection:
+        connection.execute(delete(database_identity))
+    database.close()
+
+
+def dump(url: str, file: Path) -> Path:
+    """Back a PostgreSQL database up with its own tool."""
+    _tool("pg_dump", url, "--format=custom", f"--file={file}")
+    return file
+
+
+def restore_in_place(url: str, file: Path) -> None:
+    """Put the backup back into the database that it was made of."""
+    _tool("pg_restore", url, "--clean", "--if-exists", "--single-transaction", str(file))
+
+
+def restore_anew(url: str, file: Path) -> None:
+    """Drop the database, whoever uses it, make another of that name, and restore into it."""
+    name = make_url(url).database
+    run(url, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    run(url, f'CREATE DATABASE "{name}"')
+    _tool("pg_restore", url, "--single-transaction", str(file))
+
+
+def run(url: str, statement: str, *, database: str = "postgres") -> None:
+    """Run a statement of the server, in a database that is always there."""
+    server = make_url(url).set(database=database)
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+
+
+def _tool(name: str, url: str, *words: str) -> None:
+    given: URL = make_url(url)
+    where = ["-h", str(given.host), "-p", str(given.port), "-U", str(given.username)]
+    program = max(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    command = [str(program), *where, "-d", str(given.database), *words]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
