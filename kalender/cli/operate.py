@@ -1,11 +1,13 @@
 """The commands that change the state: retry, rollout."""
 
+import sys
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
+from kalender.app import App
 from kalender.cli.base import (
     Json,
     Yes,
@@ -31,7 +33,9 @@ def retry(
     person: Annotated[
         list[str] | None, typer.Argument(help="Whose; FS number, username, mail.")
     ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that is parked.")] = False,  # noqa: FBT002
+    everything: Annotated[  # noqa: FBT002
+        bool, typer.Option("--all", help="All that is parked or put off.")
+    ] = False,
 ) -> None:
     """Try parked or waiting work again now."""
     if not person and not everything:
@@ -40,7 +44,7 @@ def retry(
     keys = [person_of(database, each) for each in person or []]
     with database.write() as connection:
         if everything:
-            count = dirty.unpark(connection)
+            count = _retry(connection, dirty.waiting(connection))
         else:
             work = {each for key in keys for each in ask.work_of(connection, key)}
             count = _retry(connection, work)
@@ -61,6 +65,7 @@ def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
 
 rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
 KindOf = Annotated[str, typer.Argument(help="person, course, share or audience")]
 
 
@@ -100,11 +105,29 @@ def _summed(kind: str, listed: Sequence[tuple[str, str]]) -> dict[str, Any]:
 
 
 @rollout.command()
-def add(context: typer.Context, kind: KindOf, value: list[str]) -> None:
-    """Switch on persons, everybody on courses, a share (0 to 1) or an audience."""
+def add(
+    context: typer.Context,
+    kind: KindOf,
+    value: list[str],
+    dry_run: DryRun = False,  # noqa: FBT002
+    yes: Yes = False,  # noqa: FBT002
+) -> None:
+    """Switch on persons, everybody on courses, a share (0 to 1) or an audience.
+
+    Says how many calendars that is; asks where it is more than `[safety] max_updated_share` of all.
+    """
     wired = application(context)
     database = opened(wired)
-    values = _checked(database, kind, value)
+    values = _checked(database, kind, value, adding=True)
+    with database.read() as connection:
+        inside, after = _with(connection, wired, kind, values, adding=True)
+        all_ = len(rollouts.inside(connection, "all"))
+    many = len(after - inside)
+    if dry_run:
+        typer.echo(f"{many} of {all_} calendars would be switched on")
+        return
+    if kind != "person" and many > wired.config.safety.max_updated_share * all_ and not yes:
+        _ask(f"{many} of {all_} calendars are switched on and written. Go on?")
     with database.write() as connection:
         before = _inside(connection, wired.config.rollout.mode)
         rollouts.add(connection, kind, values)
@@ -116,12 +139,13 @@ def add(context: typer.Context, kind: KindOf, value: list[str]) -> None:
 
 
 @rollout.command()
-def remove(
+def remove(  # noqa: PLR0913, PLR0917
     context: typer.Context,
     kind: KindOf,
     value: list[str],
     take_back: Annotated[bool, typer.Option("--take-back", help="Remove what we wrote.")] = False,  # noqa: FBT002
     leave: Annotated[bool, typer.Option("--leave", help="Leave what we wrote.")] = False,  # noqa: FBT002
+    dry_run: DryRun = False,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
     """Switch off; what we wrote is taken back, or left as it is."""
@@ -131,12 +155,18 @@ def remove(
     database = opened(wired)
     values = _checked(database, kind, value)
     mode = wired.config.rollout.mode
+    with database.read() as connection:
+        inside, after = _with(connection, wired, kind, values, adding=False)
+    many = len(inside - after)
+    if dry_run:
+        typer.echo(f"{many} calendars would be switched off")
+        return
+    if not yes:
+        _ask(f"{many} calendars are switched off. Go on?")
     with database.write() as connection:
         before = _inside(connection, mode)
         rollouts.remove(connection, kind, values)
         left = before - _inside(connection, mode)
-        if not yes:
-            typer.confirm(f"{len(left)} calendars are switched off. Go on?", abort=True)
         rollouts.leave(connection, left, take_back=take_back)
         people.mark_calendars(connection, left, reason="left the roll-out", lane=Lane.ASKED)
         how = "--take-back" if take_back else "--leave"
@@ -155,7 +185,9 @@ def _record(
             acts.record(connection, command, who=operator(), scope=f"{kind} {value}", count=count)
 
 
-def _checked(database: Database, kind: str, values: Collection[str]) -> list[str]:
+def _checked(
+    database: Database, kind: str, values: Collection[str], *, adding: bool = False
+) -> list[str]:
     match kind:
         case "person":
             return [str(person_of(database, value)) for value in values]
@@ -163,10 +195,39 @@ def _checked(database: Database, kind: str, values: Collection[str]) -> list[str
             return [str(_share(value)) for value in values]
         case "audience" if set(values) <= {"student", "teacher"}:
             return list(values)
+        case "course" if adding:
+            with database.read() as connection:
+                return [_course(connection, value) for value in values]
         case "course":
             return list(values)
         case _:
             raise ConfigError("rollout wants person, course, share or audience (student, teacher)")
+
+
+def _course(connection: Connection, code: str) -> str:
+    course = rollouts.spelled(connection, code)
+    if course is None:
+        raise ConfigError(f"no course {code} is mirrored: kalender resync --all reads them from TP")
+    return course
+
+
+def _with(
+    connection: Connection, wired: App, kind: str, values: Sequence[str], *, adding: bool
+) -> tuple[set[int], set[int]]:
+    """Return the calendars inside the roll-out now, and with these values on or off the list."""
+    mode, now = wired.config.rollout.mode, set(rollouts.listed(connection))
+    wished = {(kind, value) for value in values}
+    then = now | wished if adding else now - wished
+    return _inside(connection, mode), rollouts.inside(connection, mode, then)
+
+
+def _ask(question: str) -> None:
+    """Ask outside of any transaction; without a terminal --yes is the answer."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"{question.removesuffix(' Go on?')} --yes says so, --dry-run only counts"
+        )
+    typer.confirm(question, abort=True)
 
 
 def _share(text: str) -> float:

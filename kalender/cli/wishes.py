@@ -51,17 +51,36 @@ MendDoubles = Annotated[
 @optout.command()
 def add(
     context: typer.Context,
-    person: list[str],
+    person: Annotated[list[str] | None, typer.Argument(help="FS numbers, usernames, mail.")] = None,
+    file: Annotated[
+        typer.FileText | None, typer.Option("--file", help="One person a line; - standard input.")
+    ] = None,
     source: Annotated[str, typer.Option(help="Who said so.")] = "operator",
 ) -> None:
-    """Leave persons alone, and take back what was written."""
+    """Leave persons alone, and take back what was written.
+
+    Who is not known is said by the place in the list; the others are done, and the code is 1.
+    """
     database = opened(application(context))
-    persons = [person_of(database, each) for each in person]
+    names = [*(person or []), *(line.strip() for line in file or ())]
+    if not names:
+        raise ConfigError("optout add wants persons, or --file")
+    persons, unknown = [], []
+    for place, name in enumerate(names, 1):
+        try:
+            persons += [person_of(database, name)] if name else []
+        except NotKnown:
+            unknown.append(f"{place} ({name})")
     with database.write() as connection:
         for person_id in persons:
             _wish(connection, person_id, {OPT_OUT}, source)
         acts.record(connection, "optout add", who=operator(), persons=persons, reason=source)
     typer.echo(f"{len(persons)} opted out; what was written is taken back")
+    if unknown:
+        raise NotKnown(
+            f"nobody is known by that: number {', '.join(unknown)} of the list; "
+            "give an FS number, a username or a mail address"
+        )
 
 
 @optout.command()
@@ -114,6 +133,9 @@ def take_back(
     if erase and not _stands(database, person_id):
         _forget(database, person_id, yes=yes)
         return
+    if erase:
+        with database.read() as connection:
+            forget.require_leaving(connection, person_id)
     _confirm(wired, database, person_id, search=search, yes=yes)
     with database.write() as connection:
         wishes = {REMOVE, SEARCH} if search else {REMOVE}

@@ -563,13 +563,11 @@ def hurry(connection: Connection, kind: Kind, key: str) -> None:
     connection.execute(update(dirty).where(same).values(not_before=None, due_at=db_now()))
 
 
-def unpark(connection: Connection) -> int:
-    """Mark all parked work again; return how much."""
-    rows = connection.execute(
-        select(dirty.c.kind, dirty.c.key).where(dirty.c.parked_at.is_not(None))
-    )
-    again = [Mark(kind=Kind(r.kind), key=r.key, reason="retry", lane=Lane.ASKED) for r in rows]
-    return mark(connection, again)
+def waiting(connection: Connection) -> set[tuple[str, str]]:
+    """Return (kind, key) of what is parked, or was tried in vain and waits to be tried again."""
+    put_off = or_(dirty.c.parked_at.is_not(None), dirty.c.attempts > 0)
+    query = select(dirty.c.kind, dirty.c.key).where(put_off)
+    return {(kind, key) for kind, key in connection.execute(query)}
 
 
 def depth(connection: Connection) -> dict[tuple[Kind, Lane], int]:

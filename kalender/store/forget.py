@@ -48,19 +48,24 @@ def forget(connection: Connection, person_id: int) -> bool:
     """
     if stands(connection, person_id):
         raise PermanentError("entries of ours still stand: a worker has to take them back first")
-    listed = is_listed(connection, person_id)
+    require_leaving(connection, person_id)
     stays = OPT_OUT in people.wishes_of(connection, person_id)
-    if listed and not stays:
-        raise PermanentError(
-            f"person {person_id} is still listed by FS or TP and would come back: "
-            "kalender optout add first, or wait until they are gone there"
-        )
     _erase(connection, person_id)
     if stays:
         people.wish(connection, person_id, {FORGET}, "operator")
     else:
         connection.execute(delete(person).where(person.c.person_id == person_id))
     return stays
+
+
+def require_leaving(connection: Connection, person_id: int) -> None:
+    """Raise PermanentError where FS or TP still list the person, who did not opt out."""
+    stays = OPT_OUT in people.wishes_of(connection, person_id)
+    if is_listed(connection, person_id) and not stays:
+        raise PermanentError(
+            f"person {person_id} is still listed by FS or TP and would come back: "
+            "kalender optout add first, or wait until they are gone there"
+        )
 
 
 def _erase(connection: Connection, person_id: int) -> None:

@@ -1,13 +1,14 @@
 """Who is switched on: outside the roll-out not one request goes to Exchange."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, true, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, true, update
 
 from kalender.store.many import in_parts, is_one_of
 from kalender.store.tables import (
     calendar,
+    course_run,
     db_now,
     entry,
     identity,
@@ -27,17 +28,23 @@ def switched_on_of(connection: Connection, calendars: Collection[int], mode: str
     return _listed(connection, is_one_of(connection, calendar.c.calendar_id, calendars))
 
 
-def inside(connection: Connection, mode: str) -> set[int]:
-    """Return all calendars inside the roll-out."""
+def inside(
+    connection: Connection, mode: str, on_list: Iterable[tuple[str, str]] | None = None
+) -> set[int]:
+    """Return all calendars inside the roll-out, or inside it if these (kind, value) were its list."""
     if mode == "listed":
-        return _listed(connection, true())
+        return _listed(connection, true(), on_list)
     every = select(calendar.c.calendar_id) if mode == "all" else None
     return set(connection.execute(every).scalars()) if every is not None else set()
 
 
-def _listed(connection: Connection, which: ColumnElement[bool]) -> set[int]:
+def _listed(
+    connection: Connection,
+    which: ColumnElement[bool],
+    on_list: Iterable[tuple[str, str]] | None = None,
+) -> set[int]:
     names: dict[str, set[str]] = {kind: set() for kind in KINDS}
-    for kind, value in listed(connection):
+    for kind, value in listed(connection) if on_list is None else on_list:
         names[kind].add(value)
     if not any(names.values()):
         return set()
@@ -89,6 +96,12 @@ def in_share(person_id: int, share: float) -> bool:
     """Whether a person belongs to the first `share` (0 to 1); growing shares only add people."""
     place = int.from_bytes(blake2b(str(person_id).encode(), digest_size=4).digest())
     return place < share * 2**32
+
+
+def spelled(connection: Connection, course: str) -> str | None:
+    """Return a mirrored course's code as TP spells it; None where there is no such course."""
+    same = func.lower(course_run.c.course) == course.lower()
+    return connection.execute(select(course_run.c.course).where(same).limit(1)).scalar()
 
 
 def listed(connection: Connection) -> Sequence[tuple[str, str]]:

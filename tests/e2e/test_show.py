@@ -130,9 +130,6 @@ def test_forgetting_goes_by_taking_back_first(filled: House) -> None:
     assert not held["calendar"]
     assert not held["registration"]
     code, said = fails(filled, "remove", "st000004", "--forget", "--yes")
-    assert code == 0
-    filled.run("worker", "--until-idle")
-    code, said = fails(filled, "remove", "st000004", "--forget", "--yes")
     assert (code, "optout add" in said) == (1, True)
 
 

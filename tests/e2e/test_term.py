@@ -31,7 +31,7 @@ def test_planned_is_what_the_calendars_then_hold(house: House) -> None:
     house.run("resync", "--all")
     house.run("worker", "--until-idle")  # mirrors, and writes nothing
     assert {row["planned"] for row in terms(house).values()} == {0}
-    house.run("rollout", "add", "audience", "student", "teacher")
+    house.run("rollout", "add", "audience", "student", "teacher", "--yes")
     before = terms(house)
     house.run("worker", "--until-idle")
     after = terms(house)

@@ -157,7 +157,7 @@ def test_a_first_day_of_the_installed_package(
     assert "run kalender db upgrade" in run("check", expect=1)
     assert "empty ->" in run("db", "upgrade")
     assert "failed" not in run("check", "--mailbox", MAILBOX, "--write")
-    run("rollout", "add", "audience", "student", "teacher")
+    run("rollout", "add", "audience", "student", "teacher", "--yes")
     told = {"routing_key": queue, "body": json.dumps({"sub": f"personer/{NUMBER}"})}
     run("publish", *told.values())
     assert json.loads(run("tap", "--json")) == [told]
