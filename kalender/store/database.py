@@ -94,7 +94,8 @@ def _secrets(url: URL) -> frozenset[str]:
     told = {str(url.password or ""), *(str(url.query[k]) for k in url.query if "pass" in k)}
     if url.get_backend_name() != "sqlite":  # the rest of a password with an @ that is not encoded
         told |= {part.rpartition("@")[0] for part in (url.host or "", url.database or "")}
-    return frozenset(told - {"", url.username, url.host, url.database})
+    misread = {url.host or ""} if "@" in (url.database or "") else set()
+    return frozenset(told - {"", url.username, url.host, url.database} | misread)
 
 
 def _cause(error: Exception, secrets: Collection[str]) -> str:
