@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import pika
 import pytest
+from pydantic import ValidationError
 
 from kalender.broker import BATCH, Broker
 from kalender.broker.by_hand import publish, tap, waiting
@@ -424,15 +425,16 @@ def test_tls_of_a_strange_authority_is_refused(
 def test_a_file_of_no_certificates_is_refused_in_words(rig: Rig, tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("nothing", encoding="utf-8")
     raw = {"url": "amqps://x/", "queues": [rig.queue], "ca_file": tmp_path / "ca.pem"}
-    with pytest.raises(ConfigError, match=r"broker\.ca_file"):
-        Broker(Settings.model_validate(raw))
+    with pytest.raises(ValidationError, match="cannot be used: give a file of certificates"):
+        Settings.model_validate(raw)
 
 
 @pytest.mark.parametrize("url", ["amqps://ola@x/", "amqp://x:port/", "amqp://x/?colour=red"])
 def test_a_url_that_cannot_be_read_is_refused_without_quoting_it(url: str) -> None:
-    with pytest.raises(ConfigError, match=r"broker\.url cannot be read") as caught:
+    with pytest.raises((ConfigError, ValidationError), match="cannot be read") as caught:
         Broker(Settings.model_validate({"url": url, "queues": ["q"]}))
     assert caught.value.__context__ is None
+    assert url not in str(caught.value)
 
 
 # -- by hand -----------------------------------------------------------------------------------
