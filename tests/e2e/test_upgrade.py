@@ -23,6 +23,7 @@ from tests.e2e.house import House, Json, fails
 
 NOW = "2025-08-18T08:00+02:00"
 BEFORE_0002 = "15076a1"
+BEFORE_0003 = "a35db34"
 STUDENTS = 40
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
@@ -31,14 +32,18 @@ pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 @pytest.fixture(scope="module")
 def older(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The last release on revision 0001, unpacked; run with this release's libraries."""
-    directory = tmp_path_factory.mktemp("older")
+    return unpacked(BEFORE_0002, tmp_path_factory.mktemp("older"))
+
+
+def unpacked(commit: str, directory: Path) -> Path:
+    """Take a release from this repository's history; return the directory."""
     archive = directory / "older.tar"
-    command = ["git", "archive", "-o", str(archive), BEFORE_0002, "kalender", "migrations"]
+    command = ["git", "archive", "-o", str(archive), commit, "kalender", "migrations"]
     try:
         subprocess.run(command, capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         pytest.fail(
-            f"the upgrade from {BEFORE_0002} was not tested: that commit is not in this clone, "
+            f"the upgrade from {commit} was not tested: that commit is not in this clone, "
             "or git is missing (clone with the history: git fetch --unshallow)",
             pytrace=False,
         )
@@ -188,3 +193,21 @@ def test_a_worker_started_on_newer_tables_works_or_says_why_not(
     assert done == code
     assert ("upgrade the package" in said) is bool(code)
     assert "upgrade the package" in house.run("db", "current")
+
+
+def test_what_the_last_release_filled_needs_no_request_to_exchange_and_no_yes(
+    house: House, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No digest moves: neither that of a calendar nor that of the settings."""
+    last = Older(house, unpacked(BEFORE_0003, tmp_path_factory.mktemp("last")))
+    for words in (["db", "upgrade"], ["resync", "--all"], ["worker", "--until-idle"]):
+        done = last.run(*words)
+        assert done.returncode == 0, done.stderr[-2000:]
+    assert house.differences() == []
+    house.send("DELETE", "requests")
+    house.run("db", "upgrade")
+    found = json.loads(house.run("resync", "--all", "--json"))
+    assert (found["under_other_settings"], found["not_marked"]) == (0, 0)
+    house.run("worker", "--until-idle")
+    assert house.requests_to_exchange() == 0
+    assert house.differences() == []
