@@ -32,6 +32,26 @@ def _words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
+def _as_it_is_meant(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return each text once; an empty one, or one with a blank at its end, can match nothing."""
+    for number, word in enumerate(words, start=1):
+        if word != word.strip() or not word:
+            message = f"its text number {number} is empty, or begins or ends with a blank"
+            raise ValueError(message)
+    return tuple(dict.fromkeys(words))
+
+
+DOMAIN = re.compile(r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*")
+
+
+def _domains(names: tuple[str, ...]) -> tuple[str, ...]:
+    for number, name in enumerate(names, start=1):
+        if not DOMAIN.fullmatch(name):
+            message = f'its text number {number} is no mail domain: write it like "uni.example"'
+            raise ValueError(message)
+    return tuple(dict.fromkeys(name.lower() for name in names))
+
+
 def _semesters(value: object) -> object:
     if value is None or value == "auto":
         return None
@@ -40,7 +60,7 @@ def _semesters(value: object) -> object:
     if not codes or not all(re.fullmatch(r"\d\d[vh]", code) for code in codes):
         message = 'must be "auto" or a list of semesters like "25h"'
         raise ValueError(message)
-    return tuple(Semester.parse(code) for code in codes)
+    return tuple(Semester.parse(code) for code in dict.fromkeys(codes))
 
 
 ENCODE = "percent-encode what is no letter or digit in user and password (@ is written %40)"
@@ -151,8 +171,10 @@ def names_only(*known: str) -> AfterValidator:
 
 
 def _mailbox_rule(rule: str) -> str:
-    if not rule.startswith(FROM_FS) and not ("{username}" in rule and "@" in rule):
-        message = 'must be "epost:TYPE" or "{username}@domain"'
+    from_fs = rule.startswith(FROM_FS) and rule != FROM_FS
+    made = "{username}" in rule and rule.count("@") == 1 and not rule.endswith("@")
+    if not (from_fs or made) or re.search(r"\s", rule):
+        message = 'must be "epost:TYPE" or "{username}@domain", without blanks'
         raise ValueError(message)
     return rule
 
@@ -173,9 +195,11 @@ def _authorities(path: Path) -> Path:
 
 
 CaFile = Annotated[FilePath, AfterValidator(_authorities)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_as_it_is_meant)]
 SomeWords = Annotated[Words, Field(min_length=1)]
-Domains = Annotated[SomeWords, AfterValidator(lambda names: tuple(n.lower() for n in names))]
+Codes = Annotated[Words, AfterValidator(lambda codes: tuple(dict.fromkeys(map(str.upper, codes))))]
+SomeCodes = Annotated[Codes, Field(min_length=1)]
+Domains = Annotated[SomeWords, AfterValidator(_domains)]
 Semesters = Annotated[tuple[Semester, ...] | None, BeforeValidator(_semesters)]
 MaybeCount = Annotated[
     NonNegativeInt | None, BeforeValidator(lambda value: None if value == "none" else value)

@@ -21,6 +21,7 @@ from pydantic import (
 from kalender.config.forms import (
     BrokerUrl,
     CaFile,
+    Codes,
     DatabaseUrl,
     Domains,
     HeaderSecret,
@@ -29,6 +30,7 @@ from kalender.config.forms import (
     Secret,
     Semesters,
     Share,
+    SomeCodes,
     SomeWords,
     Url,
     Username,
@@ -88,9 +90,9 @@ class Fs(Section):
     api_key: HeaderSecret | None = None
     username: Username | None = None
     password: Secret | None = None
-    accepted_offer_statuses: Words = ("I", "S")
+    accepted_offer_statuses: SomeCodes = ("I", "S")
     offer_status: Literal["collection", "single", "ignore"] = "collection"
-    teaching_roles: Words = ("LÆRER",)
+    teaching_roles: Codes = ("LÆRER",)
     page_size: PositiveInt = 1000
     max_concurrency: PositiveInt = 8
     timeout: PositiveFloat = 30

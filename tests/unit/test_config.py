@@ -207,6 +207,50 @@ def test_patterns_of_the_operator_come_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "domains", ["@uni.example", "uni.example ", " uni.example", "", "uni..example", "a@uni.example"]
+)
+def test_a_mail_domain_that_no_address_can_have_is_refused(tmp_path: Path, domains: str) -> None:
+    base = SMALLEST.replace("Example.org", domains)
+    with pytest.raises(ConfigError, match=r"^institution\.mail_domains: .* number 1 is [^\n]*$"):
+        read(tmp_path, base=base)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[tp]\nskip = ['*EKSAMEN* ']", "tp.skip"),
+        ("[tp]\nskip = ['']", "tp.skip"),
+        ("[tp]\nsemesters = ['25h ']", "tp.semesters"),
+        ("[fs]\nteaching_roles = [' LÆRER']", "fs.teaching_roles"),
+        ("[fs]\naccepted_offer_statuses = ['I', '']", "fs.accepted_offer_statuses"),
+        ("[fs]\naccepted_offer_statuses = []", "fs.accepted_offer_statuses"),
+        ("[broker]\nurl = 'amqp://h'\nqueues = ['q ']", "broker.queues"),
+        ("[identity]\nmailbox = 'epost:INSTITUSJON '", "identity.mailbox"),
+        ("[identity]\nmailbox = '{username}@@uni.example'", "identity.mailbox"),
+    ],
+)
+def test_a_text_of_a_list_that_can_match_nothing_is_refused(
+    tmp_path: Path, text: str, key: str
+) -> None:
+    section, _, lines = text.partition("\n")
+    base = SMALLEST if section in SMALLEST else f"{SMALLEST}{section}\n"
+    with pytest.raises(ConfigError, match=f"^{key}") as caught:
+        read(tmp_path, base=base.replace(section, text, 1) if section in base else base + lines)
+    assert "\n" not in str(caught.value)
+
+
+def test_lists_hold_each_text_once_and_codes_in_capitals(tmp_path: Path) -> None:
+    base = SMALLEST.replace('["Example.org"]', '["Example.org", "example.org", "Æ-1.uni.example"]')
+    base = base.replace("[fs]", '[fs]\nteaching_roles = ["lærer", "LÆRER"]')
+    base = base.replace("[tp]", '[tp]\nsemesters = ["25h", "25h"]\nskip = ["*A*", "*A*"]')
+    config = read(tmp_path, base=base)
+    assert config.institution.mail_domains == ("example.org", "æ-1.uni.example")
+    assert config.fs.teaching_roles == ("LÆRER",)
+    assert config.tp.semesters == (Semester(2025, Season.AUTUMN),)
+    assert config.tp.skip == ("*A*",)
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("[fs]", "not TOML"),
