@@ -49,9 +49,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CourseBrake:
-    """When an answer loses too much: more than this share, and at least so many."""
+    """When an answer loses too much: more than these shares, and at least so many events.
 
-    max_shrink: float = 0.5
+    Late in a term little is left, and more than half of it may well go; so what goes must also be
+    more than `of_term` of the term's events, the ended ones counted as far as the answer tells them.
+    """
+
+    max_shrink: float = 0.5  # of what would be coming if nothing were lost
+    of_term: float = 0.1  # of the term's events if nothing were lost
     min_events: int = 10
     released: bool = False
 
@@ -205,15 +210,17 @@ def _lacking(
 ) -> tuple[list[Row], frozenset[EventKey]]:
     """Split what the answer lacks into rows held back and keys to be removed.
 
-    The share is of all that would be coming if nothing were lost, so that the same answer, told
-    again, is judged alike.
+    The shares are of what there would be if nothing were lost, so that the same answer, told
+    again, is judged alike. An answer without the ended events is measured by the coming ones alone.
     """
     keeps = _kept_by_nameless(bad)
     coming = [row for row in {**old, **told}.values() if row.event.ends_at > now]
     absent = [row for row in coming if row.key not in told and not keeps(row.key)]
     lost = _not_replaced(absent, [row for key, row in told.items() if key not in old])
-    share = len(lost) / max(len(coming) - len(absent) + len(lost), 1)
-    too_many = share > brake.max_shrink and len(lost) >= brake.min_events
+    of_coming = len(lost) / max(len(coming) - len(absent) + len(lost), 1)
+    of_term = len(lost) / max(len(told) + len(lost), 1)
+    too_much = of_coming > brake.max_shrink and of_term > brake.of_term
+    too_many = too_much and len(lost) >= brake.min_events
     held = lost if too_many and not brake.released else []
     gone = [replace(row.event, missing=True) for row in held]
     rows = [Row(event=event, digest=event_digest(event)) for event in gone]

@@ -155,6 +155,25 @@ def test_the_brake_holds_all_or_nothing(old: Rows, answer: CourseAnswer) -> None
         assert gone <= Counter(arrived)
 
 
+@given(st.integers(0, 40), st.integers(10, 40), st.integers(0, 40), st.booleans())
+def test_who_loses_much_of_what_comes_and_of_the_term_is_held(
+    ended: int, coming: int, lost: int, tells_ended: bool
+) -> None:
+    """And an answer that lacks all is held however late it is."""
+    term = [
+        an_event(str(n), actid=str(n), starts=NOW + (n - ended) * DAY + DAY / 2)
+        for n in range(ended + coming)
+    ]
+    lost = min(lost, coming)
+    rows = after({}, told({}, an_answer(*term)))
+    answer = term[0 if tells_ended else ended : ended + coming - lost]
+    of_term = lost / (len(answer) + lost) if lost else 0
+    much = lost >= BRAKE.min_events and lost / coming > BRAKE.max_shrink and of_term > BRAKE.of_term
+    change = told(rows, an_answer(*answer))
+    assert change.held == (lost if much else 0)
+    assert told(rows, an_answer()).held == coming
+
+
 @given(EVENTS)
 def test_written_and_read_an_event_is_the_same(event: TeachingEvent) -> None:
     assert from_json(to_json(event)) == event

@@ -218,6 +218,44 @@ def test_an_answer_that_loses_too_much_loses_nothing_yet(count: int, lost: int, 
     assert all(row.event.missing for row in change.rows)
 
 
+def a_term(ended: int, coming: int) -> list[TeachingEvent]:
+    """A term's events, each of an activity of its own: so many are over."""
+    return [
+        an_event(str(n), actid=str(n), starts=NOW + (n - ended) * DAY + DAY / 2)
+        for n in range(ended + coming)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ended", "coming", "lost", "held"),
+    [
+        (482, 36, 32, 0),  # late in November: a few weeks are taken out
+        (482, 36, 36, 0),
+        (285, 285, 285, 285),  # half a term is gone
+        (400, 170, 170, 170),  # all that is to come, weeks before the end
+        (400, 170, 60, 0),
+        (20, 20, 11, 11),
+    ],
+)
+def test_the_end_of_a_term_is_no_fault_and_half_a_term_is(
+    ended: int, coming: int, lost: int, held: int
+) -> None:
+    events = a_term(ended, coming)
+    change = told(mirror_of(*events), an_answer(*events[: len(events) - lost]))
+    assert (change.held, len(change.removed)) == (held, lost - held)
+
+
+def test_an_emptied_answer_is_held_late_in_a_term_too() -> None:
+    change = told(mirror_of(*a_term(482, 36)), an_answer())
+    assert (change.held, change.removed) == (36, ())
+
+
+def test_an_answer_of_what_is_to_come_alone_is_measured_by_that() -> None:
+    events = a_term(482, 36)
+    change = told(mirror_of(*events), an_answer(*events[-4:]))
+    assert (change.held, change.removed) == (32, ())
+
+
 def test_what_is_missing_counts_and_the_rest_is_taken() -> None:
     events = a_course(20)
     old = mirror_of(*events)
