@@ -27,7 +27,7 @@ from sqlalchemy import Connection
 from kalender import __version__
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
-from kalender.store import look, numbers, tally
+from kalender.store import decided, look, numbers, tally
 from kalender.store.database import Database
 from kalender.store.tally import Key
 from kalender.verdict import STATES, Verdict, judge
@@ -114,6 +114,7 @@ class Metrics(Collector):
         yield from work(connection, self._lease)
         yield from neighbours(connection)
         yield from brakes(connection)
+        yield from settings(connection)
         yield from calendars(connection)
         yield from processes(connection)
         silence = tally.silence(connection)
@@ -251,6 +252,14 @@ def brakes(connection: Connection) -> Iterator[GaugeMetricFamily]:
     yield gauges("kalender_brake_holding", "Brakes that hold.", ("scope",), rows)
     rows = [((scope,), count) for scope, count in sorted(held.items())]
     yield gauges("kalender_brake_held_entries", "Entries they keep.", ("scope",), rows)
+
+
+def settings(connection: Connection) -> Iterator[GaugeMetricFamily]:
+    """Give what changed settings ask for and nobody agreed to yet."""
+    waits = {each.what: each.calendars for each in decided.settings_waiting_for(connection)}
+    rows = [((what,), waits.get(what, 0)) for what in ("rewrite", "move", "leave")]
+    text = "Calendars that changed settings wait to rewrite, move or let go."
+    yield gauges("kalender_settings_waiting", text, ("what",), rows)
 
 
 def calendars(connection: Connection) -> Iterator[GaugeMetricFamily]:

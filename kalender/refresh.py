@@ -17,6 +17,7 @@ from kalender.domain.mirror import CourseBrake, MirrorChange, merge, usernames
 from kalender.domain.model import (
     Account,
     ActivityKey,
+    CourseAnswer,
     CourseKey,
     PersonFacts,
     Registration,
@@ -26,7 +27,7 @@ from kalender.domain.timetable import Rules, sole_groups
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import NotFoundInSource
 from kalender.ports import Students, Timetables
-from kalender.store import addresses, brakes, courses, dirty, forget, people, teaching
+from kalender.store import addresses, brakes, courses, dirty, forget, people, rollouts, teaching
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.people import FS, USERNAME, People
@@ -74,7 +75,7 @@ def refresh_course(sources: Sources, claim: Claim) -> None:
     if semester == "*":
         return _every_semester(sources, claim, course, maintained)
     changed = False
-    if semester in maintained and not sources.skips(course):
+    if semester in maintained and _is_to_be_mirrored(sources, key):
         changed = _mirror(sources, claim, key)
     return _fan_out(sources, key, finishes=claim, changed=changed)
 
@@ -98,9 +99,27 @@ def _every_semester(
         dirty.finish(connection, claim)
 
 
+def _is_to_be_mirrored(sources: Sources, key: CourseKey) -> bool:
+    """Whether the course is ours; what is skipped since it was mirrored is so once more."""
+    if not sources.skips(key.course):
+        return True
+    with sources.database.read() as connection:
+        return key in courses.mirrored(connection, [key])
+
+
+def _answer(sources: Sources, key: CourseKey) -> CourseAnswer:
+    """Ask TP; of a skipped course nobody asks: it has no teaching for us, as an empty answer says.
+
+    So its brake holds what stands, as with any emptied answer, until somebody agrees.
+    """
+    if sources.skips(key.course):
+        return CourseAnswer(key=key, published=True, events=())
+    return sources.timetables.course(key)
+
+
 def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
     """Ask, and write the answer with whom it will concern; return whether anything changed."""
-    answer = sources.timetables.course(key)
+    answer = _answer(sources, key)
     with sources.database.write() as connection:
         dirty.renew(connection, claim, sources.lease)
         released = brakes.state(connection, f"course {key}") == "released"
@@ -132,7 +151,7 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
 def _record_hold(connection: Connection, key: CourseKey, change: MirrorChange) -> None:
     scope = f"course {key}"
     if change.held:
-        brakes.put(connection, scope, "holding", f"{change.held} coming events gone from TP")
+        brakes.hold(connection, scope, f"{change.held} coming events gone from TP")
     elif brakes.state(connection, scope) is not None:
         brakes.lift(connection, scope)
 
@@ -144,6 +163,7 @@ def _arrange_staff(connection: Connection, sources: Sources, change: MirrorChang
         person_id = people.ensure(connection, USERNAME, name)
         if not forget.is_forgotten(connection, USERNAME, name):
             addresses.arrange(connection, person_id, sources.people)
+            rollouts.enrol(connection, [person_id])
 
 
 def _mark_co_taught(
@@ -297,7 +317,9 @@ def save_teaching(
     if claim.reason == RESYNC:
         before = teaching.read(connection, person_id, maintained)
         TALLY.add("unannounced", "fs", value=before != found and not before.empty)
+    rollouts.enrol(connection, [person_id])  # on a listed course until now, or from now on
     flipped = teaching.write(connection, person_id, found, maintained)
+    rollouts.enrol(connection, [person_id])
     addresses.arrange(connection, person_id, sources.people)
     mark_flipped(connection, flipped, lane=claim.lane, since=claim.since)
     known = courses.mirrored(connection, found.courses)

@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection
 
+from kalender.decided import Decided, Settings, compare
 from kalender.domain.model import Account, ActivityKey, CourseKey, Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.refresh import Sources, mark_flipped
@@ -37,8 +38,7 @@ class Found:
     unannounced: int = 0  # of the changed, whom no notification named; none at a first reading
     courses: int = 0
     semesters: tuple[str, ...] = ()
-    under_other_settings: int = 0
-    not_marked: int = 0  # calendars that a change of settings would rewrite, without --yes
+    decided: Decided = field(default_factory=Decided)  # what settings decide, in calendars
 
 
 @dataclass(slots=True)
@@ -58,9 +58,7 @@ class _DryRun(Exception):
 def resync(
     sources: Sources,
     *,
-    settings: str,
-    max_updated_share: float,
-    yes: bool = False,
+    settings: Settings,
     dry_run: bool = False,
     progress: Callable[[str, int], None] = lambda _what, _count: None,
 ) -> Found:
@@ -72,7 +70,7 @@ def resync(
     told = _Told(sources, found.semesters, progress)
     with suppress(_DryRun), sources.database.write() as connection:
         _take_in(connection, sources, told, started, found)
-        _mark_other_settings(connection, settings, found, share=max_updated_share, yes=yes)
+        found.decided = compare(connection, sources, settings)
         _end(dry_run=dry_run)
     if dry_run:
         return found
@@ -157,16 +155,21 @@ def _take_in(
     left_out = forget.forgotten(connection)
     spared = bulk.asked_later(connection, started) | left_out
     changes = _Changes()
+    last = teaching.last_reading(connection, courses.PLACEMENTS)
     _take_accounts(connection, told.accounts, persons, spared, changes)
     if new:
         bulk.analyze(connection)
     for semester in found.semesters:
-        first = teaching.was_read(connection, courses.PLACEMENTS, semester) is None
+        # what was not maintained when all was read last, its calendars left out
+        first = last is None or teaching.was_read(connection, courses.PLACEMENTS, semester) != last
         _take_semester(connection, sources, told, semester, persons, spared, changes)
         teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
         if first:
             changes.first = True
-            changes.changed |= bulk.registrations(connection, semester).keys()
+            changes.changed |= {
+                *bulk.registrations(connection, semester),
+                *bulk.roles(connection, semester),
+            }
     beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
     changes.suspects |= changes.changed & (beside - spared)  # their answer may be newer than ours
     due = (changes.changed | bulk.without_calendar(connection)) - left_out
@@ -315,7 +318,7 @@ def _mark(
     ]
     mirrored = courses.runs(connection, found.semesters).keys()
     known = mirrored | told.courses | changes.courses
-    wanted = [key for key in known if not sources.skips(key.course)]
+    wanted = [key for key in known if key in mirrored or not sources.skips(key.course)]
     marks += [
         Mark(
             kind=Kind.COURSE,
@@ -331,15 +334,3 @@ def _mark(
     )
     mark_flipped(connection, changes.flipped, lane=lane)
     found.courses = len(wanted)
-
-
-def _mark_other_settings(
-    connection: Connection, settings: str, found: Found, *, share: float, yes: bool
-) -> None:
-    """Rewrite what was written under other settings; many at once only when somebody said so."""
-    stale, all_ = bulk.under_other_settings(connection, settings)
-    found.under_other_settings = len(stale)
-    if len(stale) <= share * all_ or yes:
-        people.mark_calendars(connection, stale, reason="changed settings", lane=Lane.RESYNC)
-    else:
-        found.not_marked = len(stale)

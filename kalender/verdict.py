@@ -1,19 +1,24 @@
 """One line that says whether anybody must do anything: healthy, behind, stuck or held."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection
 
 from kalender.domain.work import Lane
-from kalender.store import look, numbers
+from kalender.store import decided, look, numbers
 from kalender.store.credentials import REFUSALS
 from kalender.store.database import now
 from kalender.store.neighbours import BULK, FOR_EVER
 
 STATES = ("healthy", "behind", "stuck", "held")
+ASKED_BY_SETTINGS = {
+    "rewrite": "are to be rewritten (kalender resync --all --yes)",
+    "move": "are to be written at another address (kalender resync --all --yes)",
+    "leave": "leave the roll-out (kalender resync --all with --take-back --yes or --leave)",
+}
 LATE = timedelta(minutes=5)
 ALIVE = timedelta(minutes=1)
 Found = dict[str, Any]
@@ -44,6 +49,7 @@ def judge(connection: Connection) -> list[Verdict]:
         "neighbours": look.neighbours(connection),
         "brakes": look.brakes(connection),
         "processes": look.heartbeats(connection),
+        "settings_waiting": [asdict(each) for each in decided.settings_waiting_for(connection)],
     }
     due, alike = numbers.due(connection), numbers.failing_alike(connection)
     return list(verdicts(found, due, alike, now(connection)))
@@ -106,6 +112,10 @@ def _held(found: Found) -> Iterator[Verdict]:
         more = f" and {len(holding) - 3} more" if holding[3:] else ""
         because = f"a brake holds deletes back: {scopes}{more}"
         yield Verdict(state="held", since=since, because=because)
+    for row in found["settings_waiting"]:
+        what = ASKED_BY_SETTINGS[row["what"]]
+        because = f"changed settings wait for a yes: {row['calendars']} calendars {what}"
+        yield Verdict(state="held", since=row["since"], because=because)
     for row in found["neighbours"]:
         if row["name"] == BULK and row["held_until"]:
             because = f"bulk work {shut(row)}"

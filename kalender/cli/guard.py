@@ -22,24 +22,26 @@ Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
 @brake.command("show")
 def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """List every brake: what holds, since when, how many entries, and what was announced."""
-    database = opened(application(context, writes=False))
+    wired = application(context, writes=False)
+    database = opened(wired)
     with database.read() as connection:
-        rows = _standing(connection)
+        rows = _standing(connection, wired.clock())
     listing(rows, as_json=as_json, empty="no brake is set: deletes go through")
 
 
-def _standing(connection: Connection) -> list[Mapping[str, Any]]:
-    held = brakes.held_by_scope(connection)
+def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any]]:
     hidden = look.protected_work(connection)
-    rows = [{**row, "held": held.get(row["scope"], 0)} for row in look.brakes(connection)]
+    rows = list(look.brakes(connection, moment))
+    names = rows[0] if rows else ("from_at", "up_to", "held", "people")
     return rows + [
         {
-            **dict.fromkeys(rows[0] if rows else ("from_at", "up_to", "held")),
+            **dict.fromkeys(names),
             "scope": _named(hidden.get(("person", f"fs {number}")), number),
             "state": "holding",
             "reason": "FS lists nothing any more; asked again ten minutes later",
             "set_at": at,
             "until_at": at + SECOND_LOOK,
+            "people": 1,
         }
         for number, at in brakes.waiting_persons(connection)
     ]
@@ -59,8 +61,13 @@ def release(
     reason: Reason,
 ) -> None:
     """Let go what a brake holds: somebody looked, and it is right."""
-    database = opened(application(context))
-    kind, name = scope[0], " ".join(scope)
+    wired = application(context)
+    database = opened(wired)
+    words = " ".join(scope).split()  # in quotes as it is shown, or not
+    kind, name = (
+        words[0].lower() if words else "",
+        " ".join([w.lower() for w in words[:1]] + words[1:]),
+    )
     with database.write() as connection:
         if name in (INSTITUTION, HAND):
             calendars = brakes.release(connection, name, reason, who=operator())
@@ -71,12 +78,12 @@ def release(
             calendars = [int(name.removeprefix("calendar "))]
             people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
             typer.echo("1 calendar marked: what is new in it is written")
-        elif kind == "course" and brakes.state(connection, name) == "holding":
-            brakes.put(connection, name, "released", reason, who=operator())
-            _ask_again(connection, Kind.COURSE, name.removeprefix("course "))
-        elif kind == "person" and _believe(connection, name.removeprefix("person ")):
+        elif kind == "course" and (held := brakes.spelled(connection, name)) is not None:
+            brakes.release_course(connection, held, reason, wired.clock(), who=operator())
+            _ask_again(connection, Kind.COURSE, held.removeprefix("course "))
+        elif kind == "person" and _believe(connection, words[-1]):
             _record_person(connection, name, reason)
-            _ask_again(connection, Kind.PERSON, name.removeprefix("person "))
+            _ask_again(connection, Kind.PERSON, f"fs {words[-1]}")
         else:
             raise ConfigError("no such brake holds: kalender brake show lists them")
 
@@ -94,9 +101,8 @@ def _ask_again(connection: Connection, kind: Kind, key: str) -> None:
     typer.echo(f"{kind.value} marked: the source is asked once more, and believed")
 
 
-def _believe(connection: Connection, name: str) -> bool:
+def _believe(connection: Connection, number: str) -> bool:
     """Let the next answer count as the second look; False where nobody waits for one."""
-    number = name.removeprefix("fs ")
     waiting = dict(brakes.waiting_persons(connection))
     person_id = people.find(connection, people.FS, number)
     if number not in waiting or person_id is None:

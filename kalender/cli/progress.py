@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from time import monotonic
 
 import typer
@@ -17,17 +17,23 @@ LOOK_EVERY = 0.5
 SAY_EVERY = 5.0
 
 
-def follow(database: Database) -> None:
-    """Follow the work until none is left but what is parked, or put off as by a missing mailbox."""
+def follow(database: Database, *, since: datetime) -> int:
+    """Follow the work until none is left but what is parked, or put off as by a missing mailbox.
+
+    Returns how much was parked since then, by the database's clock: that work failed.
+    """
     if sys.stderr.isatty():
         _bar(database)
     else:
         _plain(database)
     with database.read() as connection:
         waits = sum(dirty.depth(connection).values())
-        counts = {"put off": waits, "parked": dirty.parked(connection)}
+        parked, lately = dirty.parked(connection), dirty.parked(connection, since=since)
+    counts = {"put off": waits, "parked": parked}
     rest = [f"{count} {name}" for name, count in counts.items() if count]
-    typer.echo("; ".join(["done", *rest]), err=True)
+    more = f" ({lately} of it just now: kalender parked says why)" if lately else ""
+    typer.echo("; ".join(["done", *rest]) + more, err=True)
+    return lately
 
 
 def _left(database: Database) -> Iterator[int]:

@@ -3,8 +3,8 @@
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import timedelta
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,13 +32,14 @@ from kalender.cli.progress import follow
 from kalender.cli.show import planned
 from kalender.config import with_workers
 from kalender.config.sections import Broker
+from kalender.decided import Decided, Leavers, Settings, compare
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.listener import lines_of
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
-from kalender.store import acts, dirty, entries, people, recovery
+from kalender.store import acts, dirty, entries, people, recovery, teaching
 from kalender.store.database import Database
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
@@ -142,7 +143,7 @@ def _told(wired: App) -> workers.Beside:
 
 
 @app.command()
-def resync(  # noqa: PLR0913, PLR0917
+def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     context: typer.Context,
     person: Annotated[list[str] | None, typer.Option(help="FS number, username or mail.")] = None,
     course: Annotated[list[str] | None, typer.Option(help="A code such as IN1000.")] = None,
@@ -150,16 +151,29 @@ def resync(  # noqa: PLR0913, PLR0917
     verify: Annotated[bool, typer.Option("--verify", help="Look into the calendars too.")] = False,  # noqa: FBT002
     wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,  # noqa: FBT002
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,  # noqa: FBT002
+    take_back: Annotated[  # noqa: FBT002
+        bool, typer.Option("--take-back", help="Remove what we wrote to whom settings switch off.")
+    ] = False,
+    leave: Annotated[  # noqa: FBT002
+        bool, typer.Option("--leave", help="Leave what we wrote to whom settings switch off.")
+    ] = False,
     yes: Yes = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Read sources anew and mark what changed; workers write the calendars."""
     if not (everything or person or course):
         raise ConfigError("resync wants --all, --person or --course")
+    if take_back and leave:
+        raise ConfigError("give one of --take-back and --leave")
     wired = application(context)
     database = opened(wired)
+    since, waits = _now(database), False
     if everything:
-        _all(wired, database, dry_run=dry_run, yes=yes, verify=verify, as_json=as_json)
+        leavers: Leavers | None = "leave" if leave else "take back" if take_back and yes else None
+        settings = _settings(wired, rewrites=yes, leavers=leavers)
+        found = _all(wired, database, settings, dry_run=dry_run, as_json=as_json)
+        if not dry_run:
+            waits = _ask(wired, database, settings, found, take_back=take_back)
     else:
         marks = _persons(database, person or [], verify=verify and not dry_run)
         marks += _courses(wired, course or [], database)
@@ -173,8 +187,26 @@ def resync(  # noqa: PLR0913, PLR0917
             for mark in marks:
                 _record(connection, mark)
         _say({"marked": len(marks)}, as_json=as_json)
-    if wait and not dry_run:
-        follow(database)
+    if everything and verify and not dry_run:
+        _verify_all(database)
+    parked = follow(database, since=since) if wait and not dry_run else 0
+    if parked or waits:
+        raise typer.Exit(1)
+
+
+def _settings(wired: App, *, rewrites: bool, leavers: Leavers | None) -> Settings:
+    return Settings(
+        digest=wired.settings().digest,
+        rollout_mode=wired.config.rollout.mode,
+        max_updated_share=wired.config.safety.max_updated_share,
+        rewrites=rewrites,
+        leavers=leavers,
+    )
+
+
+def _now(database: Database) -> datetime:
+    with database.read() as connection:
+        return teaching.database_time(connection)
 
 
 def _record(connection: Connection, mark: Mark) -> None:
@@ -197,33 +229,53 @@ def _say_courses(marks: list[Mark]) -> None:
 
 
 def _all(
-    wired: App, database: Database, *, dry_run: bool, yes: bool, verify: bool, as_json: bool
-) -> None:
-    found: Found = resync_all(
-        wired.sources(database),
-        settings=wired.settings().digest,
-        max_updated_share=wired.config.safety.max_updated_share,
-        yes=yes,
-        dry_run=dry_run,
-    )
+    wired: App, database: Database, settings: Settings, *, dry_run: bool, as_json: bool
+) -> Decided:
+    found: Found = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
     TALLY.give(database)
     if not dry_run:
+        command = "resync --all --yes" if settings.rewrites else "resync --all"
+        count = found.changed_persons
         with database.write() as connection:
-            command = "resync --all --yes" if yes else "resync --all"
-            acts.record(
-                connection, command, who=operator(), scope="all", count=found.changed_persons
-            )
-    _say({**asdict(found), "dry_run": dry_run}, as_json=as_json)
+            acts.record(connection, command, who=operator(), scope="all", count=count)
+    told = asdict(found)
+    _say(told | told.pop("decided") | {"dry_run": dry_run}, as_json=as_json)
+    return found.decided
+
+
+def _ask(
+    wired: App, database: Database, settings: Settings, found: Decided, *, take_back: bool
+) -> bool:
+    """Say what the settings ask for and nobody agreed to; on a terminal ask. True: it waits."""
+    asks = sys.stdin.isatty()
+    agreed = settings
     if found.not_marked:
         typer.echo(
-            f"{found.not_marked} calendars were written under other settings: "
-            "kalender resync --all --yes rewrites them",
+            f"{found.not_marked} calendars were written under other settings, {found.moving} of "
+            "them at another address: kalender resync --all --yes rewrites them",
             err=True,
         )
-    if verify and not dry_run:
+        if asks and typer.confirm("Rewrite them?", err=True):
+            agreed = replace(agreed, rewrites=True)
+    if found.not_decided:
+        typer.echo(
+            f"{found.not_decided} calendars lie outside the roll-out now, and what we wrote stands "
+            "in them, updated no more: kalender resync --all --take-back --yes removes it, "
+            "kalender resync --all --leave leaves it as it is",
+            err=True,
+        )
+        if asks and take_back and typer.confirm("Remove it?", err=True):
+            agreed = replace(agreed, leavers="take back")
+    if agreed != settings:
         with database.write() as connection:
-            wished = entries.wish_verification(connection, None)
-            people.mark_calendars(connection, wished, reason="resync --verify", lane=Lane.VERIFY)
+            found = compare(connection, wired.sources(database), agreed)
+    return bool(found.not_marked or found.not_decided)
+
+
+def _verify_all(database: Database) -> None:
+    with database.write() as connection:
+        wished = entries.wish_verification(connection, None)
+        people.mark_calendars(connection, wished, reason="resync --verify", lane=Lane.VERIFY)
 
 
 def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark]:

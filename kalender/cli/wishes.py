@@ -1,6 +1,7 @@
 """The commands that only wish: opt out, take back, look, recover. Workers do it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any
 
 import typer
@@ -138,17 +139,19 @@ def take_back(
             forget.require_leaving(connection, person_id)
     _confirm(wired, database, person_id, search=search, yes=yes)
     with database.write() as connection:
+        since = teaching.database_time(connection)
         wishes = {REMOVE, SEARCH} if search else {REMOVE}
         _wish(connection, person_id, wishes, "operator")
         command = "remove --search" if search else "remove"
         acts.record(connection, command, who=operator(), persons=[person_id])
     typer.echo("wished; a worker takes it back")
-    if wait:
-        follow(database)
+    parked = follow(database, since=since) if wait else 0
     if erase and (not wait or _stands(database, person_id)):
         typer.echo("not erased yet: the same command again, once it is taken back")
     elif erase:
         _forget(database, person_id, yes=True)
+    if parked:
+        raise typer.Exit(1)
 
 
 def _stands(database: Database, person_id: int) -> bool:
@@ -224,6 +227,7 @@ def verify(
     persons = [person_of(database, each) for each in person or []]
     lane = Lane.VERIFY if everything else Lane.ASKED
     with database.write() as connection:
+        since = teaching.database_time(connection)
         wished: list[int] = []
         for each in [None] if everything else persons:
             wished += entries.wish_verification(connection, each)
@@ -239,8 +243,15 @@ def verify(
         )
     typer.echo(f"{len(wished)} calendars marked")
     if wait:
-        follow(database)
-        _say_doubles(database, None if everything else wished)
+        _follow_doubles(database, since, None if everything else wished)
+
+
+def _follow_doubles(database: Database, since: datetime, calendars: list[int] | None) -> None:
+    """Follow the work, say what was found, and end with 1 where work was parked since then."""
+    parked = follow(database, since=since)
+    _say_doubles(database, calendars)
+    if parked:
+        raise typer.Exit(1)
 
 
 def _say_doubles(database: Database, calendars: list[int] | None) -> None:
@@ -280,7 +291,8 @@ def recover(
     database = opened(application(context))
     moment = None if since == "now" else instant(since, "--since")
     with database.read() as connection:
-        after_an_outage = moment is None or moment >= teaching.database_time(connection)
+        now = teaching.database_time(connection)
+        after_an_outage = moment is None or moment >= now
         count = recovery.to_look_up(connection)
     if after_an_outage and mend_doubles:
         raise ConfigError(
@@ -311,5 +323,4 @@ def recover(
         "then run kalender resync --all for who is new since the backup"
     )
     if wait:
-        follow(database)
-        _say_doubles(database, None)
+        _follow_doubles(database, now, None)

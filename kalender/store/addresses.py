@@ -129,6 +129,9 @@ def _keep(
     if reopened or not people.mailboxes.allows(row.address):
         values |= _held(connection, row.address, people)
     _set(connection, row, values)
+    if reopened and values["state"] == "active":
+        reason = "the address is ours again"
+        mark_calendars(connection, [row.calendar_id], reason=reason, lane=Lane.FILL)
 
 
 def _make(

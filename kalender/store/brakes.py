@@ -14,20 +14,33 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
+    Select,
     and_,
     delete,
     exists,
     func,
     insert,
+    literal,
     select,
     text,
+    true,
     update,
 )
 
 from kalender.store import acts
-from kalender.store.tables import brake, change_log, db_now, entry, identity, person
+from kalender.store.tables import (
+    brake,
+    calendar,
+    change_log,
+    db_now,
+    entry,
+    identity,
+    let_through,
+    person,
+)
+from kalender.store.tables import teaching_event as event
 
-HAND, INSTITUTION = "hand", "institution"
+HAND, INSTITUTION, COURSE = "hand", "institution", "course "
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ACTS = {"holding": "brake set", "released": "brake release", "expected": "brake expect"}
 ENDED = "brake end"
@@ -97,7 +110,10 @@ def _counted(connection: Connection, window: timedelta, deletes: int) -> int:
     """How many deletes count, with so many more: without those let through or announced."""
     now = connection.execute(select(db_now())).scalar_one()
     since = now - window
-    rows = connection.execute(select(brake).where(brake.c.up_to.is_not(None)))
+    columns = ("scope", "from_at", "until_at", "up_to")
+    announced = select(*(brake.c[name] for name in columns), brake.c.state)
+    agreed = select(*(let_through.c[name] for name in columns), literal("agreed"))
+    rows = connection.execute(announced.where(brake.c.up_to.is_not(None)).union_all(agreed))
     allowed = [row for row in rows if row.from_at <= now and row.until_at > since]
     released = [row.from_at for row in allowed if row.state == "released"]
     since = max([since, *released])
@@ -147,6 +163,13 @@ def put(
         connection.execute(insert(brake).values(scope=scope, **values))
 
 
+def hold(connection: Connection, scope: str, reason: str) -> None:
+    """Set a brake to holding; where it holds already, since when stays."""
+    holds = and_(brake.c.scope == scope, brake.c.state == "holding")
+    if not connection.execute(update(brake).where(holds).values(reason=reason)).rowcount:
+        put(connection, scope, "holding", reason)
+
+
 def expect(
     connection: Connection,
     *,
@@ -180,6 +203,30 @@ def release(
     return calendars
 
 
+def spelled(connection: Connection, scope: str) -> str | None:
+    """Return the brake that holds under this name, whatever the case of its letters; else None."""
+    same = func.lower(brake.c.scope) == scope.lower()
+    return connection.execute(
+        select(brake.c.scope).where(same, brake.c.state == "holding")
+    ).scalar()
+
+
+def release_course(
+    connection: Connection, scope: str, reason: str, now: datetime, *, who: str = acts.SERVICE
+) -> None:
+    """Believe the next answer of a held course.
+
+    What then goes was agreed to: within a day it does not count towards the institution's brake.
+    `now` is the domain's.
+    """
+    shown = _shown_of_course(scope, now).subquery()
+    count = connection.execute(select(func.count()).select_from(shown)).scalar_one()
+    connection.execute(delete(let_through).where(let_through.c.until_at < db_now()))
+    day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
+    connection.execute(insert(let_through).values(scope=scope, **day))
+    put(connection, scope, "released", reason, who=who)
+
+
 def lift(connection: Connection, scope: str) -> None:
     """Drop a brake: what it held is right again."""
     _end(connection, brake.c.scope == scope)
@@ -202,13 +249,65 @@ def held_calendars(connection: Connection, scope: str) -> list[int]:
     return list(connection.execute(held.order_by(entry.c.calendar_id)).scalars())
 
 
-def held_by_scope(connection: Connection) -> Mapping[str, int]:
-    """How many entries each brake over everything holds."""
-    held = entry.c.held_by.is_not(None)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What a brake holds: events of a course, or entries in calendars; and of how many persons."""
+
+    held: int = 0
+    people: int = 0
+
+
+def held_by_scope(connection: Connection, now: datetime | None = None) -> Mapping[str, Held]:
+    """Return what each brake holds that holds anything.
+
+    Of courses only what has not ended by `now` (on the domain's clock), where it is given. A course's brake holds events that its mirror marks missing; the others hold entries.
+    """
     rows = connection.execute(
-        select(entry.c.held_by, func.count()).where(held).group_by(entry.c.held_by)
+        select(
+            entry.c.held_by,
+            func.count().label("held"),
+            func.count(calendar.c.person_id.distinct()).label("people"),
+        )
+        .join(calendar, calendar.c.calendar_id == entry.c.calendar_id)
+        .where(entry.c.held_by.is_not(None))
+        .group_by(entry.c.held_by)
     )
-    return {str(scope): count for scope, count in rows}
+    found = {str(row.held_by): Held(held=row.held, people=row.people) for row in rows}
+    courses = select(brake.c.scope).where(
+        brake.c.scope.startswith(COURSE), brake.c.state == "holding"
+    )
+    for scope in connection.execute(courses).scalars():
+        missing, shown = _missing(scope, now).subquery(), _shown_of_course(scope, now).subquery()
+        events = select(func.count()).select_from(missing)
+        people = select(func.count(shown.c.person_id.distinct()))
+        found[scope] = Held(
+            held=connection.execute(events).scalar_one(),
+            people=connection.execute(people).scalar_one(),
+        )
+    return found
+
+
+def _missing(scope: str, now: datetime | None) -> Select[str]:
+    course, _, semester = scope.removeprefix(COURSE).rpartition(" ")
+    return select(event.c.event_id).where(
+        event.c.course == course,
+        event.c.semester == semester,
+        event.c.missing_since.is_not(None),
+        event.c.ends_at > now if now is not None else true(),
+    )
+
+
+def _shown_of_course(scope: str, now: datetime | None) -> Select[str, int]:
+    """Return (sync key, person) of the coming entries that show what a course's brake holds."""
+    return (
+        select(entry.c.sync_key, calendar.c.person_id)
+        .join(calendar, calendar.c.calendar_id == entry.c.calendar_id)
+        .where(
+            entry.c.event_id.in_(_missing(scope, now)),
+            entry.c.status != "abandoned",
+            entry.c.ends_at > now if now is not None else true(),
+        )
+    )
 
 
 def let_ended_go(connection: Connection, now: datetime) -> Sequence[int]:

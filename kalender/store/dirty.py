@@ -532,9 +532,11 @@ def _any_due(kinds: Sequence[Kind]) -> Select[Any]:
     return select(exists().where(_is_due(kinds)))
 
 
-def parked(connection: Connection) -> int:
-    """How much work is parked."""
+def parked(connection: Connection, *, since: datetime | None = None) -> int:
+    """How much work is parked, or was parked since then."""
     query = select(func.count()).where(dirty.c.parked_at.is_not(None))
+    if since is not None:
+        query = query.where(dirty.c.parked_at >= since)
     return connection.execute(query).scalar_one()
 
 

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text
 
 from kalender.domain.work import Kind
-from kalender.store.brakes import held_by_scope
+from kalender.store.brakes import Held, held_by_scope
 from kalender.store.neighbours import KEYS_IN_A_ROW, LONGEST_PAUSE
 from kalender.store.people import PROTECT
 from kalender.store.tables import (
@@ -158,11 +159,14 @@ def alive(connection: Connection) -> Rows:
     return _rows(connection, select(heartbeat.c.kind, heartbeat.c.version).where(*lives))
 
 
-def brakes(connection: Connection) -> Rows:
-    """Every brake that is set, and how many entries it holds."""
-    held = held_by_scope(connection)
+def brakes(connection: Connection, moment: datetime | None = None) -> Rows:
+    """Every brake that is set, and what it holds of how many persons: entries, or a course's events.
+
+    Of a course what has not ended by `moment`, on the domain's clock, where it is given.
+    """
+    found = held_by_scope(connection, moment)
     rows = _rows(connection, select(brake).order_by(brake.c.scope))
-    return [{**row, "held": held.get(row["scope"], 0)} for row in rows]
+    return [{**row, **asdict(found.get(row["scope"], Held()))} for row in rows]
 
 
 def preferences(connection: Connection) -> Rows:

@@ -24,6 +24,7 @@ from kalender.store.tables import (
     person,
     preference,
     rollout,
+    rollout_member,
 )
 
 FS, USERNAME, MAIL = "fs", "username", "mail"
@@ -150,6 +151,12 @@ def _absorb(connection: Connection, person_id: int, other: int) -> None:
     connection.execute(
         update(preference)
         .where(preference.c.person_id == other, preference.c.wish.not_in(kept))
+        .values(person_id=person_id)
+    )
+    courses = select(rollout_member.c.course).where(rollout_member.c.person_id == person_id)
+    connection.execute(
+        update(rollout_member)
+        .where(rollout_member.c.person_id == other, rollout_member.c.course.not_in(courses))
         .values(person_id=person_id)
     )
     connection.execute(

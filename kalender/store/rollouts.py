@@ -3,7 +3,19 @@
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import blake2b
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Connection,
+    delete,
+    func,
+    insert,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.many import in_parts, is_one_of
 from kalender.store.tables import (
@@ -14,6 +26,7 @@ from kalender.store.tables import (
     identity,
     registration,
     rollout,
+    rollout_member,
     teaching_role,
     teaching_staff,
 )
@@ -67,29 +80,64 @@ def _listed(
 def _on_courses(
     connection: Connection, courses: Collection[str], which: ColumnElement[bool]
 ) -> set[int]:
-    """Those who take or teach one of these courses, or have entries of one: who withdrew, too.
+    """Those who take or teach one of these courses, or once did while it was listed.
 
     Else what they withdrew from would stay in the calendar, and nobody would be told to leave it.
     """
+    enrolled = (
+        select(rollout_member.c.person_id)
+        .join(calendar, calendar.c.person_id == rollout_member.c.person_id)
+        .where(which, rollout_member.c.course.in_(sorted(courses)))
+    )
+    now = _persons_and_courses(courses, which).subquery()
+    return set(connection.execute(select(now.c.person_id).union(enrolled)).scalars())
+
+
+def _persons_and_courses(
+    courses: Collection[str], which: ColumnElement[bool]
+) -> CompoundSelect[int, str]:
+    """Return (person_id, course) of those who take, teach, or have entries of these courses."""
     names = sorted(courses)
     taken, entrusted = (
-        select(table.c.person_id)
+        select(table.c.person_id, table.c.course)
         .join(calendar, calendar.c.person_id == table.c.person_id)
         .where(which, table.c.course.in_(names))
         for table in (registration, teaching_role)
     )
     taught = (
-        select(identity.c.person_id)
+        select(identity.c.person_id, teaching_staff.c.course)
         .join(calendar, calendar.c.person_id == identity.c.person_id)
         .join(teaching_staff, identity.c.value == teaching_staff.c.username)
         .where(which, identity.c.kind == "username", teaching_staff.c.course.in_(names))
     )
     shown = (
-        select(calendar.c.person_id)
+        select(calendar.c.person_id, entry.c.course)
         .join(entry, entry.c.calendar_id == calendar.c.calendar_id)
         .where(which, entry.c.course.in_(names))
     )
-    return set(connection.execute(taken.union(entrusted, taught, shown)).scalars())
+    return taken.union(entrusted, taught, shown)
+
+
+def enrol(connection: Connection, persons: Collection[int] | None = None) -> None:
+    """Write down who is on a listed course now (None: of everybody): they stay inside for good.
+
+    `remove` forgets them with the course.
+    """
+    courses = [value for kind, value in listed(connection) if kind == "course"]
+    if not courses:
+        return
+    which = true() if persons is None else is_one_of(connection, calendar.c.person_id, persons)
+    found = {tuple(row) for row in connection.execute(_persons_and_courses(courses, which))}
+    known = select(rollout_member.c.person_id, rollout_member.c.course)
+    if persons is not None:
+        known = known.where(is_one_of(connection, rollout_member.c.person_id, persons))
+    new = sorted(found - {tuple(row) for row in connection.execute(known)})
+    insert_ = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    if new:
+        connection.execute(
+            insert_(rollout_member).values(since=db_now()).on_conflict_do_nothing(),
+            [{"person_id": person_id, "course": course} for person_id, course in new],
+        )
 
 
 def in_share(person_id: int, share: float) -> bool:
@@ -118,6 +166,8 @@ def add(connection: Connection, kind: str, values: Sequence[str]) -> None:
     new = [{"kind": kind, "value": value} for value in values if (kind, value) not in known]
     if new:
         connection.execute(insert(rollout).values(added_at=db_now()), new)
+    if kind == "course":
+        enrol(connection)
 
 
 def remove(connection: Connection, kind: str, values: Sequence[str]) -> None:
@@ -125,6 +175,8 @@ def remove(connection: Connection, kind: str, values: Sequence[str]) -> None:
     connection.execute(
         delete(rollout).where(rollout.c.kind == kind, rollout.c.value.in_(list(values)))
     )
+    if kind == "course":
+        connection.execute(delete(rollout_member).where(rollout_member.c.course.in_(list(values))))
 
 
 def join(connection: Connection, calendars: Collection[int]) -> None:
@@ -136,7 +188,15 @@ def join(connection: Connection, calendars: Collection[int]) -> None:
 
 
 def leave(connection: Connection, calendars: Collection[int], *, take_back: bool) -> None:
-    """Forget what these calendars were; to be taken back they stay open until that is done."""
-    values = {"synced_digest": None, "synced_settings": None, "taking_back": take_back}
+    """Forget what these calendars were; to be taken back they stay open until that is done.
+
+    A calendar without settings that was written once is one that somebody decided on.
+    """
+    values: dict[str, object] = {
+        "synced_digest": None,
+        "synced_settings": None,
+        "taking_back": take_back,
+    }
+    values["synced_at"] = func.coalesce(calendar.c.synced_at, db_now())
     for part in in_parts(calendars):
         connection.execute(update(calendar).where(calendar.c.calendar_id.in_(part)).values(values))

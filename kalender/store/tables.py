@@ -238,6 +238,15 @@ rollout = Table(
     Column("added_at", Instant, nullable=False),
 )
 
+rollout_member = Table(  # was on a course while it was listed: inside until it is taken off
+    "rollout_member",
+    metadata,
+    Column("course", String(64), primary_key=True),
+    _person(),
+    Column("since", Instant, nullable=False),
+    Index(None, "person_id"),
+)
+
 preference = Table(
     "preference",
     metadata,
@@ -448,6 +457,24 @@ brake = Table(
     Column("from_at", Instant),
     Column("until_at", Instant),
     Column("up_to", Integer),
+)
+
+let_through = Table(  # deletes that somebody's release of a smaller brake agreed to
+    "let_through",
+    metadata,
+    Column("let_through_id", Id, primary_key=True),
+    Column("scope", String(160), nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("until_at", Instant, nullable=False),
+    Column("up_to", Integer, nullable=False),
+)
+
+settings_waiting = Table(  # what changed settings ask for and nobody agreed to yet
+    "settings_waiting",
+    metadata,
+    Column("what", String(16), primary_key=True),  # rewrite | move | leave
+    Column("calendars", Integer, nullable=False),
+    Column("since", Instant, nullable=False),
 )
 
 neighbour = Table(

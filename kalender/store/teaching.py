@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, exists, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
@@ -225,6 +225,12 @@ def was_read(connection: Connection, source: str, semester: str) -> datetime | N
         )
     ).scalar_one_or_none()
     return read_at
+
+
+def last_reading(connection: Connection, source: str) -> datetime | None:
+    """Return when a source was last read for any semester."""
+    at = select(func.max(source_reading.c.read_at)).where(source_reading.c.source == source)
+    return connection.execute(at).scalar()
 
 
 def record_reading(connection: Connection, source: str, semester: str, at: datetime) -> None:

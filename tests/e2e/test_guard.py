@@ -76,6 +76,38 @@ def test_a_course_that_comes_back_empty_is_held_until_somebody_looked(filled: Ho
     assert json.loads(filled.run("brake", "show", "--json")) == []
 
 
+def test_a_held_course_is_counted_since_its_first_hold_and_released_as_it_is_shown(
+    filled: House,
+) -> None:
+    few = filled.config.read_text() + "\n[safety]\nmin_deletes = 1\nmax_deleted_share = 0.0\n"
+    filled.config.write_text(few)
+    course, before = a_course(filled), len(ours(filled))
+    told = filled.get(f"tp/{course}")
+    filled.send("PUT", f"tp/{course}", told | {"events": []})
+    filled.run("resync", "--course", course)
+    work(filled)
+    (first,) = brakes(filled)
+    missing = "SELECT count(*) FROM teaching_event WHERE missing_since IS NOT NULL"
+    shown = (
+        "SELECT count(DISTINCT person_id) FROM entry JOIN calendar USING (calendar_id) WHERE event_id "
+        "IN (SELECT event_id FROM teaching_event WHERE missing_since IS NOT NULL)"
+    )
+    assert (first["held"], first["people"]) == (
+        sql(filled, missing)[0][0],
+        sql(filled, shown)[0][0],
+    )
+    assert first["held"] >= 10
+    assert first["people"] >= 1
+    filled.run("resync", "--course", course)
+    work(filled)
+    (again,) = brakes(filled)
+    assert again == first
+    filled.run("brake", "release", f"Course {course.lower()} 25h", "--reason", "TP says so")
+    work(filled)
+    assert len(ours(filled)) < before
+    assert brakes(filled) == []  # not the institution's either: somebody agreed to these deletes
+
+
 def test_deletes_are_held_by_hand_and_go_when_released(filled: House) -> None:
     filled.run("brake", "set", "--reason", "TP is being moved")
     before = len(ours(filled))

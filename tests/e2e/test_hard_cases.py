@@ -20,6 +20,7 @@ from sqlalchemy import text
 from kalender import worker
 from kalender.app import App, clock_from
 from kalender.config import load
+from kalender.decided import Settings
 from kalender.domain.work import Lane
 from kalender.resync import resync
 from kalender.sandbox.server import Running, start
@@ -86,7 +87,14 @@ class Installation:
         """Resync, and do all that is due."""
         app = self.app()
         database = app.database()
-        resync(app.sources(database), settings=app.settings().digest, max_updated_share=0.2)
+        resync(
+            app.sources(database),
+            settings=Settings(
+                digest=app.settings().digest,
+                rollout_mode=app.config.rollout.mode,
+                max_updated_share=0.2,
+            ),
+        )
         database.close()
         self.finish_work()
 

@@ -289,6 +289,7 @@ def test_rules_fire_where_somebody_must_come(tmp_path: Path) -> None:
         ({'kalender_neighbour_refusals{neighbour="fs"}': "3x60"}, "KalenderCredentialsRefused"),
         ({'kalender_neighbour_paused{neighbour="tp"}': "1x1440"}, "KalenderSourceAway"),
         ({'kalender_brake_holding{scope="course"}': "1x60"}, "KalenderBrakeHolds"),
+        ({'kalender_settings_waiting{what="leave"}': "1x60"}, "KalenderSettingsWait"),
         ({'kalender_queue_missing{queue="q"}': "1x60"}, "KalenderQueueMissing"),
         (
             {'kalender_workqueue_oldest_age_seconds{kind="calendar",lane="live"}': "3000x60"},

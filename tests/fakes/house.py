@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
+from kalender.decided import Settings
 from kalender.desired import CalendarSettings, Semesters
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.mirror import CourseBrake
@@ -100,6 +101,7 @@ class House:
     safety: Safety = field(default_factory=Safety)
     rollout_mode: str = "all"
     domains: frozenset[str] = frozenset({"uio.example"})
+    skipped: str = "EKSAMEN"
     send_seconds: float = 5.0
     restore: Restore = field(default_factory=Restore)
     kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
@@ -152,7 +154,7 @@ class House:
             rules=self.rules,
             brake=CourseBrake(),
             ask_singly=False,
-            skips=lambda course: "EKSAMEN" in course,
+            skips=lambda course: self.skipped in course,
             semesters=Semesters(),
             lease=LEASE,
             clock=self.clock,
@@ -223,7 +225,10 @@ class House:
 
     def resync(self) -> Found:
         """Read all by collection."""
-        return resync(self.sources, settings=self.settings.digest, max_updated_share=0.2)
+        settings = Settings(
+            digest=self.settings.digest, rollout_mode=self.rollout_mode, max_updated_share=0.2
+        )
+        return resync(self.sources, settings=settings)
 
     def claim(self, kinds: Sequence[Kind] = tuple(Kind)) -> Claim | None:
         """Claim the next piece of work."""

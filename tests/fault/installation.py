@@ -15,6 +15,7 @@ from sqlalchemy import text, update
 
 from kalender.app import App, clock_from
 from kalender.config import load
+from kalender.decided import Settings
 from kalender.domain.work import Kind, Mark
 from kalender.resync import resync
 from kalender.sandbox.server import Running
@@ -101,7 +102,14 @@ class Installation:
         """Read FS and TP as the command does."""
         app, database = self.app(), Database(self.url)
         try:
-            resync(app.sources(database), settings=app.settings().digest, max_updated_share=1.0)
+            resync(
+                app.sources(database),
+                settings=Settings(
+                    digest=app.settings().digest,
+                    rollout_mode=app.config.rollout.mode,
+                    max_updated_share=1.0,
+                ),
+            )
         finally:
             database.close()
 
