@@ -125,6 +125,14 @@ class Listener:
                 rejected.append(_rejected(each, type(error).__name__))
         return marks, rejected
 
+    def replay(self, delivery: Delivery) -> bool:
+        """Read a kept message again and keep its marks; False where it still cannot be read."""
+        marks, rejected = self._read([delivery])
+        if rejected:
+            return False
+        self.store(marks, [])
+        return True
+
     def _patterns(self, queue: str) -> list[Pattern]:
         return [pattern for pattern in self.patterns if fnmatchcase(queue, pattern.queue)]
 

@@ -10,6 +10,7 @@ from kalender.cli import (  # noqa: F401  # they register
     log,
     operate,
     protect,
+    rejected,
     serve,
     setup,
     show,

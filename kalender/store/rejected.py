@@ -1,8 +1,9 @@
 """Messages that name no subject: kept with the reason, for somebody to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, delete, insert, select
 
 from kalender.ports import Rejected
 from kalender.store.tables import db_now, rejected_notification
@@ -25,3 +26,36 @@ def keep(connection: Connection, rejected: Sequence[Rejected]) -> None:
                 for each in rejected
             ],
         )
+
+
+def kept(connection: Connection) -> Sequence[Mapping[str, Any]]:
+    """Return what is kept, the latest first, without the messages themselves."""
+    columns = rejected_notification.c
+    shown = select(
+        columns.rejected_id.label("number"),
+        columns.received_at,
+        columns.queue,
+        columns.routing_key,
+        columns.reason,
+    )
+    rows = connection.execute(shown.order_by(columns.rejected_id.desc())).mappings()
+    return [dict(row) for row in rows]
+
+
+def bodies(
+    connection: Connection, numbers: Collection[int] | None
+) -> Sequence[tuple[int, str, str, bytes]]:
+    """Return (number, queue, routing key, message) of these, or of all (None), the oldest first."""
+    columns = rejected_notification.c
+    query = select(columns.rejected_id, columns.queue, columns.routing_key, columns.body)
+    if numbers is not None:
+        query = query.where(columns.rejected_id.in_(sorted(numbers)))
+    rows = connection.execute(query.order_by(columns.rejected_id))
+    return [(number, queue, key, bytes(body)) for number, queue, key, body in rows]
+
+
+def drop(connection: Connection, numbers: Collection[int]) -> None:
+    """Forget messages that were read after all."""
+    column = rejected_notification.c.rejected_id
+    for number in sorted(numbers):
+        connection.execute(delete(rejected_notification).where(column == number))
