@@ -32,7 +32,7 @@ from kalender.cli.protect import Reveal
 from kalender.cli.week import Shown, draw
 from kalender.desired import View, preview, wanted
 from kalender.domain.plan import Plan
-from kalender.errors import ConfigError
+from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store import ask, look, people, teaching
 from kalender.store.database import Database
 
@@ -121,7 +121,7 @@ def looked_at(database: Database, text: str, command: str, *, reveal: bool) -> i
         with database.write() as connection:
             who, words = operator(), f"{command} --reveal" if reveal else command
             look.looked_up(connection, [person_id], words, who=who)
-    except DBAPIError:  # an operator's role may lack the right
+    except (DBAPIError, NeighbourUnavailable):  # the role, or a standby, may not let us write
         typer.echo("kalender: this look could not be recorded in look_up", err=True)
     return person_id
 

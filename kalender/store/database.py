@@ -1,8 +1,8 @@
 """The database itself: connections, transactions, its clock, and what its absence looks like.
 
 Every writing transaction on SQLite is BEGIN IMMEDIATE, so that two writers wait for each other
-instead of failing half-way; reads are plain. A database that is away raises
-NeighbourUnavailable("database"), whatever driver said so.
+instead of failing half-way; reads are plain. A database that is away, lets nobody write or is
+damaged raises NeighbourUnavailable("database"), whatever driver said so.
 """
 
 from collections.abc import Collection, Iterator
@@ -13,7 +13,7 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, select, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -22,11 +22,13 @@ from kalender.errors import NeighbourUnavailable
 from kalender.store.tables import db_now
 
 BUSY_SECONDS = 30
+DAMAGED = {11, 26}  # SQLite's codes: malformed, not a database
+REFUSES_ALL = ("25006", "25P03", "25P04", "57P", "XX")  # SQLSTATEs: see _tell_disconnect
 LONGEST = 200  # characters of a driver's line
 IDLE_SECONDS = 1.0
-# What PostgreSQL says while it takes no writes or is being restored, without ending the connection:
-# read-only, no such table or schema yet, no grant yet.
-AWAY = frozenset({"25006", "42P01", "3F000", "42501"})
+# What PostgreSQL says while it is being restored, without ending the connection: no such table or
+# schema yet, no grant yet.
+AWAY = frozenset({"42P01", "3F000", "42501"})
 
 
 class Database:
@@ -120,6 +122,7 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
             max_overflow=2,
             connect_args={"prepare_threshold": None},  # a plan made for a table that was small
         )
+        event.listen(engine, "handle_error", _tell_disconnect)
         event.listen(engine, "connect", _prepare_postgresql)
         event.listen(engine, "checkin", _note_use)
         event.listen(engine, "checkout", _ping_if_idle)
@@ -130,9 +133,22 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         max_overflow=2,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
+    event.listen(engine, "handle_error", _tell_disconnect)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _tell_disconnect(context: ExceptionContext) -> None:
+    """Let the pool make other connections where no statement of ours can succeed on these.
+
+    So it is where sessions are read-only (after a failover the old server's stay so for ever),
+    ran out of time, are ended by the server, or meet its own errors.
+    """
+    origin = context.original_exception
+    refused = str(getattr(origin, "sqlstate", None) or "").startswith(REFUSES_ALL)
+    if refused or getattr(origin, "sqlite_errorcode", None) in DAMAGED:
+        context.is_disconnect = True
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:
