@@ -11,8 +11,12 @@ from tests.chaos.sabotage import TELLING
 
 SQLITE_EACH = 10
 DEATHS: Sequence[Death] = ("kill", "kill", "kill-all")
-MISHAPS: Sequence[Mishap] = ("none", "none", "none", "none", "cut", "stop")
-SABOTAGED: Mapping[str, Mishap] = {"no-token": "stop", "early-lookup": "cut"}
+MISHAPS: Sequence[Mishap] = ("none", "none", "none", "none", "cut", "stop", "restore")
+SABOTAGED: Mapping[str, Mishap] = {
+    "no-token": "stop",
+    "early-lookup": "cut",
+    "no-memory": "restore",
+}
 Point = tuple[str, str]  # day, name
 T = TypeVar("T")
 
@@ -33,9 +37,12 @@ def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
         for day, name in _shuffled(all_points, f"{seed} {again}"):
             dice = Random(f"{seed} {again} {day} {name}")  # noqa: S311
             mishap, besides = _besides(dice, (day, name), all_points)
+            kind = "postgresql" if next(numbers) % SQLITE_EACH else "sqlite"
+            if mishap == "restore" and kind == "sqlite":  # with PostgreSQL's own tools alone
+                mishap, besides = "none", None
             yield Case(
                 day=day,
-                kind="postgresql" if next(numbers) % SQLITE_EACH else "sqlite",
+                kind=kind,
                 death=dice.choice(DEATHS),
                 point=name,
                 mishap=mishap,

@@ -7,15 +7,18 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from subprocess import CalledProcessError
 from tempfile import mkdtemp
 from time import monotonic
 from typing import Literal
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from kalender.app import App
 from kalender.domain.work import Kind, Mark
 from kalender.store import dirty
+from tests import databases
 from tests.chaos.director import GO, Director, Hold
 from tests.chaos.grounds import Loop
 from tests.chaos.installation import ENVIRONMENT, LEASE, SECRET, Command, signalled, through
@@ -29,8 +32,9 @@ from tests.e2e.house import House
 from tests.fakes.proxy import Proxy
 
 Death = Literal["none", "kill", "kill-all"]
-Mishap = Literal["none", "stop", "cut"]
+Mishap = Literal["none", "stop", "cut", "restore"]
 PATIENCE = 60.0
+RESTORES = 10  # tries
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
 ASKED = """
@@ -117,6 +121,9 @@ class Run:
         self.house = House(directory, university, self.grounds, database, NOW, broker=named)
         self.commands: dict[str, Command] = {}
         self.reviving, self.over = threading.Lock(), threading.Event()
+        self.backup, self.backed_up_at = directory / "backup", App.machine_now()
+        if case.mishap == "restore":
+            databases.dump(self.url, self.backup)
 
     def _through(self, url: str) -> str:
         led, proxy = self.stack.enter_context(through(url))
@@ -157,6 +164,7 @@ class Run:
         own = {POINTS: str(self.director.address), SABOTAGE: broken}
         if broken in SERVER_SECONDS:
             own["KALENDER_EXCHANGE__MAIN__SERVER_SECONDS"] = SERVER_SECONDS[broken]
+        own["KALENDER_WORKER__STATE_DIR"] = str(self.directory / "state")
         if self.case.mishap == "stop":  # nobody else in the process that is woken
             own["KALENDER_WORKER__CONNECTIONS"] = "1"
         words = [name, "--processes", "2"] if name == "worker" else [name]
@@ -171,7 +179,7 @@ class Run:
                 command.wait(5)
 
     def _change(self) -> list[str]:
-        told = DAYS[self.case.day](Campus(self.house, self.case.seed))
+        self.told = told = DAYS[self.case.day](Campus(self.house, self.case.seed))
         with self.engine.connect() as connection:
             self.since = connection.execute(text("SELECT CURRENT_TIMESTAMP")).scalar_one()
         for routing_key, subject in told:
@@ -189,9 +197,12 @@ class Run:
 
         def rests() -> bool:
             self._revive()
-            with self.engine.connect() as connection:
-                known = connection.execute(text(asked), {"since": self.since}).scalar_one()
-                waiting = connection.execute(text(WAITING)).scalar_one()
+            try:
+                with self.engine.connect() as connection:
+                    known = connection.execute(text(asked), {"since": self.since}).scalar_one()
+                    waiting = connection.execute(text(WAITING)).scalar_one()
+            except DBAPIError:  # it is being restored
+                return False
             return known >= len(courses) + len(persons) and not waiting
 
         return self._wait(rests, seconds)
@@ -238,6 +249,8 @@ class Run:
                 return
         if self.case.mishap == "stop":
             self._stop(hold, self.case.besides, announced)
+        elif self.case.mishap == "restore":
+            self._restore(hold, self.case.besides)
         else:
             self._cut(hold, self.case.besides)
 
@@ -248,6 +261,30 @@ class Run:
             for proxy in self.proxies:
                 proxy.cut()
         hold.release(order)
+
+    def _restore(self, hold: Hold, point: str) -> None:
+        """Put the backup of the beginning back under running workers; the operator comes later.
+
+        Whoever restores knows it; with the memory taken away it is seen what follows where nobody
+        does. Half of the runs restore in place, the others into a new database of the same name.
+        """
+        hold.release(self._meanwhile(point, "late", "drop"))
+        self.pause.wait(0.5)
+        in_place = sum(point.encode()) % 2 == 0
+        restore = databases.restore_in_place if in_place else databases.restore_anew
+        for _ in range(RESTORES):  # a worker's transaction may stand in the way
+            try:
+                restore(self.url, self.backup)
+                break
+            except CalledProcessError:
+                self.pause.wait(0.3)
+        self.engine.dispose()
+        for routing_key, subject in self.told:
+            self.queue.publish(routing_key, subject)
+        refused = self._wait(lambda: not self.commands["worker"].alive(), LEASE)
+        if refused or not self.case.sabotage:
+            since = self.backed_up_at.isoformat()
+            self.house.run("recover", "--since", since, "--yes")
 
     def _stop(self, hold: Hold, point: str, announced: list[str]) -> None:
         """Stop it beyond its lease, till others did its work; wake it when there is more to do."""

@@ -8,10 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, update
 
 from kalender import reconcile
+from kalender.app import App
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.plan import Entry, Wanted
 from kalender.domain.work import Lane
 from kalender.store import courses, dirty, entries
+from kalender.store.memory import Forgetful, Memory
 from kalender.store.tables import db_now
 from kalender.store.tables import dirty as work
 from kalender.visit import Visit
@@ -94,6 +96,15 @@ def _no_fan_out() -> None:
     courses.clear_fan_out = clear
 
 
+def _no_memory() -> None:
+    """Any database is taken for ours, as old as it may be."""
+
+    def forgetful(self: App) -> Memory:
+        return Forgetful()
+
+    App.memory = forgetful  # type: ignore[method-assign]
+
+
 def _early_lookup() -> None:
     """Its settings do it: see SERVER_SECONDS."""
 
@@ -104,6 +115,7 @@ BREAKING: Mapping[str, Callable[[], None]] = {
     "no-token": _no_token,
     "no-fan-out": _no_fan_out,
     "early-lookup": _early_lookup,
+    "no-memory": _no_memory,
 }
 TELLING: Mapping[str, Collection[str]] = {
     "no-write-ahead": ("CreateItem 1 after processing", "CreateItem 1 after answer"),
@@ -111,4 +123,5 @@ TELLING: Mapping[str, Collection[str]] = {
     "no-token": ("UpdateItem 1 after answer", "Visit.recording 1 after commit"),
     "no-fan-out": ("_mirror 1 after commit", "_fan_out 1 before commit"),
     "early-lookup": ("CreateItem 1 after send",),
+    "no-memory": ("CreateItem 1 after answer",),
 }  # the points where its lack shows, and at once
