@@ -1,9 +1,12 @@
 """What asks before it writes keeps nobody waiting for the answer."""
 
+import os
+import pty
 import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -20,17 +23,33 @@ def filled(house: House) -> House:
     house.config.write_text(house.config.read_text().replace('mode = "all"', 'mode = "listed"'))
     house.run("db", "upgrade")
     house.run("resync", "--all")
-    house.run("rollout", "add", "audience", "student")
+    house.run("rollout", "add", "audience", "student", "--yes")
     house.run("worker", "--until-idle")
     return house
 
 
+@dataclass
+class Asked:
+    """A command that waits for an answer on its terminal."""
+
+    process: subprocess.Popen[str]
+    terminal: int
+    question: str
+
+    def answer(self, word: str) -> tuple[int, str]:
+        """Type the answer; return the command's code and what it says then."""
+        os.write(self.terminal, f"{word}\n".encode())
+        said, _ = self.process.communicate(timeout=60)
+        return self.process.returncode, said
+
+
 @contextmanager
-def asked(house: House, *words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start a command; yield it and what it said, once it asks."""
+def asked(house: House, *words: str) -> Iterator[Asked]:
+    """Start a command on a terminal of its own; yield it once it asks."""
+    ours, its = pty.openpty()
     process = subprocess.Popen(
         house.command(*words),
-        stdin=subprocess.PIPE,
+        stdin=its,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -41,10 +60,12 @@ def asked(house: House, *words: str) -> Iterator[tuple[subprocess.Popen[str], st
     while "Go on?" not in said and (letter := process.stdout.read(1)):
         said += letter
     try:
-        yield process, said
+        yield Asked(process, ours, said)
     finally:
         process.kill()
         process.communicate()
+        os.close(ours)
+        os.close(its)
 
 
 def somebody_writes(house: House) -> bool:
@@ -76,12 +97,12 @@ def test_while_a_question_waits_others_write_and_no_changes_nothing(
     filled: House, words: tuple[str, ...]
 ) -> None:
     before = state(filled)
-    with asked(filled, *words) as (process, said):
-        assert "calendars are " in said
+    with asked(filled, *words) as command:
+        assert "calendars are " in command.question
         assert somebody_writes(filled)
         assert state(filled) == before
-        process.communicate("n\n", timeout=60)
-        assert process.returncode == 1
+        code, _ = command.answer("n")
+        assert code == 1
     assert state(filled) == before
 
 
@@ -89,11 +110,11 @@ def test_while_a_question_waits_others_write_and_no_changes_nothing(
 def test_after_a_yes_as_many_are_changed_as_were_asked_about(
     filled: House, words: tuple[str, ...]
 ) -> None:
-    with asked(filled, *words) as (process, said):
-        number = said.split()[0]
+    with asked(filled, *words) as command:
+        number = command.question.split()[0]
         assert int(number) > 0
-        told, _ = process.communicate("y\n", timeout=60)
-        assert process.returncode == 0
+        code, told = command.answer("y")
+        assert code == 0
     assert f"{number} calendars" in told
     marked = [row for row in state(filled)[1] if row[0] == "calendar"]
     assert len(marked) == int(number)
