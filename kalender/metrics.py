@@ -48,6 +48,11 @@ COUNTERS: Mapping[str, tuple[str, tuple[str, ...], str]] = {
         ("source",),
         "Changes a resync found that no notification had announced.",
     ),
+    "kalender_left_out": (
+        "left_out",
+        ("source", "field"),
+        "Parts of answers that could not be read, each time that they came.",
+    ),
 }
 HISTOGRAMS: Mapping[str, tuple[str, str, str]] = {
     "kalender_workqueue_work_duration_seconds": ("work", "kind", "From a claim to its end."),

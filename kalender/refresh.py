@@ -120,6 +120,8 @@ def _answer(sources: Sources, key: CourseKey) -> CourseAnswer:
 def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
     """Ask, and write the answer with whom it will concern; return whether anything changed."""
     answer = _answer(sources, key)
+    for name in answer.odd:
+        TALLY.add("left_out", "tp", name)
     with sources.database.write() as connection:
         dirty.renew(connection, claim, sources.lease)
         released = brakes.state(connection, f"course {key}") == "released"

@@ -193,7 +193,8 @@ class CourseAnswer:
     """TP's answer for one course: a whole, never a part. `published` None = not told.
 
     `events` are those of this institution's own teaching; `skipped` counts ids that match
-    `tp.skip`, `bad` lists what could not be read.
+    `tp.skip`, `bad` lists what could not be read, `odd` names the fields of read events that were
+    left out: only text on the entry, of a type that makes none.
     """
 
     key: CourseKey
@@ -201,6 +202,7 @@ class CourseAnswer:
     events: tuple[TeachingEvent, ...]
     bad: tuple[BadEvent, ...] = ()
     skipped: int = 0
+    odd: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,11 @@ def one_line(text: str) -> str:
     return line if line.isprintable() else " ".join(_ILLEGAL.sub("", line).split())
 
 
+def without_unseen(text: str) -> str:
+    """Return a name without what nobody sees: marks of no width, control characters, odd blanks."""
+    return "".join(char for char in text if char.isprintable()).strip()
+
+
 def cut(text: str, limit: int = 255) -> str:
     """Return text of at most `limit` UTF-16 code units, cut after a whole word and ended by `…`.
 

@@ -95,13 +95,14 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
     _is_for(answer, key)
     events: list[TeachingEvent] = []
     bad: list[BadEvent] = []
+    odd: list[str] = []
     skipped = 0
     for raw in answer["events"]:
         if isinstance(raw, dict) and _is_skipped(raw, key, skip):
             skipped += 1
             continue
         try:
-            events.append(read_event(raw, key))
+            events.append(read_event(raw, key, odd))
         except Unreadable as error:
             bad.append(error.event)
     return CourseAnswer(
@@ -110,6 +111,7 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
         events=tuple(_once(events)),
         bad=tuple(bad),
         skipped=skipped,
+        odd=tuple(odd),
     )
 
 

@@ -1,7 +1,9 @@
 """One event of TP, as JSON tells it, as the domain's value.
 
-What is missing is not told; what is there but of another type makes the event unreadable, since
-half of a change must not look like the whole.
+What is missing is not told. What decides whether, when and for whom (ids, times, plenary, who
+teaches) makes the event unreadable where it is of another type, since half of a change must not
+look like the whole. What is only text on the entry is read as text where that makes sense, and is
+else left out: no lecture is missed for the name of its room.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +19,7 @@ from kalender.domain.model import (
     Status,
     TeachingEvent,
 )
-from kalender.domain.text import clean, one_line
+from kalender.domain.text import clean, one_line, without_unseen
 
 DIGITAL = "DIGUND"
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
@@ -36,12 +38,15 @@ class _Wrong(ValueError):
     pass
 
 
-def read_event(raw: object, key: CourseKey) -> TeachingEvent:
-    """Read one event of a course; Unreadable where what must be there is missing or wrong."""
+def read_event(raw: object, key: CourseKey, odd: list[str] | None = None) -> TeachingEvent:
+    """Read one event of a course; Unreadable where what must be there is missing or wrong.
+
+    The names of fields that had to be left out are added to `odd`.
+    """
     if not isinstance(raw, dict):
         raise Unreadable(BadEvent(reason="an event that is no object"))
     try:
-        return _read(raw, key)
+        return _read(raw, key, [] if odd is None else odd)
     except (_Wrong, OverflowError) as error:
         reason = str(error) if isinstance(error, _Wrong) else "a time out of range"
         raise Unreadable(
@@ -49,7 +54,7 @@ def read_event(raw: object, key: CourseKey) -> TeachingEvent:
         ) from None
 
 
-def _read(raw: Raw, key: CourseKey) -> TeachingEvent:
+def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
     starts_at, ends_at = _instant(raw, "dtstart"), _instant(raw, "dtend")
     if ends_at <= starts_at:
         raise _Wrong("dtend is not after dtstart")
@@ -60,16 +65,16 @@ def _read(raw: Raw, key: CourseKey) -> TeachingEvent:
         ends_at=ends_at,
         status=_status(raw.get("status")),
         plenary=_flag(raw.get("status_plenary")),
-        staff=_staff(raw),
-        method=_line(raw, "teaching-method"),
-        method_name=_line(raw, "teaching-method-name"),
-        title=_line(raw, "title"),
-        summary=_line(raw, "summary"),
-        curriculum=clean(_text(raw, "curr")),
+        staff=_staff(raw, odd),
+        method=_line(raw, "teaching-method", odd),
+        method_name=_line(raw, "teaching-method-name", odd),
+        title=_line(raw, "title", odd),
+        summary=_line(raw, "summary", odd),
+        curriculum=clean(_text(raw, "curr", odd)),
         compulsory=raw.get("compulsory") is True,
-        rooms=tuple(_room(each) for each in _objects(raw, "room")),
-        alerts=tuple(_alerts(raw)),
-        resources=tuple(_links(raw)),
+        rooms=tuple(_room(each, odd) for each in _shown(raw, "room", "roomname", odd)),
+        alerts=tuple(_alerts(raw, odd)),
+        resources=tuple(_links(raw, odd)),
     )
 
 
@@ -134,61 +139,83 @@ def _flag(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _text(raw: Raw, name: str) -> str:
+def _text(raw: Raw, name: str, odd: list[str]) -> str:
+    """Return a text or a number as text; false and 0 are empty, anything else is left out."""
     value = raw.get(name)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise _Wrong(f"{name} is no text")
-    return value
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value <= LARGEST:
+        return str(value)
+    if value is not None:
+        odd.append(name)
+    return ""
 
 
-def _line(raw: Raw, name: str) -> str:
-    return one_line(clean(_text(raw, name)))
+def _line(raw: Raw, name: str, odd: list[str]) -> str:
+    return one_line(clean(_text(raw, name, odd)))
 
 
-def _plain(raw: Raw, name: str) -> str:
-    return one_line(_text(raw, name))
+def _plain(raw: Raw, name: str, odd: list[str]) -> str:
+    return one_line(_text(raw, name, odd))
 
 
-def _objects(raw: Raw, name: str) -> Sequence[Raw]:
+def _shown(raw: Raw, name: str, alone: str, odd: list[str]) -> Sequence[Raw]:
+    """Return a list's objects; a bare text or number is what `alone` names, the rest is left out."""
     value = raw.get(name)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise _Wrong(f"{name} is no list of objects")
-    return value
+    parts = value if isinstance(value, list) else [] if value is None else [value]
+    objects: list[Raw] = []
+    for part in parts:
+        if isinstance(part, dict) and part:
+            objects.append(part)
+        elif part and isinstance(part, str | int) and not isinstance(part, bool):
+            objects.append({alone: part})
+        else:
+            odd.append(name)
+    return objects
 
 
-def _staff(raw: Raw) -> tuple[Staff, ...] | None:
+def _staff(raw: Raw, odd: list[str]) -> tuple[Staff, ...] | None:
     """Who is named; None where TP did not tell, which is not nobody."""
-    if raw.get("staffs") is None:
+    value = raw.get("staffs")
+    if value is None:
         return None
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise _Wrong("staffs is no list of objects")
+    names = ("firstname", "lastname")
     return tuple(
         Staff(
-            username=_plain(each, "id"),
-            name=" ".join(filter(None, (_line(each, "firstname"), _line(each, "lastname")))),
+            username=_username(each),
+            name=" ".join(filter(None, (_line(each, name, odd) for name in names))),
         )
-        for each in _objects(raw, "staffs")
+        for each in value
     )
 
 
-def _room(raw: Raw) -> Room:
+def _username(raw: Raw) -> str:
+    """Return who teaches, without the letters that nobody sees; a number is one, too."""
+    value = raw.get("id")
+    if isinstance(value, bool) or not isinstance(value, str | int | None):
+        raise _Wrong("staffs id is no text")
+    return without_unseen("" if value is None else str(value))
+
+
+def _room(raw: Raw, odd: list[str]) -> Room:
     return Room(
-        room_id=_plain(raw, "id"),
-        name=_line(raw, "roomname"),
-        building=_line(raw, "buildingname"),
-        url=_plain(raw, "roomurl"),
+        room_id=_plain(raw, "id", odd),
+        name=_line(raw, "roomname", odd),
+        building=_line(raw, "buildingname", odd),
+        url=_plain(raw, "roomurl", odd),
         digital=raw.get("buildingid") == DIGITAL,
     )
 
 
-def _alerts(raw: Raw) -> Iterable[str]:
-    alerts = (each for each in _objects(raw, "alerts") if each.get("deleted") is not True)
-    return filter(None, (clean(_text(each, "message")) for each in alerts))
+def _alerts(raw: Raw, odd: list[str]) -> Iterable[str]:
+    alerts = _shown(raw, "alerts", "message", odd)
+    told = (_text(each, "message", odd) for each in alerts if each.get("deleted") is not True)
+    return filter(None, map(clean, told))
 
 
-def _links(raw: Raw) -> Iterable[Link]:
-    for each in _objects(raw, "resources"):
-        if url := _plain(each, "url"):
-            yield Link(name=_line(each, "name"), url=url)
+def _links(raw: Raw, odd: list[str]) -> Iterable[Link]:
+    for each in _shown(raw, "resources", "url", odd):
+        if url := _plain(each, "url", odd):
+            yield Link(name=_line(each, "name", odd), url=url)

@@ -13,6 +13,7 @@ work_seconds, work_bucket   kind; kind, upper bound
 adds                        kind: marks, those of work that waits already too
 entries                     operation, cause
 latency_seconds, _bucket    source: from a notification to a calendar
+left_out                    source, field or collection: what could not be read, the rest taken
 messages, rejected          queue
 unannounced                 source: what a resync found changed that no notification had told
 ==========================  =============================================================

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Link, Staff, Status
+from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Link, Room, Staff, Status
 from kalender.errors import BadSourceData
 from kalender.sources.tp import read_course
 from kalender.sources.tp_json import read_event
@@ -288,19 +288,10 @@ def test_resources_without_an_address_are_left_out() -> None:
         {"terminnr": "one"},
         {"terminnr": 10**30},
         {"terminnr": 1.5},
-        {"title": 7},
-        {"curr": {}},
-        {"summary": []},
-        {"room": "Caml"},
-        {"room": {"id": "x"}},
-        {"room": [None]},
-        {"room": [{"roomname": 7}]},
         {"staffs": "nobody"},
         {"staffs": ["olan"]},
-        {"staffs": [{"id": 7}]},
-        {"alerts": {}},
-        {"alerts": [{"message": 1}]},
-        {"resources": [1]},
+        {"staffs": [{"id": ["olan"]}]},
+        {"staffs": [{"id": False}]},
     ],
     ids=str,
 )
@@ -313,6 +304,52 @@ def test_an_event_that_cannot_be_read_is_told_with_its_ids_and_the_rest_taken(
     assert bad.actid == (None if "actid" in changes else "2")
     assert bad.event_id == (None if "eventid" in changes else "a")
     assert bad.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "value", "odd"),
+    [
+        ({"title": False}, "title", "", ("title",)),
+        ({"title": 0}, "title", "", ("title",)),
+        ({"title": 7}, "title", "7", ()),
+        ({"title": ["a"]}, "title", "", ("title",)),
+        ({"curr": False}, "curriculum", "", ("curr",)),
+        ({"curr": {}}, "curriculum", "", ("curr",)),
+        ({"summary": []}, "summary", "", ("summary",)),
+        ({"teaching-method-name": 1.5}, "method_name", "", ("teaching-method-name",)),
+        ({"room": {}}, "rooms", (), ("room",)),
+        ({"room": ""}, "rooms", (), ("room",)),
+        ({"room": [None]}, "rooms", (), ("room",)),
+        ({"room": "Caml"}, "rooms", (Room(room_id="", name="Caml"),), ()),
+        ({"room": {"id": "x"}}, "rooms", (Room(room_id="x", name=""),), ()),
+        ({"room": [{"roomname": 101}]}, "rooms", (Room(room_id="", name="101"),), ()),
+        ({"room": [{"roomurl": {}}]}, "rooms", (Room(room_id="", name=""),), ("roomurl",)),
+        ({"alerts": {}}, "alerts", (), ("alerts",)),
+        ({"alerts": ["Husk bok"]}, "alerts", ("Husk bok",), ()),
+        ({"alerts": [{"message": 1}]}, "alerts", ("1",), ()),
+        ({"alerts": [{"message": True}]}, "alerts", (), ("message",)),
+        ({"resources": [None]}, "resources", (), ("resources",)),
+        ({"resources": ["https://r/1"]}, "resources", (Link(name="", url="https://r/1"),), ()),
+        ({"staffs": [{"id": 4711}]}, "staff", (Staff(username="4711", name=""),), ()),
+        ({"staffs": [{"id": "a", "lastname": {}}]}, "staff", (Staff(username="a"),), ("lastname",)),
+    ],
+    ids=str,
+)
+def test_an_odd_field_that_is_only_text_costs_no_lecture(
+    changes: Json, field: str, value: object, odd: tuple[str, ...]
+) -> None:
+    answer = read(a_raw(**changes))
+    assert answer.bad == ()
+    assert getattr(answer.events[0], field) == value
+    assert answer.odd == odd
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["ol\u200ban", "\ufeffolan", "olan\u00a0", "ol\u00adan", "olan\0", " olan\r\n", "olan\ud800"],
+)
+def test_a_username_is_read_without_the_letters_that_nobody_sees(written: str) -> None:
+    assert the(staffs=[{"id": written}]).staff == (Staff(username="olan", name=""),)
 
 
 @pytest.mark.parametrize("event", [None, 1, "x", []])
