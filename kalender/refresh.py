@@ -60,6 +60,12 @@ class Sources:
         return self.semesters.at(connection, self.rules, self.clock())
 
 
+def count_left_out(collection: str, whose: str, reason: str) -> None:
+    """Count an item of FS that could not be read, and say of which person it is."""
+    TALLY.add("left_out", "fs", collection)
+    log.warning("left_out", source="fs", collection=collection, fs_number=whose, reason=reason)
+
+
 # -- courses ---------------------------------------------------------------------------------------
 
 
@@ -225,7 +231,8 @@ def refresh_person(sources: Sources, claim: Claim) -> None:
             dirty.finish(connection, claim)
             return None
         person_id = people.ensure(connection, FS, str(number))
-        found = teaching.of_facts(facts or PersonFacts(account=Account(fs_number=number)))
+        told = facts or PersonFacts(account=Account(fs_number=number))
+        found = teaching.completed(connection, person_id, told, maintained)
         if _is_first_emptying(connection, person_id, found, asked_at, maintained):
             dirty.postpone(connection, claim, after=SECOND_LOOK, why="FS lists nothing any more")
             return None

@@ -239,12 +239,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PersonFacts:
-    """All that FS says of one person in the semesters asked for."""
+    """All that FS says of one person in the semesters asked for.
+
+    `untold` names the collections of which an item could not be read: what they lack is not told.
+    """
 
     account: Account
     registrations: tuple[Registration, ...] = ()
     placements: tuple[ActivityKey, ...] = ()
     roles: tuple[TeachingRole, ...] = ()
+    untold: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

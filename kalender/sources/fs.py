@@ -2,8 +2,9 @@
 
 Collections come in two forms, with their fields and with ids alone; single answers are flat. One
 reader takes all three. What FS does not list it does not hold: an answer that is not whole raises,
-and so does one about others than asked for, as from a server that does not know a filter. Only a
-person or one registration can be unknown; any other 404 is a wrong path, never an empty answer.
+and so does one about others than asked for, as from a server that does not know a filter. An item
+that cannot be read is left out and told to `on_left_out`; of that person, what its collection
+lacks is then not told. A page of which nothing can be read is no answer, and raises. Only a person or one registration can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,12 @@ PATHS = {
 FEW = 10
 OTHERS = "fs: an answer about somebody else than asked for"
 Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
+Item = TypeVar("Item")
+LeftOut = Callable[[str, str, str], None]  # collection, FS number or `unknown`, reason
+
+
+def _unheard(_collection: str, _whose: str, _reason: str) -> None:
+    pass
 
 
 class Fs:
@@ -51,7 +58,9 @@ class Fs:
         page_size: int = 1000,
         skips: Callable[[str], bool] = lambda _course: False,
         paths: Mapping[str, str] = PATHS,
+        on_left_out: LeftOut = _unheard,
     ) -> None:
+        self.on_left_out = on_left_out
         self.http = http
         self.institution = institution
         self.page_size = page_size
@@ -66,17 +75,18 @@ class Fs:
         account = self._account(fs_number)
         wanted = {semester.code: semester for semester in sorted(set(semesters))}
         mine = {"person.personlopenummer": str(fs_number)}
+        untold: set[str] = set()
         registrations = [
             fact
             for code, semester in wanted.items()
-            for fact in _of(fs_number, self._registrations({**mine, **_of_unit(semester)}))
+            for fact in _of(fs_number, self._registrations({**mine, **_of_unit(semester)}, untold))
             if fact.unit.semester == code
         ]
-        placements = _of(fs_number, self._placements(mine))
+        placements = list(_of(fs_number, self._placements(mine, untold)))
         roles = [
             role
             for year in sorted({semester.year for semester in wanted.values()})
-            for role in _of(fs_number, self._roles({**mine, "semester.ar": str(year)}))
+            for role in _of(fs_number, self._roles({**mine, "semester.ar": str(year)}, untold))
             if role.unit.semester in wanted
         ]
         return PersonFacts(
@@ -84,16 +94,21 @@ class Fs:
             registrations=tuple(registrations),
             placements=tuple(key for key in placements if key.semester in wanted),
             roles=tuple(roles),
+            untold=frozenset(untold),
         )
 
     def find_username(self, username: str) -> int | None:
         """Return the FS number of an account; None where FS lists none."""
         query = {"brukernavn": username, "page": "1", "limit": str(FEW)}
-        for raw in self._page("personer", query)[0][:FEW]:
-            account = fs_json.read_account(raw)
+        page = self._page("personer", query)[0][:FEW]
+        for account in self._read("personer", page, fs_json.read_account):
             if account.username is None:
-                account = fs_json.read_account(self._whole("personer", str(account.fs_number)))
-            if account.username is not None and account.username.lower() == username.lower():
+                told = fs_json.read_account(
+                    self._whole("personer", str(account.fs_number))
+                ).username
+            else:
+                told = account.username
+            if told is not None and told.lower() == username.lower():
                 return account.fs_number
         return None
 
@@ -119,7 +134,7 @@ class Fs:
     def accounts(self) -> Iterator[Sequence[Account]]:
         """Read all persons, a page at a time."""
         for page in self._pages("personer", {}):
-            yield [fs_json.read_account(raw) for raw in page]
+            yield list(self._read("personer", page, fs_json.read_account))
 
     def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
         """Read all registrations of a semester, a page at a time."""
@@ -139,29 +154,61 @@ class Fs:
         ours = ((n, role) for n, role in found if role.unit.semester == semester.code)
         yield from _paged(ours, self.page_size)
 
-    def _registrations(self, query: Mapping[str, str]) -> Iterator[tuple[int, Registration]]:
-        for page in self._pages("studentundervisning", query):
-            for raw in page:
-                found = fs_json.read_registration(raw)
+    def _registrations(
+        self, query: Mapping[str, str], untold: set[str] | None = None
+    ) -> Iterator[tuple[int, Registration]]:
+        name = "studentundervisning"
+        for page in self._pages(name, query):
+            for found in self._read(name, page, fs_json.read_registration, untold):
                 if found is not None and self._is_ours(found[0], found[2].unit.course):
                     yield found[1], found[2]
 
-    def _placements(self, query: Mapping[str, str]) -> Iterator[tuple[int, ActivityKey]]:
-        for page in self._pages("studentundervisningsaktivitet", query):
-            for raw in page:
-                found = fs_json.read_placement(raw)
+    def _placements(
+        self, query: Mapping[str, str], untold: set[str] | None = None
+    ) -> Iterator[tuple[int, ActivityKey]]:
+        name = "studentundervisningsaktivitet"
+        for page in self._pages(name, query):
+            for found in self._read(name, page, fs_json.read_placement, untold):
                 if found is not None and self._is_ours(found[0], found[2].course):
                     yield found[1], found[2]
 
-    def _roles(self, query: Mapping[str, str]) -> Iterator[tuple[int, TeachingRole]]:
-        for page in self._pages("personroller", query):
-            for raw in page:
-                whole = raw
-                if not fs_json.tells_role(raw):  # with ids alone
-                    whole = self._whole("personroller", fs_json.role_key(raw))
-                found = fs_json.read_role(whole)
+    def _roles(
+        self, query: Mapping[str, str], untold: set[str] | None = None
+    ) -> Iterator[tuple[int, TeachingRole]]:
+        name = "personroller"
+
+        def read(raw: Raw) -> tuple[int, int, TeachingRole] | None:
+            if fs_json.tells_role(raw):
+                return fs_json.read_role(raw)
+            return fs_json.read_role(self._whole(name, fs_json.role_key(raw)))  # ids alone
+
+        for page in self._pages(name, query):
+            for found in self._read(name, page, read, untold):
                 if found is not None and self._is_ours(found[0], found[2].unit.course):
                     yield found[1], found[2]
+
+    def _read(
+        self,
+        resource: str,
+        page: Sequence[Raw],
+        read: Callable[[Raw], Item],
+        untold: set[str] | None = None,
+    ) -> Iterator[Item]:
+        """Read a page's items; those that cannot be read are told, and named in `untold`."""
+        left_out = 0
+        for raw in page:
+            try:
+                item = read(raw)
+            except BadSourceData as error:
+                left_out += 1
+                self.on_left_out(resource, fs_json.whose(raw), str(error))
+                if left_out == len(page) > FEW:
+                    text = f"fs {resource}: a page of which nothing can be read"
+                    raise BadSourceData(text) from None
+                if untold is not None:
+                    untold.add(resource)
+            else:
+                yield item
 
     def first_page(self, resource: str, semester: Semester) -> Sequence[Raw]:
         """Return the first page of a collection as it came, to look at its form."""
@@ -219,9 +266,7 @@ class Fs:
             raise NeighbourUnavailable(self.http.name, text) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
             raise BadSourceData(f"fs {resource}: an answer without a list of items")
-        items = answer["items"]
-        if not all(isinstance(each, dict) for each in items):
-            raise BadSourceData(f"fs {resource}: an item that is no object")
+        items: list[Raw] = [each if isinstance(each, dict) else {} for each in answer["items"]]
         size = answer.get("size")
         return items, size if isinstance(size, int) else None, _next(answer.get("next"))
 

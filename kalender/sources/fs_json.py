@@ -119,6 +119,17 @@ def _place(item: Raw) -> tuple[int, UnitKey, str | None] | None:
     return None
 
 
+def whose(raw: object) -> str:
+    """Name an item that cannot be read, for the log: its person's FS number, or `unknown`."""
+    item = flat(raw) if isinstance(raw, dict) else {}
+    try:
+        if item.get("person") is not None:
+            return str(_person(item))
+        return str(_number(item.get("personlopenummer"), "personlopenummer"))
+    except BadSourceData:
+        return "unknown"
+
+
 # -- references ---------------------------------------------------------------------------------------
 
 
@@ -142,6 +153,7 @@ def _last(raw: object) -> str:
 
 
 UNIT_PARTS, ACTIVITY_PARTS = 6, 7
+EARLIEST = 1900  # a comma within a course's code puts another number in the year's place
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
 
 
@@ -167,6 +179,8 @@ def _unit_of(parts: list[str]) -> tuple[int, UnitKey] | None:
     institution, course, version, year, term, term_number = parts
     if not course or not version:
         raise BadSourceData("fs: a reference to teaching without its course")
+    if _number(year, "year") < EARLIEST:
+        raise BadSourceData("fs: a reference to teaching whose year is none")
     try:
         semester = Semester.from_fs(_number(year, "year"), term)
     except ValueError:

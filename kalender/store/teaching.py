@@ -55,6 +55,24 @@ def of_facts(facts: PersonFacts) -> Taught:
     return _taught(facts.registrations, facts.placements, facts.roles)
 
 
+def completed(
+    connection: Connection, person_id: int, facts: PersonFacts, semesters: Collection[str]
+) -> Taught:
+    """Return an answer's facts, with what was known of collections that could not be read whole."""
+    if not facts.untold:
+        return of_facts(facts)
+    before = read(connection, person_id, semesters)
+    registrations, placements, roles = (
+        name in facts.untold
+        for name in ("studentundervisning", "studentundervisningsaktivitet", "personroller")
+    )
+    return _taught(
+        (*(before.registrations if registrations else ()), *facts.registrations),
+        (*(before.placements if placements else ()), *facts.placements),
+        (*(before.roles if roles else ()), *facts.roles),
+    )
+
+
 def _taught(
     registrations: Iterable[Registration],
     placements: Iterable[ActivityKey],

@@ -174,3 +174,34 @@ def test_what_changed_since_is_asked_for_in_local_time(opened: Opened) -> None:
     assert tp.changed_since(now - timedelta(minutes=1)) == [CourseKey("IN9999", "26v")]
     assert tp.changed_since(now + timedelta(minutes=30)) == []
     assert control(opened.sandbox, "DELETE", "/tp/IN9999?sem=26v") == {"deleted": True}
+
+
+ODD_ROLES: list[dict[str, Any]] = [
+    {"periode": {"fraDato": "", "tilDato": ""}},
+    {"periode": {"fraDato": "31.08.2026"}},
+    {"periode": {"fraDato": "0000-00-00"}},
+    {"rolle": {}},
+]
+
+
+@pytest.mark.parametrize("changes", ODD_ROLES, ids=str)
+def test_a_role_that_cannot_be_read_is_left_out_counted_and_not_believed_gone(
+    opened: Opened, changes: dict[str, Any]
+) -> None:
+    role = next(
+        each
+        for each in control(opened.sandbox, "GET", "/fs/personroller")
+        if each["rollenummer"] == 1
+    )
+    fs, left_out = opened.fs(), list[tuple[str, str]]()
+    fs.on_left_out = lambda collection, whose, _reason: left_out.append((collection, whose))
+    control(opened.sandbox, "PUT", "/fs/personroller", {**role, **changes})
+    try:
+        told = by_person(fs.roles(H25)).get(TEACHER, [])
+        facts = fs.person(TEACHER, [H25])
+    finally:
+        control(opened.sandbox, "PUT", "/fs/personroller", role)
+    assert [each.number for each in told] == [2]
+    assert facts.roles == tuple(each for each in FACTS[TEACHER].roles if each.number == 2)
+    assert facts.untold == {"personroller"}
+    assert set(left_out) == {("personroller", str(TEACHER))}

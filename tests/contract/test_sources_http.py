@@ -26,7 +26,15 @@ from kalender.errors import (
 )
 from kalender.sources.fs import Fs
 from kalender.sources.http import Http, retry_after
-from tests.fakes.university import H25, STUDENT, TEACHER, a_person, a_registration
+from tests.fakes.university import (
+    H25,
+    STUDENT,
+    TEACHER,
+    a_person,
+    a_registration,
+    a_role,
+    ref,
+)
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -246,7 +254,9 @@ def test_somebody_who_comes_while_pages_are_read_does_no_harm() -> None:
         assert {each.fs_number for told in fs.accounts() for each in told} == {1, 2, 3}
 
 
-@pytest.mark.parametrize("answer", [[], {}, {"items": None}, {"items": {}}, {"items": [1]}, None])
+@pytest.mark.parametrize(
+    "answer", [[], {}, {"items": None}, {"items": {}}, {"items": [1] * 11}, None]
+)
 def test_what_is_no_collection_raises(answer: object) -> None:
     body = json.dumps(answer).encode()
     with fs_of(lambda _: (200, {}, body)) as (fs, _), pytest.raises(BadSourceData):
@@ -297,3 +307,50 @@ def test_an_unknown_person_is_believed_where_the_path_is_there() -> None:
 
     with fs_of(script) as (fs, _), pytest.raises(NotFoundInSource):
         fs.person(STUDENT, [H25])
+
+
+# -- one item that cannot be read ---------------------------------------------------------------------
+
+
+def heard(fs: Fs) -> list[tuple[str, str, str]]:
+    """Return what this client leaves out, as it comes."""
+    left_out: list[tuple[str, str, str]] = []
+    fs.on_left_out = lambda *told: left_out.append(told)
+    return left_out
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"periode": {"fraDato": "31.08.2026", "tilDato": None}},
+        {"periode": {"fraDato": "0000-00-00"}},
+        {"periode": {"fraDato": "", "tilDato": ""}},
+        {"rolle": {}},
+        {"undervisning": ref("undervisning", 185, "IN,1000", 1, 2025, "HØST", 1)},
+    ],
+    ids=str,
+)
+def test_a_role_that_cannot_be_read_costs_that_role_alone(wrong: dict[str, object]) -> None:
+    place = (185, "IN1000", 1, 2025, "HØST", 1)
+    good, bad = (a_role(number, "LÆRER", "undervisning", *place) for number in (1, 2))
+
+    def script(path: str) -> Answer:
+        if path.startswith("/personer/"):
+            return 200, {}, json.dumps(a_person(TEACHER, "kari")).encode()
+        return page(good, {**bad, **wrong}) if "personroller" in path else page()
+
+    with fs_of(script) as (fs, _):
+        left_out = heard(fs)
+        assert [role.number for told in fs.roles(H25) for _, role in told] == [1]
+        assert [each[:2] for each in left_out] == [("personroller", str(TEACHER))]
+        facts = fs.person(TEACHER, [H25])
+        assert [role.number for role in facts.roles] == [1]
+        assert facts.untold == {"personroller"}
+
+
+def test_a_number_that_may_be_a_national_identity_costs_that_person_and_is_told_nowhere() -> None:
+    with fs_of(lambda _: page(a_person(1, "olan"), a_person(31129912345, "kari"))) as (fs, _):
+        left_out = heard(fs)
+        assert [each.fs_number for told in fs.accounts() for each in told] == [1]
+    assert [each[:2] for each in left_out] == [("personer", "unknown")]
+    assert "31129912345" not in str(left_out)

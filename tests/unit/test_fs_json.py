@@ -179,7 +179,15 @@ def test_a_placement_is_the_same_in_every_form() -> None:
     assert fs_json.read_placement({"id": nested["id"]}) == expected
 
 
-@pytest.mark.parametrize("activity", [UNIT, f"{UNIT},", "185,IN1000,1,2025,H%C3%98ST,x,1"])
+@pytest.mark.parametrize(
+    "activity",
+    [
+        UNIT,
+        f"{UNIT},",
+        "185,IN1000,1,2025,H%C3%98ST,x,1",
+        "185,IN,1000,1,2025,H%C3%98ST,1,2-11",  # a comma in the course's code
+    ],
+)
 def test_a_placement_that_cannot_be_read_raises(activity: str) -> None:
     with pytest.raises(BadSourceData):
         fs_json.read_placement(a_placement(activity))
