@@ -19,7 +19,7 @@ import struct
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -147,11 +147,23 @@ class Memory:
 
     def verify(self, database: Database) -> None:
         """Compare all that this machine remembers with a database; StateInDoubt where it lacks any."""
+        with suppress(StateInDoubt):  # a record may have been read while its process wrote it
+            self._verify_once(database)
+            return
+        try:
+            self._verify_once(database)
+        except StateInDoubt as error:
+            self.doubt = error
+            raise
+
+    def _verify_once(self, database: Database) -> None:
+        """Compare what was remembered before the database is asked: others write meanwhile."""
         paths = sorted(self.directory.glob(f"*{SUFFIX}")) if self.directory else []
         remembered = [row for path in paths for row in read_file(path)]
+        remembered += [replace(row) for row in list(self.rows)]
         with database.read() as connection:
             identity.require_ours(connection)
-            _compare(connection, [*remembered, *self.rows])
+            _compare(connection, remembered)
 
     def close(self) -> None:
         """Give the file up, for whoever starts next."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, insert
+from sqlalchemy.event import listens_for, remove
 
 from kalender import worker
 from kalender.errors import ConfigError, StateInDoubt
@@ -126,6 +127,35 @@ def test_whoever_ran_on_goes_on_once_somebody_vouched(house: House) -> None:
         recovery.attest(connection, "1")
     writes(memory, house.database)
     memory.verify(house.database)
+
+
+def test_what_others_write_while_it_is_compared_is_no_doubt(house: House) -> None:
+    """The answer of the database is older than what the process knows when it arrives."""
+    memory = Memory()
+    writes(memory, house.database)
+    row = memory.rows[0]
+
+    @listens_for(house.database.engine, "after_cursor_execute")
+    def written_meanwhile(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        if "process_memory" in statement:
+            row.advanced += 1
+
+    memory.verify(house.database)
+    remove(house.database.engine, "after_cursor_execute", written_meanwhile)
+    assert row.advanced == 2
+
+
+def test_a_doubt_that_the_first_thread_finds_is_recorded_as_well(filled: House) -> None:
+    """A process that ended as if all were well would vouch for the database."""
+    crew = crew_of(filled)
+    backup = back_up(filled.database)
+    writes(crew.means.memory, filled.database)
+    put_back(filled.database, backup)
+    with pytest.raises(StateInDoubt):
+        crew.means.memory.verify(filled.database)
+    worker.end_well(crew)
+    with filled.database.read() as connection, pytest.raises(StateInDoubt, match="put back"):
+        recovery.require_sure(connection)
 
 
 # -- processes after it ------------------------------------------------------------------------------
