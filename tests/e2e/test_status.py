@@ -425,6 +425,7 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "neighbours",
         "writes",
         "brakes",
+        "settings_waiting",
         "calendars",
         "processes",
         "parked",
