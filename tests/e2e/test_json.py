@@ -57,7 +57,7 @@ FILLED: list[Row] = [
     (["brake", "expect", "--from", "2025-08-18", "--until", "x", *NIGHT], 2, "wants an offset"),
     (["brake", "release", "course", "NO1000", "25h", "--reason", "x"], 2, "no such brake holds"),
     (["brake", "set"], 2, "Missing option '--reason'"),
-    (["optout", "add", "nobody"], 1, "nobody is known by that: give an FS number, a username"),
+    (["optout", "add", "nobody"], 1, "nobody is known by that: number 1 (nobody) of the list"),
     (["optout", "remove", "nobody"], 1, "nobody is known by that"),
     (
         ["pause", "exchange.other", "--reason", "x"],
