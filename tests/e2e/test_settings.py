@@ -136,13 +136,10 @@ def test_texts_are_rewritten_when_somebody_agreed_and_wait_in_status_until_then(
 
 
 def test_a_wait_that_ends_with_parked_work_says_so_by_its_code(filled: House) -> None:
-    change(filled, "[rollout]", "[safety]\nmax_entries = 1\n[rollout]")
-    filled.run("optout", "add", STUDENT)
-    filled.run("worker", "--until-idle")
-    filled.run("optout", "remove", STUDENT)
+    denied = f"exchange/mailbox?address={STUDENT}@uni.example"
+    filled.send("PUT", denied, {"state": "denied"})
     with filled.running("worker"):
         code, said = fails(filled, "verify", STUDENT, "--wait")
-    assert code == 1
-    assert "1 parked (1 of it just now" in said
-    with filled.running("worker"):
+        assert code == 1
+        assert "1 parked (1 of it just now" in said
         filled.run("verify", OTHER, "--wait")  # what was parked before is none of its work
