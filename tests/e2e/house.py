@@ -17,7 +17,7 @@ from typing import Any
 import requests
 
 from kalender.sandbox.server import Running
-from tests import schemas
+from tests import commands, schemas
 from tests.oracle import Expected, calendars
 
 Json = dict[str, Any]
@@ -116,11 +116,13 @@ class House:
         before = ["--config", str(self.config), "--now", now or self.now]
         return [sys.executable, "-m", "kalender", *before, *words]
 
+    def words(self, *words: str, now: str | None = None) -> list[str]:
+        """Return what follows the command's name."""
+        return self.command(*words, now=now)[3:]
+
     def run(self, *words: str, now: str | None = None, expect: int = 0) -> str:
         """Run a command to its end; return what it printed, JSON as its schema has it."""
-        done = subprocess.run(
-            self.command(*words, now=now), capture_output=True, text=True, check=False, timeout=1200
-        )
+        done = commands.run(self.words(*words, now=now), timeout=1200)
         assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stderr[-3000:]}"
         self._log(words[0], done.stderr)
         if {"--json", "--export"} & {*words}:
@@ -275,14 +277,7 @@ def environment(**extra: str) -> dict[str, str]:
 
 def fails(house: House, *words: str, now: str | None = None) -> tuple[int, str]:
     """Run what goes wrong; return its code and the one line it says."""
-    done = subprocess.run(
-        house.command(*words, now=now),
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-        timeout=60,
-    )
+    done = commands.run(house.words(*words, now=now), env=environment(), timeout=60)
     said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert "Traceback" not in done.stderr
     assert "sandbox" not in done.stderr + done.stdout  # every secret of the sandbox

@@ -27,6 +27,7 @@ def played(amqp_url: str = NOWHERE, **variables: str) -> tuple[int, dict[str, An
         timeout=300,
         env=environment(KALENDER_DEMO_BROKER=amqp_url, **variables),
     )
+    assert done.stdout, f"{done.returncode}: {done.stderr[-3000:]}"
     last = done.stdout.splitlines()[-1]
     schemas.hold(["demo"], last)
     return done.returncode, json.loads(last), done.stderr

@@ -23,6 +23,8 @@ NOW = "2025-08-18T08:00+02:00"
 NAMES = {"uio": 185, "uib": 184}
 COURSE = "MAT1000"
 
+EXCHANGE = f"institutions-{uuid4().hex[:8]}"  # ours alone: other tests publish to amq.topic
+
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 
 
@@ -37,13 +39,15 @@ def queues(amqp_url: str) -> Iterator[dict[str, str]]:
     """A queue for each institution, bound to its own keys on one exchange."""
     mine = {name: f"{name}-{uuid4().hex[:8]}" for name in NAMES}
     with channel(amqp_url) as open_:
+        open_.exchange_declare(EXCHANGE, "topic")
         for name, queue in mine.items():
             open_.queue_declare(queue, durable=True)
-            open_.queue_bind(queue, "amq.topic", f"no.{name}.#")
+            open_.queue_bind(queue, EXCHANGE, f"no.{name}.#")
     yield mine
     with channel(amqp_url) as open_:
         for queue in mine.values():
             open_.queue_delete(queue)
+        open_.exchange_delete(EXCHANGE)
 
 
 @pytest.fixture
@@ -98,7 +102,7 @@ def notify(amqp_url: str, *names: str) -> None:
     body = json.dumps({"sub": f"course/{COURSE},25h,1", "iss": "TP-test"}).encode()
     with channel(amqp_url) as open_:
         for name in names:
-            open_.basic_publish("amq.topic", f"no.{name}.tp.TP-test.course.update", body)
+            open_.basic_publish(EXCHANGE, f"no.{name}.tp.TP-test.course.update", body)
 
 
 def asked(house: House) -> dict[str, int]:

@@ -60,6 +60,7 @@ class University(RuleBasedStateMachine):
         self.points, self.trouble = self.house.points, self.house.trouble
         self.teaching = Teaching()
         self.number = 0
+        self.retaught: set[str] = set()  # events whose teacher changed
         for name in NAMES:
             self.house.add_private(_mailbox(name))
         if filled:
@@ -109,12 +110,15 @@ class University(RuleBasedStateMachine):
 
     def _changes(self, what: str, old: TeachingEvent, day: int) -> dict[str, Any]:
         if what == "cancel":
-            return {"status": Status.CANCELLED}
+            # A cancelled event keeps the staff that TP told of before, which may be an older one.
+            return {} if old.event_id in self.retaught else {"status": Status.CANCELLED}
         if what == "title":
             return {"title": f"{old.title}!"}
         if what == "teacher":
-            told = event(0, staff=[TEACHERS[day % 2]]).staff
-            return {} if old.status is Status.CANCELLED else {"staff": told}
+            if old.status is Status.CANCELLED:
+                return {}
+            self.retaught.add(old.event_id)
+            return {"staff": event(0, staff=[TEACHERS[day % 2]]).staff}
         self.number += 1
         start = MONDAY + timedelta(days=day, minutes=self.number)
         moved = {"starts_at": start, "ends_at": start + timedelta(hours=2)}

@@ -1,0 +1,8 @@
+"""What commands load: imported once, in the process that they are forked from."""
+
+import psycopg  # noqa: F401
+import sqlalchemy.dialects.postgresql
+import sqlalchemy.dialects.sqlite  # noqa: F401
+
+import kalender.calendars.ews
+import kalender.cli  # noqa: F401
