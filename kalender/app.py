@@ -26,7 +26,7 @@ from kalender.errors import ConfigError
 from kalender.listener import Listener
 from kalender.metrics import Metrics
 from kalender.ports import Calendars, Marks, Rejected
-from kalender.refresh import Sources, count_left_out
+from kalender.refresh import Sources
 from kalender.sources.fs import Fs
 from kalender.sources.http import Gate, Http
 from kalender.sources.tp import Tp
@@ -176,7 +176,6 @@ class App:
             page_size=config.page_size,
             skips=self.config.tp.skips,
             paths=config.paths.model_dump(),
-            on_left_out=count_left_out,
         )
 
     def tp(self, gate: Gate = nullcontext) -> Tp:

@@ -1,6 +1,6 @@
 """What the services know of the outside: sources, calendars and broker, as small protocols."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 from kalender.domain.model import (
     Account,
     ActivityKey,
+    BadItem,
     Content,
     CourseAnswer,
     CourseKey,
@@ -20,6 +21,8 @@ from kalender.domain.model import (
     UnitKey,
 )
 from kalender.domain.work import Mark
+
+LeftOut = Callable[[BadItem], None]  # hears of each item that could not be read
 
 
 class Timetables(Protocol):
@@ -57,19 +60,27 @@ class Students(Protocol):
         """Ask for one registration singly; None where even that does not tell."""
         ...
 
-    def accounts(self) -> Iterator[Sequence[Account]]:
+    # By collection: items that cannot be read are left out, and told to `left_out`.
+
+    def accounts(self, left_out: LeftOut = ...) -> Iterator[Sequence[Account]]:
         """Read all persons by collection, a page at a time."""
         ...
 
-    def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
+    def registrations(
+        self, semester: Semester, left_out: LeftOut = ...
+    ) -> Iterator[Sequence[tuple[int, Registration]]]:
         """Read all registrations of a semester by collection: (FS number, registration)."""
         ...
 
-    def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
+    def placements(
+        self, semester: Semester, left_out: LeftOut = ...
+    ) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
         """Read all placements of a semester by collection."""
         ...
 
-    def roles(self, semester: Semester) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
+    def roles(
+        self, semester: Semester, left_out: LeftOut = ...
+    ) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
         """Read all teaching roles of a semester by collection."""
         ...
 

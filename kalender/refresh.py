@@ -5,7 +5,7 @@ with whom it will concern; a later transaction reads whom it concerns by then an
 that nobody falls between.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -17,6 +17,7 @@ from kalender.domain.mirror import CourseBrake, MirrorChange, merge, usernames
 from kalender.domain.model import (
     Account,
     ActivityKey,
+    BadItem,
     CourseAnswer,
     CourseKey,
     PersonFacts,
@@ -27,7 +28,17 @@ from kalender.domain.timetable import Rules, sole_groups
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import NotFoundInSource
 from kalender.ports import Students, Timetables
-from kalender.store import addresses, brakes, courses, dirty, forget, people, rollouts, teaching
+from kalender.store import (
+    addresses,
+    brakes,
+    courses,
+    dirty,
+    forget,
+    people,
+    rollouts,
+    teaching,
+    unreadable,
+)
 from kalender.store.database import Database
 from kalender.store.dirty import Claim
 from kalender.store.people import FS, USERNAME, People
@@ -60,10 +71,18 @@ class Sources:
         return self.semesters.at(connection, self.rules, self.clock())
 
 
-def count_left_out(collection: str, whose: str, reason: str) -> None:
-    """Count an item of FS that could not be read, and say of which person it is."""
-    TALLY.add("left_out", "fs", collection)
-    log.warning("left_out", source="fs", collection=collection, fs_number=whose, reason=reason)
+def count_left_out(bad: Sequence[BadItem]) -> None:
+    """Count items of FS that could not be read, and say which they are."""
+    for each in bad:
+        TALLY.add("left_out", "fs", each.collection)
+        log.warning(
+            "left_out",
+            source="fs",
+            collection=each.collection,
+            item=each.item or unreadable.UNNAMED,
+            fs_number=each.fs_number,
+            reason=each.reason,
+        )
 
 
 # -- courses ---------------------------------------------------------------------------------------
@@ -283,6 +302,7 @@ def _ask(sources: Sources, number: int, maintained: Collection[str]) -> PersonFa
         facts = sources.students.person(number, semesters)
     except NotFoundInSource:
         return None
+    count_left_out(facts.bad)
     registrations = tuple(_with_status(sources, number, each) for each in facts.registrations)
     return replace(facts, registrations=registrations)
 

@@ -17,10 +17,11 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.decided import Decided, Settings, compare
-from kalender.domain.model import Account, ActivityKey, CourseKey, Semester
+from kalender.domain.model import Account, ActivityKey, BadItem, CourseKey, Semester
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.refresh import Sources, mark_flipped
-from kalender.store import addresses, bulk, courses, dirty, forget, people, teaching
+from kalender.ports import LeftOut
+from kalender.refresh import Sources, count_left_out, mark_flipped
+from kalender.store import addresses, bulk, courses, dirty, forget, people, teaching, unreadable
 from kalender.store.bulk import Facts
 from kalender.store.tally import TALLY
 
@@ -75,6 +76,7 @@ def resync(
     if dry_run:
         return found
     TALLY.add("unannounced", "fs", value=found.unannounced)
+    count_left_out(told.bad)
     log.info(
         "resynced",
         persons=found.persons,
@@ -88,6 +90,9 @@ def resync(
 def _end(*, dry_run: bool) -> None:
     if dry_run:
         raise _DryRun
+
+
+Read = Callable[[Semester, LeftOut], Iterator[Sequence[tuple[int, Any]]]]
 
 
 class _Told:
@@ -105,10 +110,16 @@ class _Told:
             for each in parsed
             for code in sources.timetables.courses(each)
         }
-        self.accounts = list(_counted("persons", students.accounts(), progress))
-        self.registrations = _by_semester("registrations", students.registrations, parsed, progress)
-        self.placements = _by_semester("placements", students.placements, parsed, progress)
-        self.roles = _by_semester("roles", students.roles, parsed, progress)
+        self.bad: list[BadItem] = []
+        bad = self.bad.append
+        self.accounts = list(_counted("persons", students.accounts(bad), progress))
+
+        def by_semester(what: str, read: Read) -> Mapping[str, Mapping[int, list[Any]]]:
+            return _by_semester(what, lambda semester: read(semester, bad), parsed, progress)
+
+        self.registrations = by_semester("registrations", students.registrations)
+        self.placements = by_semester("placements", students.placements)
+        self.roles = by_semester("roles", students.roles)
 
     @property
     def numbers(self) -> set[int]:
@@ -171,12 +182,15 @@ def _take_in(
                 *bulk.roles(connection, semester),
             }
     beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
-    changes.suspects |= changes.changed & (beside - spared)  # their answer may be newer than ours
+    # of those asked for beside us the answer may be newer than ours
+    changes.suspects = (changes.suspects | changes.changed & (beside - spared)) - left_out
     due = (changes.changed | bulk.without_calendar(connection)) - left_out
-    changes.suspects -= left_out
     for person_id in sorted(due, key=lambda each: (each in changes.losers, each)):
         addresses.arrange(connection, person_id, sources.people)
     found.unannounced = _unannounced(connection, persons, changes)
+    unreadable.of_collections(
+        connection, told.bad, persons, spared=spared | beside, semesters=found.semesters
+    )
     _mark(connection, sources, told, persons, changes, found)
     found.persons, found.new_persons = len(persons), len(new)
     found.changed_persons, found.suspects = len(changes.changed), len(changes.suspects)

@@ -18,7 +18,7 @@ from kalender.config.sections import Broker
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.sources.http import Gate
-from kalender.store import heartbeats, migrations
+from kalender.store import heartbeats, migrations, unreadable
 from kalender.store.database import Database
 from kalender.store.gates import Gates
 
@@ -74,6 +74,12 @@ def _database(wired: App, database: Database) -> Iterator[Trial]:
     yield Trial(what="database", run=lambda: _answers(database), remedy=mend)
     yield Trial(what="migration", run=lambda: _migration(database), remedy=mend, needs=["database"])
     yield Trial(
+        what="unreadable items",
+        run=lambda: _unreadable(database),
+        remedy="run kalender db upgrade",
+        needs=["migration"],
+    )
+    yield Trial(
         what="clocks", run=lambda: _clocks(wired, database), remedy=mend, needs=["database"]
     )
 
@@ -91,6 +97,24 @@ def _migration(database: Database) -> Said:
     state = "behind" if found is None or found in migrations.revisions() else "ahead"
     text = f"{state}: at {found or 'no tables'}, this release knows {newest}"
     return warned(text, remedy) if migrations.is_workable(found) else failed(text, remedy)
+
+
+def _unreadable(database: Database) -> Said:
+    """Say how many items could not be read when they came last, and which of them the oldest are."""
+    with database.read() as connection:
+        counts = unreadable.counts(connection)
+        oldest = [
+            unreadable.items(connection, source=each.source, collection=each.collection, limit=3)
+            for each in counts
+        ]
+    if not counts:
+        return ok("none")
+    told = [
+        f"{each.source} {each.collection} {each.count} ({'; '.join(map(str, items))})"
+        for each, items in zip(counts, oldest, strict=True)
+    ]
+    remedy = "have them mended there; kalender show PERSON or --course CODE tells why"
+    return warned(", ".join(told), remedy)
 
 
 def _clocks(wired: App, database: Database) -> Said:

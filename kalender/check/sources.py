@@ -7,7 +7,7 @@ from datetime import datetime
 from kalender.check.trial import Said, ok, warned
 from kalender.config.sections import Fs as FsSettings
 from kalender.domain.model import CourseKey, Semester
-from kalender.errors import NotFoundInSource
+from kalender.errors import BadSourceData, NotFoundInSource
 from kalender.sources import fs_json
 from kalender.sources.fs import Fs
 from kalender.sources.fs_json import Raw
@@ -23,26 +23,42 @@ BARE = frozenset({"id", "href", "rel"})
 
 
 def fs_forms(fs: Fs, semester: Semester) -> Said:
-    """Read a first page of each collection; say whether it has its fields."""
-    return ok(", ".join(_form(fs, name, semester) for name in READERS))
+    """Read a first page of each collection; say whether it has its fields, and what is unreadable."""
+    forms = [_form(fs, name, semester) for name in READERS]
+    text = ", ".join(form for form, _ in forms)
+    if any(unread for _, unread in forms):
+        return warned(text, "have these items mended in FS: they are left out until then")
+    return ok(text)
 
 
-def _form(fs: Fs, name: str, semester: Semester) -> str:
+def _form(fs: Fs, name: str, semester: Semester) -> tuple[str, int]:
+    """Return a collection's form, and how many items of its first page cannot be read."""
     page = fs.first_page(name, semester)
-    for raw in page:
-        READERS[name](raw)
+    unread = sum(not _is_readable(READERS[name], raw) for raw in page)
+    if page and unread == len(page):
+        raise BadSourceData(f"fs {name}: a page of which nothing can be read")
     if not page:
-        return f"{name}: none"
+        return f"{name}: none", 0
     bare = sum(BARE.issuperset(raw) for raw in page)
+    form = f"{bare} of {len(page)} with ids alone"
     if bare in (0, len(page)):
-        return f"{name}: {'ids alone' if bare else 'with fields'}"
-    return f"{name}: {bare} of {len(page)} with ids alone"
+        form = "ids alone" if bare else "with fields"
+    return f"{name}: {form}{f', {unread} unreadable' if unread else ''}", unread
+
+
+def _is_readable(read: Callable[[Raw], object], raw: Raw) -> bool:
+    try:
+        read(raw)
+    except BadSourceData:
+        return False
+    return True
 
 
 def offer_statuses(fs: Fs, semester: Semester, settings: FsSettings) -> Said:
     """Count which offer statuses occur on a first page, against what the settings make of them."""
     page = fs.first_page("studentundervisning", semester)
-    found = Counter(fs_json.offer_status(raw) for raw in page)
+    readable = [raw for raw in page if _is_readable(fs_json.offer_status, raw)]
+    found = Counter(fs_json.offer_status(raw) for raw in readable)
     untold = found.pop(None, 0)
     shown = [f"{status} {count}" for status, count in sorted(found.items(), key=str)]
     text = ", ".join([*shown, f"not told {untold}"] if untold else shown)

@@ -31,10 +31,12 @@ from kalender.cli.base import (
 from kalender.cli.protect import Reveal
 from kalender.cli.week import Shown, draw
 from kalender.desired import View, preview, wanted
+from kalender.domain.model import CourseKey
 from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
-from kalender.store import ask, look, people, teaching
+from kalender.store import ask, look, people, teaching, unreadable
 from kalender.store.database import Database
+from kalender.store.unreadable import Unreadable
 
 
 @app.command()
@@ -79,6 +81,9 @@ def show(  # noqa: PLR0913, PLR0917
 def _show_course(database: Database, course: str, semester: str | None, *, as_json: bool) -> None:
     with database.read() as connection:
         runs = ask.runs(connection, course, semester)
+        for run in runs:
+            key = CourseKey(run["course"], run["semester"])
+            run["unreadable"] = [_bad(each) for each in unreadable.of_course(connection, key)]
     if not runs:
         raise NotKnown("no such course is mirrored: nobody known takes or teaches it")
     if as_json:
@@ -89,8 +94,9 @@ def _show_course(database: Database, course: str, semester: str | None, *, as_js
         lines(f"  {name.replace('_', ' ')}: {cell(run[name])}" for name in _RUN if run[name])
         for work in run["pending"]:
             typer.echo(f"  pending: {work['reason']} (since {cell(work['first_marked_at'])})")
-        if run["groups"]:
-            console.print(table(run["groups"]))
+        for name in ("groups", "unreadable"):
+            if run[name]:
+                console.print(table(run[name], title=f"\n{name}"))
 
 
 _RUN = (
@@ -138,6 +144,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
         ],
         "placements": [key._asdict() for key in sorted(taught.placements)],
         "roles": [teaching.role_values(role) for role in taught.roles],
+        "unreadable": [_bad(each) for each in unreadable.of_person(connection, person_id)],
         "pending": [
             {name: row[name] for name in _PENDING}
             for row in ask.pending(connection, ask.work_of(connection, person_id))
@@ -147,6 +154,12 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
             for row in look.calendars_of(connection, person_id)
         ],
     }
+
+
+def _bad(each: Unreadable) -> dict[str, Any]:
+    """Return an item of FS or event of TP that cannot be read, as it is listed."""
+    names = ("collection", "item", "actid", "reason", "since", "seen_at")
+    return {name: getattr(each, name) for name in names}
 
 
 _PENDING = (
@@ -194,7 +207,7 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
 
 def _print_person(found: Mapping[str, Any]) -> None:
     typer.echo(f"person {found['person']}{'  (opted out)' if found['opted_out'] else ''}")
-    for name in ("identities", "registrations", "placements", "roles", "pending"):
+    for name in ("identities", "registrations", "placements", "roles", "unreadable", "pending"):
         if found[name]:
             console.print(table(found[name], title=f"\n{name}"))
     for row in found["calendars"]:

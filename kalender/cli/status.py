@@ -23,7 +23,7 @@ from kalender.cli.base import (
 )
 from kalender.cli.protect import Reveal
 from kalender.domain.work import Lane
-from kalender.store import brakes, decided, look, numbers, rollouts
+from kalender.store import brakes, decided, look, numbers, rollouts, unreadable
 from kalender.store.database import now
 from kalender.verdict import Found, Verdict, living, shut, verdicts
 
@@ -68,6 +68,7 @@ def gathered(connection: Connection, wired: App) -> Found:
         "brakes": look.brakes(connection),
         "calendars": look.calendars(connection),
         "processes": look.heartbeats(connection),
+        "unreadable": [asdict(each) for each in unreadable.counts(connection)],
         "settings_waiting": [asdict(each) for each in decided.settings_waiting_for(connection)],
         "parked": len(look.parked(connection)),
         "persons_emptied": len(list(brakes.waiting_persons(connection))),

@@ -238,17 +238,33 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PersonFacts:
-    """All that FS says of one person in the semesters asked for.
+class BadItem:
+    """An item of one of FS' collections that could not be read.
 
-    `untold` names the collections of which an item could not be read: what they lack is not told.
+    `item` is its id as FS writes ids in addresses, None where it has none that can be read;
+    `fs_number` is its person's. Never holds a national identity number, a name or an address.
     """
+
+    collection: str
+    reason: str
+    item: str | None = None
+    fs_number: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonFacts:
+    """All that FS says of one person in the semesters asked for, and what could not be read of it."""
 
     account: Account
     registrations: tuple[Registration, ...] = ()
     placements: tuple[ActivityKey, ...] = ()
     roles: tuple[TeachingRole, ...] = ()
-    untold: frozenset[str] = frozenset()
+    bad: tuple[BadItem, ...] = ()
+
+    @property
+    def untold(self) -> frozenset[str]:
+        """The collections of which an item could not be read: what they lack is not told."""
+        return frozenset(each.collection for each in self.bad)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

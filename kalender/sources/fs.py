@@ -3,17 +3,20 @@
 Collections come in two forms, with their fields and with ids alone; single answers are flat. One
 reader takes all three. What FS does not list it does not hold: an answer that is not whole raises,
 and so does one about others than asked for, as from a server that does not know a filter. An item
-that cannot be read is left out and told to `on_left_out`; of that person, what its collection
-lacks is then not told. A page of which nothing can be read is no answer, and raises. Only a person or one registration can be unknown; any other 404 is a wrong path, never an empty answer.
+that cannot be read is left out and told; of that person, what its collection lacks is then not
+told. A page of which nothing can be read is no answer, and raises. Only a person or one registration
+can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
 from kalender.domain.model import (
     Account,
     ActivityKey,
+    BadItem,
     PersonFacts,
     Registration,
     Semester,
@@ -26,6 +29,7 @@ from kalender.errors import (
     NotFoundInSource,
     TransientError,
 )
+from kalender.ports import LeftOut
 from kalender.sources import fs_json
 from kalender.sources.fs_json import Raw
 from kalender.sources.http import Http
@@ -40,10 +44,9 @@ FEW = 10
 OTHERS = "fs: an answer about somebody else than asked for"
 Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
 Item = TypeVar("Item")
-LeftOut = Callable[[str, str, str], None]  # collection, FS number or `unknown`, reason
 
 
-def _unheard(_collection: str, _whose: str, _reason: str) -> None:
+def _unheard(_bad: BadItem) -> None:
     pass
 
 
@@ -58,9 +61,7 @@ class Fs:
         page_size: int = 1000,
         skips: Callable[[str], bool] = lambda _course: False,
         paths: Mapping[str, str] = PATHS,
-        on_left_out: LeftOut = _unheard,
     ) -> None:
-        self.on_left_out = on_left_out
         self.http = http
         self.institution = institution
         self.page_size = page_size
@@ -75,18 +76,20 @@ class Fs:
         account = self._account(fs_number)
         wanted = {semester.code: semester for semester in sorted(set(semesters))}
         mine = {"person.personlopenummer": str(fs_number)}
-        untold: set[str] = set()
+        bad: list[BadItem] = []
         registrations = [
             fact
             for code, semester in wanted.items()
-            for fact in _of(fs_number, self._registrations({**mine, **_of_unit(semester)}, untold))
+            for fact in _of(
+                fs_number, self._registrations({**mine, **_of_unit(semester)}, bad.append)
+            )
             if fact.unit.semester == code
         ]
-        placements = list(_of(fs_number, self._placements(mine, untold)))
+        placements = list(_of(fs_number, self._placements(mine, bad.append)))
         roles = [
             role
             for year in sorted({semester.year for semester in wanted.values()})
-            for role in _of(fs_number, self._roles({**mine, "semester.ar": str(year)}, untold))
+            for role in _of(fs_number, self._roles({**mine, "semester.ar": str(year)}, bad.append))
             if role.unit.semester in wanted
         ]
         return PersonFacts(
@@ -94,14 +97,14 @@ class Fs:
             registrations=tuple(registrations),
             placements=tuple(key for key in placements if key.semester in wanted),
             roles=tuple(roles),
-            untold=frozenset(untold),
+            bad=tuple(replace(each, fs_number=fs_number) for each in bad),
         )
 
     def find_username(self, username: str) -> int | None:
         """Return the FS number of an account; None where FS lists none."""
         query = {"brukernavn": username, "page": "1", "limit": str(FEW)}
         page = self._page("personer", query)[0][:FEW]
-        for account in self._read("personer", page, fs_json.read_account):
+        for account in self._read("personer", page, fs_json.read_account, _unheard):
             if account.username is None:
                 told = fs_json.read_account(
                     self._whole("personer", str(account.fs_number))
@@ -131,49 +134,56 @@ class Fs:
 
     # -- by collection ----------------------------------------------------------------------------
 
-    def accounts(self) -> Iterator[Sequence[Account]]:
+    def accounts(self, left_out: LeftOut = _unheard) -> Iterator[Sequence[Account]]:
         """Read all persons, a page at a time."""
         for page in self._pages("personer", {}):
-            yield list(self._read("personer", page, fs_json.read_account))
+            yield list(self._read("personer", page, fs_json.read_account, left_out))
 
-    def registrations(self, semester: Semester) -> Iterator[Sequence[tuple[int, Registration]]]:
+    def registrations(
+        self, semester: Semester, left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[tuple[int, Registration]]]:
         """Read all registrations of a semester, a page at a time."""
-        found = self._registrations(_of_unit(semester))
+        found = self._registrations(_of_unit(semester), left_out)
         ours = ((n, each) for n, each in found if each.unit.semester == semester.code)
         yield from _paged(ours, self.page_size)
 
-    def placements(self, semester: Semester) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
+    def placements(
+        self, semester: Semester, left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
         """Read all placements of a semester, a page at a time."""
-        found = self._placements(_of_unit(semester))
+        found = self._placements(_of_unit(semester), left_out)
         ours = ((n, key) for n, key in found if key.semester == semester.code)
         yield from _paged(ours, self.page_size)
 
-    def roles(self, semester: Semester) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
+    def roles(
+        self, semester: Semester, left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
         """Read all teaching roles of a semester, a page at a time."""
-        found = self._roles({"semester.ar": str(semester.year), "semester.termin": semester.term})
+        query = {"semester.ar": str(semester.year), "semester.termin": semester.term}
+        found = self._roles(query, left_out)
         ours = ((n, role) for n, role in found if role.unit.semester == semester.code)
         yield from _paged(ours, self.page_size)
 
     def _registrations(
-        self, query: Mapping[str, str], untold: set[str] | None = None
+        self, query: Mapping[str, str], left_out: LeftOut
     ) -> Iterator[tuple[int, Registration]]:
         name = "studentundervisning"
         for page in self._pages(name, query):
-            for found in self._read(name, page, fs_json.read_registration, untold):
+            for found in self._read(name, page, fs_json.read_registration, left_out):
                 if found is not None and self._is_ours(found[0], found[2].unit.course):
                     yield found[1], found[2]
 
     def _placements(
-        self, query: Mapping[str, str], untold: set[str] | None = None
+        self, query: Mapping[str, str], left_out: LeftOut
     ) -> Iterator[tuple[int, ActivityKey]]:
         name = "studentundervisningsaktivitet"
         for page in self._pages(name, query):
-            for found in self._read(name, page, fs_json.read_placement, untold):
+            for found in self._read(name, page, fs_json.read_placement, left_out):
                 if found is not None and self._is_ours(found[0], found[2].course):
                     yield found[1], found[2]
 
     def _roles(
-        self, query: Mapping[str, str], untold: set[str] | None = None
+        self, query: Mapping[str, str], left_out: LeftOut
     ) -> Iterator[tuple[int, TeachingRole]]:
         name = "personroller"
 
@@ -183,7 +193,7 @@ class Fs:
             return fs_json.read_role(self._whole(name, fs_json.role_key(raw)))  # ids alone
 
         for page in self._pages(name, query):
-            for found in self._read(name, page, read, untold):
+            for found in self._read(name, page, read, left_out):
                 if found is not None and self._is_ours(found[0], found[2].unit.course):
                     yield found[1], found[2]
 
@@ -192,21 +202,19 @@ class Fs:
         resource: str,
         page: Sequence[Raw],
         read: Callable[[Raw], Item],
-        untold: set[str] | None = None,
+        left_out: LeftOut,
     ) -> Iterator[Item]:
-        """Read a page's items; those that cannot be read are told, and named in `untold`."""
-        left_out = 0
+        """Read a page's items; those that cannot be read are told to `left_out`."""
+        unread = 0
         for raw in page:
             try:
                 item = read(raw)
             except BadSourceData as error:
-                left_out += 1
-                self.on_left_out(resource, fs_json.whose(raw), str(error))
-                if left_out == len(page) > FEW:
+                unread += 1
+                left_out(fs_json.bad_item(resource, raw, str(error)))
+                if unread == len(page) > FEW:
                     text = f"fs {resource}: a page of which nothing can be read"
                     raise BadSourceData(text) from None
-                if untold is not None:
-                    untold.add(resource)
             else:
                 yield item
 

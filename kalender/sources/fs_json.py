@@ -4,6 +4,7 @@ Only what is named here leaves this module: national identity numbers, names and
 other kinds are never read. What cannot be read raises BadSourceData, which quotes nothing.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
@@ -12,6 +13,7 @@ from urllib.parse import unquote
 from kalender.domain.model import (
     Account,
     ActivityKey,
+    BadItem,
     Registration,
     Semester,
     TeachingRole,
@@ -100,11 +102,11 @@ def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
     told: Raw = period if isinstance(period, dict) else {}
     role = TeachingRole(
         number=_number(item.get("rollenummer"), "rollenummer"),
-        role=_last(item.get("rolle")),
+        role=_last(item.get("rolle"), "rolle"),
         unit=unit,
         actid=actid,
-        starts_on=_day(told.get("fraDato")),
-        ends_on=_day(told.get("tilDato")),
+        starts_on=_day(told, "fraDato"),
+        ends_on=_day(told, "tilDato"),
     )
     return institution, _person(item), role
 
@@ -119,15 +121,44 @@ def _place(item: Raw) -> tuple[int, UnitKey, str | None] | None:
     return None
 
 
-def whose(raw: object) -> str:
-    """Name an item that cannot be read, for the log: its person's FS number, or `unknown`."""
-    item = flat(raw) if isinstance(raw, dict) else {}
+def bad_item(collection: str, raw: Raw, reason: str) -> BadItem:
+    """Say which item of a collection could not be read: its id as FS' addresses have it."""
+    item = flat(raw)
+    number = _whose(item)
+    teaching = item.get("undervisningsaktivitet") or item.get("undervisning")
+    role = item.get("rollenummer")
+    parts = ["" if number is None else str(number)]
+    if isinstance(role, int):
+        parts.append(str(role))
+    elif teaching is not None:
+        parts.insert(0, _last_or_nothing(teaching))
+    name = ",".join(filter(None, parts))
+    return BadItem(
+        collection=collection,
+        reason=reason.removeprefix("fs: "),
+        item=name if ID.fullmatch(name) and not MAY_BE_NATIONAL.search(name) else None,
+        fs_number=number,
+    )
+
+
+ID = re.compile(r"[\w,./-]{1,160}")
+MAY_BE_NATIONAL = re.compile(r"\d{11}")
+
+
+def _whose(item: Raw) -> int | None:
     try:
         if item.get("person") is not None:
-            return str(_person(item))
-        return str(_number(item.get("personlopenummer"), "personlopenummer"))
+            return _person(item)
+        return _number(item.get("personlopenummer"), "personlopenummer")
     except BadSourceData:
-        return "unknown"
+        return None
+
+
+def _last_or_nothing(raw: object) -> str:
+    try:
+        return _last(raw)
+    except BadSourceData:
+        return ""
 
 
 # -- references ---------------------------------------------------------------------------------------
@@ -141,11 +172,11 @@ def _person(item: Raw) -> int:
     return _number(number, "person")
 
 
-def _last(raw: object) -> str:
+def _last(raw: object, name: str = "teaching or a person") -> str:
     """Return the last element of a reference's path, decoded."""
     href = raw.get("href") if isinstance(raw, dict) else None
     if not isinstance(href, str) or "/" not in href:
-        raise BadSourceData("fs: an item without a reference where one must be")
+        raise BadSourceData(f"fs: no reference to {name} where one must be")
     last = unquote(href.partition("?")[0].rpartition("/")[2])
     if not last.isprintable():
         raise BadSourceData("fs: a reference that cannot be read")
@@ -198,10 +229,11 @@ def _number(value: object, name: str) -> int:
     return number
 
 
-def _day(value: object) -> date | None:
+def _day(period: Raw, name: str) -> date | None:
+    value = period.get(name)
     if value is None:
         return None
     try:
         return date.fromisoformat(str(value)[:10])
     except ValueError:
-        raise BadSourceData("fs: a period that is no date") from None
+        raise BadSourceData(f"fs: a period whose {name} is no date") from None

@@ -27,6 +27,7 @@ from kalender.store.tables import (
     teaching_event,
     teaching_role,
     teaching_staff,
+    unreadable_item,
 )
 
 Row = Mapping[str, Any]
@@ -119,7 +120,7 @@ def export(connection: Connection, person_id: int) -> dict[str, Any]:
     keys = work_of(connection, person_id)
     found: dict[str, Any] = {
         table.name: _rows(connection, select(table).where(table.c.person_id == person_id))
-        for table in (*OF_PERSONS, change_log, look_up, operator_act)
+        for table in (*OF_PERSONS, change_log, look_up, operator_act, unreadable_item)
     }
     found["entry"] = _rows(connection, select(entry).where(entry.c.calendar_id.in_(calendars)))
     for table in (teaching_staff, fan_out):

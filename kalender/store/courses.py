@@ -33,6 +33,7 @@ from kalender.domain.mirror import (
 from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent, UnitKey
 from kalender.domain.timetable import Activity, sole_groups
 from kalender.domain.work import Lane
+from kalender.store import unreadable
 from kalender.store.database import now
 from kalender.store.many import (
     are_keys,
@@ -131,6 +132,7 @@ def save(
     before = is_published(connection, answer.key)
     published = _published(answer, before)
     _save_run(connection, answer, change, published=published, flipped=before is not published)
+    unreadable.of_course_answer(connection, answer.key, answer.bad)
     _save_events(connection, change)
     _save_activities(connection, change)
     everybody, placed = change.everybody, change.concerned

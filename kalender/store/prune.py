@@ -47,6 +47,7 @@ from kalender.store.tables import (
     teaching_event,
     teaching_role,
     teaching_staff,
+    unreadable_item,
 )
 
 log = structlog.get_logger()
@@ -62,6 +63,7 @@ MIRROR = (
     teaching_event,
     teaching_role,
     teaching_staff,
+    unreadable_item,
 )
 Old = tuple[Table, ColumnElement[bool]]
 

@@ -273,6 +273,21 @@ course_run = Table(
     Column("last_change", Text),  # what the last answer that changed anything changed
 )
 
+unreadable_item = Table(  # of FS and TP; the row goes when the item is read well, or is gone
+    "unreadable_item",
+    metadata,
+    Column("source", String(8), primary_key=True),  # fs | tp
+    Column("collection", String(64), primary_key=True),  # FS' own name; `events` of TP
+    Column("course", String(64), primary_key=True, server_default=text("''")),  # of TP
+    Column("semester", String(3), primary_key=True, server_default=text("''")),  # of TP
+    Column("item", String(160), primary_key=True),  # as the source names it, or `unnamed 1`
+    Column("actid", String(64)),  # of TP, where it could be read
+    Column("person_id", Id, ForeignKey("person.person_id", ondelete="CASCADE"), index=True),
+    Column("reason", Text, nullable=False),  # names the field; never what stands in it
+    Column("since", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+
 teaching_activity = Table(
     "teaching_activity",
     metadata,

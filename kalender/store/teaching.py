@@ -19,6 +19,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.store import unreadable
 from kalender.store.many import one_of
 from kalender.store.tables import (
     db_now,
@@ -58,7 +59,11 @@ def of_facts(facts: PersonFacts) -> Taught:
 def completed(
     connection: Connection, person_id: int, facts: PersonFacts, semesters: Collection[str]
 ) -> Taught:
-    """Return an answer's facts, with what was known of collections that could not be read whole."""
+    """Return an answer's facts, with what was known of collections that could not be read whole.
+
+    What could not be read is recorded.
+    """
+    unreadable.of_answer(connection, person_id, facts.bad)
     if not facts.untold:
         return of_facts(facts)
     before = read(connection, person_id, semesters)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kalender.domain.model import Account, CourseKey, PersonFacts
+from kalender.domain.model import Account, BadItem, CourseKey, PersonFacts
 from kalender.errors import NeighbourRefused, NotFoundInSource
 from kalender.ports import Students, Timetables
 from kalender.sources.tp import Tp, read_course
@@ -193,15 +193,15 @@ def test_a_role_that_cannot_be_read_is_left_out_counted_and_not_believed_gone(
         for each in control(opened.sandbox, "GET", "/fs/personroller")
         if each["rollenummer"] == 1
     )
-    fs, left_out = opened.fs(), list[tuple[str, str]]()
-    fs.on_left_out = lambda collection, whose, _reason: left_out.append((collection, whose))
+    fs, left_out = opened.fs(), list[BadItem]()
     control(opened.sandbox, "PUT", "/fs/personroller", {**role, **changes})
     try:
-        told = by_person(fs.roles(H25)).get(TEACHER, [])
+        told = by_person(fs.roles(H25, left_out.append)).get(TEACHER, [])
         facts = fs.person(TEACHER, [H25])
     finally:
         control(opened.sandbox, "PUT", "/fs/personroller", role)
     assert [each.number for each in told] == [2]
     assert facts.roles == tuple(each for each in FACTS[TEACHER].roles if each.number == 2)
     assert facts.untold == {"personroller"}
-    assert set(left_out) == {("personroller", str(TEACHER))}
+    assert left_out == list(facts.bad)
+    assert [(each.item, each.fs_number) for each in left_out] == [(f"{TEACHER},1", TEACHER)]

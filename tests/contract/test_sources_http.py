@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kalender.domain.model import BadItem
 from kalender.errors import (
     BadSourceData,
     KalenderError,
@@ -312,13 +313,6 @@ def test_an_unknown_person_is_believed_where_the_path_is_there() -> None:
 # -- one item that cannot be read ---------------------------------------------------------------------
 
 
-def heard(fs: Fs) -> list[tuple[str, str, str]]:
-    """Return what this client leaves out, as it comes."""
-    left_out: list[tuple[str, str, str]] = []
-    fs.on_left_out = lambda *told: left_out.append(told)
-    return left_out
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -340,9 +334,12 @@ def test_a_role_that_cannot_be_read_costs_that_role_alone(wrong: dict[str, objec
         return page(good, {**bad, **wrong}) if "personroller" in path else page()
 
     with fs_of(script) as (fs, _):
-        left_out = heard(fs)
-        assert [role.number for told in fs.roles(H25) for _, role in told] == [1]
-        assert [each[:2] for each in left_out] == [("personroller", str(TEACHER))]
+        left_out = list[BadItem]()
+        found = fs.roles(H25, left_out.append)
+        assert [role.number for told in found for _, role in told] == [1]
+        assert [(each.collection, each.item) for each in left_out] == [
+            ("personroller", f"{TEACHER},2")
+        ]
         facts = fs.person(TEACHER, [H25])
         assert [role.number for role in facts.roles] == [1]
         assert facts.untold == {"personroller"}
@@ -350,7 +347,8 @@ def test_a_role_that_cannot_be_read_costs_that_role_alone(wrong: dict[str, objec
 
 def test_a_number_that_may_be_a_national_identity_costs_that_person_and_is_told_nowhere() -> None:
     with fs_of(lambda _: page(a_person(1, "olan"), a_person(31129912345, "kari"))) as (fs, _):
-        left_out = heard(fs)
-        assert [each.fs_number for told in fs.accounts() for each in told] == [1]
-    assert [each[:2] for each in left_out] == [("personer", "unknown")]
+        left_out = list[BadItem]()
+        found = fs.accounts(left_out.append)
+        assert [each.fs_number for told in found for each in told] == [1]
+    assert [(each.collection, each.item) for each in left_out] == [("personer", None)]
     assert "31129912345" not in str(left_out)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from kalender.domain.model import BadItem
 from kalender.domain.work import Kind
 from kalender.store.database import Database
 from tests.fakes.house import House, event
@@ -19,8 +20,8 @@ def test_what_an_answer_could_not_tell_stays(migrated_postgresql: str) -> None:
     assert house.settle() == []
     shown = house.shown(1)
     assert len(shown) == 1
-    untold = frozenset({"studentundervisning"})
-    house.students.facts[1] = replace(house.students.facts[1], registrations=(), untold=untold)
+    bad = BadItem(collection="studentundervisning", reason="no reference", fs_number=1)
+    house.students.facts[1] = replace(house.students.facts[1], registrations=(), bad=(bad,))
     for _ in range(2):
         house.mark(Kind.PERSON, "fs 1")
         assert house.settle() == []
