@@ -12,13 +12,14 @@ KalenderError
 │   └── NeighbourShut          not asked at all: it is paused, or as many ask as may
 ├── TransientError         this work only, and later: retried with backoff
 │   ├── OutcomeUnknown     the request may or may not have been carried out
-│   └── NotSent            the time to send had passed; nothing left this machine
+│   ├── NotSent            the time to send had passed; nothing left this machine
+│   └── BadSourceData      a source's whole answer cannot be read: its trouble, asked for again
 └── PermanentError         this work only, until somebody mends it: parked with these words
-    ├── BadSourceData      a source answered what cannot be read
     ├── NotFoundInSource   a source does not know this key
     └── MailboxMissing     Exchange does not know the mailbox, or no longer
 """
 
+import re
 from datetime import timedelta
 
 
@@ -92,12 +93,20 @@ class NotSent(TransientError):
     """`send_seconds` had passed before the request left; it was certainly not carried out."""
 
 
+class BadSourceData(TransientError):
+    """A source answered something that cannot be read; the text begins with the neighbour's name.
+
+    Where it is one item of many, whoever reads the many leaves that item out.
+    """
+
+    @property
+    def neighbour(self) -> str:
+        """Whose trouble it is: fs or tp."""
+        return re.split(r"\W", str(self), maxsplit=1)[0]
+
+
 class PermanentError(KalenderError):
     """This piece of work cannot succeed until somebody mends something; the text says what."""
-
-
-class BadSourceData(PermanentError):
-    """A source answered something that cannot be read."""
 
 
 class NotFoundInSource(PermanentError):

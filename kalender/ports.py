@@ -26,7 +26,7 @@ LeftOut = Callable[[BadItem], None]  # hears of each item that could not be read
 
 
 class Timetables(Protocol):
-    """TP. Every method raises NeighbourError, BadSourceData or TransientError; never "empty"."""
+    """TP. Every method raises NeighbourError or TransientError; never "empty"."""
 
     def course(self, key: CourseKey) -> CourseAnswer:
         """Return one course's whole answer: one request."""
@@ -42,7 +42,7 @@ class Timetables(Protocol):
 
 
 class Students(Protocol):
-    """FS. Every method raises NeighbourError, BadSourceData or TransientError; never "empty"."""
+    """FS. Every method raises NeighbourError or TransientError; never "empty"."""
 
     def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
         """Return all that FS says of a person; NotFoundInSource where FS knows none such.

@@ -16,7 +16,6 @@ import structlog
 from sqlalchemy import Connection, Row
 
 from kalender.errors import (
-    BadSourceData,
     NeighbourError,
     NeighbourShut,
     NeighbourUnauthorised,
@@ -170,7 +169,7 @@ class Gate:
             raise
         except Exception as error:
             self._count(type(error).__name__, begun)
-            if isinstance(error, PermanentError) and not isinstance(error, BadSourceData):
+            if isinstance(error, PermanentError):
                 self._answered(tries=tries)
             elif tries:
                 self._record(lambda connection: credentials.end_trial(connection, self.name))

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from kalender.domain import backoff
 from kalender.domain.work import Kind
 from kalender.errors import (
+    BadSourceData,
     ClaimLost,
     MailboxMissing,
     NeighbourError,
@@ -26,6 +27,8 @@ from kalender.store.dirty import Claim
 from kalender.worker.crew import Crew
 
 log = structlog.get_logger()
+UNREADABLE_LONGEST = timedelta(minutes=10)  # between two tries: the source may be well at any time
+NO_NEWS_AFTER = 5  # unreadable answers of the same piece of work
 
 
 class Ends:
@@ -36,6 +39,12 @@ class Ends:
 
     def badly(self, claim: Claim, error: Exception) -> str | None:
         """Give the work back as its error asks for; return the neighbour that failed it."""
+        if isinstance(error, BadSourceData):
+            return self._unreadable(claim, error)
+        self._give(claim, error)
+        return error.neighbour if isinstance(error, NeighbourError | OutcomeUnknown) else None
+
+    def _give(self, claim: Claim, error: Exception) -> None:
         match error:
             case ClaimLost():
                 log.warning("claim_lost", kind=claim.kind.value, key=_shown(claim))
@@ -53,7 +62,6 @@ class Ends:
                 self._park(claim, str(error))
             case _:
                 self._unexpected(claim, error)
-        return error.neighbour if isinstance(error, NeighbourError | OutcomeUnknown) else None
 
     def _unexpected(self, claim: Claim, error: Exception) -> None:
         log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=where(error))
@@ -67,6 +75,23 @@ class Ends:
             self._retry(claim, str(error), max(after, self._delay(claim, error)))
         else:
             self._give_back(claim, error.neighbour, str(error), after)
+
+    def _unreadable(self, claim: Claim, error: BadSourceData) -> str | None:
+        """Ask again, and count it as the neighbour's failure; return who failed, if that is news.
+
+        Of what was never answered readably in many tries it is none: the others get on.
+        """
+        after = min(self._delay(claim, error), UNREADABLE_LONGEST)
+        self._retry(claim, str(error), after)
+        if claim.attempts >= NO_NEWS_AFTER or error.neighbour not in self.crew.gates.names:
+            return None
+        name = error.neighbour
+        self.record(
+            lambda connection: neighbours.failed(connection, name, key=claim.key, error=str(error)),
+            neighbour=name,
+        )
+        self.crew.gates[name].forget()
+        return name
 
     def _delay(self, claim: Claim, error: TransientError | None) -> timedelta:
         asked = error.retry_after if error is not None else None

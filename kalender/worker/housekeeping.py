@@ -24,6 +24,7 @@ log = structlog.get_logger()
 UNTIL_IDLE_WITHIN = timedelta(seconds=30)
 BEAT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
+POLL_FAILED, POLL_AGAIN = "lastchanged failed", timedelta(minutes=1)
 LOOK_SECONDS_UNTIL_IDLE = 0.25
 
 
@@ -85,7 +86,10 @@ def poll(crew: Crew, every: timedelta) -> None:
             return
         now = teaching.database_time(connection)
         last = teaching.was_read(connection, "lastchanged", "")
+        failed = teaching.was_read(connection, POLL_FAILED, "")
         if last is not None and now - last < every:
+            return
+        if failed is not None and now - failed < min(every, POLL_AGAIN):
             return
         teaching.record_reading(connection, "lastchanged", "", now)
     if last is None:
@@ -96,6 +100,7 @@ def poll(crew: Crew, every: timedelta) -> None:
     except (NeighbourError, TransientError, PermanentError):
         with crew.database.write() as connection:
             teaching.record_reading(connection, "lastchanged", "", last)
+            teaching.record_reading(connection, POLL_FAILED, "", now)
         raise
     with crew.database.write() as connection:
         marks = [Mark(kind=Kind.COURSE, key=str(key), reason="tp lastchanged") for key in changed]

@@ -121,3 +121,25 @@ def test_an_event_that_cannot_be_read_is_told_of_its_course(filled: House) -> No
     assert event["eventid"] in checked(filled)[1]
     tell(event["dtstart"])
     assert counts(filled) == {}
+
+
+WHOLE = ["[]", '{"events":[', "null", '{"events": 1, "items": 1}']
+
+
+def test_a_whole_answer_that_cannot_be_read_is_asked_for_again(filled: House) -> None:
+    """By the worker itself: no operator, and no resync."""
+    answer, before = filled.get("tp/BIO1000"), filled.held()
+    cancelled = [{**each, "status": "cancelled"} for each in answer["events"]]
+    for number, body in enumerate(WHOLE):
+        events = answer["events"] if number % 2 else cancelled
+        filled.send("PUT", "tp/BIO1000", {**answer, "events": events})
+        for neighbour in ("fs", "tp"):
+            filled.send("POST", "faults", {"neighbour": neighbour, "kind": "garbage", "body": body})
+        filled.run("resync", "--course", "BIO1000")
+        filled.run("resync", "--person", "500001")
+        filled.run("worker", "--until-idle")
+        assert filled.get("faults") == []
+        assert json.loads(filled.run("parked", "--json")) == []
+        shown = [entry for entries in filled.held().values() for entry in entries]
+        ours = {entry.show_as for entry in shown if "BIO1000" in entry.subject}
+        assert (filled.held() == before) if number % 2 else (ours == {"free"}), body

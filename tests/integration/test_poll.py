@@ -60,6 +60,8 @@ def test_a_poll_that_fails_is_made_up_for(crew: Crew, monkeypatch: pytest.Monkey
     monkeypatch.setattr(crew.sources.timetables, "changed_since", fails)
     with pytest.raises(NeighbourUnavailable):
         poll(crew, EVERY)
+    poll(crew, EVERY)  # too early: a TP that fails is not asked every second
     monkeypatch.undo()
+    a_while_later(crew)
     poll(crew, EVERY)
     assert marked(crew) == ["IN1000 25h"]

@@ -131,9 +131,11 @@ def test_every_eighth_claim_goes_to_the_oldest_work_of_all(house: House) -> None
     assert set(firsts) - {"IN1 25h"} <= {f"IN{n} 25h" for n in range(2, 9)}
 
 
-def mark_courses(house: House, many: int, *, first: int = 0) -> None:
-    for number in range(first, first + many):
-        house.mark(Kind.COURSE, f"IN{number} 25h")
+def mark_courses(house: House, many: int, *, first: int = 0) -> list[CourseKey]:
+    keys = [CourseKey(f"IN{number}", "25h") for number in range(first, first + many)]
+    for key in keys:
+        house.mark(Kind.COURSE, str(key))
+    return keys
 
 
 def claimed(house: House) -> int:
@@ -225,3 +227,62 @@ def end_badly(house: House, kind: Kind, error: KalenderError) -> tuple[bool, int
     with house.database.read() as connection:
         (row,) = connection.execute(select(dirty)).all()
     return row.claim_token is None, row.attempts
+
+
+# -- answers that cannot be read as a whole -------------------------------------------------------------
+
+
+def work(house: House) -> list[tuple[str, bool, int]]:
+    """Return what waits: key, whether it is laid aside, how often it was tried."""
+    with house.database.read() as connection:
+        rows = connection.execute(select(dirty).order_by(dirty.c.key)).all()
+    return [(row.key, row.parked_at is not None, row.attempts) for row in rows]
+
+
+def test_an_answer_that_cannot_be_read_as_a_whole_is_asked_for_again(house: House) -> None:
+    (key,) = mark_courses(house, 1)
+    house.timetables.broken.add(key)
+    hand = a_hand(house)
+    for attempts in (1, 2, 3):
+        at_once(hand)
+        assert work(house) == [(str(key), False, attempts)]
+        house.later(20 * 60)
+    assert len(house.timetables.asked) == 3
+    house.timetables.broken.clear()
+    at_once(hand)
+    assert work(house) == []
+
+
+def test_a_neighbour_none_of_whose_answers_can_be_read_is_paused_for_all(house: House) -> None:
+    keys = mark_courses(house, 4)
+    house.timetables.broken.update(keys)
+    hand = a_hand(house)
+    for _ in keys:
+        at_once(hand)
+    assert is_paused(house)
+    assert len(house.timetables.asked) == 3
+    assert not any(parked for _, parked, _ in work(house))
+    with house.database.read() as connection:
+        row = connection.execute(select(neighbour).where(neighbour.c.name == "tp")).one()
+    assert row.last_error == "tp: no course"
+
+
+def test_one_course_that_is_never_answered_readably_is_the_trouble_of_nobody_else(
+    house: House,
+) -> None:
+    (key,) = mark_courses(house, 1)
+    house.timetables.broken.add(key)
+    hand = a_hand(house)
+    for _ in range(6):
+        at_once(hand)
+        house.later(20 * 60)
+        mark_courses(house, 1, first=1)
+        at_once(hand)
+    assert len([each for each in house.timetables.asked if each == key]) >= 6
+    with house.database.read() as connection:
+        neighbours.answered(connection, "tp")
+    house.later(20 * 60)
+    at_once(hand)
+    with house.database.read() as connection:
+        row = connection.execute(select(neighbour).where(neighbour.c.name == "tp")).one()
+    assert row.failures == 0
