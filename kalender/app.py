@@ -26,7 +26,7 @@ from kalender.errors import ConfigError
 from kalender.listener import Listener
 from kalender.metrics import Metrics
 from kalender.ports import Calendars, Marks, Rejected
-from kalender.refresh import Sources
+from kalender.refresh import Sources, count_left_out_of_tp
 from kalender.sources.fs import Fs
 from kalender.sources.http import Gate, Http
 from kalender.sources.tp import Tp
@@ -195,6 +195,7 @@ class App:
             zone=self.config.institution.time_zone,
             skip=config.skip,
             paths=config.paths.model_dump(),
+            on_left_out=count_left_out_of_tp,
         )
 
     def exchange(self, name: str, gate: Gate = nullcontext) -> Calendars:

@@ -5,9 +5,10 @@ with whom it will concern; a later transaction reads whom it concerns by then an
 that nobody falls between.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -23,6 +24,7 @@ from kalender.domain.model import (
     PersonFacts,
     Registration,
     Semester,
+    UnitKey,
 )
 from kalender.domain.timetable import Rules, sole_groups
 from kalender.domain.work import Kind, Lane, Mark
@@ -85,6 +87,12 @@ def count_left_out(bad: Sequence[BadItem]) -> None:
         )
 
 
+def count_left_out_of_tp(collection: str, reason: str) -> None:
+    """Count an item of TP's lists that could not be read; it names nobody."""
+    TALLY.add("left_out", "tp", collection)
+    log.warning("left_out", source="tp", collection=collection, reason=reason)
+
+
 # -- courses ---------------------------------------------------------------------------------------
 
 
@@ -145,6 +153,9 @@ def _answer(sources: Sources, key: CourseKey) -> CourseAnswer:
 def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
     """Ask, and write the answer with whom it will concern; return whether anything changed."""
     answer = _answer(sources, key)
+    if (spelling := _spelling(sources, answer, key)) != key:
+        _respell(sources, claim, key, spelling)
+        return False
     for name in answer.odd:
         TALLY.add("left_out", "tp", name)
     with sources.database.write() as connection:
@@ -173,6 +184,33 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
     if changed and found_out:
         TALLY.add("unannounced", "tp")
     return changed
+
+
+def _spelling(sources: Sources, answer: CourseAnswer, key: CourseKey) -> CourseKey:
+    """Return the course as TP spells it.
+
+    An empty answer may repeat the question's spelling: then what TP told before is believed.
+    """
+    if answer.key != key or answer.events or answer.bad:
+        return answer.key
+    with sources.database.read() as connection:
+        if courses.is_published(connection, key) is not None:
+            return key
+        return courses.spellings(connection, [key]).get(key, key)
+
+
+def _respell(sources: Sources, claim: Claim, key: CourseKey, spelling: CourseKey) -> None:
+    """Move what stands under another spelling, and let the course be asked for by its own."""
+    reason, lane, since = claim.reason, claim.lane, claim.since
+    mark = Mark(kind=Kind.COURSE, key=str(spelling), reason=reason, lane=lane, since=since)
+    with sources.database.write() as connection:
+        dirty.renew(connection, claim, sources.lease)
+        dirty.mark(connection, [mark])
+        courses.respell(
+            connection, key, spelling, sources.rules, reason=reason, lane=lane, since=since
+        )
+        brakes.lift(connection, f"course {key}")
+    log.info("course_respelled", course=str(key), spelling=str(spelling))
 
 
 def _record_hold(connection: Connection, key: CourseKey, change: MirrorChange) -> None:
@@ -250,7 +288,7 @@ def refresh_person(sources: Sources, claim: Claim) -> None:
             dirty.finish(connection, claim)
             return None
         person_id = people.ensure(connection, FS, str(number))
-        told = facts or PersonFacts(account=Account(fs_number=number))
+        told = _as_tp_spells(connection, facts or PersonFacts(account=Account(fs_number=number)))
         found = teaching.completed(connection, person_id, told, maintained)
         if _is_first_emptying(connection, person_id, found, asked_at, maintained):
             dirty.postpone(connection, claim, after=SECOND_LOOK, why="FS lists nothing any more")
@@ -305,6 +343,32 @@ def _ask(sources: Sources, number: int, maintained: Collection[str]) -> PersonFa
     count_left_out(facts.bad)
     registrations = tuple(_with_status(sources, number, each) for each in facts.registrations)
     return replace(facts, registrations=registrations)
+
+
+def _as_tp_spells(connection: Connection, facts: PersonFacts) -> PersonFacts:
+    """Name courses as TP does, where it told of them: whoever writes FS may use other letters."""
+    units = {each.unit for each in facts.registrations} | {each.unit for each in facts.roles}
+    units |= {key.unit for key in facts.placements}
+    others = courses.spellings(connection, {CourseKey(u.course, u.semester) for u in units})
+    if not others:
+        return facts
+    return replace(
+        facts,
+        registrations=tuple(
+            replace(each, unit=spelled(each.unit, others)) for each in facts.registrations
+        ),
+        placements=tuple(spelled(each, others) for each in facts.placements),
+        roles=tuple(replace(each, unit=spelled(each.unit, others)) for each in facts.roles),
+    )
+
+
+Unit = TypeVar("Unit", UnitKey, ActivityKey)
+
+
+def spelled(unit: Unit, others: Mapping[CourseKey, CourseKey]) -> Unit:
+    """Return a unit or activity under its course's spelling, where that is another."""
+    key = CourseKey(unit.course, unit.semester)
+    return unit._replace(course=others[key].course) if key in others else unit
 
 
 def _with_status(sources: Sources, number: int, each: Registration) -> Registration:

@@ -17,10 +17,20 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.decided import Decided, Settings, compare
-from kalender.domain.model import Account, ActivityKey, BadItem, CourseKey, Semester
+from kalender.domain.model import (
+    Account,
+    ActivityKey,
+    BadItem,
+    CourseKey,
+    Registration,
+    Semester,
+    TeachingRole,
+    UnitKey,
+    folded,
+)
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.ports import LeftOut
-from kalender.refresh import Sources, count_left_out, mark_flipped
+from kalender.refresh import Sources, count_left_out, mark_flipped, spelled
 from kalender.store import addresses, bulk, courses, dirty, forget, people, teaching, unreadable
 from kalender.store.bulk import Facts
 from kalender.store.tally import TALLY
@@ -228,6 +238,39 @@ def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, 
     return account.mail is not None and people.in_order(account.mail) != list(mail)
 
 
+def _spellings(connection: Connection, told: _Told, semester: str) -> dict[CourseKey, CourseKey]:
+    """Return those of FS' courses that TP spells otherwise: as it lists them, or told of them."""
+    kinds = (told.registrations, told.placements, told.roles)
+    units = {_unit(fact) for kind in kinds for facts in kind[semester].values() for fact in facts}
+    unlisted = {CourseKey(unit.course, semester) for unit in units} - told.courses
+    listed = {CourseKey(folded(key.course), key.semester): key for key in sorted(told.courses)}
+    names = {key: CourseKey(folded(key.course), semester) for key in unlisted}
+    return courses.spellings(connection, unlisted) | {
+        key: listed[name] for key, name in names.items() if name in listed
+    }
+
+
+def _unit(fact: Registration | ActivityKey | TeachingRole) -> UnitKey:
+    return fact.unit
+
+
+def _spelled(
+    told: Mapping[int, Sequence[Any]], others: Mapping[CourseKey, CourseKey]
+) -> Mapping[int, Sequence[Any]]:
+    """Name courses as TP does."""
+    if not others:
+        return told
+    return {
+        number: [
+            spelled(fact, others)
+            if isinstance(fact, ActivityKey)
+            else replace(fact, unit=spelled(fact.unit, others))
+            for fact in facts
+        ]
+        for number, facts in told.items()
+    }
+
+
 def _take_semester(  # noqa: PLR0913, PLR0917
     connection: Connection,
     sources: Sources,
@@ -237,8 +280,10 @@ def _take_semester(  # noqa: PLR0913, PLR0917
     spared: Collection[int],
     changes: _Changes,
 ) -> None:
+    others = _spellings(connection, told, semester)
     mirrored = bulk.registrations(connection, semester)
-    registrations = _of_persons(told.registrations[semester], persons, spared, lambda r: r.unit)
+    facts = _spelled(told.registrations[semester], others)
+    registrations = _of_persons(facts, persons, spared, lambda r: r.unit)
     if sources.ask_singly:
         _keep_statuses(registrations, mirrored, changes)
     changes.courses |= {
@@ -249,12 +294,14 @@ def _take_semester(  # noqa: PLR0913, PLR0917
     bulk.add_registrations(connection, changed, changed=True)
 
     placed = bulk.placed_activities(connection, semester)
-    placements = _of_persons(told.placements[semester], persons, spared, lambda key: key)
+    facts = _spelled(told.placements[semester], others)
+    placements = _of_persons(facts, persons, spared, lambda key: key)
     new, _ = _compare(bulk.placements(connection, semester), placements, spared, changes)
     bulk.add_placements(connection, new)
     changes.flipped |= {key for _, key in new} - placed
 
-    roles = _of_persons(told.roles[semester], persons, spared, lambda role: role.number)
+    facts = _spelled(told.roles[semester], others)
+    roles = _of_persons(facts, persons, spared, lambda role: role.number)
     changes.courses |= {
         CourseKey(role.unit.course, semester) for facts in roles.values() for role in facts.values()
     }

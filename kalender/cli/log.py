@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,7 @@ from kalender.cli.base import (
 from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.errors import ConfigError
-from kalender.store import acts, look
+from kalender.store import acts, courses, look
 
 WIDTH, INDENT = 80, " " * 4
 
@@ -58,6 +59,8 @@ def log_(  # noqa: PLR0913, PLR0917
         limit=limit,
     )
     with database.read() as connection:
+        if course is not None:
+            wanted = replace(wanted, course=courses.spelled(connection, course.upper()))
         rows = [] if only_writes else [*acts.acts(connection, wanted, reveal=reveal)]
         rows += [] if only_acts else acts.writes(connection, wanted, reveal=reveal)
         hidden = acts.protected(connection) if reveal and person is None else frozenset()

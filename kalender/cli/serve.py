@@ -39,7 +39,7 @@ from kalender.errors import ConfigError
 from kalender.listener import lines_of
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
-from kalender.store import acts, dirty, entries, people, recovery, teaching
+from kalender.store import acts, courses, dirty, entries, people, recovery, teaching
 from kalender.store.database import Database
 from kalender.store.tally import TALLY
 from kalender.ticks import Ticks
@@ -296,6 +296,7 @@ def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark
 def _courses(wired: App, codes: list[str], database: Database) -> list[Mark]:
     with database.read() as connection:
         maintained = wired.sources(database).maintained(connection) if codes else ()
+        codes = [courses.spelled(connection, code) for code in codes]
     return [
         Mark(kind=Kind.COURSE, key=f"{code} {each}", reason="asked for", lane=Lane.ASKED)
         for code in codes

@@ -10,6 +10,7 @@ from kalender.cli.base import Json, Person, app, application, cell, day_of, open
 from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.errors import ConfigError
+from kalender.store import courses
 from kalender.why import Check, Question, checklist, first_failing
 
 Words = Mapping[str, tuple[str, str, str]]  # so, not so, who can mend it
@@ -188,7 +189,7 @@ def why(  # noqa: PLR0913, PLR0917
                 rollout_mode=wired.config.rollout.mode,
                 now=wired.clock(),
                 person_id=person_id,
-                course=course.upper(),
+                course=courses.spelled(connection, course.upper()),
                 day=day_of(day, "the day"),
             )
         )

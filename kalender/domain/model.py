@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
+from unicodedata import normalize
 
 NORWEGIAN = {"VÅR": "v", "HØST": "h"}
 
@@ -67,6 +68,11 @@ class Semester:
     def of(cls, day: date) -> "Semester":
         """The semester a day belongs to: January to July is spring."""
         return cls(day.year, Season.SPRING if day.month <= 7 else Season.AUTUMN)  # noqa: PLR2004
+
+
+def folded(code: str) -> str:
+    """Return a course's code as it is compared: in any letters it is the same course."""
+    return normalize("NFC", code).casefold()
 
 
 class CourseKey(NamedTuple):
@@ -192,6 +198,7 @@ class BadEvent:
 class CourseAnswer:
     """TP's answer for one course: a whole, never a part. `published` None = not told.
 
+    `key` is in TP's spelling, where the answer tells it, and not in that of the question.
     `events` are those of this institution's own teaching; `skipped` counts ids that match
     `tp.skip`, `bad` lists what could not be read, `odd` names the fields of read events that were
     left out: only text on the entry, of a type that makes none.

@@ -5,6 +5,7 @@ Only what HTML knows as a tag is taken for one: `List<String>` is text and stays
 
 import re
 from html import escape, unescape
+from unicodedata import normalize
 
 # A tag never reaches beyond the next `<`, so that no hostile piece can swallow its neighbour;
 # an unclosed comment, script or style hides all that follows, as it does in a browser.
@@ -65,8 +66,14 @@ def one_line(text: str) -> str:
 
 
 def without_unseen(text: str) -> str:
-    """Return a name without what nobody sees: marks of no width, control characters, odd blanks."""
-    return "".join(char for char in text if char.isprintable()).strip()
+    """Return a name without what nobody sees: marks of no width, control characters, odd blanks.
+
+    Neither a NUL nor half of a surrogate pair stays, which no database and no header takes. Letters
+    are composed (NFC), so that `Å` is one letter whoever wrote it.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    return normalize("NFC", "".join(char for char in text if char.isprintable())).strip()
 
 
 def cut(text: str, limit: int = 255) -> str:

@@ -20,6 +20,7 @@ from kalender.domain.model import (
     Status,
     TeachingEvent,
     TeachingRole,
+    folded,
 )
 
 
@@ -83,12 +84,16 @@ class Activity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selected:
-    """An activity that concerns a calendar. Not `sure`: what stands stays, nothing is created."""
+    """An activity that concerns a calendar. Not `sure`: what stands stays, nothing is created.
+
+    Not `told`: it is not known whether the person has a place on the course.
+    """
 
     activity: ActivityKey
     capacity: Capacity
     sure: bool
     ends_on: date | None = None  # of the role
+    told: bool = True
 
     @property
     def rank(self) -> tuple[ActivityKey, Capacity, bool, date]:
@@ -105,6 +110,7 @@ class Event:
     courses: tuple[str, ...]
     capacity: Capacity
     standing_only: bool = False
+    told: bool = True  # whether it is known that its course concerns the calendar
 
     @property
     def event_id(self) -> str:
@@ -137,17 +143,17 @@ def _as_student(
     counted = {r.unit: sure for r in person.registrations if (sure := counts(r, rules)) is not None}
     sole = sole_groups(activities) if rules.sole_group else frozenset()
     for each in activities:
-        sure = counted.get(each.key.unit)
-        if sure is None:
+        told = counted.get(each.key.unit)
+        if told is None:
             continue
-        sure = sure and each.published
+        sure = told and each.published
         if each.has_plenary:
-            yield Selected(activity=each.key, capacity=Capacity.PLENARY, sure=sure)
+            yield Selected(activity=each.key, capacity=Capacity.PLENARY, sure=sure, told=told)
         if each.key in person.placements:
-            yield Selected(activity=each.key, capacity=Capacity.PLACED, sure=sure)
+            yield Selected(activity=each.key, capacity=Capacity.PLACED, sure=sure, told=told)
         elif each.key in sole and each.placed is not True:
-            known = each.placed is not None
-            yield Selected(activity=each.key, capacity=Capacity.SOLE, sure=sure and known)
+            sure = sure and each.placed is not None
+            yield Selected(activity=each.key, capacity=Capacity.SOLE, sure=sure, told=told)
 
 
 def counts(registration: Registration, rules: Rules) -> bool | None:
@@ -231,7 +237,8 @@ def digest(
     hasher = blake2b(repr((settings, audience.value, names)).encode(), digest_size=16)
     for each in selected:
         state = _within(known[each.activity], last_day)
-        parts = (each.activity, each.capacity.value, each.sure, each.ends_on, state)
+        sure = each.sure if each.told else None
+        parts = (each.activity, each.capacity.value, sure, each.ends_on, state)
         hasher.update(repr(parts).encode())
     return hasher.hexdigest()
 
@@ -394,18 +401,27 @@ def _event(event: TeachingEvent, each: Selected, standing: bool) -> Event:  # no
         courses=(event.activity.course,),
         capacity=each.capacity,
         standing_only=standing,
+        told=each.told,
     )
 
 
 def _once(same: Sequence[Event]) -> Event:
-    """One of the events that share an id: active, for the teacher, own activity, lowest."""
+    """One of the events that share an id: active, for the teacher, own activity, lowest.
+
+    It names the courses that concern the calendar for sure; where that is none, all of them. A
+    course in two spellings is one.
+    """
     best = min(same, key=_closeness)
+    named = [each for each in same if each.told] or same
+    codes = sorted({code for each in named for code in each.courses}, reverse=True)
+    courses = {folded(code): code for code in codes}
     return Event(
         teaching=best.teaching,
         audience=best.audience,
-        courses=tuple(sorted({each.teaching.activity.course for each in same})),
+        courses=tuple(sorted(courses.values())),
         capacity=best.capacity,
         standing_only=all(each.standing_only for each in same),
+        told=any(each.told for each in same),
     )
 
 

@@ -51,6 +51,13 @@ class Timetable:
         raw = self._answers.get((course, semester))
         return None if raw is None else dict(json.loads(raw))
 
+    def _spelled(self, course: str, semester: str) -> str:
+        """Return a course's code as it is kept: whoever asks may write it in other letters."""
+        if (course, semester) in self._answers:
+            return course
+        same = (c for c, own in self._answers if own == semester and c.lower() == course.lower())
+        return next(same, course)
+
     def put(self, course: str, semester: str, value: dict[str, Any]) -> bytes:
         """Replace the whole answer for a course."""
         raw = self._answers[course, semester] = dump(value)
@@ -85,6 +92,7 @@ class Timetable:
         return answer({"error": f"no resource {question.path}"}, 404)
 
     def _course(self, course: str, semester: str, *, flat: bool) -> Answer:
+        course = self._spelled(course, semester)
         raw = self._answers.get((course, semester)) or dump(empty(course, semester))
         if not flat:
             top = dump({"courseid": course, "semesterid": semester})

@@ -5,13 +5,23 @@ fields mean was measured on UiO's answers of autumn 2025. `eventid` is neither s
 in an answer, `room` is a list or null, offsets have no minutes, `party` says nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from fnmatch import fnmatchcase
+from operator import itemgetter
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from kalender.domain.model import BadEvent, CourseAnswer, CourseKey, Semester, TeachingEvent
+from kalender.domain.model import (
+    BadEvent,
+    CourseAnswer,
+    CourseKey,
+    Semester,
+    TeachingEvent,
+    folded,
+)
+from kalender.domain.text import without_unseen
 from kalender.errors import BadSourceData
 from kalender.sources.http import Http
 from kalender.sources.tp_json import Unreadable, read_event
@@ -21,6 +31,12 @@ PATHS = {
     "courses": "ws/course/?id={institution}&sem={semester}&times=1",
     "changed": "ws/1.4/lastchanged-list.php?timestamp={timestamp}&type=course",
 }
+FEW, LONGEST_CODE = 10, 64  # items of a list; what a database's column holds
+LeftOut = Callable[[str, str], None]  # list, reason
+
+
+def _unheard(_what: str, _reason: str) -> None:
+    pass
 
 
 class Tp:
@@ -34,7 +50,9 @@ class Tp:
         zone: ZoneInfo,
         skip: Sequence[str] = ("*EKSAMEN*", "*BOOKING*"),
         paths: Mapping[str, str] = PATHS,
+        on_left_out: LeftOut = _unheard,
     ) -> None:
+        self.on_left_out = on_left_out
         self.http = http
         self.institution = institution
         self.zone = zone
@@ -53,18 +71,33 @@ class Tp:
     def courses(self, semester: Semester) -> Sequence[str]:
         """Return the codes of all courses TP plans in a semester: one request."""
         answer = self._get("courses", semester=semester.code)
-        codes = {_named(each, "id") for each in _listed(answer, "data")}
+        codes = {code for (code,) in self._named(_listed(answer, "data"), "courses", "id")}
         return sorted(code for code in codes if not self._is_skipped(code))
 
     def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
         """Return the courses that TP says changed since: one request."""
         local = instant.astimezone(self.zone).strftime("%Y-%m-%dT%H:%M:%S")
         answer = self._get("changed", timestamp=local)
-        found = {
-            CourseKey(_named(each, "id"), _named(each, "semesterid").lower())
-            for each in _listed(answer, "elements")
+        elements = _listed(answer, "elements")
+        keys = {
+            CourseKey(course, semester.lower())
+            for course, semester in self._named(elements, "changed", "id", "semesterid")
+            if _is_planned(semester)
         }
-        return sorted(key for key in found if not self._is_skipped(key.course))
+        return sorted(key for key in keys if not self._is_skipped(key.course))
+
+    def _named(self, listed: Sequence[object], what: str, *names: str) -> list[tuple[str, ...]]:
+        """Return these codes of each item; one that lacks any is left out and told of.
+
+        A list of which nothing can be read is of another form than we know.
+        """
+        codes = [tuple(_code(each, name) for name in names) for each in listed]
+        readable = [each for each in codes if all(each) and len(each[0]) <= LONGEST_CODE]
+        if not readable and len(listed) > FEW:
+            raise BadSourceData(f"tp {what}: a list of which nothing can be read")
+        for _ in range(len(codes) - len(readable)):
+            self.on_left_out(what, f"no {' or '.join(names)} that can be read")
+        return readable
 
     def _is_skipped(self, code: str) -> bool:
         return _matches(code, self.skip)
@@ -80,12 +113,13 @@ def _listed(answer: object, name: str) -> list[object]:
     return listed
 
 
-def _named(each: object, name: str) -> str:
-    """Return a code from a listed item; one that lacks it is of another form than we know."""
-    code = each.get(name) if isinstance(each, dict) else None
-    if not isinstance(code, str) or not code.strip() or not code.isprintable():
-        raise BadSourceData(f"tp: an item without {name!r}")
-    return code.strip()
+def _is_planned(semester: str) -> bool:
+    """Whether a text is a semester's code; TP's list may name terms of another kind."""
+    try:
+        Semester.parse(semester)
+    except ValueError:
+        return False
+    return True
 
 
 def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> CourseAnswer:
@@ -93,6 +127,7 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
     if not isinstance(answer, dict) or not isinstance(answer.get("events"), list):
         raise BadSourceData("tp: an answer without a list of events")
     _is_for(answer, key)
+    key = key._replace(course=_spelled(answer, key.course))
     events: list[TeachingEvent] = []
     bad: list[BadEvent] = []
     odd: list[str] = []
@@ -121,18 +156,37 @@ def _is_for(answer: Mapping[str, object], key: CourseKey) -> None:
         (("id", "courseid"), key.course),
         (("semester", "semesterid"), key.semester),
     ):
-        told = next((answer[name] for name in names if answer.get(name) is not None), None)
-        if isinstance(told, str) and told.upper() != wanted.upper():
+        code = next(filter(None, (_code(answer, name) for name in names)), wanted)
+        if folded(code) != folded(wanted):
             raise BadSourceData("tp: the answer is for another course or semester than asked")
+
+
+def _spelled(answer: Mapping[str, object], course: str) -> str:
+    """Return the course's code as TP writes it: as most events have it, else as the answer has it.
+
+    An answer may repeat the question's spelling, so events are believed first.
+    """
+    events = answer["events"] if isinstance(answer["events"], list) else []
+    codes = [code for each in events if folded(code := _code(each, "courseid")) == folded(course)]
+    if codes:
+        return max(Counter(sorted(codes)).items(), key=itemgetter(1))[0]
+    of_answer = (_code(answer, name) for name in ("id", "courseid"))
+    others = (code for code in of_answer if code != course and folded(code) == folded(course))
+    return next(others, course)
+
+
+def _code(raw: object, name: str) -> str:
+    """Return a code without what nobody sees; empty where there is none."""
+    code = raw.get(name) if isinstance(raw, dict) else None
+    return without_unseen(code) if isinstance(code, str) else ""
 
 
 def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) -> bool:
     """Whether an event is none of ours: by its ids, or as another semester's."""
-    semester = raw.get("semesterid")
-    if isinstance(semester, str) and semester.strip().lower() != key.semester.lower():
+    semester = _code(raw, "semesterid")
+    if semester and semester.lower() != key.semester.lower():
         return True
-    ids = (raw.get(name) for name in ("courseid", "actid", "eventid", "id"))
-    return any(isinstance(each, str) and _matches(each, skip) for each in ids)
+    return any(_matches(_code(raw, name), skip) for name in ("courseid", "actid", "eventid", "id"))
 
 
 def _matches(text: str, patterns: Iterable[str]) -> bool:

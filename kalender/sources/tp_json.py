@@ -18,6 +18,7 @@ from kalender.domain.model import (
     Staff,
     Status,
     TeachingEvent,
+    folded,
 )
 from kalender.domain.text import clean, one_line, without_unseen
 
@@ -80,7 +81,7 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
 
 def _activity(raw: Raw, key: CourseKey) -> ActivityKey:
     """Read the event's activity; the course and semester are those that were asked for."""
-    if raw.get("courseid") is not None and _word(raw, "courseid").upper() != key.course.upper():
+    if raw.get("courseid") is not None and folded(_word(raw, "courseid")) != folded(key.course):
         raise _Wrong("courseid is another course's")
     version = raw.get("courseversion")
     return ActivityKey(
@@ -103,8 +104,8 @@ def _id(raw: Raw, name: str) -> str | None:
 
 def _word(raw: Raw, name: str) -> str:
     value = raw.get(name)
-    word = value.strip() if isinstance(value, str) else ""
-    if not word or not word.isprintable():
+    word = without_unseen(value) if isinstance(value, str) else ""
+    if not word:
         raise _Wrong(f"no {name} that can be read")
     return word
 

@@ -58,7 +58,7 @@ class Filter:
     """What of the log is asked for; None and "" ask for all."""
 
     person_id: int | None = None
-    course: str | None = None
+    course: str | None = None  # as it is mirrored
     what: str | None = None  # an operation, or the first words of a command
     since: datetime | None = None  # on the database's clock
     until: datetime | None = None
@@ -72,7 +72,7 @@ def acts(connection: Connection, wanted: Filter, *, reveal: bool = False) -> Row
     if wanted.person_id is not None:
         query = query.where(columns.person_id == wanted.person_id)
     if wanted.course is not None:
-        of = f"course {wanted.course.upper()}"
+        of = f"course {wanted.course}"
         query = query.where(or_(columns.scope == of, columns.scope.startswith(f"{of} ")))
     if wanted.what is not None:
         query = query.where(columns.command.startswith(wanted.what, autoescape=True))
@@ -105,7 +105,7 @@ def writes(connection: Connection, wanted: Filter, *, reveal: bool = False) -> R
     if wanted.person_id is not None:
         query = query.where(columns.person_id == wanted.person_id)
     if wanted.course is not None:
-        code = wanted.course.upper()
+        code = wanted.course
         shown = exists().where(entry.c.sync_key == columns.sync_key, entry.c.course == code)
         taught = exists().where(
             teaching_event.c.event_id == columns.event_id, teaching_event.c.course == code

@@ -63,8 +63,9 @@ def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
 
 
 def runs(connection: Connection, course: str, semester: str | None = None) -> list[dict[str, Any]]:
-    """Return a course's runs with TP's last answer, what changed in it, and whom it concerns."""
-    query = select(course_run).where(course_run.c.course == course).order_by(course_run.c.semester)
+    """Return a course's runs, in whatever letters it is given, with TP's last answer, what changed in it, and whom it concerns."""
+    same = course_run.c.course == courses.spelled(connection, course)
+    query = select(course_run).where(same).order_by(course_run.c.semester)
     if semester is not None:
         query = query.where(course_run.c.semester == semester)
     return [_run(connection, row) for row in _rows(connection, query)]

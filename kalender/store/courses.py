@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -12,8 +13,10 @@ from sqlalchemy import (
     Column,
     Connection,
     Select,
+    Table,
     and_,
     bindparam,
+    delete,
     exists,
     insert,
     select,
@@ -26,12 +29,21 @@ from kalender.domain.mirror import (
     EventKey,
     MirrorChange,
     Row,
+    activities_of,
+    event_digest,
     from_json,
     to_json,
     usernames,
 )
-from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent, UnitKey
-from kalender.domain.timetable import Activity, sole_groups
+from kalender.domain.model import (
+    ActivityKey,
+    CourseAnswer,
+    CourseKey,
+    TeachingEvent,
+    UnitKey,
+    folded,
+)
+from kalender.domain.timetable import Activity, Rules, sole_groups
 from kalender.domain.work import Lane
 from kalender.store import unreadable
 from kalender.store.database import now
@@ -52,6 +64,8 @@ from kalender.store.tables import (
     identity,
     placement,
     registration,
+    rollout,
+    rollout_member,
     source_reading,
     teaching_activity,
     teaching_event,
@@ -100,6 +114,39 @@ def is_published(connection: Connection, key: CourseKey) -> bool | None:
 
 def _is(table: Any, key: CourseKey) -> Any:
     return and_(table.c.course == key.course, table.c.semester == key.semester)
+
+
+def spelled(connection: Connection, course: str) -> str:
+    """Return a course's code as it is mirrored, whatever letters it is given in; else as given."""
+    codes = connection.execute(select(course_run.c.course).distinct()).scalars().all()
+    same = sorted(code for code in codes if folded(code) == folded(course))
+    return course if course in same or not same else same[0]
+
+
+def spellings(connection: Connection, keys: Collection[CourseKey]) -> dict[CourseKey, CourseKey]:
+    """Return those of these courses that TP spells otherwise, and how; by what TP told of events.
+
+    A course of which TP told nothing is as whoever named it spelled it.
+    """
+    names = ("course", "semester")
+    columns = [teaching_activity.c[name] for name in names]
+    exact: set[CourseKey] = set()
+    for part in in_parts({tuple(key) for key in keys}):
+        among = tuple_(*columns).in_(part)
+        told = connection.execute(select(*columns).where(among).distinct())
+        exact |= {CourseKey(*row) for row in told}
+    rest = {CourseKey(folded(key.course), key.semester): key for key in set(keys) - exact}
+    if not rest:
+        return {}
+    semesters = sorted({key.semester for key in rest})
+    told = connection.execute(
+        select(*columns).where(teaching_activity.c.semester.in_(semesters)).distinct()
+    )
+    return {
+        rest[name]: CourseKey(course, semester)
+        for course, semester in sorted(tuple(row) for row in told)
+        if (name := CourseKey(folded(course), semester)) in rest
+    }
 
 
 def rows(connection: Connection, key: CourseKey) -> dict[EventKey, Row]:
@@ -340,6 +387,82 @@ def others_with(
     courses = select(teaching_event.c.course, teaching_event.c.semester).distinct()
     rows_ = connection.execute(courses.where(shared, ~_is(teaching_event, key))).all()
     return {CourseKey(*row) for row in rows_}
+
+
+# -- spelling ------------------------------------------------------------------------------------------
+
+
+def respell(  # noqa: PLR0913
+    connection: Connection,
+    key: CourseKey,
+    spelling: CourseKey,
+    rules: Rules,
+    *,
+    reason: str,
+    lane: Lane,
+    since: datetime | None = None,
+) -> None:
+    """Give all that stands under a course's other spelling to the one that TP uses.
+
+    Where that is mirrored, it has the truth about events, and the other mirror goes; else the
+    mirror is moved as it is. Its activities' people are recorded in the fan-out of `spelling`,
+    which the caller marks first: its row of work keeps two workers apart.
+    """
+    held = rows(connection, key)
+    moved = [_respelled(row, spelling.course) for row in held.values()]
+    told = is_published(connection, spelling) is not None
+    for table in (registration, placement, teaching_role, fan_out):
+        _rename(connection, table, key, spelling.course)
+    _rename_listed(connection, key.course, spelling.course)
+    for table in (teaching_event, teaching_staff, teaching_activity):
+        connection.execute(delete(table).where(_is(table, key)))
+    unreadable.of_course_answer(connection, key, ())
+    if told:
+        connection.execute(delete(course_run).where(_is(course_run, key)))
+    else:
+        _rename(connection, course_run, key, spelling.course)
+        activities_ = activities_of(moved, rules)
+        change = MirrorChange(rows=tuple(moved), activities=activities_)
+        _save_events(connection, change)
+        _save_activities(connection, change)
+    concerned_: set[tuple[ActivityKey, bool, str | None]] = {
+        (row.key.activity, True, None) for row in moved
+    }
+    concerned_ |= {
+        (row.key.activity, False, name) for row in moved for name in usernames(row.event)
+    }
+    _save_fan_out(connection, concerned_, reason, lane, since)
+
+
+def _respelled(row: Row, course: str) -> Row:
+    event = replace(row.event, activity=row.event.activity._replace(course=course))
+    return Row(event=event, digest=None if row.digest is None else event_digest(event))
+
+
+def _rename(connection: Connection, table: Table, key: CourseKey, course: str) -> None:
+    """Rename a course in rows of this table; what stands under the new name already is dropped."""
+    names = [column.name for column in table.primary_key]
+    if "course" in names:
+        other = table.alias()
+        rest = (other.c[name] == table.c[name] for name in names if name != "course")
+        there = exists().where(other.c.course == course, *rest)
+        connection.execute(delete(table).where(_is(table, key), there))
+    connection.execute(update(table).where(_is(table, key)).values(course=course))
+
+
+def _rename_listed(connection: Connection, before: str, course: str) -> None:
+    """Rename a course in the roll-out's list, and among those who are in it by the course."""
+    for table, column, others in (
+        (rollout, rollout.c.value, [rollout.c.kind == "course"]),
+        (rollout_member, rollout_member.c.course, []),
+    ):
+        other = table.alias()
+        key = [each.name for each in table.primary_key if each.name != column.name]
+        same = (other.c[name] == table.c[name] for name in key)
+        there = exists().where(other.c[column.name] == course, *same)
+        connection.execute(delete(table).where(column == before, *others, there))
+        renamed = update(table).where(column == before, *others)
+        connection.execute(renamed.values({column.name: course}))
 
 
 # -- fan-out ----------------------------------------------------------------------------------------

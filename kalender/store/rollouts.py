@@ -17,6 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from kalender.store import courses as mirror
 from kalender.store.many import in_parts, is_one_of
 from kalender.store.tables import (
     calendar,
@@ -148,8 +149,9 @@ def in_share(person_id: int, share: float) -> bool:
 
 def spelled(connection: Connection, course: str) -> str | None:
     """Return a mirrored course's code as TP spells it; None where there is no such course."""
-    same = func.lower(course_run.c.course) == course.lower()
-    return connection.execute(select(course_run.c.course).where(same).limit(1)).scalar()
+    code = mirror.spelled(connection, course)
+    known = select(course_run.c.course).where(course_run.c.course == code).limit(1)
+    return connection.execute(known).scalar()
 
 
 def listed(connection: Connection) -> Sequence[tuple[str, str]]:

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -27,6 +28,7 @@ from kalender.errors import (
 )
 from kalender.sources.fs import Fs
 from kalender.sources.http import Http, retry_after
+from kalender.sources.tp import Tp
 from tests.fakes.university import (
     H25,
     STUDENT,
@@ -352,3 +354,51 @@ def test_a_number_that_may_be_a_national_identity_costs_that_person_and_is_told_
         assert [each.fs_number for told in found for each in told] == [1]
     assert [(each.collection, each.item) for each in left_out] == [("personer", None)]
     assert "31129912345" not in str(left_out)
+
+
+# -- TP's lists --------------------------------------------------------------------------------------
+
+
+ODD: list[Any] = [
+    {"terminnr": 1},
+    {"id": None, "semesterid": "25h"},
+    {"id": ["IN1000"], "semesterid": "25h"},
+    {"id": "\u200b", "semesterid": "25h"},
+    {"id": "X" * 65, "semesterid": "25h"},
+    "IN1000",
+    None,
+]
+
+
+@contextmanager
+def tp_that_lists(items: list[Any]) -> Iterator[tuple[Tp, list[tuple[str, str]]]]:
+    """A TP with such lists, and what was left out of them: (list, reason)."""
+    body = json.dumps({"data": items, "elements": items}).encode()
+    left_out: list[tuple[str, str]] = []
+    with serving(lambda _: (200, {}, body)) as server, client(server) as http:
+        note = lambda what, reason: left_out.append((what, reason))  # noqa: E731
+        yield Tp(http, institution=185, zone=ZoneInfo("Europe/Oslo"), on_left_out=note), left_out
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_an_odd_code_in_a_list_of_tp_costs_that_code_only(odd: Any) -> None:
+    usual = [{"id": "IN1000", "semesterid": "25H"}, {"id": "\ufeffIN1010 ", "semesterid": "25h"}]
+    with tp_that_lists([usual[0], odd, usual[1]]) as (tp, left_out):
+        assert tp.courses(H25) == ["IN1000", "IN1010"]
+        changed = tp.changed_since(datetime(2025, 8, 18, tzinfo=UTC))
+        assert [str(key) for key in changed] == ["IN1000 25h", "IN1010 25h"]
+        assert [what for what, _ in left_out] == ["courses", "changed"]
+
+
+def test_a_list_of_tp_of_which_nothing_can_be_read_is_no_answer() -> None:
+    with tp_that_lists([{"code": "IN1000"}] * 11) as (tp, _):
+        with pytest.raises(BadSourceData):
+            tp.courses(H25)
+        with pytest.raises(BadSourceData):
+            tp.changed_since(datetime(2025, 8, 18, tzinfo=UTC))
+
+
+def test_a_term_that_tp_does_not_plan_is_no_odd_item() -> None:
+    with tp_that_lists([{"id": "IN1000", "semesterid": "2025-SOM"}]) as (tp, left_out):
+        assert list(tp.changed_since(datetime(2025, 8, 18, tzinfo=UTC))) == []
+        assert left_out == []

@@ -270,8 +270,6 @@ def test_resources_without_an_address_are_left_out() -> None:
         {"actid": 3},
         {"eventid": ...},
         {"eventid": ["a"]},
-        {"eventid": "a\0b"},
-        {"eventid": "a\ud800"},
         {"dtstart": ...},
         {"dtend": None},
         {"dtstart": "Monday"},
@@ -363,7 +361,23 @@ def test_a_version_or_term_number_of_the_other_type_is_the_same() -> None:
 
 def test_what_the_event_lacks_but_the_question_tells_is_taken_from_there() -> None:
     assert the(courseid=..., semesterid=...) == the()
-    assert the(courseid="in5060", semesterid="25H") == the()
+    assert the(semesterid="25H") == the()
+
+
+def test_a_course_has_the_spelling_of_most_of_its_events_and_not_that_of_the_question() -> None:
+    events = [a_raw(eventid=name, courseid="in5060") for name in "ab"]
+    for asked in ("IN5060", "in5060", "In5060"):
+        answer = read(*events, a_raw(eventid="c"), key=CourseKey(asked, "25h"))
+        assert answer.key == CourseKey("in5060", "25h")
+        assert {event.activity.course for event in answer.events} == {"in5060"}
+        assert [event.event_id for event in answer.events] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00ad", "\u00a0", " ", "\0", "\ud800"])
+def test_letters_that_nobody_sees_are_read_over_in_ids(unseen: str) -> None:
+    names = ("courseid", "actid", "eventid", "courseversion", "semesterid")
+    seen = a_raw(courseversion="1")
+    assert the(**{name: f"{unseen}{seen[name]}{unseen}" for name in names}) == the()
 
 
 # -- anything --------------------------------------------------------------------------------------
