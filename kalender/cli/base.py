@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -33,6 +34,7 @@ console = Console(highlight=False, soft_wrap=True, markup=False)
 OPERATOR = "KALENDER_OPERATOR"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Person = Annotated[str, typer.Argument(help="FS number, username or mail address.")]
 
@@ -124,6 +126,15 @@ def person_of(database: Database, text: str) -> int:
     if person_id is None:
         raise NotKnown("nobody is known by that: give an FS number, a username or a mail address")
     return person_id
+
+
+def ask_first(question: str) -> None:
+    """Ask outside of any transaction; without a terminal --yes is the answer."""
+    if not sys.stdin.isatty():
+        raise ConfigError(
+            f"{question.removesuffix(' Go on?')} --yes says so, --dry-run only counts"
+        )
+    typer.confirm(question, abort=True)
 
 
 # -- results ------------------------------------------------------------------------------------------

@@ -7,7 +7,18 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Connection
 
-from kalender.cli.base import Json, app, application, instant, listing, opened, operator
+from kalender.cli.base import (
+    DryRun,
+    Json,
+    Yes,
+    app,
+    application,
+    ask_first,
+    instant,
+    listing,
+    opened,
+    operator,
+)
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.refresh import SECOND_LOOK
@@ -16,6 +27,7 @@ from kalender.store.brakes import HAND, INSTITUTION
 
 brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
 app.add_typer(brake, name="brake")
+RELEASED = (INSTITUTION, HAND, "course", "calendar")
 Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
 
 
@@ -59,33 +71,72 @@ def release(
         typer.Argument(help="institution, hand, course IN1000 25h, person fs 56154, calendar 20"),
     ],
     reason: Reason,
+    dry_run: DryRun = False,  # noqa: FBT002
+    yes: Yes = False,  # noqa: FBT002
 ) -> None:
-    """Let go what a brake holds: somebody looked, and it is right."""
+    """Let go what a brake holds: somebody looked, and it is right.
+
+    Says how many deletes that is, of how many people; asks where they are more than one.
+    """
     wired = application(context)
     database = opened(wired)
     words = " ".join(scope).split()  # in quotes as it is shown, or not
-    kind, name = (
-        words[0].lower() if words else "",
-        " ".join([w.lower() for w in words[:1]] + words[1:]),
-    )
+    kind = words[0].lower() if words else ""
+    name = " ".join([kind, *words[1:]])
+    with database.read() as connection:
+        held = _holding(connection, name)
+        let_go = brakes.would_go(connection, held, wired.clock())
+    counted = f"{let_go.held} deletes, of {let_go.people} people"
+    if dry_run:
+        typer.echo(_would(kind, counted))
+        return
+    if let_go.people > 1 and not yes:
+        ask_first(f"{counted}, are let go. Go on?")
     with database.write() as connection:
-        if name in (INSTITUTION, HAND):
-            calendars = brakes.release(connection, name, reason, who=operator())
-            people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
-            typer.echo(f"{len(calendars)} calendars marked")
-        elif kind == "calendar" and brakes.state(connection, name) == "holding":
-            brakes.put(connection, name, "released", reason)
-            calendars = [int(name.removeprefix("calendar "))]
-            people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
-            typer.echo("1 calendar marked: what is new in it is written")
-        elif kind == "course" and (held := brakes.spelled(connection, name)) is not None:
-            brakes.release_course(connection, held, reason, wired.clock(), who=operator())
-            _ask_again(connection, Kind.COURSE, held.removeprefix("course "))
-        elif kind == "person" and _believe(connection, words[-1]):
-            _record_person(connection, name, reason)
-            _ask_again(connection, Kind.PERSON, f"fs {words[-1]}")
-        else:
-            raise ConfigError("no such brake holds: kalender brake show lists them")
+        _let_go(connection, _holding(connection, name), reason, wired.clock(), counted)
+
+
+def _let_go(connection: Connection, held: str, reason: str, now: datetime, counted: str) -> None:
+    """Release one brake, mark what it held, and say so; `now` is the domain's."""
+    kind, _, rest = held.partition(" ")
+    if kind in (INSTITUTION, HAND):
+        calendars = brakes.release(connection, held, reason, who=operator())
+        people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
+        typer.echo(f"{counted}, are let go: {len(calendars)} calendars marked")
+    elif kind == "calendar":
+        brakes.put(connection, held, "released", reason, who=operator())
+        people.mark_calendars(connection, [int(rest)], reason="brake released", lane=Lane.ASKED)
+        typer.echo("1 calendar marked: what is new in it is written")
+    elif kind == "course":
+        brakes.release_course(connection, held, reason, now, who=operator())
+        typer.echo(f"{counted}, are let go where TP says so again")
+        _ask_again(connection, Kind.COURSE, rest)
+    else:
+        number = rest.rsplit(maxsplit=1)[-1]
+        _believe(connection, number)
+        _record_person(connection, held, reason)
+        _ask_again(connection, Kind.PERSON, f"fs {number}")
+
+
+def _would(kind: str, counted: str) -> str:
+    """Say what a release would do."""
+    if kind == "person":
+        return "the next answer of FS about 1 person would be believed"
+    if kind == "calendar":
+        return "what is new in 1 calendar would be written"
+    return f"{counted}, would be let go"
+
+
+def _holding(connection: Connection, name: str) -> str:
+    """Return the brake of that name as it is kept; ConfigError where it does not hold (now)."""
+    kind, _, rest = name.partition(" ")
+    number = rest.rsplit(maxsplit=1)[-1:]
+    if kind == "person" and _waits(connection, "".join(number)):
+        return name
+    held = brakes.spelled(connection, name) if kind in RELEASED else None
+    if held is None:
+        raise ConfigError("no such brake holds: kalender brake show lists them")
+    return held
 
 
 def _record_person(connection: Connection, scope: str, reason: str) -> None:
@@ -101,15 +152,18 @@ def _ask_again(connection: Connection, kind: Kind, key: str) -> None:
     typer.echo(f"{kind.value} marked: the source is asked once more, and believed")
 
 
-def _believe(connection: Connection, number: str) -> bool:
-    """Let the next answer count as the second look; False where nobody waits for one."""
-    waiting = dict(brakes.waiting_persons(connection))
+def _waits(connection: Connection, number: str) -> bool:
+    """Tell whether that person of FS waits for a second look."""
+    known = people.find(connection, people.FS, number) is not None
+    return known and number in dict(brakes.waiting_persons(connection))
+
+
+def _believe(connection: Connection, number: str) -> None:
+    """Let the next answer about that person count as the second look."""
     person_id = people.find(connection, people.FS, number)
-    if number not in waiting or person_id is None:
-        return False
-    before = teaching.database_time(connection) - 2 * SECOND_LOOK
-    teaching.asked(connection, person_id, before, emptied=True)
-    return True
+    if person_id is not None:
+        before = teaching.database_time(connection) - 2 * SECOND_LOOK
+        teaching.asked(connection, person_id, before, emptied=True)
 
 
 @brake.command("set")

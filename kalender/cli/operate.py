@@ -1,6 +1,5 @@
 """The commands that change the state: retry, rollout."""
 
-import sys
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
@@ -9,10 +8,12 @@ from sqlalchemy import Connection
 
 from kalender.app import App
 from kalender.cli.base import (
+    DryRun,
     Json,
     Yes,
     app,
     application,
+    ask_first,
     console,
     listing,
     opened,
@@ -65,7 +66,6 @@ def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
 
 rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
 KindOf = Annotated[str, typer.Argument(help="person, course, share or audience")]
 
 
@@ -127,7 +127,7 @@ def add(
         typer.echo(f"{many} of {all_} calendars would be switched on")
         return
     if kind != "person" and many > wired.config.safety.max_updated_share * all_ and not yes:
-        _ask(f"{many} of {all_} calendars are switched on and written. Go on?")
+        ask_first(f"{many} of {all_} calendars are switched on and written. Go on?")
     with database.write() as connection:
         before = _inside(connection, wired.config.rollout.mode)
         rollouts.add(connection, kind, values)
@@ -162,7 +162,7 @@ def remove(  # noqa: PLR0913, PLR0917
         typer.echo(f"{many} calendars would be switched off")
         return
     if not yes:
-        _ask(f"{many} calendars are switched off. Go on?")
+        ask_first(f"{many} calendars are switched off. Go on?")
     with database.write() as connection:
         before = _inside(connection, mode)
         rollouts.remove(connection, kind, values)
@@ -219,15 +219,6 @@ def _with(
     wished = {(kind, value) for value in values}
     then = now | wished if adding else now - wished
     return _inside(connection, mode), rollouts.inside(connection, mode, then)
-
-
-def _ask(question: str) -> None:
-    """Ask outside of any transaction; without a terminal --yes is the answer."""
-    if not sys.stdin.isatty():
-        raise ConfigError(
-            f"{question.removesuffix(' Go on?')} --yes says so, --dry-run only counts"
-        )
-    typer.confirm(question, abort=True)
 
 
 def _share(text: str) -> float:

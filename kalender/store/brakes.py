@@ -69,8 +69,11 @@ def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -
         return scope
     share = safety.max_deleted_share * coming
     for window, least in ((HOUR, safety.min_deletes_hour), (DAY, safety.min_deletes_day)):
-        if _counted(connection, window, deletes) > max(share, least):
-            put(connection, INSTITUTION, "holding", f"too many deletes within {window}")
+        counted, most = _counted(connection, window, deletes), max(share, least)
+        if counted > most:
+            hours = window // HOUR
+            why = f"{counted} deletes within {hours} h, more than the {most:.0f} that may go"
+            put(connection, INSTITUTION, "holding", why)
             return INSTITUTION
     return None
 
@@ -219,12 +222,11 @@ def release_course(
     What then goes was agreed to: within a day it does not count towards the institution's brake.
     `now` is the domain's.
     """
-    shown = _shown_of_course(scope, now).subquery()
-    count = connection.execute(select(func.count()).select_from(shown)).scalar_one()
+    count = would_go(connection, scope, now).held
     connection.execute(delete(let_through).where(let_through.c.until_at < db_now()))
     day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
     connection.execute(insert(let_through).values(scope=scope, **day))
-    put(connection, scope, "released", reason, who=who)
+    put(connection, scope, "released", reason, who=who, count=count)
 
 
 def lift(connection: Connection, scope: str) -> None:
@@ -255,6 +257,19 @@ class Held:
 
     held: int = 0
     people: int = 0
+
+
+def would_go(connection: Connection, scope: str, now: datetime) -> Held:
+    """Return how many deletes a release lets go, and of how many persons; `now` is the domain's.
+
+    Of a course these are the entries that show its missing events, not the events.
+    """
+    if not scope.startswith(COURSE):
+        return held_by_scope(connection, now).get(scope, Held())
+    shown = _shown_of_course(scope, now).subquery()
+    persons = func.count(shown.c.person_id.distinct())
+    deletes, count = connection.execute(select(func.count(), persons).select_from(shown)).one()
+    return Held(held=deletes, people=count)
 
 
 def held_by_scope(connection: Connection, now: datetime | None = None) -> Mapping[str, Held]:

@@ -70,7 +70,7 @@ def test_a_course_that_comes_back_empty_is_held_until_somebody_looked(filled: Ho
     filled.send("PUT", f"tp/{course}", told | {"events": []})
     filled.run("resync", "--course", course)
     work(filled)
-    filled.run("brake", "release", "course", course, "25h", "--reason", "TP says so")
+    filled.run("brake", "release", "course", course, "25h", "--reason", "TP says so", "--yes")
     work(filled)
     assert len(ours(filled)) < before
     assert json.loads(filled.run("brake", "show", "--json")) == []
@@ -102,10 +102,25 @@ def test_a_held_course_is_counted_since_its_first_hold_and_released_as_it_is_sho
     work(filled)
     (again,) = brakes(filled)
     assert again == first
-    filled.run("brake", "release", f"Course {course.lower()} 25h", "--reason", "TP says so")
+    release_is_counted_first(filled, f"Course {course.lower()} 25h", shown)
+    assert brakes(filled) == [again]
+    filled.run(
+        "brake", "release", f"Course {course.lower()} 25h", "--reason", "TP says so", "--yes"
+    )
     work(filled)
     assert len(ours(filled)) < before
     assert brakes(filled) == []  # not the institution's either: somebody agreed to these deletes
+
+
+def release_is_counted_first(house: House, scope: str, persons: str) -> None:
+    """A release that concerns several says how many, and asks; nothing is written by that."""
+    counts = persons.replace("DISTINCT person_id)", "*), count(DISTINCT person_id)")
+    ((deletes, people),) = sql(house, counts)
+    said = f"{deletes} deletes, of {people} people"
+    release = ["brake", "release", scope, "--reason", "TP says so"]
+    assert f"{said}, would be let go" in house.run(*release, "--dry-run")
+    if people > 1:
+        assert f"{said}, are let go. --yes says so" in fails(house, *release)[1]
 
 
 def test_deletes_are_held_by_hand_and_go_when_released(filled: House) -> None:
@@ -180,7 +195,16 @@ def test_too_many_deletes_hold_all_and_a_release_lets_them_go(filled: House) -> 
     assert len(ours(filled)) == before
     (row,) = brakes(filled)
     assert (row["scope"], row["held"]) == ("institution", before)
-    filled.run("brake", "release", "institution", "--reason", "looked")
+    assert row["reason"] == f"{before} deletes within 1 h, more than the 1 that may go"
+    release = ["brake", "release", "institution", "--reason"]
+    said = f"{before} deletes, of 1 people, would be let go"
+    assert said in filled.run(*release, "looked", "--dry-run")
+    assert brakes(filled) == [row]
+    filled.run(*release, "looked")
+    (first,) = brakes(filled)
+    assert (first["state"], first["up_to"]) == ("released", before)
+    assert fails(filled, *release, "again")[1].startswith("no such brake holds")
+    assert brakes(filled) == [first]
     work(filled)
     assert ours(filled) == []
 
