@@ -4,7 +4,7 @@ Everything goes the way that production goes: the same adapters and, where there
 same gates, so that trying never locks a service account out. Queues are looked at, not declared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,12 +19,13 @@ from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.sources.http import Gate
 from kalender.store import heartbeats, migrations, unreadable
-from kalender.store.database import Database
+from kalender.store.database import Database, may_write
 from kalender.store.gates import Gates
 
 __all__ = ["Asked", "Line", "State", "check"]
 
 CLOCKS_APART = timedelta(seconds=5)
+AS_THE_SERVICE = "run check as the service does (docs/operations.md, By hand)"
 UNKNOWABLE = (
     "type and dead-lettering cannot be seen by AMQP:"
     " rabbitmqctl list_queues name type arguments policy"
@@ -40,12 +41,26 @@ class Asked:
     must_fail: str | None = None
 
 
-def check(wired: App, asked: Asked) -> Iterator[Line]:
-    """Try everything, and tell each end at once; the tables must not be there."""
+def check(
+    wired: App,
+    asked: Asked,
+    *,
+    lacking: str | None = None,
+    open_to_others: Collection[str] = (),
+) -> Iterator[Line]:
+    """Try everything, and tell each end at once; the tables must not be there.
+
+    `lacking`: which secret is not given; then, or where our role only reads, no neighbour is asked:
+    a refusal could not be counted. `open_to_others`: the files of secrets that others may read.
+    """
     trials, database = Trials(), wired.database()
     try:
         yield from trials.run([*_database(wired, database)])
         tables = trials.states["migration"] in (State.OK, State.WARNED)
+        reads_only = tables and not _may_count(database)
+        yield from trials.run([*_secrets(lacking, open_to_others, reads_only=reads_only)])
+        if lacking is not None or reads_only:
+            return
         gates = wired.gates(database) if tables else None
         yield from trials.run([*_broker(wired), *_sources(wired, gates)])
         for name in wired.config.exchange.backends:
@@ -82,6 +97,29 @@ def _database(wired: App, database: Database) -> Iterator[Trial]:
     yield Trial(
         what="clocks", run=lambda: _clocks(wired, database), remedy=mend, needs=["database"]
     )
+
+
+def _may_count(database: Database) -> bool:
+    with database.read() as connection:
+        return may_write(connection, "neighbour")
+
+
+def _secrets(
+    lacking: str | None, open_to_others: Collection[str], *, reads_only: bool
+) -> Iterator[Trial]:
+    """Say of the secrets who may read them, and what cannot be tried by whom we run as."""
+    if lacking is not None and not reads_only:
+        yield Trial(what="secrets", run=lambda: failed(lacking, AS_THE_SERVICE), remedy="")
+    elif open_to_others:
+        named = ", ".join(open_to_others)
+        said = warned(
+            f"others on this machine may read {named}",
+            f"chmod o-r {named}, and change what was in it",
+        )
+        yield Trial(what="secrets", run=lambda: said, remedy="")
+    if reads_only:
+        partly = not_tried(f"our role of the database only reads: {AS_THE_SERVICE}")
+        yield Trial(what="neighbours", run=lambda: partly, remedy="")
 
 
 def _answers(database: Database) -> Said:

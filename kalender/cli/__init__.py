@@ -3,6 +3,10 @@
 import sys
 from collections.abc import Sequence
 
+from typer import Context
+from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
 from kalender.cli import (  # noqa: F401  # they register
     check,
     guard,
@@ -26,11 +30,30 @@ from kalender.errors import ConfigError, KalenderError
 def main() -> None:
     """Run a command; what is wrong is one line."""
     try:
-        app(args=hoisted(sys.argv[1:]))
+        whole()(args=hoisted(sys.argv[1:]))
     except ConfigError as error:
         _fail(error, 2)
     except KalenderError as error:
         _fail(error, 1)
+
+
+def whole() -> TyperGroup:
+    """Return all commands; in their help a switch shows no type, as it takes no value."""
+    commands = get_command(app)
+    if not isinstance(commands, TyperGroup):  # more than one command makes a group
+        raise TypeError
+    _show_no_types_of_switches(commands, None)
+    return commands
+
+
+def _show_no_types_of_switches(command: TyperCommand | TyperGroup, above: Context | None) -> None:
+    context = Context(command, parent=above, **command.context_settings)
+    for option in command.get_params(context):
+        if isinstance(option, TyperOption) and option.is_flag:
+            option.metavar = ""
+    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
+        if isinstance(each, TyperCommand | TyperGroup):
+            _show_no_types_of_switches(each, context)
 
 
 def hoisted(words: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kalender import logs
+from kalender import __version__, logs
 from kalender.app import App, clock_from, refuse_another_day
 from kalender.config import load
 from kalender.errors import ConfigError, KalenderError
@@ -51,6 +51,12 @@ class Options:
     now: datetime | None
 
 
+def _say_version(wanted: bool) -> None:  # noqa: FBT001  # typer's
+    if wanted:
+        typer.echo(f"kalender {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
@@ -66,6 +72,12 @@ def options(
         typer.Option(help="Who you are, for the log; else KALENDER_OPERATOR, sudo's or the login."),
     ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,  # noqa: FBT002
+    _version: Annotated[  # noqa: FBT002
+        bool,
+        typer.Option(
+            "--version", help="Say which release this is.", callback=_say_version, is_eager=True
+        ),
+    ] = False,
 ) -> None:
     """Keep the options for the command."""
     if by:
@@ -103,10 +115,13 @@ def day_of(text: str | None, name: str) -> date | None:
         raise ConfigError(f"{name} is given as 2025-09-01") from error
 
 
-def application(context: typer.Context, *, writes: bool = True) -> App:
-    """Return the wired application; `--now` is refused for what writes beyond loopback."""
+def application(context: typer.Context, *, writes: bool = True, asks: bool = True) -> App:
+    """Return the wired application; `--now` is refused for what writes beyond loopback.
+
+    What asks no neighbour (`asks` false) is given no secret but the database's, and needs none.
+    """
     given: Options = context.obj
-    config = load(given.config, os.environ)
+    config = load(given.config, os.environ, secrets=asks)
     if given.now is not None and writes:
         refuse_another_day(config)
     return App(config, clock_from(given.now))

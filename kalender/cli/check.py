@@ -1,5 +1,6 @@
 """The command that tries the settings and each connection, one line each, with the remedy."""
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -7,7 +8,9 @@ import typer
 from kalender.app import App
 from kalender.check import Asked, Line, State
 from kalender.check import check as try_all
-from kalender.cli.base import Json, app, application, say_json
+from kalender.cli.base import Json, Options, app, application, say_json
+from kalender.config import place
+from kalender.config.reading import open_to_others
 from kalender.errors import ConfigError
 
 
@@ -26,10 +29,17 @@ def check(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Try the settings and each connection; one line each, with the remedy."""
-    wired = application(context, writes=write)
+    lacking = None
+    try:
+        wired = application(context, writes=write)
+    except ConfigError as error:  # also where we have no secret but the database's
+        lacking = str(error)
+        wired = application(context, writes=write, asks=False)
     asked = _asked(wired, Asked(mailbox=mailbox, write=write, must_fail=must_fail))
     ended = []
-    for line in try_all(wired, asked):
+    given: Options = context.obj
+    readable = open_to_others(place(given.config, os.environ), os.environ)
+    for line in try_all(wired, asked, lacking=lacking, open_to_others=readable):
         ended.append(line)
         if not as_json:
             typer.echo(_text(line))

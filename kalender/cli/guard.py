@@ -34,7 +34,7 @@ Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
 @brake.command("show")
 def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """List every brake: what holds, since when, how many entries, and what was announced."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     database = opened(wired)
     with database.read() as connection:
         rows = _standing(connection, wired.clock())

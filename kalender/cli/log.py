@@ -49,7 +49,7 @@ def log_(  # noqa: PLR0913, PLR0917
     """
     if only_acts and only_writes:
         raise ConfigError("give --acts or --writes, or neither for both")
-    database = opened(application(context, writes=reveal))
+    database = opened(application(context, writes=reveal, asks=False))
     wanted = acts.Filter(
         person_id=looked_at(database, person, "log", reveal=reveal) if person else None,
         course=course,

@@ -72,7 +72,7 @@ KindOf = Annotated[str, typer.Argument(help="person, course, share or audience")
 @rollout.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """List who is switched on."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     database = opened(wired)
     with database.read() as connection:
         rows = [{"kind": kind, "value": value} for kind, value in rollouts.listed(connection)]
@@ -83,7 +83,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 @rollout.command("status")
 def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """Say how much is switched on, and how many of those calendars are right, by audience."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     mode = wired.config.rollout.mode
     with opened(wired).read() as connection:
         listed = [_summed(kind, rollouts.listed(connection)) for kind in rollouts.KINDS]

@@ -76,7 +76,7 @@ def list_(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """List protected persons by our number, and how many entries are still to be taken back."""
-    database = opened(application(context, writes=reveal))
+    database = opened(application(context, writes=reveal, asks=False))
     with database.write() if reveal else database.read() as connection:
         rows = look.protected(connection, reveal=reveal)
         if reveal:

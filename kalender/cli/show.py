@@ -54,7 +54,7 @@ def show(  # noqa: PLR0913, PLR0917
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show a person (who, teaching, calendars, why each entry is there), or a course."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     database = opened(wired)
     if course is not None:
         _show_course(database, course, semester, as_json=as_json)
@@ -239,7 +239,7 @@ def plan(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show what would be written for a person now; changes nothing, asks nobody."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     database = opened(wired)
     looked_at(database, person, "plan", reveal=reveal)
     shown = planned(wired, database, person)

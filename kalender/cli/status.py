@@ -37,7 +37,7 @@ def status(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT0
     `held`: a brake holds deletes back, or bulk work is paused by hand. Times are about, where
     nothing records them: a neighbour's first failure, and the end of work at the present rate.
     """
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
         found = gathered(connection, wired)
     if as_json:
@@ -127,7 +127,7 @@ def parked(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """List what was laid aside, with the words why; of protected persons only that it is."""
-    database = opened(application(context, writes=reveal))
+    database = opened(application(context, writes=reveal, asks=False))
     with database.write() if reveal else database.read() as connection:
         rows = look.parked(connection, reveal=reveal)
         if reveal:

@@ -36,7 +36,7 @@ def term(
     `ends_at` is told from the entries made within the last ten minutes.
     """
     code = _code(semester)
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
         rows = _terms(connection, wired, code)
     if code is not None and not rows:

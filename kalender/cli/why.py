@@ -175,7 +175,7 @@ def why(  # noqa: PLR0913, PLR0917
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Say why teaching is not in a calendar: the first line that is not so, and who can mend it."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     language = lang or ("en" if wired.config.institution.language == "en" else "nb")
     if language not in LANGUAGES:
         raise ConfigError("--lang wants en or nb")

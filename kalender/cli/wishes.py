@@ -100,7 +100,7 @@ def remove(context: typer.Context, person: list[str]) -> None:
 @optout.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """List who is left alone, since when, and who said so."""
-    database = opened(application(context, writes=False))
+    database = opened(application(context, writes=False, asks=False))
     with database.read() as connection:
         rows = look.preferences(connection)
     listing(rows, as_json=as_json, empty="nobody opted out")

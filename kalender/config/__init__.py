@@ -13,7 +13,14 @@ from typing import Any, Self, get_args
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from kalender.config.calendar import Calendar
-from kalender.config.reading import PREFIX, merge, read_environment, read_toml, resolve_secrets
+from kalender.config.reading import (
+    PREFIX,
+    merge,
+    read_environment,
+    read_toml,
+    resolve_secrets,
+    with_stand_ins,
+)
 from kalender.config.sections import (
     Broker,
     Database,
@@ -97,14 +104,22 @@ class Config(Section):
         return self
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
     """Read the settings, or raise a ConfigError of one line.
 
     The file is `path`, else `KALENDER_CONFIG`; where neither is given the environment is all.
+    Without `secrets` no secret but the database's is read: who only looks need not have them.
     """
-    named = path or (Path(environ["KALENDER_CONFIG"]) if environ.get("KALENDER_CONFIG") else None)
+    named = place(path, environ)
     raw = merge(read_toml(named) if named else {}, read_environment(environ))
+    if not secrets:
+        raw = with_stand_ins(raw)
     return _validated(resolve_secrets(raw), str(named) if named else "the file given by --config")
+
+
+def place(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file of settings: `path`, else `KALENDER_CONFIG`, else none."""
+    return path or (Path(environ["KALENDER_CONFIG"]) if environ.get("KALENDER_CONFIG") else None)
 
 
 def with_workers(

@@ -1,8 +1,9 @@
 """Reads the two sources of settings into one tree, and the files that secrets lie in."""
 
 import re
+import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from kalender.errors import ConfigError
 
 PREFIX = "KALENDER_"
 SECRETS = frozenset({"url", "api_key", "password"})
+STAND_IN = "none"
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -52,6 +54,21 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def with_stand_ins(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Put stand-ins in the place of all secrets but the database's, given or not."""
+    stand_ins: dict[str, Any] = {"fs": {"api_key": STAND_IN}, "tp": {"api_key": STAND_IN}}
+    if isinstance(raw.get("broker"), dict):
+        stand_ins["broker"] = {"url": "amqp://localhost/"}
+    fs = raw.get("fs")
+    if isinstance(fs, dict) and "username" in {key.lower() for key in fs}:
+        stand_ins["fs"]["password"] = STAND_IN
+    exchanges = raw.get("exchange")
+    if isinstance(exchanges, dict):
+        named = [key for key, value in exchanges.items() if isinstance(value, dict)]
+        stand_ins["exchange"] = {key: {"password": STAND_IN} for key in named}
+    return merge(raw, {key: value for key, value in stand_ins.items() if key in raw})
+
+
 def resolve_secrets(raw: Mapping[str, Any], *above: str) -> dict[str, Any]:
     """Read each `<secret>_file`, or raise a ConfigError that names the key."""
     found: dict[str, Any] = {}
@@ -77,3 +94,63 @@ def _read_secret(path: object, key: str) -> str:
     except ValueError:
         message = f"{key}: the file is not text: give one that holds the secret alone"
     raise ConfigError(message)
+
+
+# -- who else may read them --------------------------------------------------------------------------
+
+
+def open_to_others(settings: Path | None, environ: Mapping[str, str]) -> Sequence[str]:
+    """Return the files that hold secrets and that everybody on this machine may read.
+
+    These are what `_file` keys name, the settings themselves where secrets stand in them, and files
+    of environment variables (*.env) beside them.
+    """
+    told = read_toml(settings) if settings is not None else {}
+    raw = merge(told, read_environment(environ))
+    files = {
+        Path(value)
+        for name, value in _leaves(raw)
+        if name.removesuffix("_file") in SECRETS and name.endswith("_file")
+    }
+    if settings is not None:
+        if any(name in SECRETS and not _is_plain(value) for name, value in _leaves(told)):
+            files.add(settings)
+        files |= {each for each in settings.parent.glob("*.env") if _holds_secrets(each)}
+    return sorted(str(each) for each in files if _is_open(each))
+
+
+def _leaves(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for key, value in raw.items():
+        if isinstance(value, dict):
+            yield from _leaves(value)
+        elif isinstance(value, str):
+            yield key.lower(), value
+
+
+def _is_plain(url: str) -> bool:
+    """Whether a URL tells no password: that of an SQLite database, or of a socket."""
+    return "://" in url and "@" not in url
+
+
+def _holds_secrets(path: Path) -> bool:
+    names = "|".join(sorted(SECRETS)).upper()
+    try:
+        text = path.read_text("utf-8", errors="replace")
+    except OSError:
+        return False
+    return (
+        re.search(
+            rf"^\s*(export\s+)?KALENDER_\w*__({names})\s*=", text, re.MULTILINE | re.IGNORECASE
+        )
+        is not None
+    )
+
+
+def _is_open(path: Path) -> bool:
+    """Whether everybody may read the file, and may come to it."""
+    whole = path.absolute()
+    try:
+        ways = all(above.stat().st_mode & stat.S_IXOTH for above in whole.parents)
+        return ways and bool(whole.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False

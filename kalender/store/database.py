@@ -5,6 +5,7 @@ instead of failing half-way; reads are plain. A database that is away, lets nobo
 damaged raises NeighbourUnavailable("database"), whatever driver said so.
 """
 
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,7 +13,7 @@ from importlib import resources
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -24,11 +25,14 @@ from kalender.store.tables import db_now
 BUSY_SECONDS = 30
 DAMAGED = {11, 26}  # SQLite's codes: malformed, not a database
 REFUSES_ALL = ("25006", "25P03", "25P04", "57P", "XX")  # SQLSTATEs: see _tell_disconnect
+RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 LONGEST = 200  # characters of a driver's line
 IDLE_SECONDS = 1.0
 # What PostgreSQL says while it is being restored, without ending the connection: no such table or
 # schema yet, no grant yet.
-AWAY = frozenset({"42P01", "3F000", "42501"})
+DENIED = "42501"
+AWAY = frozenset({"42P01", "3F000", DENIED})
+SCRIPT = "docs/deploy/roles.sql"
 
 
 class Database:
@@ -71,6 +75,14 @@ def now(connection: Connection) -> datetime:
     return connection.execute(select(db_now())).scalar_one()
 
 
+def may_write(connection: Connection, table: str) -> bool:
+    """Whether our role may change the rows of a table; SQLite has no roles."""
+    if connection.dialect.name != "postgresql":
+        return True
+    asked = select(func.has_table_privilege(table, "UPDATE"))
+    return bool(connection.execute(asked).scalar_one())
+
+
 @contextmanager
 def _translated(secrets: Collection[str]) -> Iterator[None]:
     try:
@@ -110,7 +122,25 @@ def _cause(error: Exception, secrets: Collection[str]) -> str:
     if any(secret in said for secret in secrets):
         said = type(origin).__name__
     code = f"SQLSTATE {state}: " if (state := _sqlstate(error)) else ""
+    if state == DENIED:
+        return f"the database does not let our role do that ({code}{said}): {_remedy(error, said)}"
     return f"the database is away ({code}{said}); work waits until it answers"
+
+
+def _remedy(error: Exception, denied: str) -> str:
+    """Say what to grant, or who may do it, where PostgreSQL denied a statement in these words."""
+    named = re.fullmatch(r"permission denied for (table|view|sequence) (\w+)", denied)
+    if named is None:  # an owner's right, or the schema's: tables are made or changed
+        return f"run it as the role that owns the tables (kalender_owner of {SCRIPT})"
+    kind, name = named.groups()
+    verb = (getattr(error, "statement", None) or "").split(maxsplit=1)[:1]
+    right = "".join(verb).upper() if "".join(verb).upper() in RIGHTS else "SELECT"
+    right = "USAGE" if kind == "sequence" else right
+    where = "SEQUENCE " if kind == "sequence" else ""
+    return (
+        f"run {SCRIPT} again as a superuser, or GRANT {right} ON {where}{name} TO that role; "
+        "a role that only reads may only look"
+    )
 
 
 def make_engine(url: str, *, pool_size: int = 5) -> Engine:

@@ -191,9 +191,29 @@ class Gate:
             if wait is None:
                 return tries
             if monotonic() + wait.total_seconds() > end:
-                text = f"{self.name}: paused, refused, or asked by as many as may"
-                raise NeighbourShut(self.name, text, retry_after=wait)
+                raise NeighbourShut(self.name, self._why_shut(), retry_after=wait)
             pause.wait(min(wait, TURN).total_seconds())
+
+    def _why_shut(self) -> str:
+        """Say why nobody, or not this process, may ask."""
+        with self.database.read() as connection:
+            row = neighbours.read(connection, [self.name]).get(self.name)
+        if row is not None and neighbours.held_for(row):
+            return (
+                f"{self.name}: paused by hand by {row.held_by} ({row.held_reason}): "
+                f"kalender resume {self.name} ends it"
+            )
+        if row is not None and credentials.standing(row, self.door.credentials).wait:
+            return (
+                f"{self.name}: it refuses our credentials ({row.last_error}): mend the account or "
+                f"the secret, then kalender resume {self.name} lets one request try"
+            )
+        if row is not None and row.paused_until is not None:
+            return (
+                f"{self.name}: left alone after {row.failures} failures ({row.last_error}): it is "
+                f"tried again by itself; kalender resume {self.name} lets one request try at once"
+            )
+        return f"{self.name}: asked by as many as may, or by one that tries our credentials"
 
     def _look(self) -> tuple[bool, timedelta | None]:
         """Return whether to try our credentials; or else how long to wait, None: go."""

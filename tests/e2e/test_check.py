@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -205,6 +206,49 @@ def test_who_refuses_us_says_so_with_the_remedy(whole: House) -> None:
         assert "401" in found[what]["said"]
         assert section in found[what]["remedy"]
     assert whole.requests_to_exchange() - before == 1  # no account is locked out by trying
+
+
+def test_what_keeps_us_from_asking_is_told_apart(whole: House) -> None:
+    whole.run("pause", "fs", "--reason", "FS is upgraded", "--by", "kari")
+    whole.send("PUT", "auth", {"tp": "other"})
+    for _ in range(3):
+        rows(whole, expect=1)
+    found = rows(whole, expect=1)
+    assert found["fs"]["said"].startswith("fs: paused by hand by kari (FS is upgraded)")
+    assert found["tp"]["said"].startswith("tp: it refuses our credentials (")
+    for name in ("fs", "tp"):
+        assert f"kalender resume {name}" in found[name]["said"]
+
+
+def test_files_of_secrets_that_others_may_read_are_named(whole: House) -> None:
+    with TemporaryDirectory(dir="/tmp") as name:  # a directory that others may enter, too
+        directory = Path(name)
+        directory.chmod(0o755)
+        key, variables = directory / "fs_key", directory / "kalender.env"
+        key.write_text("sandbox")
+        variables.write_text("KALENDER_TP__API_KEY=sandbox\n")
+        settings = directory / "config.toml"
+        text = whole.config.read_text().replace('api_key = "sandbox"', f'api_key_file = "{key}"', 1)
+        settings.write_text(text)
+        whole.config = settings
+        for path in (key, variables, settings):
+            path.chmod(0o644)
+        (row,) = [row for what, row in rows(whole).items() if what == "secrets"]
+        assert row["state"] == "warned"
+        named = f"{settings}, {key}, {variables}"
+        assert row["said"] == f"others on this machine may read {named}"
+        assert row["remedy"].startswith("chmod o-r ")
+        for path in (key, variables, settings):
+            path.chmod(0o640)
+        assert "secrets" not in rows(whole)
+
+
+def test_a_secret_that_is_missing_fails_and_what_needs_none_is_tried(whole: House) -> None:
+    change(whole, 'api_key = "sandbox"', 'api_key_file = "/nowhere/key"')
+    found = rows(whole, expect=1)
+    assert failing(found) == {"secrets"}
+    assert found["secrets"]["said"].startswith("fs.api_key_file: No such file")
+    assert found["migration"]["ok"]
 
 
 def test_ids_alone_and_offers_that_are_not_told_are_said(whole: House) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from kalender.sandbox.server import Running
-from tests.e2e.house import House
+from tests.e2e.house import House, fails
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 SCRIPT = Path(__file__).parents[2] / "docs" / "deploy" / "roles.sql"
@@ -132,6 +132,67 @@ def test_the_operator_reads_all_and_writes_only_that_somebody_looked(
     roles.run(operator, looked)
     assert len(roles.run(roles.url, "SELECT look_up_id FROM look_up")) == before + 1
     assert denied(operator, "UPDATE look_up SET who = 'nobody'")
+
+
+LOOKS = (
+    ["status"],
+    ["parked"],
+    ["show", PERSON],
+    ["show", "--course", "BIO1000"],
+    ["why", PERSON, "BIO1000"],
+    ["plan", PERSON],
+    ["log"],
+    ["term"],
+    ["brake", "show"],
+    ["rollout", "list"],
+    ["rollout", "status"],
+    ["optout", "list"],
+    ["protect", "list"],
+    ["rejected", "list"],
+    ["db", "current"],
+    ["check"],
+)
+
+
+def without_secrets(house: House) -> None:
+    """Leave no secret in the settings but the database's, and name files that nobody may read."""
+    text = house.config.read_text()
+    text = text.replace('api_key = "sandbox"', 'api_key_file = "/nowhere/key"', 1)
+    text = text.replace('api_key = "sandbox"\n', "").replace('password = "kalender"\n', "")
+    assert "sandbox" not in text
+    house.config.write_text(f'{text}\n[broker]\nqueues = ["q"]\nurl_file = "/nowhere/broker"\n')
+
+
+def test_the_operator_looks_at_all_with_no_secret_but_the_databases(
+    house: House, roles: Roles
+) -> None:
+    become(house, roles, "service")
+    house.run("resync", "--all")
+    house.run("worker", "--until-idle")
+    become(house, roles, "operator")
+    without_secrets(house)
+    for words in LOOKS:
+        house.run(*words)
+    assert "our role of the database only reads: run check as the service" in house.run("check")
+    assert fails(house, "resync", "--all")[1].startswith("kalender: fs.api_key_file: No such file")
+
+
+def test_a_missing_grant_is_named_with_its_remedy(house: House, roles: Roles) -> None:
+    become(house, roles, "operator")
+    roles.run(roles.of("owner"), f"REVOKE SELECT ON dirty FROM {roles.prefix}_operator")  # noqa: S608
+    code, said = fails(house, "parked")
+    assert (code, len(said.splitlines())) == (1, 1)
+    assert "permission denied for table dirty" in said
+    assert "GRANT SELECT ON dirty TO that role" in said
+    assert "GRANT INSERT ON operator_act" in fails(house, "brake", "set", "--reason", "x")[1]
+    assert "ask its people" not in house.run("check")
+
+
+def test_the_tables_are_upgraded_by_their_owner(house: House, roles: Roles) -> None:
+    become(house, roles, "service")
+    code, said = fails(house, "db", "upgrade")
+    assert (code, len(said.splitlines())) == (1, 1)
+    assert "run it as the role that owns the tables (kalender_owner" in said
 
 
 def test_tables_and_views_made_later_are_granted_as_well(house: House, roles: Roles) -> None:

@@ -131,6 +131,18 @@ def test_a_secret_of_the_environment_displaces_a_file_that_cannot_be_read(tmp_pa
     assert config.fs.api_key is not None
 
 
+def test_who_only_looks_needs_no_secret_but_the_databases(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("sqlite:///k.db")
+    text = SMALLEST.replace('api_key = "a"', 'api_key_file = "/nowhere/key"')
+    text = re.sub(r"^password = .*$", "", text, flags=re.MULTILINE)
+    (tmp_path / "config.toml").write_text(f'{text}\n[broker]\nqueues = ["q"]\n')
+    environ = {"KALENDER_DATABASE__URL_FILE": str(tmp_path / "url")}
+    config = load(tmp_path / "config.toml", environ, secrets=False)
+    assert config.database.url.get_secret_value() == "sqlite:///k.db"
+    with pytest.raises(ConfigError):
+        load(tmp_path / "config.toml", environ)
+
+
 def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
     environ = {
         "KALENDER_FS__API_KEY": SECRET,

@@ -18,6 +18,7 @@ from kalender.config import Config, load
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
+EXAMPLE = ROOT / "config.example.toml"
 PROGRAM = "/opt/kalender/bin/kalender"
 SECRETS = {
     "KALENDER_DATABASE__URL_FILE": "sqlite://",
@@ -82,6 +83,35 @@ def test_the_units_hold_no_secret_and_name_each_credential_they_load() -> None:
     assert set(told) == {"KALENDER_CONFIG", *SECRETS}
     for line in ("DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes"):
         assert f"\n{line}\n" in shared
+
+
+def test_commands_by_hand_read_the_files_that_the_units_load() -> None:
+    shared = (DEPLOY / "systemd" / "kalender-.service.d" / "kalender.conf").read_text()
+    loaded = dict(re.findall(r"^LoadCredential=([^:]+):(\S+)$", shared, re.MULTILINE))
+    units = dict(re.findall(r"^Environment=(\w+)=%d/(\S+)$", shared, re.MULTILINE))
+    by_hand = (DEPLOY / "kalender.env").read_text()
+    told = dict(re.findall(r"^(\w+)=(\S+)$", by_hand, re.MULTILINE))
+    assert told == {variable: loaded[name] for variable, name in units.items()}
+
+
+def test_the_command_that_the_documents_show_reads_that_file(tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    found = re.search(r"^    sudo (sh -c '.+' - status)$", text, re.MULTILINE)
+    assert found is not None
+    for name, value in SECRETS.items():
+        file = re.sub(r"^KALENDER_|_FILE$", "", name).replace("__", "_").lower()
+        (tmp_path / file).write_text(value)
+    (tmp_path / "database_url").write_text(f"sqlite:///{tmp_path}/k.db")
+    bare = re.sub(r'^(url|api_key|password) = ".*"\n', "", EXAMPLE.read_text(), flags=re.MULTILINE)
+    (tmp_path / "config.toml").write_text(bare)
+    program = Path(sys.executable).with_name("kalender")
+    by_hand = (DEPLOY / "kalender.env").read_text().replace("/etc/kalender/secrets", str(tmp_path))
+    (tmp_path / "kalender.env").write_text(by_hand.replace("/etc/kalender", str(tmp_path)))
+    line = found[1].replace("/etc/kalender", str(tmp_path)).replace(PROGRAM, str(program))
+    command = ["/bin/sh", "-c", line]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "run kalender db upgrade" in done.stderr  # the settings were read, and the database
 
 
 def test_settings_without_secrets_are_whole_with_what_the_units_add(tmp_path: Path) -> None:
@@ -149,6 +179,17 @@ def test_the_manifests_fit_each_other(manifests: dict[str, dict[str, Any]]) -> N
         confined = container["securityContext"]
         assert confined["readOnlyRootFilesystem"]
         assert not confined["allowPrivilegeEscalation"]
+
+
+def test_the_workers_memory_outlives_their_pods(manifests: dict[str, dict[str, Any]]) -> None:
+    pod = pods(manifests)["Deployment kalender-worker"]
+    (container,) = pod["containers"]
+    told = {each["name"]: each["value"] for each in container["env"]}
+    mounts = {each["mountPath"]: each["name"] for each in container["volumeMounts"]}
+    volumes = {each["name"]: each for each in pod["volumes"]}
+    volume = volumes[mounts[told["KALENDER_WORKER__STATE_DIR"]]]
+    claim = manifests[f"PersistentVolumeClaim {volume['persistentVolumeClaim']['claimName']}"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]  # several pods write there
 
 
 def test_what_runs_on_is_probed_and_replaced_one_by_one(
