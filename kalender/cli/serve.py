@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -60,9 +61,23 @@ def listener(
     stop_on_signals(stop)
     workers.collect_seldom()
     if stdin:
-        wired.listener().listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
+        with _signs(wired, [], stop):
+            wired.listener().listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
     else:
         _listen(wired, stop)
+
+
+@contextmanager
+def _signs(wired: App, queues: Sequence[str], stop: threading.Event) -> Iterator[None]:
+    """Give signs of life while the block lasts; its end is the process' end."""
+    arguments = (wired.database(), queues, stop)
+    signs = threading.Thread(target=health.give_signs, args=arguments, name="signs")
+    signs.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        signs.join()
 
 
 def _listen(wired: App, stop: threading.Event) -> None:
@@ -74,15 +89,8 @@ def _listen(wired: App, stop: threading.Event) -> None:
             server.serve, wired.metrics(), [about], alive=about.alive, ready=about.ready
         )
         threading.Thread(target=answers, name="metrics", daemon=True).start()
-    signs = threading.Thread(
-        target=health.give_signs, args=(wired.database(), broker.queues, stop), name="signs"
-    )
-    signs.start()
-    try:
+    with _signs(wired, broker.queues, stop):
         wired.listener(broker.ticks).listen(broker, stop)
-    finally:
-        stop.set()
-        signs.join()
 
 
 @app.command()
@@ -143,28 +151,39 @@ def _told(wired: App) -> workers.Beside:
 
 
 @app.command()
-def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
+def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915
     context: typer.Context,
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(help="More courses after --course, or persons after --person."),
+    ] = None,
+    *,
     person: Annotated[list[str] | None, typer.Option(help="FS number, username or mail.")] = None,
     course: Annotated[list[str] | None, typer.Option(help="A code such as IN1000.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All sources anew.")] = False,  # noqa: FBT002
-    verify: Annotated[bool, typer.Option("--verify", help="Look into the calendars too.")] = False,  # noqa: FBT002
-    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,  # noqa: FBT002
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,  # noqa: FBT002
-    take_back: Annotated[  # noqa: FBT002
+    everything: Annotated[bool, typer.Option("--all", help="All sources anew.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Look into the calendars too.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    take_back: Annotated[
         bool, typer.Option("--take-back", help="Remove what we wrote to whom settings switch off.")
     ] = False,
-    leave: Annotated[  # noqa: FBT002
+    leave: Annotated[
         bool, typer.Option("--leave", help="Leave what we wrote to whom settings switch off.")
     ] = False,
-    yes: Yes = False,  # noqa: FBT002
-    as_json: Json = False,  # noqa: FBT002
+    yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Read sources anew and mark what changed; workers write the calendars."""
     if not (everything or person or course):
         raise ConfigError("resync wants --all, --person or --course")
     if take_back and leave:
         raise ConfigError("give one of --take-back and --leave")
+    if more and (everything or bool(person) == bool(course)):
+        raise ConfigError("more names are courses after --course, or persons after --person")
+    if course:
+        course = [*course, *(more or [])]
+    elif person:
+        person = [*person, *(more or [])]
     wired = application(context)
     database = opened(wired)
     since, waits = _now(database), False
@@ -192,6 +211,12 @@ def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917
     parked = follow(database, since=since) if wait and not dry_run else 0
     if parked or waits:
         raise typer.Exit(1)
+
+
+def _agreed(settings: Settings) -> str:
+    """Return the words by which somebody agreed to what settings ask for."""
+    leavers = {None: "", "take back": " --take-back", "leave": " --leave"}[settings.leavers]
+    return leavers + (" --yes" if settings.rewrites else "")
 
 
 def _settings(wired: App, *, rewrites: bool, leavers: Leavers | None) -> Settings:
@@ -234,7 +259,7 @@ def _all(
     found: Found = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
     TALLY.give(database)
     if not dry_run:
-        command = "resync --all --yes" if settings.rewrites else "resync --all"
+        command = "resync --all" + _agreed(settings)
         count = found.changed_persons
         with database.write() as connection:
             acts.record(connection, command, who=operator(), scope="all", count=count)
@@ -269,6 +294,7 @@ def _ask(
     if agreed != settings:
         with database.write() as connection:
             found = compare(connection, wired.sources(database), agreed)
+            acts.record(connection, "resync --all" + _agreed(agreed), who=operator(), scope="all")
     return bool(found.not_marked or found.not_decided)
 
 
@@ -318,10 +344,14 @@ def poll(context: typer.Context) -> None:
     wired = application(context)
     opened(wired).close()
     crew = wired.crew()
-    housekeeping.poll(crew, OVERLAP)
+    polled = housekeeping.poll(crew, OVERLAP)
     TALLY.give(crew.database)
     with crew.database.write() as connection:
         crew.gates.give_up(connection)
+    if isinstance(polled, int):
+        typer.echo(f"TP names {polled} courses that changed; those of ours are read again")
+    else:
+        typer.echo(f"TP was not asked: {polled}")
 
 
 # -- the broker by hand --------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import typer
 
 from kalender.app import App
 from kalender.cli.base import Json, Yes, app, application, say_json
+from kalender.domain.model import Season, Semester
 from kalender.errors import ConfigError
 from kalender.store import bulk, migrations
 from kalender.store.database import Database
@@ -26,18 +27,26 @@ def upgrade(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Bring the tables to this release; says how many calendars it will rewrite."""
-    wired = application(context, writes=False)
+    wired = application(context, writes=False, asks=False)
     database = wired.database()
     before = migrations.current(database)
     stale, all_ = _to_rewrite(wired, database) if before else (0, 0)
     if stale:
         _warn(wired, stale, all_, ask=not yes and before != migrations.newest())
-    migrations.upgrade(database)
+    recorded = migrations.upgrade(database)
     after = migrations.current(database)
     if as_json:
-        say_json({"before": before, "after": after, "rewritten": stale, "calendars": all_})
-    else:
-        typer.echo(f"already at {after}" if before == after else f"{before or 'empty'} -> {after}")
+        found = {"before": before, "after": after, "rewritten": stale, "calendars": all_}
+        say_json({**found, "recorded": recorded})
+        return
+    typer.echo(f"already at {after}" if before == after else f"{before or 'empty'} -> {after}")
+    if recorded:
+        typer.echo("this database is recorded as the one of this installation")
+    if recorded and before:
+        typer.echo(
+            "is it a restored backup: kalender recover --since TIME (when it was made) before a "
+            "worker starts"
+        )
 
 
 def _to_rewrite(wired: App, database: Database) -> tuple[int, int]:
@@ -58,7 +67,7 @@ def _warn(wired: App, stale: int, all_: int, *, ask: bool) -> None:
 @db.command()
 def current(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """Say which revision the tables have, and what to do."""
-    found = migrations.current(application(context, writes=False).database())
+    found = migrations.current(application(context, writes=False, asks=False).database())
     newest, remedy = migrations.newest(), migrations.remedy(found)
     if as_json:
         say_json({"current": found, "newest": newest, "remedy": remedy})
@@ -97,9 +106,18 @@ def _serve(university: Path, port_base: int) -> None:
     from kalender.sandbox import server  # noqa: PLC0415
 
     told = json.loads((university / "university.json").read_text("utf-8"))
+    semester = Semester.parse(told["semester"])
+    day = "01-19T08:00+01:00" if semester.season is Season.SPRING else "08-18T08:00+02:00"
+    courses = sorted(path.name.partition(".")[0] for path in (university / "tp").iterdir())
+    words = {
+        "number": told["institution"],
+        "semester": semester.code,
+        "day": f"{semester.year}-{day}",
+        "course": courses[0] if courses else "IN1000",
+    }
 
     def ready(ends: server.Endpoints) -> None:
-        typer.echo(_SETTINGS.format(number=told["institution"], **asdict(ends)))
+        typer.echo(_SETTINGS.format(**words, **asdict(ends)))
 
     try:
         server.serve(university, port_base=port_base, ready=ready)
@@ -112,7 +130,12 @@ def _serve(university: Path, port_base: int) -> None:
 
 
 _SETTINGS = """\
-# settings for this sandbox; save as config.toml. To change the university: {control}
+# settings for this sandbox; save as config.toml.
+# Its semester is {semester}: on another day every command needs --now, worker and listener too:
+#   kalender --config config.toml --now {day} resync --all
+# To change the university: {control}
+# It wants no API key (FS and TP do: X-Gravitee-Api-Key: sandbox); a course's key is its code:
+#   curl {control}/tp/{course}
 [institution]
 number = {number}
 name = "Sandbox"

@@ -81,13 +81,17 @@ def recorded(connection: Connection) -> Identity | None:
     return None if row is None else Identity(row.cluster, row.place)
 
 
-def record_first(connection: Connection) -> None:
-    """Record the identity where none is; one that is recorded stays, whatever database this is."""
+def record_first(connection: Connection) -> bool:
+    """Record the identity where none is, and return whether it was done now.
+
+    One that is recorded stays, whatever database this is.
+    """
     if recorded(connection) is not None:
-        return
+        return False
     identity = of_this_database(connection)
     values = {"cluster": identity.cluster, "place": identity.place, "recorded_at": db_now()}
     connection.execute(insert(database_identity).values(identity_id=1, **values))
+    return True
 
 
 def record_anew(connection: Connection) -> None:

@@ -44,26 +44,26 @@ def current(database: Database) -> str | None:
         return told.scalar_one_or_none()
 
 
-def upgrade(database: Database, to: str = "head") -> None:
+def upgrade(database: Database, to: str = "head") -> bool:
     """Bring the tables to this release in one transaction; views are made anew.
 
-    Others may be at work on them. Raises ConfigError where a newer release made them.
+    Others may be at work on them. Raises ConfigError where a newer release made them. Returns
+    whether this database was recorded just now as the one that calendars are written from.
     """
     found = current(database)
     if found is not None and found not in revisions():
         raise ConfigError(f"the database is at revision {found}: {remedy(found)}")
     for again in reversed(range(TRIES)):
         try:
-            _upgrade(database, to)
+            return _upgrade(database, to)
         except NeighbourUnavailable as error:
             if not (again and _is_deadlock(error)):
                 raise
             log.warning("upgrade_again", reason="deadlock with somebody at work")
-        else:
-            return
+    raise AssertionError  # the last try ends in one way or the other
 
 
-def _upgrade(database: Database, to: str) -> None:
+def _upgrade(database: Database, to: str) -> bool:
     from alembic import command  # noqa: PLC0415  # no other command needs it
     from alembic.config import Config  # noqa: PLC0415
 
@@ -72,8 +72,8 @@ def _upgrade(database: Database, to: str) -> None:
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, to)
-        if inspect(connection).has_table(database_identity.name):
-            identity.record_first(connection)
+        has_place = inspect(connection).has_table(database_identity.name)
+        return has_place and identity.record_first(connection)
 
 
 def _is_deadlock(error: NeighbourUnavailable) -> bool:

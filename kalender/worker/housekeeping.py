@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from enum import StrEnum
 
 import structlog
 
@@ -79,21 +80,30 @@ def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
         poll(crew, crew.poll_every)
 
 
-def poll(crew: Crew, every: timedelta) -> None:
-    """Ask TP which courses changed, where no other worker did so lately."""
+class NotPolled(StrEnum):
+    """Why TP was not asked what changed."""
+
+    SHUT = "it is paused, failed lately or refuses us; kalender status says which"
+    LATELY = "it was asked within the minute"
+    FAILED = "it failed a moment ago, and is asked again soon"
+    FIRST = "from now on changes are counted; the next poll asks what changed since"
+
+
+def poll(crew: Crew, every: timedelta) -> int | NotPolled:
+    """Ask TP which courses changed, where no other worker did so lately; return how many."""
     with crew.database.write() as connection:
         if "tp" in crew.gates.look(connection)[1]:
-            return
+            return NotPolled.SHUT
         now = teaching.database_time(connection)
         last = teaching.was_read(connection, "lastchanged", "")
         failed = teaching.was_read(connection, POLL_FAILED, "")
         if last is not None and now - last < every:
-            return
+            return NotPolled.LATELY
         if failed is not None and now - failed < min(every, POLL_AGAIN):
-            return
+            return NotPolled.FAILED
         teaching.record_reading(connection, "lastchanged", "", now)
     if last is None:
-        return
+        return NotPolled.FIRST
     shift = crew.means.clock() - now  # TP's list is on the domain's clock
     try:
         changed = crew.sources.timetables.changed_since(last + shift - every)
@@ -105,3 +115,4 @@ def poll(crew: Crew, every: timedelta) -> None:
     with crew.database.write() as connection:
         marks = [Mark(kind=Kind.COURSE, key=str(key), reason="tp lastchanged") for key in changed]
         dirty.mark(connection, marks)
+    return len(marks)

@@ -2,18 +2,21 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 import pytest
 import requests
 
+from kalender import __version__
 from tests.e2e.house import House, environment, fails
 
 pytestmark = pytest.mark.e2e
@@ -142,7 +145,7 @@ def test_settings_are_checked_in_one_line(house: House) -> None:
     ):
         text = house.config.read_text()
         house.config.write_text(text.replace(old, new, 1))
-        code, line = fails(house, "--verbose", "status")
+        code, line = fails(house, "--verbose", "resync", "--all")
         house.config.write_text(text)
         assert code == 2
         assert len(line.splitlines()) == 1
@@ -158,6 +161,31 @@ def test_a_wrong_key_is_said_with_its_remedy(house: House) -> None:
     assert not fs["ok"]
     assert "401" in fs["said"]
     assert "[fs]" in fs["said"]
+
+
+@pytest.mark.parametrize("words", [["resync"], ["brake", "release"], ["status"]])
+def test_a_switch_shows_no_type_in_the_help(words: list[str]) -> None:
+    command = [sys.executable, "-m", "kalender", *words, "-h"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    assert "--json" in done.stdout or "--yes" in done.stdout
+    assert "bool" not in done.stdout
+
+
+def test_the_version_is_said_without_settings() -> None:
+    command = [sys.executable, "-m", "kalender", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout == f"kalender {__version__}\n"
+
+
+def test_several_courses_or_persons_are_read_anew_by_one_command(house: House) -> None:
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    courses = [course for course in ("BIO1000", "FYS1000") if house.get(f"tp/{course}")]
+    one = house.run("resync", "--course", courses[0])
+    two = house.run("resync", "--course", *courses)
+    assert int(two.split(":")[1]) == 2 * int(one.split(":")[1])
+    assert house.run("resync", "--person", "st000001", "st000002").strip() == "marked: 2"
+    assert fails(house, "resync", "--all", "BIO1000")[0] == 2
 
 
 def test_help_names_every_command() -> None:
@@ -233,8 +261,25 @@ def test_the_sandbox_command_serves_and_says_how(tmp_path: Path) -> None:
             text += process.stdout.readline()
         fs = next(line for line in text.splitlines() if "base_url" in line).split('"')[1]
         assert requests.get(f"{fs}/personer", timeout=5).status_code == 401
+        says_how_it_is_asked(text, fs)
     finally:
         process.terminate()
         process.wait(10)
         if process.stdout is not None:
             process.stdout.close()
+
+
+def says_how_it_is_asked(settings: str, fs: str) -> None:
+    """What the printed settings tell works: FS' key, a course's key, and the day for --now."""
+    key = re.search(r"X-Gravitee-Api-Key: (\w+)", settings)
+    assert key is not None
+    headers = {"X-Gravitee-Api-Key": key[1]}
+    assert requests.get(f"{fs}/personer", headers=headers, timeout=5).status_code == 200
+    control = re.search(r"curl (\S+/_control/tp/\S+)", settings)
+    assert control is not None
+    course = requests.get(control[1], timeout=5).json()
+    day = re.search(r"--now (\S+) resync --all", settings)
+    assert day is not None
+    begins = [datetime.fromisoformat(event["dtstart"]) for event in course["events"]]
+    semester = datetime.fromisoformat(day[1])
+    assert min(begins).astimezone(UTC).date() - semester.date() < timedelta(days=31)

@@ -141,3 +141,10 @@ def test_of_an_erased_person_the_log_keeps_only_that_it_was_done(filled: House) 
     assert number not in {row["person"] for row in rows}
     assert "wrote from private@home.example" not in {row["reason"] for row in rows}
     assert (rows[0]["who"], rows[0]["what"]) == ("kari", "remove --forget")
+
+
+def test_what_settings_switch_off_is_logged_with_the_word_that_was_given(filled: House) -> None:
+    filled.run("resync", "--all", "--leave", "--by", "kari")
+    filled.run("resync", "--all", "--take-back", "--yes", "--by", "kari")
+    said = [row["what"] for row in logged(filled, "--acts") if row["who"] == "kari"]
+    assert said == ["resync --all --take-back --yes", "resync --all --leave"]

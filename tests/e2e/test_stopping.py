@@ -1,6 +1,7 @@
 """Whoever is told to stop stops, whatever a neighbour does meanwhile."""
 
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,5 +57,14 @@ def test_a_listener_of_standard_input_ends_though_no_line_comes(house: House) ->
         listener.stdin.write('{"routing_key": "x", "body": "y"}\n')
         listener.stdin.flush()
         wait_until(lambda: "batch" in Path(house.directory / "stopping.log").read_text())
+        wait_until(lambda: listeners(house) == [(True,)])
         listener.send_signal(signal.SIGTERM)
         assert listener.wait(LONG) == 0
+    assert listeners(house) == [(False,)]
+
+
+def listeners(house: House) -> list[tuple[bool]]:
+    """Return of each listener that ever gave a sign of life whether it has not stopped."""
+    with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
+        signs = connection.execute("SELECT stopped_at FROM heartbeat WHERE kind = 'listener'")
+        return [(stopped is None,) for (stopped,) in signs]

@@ -19,6 +19,7 @@ from kalender.domain.work import (
 from kalender.errors import NotificationError
 
 SAMPLES = Path("tests/data/notifications")
+SOURCES = Path("docs/sources.md")
 NOW = datetime(2025, 8, 18, 6, tzinfo=UTC)
 LATER = datetime(2025, 9, 1, tzinfo=UTC)
 IN1000 = course_subject("IN1000", "25h")
@@ -88,6 +89,12 @@ def test_the_key_beside_the_subject_is_not_believed() -> None:
 def test_tps_bare_element_names_a_course() -> None:
     element = {"id": "INF-1100", "semesterid": "18v", "terminnr": 1, "lastchanged": "x"}
     assert named(element) == [course_subject("INF-1100", "18v")]
+
+
+def test_each_notification_that_the_documents_show_works() -> None:
+    shown = re.findall(r"^kalender publish QUEUE '(.+)'$", SOURCES.read_text("utf-8"), re.MULTILINE)
+    subjects = [named(body.encode()) for body in shown]
+    assert subjects == [[person_subject(56154)], [IN1000], [IN1000]]
 
 
 @pytest.mark.parametrize("body", [b"accounts/123456", b" accounts/123456\n", b'"accounts/123456"'])
