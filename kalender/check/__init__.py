@@ -60,6 +60,7 @@ def check(
         reads_only = tables and not _may_count(database)
         yield from trials.run([*_secrets(lacking, open_to_others, reads_only=reads_only)])
         if lacking is not None or reads_only:
+            yield from trials.run([*_totals(wired, database)])
             return
         gates = wired.gates(database) if tables else None
         yield from trials.run([*_broker(wired), *_sources(wired, gates)])
