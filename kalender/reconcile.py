@@ -29,7 +29,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.settle import locate, look_up_everything
-from kalender.store import brakes, dirty, entries, people, recovery
+from kalender.store import addresses, brakes, dirty, entries, people, recovery
 from kalender.store.dirty import Claim
 from kalender.store.entries import CalendarRow
 from kalender.verify import verify
@@ -86,14 +86,25 @@ def _open(means: Means, claim: Claim, view: View | None) -> Visit | None:
             view = look(connection, loaded, means.settings, now)
     row = view.row
     if not row.owner:
-        raise PermanentError(
-            f"calendar {claim.key}: its address belongs to another person's calendar; "
-            "correct one of the two in FS"
-        )
+        raise PermanentError(_is_anothers(means, row))
     if row.backend not in means.exchanges:
         _resettle(means, claim, row)
     return Visit(
         means=means, claim=claim, view=view, exchange=means.exchanges[row.backend], now=now
+    )
+
+
+def _is_anothers(means: Means, row: CalendarRow) -> str:
+    """Say whose address it is, by FS numbers; protected persons are not named."""
+    with means.database.read() as connection:
+        owner = addresses.owner_of(connection, row.address)
+        persons = [each for each in (owner, row.person_id) if each is not None]
+        numbers = [people.shown_number(connection, each) for each in persons]
+    known = sorted(each for each in numbers if each is not None)
+    two = f" (FS numbers {' and '.join(map(str, known))})" if len(known) > 1 else ""
+    return (
+        f"calendar {row.calendar_id}: its address belongs to another person's calendar{two}; "
+        "correct the username or address of one of the two in FS"
     )
 
 

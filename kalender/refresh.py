@@ -293,15 +293,38 @@ def refresh_person(sources: Sources, claim: Claim) -> None:
         if _is_first_emptying(connection, person_id, found, asked_at, maintained):
             dirty.postpone(connection, claim, after=SECOND_LOOK, why="FS lists nothing any more")
             return None
-        losers = people.save_account(connection, person_id, facts.account) if facts else set()
+        others = _take_account(connection, person_id, facts, claim)
         save_teaching(connection, sources, person_id, found, maintained, claim)
-        for loser in sorted(losers):
-            addresses.arrange(connection, loser, sources.people)
+        for each in sorted(others):
+            addresses.arrange(connection, each, sources.people)
         teaching.asked(connection, person_id, asked_at, emptied=False)
-        _mark_person(connection, {person_id, *losers}, claim)
+        _mark_person(connection, {person_id, *others}, claim)
         dirty.finish(connection, claim)
     log.info("person_refreshed", person=person_id, known=facts is not None)
     return None
+
+
+def _take_account(
+    connection: Connection, person_id: int, facts: PersonFacts | None, claim: Claim
+) -> set[int]:
+    """Write what FS says of a person's account; return who else got another username by it.
+
+    FS is asked about whoever has the username that this person claims from now on.
+    """
+    before, others = people.holders(connection, person_id), set[int]()
+    if facts is not None:
+        others |= people.save_account(connection, person_id, facts.account)
+    if facts is None or facts.account.username is None:
+        others |= people.make_way(connection, person_id)
+    asked = people.holders(connection, person_id).keys() - before.keys()
+    numbers = {people.fs_number(connection, each) for each in asked}
+    why, lane, since = "another is told to have its username", claim.lane, claim.since
+    marks = [
+        Mark(kind=Kind.PERSON, key=f"fs {number}", reason=why, lane=lane, since=since)
+        for number in sorted(filter(None, numbers))
+    ]
+    dirty.mark(connection, marks)
+    return others
 
 
 def _fs_number(sources: Sources, claim: Claim) -> int | None:

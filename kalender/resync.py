@@ -55,7 +55,7 @@ class Found:
 @dataclass(slots=True)
 class _Changes:
     changed: set[int] = field(default_factory=set)
-    losers: set[int] = field(default_factory=set)  # of these, whose username is another's now
+    last: set[int] = field(default_factory=set)  # of these, who got what another gave up
     suspects: set[int] = field(default_factory=set)
     flipped: set[ActivityKey] = field(default_factory=set)
     courses: set[CourseKey] = field(default_factory=set)
@@ -195,7 +195,7 @@ def _take_in(
     # of those asked for beside us the answer may be newer than ours
     changes.suspects = (changes.suspects | changes.changed & (beside - spared)) - left_out
     due = (changes.changed | bulk.without_calendar(connection)) - left_out
-    for person_id in sorted(due, key=lambda each: (each in changes.losers, each)):
+    for person_id in sorted(due, key=lambda each: (each in changes.last, each)):
         addresses.arrange(connection, person_id, sources.people)
     found.unannounced = _unannounced(connection, persons, changes)
     unreadable.of_collections(
@@ -220,16 +220,24 @@ def _take_accounts(
     spared: Collection[int],
     changes: _Changes,
 ) -> None:
-    mirrored = bulk.accounts(connection)
-    for account in accounts:
+    """Of two whom FS gives one username it stays with who has it, else with the lower number."""
+    mirrored, claimed = bulk.accounts(connection), people.claimed(connection)
+    for account in sorted(accounts, key=lambda each: each.fs_number):
         person_id = persons[account.fs_number]
         names, mail = mirrored.get(person_id, (frozenset(), ()))
+        names = claimed.get(person_id, names)
         if account.username is None and account.mail is None:
             if not names and not mail:  # ids alone: who is new is asked for singly
                 changes.suspects.add(person_id)
         elif person_id not in spared and _differs(account, names, mail):
-            changes.losers |= people.save_account(connection, person_id, account)
-            changes.changed |= {person_id, *changes.losers}
+            changes.last |= people.save_account(connection, person_id, account)
+            changes.changed.add(person_id)
+    changes.last |= people.give_free_usernames(connection)
+    changes.changed |= changes.last
+    told = {persons[account.fs_number]: account.username for account in accounts}
+    for holder, username in people.holders(connection).items():
+        if told.get(holder) != username and holder not in spared:
+            changes.suspects.add(holder)  # does FS still call them so?
 
 
 def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, str]]) -> bool:

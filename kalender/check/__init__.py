@@ -18,7 +18,7 @@ from kalender.config.sections import Broker
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.sources.http import Gate
-from kalender.store import heartbeats, migrations, unreadable
+from kalender.store import heartbeats, migrations, people, unreadable
 from kalender.store.database import Database, may_write
 from kalender.store.gates import Gates
 
@@ -26,6 +26,7 @@ __all__ = ["Asked", "Line", "State", "check"]
 
 CLOCKS_APART = timedelta(seconds=5)
 AS_THE_SERVICE = "run check as the service does (docs/operations.md, By hand)"
+MOST = 10  # clashes that are named
 UNKNOWABLE = (
     "type and dead-lettering cannot be seen by AMQP:"
     " rabbitmqctl list_queues name type arguments policy"
@@ -96,6 +97,12 @@ def _database(wired: App, database: Database) -> Iterator[Trial]:
         needs=["migration"],
     )
     yield Trial(
+        what="usernames",
+        run=lambda: _usernames(database),
+        remedy="run kalender db upgrade",
+        needs=["migration"],
+    )
+    yield Trial(
         what="clocks", run=lambda: _clocks(wired, database), remedy=mend, needs=["database"]
     )
 
@@ -154,6 +161,21 @@ def _unreadable(database: Database) -> Said:
     ]
     remedy = "have them mended there; kalender show PERSON or --course CODE tells why"
     return warned(", ".join(told), remedy)
+
+
+def _usernames(database: Database) -> Said:
+    """Say of whom FS tells one username: one has it, the other waits."""
+    with database.read() as connection:
+        clashes = people.clashes(connection)
+    if not clashes:
+        return ok("each is one person's")
+    told = [f"{_number(each.holder)} has that of {_number(each.claimant)}" for each in clashes]
+    remedy = "correct one of the two in FS: whoever had it first keeps it until then"
+    return warned(f"FS tells one username of two persons: {', '.join(told[:MOST])}", remedy)
+
+
+def _number(fs_number: int | None) -> str:
+    return "a protected person" if fs_number is None else f"FS number {fs_number}"
 
 
 def _clocks(wired: App, database: Database) -> Said:

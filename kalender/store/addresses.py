@@ -13,7 +13,7 @@ from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.model import Audience
 from kalender.domain.work import Lane
 from kalender.store import recovery
-from kalender.store.people import USERNAME, People, mails, mark_calendars, usernames
+from kalender.store.people import USERNAME, People, called, mails, mark_calendars
 from kalender.store.tables import (
     calendar,
     db_now,
@@ -67,7 +67,7 @@ def _wanted(
         people.mailboxes,
         student=student,
         teacher=teacher,
-        username=min(usernames(connection, person_id), default=None),
+        username=min(called(connection, person_id), default=None),
         mails=mails(connection, person_id),
     )
 
@@ -189,6 +189,12 @@ def _held(connection: Connection, address: str, people: People) -> dict[str, obj
     free = owner is None or taken
     opened = {"address": address, "owner": free, "state": "active", "last_error": None}
     return {**opened, "must_look_up": taken}
+
+
+def owner_of(connection: Connection, address: str) -> int | None:
+    """Return the person whose calendar owns an address."""
+    owner = _owner(connection, address)
+    return None if owner is None else int(owner.person_id)
 
 
 def _owner(connection: Connection, address: str) -> Calendar | None:

@@ -28,10 +28,20 @@ from kalender.store.tables import (
     teaching_role,
     teaching_staff,
     unreadable_item,
+    username_claim,
 )
 
 Row = Mapping[str, Any]
-OF_PERSONS = (person, identity, calendar, registration, placement, teaching_role, preference)
+OF_PERSONS = (
+    person,
+    identity,
+    username_claim,
+    calendar,
+    registration,
+    placement,
+    teaching_role,
+    preference,
+)
 
 
 def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from kalender.domain.model import ActivityKey, Registration, TeachingRole
 from kalender.domain.work import Kind
 from kalender.store import teaching
-from kalender.store.people import FS, MAIL, USERNAME
+from kalender.store.people import FS, MAIL, USERNAME, claimed
 from kalender.store.tables import (
     calendar,
     db_now,
@@ -69,7 +69,10 @@ def being_asked_for(connection: Connection) -> set[int]:
 def accounts(
     connection: Connection,
 ) -> dict[int, tuple[frozenset[str], tuple[tuple[str, str], ...]]]:
-    """Return person -> (usernames, mail as FS ordered it)."""
+    """Return person -> (usernames, mail as FS ordered it).
+
+    Who has no username is called by the one that they claim.
+    """
     names: dict[int, set[str]] = defaultdict(set)
     mails: dict[int, list[tuple[str, str]]] = defaultdict(list)
     rows = connection.execute(
@@ -80,8 +83,10 @@ def accounts(
             names[row.person_id].add(row.value)
         elif row.kind == MAIL:
             mails[row.person_id].append((row.detail or "", row.value))
+    claims = claimed(connection)
     return {
-        each: (frozenset(names[each]), tuple(mails[each])) for each in names.keys() | mails.keys()
+        each: (frozenset(names[each]) or claims.get(each, frozenset()), tuple(mails[each]))
+        for each in names.keys() | mails.keys() | claims.keys()
     }
 
 

@@ -22,6 +22,7 @@ from kalender.store.tables import (
     teaching_role,
     teaching_staff,
     unreadable_item,
+    username_claim,
 )
 
 TAUGHT = (registration, placement, teaching_role)
@@ -83,7 +84,8 @@ def _erase(connection: Connection, person_id: int) -> None:
     for kind, key in sorted(keys):
         for table in (dirty, due_later):
             connection.execute(delete(table).where(table.c.kind == kind, table.c.key == key))
-    for table in (change_log, calendar, rollout_member, unreadable_item, *TAUGHT):
+    also = (rollout_member, unreadable_item, username_claim)
+    for table in (change_log, calendar, *also, *TAUGHT):
         connection.execute(delete(table).where(table.c.person_id == person_id))
     mail = (identity.c.person_id == person_id) & (identity.c.kind == MAIL)
     connection.execute(delete(identity).where(mail))

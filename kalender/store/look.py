@@ -25,6 +25,7 @@ from kalender.store.tables import (
     neighbour,
     preference,
     rejected_notification,
+    username_claim,
 )
 
 Rows = Sequence[Mapping[str, Any]]
@@ -220,6 +221,9 @@ def counts(connection: Connection) -> Mapping[str, int]:
         "rejected_last_day": connection.execute(rejected).scalar_one(),
         "unpublished_courses": connection.execute(hidden).scalar_one(),
         "unreadable_events": connection.execute(bad).scalar_one(),
+        "username_clashes": connection.execute(
+            select(func.count()).select_from(username_claim)
+        ).scalar_one(),
         "unmatched_staff": connection.execute(
             text("SELECT count(DISTINCT username) FROM unmatched_staff")
         ).scalar_one(),

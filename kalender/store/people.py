@@ -25,6 +25,7 @@ from kalender.store.tables import (
     preference,
     rollout,
     rollout_member,
+    username_claim,
 )
 
 FS, USERNAME, MAIL = "fs", "username", "mail"
@@ -108,38 +109,145 @@ def save_account(connection: Connection, person_id: int, account: Account) -> se
     """Write what FS tells of an account; return other persons who lost something by it.
 
     What is not told stays. A username that only TP knew brings its person's calendars and
-    entries along, in this transaction. Then `addresses.arrange` is due: the losers' last, so that
-    what they give up is passed on.
+    entries along, in this transaction. One that another person of FS has stays with them, and is
+    claimed: this person goes on under the username that they had, if any. Then `addresses.arrange`
+    is due: that of the others last, so that what is given up is passed on.
     """
-    losers: set[int] = set()
+    others: set[int] = set()
     if account.username:
-        losers |= _take_username(connection, person_id, account.username)
+        others |= _take_username(connection, person_id, account.username)
     if account.mail is not None:
         _replace_mail(connection, person_id, account.mail)
-    return losers
+    return others
 
 
 def _take_username(connection: Connection, person_id: int, username: str) -> set[int]:
+    """Give a person their username, or let them claim it; return who else got another by it."""
     other = find(connection, USERNAME, username)
+    has_it = other is not None and other != person_id and fs_number(connection, other) is not None
+    _claim(connection, person_id, username if has_it else None)
+    former = usernames(connection, person_id) - {username}
+    if has_it:
+        return _pass_on(connection, former)
     mine = and_(identity.c.person_id == person_id, identity.c.kind == USERNAME)
-    if other == person_id:
-        connection.execute(delete(identity).where(mine, identity.c.value != username))
-        return set()
-    connection.execute(delete(identity).where(mine))
+    connection.execute(delete(identity).where(mine, identity.c.value != username))
     if other is None:
         connection.execute(
             insert(identity).values(kind=USERNAME, value=username, person_id=person_id)
         )
-        return set()
-    if fs_number(connection, other) is None:
+    elif other != person_id:
         _absorb(connection, person_id, other)
-        return set()
-    connection.execute(
-        update(identity)
-        .where(identity.c.kind == USERNAME, identity.c.value == username)
-        .values(person_id=person_id)
+    return _pass_on(connection, former)
+
+
+# A username that FS tells of two persons stays with the one who had it, as long as FS tells it of
+# them: their calendar is right. Whoever else claims it gets it when they have it no more.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clash:
+    """A username that FS tells of two persons; their FS numbers, None of protected persons."""
+
+    holder: int | None
+    claimant: int | None
+    since: datetime
+
+
+def clashes(connection: Connection) -> list[Clash]:
+    """Return which usernames FS tells of two persons, by FS numbers alone."""
+    query = select(username_claim, identity.c.person_id.label("holder")).join(
+        identity, and_(identity.c.kind == USERNAME, identity.c.value == username_claim.c.username)
     )
-    return {other}
+    ordered = query.order_by(username_claim.c.since, username_claim.c.person_id)
+    return [
+        Clash(
+            holder=shown_number(connection, row.holder),
+            claimant=shown_number(connection, row.person_id),
+            since=row.since,
+        )
+        for row in connection.execute(ordered).all()
+    ]
+
+
+def shown_number(connection: Connection, person_id: int) -> int | None:
+    """Return the FS number of a person who is not protected."""
+    if PROTECT in wishes_of(connection, person_id):
+        return None
+    return fs_number(connection, person_id)
+
+
+def claimed(connection: Connection) -> dict[int, frozenset[str]]:
+    """Return person -> the usernames that they claim while others have them."""
+    rows = connection.execute(select(username_claim.c.person_id, username_claim.c.username))
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    for person_id, username in rows:
+        found[person_id].add(username)
+    return {person_id: frozenset(names) for person_id, names in found.items()}
+
+
+def called(connection: Connection, person_id: int) -> frozenset[str]:
+    """Return a person's usernames; where they have none, those that they claim."""
+    mine = username_claim.c.person_id == person_id
+    return usernames(connection, person_id) or frozenset(
+        connection.execute(select(username_claim.c.username).where(mine)).scalars()
+    )
+
+
+def holders(connection: Connection, person_id: int | None = None) -> dict[int, str]:
+    """Return who has a username that somebody, or this person, claims: person -> username."""
+    query = select(identity.c.person_id, identity.c.value).join(
+        username_claim,
+        and_(identity.c.kind == USERNAME, identity.c.value == username_claim.c.username),
+    )
+    if person_id is not None:
+        query = query.where(username_claim.c.person_id == person_id)
+    return dict(map(tuple, connection.execute(query)))
+
+
+def make_way(connection: Connection, person_id: int) -> set[int]:
+    """Give up usernames that others claim, and claims: FS tells none of this person.
+
+    Returns the others.
+    """
+    _claim(connection, person_id, None)
+    return _pass_on(connection, usernames(connection, person_id))
+
+
+def give_free_usernames(connection: Connection) -> set[int]:
+    """Give claimed usernames that nobody has any more to who claims them; return these."""
+    taken = exists().where(
+        identity.c.kind == USERNAME, identity.c.value == username_claim.c.username
+    )
+    free = select(username_claim.c.username).where(~taken)
+    return _pass_on(connection, set(connection.execute(free).scalars()))
+
+
+def _claim(connection: Connection, person_id: int, username: str | None) -> None:
+    """Let a person claim this username of another's, or none."""
+    mine = username_claim.c.person_id == person_id
+    known = set(connection.execute(select(username_claim.c.username).where(mine)).scalars())
+    if known - {username}:
+        connection.execute(
+            delete(username_claim).where(mine, username_claim.c.username != username)
+        )
+    if username is not None and username not in known:
+        connection.execute(
+            insert(username_claim).values(username=username, person_id=person_id, since=db_now())
+        )
+
+
+def _pass_on(connection: Connection, names: Collection[str]) -> set[int]:
+    """Give usernames to whoever claims them first; return all who got another by it."""
+    changed: set[int] = set()
+    for name in sorted(names):
+        claims = select(username_claim.c.person_id).where(username_claim.c.username == name)
+        first = claims.order_by(username_claim.c.since, username_claim.c.person_id).limit(1)
+        heir = connection.execute(first).scalar()
+        if heir is not None:
+            theirs = and_(identity.c.kind == USERNAME, identity.c.value == name)
+            connection.execute(delete(identity).where(theirs))
+            changed |= {heir, *_take_username(connection, heir, name)}
+    return changed
 
 
 def _absorb(connection: Connection, person_id: int, other: int) -> None:

@@ -191,6 +191,15 @@ identity = Table(
     ),
 )
 
+username_claim = Table(  # a username that FS tells of a person while another has it
+    "username_claim",
+    metadata,
+    Column("username", String(255), primary_key=True),
+    _person(),
+    Column("since", Instant, nullable=False),
+    Index(None, "person_id"),
+)
+
 calendar = Table(
     "calendar",
     metadata,

@@ -81,7 +81,7 @@ def test_all_that_can_be_tried_is_tried_and_holds(whole: House, queue: str) -> N
     found = rows(whole, *ALL)
     assert {row["state"] for row in found.values()} == {"ok"}
     assert list(found) == [
-        *("settings", "database", "migration", "unreadable items", "clocks"),
+        *("settings", "database", "migration", "unreadable items", "usernames", "clocks"),
         *("broker", f"queue {queue}"),
         *("fs", "fs offers", "tp", "tp changes"),
         *("exchange.main", "exchange.main write", "exchange.main scope", "connections"),
