@@ -18,8 +18,9 @@ from kalender.config.sections import Broker
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.sources.http import Gate
-from kalender.store import heartbeats, migrations, people, unreadable
+from kalender.store import heartbeats, look, migrations, people, unreadable
 from kalender.store.database import Database, may_write
+from kalender.store.database import now as database_now
 from kalender.store.gates import Gates
 
 __all__ = ["Asked", "Line", "State", "check"]
@@ -60,6 +61,8 @@ def check(
         tables = trials.states["migration"] in (State.OK, State.WARNED)
         reads_only = tables and not _may_count(database)
         yield from trials.run([*_secrets(lacking, open_to_others, reads_only=reads_only)])
+        if tables:
+            yield from trials.run([*_pauses(database)])
         if lacking is not None or reads_only:
             yield from trials.run([*_totals(wired, database)])
             return
@@ -128,6 +131,26 @@ def _secrets(
     if reads_only:
         partly = not_tried(f"our role of the database only reads: {AS_THE_SERVICE}")
         yield Trial(what="neighbours", run=lambda: partly, remedy="")
+
+
+def _pauses(database: Database) -> Iterator[Trial]:
+    """Say of each neighbour, and of bulk work, that is left alone why; of the others nothing."""
+    with database.read() as connection:
+        now, rows = database_now(connection), look.neighbours(connection)
+    for row in rows:
+        name, error = row["name"], row["last_error"]
+        if row["held_until"] is not None:
+            said = f"paused by hand by {row['held_by']} ({row['held_reason']})"
+            remedy = f"kalender resume {name} ends it"
+        elif row["refused"]:
+            said = f"refused our credentials {row['refused']} times in half an hour ({error})"
+            remedy = f"mend the account or its secret; kalender resume {name} lets one request try"
+        elif row["paused_until"] is not None and row["paused_until"] > now:
+            said = f"left alone for a moment after {row['failures']} failures ({error})"
+            remedy = f"it is tried again by itself; kalender resume {name} does so at once"
+        else:
+            continue
+        yield Trial(what=f"{name} paused", run=partial(warned, said, remedy), remedy="")
 
 
 def _answers(database: Database) -> Said:

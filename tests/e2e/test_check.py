@@ -19,6 +19,7 @@ from sqlalchemy import text
 from kalender.check.certificates import judged
 from kalender.check.trial import State
 from kalender.sandbox.server import Running, start
+from kalender.store import neighbours
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
 from kalender.store.tables import heartbeat
@@ -214,7 +215,21 @@ def test_what_keeps_us_from_asking_is_told_apart(whole: House) -> None:
     whole.send("PUT", "auth", {"tp": "other"})
     for _ in range(3):
         rows(whole, expect=1)
+    database = Database(whole.database)
+    with database.write() as connection:
+        for key in ("1", "2", "3"):
+            wait = timedelta(minutes=1)
+            neighbours.failed(
+                connection, "exchange.main", key=key, error="it is away", retry_after=wait
+            )
+    database.close()
     found = rows(whole, expect=1)
+    said = {name: found[f"{name} paused"] for name in ("fs", "tp", "exchange.main")}
+    assert said["fs"]["said"] == "paused by hand by kari (FS is upgraded)"
+    assert said["tp"]["said"].startswith("refused our credentials ")
+    assert said["exchange.main"]["said"].startswith("left alone for a moment after 3 failures (it ")
+    for name, row in said.items():
+        assert (row["state"], f"kalender resume {name}" in row["remedy"]) == ("warned", True)
     assert found["fs"]["said"].startswith("fs: paused by hand by kari (FS is upgraded)")
     assert found["tp"]["said"].startswith("tp: it refuses our credentials (")
     for name in ("fs", "tp"):

@@ -73,6 +73,7 @@ FILLED: list[Row] = [
     (["show", "--course", "NO1000"], 1, "no such course is mirrored"),
     (["recover", "--since", "yesterday"], 2, "--since wants an instant such as"),
     (["retry"], 2, "retry wants persons, or --all"),
+    (["resync", "--all", "X"], 2, "more names are courses after --course, or persons after"),
     (["verify"], 2, "verify wants persons, or --all"),
     (["rollout", "add", "share", "2"], 2, "a share is a number from 0 to 1"),
     (["rollout", "add", "audience", "dean"], 2, "rollout wants person, course, share or audience"),
