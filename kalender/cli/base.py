@@ -118,11 +118,13 @@ def day_of(text: str | None, name: str) -> date | None:
 def application(context: typer.Context, *, writes: bool = True, asks: bool = True) -> App:
     """Return the wired application; `--now` is refused for what writes beyond loopback.
 
-    What asks no neighbour (`asks` false) is given no secret but the database's, and needs none.
+    What asks no neighbour (`asks` false) is given no secret but the database's, and needs none;
+    but where another day is to be refused, the broker's URL is read as well.
     """
     given: Options = context.obj
-    config = load(given.config, os.environ, secrets=asks)
-    if given.now is not None and writes:
+    refusable = given.now is not None and writes
+    config = load(given.config, os.environ, secrets=asks or refusable)
+    if refusable:
         refuse_another_day(config)
     return App(config, clock_from(given.now))
 

@@ -78,7 +78,7 @@ def release(
 
     Says how many deletes that is, of how many people; asks where they are more than one.
     """
-    wired = application(context)
+    wired = application(context, asks=False)
     database = opened(wired)
     words = " ".join(scope).split()  # in quotes as it is shown, or not
     kind = words[0].lower() if words else ""
@@ -169,7 +169,7 @@ def _believe(connection: Connection, number: str) -> None:
 @brake.command("set")
 def set_(context: typer.Context, reason: Reason) -> None:
     """Hold all deletes by hand, until `brake release hand`."""
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     with database.write() as connection:
         brakes.put(connection, HAND, "holding", reason, who=operator())
     typer.echo("all deletes are held; creates and updates go on")
@@ -184,7 +184,7 @@ def expect(
     reason: Reason,
 ) -> None:
     """Announce a night in which much is deleted, such as a registration deadline's."""
-    wired = application(context)
+    wired = application(context, asks=False)
     database = opened(wired)
     first, last = _hours(begins, until)
     with database.write() as connection:

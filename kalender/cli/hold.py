@@ -29,7 +29,7 @@ def pause(
 
     What is under way is finished. Bulk work is fills, resyncs and looks into calendars.
     """
-    wired = application(context)
+    wired = application(context, asks=False)
     _check(wired, name)
     database = opened(wired)
     with database.write() as connection:
@@ -47,7 +47,7 @@ def resume(context: typer.Context, name: Name) -> None:
     Each `resume` of a refused account is one more trial of its password: refused again, nobody asks
     until half an hour after the first of the last three refusals, or the next `resume`.
     """
-    wired = application(context)
+    wired = application(context, asks=False)
     _check(wired, name)
     with opened(wired).write() as connection:
         row = neighbours.lock(connection, name)

@@ -41,7 +41,7 @@ def retry(
     """Try parked or waiting work again now."""
     if not person and not everything:
         raise ConfigError("retry wants persons, or --all")
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     keys = [person_of(database, each) for each in person or []]
     with database.write() as connection:
         if everything:
@@ -116,7 +116,7 @@ def add(
 
     Says how many calendars that is; asks where it is more than `[safety] max_updated_share` of all.
     """
-    wired = application(context)
+    wired = application(context, asks=False)
     database = opened(wired)
     values = _checked(database, kind, value, adding=True)
     with database.read() as connection:
@@ -151,7 +151,7 @@ def remove(  # noqa: PLR0913, PLR0917
     """Switch off; what we wrote is taken back, or left as it is."""
     if take_back == leave:
         raise ConfigError("leaving the roll-out wants --take-back or --leave")
-    wired = application(context)
+    wired = application(context, asks=False)
     database = opened(wired)
     values = _checked(database, kind, value)
     mode = wired.config.rollout.mode

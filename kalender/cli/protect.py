@@ -31,7 +31,7 @@ def add(
     """Take back all that was written to persons, before all other work, and list them no more."""
     if kind not in (*KINDS, "operator"):
         raise ConfigError(f"--reason-kind wants {', '.join(KINDS)}")
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     persons = [person_of(database, each) for each in person]
     with database.write() as connection:
         for person_id in persons:
@@ -57,7 +57,7 @@ def _is_shut(row: Mapping[str, Any]) -> bool:
 @protect.command()
 def remove(context: typer.Context, person: list[str]) -> None:
     """Protect persons no more; whoever did not opt out is served again."""
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     persons = [person_of(database, each) for each in person]
     with database.write() as connection:
         for person_id in persons:

@@ -62,7 +62,7 @@ def add(
 
     Who is not known is said by the place in the list; the others are done, and the code is 1.
     """
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     names = [*(person or []), *(line.strip() for line in file or ())]
     if not names:
         raise ConfigError("optout add wants persons, or --file")
@@ -87,7 +87,7 @@ def add(
 @optout.command()
 def remove(context: typer.Context, person: list[str]) -> None:
     """Forget that persons wished to be left alone, or that their entries be removed."""
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     persons = [person_of(database, each) for each in person]
     with database.write() as connection:
         for person_id in persons:
@@ -128,7 +128,7 @@ def take_back(
     wait: Wait = False,  # noqa: FBT002
 ) -> None:
     """Take back all that we wrote to a person; they are left alone until `optout remove`."""
-    wired = application(context)
+    wired = application(context, asks=search)
     database = opened(wired)
     person_id = _known_or_new(wired, database, person) if search else person_of(database, person)
     if erase and not _stands(database, person_id):
@@ -223,7 +223,7 @@ def verify(
     """
     if not person and not everything:
         raise ConfigError("verify wants persons, or --all")
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     persons = [person_of(database, each) for each in person or []]
     lane = Lane.VERIFY if everything else Lane.ASKED
     with database.write() as connection:
@@ -288,7 +288,7 @@ def recover(
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
     """Vouch for the database again; from a backup, look every calendar up before writing to it."""
-    database = opened(application(context))
+    database = opened(application(context, asks=False))
     moment = None if since == "now" else instant(since, "--since")
     with database.read() as connection:
         now = teaching.database_time(connection)

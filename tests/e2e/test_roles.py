@@ -14,7 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from kalender.sandbox.server import Running
-from tests.e2e.house import House, fails
+from tests.commands import run
+from tests.e2e.house import House, environment, fails
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 SCRIPT = Path(__file__).parents[2] / "docs" / "deploy" / "roles.sql"
@@ -175,6 +176,34 @@ def test_the_operator_looks_at_all_with_no_secret_but_the_databases(
         house.run(*words)
     assert "our role of the database only reads: run check as the service" in house.run("check")
     assert fails(house, "resync", "--all")[1].startswith("kalender: fs.api_key_file: No such file")
+
+
+ACTS = (
+    ["optout", "add", PERSON],
+    ["optout", "remove", PERSON],
+    ["protect", "add", PERSON],
+    ["protect", "remove", PERSON],
+    ["pause", "fs", "--for", "1h", "--reason", "FS is upgraded"],
+    ["resume", "fs"],
+    ["brake", "set", "--reason", "looks wrong"],
+    ["brake", "release", "hand", "--reason", "it was right"],
+    ["rollout", "add", "person", PERSON],
+    ["retry", "--all"],
+    ["verify", PERSON],
+    ["remove", PERSON, "--yes"],
+)
+
+
+def test_what_only_writes_down_a_wish_needs_no_secret_but_the_databases(
+    house: House, roles: Roles
+) -> None:
+    become(house, roles, "service")
+    house.run("resync", "--all")
+    without_secrets(house)
+    for words in ACTS:
+        on_this_day = [word for word in house.command(*words) if word not in {"--now", house.now}]
+        assert run(on_this_day[3:], env=environment(), timeout=60).returncode == 0, words
+    assert fails(house, "retry", "--all")[0] == 2  # another day: are all neighbours loopback?
 
 
 def test_a_missing_grant_is_named_with_its_remedy(house: House, roles: Roles) -> None:
