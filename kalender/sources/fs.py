@@ -130,7 +130,11 @@ class Fs:
         semester = Semester.parse(unit.semester)
         parts = (self.institution, unit.course, unit.version, semester.year, semester.term)
         key = ",".join(quote(str(p), safe="") for p in (*parts, unit.term_number, fs_number))
-        return fs_json.offer_status(self._single("studentundervisning", key))
+        answer = self._single("studentundervisning", key)
+        try:
+            return fs_json.offer_status(answer)
+        except BadSourceData:  # the one field that was asked for
+            return None
 
     # -- by collection ----------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalender.domain.model import BadItem
+from kalender.domain.model import BadItem, UnitKey
 from kalender.errors import (
     BadSourceData,
     KalenderError,
@@ -402,3 +402,9 @@ def test_a_term_that_tp_does_not_plan_is_no_odd_item() -> None:
     with tp_that_lists([{"id": "IN1000", "semesterid": "2025-SOM"}]) as (tp, left_out):
         assert list(tp.changed_since(datetime(2025, 8, 18, tzinfo=UTC))) == []
         assert left_out == []
+
+
+@pytest.mark.parametrize("told", [{}, {"href": 1}, {"href": "I"}], ids=str)
+def test_an_offer_status_that_cannot_be_read_singly_is_not_told(told: object) -> None:
+    with fs_of(lambda _: (200, {}, json.dumps({"tilbudstatus": told}).encode())) as (fs, _):
+        assert fs.offer_status(STUDENT, UnitKey("IN1000", "1", "25h", 1)) is None
