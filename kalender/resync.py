@@ -243,7 +243,7 @@ def _take_accounts(
 def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, str]]) -> bool:
     if account.username is not None and names != {account.username}:
         return True
-    return account.mail is not None and people.in_order(account.mail) != list(mail)
+    return account.mail is not None and people.in_order(account.mail, mail) != list(mail)
 
 
 def _spellings(connection: Connection, told: _Told, semester: str) -> dict[CourseKey, CourseKey]:
@@ -292,8 +292,7 @@ def _take_semester(  # noqa: PLR0913, PLR0917
     mirrored = bulk.registrations(connection, semester)
     facts = _spelled(told.registrations[semester], others)
     registrations = _of_persons(facts, persons, spared, lambda r: r.unit)
-    if sources.ask_singly:
-        _keep_statuses(registrations, mirrored, changes)
+    _keep_statuses(registrations, mirrored, changes, ask_singly=sources.ask_singly)
     changes.courses |= {
         CourseKey(unit.course, semester) for facts in registrations.values() for unit in facts
     }
@@ -313,7 +312,9 @@ def _take_semester(  # noqa: PLR0913, PLR0917
     changes.courses |= {
         CourseKey(role.unit.course, semester) for facts in roles.values() for role in facts.values()
     }
-    new, changed = _compare(bulk.roles(connection, semester), roles, spared, changes)
+    before = bulk.roles(connection, semester)
+    _keep_periods(roles, before)
+    new, changed = _compare(before, roles, spared, changes)
     bulk.add_roles(connection, new, changed=False)
     bulk.add_roles(connection, changed, changed=True)
 
@@ -331,16 +332,24 @@ def _of_persons(
     }
 
 
-def _keep_statuses(told: Facts, mirrored: Facts, changes: _Changes) -> None:
-    """An offer status that was asked for singly is kept until the next notification."""
+def _keep_statuses(told: Facts, mirrored: Facts, changes: _Changes, *, ask_singly: bool) -> None:
+    """An offer status that is not told stays as it was; one never told may be asked for singly."""
     for person_id, facts in told.items():
         before = mirrored.get(person_id, {})
         for unit, each in facts.items():
             if each.offer_status is None:
                 status = before[unit].offer_status if unit in before else None
                 facts[unit] = replace(each, offer_status=status)
-                if status is None:
+                if status is None and ask_singly:
                     changes.suspects.add(person_id)
+
+
+def _keep_periods(told: Facts, mirrored: Facts) -> None:
+    """A role's period that is not told stays as it was."""
+    for person_id, facts in told.items():
+        before = mirrored.get(person_id, {})
+        for number, role in facts.items():
+            facts[number] = teaching.with_period(role, before.get(number))
 
 
 def _compare(

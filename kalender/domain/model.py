@@ -224,7 +224,8 @@ class Registration:
 class TeachingRole:
     """A person's role on an activity (`actid`), or on the unit as a whole (`actid` None).
 
-    The period is whole local days, both ends included; None = open.
+    The period is whole local days, both ends included; None = open. `period_told` False: the item
+    has no period at all, and what was told of it before holds.
     """
 
     number: int
@@ -233,6 +234,7 @@ class TeachingRole:
     actid: str | None = None
     starts_on: date | None = None
     ends_on: date | None = None
+    period_told: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from unicodedata import normalize
 from urllib.parse import unquote
 
 from kalender.domain.model import Semester
+from kalender.domain.text import without_unseen
 from kalender.domain.work import (
     Lane,
     Mark,
@@ -143,9 +143,8 @@ def _texts(message: object) -> Sequence[str]:
 
 
 def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subject | None:
-    plain = unquote(text) if "%" in text else text
-    plain = plain if plain.isascii() else normalize("NFC", plain)
-    if len(plain) > LONGEST or not plain.isprintable():  # a lone surrogate, NUL: no key of a row
+    plain = without_unseen(unquote(text) if "%" in text else text)  # no key of a row holds a NUL
+    if len(plain) > LONGEST:
         return None
     for pattern in patterns:
         if pattern.routing_key == "*" or fnmatchcase(routing_key, pattern.routing_key):

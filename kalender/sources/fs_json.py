@@ -19,6 +19,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.domain.text import without_unseen
 from kalender.errors import BadSourceData
 
 Raw = Mapping[str, Any]
@@ -38,22 +39,33 @@ def read_account(raw: Raw) -> Account:
     mail = item.get("epost")
     return Account(
         fs_number=_number(item.get("personlopenummer"), "personlopenummer"),
-        username=_word(item.get("brukernavn")) or None,
+        username=_name(item.get("brukernavn")),
         mail=tuple(_mail(mail)) if isinstance(mail, list) else None,
     )
+
+
+def _name(value: object) -> str | None:
+    """Return a username; what is longer than any is none that is told."""
+    name = _word(value)
+    return name if 0 < len(name) <= LONGEST_NAME else None
 
 
 def _mail(mail: list[object]) -> Iterator[tuple[str, str]]:
     for each in mail:
         address = _word(each.get("adresse")) if isinstance(each, dict) else ""
-        if isinstance(each, dict) and address:
-            yield _word(each.get("type")), address
+        if isinstance(each, dict) and 0 < len(address) <= LONGEST_NAME:
+            yield _word(each.get("type"))[:LONGEST_CODE], address
 
 
 def _word(value: object) -> str:
     """Return a string that can be stored and compared, or an empty one."""
-    text = value.strip() if isinstance(value, str) else ""
-    return text if text.isprintable() else ""
+    return without_unseen(value) if isinstance(value, str) else ""
+
+
+def _fits(text: str, name: str, most: int) -> str:
+    if len(text) > most:
+        raise BadSourceData(f"fs: {name} is longer than {most} characters")
+    return text
 
 
 def read_registration(raw: Raw) -> tuple[int, int, Registration] | None:
@@ -70,7 +82,7 @@ def offer_status(raw: Raw) -> str | None:
     """Return whether there is an offer; None where the item does not tell."""
     status = flat(raw).get("tilbudstatus")
     told = _last(status) if isinstance(status, dict) else _word(status)  # a reference or the code
-    return told or None
+    return _fits(told, "tilbudstatus", LONGEST_VERSION) or None
 
 
 def read_placement(raw: Raw) -> tuple[int, int, ActivityKey] | None:
@@ -102,11 +114,12 @@ def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
     told: Raw = period if isinstance(period, dict) else {}
     role = TeachingRole(
         number=_number(item.get("rollenummer"), "rollenummer"),
-        role=_last(item.get("rolle"), "rolle"),
+        role=_fits(_last(item.get("rolle"), "rolle"), "rolle", LONGEST_CODE),
         unit=unit,
         actid=actid,
         starts_on=_day(told, "fraDato"),
         ends_on=_day(told, "tilDato"),
+        period_told=isinstance(period, dict),
     )
     return institution, _person(item), role
 
@@ -177,15 +190,13 @@ def _last(raw: object, name: str = "teaching or a person") -> str:
     href = raw.get("href") if isinstance(raw, dict) else None
     if not isinstance(href, str) or "/" not in href:
         raise BadSourceData(f"fs: no reference to {name} where one must be")
-    last = unquote(href.partition("?")[0].rpartition("/")[2])
-    if not last.isprintable():
-        raise BadSourceData("fs: a reference that cannot be read")
-    return last
+    return without_unseen(unquote(href.partition("?")[0].rpartition("/")[2]))
 
 
 UNIT_PARTS, ACTIVITY_PARTS = 6, 7
 EARLIEST = 1900  # a comma within a course's code puts another number in the year's place
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
+LONGEST_NAME, LONGEST_CODE, LONGEST_VERSION = 255, 64, 16  # characters that its columns hold
 
 
 def _unit(raw: object) -> tuple[int, UnitKey] | None:
@@ -200,28 +211,34 @@ def _activity(raw: object) -> tuple[int, ActivityKey] | None:
     parts = _last(raw).split(",", ACTIVITY_PARTS - 1)
     if len(parts) != ACTIVITY_PARTS:
         raise BadSourceData("fs: a reference to an activity that has not seven parts")
-    if not parts[-1]:
+    actid = _fits(without_unseen(parts[-1]), "an activity's code", LONGEST_CODE)
+    if not actid:
         raise BadSourceData("fs: a reference to an activity without its code")
     unit = _unit_of(parts[:UNIT_PARTS])
-    return None if unit is None else (unit[0], ActivityKey(*unit[1], parts[-1]))
+    return None if unit is None else (unit[0], ActivityKey(*unit[1], actid))
 
 
 def _unit_of(parts: list[str]) -> tuple[int, UnitKey] | None:
-    institution, course, version, year, term, term_number = parts
+    institution, course, version, year, term, term_number = map(without_unseen, parts)
     if not course or not version:
         raise BadSourceData("fs: a reference to teaching without its course")
     if _number(year, "year") < EARLIEST:
         raise BadSourceData("fs: a reference to teaching whose year is none")
     try:
-        semester = Semester.from_fs(_number(year, "year"), term)
+        semester = Semester.from_fs(_number(year, "year"), term.upper())
     except ValueError:
         return None
-    unit = UnitKey(course, version, semester.code, _number(term_number, "term number"))
+    unit = UnitKey(
+        _fits(course, "a course's code", LONGEST_CODE),
+        _fits(version, "a course's version", LONGEST_VERSION),
+        semester.code,
+        _number(term_number, "term number"),
+    )
     return _number(institution, "institution"), unit
 
 
 def _number(value: object, name: str) -> int:
-    number = value
+    number = value = without_unseen(value) if isinstance(value, str) else value
     if isinstance(value, str) and value.isdecimal() and len(value) <= LONGEST:
         number = int(value)
     if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST:
@@ -234,6 +251,6 @@ def _day(period: Raw, name: str) -> date | None:
     if value is None:
         return None
     try:
-        return date.fromisoformat(str(value)[:10])
+        return date.fromisoformat(without_unseen(str(value))[:10])
     except ValueError:
         raise BadSourceData(f"fs: a period whose {name} is no date") from None

@@ -24,6 +24,8 @@ from kalender.domain.text import clean, one_line, without_unseen
 
 DIGITAL = "DIGUND"
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
+LONGEST_CODE = 64  # characters that a database's column holds
+LONGEST_WORDS = {"eventid": 160, "courseversion": 16}
 Raw = Mapping[str, object]
 
 
@@ -67,7 +69,7 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
         status=_status(raw.get("status")),
         plenary=_flag(raw.get("status_plenary")),
         staff=_staff(raw, odd),
-        method=_line(raw, "teaching-method", odd),
+        method=_method(raw, odd),
         method_name=_line(raw, "teaching-method-name", odd),
         title=_line(raw, "title", odd),
         summary=_line(raw, "summary", odd),
@@ -105,7 +107,7 @@ def _id(raw: Raw, name: str) -> str | None:
 def _word(raw: Raw, name: str) -> str:
     value = raw.get(name)
     word = without_unseen(value) if isinstance(value, str) else ""
-    if not word:
+    if not 0 < len(word) <= LONGEST_WORDS.get(name, LONGEST_CODE):
         raise _Wrong(f"no {name} that can be read")
     return word
 
@@ -156,6 +158,14 @@ def _line(raw: Raw, name: str, odd: list[str]) -> str:
     return one_line(clean(_text(raw, name, odd)))
 
 
+def _method(raw: Raw, odd: list[str]) -> str:
+    """Return the kind of teaching; a code that is longer than any is cut."""
+    method = _line(raw, "teaching-method", odd)
+    if len(method) > LONGEST_CODE:
+        odd.append("teaching-method")
+    return method[:LONGEST_CODE]
+
+
 def _plain(raw: Raw, name: str, odd: list[str]) -> str:
     return one_line(_text(raw, name, odd))
 
@@ -197,7 +207,10 @@ def _username(raw: Raw) -> str:
     value = raw.get("id")
     if isinstance(value, bool) or not isinstance(value, str | int | None):
         raise _Wrong("staffs id is no text")
-    return without_unseen("" if value is None else str(value))
+    username = without_unseen("" if value is None else str(value))
+    if len(username) > LONGEST_CODE:
+        raise _Wrong("staffs id is no username")
+    return username
 
 
 def _room(raw: Raw, odd: list[str]) -> Room:

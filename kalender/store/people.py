@@ -280,25 +280,41 @@ def _absorb(connection: Connection, person_id: int, other: int) -> None:
 
 def _replace_mail(connection: Connection, person_id: int, mail: Sequence[tuple[str, str]]) -> None:
     """Write the addresses in FS' order."""
+    before = connection.execute(
+        select(identity.c.detail, identity.c.value).where(
+            identity.c.kind == MAIL, identity.c.person_id == person_id
+        )
+    ).all()
+    ordered = in_order(mail, [(detail or "", address) for detail, address in before])
     connection.execute(
         delete(identity).where(identity.c.kind == MAIL, identity.c.person_id == person_id)
     )
     rows = [
         {"kind": MAIL, "value": value, "person_id": person_id, "detail": detail, "position": n}
-        for n, (detail, value) in enumerate(in_order(mail))
+        for n, (detail, value) in enumerate(ordered)
     ]
     if rows:
         connection.execute(insert(identity), rows)
 
 
-def in_order(mail: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return (types, address) as the table holds them: in lower case, each address once."""
+def in_order(
+    mail: Sequence[tuple[str, str]], before: Sequence[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Return (types, address) as the table holds them: in lower case, each address once.
+
+    An address without a type has the types it had `before`: they are not told.
+    """
+    known = {address: detail for detail, address in before}
     kinds: dict[str, list[str]] = {}
     for kind, address in mail:
         told = kinds.setdefault(address.strip().lower(), [])
         if kind not in told:
             told.append(kind)
-    return [(",".join(told), address) for address, told in kinds.items() if address]
+    return [
+        (",".join(filter(None, told)) or known.get(address, ""), address)
+        for address, told in kinds.items()
+        if address
+    ]
 
 
 def mails(connection: Connection, person_id: int) -> list[tuple[str, str]]:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -59,23 +59,42 @@ def of_facts(facts: PersonFacts) -> Taught:
 def completed(
     connection: Connection, person_id: int, facts: PersonFacts, semesters: Collection[str]
 ) -> Taught:
-    """Return an answer's facts, with what was known of collections that could not be read whole.
+    """Return an answer's facts, with what was known of that which it could not tell.
 
-    What could not be read is recorded.
+    These are collections that could not be read whole, offer statuses and periods of roles. What
+    could not be read is recorded.
     """
     unreadable.of_answer(connection, person_id, facts.bad)
-    if not facts.untold:
-        return of_facts(facts)
     before = read(connection, person_id, semesters)
     registrations, placements, roles = (
         name in facts.untold
         for name in ("studentundervisning", "studentundervisningsaktivitet", "personroller")
     )
+    units = {each.unit: each.offer_status for each in before.registrations}
+    numbers = {each.number: each for each in before.roles}
     return _taught(
-        (*(before.registrations if registrations else ()), *facts.registrations),
+        (
+            *(before.registrations if registrations else ()),
+            *(
+                replace(each, offer_status=each.offer_status or units.get(each.unit))
+                for each in facts.registrations
+            ),
+        ),
         (*(before.placements if placements else ()), *facts.placements),
-        (*(before.roles if roles else ()), *facts.roles),
+        (
+            *(before.roles if roles else ()),
+            *(with_period(each, numbers.get(each.number)) for each in facts.roles),
+        ),
     )
+
+
+def with_period(role: TeachingRole, before: TeachingRole | None) -> TeachingRole:
+    """Return a role with the period it had, where FS does not tell any; one never told is open."""
+    if role.period_told:
+        return role
+    if before is None:
+        return replace(role, period_told=True)
+    return replace(role, starts_on=before.starts_on, ends_on=before.ends_on, period_told=True)
 
 
 def _taught(

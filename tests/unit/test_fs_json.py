@@ -4,6 +4,7 @@ import traceback
 from collections.abc import Callable
 from datetime import date
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -157,7 +158,8 @@ def test_a_person_may_be_named_by_reference_alone() -> None:
         {"undervisning": ref(f"undervisning/{UNIT},1")},
         {"undervisning": ref("undervisning/x,IN1000,1,2025,H%C3%98ST,1")},
         {"undervisning": ref("undervisning/185,,1,2025,H%C3%98ST,1")},
-        {"undervisning": ref("undervisning/185,IN%001000,1,2025,H%C3%98ST,1")},
+        {"undervisning": ref(f"undervisning/185,{65 * 'X'},1,2025,H%C3%98ST,1")},
+        {"undervisning": ref(f"undervisning/185,IN1000,{17 * '1'},2025,H%C3%98ST,1")},
         {"undervisning": ref("undervisning/185,IN1000,1,year,H%C3%98ST,1")},
         {"undervisning": ref("undervisning/185,IN1000,1,2025,H%C3%98ST,x")},
     ],
@@ -267,9 +269,9 @@ def test_a_person_has_an_account_and_addresses_in_fs_order() -> None:
 def test_no_address_is_told_apart_from_not_told() -> None:
     assert fs_json.read_account({**A_PERSON, "epost": []}).mail == ()
     assert fs_json.read_account({**A_PERSON, "epost": None}).mail is None
-    odd = [None, {"type": "X"}, {"adresse": 7}, {"adresse": "a\0@x"}, {"adresse": " a@x "}]
+    odd = [None, {"type": "X"}, {"adresse": 7}, {"adresse": "a" * 256}, {"adresse": " a@x "}]
     assert fs_json.read_account({**A_PERSON, "epost": odd}).mail == (("", "a@x"),)
-    for name in ("", None, 7, "a\ud800"):
+    for name in ("", None, 7, "\ud800", "a" * 256):
         assert fs_json.read_account({**A_PERSON, "brukernavn": name}).username is None
 
 
@@ -348,3 +350,24 @@ def test_any_item_is_read_or_refused(changes: Json, item: Json) -> None:
                 read(each)
             except BadSourceData as error:
                 assert str(error).startswith("fs: ")  # noqa: PT017
+
+
+def test_an_offer_status_longer_than_any_makes_a_registration_unreadable() -> None:
+    with pytest.raises(BadSourceData):
+        fs_json.read_registration({**a_registration(), "tilbudstatus": 17 * "I"})
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\ufeff", "\u00ad", "\u00a0", " ", "\0", "\ud800"])
+def test_letters_that_nobody_sees_are_read_over_in_names_and_codes(unseen: str) -> None:
+    def odd(text: str) -> str:
+        return f"{unseen}{text}{unseen}"
+
+    name, mail = odd("olan"), [{"type": odd("X"), "adresse": odd("o@x")}]
+    account = fs_json.read_account({**A_PERSON, "brukernavn": name, "epost": mail})
+    assert (account.username, account.mail) == ("olan", (("X", "o@x"),))
+    code = quote(unseen, errors="ignore")
+    found = fs_json.read_registration(
+        a_registration(f"185,{code}IN1000{code},1,2025,H%C3%98ST,1{code}")
+    )
+    assert found is not None
+    assert found[2].unit == UnitKey("IN1000", "1", "25h", 1)

@@ -305,3 +305,12 @@ def test_a_reason_holds_nothing_of_the_message(path: str) -> None:
         assert "hemmelig" not in str(found)
         assert found.__cause__ is None
         assert found.__context__ is None
+
+
+@pytest.mark.parametrize(
+    "unseen", ["\u200b", "\ufeff", "\u00ad", "\u00a0", "\0", "%E2%80%8B", "%00"]
+)
+def test_letters_that_nobody_sees_are_read_over(unseen: str) -> None:
+    assert named({"sub": f"course/{unseen}IN1000{unseen},25h,1"}) == [IN1000]
+    assert named({"sub": f"personer/{unseen}56154{unseen}"}) == [person_subject(56154)]
+    assert named({"sub": f"accounts/{unseen}olan{unseen}"}) == [account_subject("olan")]

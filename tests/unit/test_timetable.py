@@ -286,6 +286,23 @@ def test_co_taught_events_are_one_and_name_all_courses_of_the_calendar() -> None
     assert seen.courses == ("IN3120", "IN4120")
 
 
+def test_an_event_names_no_course_on_which_a_place_is_not_known() -> None:
+    events = [an_event(course="IN3120"), an_event(course="IN4120")]
+    unsure = a_registration("IN3120", offer_status=None)
+    person = Teaching(registrations=(unsure, a_registration("IN4120")))
+    (seen,) = sight(person, *events).seen
+    assert (seen.courses, seen.standing_only) == (("IN4120",), False)
+    nobody = Teaching(registrations=(unsure, a_registration("IN4120", offer_status=None)))
+    (seen,) = sight(nobody, *events).seen
+    assert (seen.courses, seen.standing_only) == (("IN3120", "IN4120"), True)
+
+
+def test_a_course_in_two_spellings_is_named_once() -> None:
+    person = Teaching(registrations=(a_registration("in3120"), a_registration("IN3120")))
+    (seen,) = sight(person, an_event(course="in3120"), an_event(course="IN3120")).seen
+    assert seen.courses == ("IN3120",)
+
+
 def test_active_wins_over_cancelled_then_ones_own_group_then_the_lowest() -> None:
     cancelled = an_event(status=Status.CANCELLED)
     active = a_group_event("1", actid="9")
