@@ -30,11 +30,23 @@ from kalender.errors import ConfigError, KalenderError
 def main() -> None:
     """Run a command; what is wrong is one line."""
     try:
+        require_text(sys.argv[1:])
         whole()(args=hoisted(sys.argv[1:]))
     except ConfigError as error:
         _fail(error, 2)
     except KalenderError as error:
         _fail(error, 1)
+
+
+def require_text(words: Sequence[str]) -> None:
+    """Refuse words that are no UTF-8, which neither a database nor a source takes; but for paths."""
+    for at, (before, word) in enumerate(zip(("", *words), words, strict=False), 1):
+        path = before in PATHS or word.startswith(tuple(f"{name}=" for name in PATHS))
+        if not path and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise ConfigError(f"word {at} of the command is no UTF-8 text: type it again")
+
+
+PATHS = ("--config", "--file", "--university")
 
 
 def whole() -> TyperGroup:

@@ -43,6 +43,7 @@ from kalender.domain.model import (
     UnitKey,
     folded,
 )
+from kalender.domain.text import without_unseen
 from kalender.domain.timetable import Activity, Rules, sole_groups
 from kalender.domain.work import Lane
 from kalender.store import unreadable
@@ -118,6 +119,7 @@ def _is(table: Any, key: CourseKey) -> Any:
 
 def spelled(connection: Connection, course: str) -> str:
     """Return a course's code as it is mirrored, whatever letters it is given in; else as given."""
+    course = without_unseen(course)
     codes = connection.execute(select(course_run.c.course).distinct()).scalars().all()
     same = sorted(code for code in codes if folded(code) == folded(course))
     return course if course in same or not same else same[0]

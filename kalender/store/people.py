@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
+from kalender.domain.text import without_unseen
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.store.dirty import mark
 from kalender.store.many import in_parts, is_one_of, one_of
@@ -51,7 +52,8 @@ def find(connection: Connection, kind: str, value: str) -> int | None:
 
 
 def look_up(connection: Connection, text: str) -> int | None:
-    """Return a person by FS number, username or mail address."""
+    """Return a person by FS number, username or mail address, whatever unseen letters it brings."""
+    text = without_unseen(text)
     return connection.execute(
         select(identity.c.person_id).where(identity.c.value.in_([text, text.lower()])).limit(1)
     ).scalar_one_or_none()
