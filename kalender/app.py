@@ -3,10 +3,10 @@
 import os
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -39,6 +39,7 @@ from kalender.store.memory import Memory
 from kalender.store.people import People
 from kalender.store.prune import Retention
 from kalender.ticks import Ticks
+from kalender.verdict import Expected
 from kalender.visit import Exchange, Means, Restore
 from kalender.worker.crew import Crew
 
@@ -317,7 +318,36 @@ class App:
         """Return how it goes; call it in the process that tells it."""
         queues = self.config.broker.queues if self.config.broker else ()
         lease = timedelta(seconds=self.config.worker.lease_seconds)
-        return Metrics(self.database(), queues=queues, lease=lease)
+        return Metrics(self.database(), queues=queues, lease=lease, expected=self.expected())
+
+    def expected(self) -> Expected:
+        """Return what the verdict on how it goes has to know of the settings."""
+        config, rules, semesters = self.config, self._mirror_rules(), self.semesters()
+        return Expected(
+            zone=config.institution.time_zone,
+            rollout_mode=config.rollout.mode,
+            queues=config.broker.queues if config.broker else (),
+            max_reading_age=timedelta(hours=config.safety.max_reading_age_hours),
+            secrets=dict(self._secrets()),
+            semesters=lambda connection: semesters.at(connection, rules, self.clock()),
+            skips=config.tp.skips,
+            clock=self.clock,
+        )
+
+    def _secrets(self) -> Iterator[tuple[str, date]]:
+        """Give the keys of secrets whose end somebody told, with the day."""
+        sections: dict[str, Section | None] = {
+            "broker": self.config.broker,
+            "fs": self.config.fs,
+            "tp": self.config.tp,
+        }
+        for name, each in self.config.exchange.backends.items():
+            sections[f"exchange.{name}"] = each
+        for name, section in sections.items():
+            for key in type(section).model_fields if section is not None else ():
+                day = getattr(section, key)
+                if key.endswith("_expires") and day is not None:
+                    yield f"{name}.{key.removesuffix('_expires')}", day
 
     def listener(self, ticks: Ticks | None = None) -> Listener:
         """Return what turns notifications into marks."""

@@ -4,6 +4,7 @@ KalenderError
 ├── ConfigError            the operator's settings; one line, exit code 2
 ├── NotificationError      this message can't be understood; it is kept, with the reason
 ├── StateInDoubt           the database may be older than the calendars: nothing is written on it
+├── ThreadDied             a thread of this process died: the process ends, to be started anew
 ├── ClaimLost              the claim is no longer ours: stop at once, write nothing more
 ├── NeighbourError         a neighbour is away or refuses us: nobody's fault here, all pause
 │   ├── NeighbourUnavailable   refused, timed out, 502-504, 429 that names nobody
@@ -37,6 +38,10 @@ class NotificationError(KalenderError):
 
 class StateInDoubt(KalenderError):
     """The database may have been restored; the text names `kalender recover`."""
+
+
+class ThreadDied(KalenderError):
+    """A thread that its process cannot do without ended by a bug; its log line says which."""
 
 
 class ClaimLost(KalenderError):

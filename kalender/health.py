@@ -17,12 +17,13 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import structlog
 from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.registry import Collector
+from sqlalchemy import Connection
 
 from kalender.broker import Broker
 from kalender.config.sections import Metrics as Settings
 from kalender.errors import ConfigError, KalenderError
 from kalender.metrics import Metrics, gauge, gauges
-from kalender.store import tally
+from kalender.store import signs, tally
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
 from kalender.store.tally import TALLY
@@ -167,8 +168,23 @@ class Queues(Collector):
 # -- a listener's sign of life ----------------------------------------------------------------------------
 
 
-def give_signs(database: Database, queues: Sequence[str], stop: threading.Event) -> None:
-    """Beat, and give what was counted, until stopped; a database that is away is waited for."""
+def _saw(connection: Connection, broker: Broker, worker: str, *, first: bool) -> None:
+    if first:
+        tally.saw(connection, broker.queues, first=True)
+    signs.saw_broker(
+        connection,
+        worker,
+        connected=broker.connected,
+        missing=broker.missing,
+        queues=broker.queues,
+    )
+
+
+def give_signs(database: Database, broker: Broker | None, stop: threading.Event) -> None:
+    """Beat, and tell of the broker, where there is one, and of what was counted, until stopped.
+
+    A database that is away is waited for.
+    """
     begun = False
     while True:
         pulse = Pulse(kind="listener", worker=f"listener {Pulse().worker}")
@@ -176,8 +192,8 @@ def give_signs(database: Database, queues: Sequence[str], stop: threading.Event)
             pulse.beat(database)
             TALLY.give(database)
             with database.write() as connection:
-                if not begun:
-                    tally.saw(connection, queues, first=True)
+                if broker is not None:
+                    _saw(connection, broker, pulse.worker, first=not begun)
                 if stop.is_set():
                     pulse.stop(connection)
             begun = True

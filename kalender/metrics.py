@@ -30,7 +30,7 @@ from kalender.errors import KalenderError
 from kalender.store import decided, look, numbers, tally
 from kalender.store.database import Database
 from kalender.store.tally import Key
-from kalender.verdict import STATES, Verdict, judge
+from kalender.verdict import STATES, Expected, Verdict, judge
 
 FRESH_SECONDS = 10.0  # so long one look at the database does for everybody who asks
 Labelled = Iterable[tuple[tuple[str, ...], float]]
@@ -69,11 +69,19 @@ ENDED_WELL = ("done", "unchanged")
 class Metrics(Collector):
     """All families, gathered anew when the last look is older than ten seconds."""
 
-    def __init__(self, database: Database, *, queues: Collection[str], lease: timedelta) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *,
+        queues: Collection[str],
+        lease: timedelta,
+        expected: Expected,
+    ) -> None:
         self._database, self._queues, self._lease = database, queues, lease
+        self._expected = expected
         self._lock = threading.Lock()
         self._looked, self._families = float("-inf"), list[Metric]()
-        self.verdicts: list[Verdict] = []
+        self.verdict: Verdict | None = None
         self.error: str | None = None
 
     def registry(self, *more: Collector) -> CollectorRegistry:
@@ -101,18 +109,20 @@ class Metrics(Collector):
             self._looked = monotonic()
             try:
                 with self._database.read() as connection:
-                    self.verdicts = judge(connection)
-                    self._families = list(self._gather(connection))
+                    verdict = judge(connection, self._expected)
+                    self._families = list(self._gather(connection, verdict))
+                self.verdict = verdict
                 self.error = None
             except KalenderError as error:
-                self._families, self.verdicts, self.error = [], [], str(error)
+                self._families, self.verdict, self.error = [], None, str(error)
 
     @property
     def verdicts_told(self) -> list[str]:
         """What the last look found, a line each."""
-        return [str(each) for each in self.verdicts]
+        found = self.verdict.conditions if self.verdict is not None else ()
+        return [each.said(self._expected.zone) for each in found]
 
-    def _gather(self, connection: Connection) -> Iterator[Metric]:
+    def _gather(self, connection: Connection, verdict: Verdict) -> Iterator[Metric]:
         totals = tally.totals(connection)
         yield from counters(totals)
         yield from histograms(totals)
@@ -129,13 +139,27 @@ class Metrics(Collector):
             ("queue",),
             (((queue,), silence[queue]) for queue in self._queues if queue in silence),
         )
-        worst = self.verdicts[0].state
+        worst = verdict.worst.state
         yield gauges(
             "kalender_verdict",
             "1 for what kalender status opens with.",
             ("state",),
             (((state,), state == worst) for state in STATES),
         )
+        for name, text, conditions in (
+            (
+                "kalender_condition",
+                "How much is not as it should be, and nobody acknowledged.",
+                [each for each in verdict.conditions if each.count],
+            ),
+            (
+                "kalender_condition_acknowledged",
+                "How much is not as it should be, and somebody knows.",
+                [each.condition for each in verdict.known],
+            ),
+        ):
+            rows = [((each.condition,), each.count) for each in conditions]
+            yield gauges(name, text, ("condition",), rows)
 
 
 # -- families -----------------------------------------------------------------------------------------

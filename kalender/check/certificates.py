@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -50,6 +51,15 @@ def endpoints(config: Config) -> Iterator[tuple[str, Callable[[], Endpoint]]]:
     for name, each in config.exchange.backends.items():
         if _is_tls(each.endpoint):
             yield f"exchange.{name}", partial(_https, each.endpoint, each.ca_file)
+
+
+def seen(config: Config) -> dict[str, datetime]:
+    """Return when the certificate of each neighbour ends; who shows none that is trusted is left out."""
+    ends = {}
+    for name, endpoint in endpoints(config):
+        with suppress(OSError, ConfigError):
+            ends[name] = endpoint().ends_at()
+    return ends
 
 
 def _is_tls(url: str) -> bool:

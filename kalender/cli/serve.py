@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from kalender import health
 from kalender import worker as workers
 from kalender.app import App, stop_on_signals
-from kalender.broker import by_hand
+from kalender.broker import Broker, by_hand
+from kalender.check import certificates
 from kalender.cli.base import (
     Json,
     Yes,
@@ -32,7 +33,7 @@ from kalender.cli.base import (
 from kalender.cli.progress import follow
 from kalender.cli.show import planned
 from kalender.config import with_workers
-from kalender.config.sections import Broker
+from kalender.config.sections import Broker as BrokerSettings
 from kalender.decided import Decided, Leavers, Settings, compare
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind, Lane, Mark
@@ -40,9 +41,10 @@ from kalender.errors import ConfigError
 from kalender.listener import lines_of
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
-from kalender.store import acts, courses, dirty, entries, people, recovery, teaching
+from kalender.store import acts, courses, dirty, entries, people, recovery, signs, teaching
 from kalender.store.database import Database
 from kalender.store.tally import TALLY
+from kalender.threads import Vital, require_none_died
 from kalender.ticks import Ticks
 from kalender.worker import housekeeping
 
@@ -61,35 +63,43 @@ def listener(
     stop_on_signals(stop)
     workers.collect_seldom()
     if stdin:
-        with _signs(wired, [], stop):
+        with _signs(wired, None, stop):
             wired.listener().listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
     else:
         _listen(wired, stop)
 
 
 @contextmanager
-def _signs(wired: App, queues: Sequence[str], stop: threading.Event) -> Iterator[None]:
-    """Give signs of life while the block lasts; its end is the process' end."""
-    arguments = (wired.database(), queues, stop)
-    signs = threading.Thread(target=health.give_signs, args=arguments, name="signs")
-    signs.start()
+def _signs(
+    wired: App, broker: Broker | None, stop: threading.Event, *beside: Vital
+) -> Iterator[None]:
+    """Give signs of life while the block lasts; its end is the process' end.
+
+    Raises ThreadDied afterwards, where the thread for them, or one `beside`, ended by a bug.
+    """
+    life = Vital(partial(health.give_signs, wired.database(), broker, stop), stop, name="signs")
+    threads = [*beside, life]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        signs.join()
+        life.join()
+    require_none_died(threads)
 
 
 def _listen(wired: App, stop: threading.Event) -> None:
     broker, settings = wired.broker(), wired.config.metrics
     server = health.Server(settings) if settings.port else None
     about = health.Queues(broker, broker.queues)
+    beside = list[Vital]()
     if server is not None:
         answers = partial(
             server.serve, wired.metrics(), [about], alive=about.alive, ready=about.ready
         )
-        threading.Thread(target=answers, name="metrics", daemon=True).start()
-    with _signs(wired, broker.queues, stop):
+        beside.append(Vital(answers, stop, name="metrics", daemon=True))
+    with _signs(wired, broker, stop, *beside):
         wired.listener(broker.ticks).listen(broker, stop)
 
 
@@ -192,6 +202,7 @@ def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915
         settings = _settings(wired, rewrites=yes, leavers=leavers)
         found = _all(wired, database, settings, dry_run=dry_run, as_json=as_json)
         if not dry_run:
+            _see_certificates(wired, database)
             waits = _ask(wired, database, settings, found, take_back=take_back)
     else:
         marks = _persons(database, person or [], verify=verify and not dry_run)
@@ -217,6 +228,14 @@ def _agreed(settings: Settings) -> str:
     """Return the words by which somebody agreed to what settings ask for."""
     leavers = {None: "", "take back": " --take-back", "leave": " --leave"}[settings.leavers]
     return leavers + (" --yes" if settings.rewrites else "")
+
+
+def _see_certificates(wired: App, database: Database) -> None:
+    """Let `status` say in time that a neighbour's certificate is about to end."""
+    ends = certificates.seen(wired.config)
+    with database.write() as connection:
+        for name, ends_at in ends.items():
+            signs.saw_certificate(connection, name, ends_at)
 
 
 def _settings(wired: App, *, rewrites: bool, leavers: Leavers | None) -> Settings:
@@ -357,7 +376,7 @@ def poll(context: typer.Context) -> None:
 # -- the broker by hand --------------------------------------------------------------------------------
 
 
-def _broker(context: typer.Context) -> Broker:
+def _broker(context: typer.Context) -> BrokerSettings:
     config = application(context, writes=False).config.broker
     if config is None:
         raise ConfigError("[broker] is missing: give url and queues")

@@ -1,9 +1,10 @@
 """How it goes, opened by one line that says whether anybody must do anything; what was laid aside."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
-from typing import Any
+from datetime import tzinfo
+from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
@@ -14,6 +15,7 @@ from kalender.cli.base import (
     app,
     application,
     console,
+    instant,
     lines,
     listing,
     opened,
@@ -22,44 +24,126 @@ from kalender.cli.base import (
     table,
 )
 from kalender.cli.protect import Reveal
+from kalender.domain.moment import said, said_shortly
 from kalender.domain.work import Lane
-from kalender.store import brakes, decided, look, numbers, rollouts, unreadable
+from kalender.errors import ConfigError
+from kalender.store import acts, brakes, decided, look, numbers, rollouts, signs, unreadable
 from kalender.store.database import now
-from kalender.verdict import Found, Verdict, living, shut, verdicts
+from kalender.verdict import HEALTHY, Condition, Verdict, how_shut, judge, state_of
 
 
 @app.command()
-def status(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
-    """Say how it goes: what waits, what is right, what went wrong.
+def status(
+    context: typer.Context,
+    acknowledge: Annotated[
+        str | None,
+        typer.Option(metavar="CONDITION", help="Say that somebody knows of a condition."),
+    ] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who knows of it.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Why it may stand.")] = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Until when; an instant with its offset.")
+    ] = None,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Say whether everybody has the right calendar, and what keeps somebody from it.
 
-    `behind`: live or bulk work has been due for five minutes. `stuck`: a neighbour is paused,
-    refuses us or is held by hand, no worker lives though work is due, or all work fails alike.
-    `held`: a brake holds deletes back, or bulk work is paused by hand. Times are about, where
-    nothing records them: a neighbour's first failure, and the end of work at the present rate.
+    `stuck`: a neighbour or the broker is away, refuses us or is held by hand, no worker or listener
+    lives, or all work fails alike. `held`: a brake holds deletes back, or bulk work is paused by
+    hand. `incomplete`: somebody does not have the right calendar, and nothing is under way that
+    would mend it. `behind`: work has been due for five minutes, or FS and TP were not read whole
+    for too long. `filling`: calendars are written for the first time. `warning`: something will go
+    wrong. Times are about, where nothing records them: a neighbour's first failure, and the end of
+    work at the present rate.
     """
     wired = application(context, writes=False, asks=False)
+    if acknowledge is not None:
+        _acknowledge(wired, acknowledge, who=by, reason=reason, until=until)
+        return
+    if by or reason or until:
+        raise ConfigError("--by, --reason and --until belong to --acknowledge CONDITION")
     with opened(wired).read() as connection:
-        found = gathered(connection, wired)
+        verdict = judge(connection, wired.expected())
+        found = gathered(connection, wired, verdict)
     if as_json:
         say_json(found)
         return
-    (first, *others) = [Verdict(**each) for each in (found["verdict"], *found["also"])]
-    typer.echo(first)
-    lines(f"also {each}" for each in others)
+    zone = wired.config.institution.time_zone
+    lines(_said(verdict, zone))
     for name, rows in found.items():
-        if isinstance(rows, list) and rows and name != "also":
-            console.print(table([_readable(row) for row in rows], title=f"\n{name}"))
+        if isinstance(rows, list) and rows and name in READABLE:
+            shown = [READABLE[name](row, zone) for row in rows]
+            title = f"\n{name}{f' ({zone})' if name in TIMED else ''}"
+            console.print(table(shown, title=title), soft_wrap=False)
     typer.echo()
     lines(f"{k.replace('_', ' ')}: {v}" for k, v in found.items() if isinstance(v, int))
     if len(found["versions"]) > 1:
         typer.echo(f"mixed versions: {', '.join(found['versions'])}")
 
 
-def gathered(connection: Connection, wired: App) -> Found:
+def _said(verdict: Verdict, zone: tzinfo) -> Iterator[str]:
+    for number, each in enumerate(verdict.conditions):
+        yield f"{'also ' if number else ''}{each.said(zone)}"
+        if each.remedy is not None:
+            yield f"  {each.condition}: {each.remedy}"
+    yield from (each.said(zone) for each in verdict.known)
+
+
+def _acknowledge(
+    wired: App, name: str, *, who: str | None, reason: str | None, until: str | None
+) -> None:
+    """Record that somebody knows of a condition that stands."""
+    end = instant(until, "--until")
+    if not reason or end is None:
+        raise ConfigError("--acknowledge wants --reason TEXT and --until TIME as well")
+    who = who or operator()
+    with opened(wired).write() as connection:
+        moment = now(connection)
+        if end <= moment:
+            raise ConfigError("--until wants an instant that is to come")
+        verdict = judge(connection, wired.expected())
+        standing = [*verdict.conditions, *(each.condition for each in verdict.known)]
+        counts = {each.condition: each.count for each in standing if each.condition != HEALTHY}
+        if name not in counts:
+            known = f"there is {', '.join(sorted(counts))}" if counts else "nothing is wrong"
+            raise ConfigError(f"no condition of that name stands: {known}")
+        known_of = signs.Acknowledgement(
+            condition=name,
+            count=counts[name],
+            who=who,
+            reason=reason,
+            set_at=moment,
+            until_at=end,
+        )
+        signs.acknowledge(connection, known_of)
+        acts.record(
+            connection,
+            "status acknowledge",
+            who=who,
+            scope=name,
+            reason=reason,
+            count=counts[name],
+        )
+    zone = wired.config.institution.time_zone
+    typer.echo(f"{name} ({counts[name]}) is known to {who} until {said(end, zone)}")
+
+
+def gathered(connection: Connection, wired: App, verdict: Verdict) -> dict[str, Any]:
     """Return all that `status` shows, the verdict first."""
     inside = rollouts.inside(connection, wired.config.rollout.mode)
     due = numbers.due(connection)
-    found: Found = {
+    moment = now(connection)
+    found: dict[str, Any] = {
+        "verdict": _plain(verdict.worst),
+        "also": [_plain(each) for each in verdict.conditions[1:]],
+        "acknowledged": [
+            _plain(each.condition)
+            | {
+                name: getattr(each.acknowledgement, name)
+                for name in ("who", "reason", "set_at", "until_at")
+            }
+            for each in verdict.known
+        ],
         "right": numbers.right(connection, inside),
         "latency": numbers.latencies(connection),
         "work": _work(connection, due),
@@ -67,7 +151,9 @@ def gathered(connection: Connection, wired: App) -> Found:
         "writes": numbers.writes(connection),
         "brakes": look.brakes(connection),
         "calendars": look.calendars(connection),
-        "processes": look.heartbeats(connection),
+        "processes": [
+            {**row, "state": state_of(row, moment)} for row in look.heartbeats(connection)
+        ],
         "unreadable": [asdict(each) for each in unreadable.counts(connection)],
         "settings_waiting": [asdict(each) for each in decided.settings_waiting_for(connection)],
         "parked": len(look.parked(connection)),
@@ -75,16 +161,22 @@ def gathered(connection: Connection, wired: App) -> Found:
         "courses_without_placements": numbers.courses_without_placements(connection),
         **look.counts(connection),
     }
-    moment = now(connection)
-    alive = living(found, moment)
     states = Counter({"missing": 0, "lost": 0})
     for row in found["calendars"]:
         states[row["state"]] += row["calendars"]
     found |= {"missing": states["missing"], "lost": states["lost"]}
-    found["versions"] = dict(sorted(Counter(row["version"] for row in alive).items()))
-    alike = numbers.failing_alike(connection)
-    judged = [asdict(each) for each in verdicts(found, due, alike, moment)]
-    return {"verdict": judged[0], "also": judged[1:], **found}
+    versions = Counter(
+        row["version"]
+        for row in found["processes"]
+        if row["kind"] == "worker" and row["state"] == "lives"
+    )
+    found["versions"] = dict(sorted(versions.items()))
+    return found
+
+
+def _plain(condition: Condition) -> dict[str, Any]:
+    names = ("state", "since", "because", "condition", "count", "remedy")
+    return {name: getattr(condition, name) for name in names}
 
 
 def _work(connection: Connection, due: numbers.Rows) -> numbers.Rows:
@@ -97,15 +189,26 @@ def _work(connection: Connection, due: numbers.Rows) -> numbers.Rows:
 
 def _neighbours(connection: Connection) -> numbers.Rows:
     asked = numbers.requests(connection)
-    none: Found = {"requests": {}, "p50": None, "p95": None}
+    none: dict[str, Any] = {"requests": {}, "p50": None, "p95": None}
     return [{**row, **none, **asked.get(row["name"], {})} for row in look.neighbours(connection)]
 
 
-def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "lane" in row:
-        return {**row, "lane": Lane(row["lane"]).name.lower()}
-    if "requests" not in row:
-        return row
+# -- for people ------------------------------------------------------------------------------------------
+
+Shown = Mapping[str, object]
+
+
+def _when(row: Mapping[str, Any], name: str, zone: tzinfo) -> str | None:
+    return said_shortly(row[name], zone) if row[name] is not None else None
+
+
+def _shown_work(row: Mapping[str, Any], zone: tzinfo) -> Shown:
+    counts = {name: row[name] for name in ("kind", "waiting", "claimed", "due")}
+    times = {"due since": _when(row, "due_since", zone), "done about": _when(row, "ends_at", zone)}
+    return {"lane": Lane(row["lane"]).name.lower(), **counts, **times}
+
+
+def _shown_neighbour(row: Mapping[str, Any], _zone: tzinfo) -> Shown:
     counted = sorted(row["requests"].items())
     return {
         "name": row["name"],
@@ -113,8 +216,43 @@ def _readable(row: Mapping[str, Any]) -> Mapping[str, Any]:
         "p50": row["p50"],
         "p95": row["p95"],
         "failures": row["failures"] or None,
-        "state": shut(row),
+        "state": how_shut(row),
     }
+
+
+def _shown_brake(row: Mapping[str, Any], zone: tzinfo) -> Shown:
+    times = {"since": _when(row, "set_at", zone), "until": _when(row, "until_at", zone)}
+    return {**{name: row[name] for name in ("scope", "state", "held")}, **times}
+
+
+def _shown_process(row: Mapping[str, Any], zone: tzinfo) -> Shown:
+    ended = {"lives": None, "stopped": "stopped_at", "dead": "seen_at"}[row["state"]]
+    state = row["state"] if ended is None else f"{row['state']} since {_when(row, ended, zone)}"
+    told = {name: row[name] for name in ("worker", "version")}
+    return {**told, "started": _when(row, "started_at", zone), "state": state}
+
+
+def _shown_unreadable(row: Mapping[str, Any], zone: tzinfo) -> Shown:
+    counts = {name: row[name] for name in ("source", "collection", "count")}
+    return {**counts, "since": _when(row, "since", zone)}
+
+
+def _as_it_is(row: Mapping[str, Any], _zone: tzinfo) -> Shown:
+    return row
+
+
+READABLE: Mapping[str, Callable[[Mapping[str, Any], tzinfo], Shown]] = {
+    "right": _as_it_is,
+    "latency": _as_it_is,
+    "work": _shown_work,
+    "neighbours": _shown_neighbour,
+    "writes": _as_it_is,
+    "brakes": _shown_brake,
+    "calendars": _as_it_is,
+    "unreadable": _shown_unreadable,
+    "processes": _shown_process,
+}
+TIMED = ("work", "brakes", "unreadable", "processes")
 
 
 # -- laid aside ------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The sections of the settings, each with its defaults; docs: config.example.toml."""
 
 import re
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -68,6 +69,7 @@ class Broker(Section):
     """Where notifications come from; `server_name` (SNI) is the URL's host unless given."""
 
     url: BrokerUrl
+    url_expires: date | None = None
     queues: SomeWords
     prefetch: PositiveInt = 2000
     ca_file: CaFile | None = None
@@ -88,8 +90,10 @@ class Fs(Section):
 
     base_url: Url
     api_key: HeaderSecret | None = None
+    api_key_expires: date | None = None
     username: Username | None = None
     password: Secret | None = None
+    password_expires: date | None = None
     accepted_offer_statuses: SomeCodes = ("I", "S")
     offer_status: Literal["collection", "single", "ignore"] = "collection"
     teaching_roles: Codes = ("LÆRER",)
@@ -127,6 +131,7 @@ class Tp(Section):
 
     base_url: Url
     api_key: HeaderSecret
+    api_key_expires: date | None = None
     semesters: Semesters = None
     skip: Words = ("*EKSAMEN*", "*BOOKING*")
     poll_seconds: NonNegativeInt = 0
@@ -163,6 +168,7 @@ class Backend(Section):
     auth: Literal["basic", "ntlm"] = "basic"
     username: Username
     password: Secret
+    password_expires: date | None = None
     impersonate: bool = True
     ca_file: CaFile | None = None
     timeout: PositiveFloat = 60
@@ -210,6 +216,7 @@ class Safety(Section):
     min_course_events: NonNegativeInt = 10
     max_updated_share: Share = 0.2
     max_entries: PositiveInt = 1500
+    max_reading_age_hours: PositiveFloat = 36
 
 
 class Worker(Section):

@@ -598,3 +598,32 @@ operator_act = Table(
     Index(None, "at"),
     Index(None, "person_id", "at"),
 )
+
+broker_seen = Table(
+    "broker_seen",
+    metadata,
+    Column("worker", String(120), primary_key=True),  # the listener that saw it
+    Column("queue", String(255), primary_key=True),  # "" is the connection to the broker itself
+    Column("there", Boolean, nullable=False),
+    Column("since", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+
+certificate = Table(
+    "certificate",
+    metadata,
+    Column("name", String(64), primary_key=True),  # the neighbour that shows it
+    Column("ends_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+)
+
+acknowledgement = Table(
+    "acknowledgement",
+    metadata,
+    Column("condition", String(120), primary_key=True),
+    Column("count", Integer, nullable=False),  # more than these are a condition anew
+    Column("who", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("set_at", Instant, nullable=False),
+    Column("until_at", Instant, nullable=False),
+)

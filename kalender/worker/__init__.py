@@ -18,11 +18,12 @@ from multiprocessing.process import BaseProcess
 
 import structlog
 
-from kalender.errors import NeighbourError, StateInDoubt
+from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
 from kalender.store import identity, tally
 from kalender.store.heartbeats import doubt
 from kalender.store.memory import PUT_BACK
 from kalender.store.tally import TALLY
+from kalender.threads import Vital
 from kalender.ticks import Ticks
 from kalender.worker.crew import Crew
 from kalender.worker.hand import Hand
@@ -121,6 +122,8 @@ def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks
     except StateInDoubt as error:
         log.error("state_in_doubt", error=str(error))  # noqa: TRY400
         sys.exit(IN_DOUBT)
+    except ThreadDied:  # its own line was logged as it died
+        sys.exit(1)
     except Exception as error:  # multiprocessing would print all that it quotes
         log.critical("crashed", exc_info=error)
         sys.exit(1)
@@ -144,9 +147,12 @@ def run(
     until_idle: bool = False,
     orphaned: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Work in this process until stopped, or until nothing is due soon."""
+    """Work in this process until stopped, or until nothing is due soon.
+
+    Raises ThreadDied where a hand ended by a bug: the others then finish what they hold.
+    """
     hands = [
-        threading.Thread(target=Hand(crew, f"{crew.pulse.worker}:{n}", stop).work, name=f"hand-{n}")
+        Vital(Hand(crew, f"{crew.pulse.worker}:{n}", stop).work, stop, name=f"hand-{n}")
         for n in range(crew.connections)
     ]
     for hand in hands:
@@ -160,6 +166,9 @@ def run(
         end_well(crew)
     if crew.means.memory.doubt is not None:
         raise crew.means.memory.doubt
+    dead = [hand.name for hand in hands if hand.died]
+    if dead:
+        raise ThreadDied(f"{', '.join(dead)} died: this process ends, and is started anew")
 
 
 def end_well(crew: Crew) -> None:

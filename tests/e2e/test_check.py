@@ -397,6 +397,20 @@ def test_a_certificate_is_judged_by_whom_that_neighbour_is_told_to_trust(
     assert rows(whole, expect=1)["certificate exchange.main"]["said"].startswith("no TLS")
 
 
+def test_status_says_after_a_resync_that_a_certificate_is_about_to_end(
+    whole: House, https: str, tmp_path: Path
+) -> None:
+    change(whole, whole.sandbox.endpoints.exchange, https)
+    change(whole, "[exchange.main]", f'[exchange.main]\nca_file = "{tmp_path}/ca.pem"')
+    change(whole, "[tp]", "[tp]\napi_key_expires = 2025-01-01")
+    whole.run("resync", "--all")
+    told = json.loads(whole.run("status", "--json"))
+    warned = {each["condition"]: each["state"] for each in (told["verdict"], *told["also"])}
+    assert warned["certificate-ends:exchange.main"] == "warning"
+    assert warned["secret-ends:tp.api_key"] == "warning"
+    assert "certificate-ends:fs" not in warned
+
+
 def test_a_month_is_time_enough_a_week_is_not() -> None:
     days = {31: State.OK, 30: State.OK, 29: State.WARNED, 7: State.WARNED, 6: State.FAILED}
     for number, state in days.items():

@@ -13,15 +13,28 @@ from kalender.app import App, clock_from
 from kalender.cli.status import gathered
 from kalender.config import load
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.store import brakes, credentials, dirty, neighbours, people, tally
+from kalender.store import (
+    addresses,
+    brakes,
+    courses,
+    credentials,
+    dirty,
+    identity,
+    neighbours,
+    people,
+    recovery,
+    tally,
+    teaching,
+)
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
 from kalender.store.neighbours import FOR_EVER
 from kalender.store.tables import calendar, change_log, course_run, heartbeat, person
 from kalender.store.tables import dirty as work
 from kalender.store.tally import Tally
+from kalender.verdict import judge
 from tests import schemas
-from tests.e2e.house import CONFIG, House
+from tests.e2e.house import CONFIG, House, fails
 
 pytestmark = pytest.mark.e2e
 CLOSE = timedelta(seconds=5)
@@ -56,7 +69,7 @@ def alive(database: Database) -> Pulse:
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
         with database.read() as connection:
-            told = gathered(connection, wired)
+            told = gathered(connection, wired, judge(connection, wired.expected()))
         schemas.hold(["status"], json.dumps(told, default=str))
         return told
 
@@ -241,6 +254,117 @@ def test_what_is_worse_is_said_first_and_all_is_said(found: Look, database: Data
     assert states == ["stuck", "held", "behind"]
 
 
+# -- everybody has the right calendar -------------------------------------------------------------------
+
+
+def standing(look: Look) -> dict[str, tuple[str, int]]:
+    """Return the conditions that nobody acknowledged: name -> (state, count)."""
+    told = look()
+    found = (told["verdict"], *told["also"])
+    return {each["condition"]: (each["state"], each["count"]) for each in found}
+
+
+@pytest.mark.usefixtures("alive")
+def test_what_keeps_somebody_from_the_right_calendar_is_counted(
+    found: Look, database: Database
+) -> None:
+    a_calendar(database, 1, "student")
+    a_calendar(database, 2, "student", state="closed", owner=False, last_error=addresses.OUTSIDE)
+    a_calendar(database, 3, "student", owner=False)
+    a_calendar(database, 4, "student", state="missing")
+    due(database, "a 25h", minutes=1, parked_at=database.now(), last_error="no such course")
+    assert standing(found) == {
+        "never-written": ("incomplete", 1),
+        "address-closed": ("incomplete", 1),
+        "address-clash": ("incomplete", 1),
+        "no-mailbox": ("incomplete", 1),
+        "parked": ("incomplete", 1),
+    }
+    mark(database, 1, Lane.LIVE)
+    assert "never-written" not in standing(found)  # it is on its way
+
+
+@pytest.mark.usefixtures("alive")
+def test_whoever_wished_to_be_left_alone_lacks_nothing(found: Look, database: Database) -> None:
+    a_calendar(database, 1, "student")
+    with database.write() as connection:
+        people.wish(connection, 1, {people.OPT_OUT}, "test")
+    assert "never-written" not in standing(found)
+
+
+def test_a_reading_that_should_have_been_is_behind(found: Look, database: Database) -> None:
+    with database.write() as connection:
+        then = database.now() - timedelta(hours=35)
+        teaching.record_reading(connection, courses.PLACEMENTS, "25h", then)
+    assert standing(found) == {"healthy": ("healthy", 0)}
+    with database.write() as connection:
+        then = database.now() - timedelta(hours=37)
+        teaching.record_reading(connection, courses.PLACEMENTS, "25h", then)
+    assert standing(found) == {"reading-overdue": ("behind", 1)}
+
+
+@pytest.mark.usefixtures("alive")
+def test_where_nothing_was_ever_read_time_counts_from_the_first_process(
+    found: Look, database: Database
+) -> None:
+    assert standing(found) == {"healthy": ("healthy", 0)}
+    with database.write() as connection:
+        long_ago = database.now() - timedelta(hours=37)
+        connection.execute(update(heartbeat).values(started_at=long_ago))
+    assert standing(found) == {"reading-overdue": ("behind", 1)}
+
+
+def test_a_process_that_died_is_told_of_until_another_replaces_it(
+    found: Look, database: Database
+) -> None:
+    Pulse(kind="listener", worker="a").beat(database)
+    with database.write() as connection:
+        ago = database.now() - timedelta(minutes=5)
+        connection.execute(update(heartbeat).values(started_at=ago, seen_at=ago))
+    assert standing(found) == {"listener-died": ("warning", 1)}
+    assert [row["state"] for row in found()["processes"]] == ["dead"]
+    Pulse(kind="listener", worker="b").beat(database)
+    assert standing(found) == {"healthy": ("healthy", 0)}
+
+
+@pytest.mark.usefixtures("alive")
+def test_while_anything_refuses_the_database_the_remedy_is_named(
+    found: Look, database: Database
+) -> None:
+    with database.write() as connection:
+        identity.record_first(connection)
+        identity.refuse(connection, "a machine remembers more")
+    told = found()["verdict"]
+    assert (told["condition"], told["state"]) == ("database-in-doubt", "stuck")
+    assert told["remedy"].startswith("kalender recover --since TIME")
+    with database.write() as connection:
+        recovery.attest(connection, "1")
+    assert standing(found) == {"healthy": ("healthy", 0)}
+
+
+def test_an_acknowledged_condition_makes_no_verdict_until_it_begins_anew(
+    house: House,
+) -> None:
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    house.run("brake", "set", "--reason", "a drill")
+    before = json.loads(house.run("status", "--json"))
+    assert "brake" in {before["verdict"]["condition"], *(e["condition"] for e in before["also"])}
+    known = ("--by", "kari", "--reason", "a drill", "--until", "2999-01-01T00:00+01:00")
+    house.run("status", "--acknowledge", "brake", *known)
+    after = json.loads(house.run("status", "--json"))
+    assert after["verdict"]["condition"] == "no-worker"
+    assert "brake" not in {each["condition"] for each in after["also"]}
+    (told,) = after["acknowledged"]
+    assert (told["condition"], told["who"], told["reason"]) == ("brake", "kari", "a drill")
+    code, said = fails(house, "status", "--acknowledge", "no-such", *known)
+    assert (code, "no condition of that name stands: there is brake" in said) == (2, True)
+    house.run("brake", "release", "hand", "--reason", "over")
+    house.run("brake", "set", "--reason", "no drill")
+    again = json.loads(house.run("status", "--json"))
+    assert "brake" in {each["condition"] for each in again["also"]}
+
+
 # -- the numbers --------------------------------------------------------------------------------------
 
 
@@ -407,10 +531,11 @@ def test_status_opens_with_its_verdict(house: House) -> None:
     assert said[0].startswith("healthy since 20")
     assert "parked: 0" in said
     said = house.run("status").splitlines()  # what the worker counted last it gave when it ended
-    assert any(line.startswith("exchange.main  ok ") for line in said)
+    assert any(line.split()[:2] == ["exchange.main", "ok"] for line in said)
     told = json.loads(house.run("status", "--json"))
     assert list(told)[:2] == ["verdict", "also"]
-    assert set(told["verdict"]) == {"state", "since", "because"}
+    parts = {"state", "since", "because", "condition", "count", "remedy"}
+    assert set(told["verdict"]) == parts
     assert {row["name"] for row in told["neighbours"]} >= {"exchange.main", "fs", "tp"}
     asked = {row["name"]: row["requests"].get("ok", 0) for row in told["neighbours"]}
     assert min(asked["exchange.main"], asked["tp"]) > 0
@@ -419,6 +544,7 @@ def test_status_opens_with_its_verdict(house: House) -> None:
     assert set(told) == {
         "verdict",
         "also",
+        "acknowledged",
         "right",
         "latency",
         "work",

@@ -85,6 +85,8 @@ def test_odd_items_are_left_out_of_a_resync_and_told_with_their_ids(filled: Hous
         "fs studentundervisning": 1,
         "fs studentundervisningsaktivitet": 1,
     }
+    verdict = json.loads(filled.run("status", "--json"))["verdict"]
+    assert (verdict["condition"], verdict["count"]) == ("unreadable-items", 7)
     state, said = checked(filled)
     named = [f"{number_of(role)},{role['rollenummer']}" for role in roles]
     assert state == "warned"
