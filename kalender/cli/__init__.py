@@ -26,12 +26,26 @@ from kalender.cli import (  # noqa: F401  # they register
 from kalender.cli.base import app
 from kalender.errors import ConfigError, KalenderError
 
+OWN_NUMBERS = {"calendar", "person"}
+TAKE_PERSONS = {
+    "log",
+    "optout",
+    "plan",
+    "protect",
+    "remove",
+    "resync",
+    "retry",
+    "show",
+    "verify",
+    "why",
+}
+
 
 def main() -> None:
     """Run a command; what is wrong is one line."""
     try:
         require_text(sys.argv[1:])
-        whole()(args=hoisted(sys.argv[1:]))
+        whole()(args=joined(hoisted(sys.argv[1:])))
     except ConfigError as error:
         _fail(error, 2)
     except KalenderError as error:
@@ -78,6 +92,18 @@ def hoisted(words: Sequence[str]) -> list[str]:
             shared += rest[at : at + many]
             del rest[at : at + many]
     return shared + rest
+
+
+def joined(words: Sequence[str]) -> list[str]:
+    """Take `calendar 20` and `person 7` as one name, as listings print it, where persons are given."""
+    takes_persons = "rollout" not in words and not TAKE_PERSONS.isdisjoint(words)
+    made: list[str] = []
+    for word in words:
+        if made and word.isdecimal() and made[-1] in OWN_NUMBERS and takes_persons:
+            made[-1] += f" {word}"
+        else:
+            made.append(word)
+    return made
 
 
 def _fail(error: KalenderError, code: int) -> None:

@@ -3,13 +3,14 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from getpass import getuser
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.table import Table
 from kalender import __version__, logs
 from kalender.app import App, clock_from, refuse_another_day
 from kalender.config import load
+from kalender.domain.moment import said
 from kalender.errors import ConfigError, KalenderError
 from kalender.store import migrations, people
 from kalender.store.database import Database
@@ -141,7 +143,10 @@ def person_of(database: Database, text: str) -> int:
     with database.read() as connection:
         person_id = people.look_up(connection, text)
     if person_id is None:
-        raise NotKnown("nobody is known by that: give an FS number, a username or a mail address")
+        raise NotKnown(
+            "nobody is known by that: give an FS number, a username or a mail address, "
+            "or 'person 7' or 'calendar 20' as listings show them"
+        )
     return person_id
 
 
@@ -162,37 +167,72 @@ def say_json(value: object) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def listing(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str) -> None:
-    """Print rows as JSON, as a table, or the words for none."""
+def listing(
+    rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, zone: tzinfo = UTC
+) -> None:
+    """Print rows as JSON, as text with times in a zone, or the words for none."""
     if as_json:
         say_json([dict(row) for row in rows])
     elif rows:
-        console.print(table(rows))
+        lines(columns(rows, zone))
     else:
         typer.echo(empty)
 
 
-def table(rows: Sequence[Mapping[str, Any]], title: str | None = None) -> Table:
+def columns(rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> Iterator[str]:
+    """Return rows as lines that fit the terminal, or 80 columns in a pipe; nothing is cut.
+
+    Columns without any value are left out. Where they do not fit beside each other, the widest are
+    said beneath the row, each by its name.
+    """
+    width = get_terminal_size().columns
+    texts = [{name: cell(value, zone) for name, value in row.items()} for row in rows]
+    wide = {
+        name: max(len(name), *(len(each[name]) for each in texts))
+        for name in texts[0]
+        if any(each[name] for each in texts)
+    }
+    beside = list(wide)
+    while len(beside) > 1 and sum(wide[name] + 2 for name in beside) - 2 > width:
+        beside.remove(max(beside, key=lambda name: wide[name]))
+    beneath = [name for name in wide if name not in beside]
+    for number, each in enumerate([{name: name.replace("_", " ") for name in wide}, *texts]):
+        line = "  ".join(each[name].ljust(wide[name]) for name in beside).rstrip()
+        yield from wrapped(line, width) if len(line) > width else [line]
+        for name in beneath if number else ():
+            if each[name]:
+                yield from wrapped(f"    {name.replace('_', ' ')}: {each[name]}", width)
+
+
+def wrapped(text: str, width: int | None = None) -> list[str]:
+    """Return a text as lines that fit, the later ones indented further."""
+    least = len(text) - len(text.lstrip())
+    return textwrap.wrap(
+        text,
+        width or get_terminal_size().columns,
+        subsequent_indent=" " * (least + 4),
+        break_on_hyphens=False,
+    )
+
+
+def table(rows: Sequence[Mapping[str, Any]], title: str | None = None, zone: tzinfo = UTC) -> Table:
     """Return rows as a table of their own keys; columns without any value are left out."""
     shown = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    made = Table(*shown, title=title, box=None, pad_edge=False, title_justify="left")
+    made = Table(title=title, box=None, pad_edge=False, title_justify="left")
+    for name in shown:
+        made.add_column(name, overflow="fold")
     for row in rows:
-        made.add_row(*(cell(row[name]) for name in shown))
+        made.add_row(*(cell(row[name], zone) for name in shown))
     return made
 
 
-def cell(value: object) -> str:
-    """Return a value as a cell's text; instants in this machine's time, to the second."""
+def cell(value: object, zone: tzinfo) -> str:
+    """Return a value as a text; instants as they are said in the zone."""
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return str(value)
-
-
-def local(moment: datetime, zone: ZoneInfo) -> str:
-    """Return an instant in the institution's time."""
-    return moment.astimezone(zone).strftime("%a %d %b %H:%M")
+        return said(value, zone)
+    return " ".join(str(value).split())
 
 
 def lines(each: Iterable[str]) -> None:

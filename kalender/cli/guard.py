@@ -38,7 +38,8 @@ def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     database = opened(wired)
     with database.read() as connection:
         rows = _standing(connection, wired.clock())
-    listing(rows, as_json=as_json, empty="no brake is set: deletes go through")
+    zone = wired.config.institution.time_zone
+    listing(rows, as_json=as_json, empty="no brake is set: deletes go through", zone=zone)
 
 
 def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any]]:

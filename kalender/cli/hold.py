@@ -8,7 +8,8 @@ import typer
 from sqlalchemy import Connection
 
 from kalender.app import App
-from kalender.cli.base import app, application, cell, instant, opened, operator
+from kalender.cli.base import app, application, instant, opened, operator
+from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.store import acts, credentials, neighbours
 from kalender.store.database import now
@@ -36,7 +37,11 @@ def pause(
         end = _end(context, wired, connection, until, lasting)
         neighbours.hold(connection, name, until=end, reason=reason, by=operator())
         acts.record(connection, "pause", who=operator(), scope=name, reason=reason)
-    told = "until resumed" if end == neighbours.FOR_EVER else f"until {cell(end)}"
+    told = (
+        "until resumed"
+        if end == neighbours.FOR_EVER
+        else f"until {said(end, wired.config.institution.time_zone)}"
+    )
     typer.echo(f"{name} is paused within seconds, {told}; marks go on")
 
 

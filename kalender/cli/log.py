@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,6 @@ from kalender.cli.base import (
     Json,
     app,
     application,
-    cell,
     instant,
     lines,
     opened,
@@ -20,6 +20,7 @@ from kalender.cli.base import (
 )
 from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
+from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.store import acts, courses, look
 
@@ -49,7 +50,8 @@ def log_(  # noqa: PLR0913, PLR0917
     """
     if only_acts and only_writes:
         raise ConfigError("give --acts or --writes, or neither for both")
-    database = opened(application(context, writes=reveal, asks=False))
+    wired = application(context, writes=reveal, asks=False)
+    database = opened(wired)
     wanted = acts.Filter(
         person_id=looked_at(database, person, "log", reveal=reveal) if person else None,
         course=course,
@@ -71,12 +73,12 @@ def log_(  # noqa: PLR0913, PLR0917
     if as_json:
         say_json(rows)
     elif rows:
-        lines(line for row in rows for line in _told(row))
+        lines(line for row in rows for line in _told(row, wired.config.institution.time_zone))
     else:
         typer.echo("nothing was done that the log still has")
 
 
-def _told(row: Mapping[str, Any]) -> Iterator[str]:
+def _told(row: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
     """Return when, who and what on one line, and why below it, at most 80 columns wide."""
     about = [
         "somebody protected" if row["protected"] else "",
@@ -85,7 +87,7 @@ def _told(row: Mapping[str, Any]) -> Iterator[str]:
         row["scope"] or "",
         f"({row['count']})" if row["count"] is not None else "",
     ]
-    first = " ".join([cell(row["at"]), row["who"], row["what"], *filter(None, about)])
+    first = " ".join([said(row["at"], zone), row["who"], row["what"], *filter(None, about)])
     yield from textwrap.wrap(first, WIDTH, subsequent_indent=INDENT, break_on_hyphens=False)
     if row["reason"]:
         yield from textwrap.wrap(

@@ -1,6 +1,7 @@
 """The commands that change the state: retry, rollout."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -14,13 +15,13 @@ from kalender.cli.base import (
     app,
     application,
     ask_first,
-    console,
+    columns,
+    lines,
     listing,
     opened,
     operator,
     person_of,
     say_json,
-    table,
 )
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
@@ -75,7 +76,14 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
     with database.read() as connection:
-        rows = [{"kind": kind, "value": value} for kind, value in rollouts.listed(connection)]
+        listed = rollouts.listed(connection)
+        persons = {int(value) for kind, value in listed if kind == "person"}
+        names = {str(n): names for n, names in people.names_of(connection, persons).items()}
+        rows = [
+            {"kind": kind, "value": value}
+            | asdict(names[value] if kind == "person" else people.Names())
+            for kind, value in listed
+        ]
     mode = wired.config.rollout.mode
     listing(rows, as_json=as_json, empty=f"the list is empty; [rollout] mode is {mode}")
 
@@ -94,7 +102,7 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
     typer.echo(f"[rollout] mode is {mode}")
     for name, rows in (("listed", listed), ("calendars", calendars)):
         if rows:
-            console.print(table(rows, title=f"\n{name}"))
+            lines(["", name, *columns(rows, wired.config.institution.time_zone)])
 
 
 def _summed(kind: str, listed: Sequence[tuple[str, str]]) -> dict[str, Any]:

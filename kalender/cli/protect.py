@@ -76,10 +76,12 @@ def list_(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """List protected persons by our number, and how many entries are still to be taken back."""
-    database = opened(application(context, writes=reveal, asks=False))
+    wired = application(context, writes=reveal, asks=False)
+    database = opened(wired)
     with database.write() if reveal else database.read() as connection:
         rows = look.protected(connection, reveal=reveal)
         if reveal:
             seen = {row["person"] for row in rows}
             look.looked_up(connection, seen, "protect list --reveal", who=operator())
-    listing(rows, as_json=as_json, empty="nobody is protected")
+    zone = wired.config.institution.time_zone
+    listing(rows, as_json=as_json, empty="nobody is protected", zone=zone)

@@ -17,9 +17,11 @@ app.add_typer(rejected, name="rejected")
 @rejected.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """List them with the reason, the latest first; what they say stays in the database."""
-    with opened(application(context, writes=False, asks=False)).read() as connection:
+    wired = application(context, writes=False, asks=False)
+    with opened(wired).read() as connection:
         rows = messages.kept(connection)
-    listing(rows, as_json=as_json, empty="no notification was rejected")
+    zone = wired.config.institution.time_zone
+    listing(rows, as_json=as_json, empty="no notification was rejected", zone=zone)
 
 
 @rejected.command()

@@ -31,7 +31,7 @@ from kalender.cli.base import (
     say_json,
 )
 from kalender.cli.progress import follow
-from kalender.cli.show import planned
+from kalender.cli.show import planned, say_plan
 from kalender.config import with_workers
 from kalender.config.sections import Broker as BrokerSettings
 from kalender.decided import Decided, Leavers, Settings, compare
@@ -210,7 +210,7 @@ def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915
         if dry_run:
             _say_courses(marks)
             shown = [step for name in person or [] for step in planned(wired, database, name)]
-            listing(shown, as_json=as_json, empty="nothing to write by what is mirrored now")
+            say_plan(shown, as_json, wired, "nothing to write by what is mirrored now")
             return
         with database.write() as connection:
             dirty.mark(connection, marks)

@@ -1,7 +1,7 @@
 """The commands that look at one person or course: show, plan. They change nothing, ask nobody."""
 
-from collections.abc import Iterator, Mapping
-from datetime import date, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta, tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -17,24 +17,24 @@ from kalender.cli.base import (
     app,
     application,
     cell,
-    console,
+    columns,
     day_of,
     lines,
     listing,
-    local,
     opened,
     operator,
     person_of,
     say_json,
-    table,
+    wrapped,
 )
 from kalender.cli.protect import Reveal
 from kalender.cli.week import Shown, draw
 from kalender.desired import View, preview, wanted
 from kalender.domain.model import CourseKey
+from kalender.domain.moment import said, said_shortly
 from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
-from kalender.store import ask, look, people, teaching, unreadable
+from kalender.store import ask, look, people, rollouts, teaching, unreadable
 from kalender.store.database import Database
 from kalender.store.unreadable import Unreadable
 
@@ -57,7 +57,8 @@ def show(  # noqa: PLR0913, PLR0917
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
     if course is not None:
-        _show_course(database, course, semester, as_json=as_json)
+        zone = wired.config.institution.time_zone
+        _show_course(database, course, semester, zone=zone, as_json=as_json)
         return
     if person is None:
         raise ConfigError("show wants a person, or --course")
@@ -72,15 +73,18 @@ def show(  # noqa: PLR0913, PLR0917
     if as_json or export:
         say_json(found)
     else:
-        _print_person(found)
+        lines(_lines_of(found, wired.config.institution.time_zone))
 
 
 # -- a course ----------------------------------------------------------------------------------------
 
 
-def _show_course(database: Database, course: str, semester: str | None, *, as_json: bool) -> None:
+def _show_course(
+    database: Database, course: str, semester: str | None, *, zone: tzinfo, as_json: bool
+) -> None:
     with database.read() as connection:
-        runs = ask.runs(connection, course, semester)
+        spelled = rollouts.spelled(connection, course) or course
+        runs = ask.runs(connection, spelled, semester.lower() if semester else None)
         for run in runs:
             key = CourseKey(run["course"], run["semester"])
             run["unreadable"] = [_bad(each) for each in unreadable.of_course(connection, key)]
@@ -91,12 +95,13 @@ def _show_course(database: Database, course: str, semester: str | None, *, as_js
         return
     for run in runs:
         typer.echo(f"{run['course']} {run['semester']}")
-        lines(f"  {name.replace('_', ' ')}: {cell(run[name])}" for name in _RUN if run[name])
-        for work in run["pending"]:
-            typer.echo(f"  pending: {work['reason']} (since {cell(work['first_marked_at'])})")
+        for name in _RUN:
+            if run[name]:
+                lines(wrapped(f"  {name.replace('_', ' ')}: {cell(run[name], zone)}"))
+        lines(line for work in run["pending"] for line in wrapped(_pending_line(work, zone)))
         for name in ("groups", "unreadable"):
             if run[name]:
-                console.print(table(run[name], title=f"\n{name}"))
+                lines(["", name, *columns(run[name], zone)])
 
 
 _RUN = (
@@ -205,17 +210,57 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
     ]
 
 
-def _print_person(found: Mapping[str, Any]) -> None:
-    typer.echo(f"person {found['person']}{'  (opted out)' if found['opted_out'] else ''}")
-    for name in ("identities", "registrations", "placements", "roles", "unreadable", "pending"):
+def _lines_of(found: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    """A person as lines that fit: who, their teaching, what is pending, and each calendar."""
+    yield f"person {found['person']}{'  (opted out)' if found['opted_out'] else ''}"
+    for name in ("identities", "registrations", "placements", "roles", "unreadable"):
         if found[name]:
-            console.print(table(found[name], title=f"\n{name}"))
+            yield from ("", name, *columns(found[name], zone))
+    if found["pending"]:
+        yield from ("", "pending")
+        for work in found["pending"]:
+            yield from wrapped(_pending_line(work, zone))
     for row in found["calendars"]:
-        kept = {k: v for k, v in row.items() if k != "shown" and v is not None}
-        typer.echo(f"\ncalendar {kept.pop('calendar_id')}")
-        lines(f"  {name}: {value}" for name, value in kept.items())
-        if row["shown"]:
-            console.print(table(row["shown"]))
+        yield from _calendar_lines(row, zone)
+
+
+def _calendar_lines(row: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
+    yield from ("", f"calendar {row['calendar_id']}")
+    for name, value in row.items():
+        if value is not None and name not in {"shown", "calendar_id"}:
+            yield from wrapped(f"  {name.replace('_', ' ')}: {cell(value, zone)}")
+    if row["shown"]:
+        yield f"  entries to come ({zone}): when, what, why, written"
+        for entry in row["shown"]:
+            yield from _entry_lines(entry, zone)
+
+
+def _pending_line(work: Mapping[str, Any], zone: tzinfo) -> str:
+    told = [
+        f"  {work['kind']}: {work['reason']}, since {said(work['first_marked_at'], zone)}",
+        f"laid aside {said(work['parked_at'], zone)}" if work["parked_at"] else "",
+        f"not before {said(work['not_before'], zone)}" if work["not_before"] else "",
+        f"tried {work['attempts']} times" if work["attempts"] else "",
+        work["last_error"] or "",
+    ]
+    return ", ".join(filter(None, told))
+
+
+def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+    """An entry on one line, and beneath it only what is not as usual, or what wrote it anew."""
+    ends, written = entry["ends_at"].astimezone(zone), entry["written_at"]
+    when = f"{said_shortly(entry['starts_at'], zone)}-{ends:%H:%M}"
+    what = f"{entry['course']} {entry['actid']}"
+    at = said_shortly(written, zone) if written else "not written"
+    yield from wrapped(f"  {when}  {what:<18} {entry['why']:<15} {at}")
+    unusual = [
+        "" if entry["status"] == "live" else entry["status"],
+        f"held by {entry['held_by']}" if entry["held_by"] else "",
+        f"put back {entry['restored']} times" if entry["restored"] else "",
+        "" if entry["last"] in {None, "create"} else f"{entry['last']}: {entry['because']}",
+    ]
+    if any(unusual):
+        yield from wrapped(f"      {', '.join(filter(None, unusual))}")
 
 
 def _weeks(connection: Connection, wired: App, person_id: int, day: date) -> Iterator[str]:
@@ -243,28 +288,36 @@ def plan(
     database = opened(wired)
     looked_at(database, person, "plan", reveal=reveal)
     shown = planned(wired, database, person)
-    listing(shown, as_json=as_json, empty="nothing to write: the calendar is as it should be")
+    say_plan(shown, as_json, wired, "nothing to write: the calendar is as it should be")
+
+
+def say_plan(rows: Sequence[Mapping[str, Any]], as_json: bool, wired: App, empty: str) -> None:  # noqa: FBT001
+    """Print what would be written, a line an entry."""
+    zone = wired.config.institution.time_zone
+    if rows and not as_json:
+        typer.echo(f"times of {zone}")
+        rows = [{**row, "when": said_shortly(row["when"], zone)} for row in rows]
+    listing(rows, as_json=as_json, empty=empty, zone=zone)
 
 
 def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]:
     """Return what would be written for a person now, a row for each entry."""
     person_id = person_of(database, person)
-    zone = wired.config.institution.time_zone
     shown: list[dict[str, Any]] = []
     with database.read() as connection:
         for row in look.calendars_of(connection, person_id):
             seen = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
             if seen is not None:
-                shown += [{"calendar": row["calendar_id"], **each} for each in _steps(*seen, zone)]
+                shown += [{"calendar": row["calendar_id"], **each} for each in _steps(*seen)]
     return shown
 
 
-def _steps(_view: View, made: Plan, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+def _steps(_view: View, made: Plan) -> Iterator[dict[str, Any]]:
     for create in made.creates:
         content = create.wanted.content
         yield {
             "do": "create",
-            "when": local(content.starts_at, zone),
+            "when": content.starts_at,
             "what": content.subject,
             "fields": None,
         }
@@ -272,14 +325,14 @@ def _steps(_view: View, made: Plan, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
         content = update.wanted.content
         yield {
             "do": "update",
-            "when": local(content.starts_at, zone),
+            "when": content.starts_at,
             "what": content.subject,
             "fields": ", ".join(sorted(update.fields)),
         }
     for delete in made.deletes:
         yield {
             "do": "delete",
-            "when": local(delete.entry.starts_at, zone),
+            "when": delete.entry.starts_at,
             "what": f"{delete.entry.activity.course} {delete.entry.activity.actid}",
             "fields": None,
         }

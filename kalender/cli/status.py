@@ -265,11 +265,13 @@ def parked(
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """List what was laid aside, with the words why; of protected persons only that it is."""
-    database = opened(application(context, writes=reveal, asks=False))
+    wired = application(context, writes=reveal, asks=False)
+    database = opened(wired)
     with database.write() if reveal else database.read() as connection:
-        rows = look.parked(connection, reveal=reveal)
+        rows = look.with_names(connection, look.parked(connection, reveal=reveal))
         if reveal:
             hidden = look.protected_work(connection)
             seen = {hidden[work] for row in rows if (work := (row["kind"], row["key"])) in hidden}
             look.looked_up(connection, seen, "parked --reveal", who=operator())
-    listing(rows, as_json=as_json, empty="nothing is parked")
+    zone = wired.config.institution.time_zone
+    listing(rows, as_json=as_json, empty="nothing is parked", zone=zone)

@@ -41,7 +41,11 @@ def term(
         rows = _terms(connection, wired, code)
     if code is not None and not rows:
         raise NotKnown(f"nothing is known of {code}")
-    listing(rows, as_json=as_json, empty="no semester is known yet: kalender resync --all")
+    empty, zone = (
+        "no semester is known yet: kalender resync --all",
+        wired.config.institution.time_zone,
+    )
+    listing(rows, as_json=as_json, empty=empty, zone=zone)
 
 
 def _code(text: str | None) -> str | None:

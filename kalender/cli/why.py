@@ -1,14 +1,25 @@
 """`kalender why`: what must be so for teaching to be in a calendar, and what is not, in plain words."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Annotated, Any, Final
 
 import typer
 
-from kalender.cli.base import Json, Person, app, application, cell, day_of, opened, say_json
+from kalender.cli.base import (
+    Json,
+    Person,
+    app,
+    application,
+    day_of,
+    lines,
+    opened,
+    say_json,
+    wrapped,
+)
 from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
+from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.store import courses
 from kalender.why import Check, Question, checklist, first_failing
@@ -193,42 +204,47 @@ def why(  # noqa: PLR0913, PLR0917
                 day=day_of(day, "the day"),
             )
         )
+    zone = wired.config.institution.time_zone
     if as_json:
-        say_json([_told(check, checks, language) for check in checks])
+        say_json([_told(check, checks, language, zone) for check in checks])
     else:
-        _say(checks, language)
+        _say(checks, language, zone)
 
 
-def _say(checks: list[Check], language: str) -> None:
+def _say(checks: list[Check], language: str, zone: tzinfo) -> None:
     failing = first_failing(checks)
     for check in checks:
         mark = "→" if check is failing else {True: "✓", False: "✗", None: "·"}[check.ok]
-        typer.echo(f"{mark} {_sentence(check, language)}")
+        lines(wrapped(f"{mark} {_sentence(check, language, zone)}"))
     fine, mended_by = ANSWERS[language]
-    typer.echo(fine if failing is None else mended_by + LANGUAGES[language][failing.name][2] + ".")
+    lines(
+        wrapped(fine if failing is None else mended_by + LANGUAGES[language][failing.name][2] + ".")
+    )
 
 
-def _sentence(check: Check, language: str) -> str:
+def _sentence(check: Check, language: str, zone: tzinfo) -> str:
     so, not_so, _ = LANGUAGES[language][check.name]
-    facts: dict[str, Any] = {name: _fact(value, language) for name, value in check.facts.items()}
+    facts: dict[str, Any] = {
+        name: _fact(value, language, zone) for name, value in check.facts.items()
+    }
     text = not_so if check.ok is False else so
     if check.name == "written" and check.ok is not False and "written_at" not in facts:
         return "-"
     return text.format_map(facts).strip()
 
 
-def _fact(value: object, language: str) -> str:
+def _fact(value: object, language: str, zone: tzinfo) -> str:
     if isinstance(value, datetime):
-        return cell(value)
+        return said(value, zone)
     return ROLES.get(language, {}).get(str(value), "" if value is None else str(value))
 
 
-def _told(check: Check, checks: list[Check], language: str) -> dict[str, object]:
+def _told(check: Check, checks: list[Check], language: str, zone: tzinfo) -> dict[str, object]:
     return {
         "check": check.name,
         "ok": check.ok,
         "first_failing": check is first_failing(checks),
-        "text": _sentence(check, language),
+        "text": _sentence(check, language, zone),
         "remedy": LANGUAGES[language][check.name][2],
         **check.facts,
     }

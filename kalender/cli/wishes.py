@@ -100,10 +100,11 @@ def remove(context: typer.Context, person: list[str]) -> None:
 @optout.command("list")
 def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
     """List who is left alone, since when, and who said so."""
-    database = opened(application(context, writes=False, asks=False))
-    with database.read() as connection:
+    wired = application(context, writes=False, asks=False)
+    with opened(wired).read() as connection:
         rows = look.preferences(connection)
-    listing(rows, as_json=as_json, empty="nobody opted out")
+    zone = wired.config.institution.time_zone
+    listing(rows, as_json=as_json, empty="nobody opted out", zone=zone)
 
 
 def _wish(connection: Connection, person_id: int, wishes: set[str], source: str) -> None:

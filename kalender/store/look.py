@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, text
 
 from kalender.domain.work import Kind
+from kalender.store import people
 from kalender.store.brakes import Held, held_by_scope
 from kalender.store.neighbours import KEYS_IN_A_ROW, LONGEST_PAUSE
 from kalender.store.people import PROTECT
@@ -66,6 +67,26 @@ def parked(connection: Connection, *, reveal: bool = False) -> Rows:
         {**dict.fromkeys(row), "kind": row["kind"], "key": f"protected {hidden[named]}"}
         if (named := (row["kind"], row["key"])) in hidden
         else row
+        for row in rows
+    ]
+
+
+def with_names(connection: Connection, rows: Rows) -> Rows:
+    """Return parked work with the FS number and username of whose it is, unless protected."""
+    persons = {
+        row["key"]: people.look_up(connection, f"{row['kind']} {row['key']}")
+        for row in rows
+        if row["kind"] != Kind.COURSE and not row["key"].startswith("protected ")
+    }
+    known = {each for each in persons.values() if each is not None}
+    names = people.names_of(connection, known)
+    return [
+        {
+            "kind": row["kind"],
+            "key": row["key"],
+            **asdict(names.get(persons.get(row["key"]) or 0, people.Names())),
+            **row,
+        }
         for row in rows
     ]
 
@@ -171,13 +192,15 @@ def brakes(connection: Connection, moment: datetime | None = None) -> Rows:
 
 
 def preferences(connection: Connection) -> Rows:
-    """Who wished to be left alone; of protected persons their number, and that they are."""
+    """Who wished to be left alone, and what they are called; protected persons are not among them."""
     rows = _rows(connection, select(preference).order_by(preference.c.set_at))
     protected = {row["person_id"] for row in rows if row["wish"] == PROTECT}
-    hidden = [
-        {**dict.fromkeys(rows[0]), "person_id": each, "wish": PROTECT} for each in sorted(protected)
+    names = people.names_of(connection, {row["person_id"] for row in rows})
+    return [
+        {"person_id": row["person_id"], **asdict(names[row["person_id"]]), **row}
+        for row in rows
+        if row["person_id"] not in protected
     ]
-    return hidden + [row for row in rows if row["person_id"] not in protected]
 
 
 def protected(connection: Connection, *, reveal: bool = False) -> Rows:

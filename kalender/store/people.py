@@ -1,5 +1,6 @@
 """Persons: who they are, which calendars they have, and what they wish."""
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from kalender.store.tables import (
 )
 
 FS, USERNAME, MAIL = "fs", "username", "mail"
+_NUMBER = re.compile("[0-9]{1,9}")  # as our own numbers are, on either database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +54,49 @@ def find(connection: Connection, kind: str, value: str) -> int | None:
 
 
 def look_up(connection: Connection, text: str) -> int | None:
-    """Return a person by FS number, username or mail address, whatever unseen letters it brings."""
+    """Return a person by FS number, username or mail address, or as listings name them.
+
+    `person 7` and `calendar 20` are our own numbers; `fs 56154` and `username olan` are as work is
+    named, with or without `person` before it. Unseen letters that it brings are read over.
+    """
     text = without_unseen(text)
-    return connection.execute(
-        select(identity.c.person_id).where(identity.c.value.in_([text, text.lower()])).limit(1)
-    ).scalar_one_or_none()
+    match text.lower().split():
+        case ["person" | "protected", number] if _NUMBER.fullmatch(number):
+            query = select(person.c.person_id).where(person.c.person_id == int(number))
+        case ["calendar", number] if _NUMBER.fullmatch(number):
+            query = select(calendar.c.person_id).where(calendar.c.calendar_id == int(number))
+        case [("fs" | "username") as kind, value] | ["person", ("fs" | "username") as kind, value]:
+            return find(connection, kind, value)
+        case _:
+            known = [text, text.lower()]
+            query = select(identity.c.person_id).where(identity.c.value.in_(known)).limit(1)
+    return connection.execute(query).scalar_one_or_none()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What FS and its username call a person; None of what is not known, or not to be shown."""
+
+    number: str | None = None
+    username: str | None = None
+
+
+def names_of(connection: Connection, persons: Collection[int]) -> Mapping[int, Names]:
+    """Return what these persons are called; of protected ones nothing."""
+    hidden = select(preference.c.person_id).where(preference.c.wish == PROTECT)
+    query = (
+        select(identity.c.person_id, identity.c.kind, identity.c.value)
+        .where(identity.c.kind != MAIL, identity.c.person_id.not_in(hidden))
+        .where(is_one_of(connection, identity.c.person_id, persons))
+        .order_by(identity.c.position.desc())
+    )
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    for person_id, kind, value in connection.execute(query):
+        found[person_id][kind] = value
+    return {
+        each: Names(number=found[each].get(FS), username=found[each].get(USERNAME))
+        for each in persons
+    }
 
 
 def fs_number(connection: Connection, person_id: int) -> int | None:
