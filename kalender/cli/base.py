@@ -164,7 +164,12 @@ def ask_first(question: str) -> None:
 
 def say_json(value: object) -> None:
     """Print one JSON value on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+    typer.echo(json.dumps(value, ensure_ascii=False, default=_as_json))
+
+
+def _as_json(value: object) -> str:
+    """Return an instant or a day as ISO 8601, an instant with its offset; all else as its text."""
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def listing(

@@ -93,15 +93,20 @@ def _show_course(
     if as_json:
         say_json(runs)
         return
-    for run in runs:
-        typer.echo(f"{run['course']} {run['semester']}")
-        for name in _RUN:
-            if run[name]:
-                lines(wrapped(f"  {name.replace('_', ' ')}: {cell(run[name], zone)}"))
-        lines(line for work in run["pending"] for line in wrapped(_pending_line(work, zone)))
-        for name in ("groups", "unreadable"):
-            if run[name]:
-                lines(["", name, *columns(run[name], zone)])
+    lines(line for run in runs for line in _lines_of_run(run, zone))
+
+
+def _lines_of_run(run: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+    """A course in one semester as lines that fit: TP's last answer, what is pending, the groups."""
+    yield f"{run['course']} {run['semester']}"
+    for name in _RUN:
+        if run[name]:
+            yield from wrapped(f"  {name.replace('_', ' ')}: {cell(run[name], zone)}")
+    for work in run["pending"]:
+        yield from wrapped(_pending_line(work, zone))
+    for name in ("groups", "unreadable"):
+        if run[name]:
+            yield from ("", name, *columns(run[name], zone))
 
 
 _RUN = (

@@ -1,11 +1,14 @@
 """`kalender why`: what must be so for teaching to be in a calendar, and what is not, in plain words."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Annotated, Any, Final
+from typing import Annotated
 
 import typer
 
+from kalender.cli.answers import LANGUAGES, Words
 from kalender.cli.base import (
     Json,
     Person,
@@ -21,230 +24,112 @@ from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
-from kalender.store import courses
 from kalender.why import Check, Question, checklist, first_failing
-
-Words = Mapping[str, tuple[str, str, str]]  # so, not so, who can mend it
-
-ENGLISH: Final[Words] = {
-    "known": (
-        "FS knows the person (number {number}).",
-        "FS does not know the person.",
-        "the student administration registers them in FS",
-    ),
-    "registered": (
-        "On the course as {role}.",
-        "Neither registered for the course nor named as its teacher, this term or the next.",
-        "the student registers in Studentweb; teachers are named by whoever plans the course in TP",
-    ),
-    "status": (
-        "The registration counts (status of the offer: {status}).",
-        "The registration does not count yet (status of the offer: {status}).",
-        "the student administration: a place on the course is offered and accepted in FS",
-    ),
-    "published": (
-        "The timetable is published (TP asked last {asked_at}).",
-        "The timetable of the term is not published (TP asked last {asked_at}).",
-        "whoever plans the course publishes it in TP",
-    ),
-    "placed": (
-        "The teaching is for this person (groups: {groups}).",
-        "The teaching is for groups in which the person has no place (groups: {groups}).",
-        "the student administration, or the student in Studentweb, chooses a group",
-    ),
-    "event": (
-        "TP has the teaching ({events}; of these cancelled: {cancelled}).",
-        "TP has no such teaching (uncertain: {unsure}).",
-        "whoever plans the course enters it in TP",
-    ),
-    "window": (
-        "It is to come, and near enough.",
-        "It is over, or further ahead than what is written.",
-        "nobody needs to: it comes when it is near, and what is over is not written",
-    ),
-    "mailbox": (
-        "The person has a mailbox that can be written to.",
-        "There is no mailbox to write to ({state}).",
-        "those who run mailboxes and addresses",
-    ),
-    "rollout": (
-        "The person is switched on.",
-        "The person is not switched on yet.",
-        "Kalender's operator: kalender rollout add",
-    ),
-    "wish": (
-        "Nobody wished to be left alone.",
-        "The person is left alone ({wishes}).",
-        "the person themselves; Kalender's operator takes the wish back",
-    ),
-    "held": ("Nothing is held back.", "Held back by the brake: {brake}.", "Kalender's operator"),
-    "pending": (
-        "Nothing is still to be done.",
-        "Work is still to be done ({reason}), not before {not_before}. {error}",
-        "nobody needs to, unless it is laid aside: kalender parked",
-    ),
-    "written": (
-        "It was written {written_at} (because of: {reason}).",
-        "It was not written ({entries} written, {refused} refused by Exchange).",
-        "Kalender's operator: kalender resync --person",
-    ),
-    "restored": (
-        "Put back {times} times.",
-        "The person changed or deleted it so often ({times} times) that it is left so.",
-        "the person themselves: it comes back when the teaching changes",
-    ),
-}
-
-BOKMAL: Final[Words] = {
-    "known": (
-        "FS kjenner personen (nummer {number}).",
-        "FS kjenner ikke personen.",
-        "studieadministrasjonen registrerer personen i FS",
-    ),
-    "registered": (
-        "Er på emnet som {role}.",
-        "Verken registrert på emnet eller satt opp som underviser, dette semesteret eller neste.",
-        "studenten melder seg i Studentweb; undervisere settes opp i TP av den som planlegger emnet",
-    ),
-    "status": (
-        "Registreringen teller (tilbudstatus: {status}).",
-        "Registreringen teller ikke ennå (tilbudstatus: {status}).",
-        "studieadministrasjonen: plass på emnet må være tilbudt og akseptert i FS",
-    ),
-    "published": (
-        "Timeplanen er publisert (TP sist spurt {asked_at}).",
-        "Semesterets timeplan er ikke publisert (TP sist spurt {asked_at}).",
-        "den som planlegger emnet, publiserer i TP",
-    ),
-    "placed": (
-        "Undervisningen gjelder personen (grupper: {groups}).",
-        "Undervisningen er for grupper der personen ikke har plass (grupper: {groups}).",
-        "studieadministrasjonen, eller studenten i Studentweb, velger gruppe",
-    ),
-    "event": (
-        "TP har undervisningen ({events}; av disse avlyst: {cancelled}).",
-        "TP har ingen slik undervisning (usikre: {unsure}).",
-        "den som planlegger emnet, legger den inn i TP",
-    ),
-    "window": (
-        "Den kommer, og er nær nok.",
-        "Den er over, eller lenger fram enn det som skrives.",
-        "ingen trenger å gjøre noe: den kommer når den er nær; det som er over, skrives ikke",
-    ),
-    "mailbox": (
-        "Personen har en postboks det kan skrives til.",
-        "Det finnes ingen postboks å skrive til ({state}).",
-        "de som drifter postbokser og adresser",
-    ),
-    "rollout": (
-        "Personen er slått på.",
-        "Personen er ikke slått på ennå.",
-        "Kalenders driftere: kalender rollout add",
-    ),
-    "wish": (
-        "Ingen har bedt om å få være i fred.",
-        "Personen får være i fred ({wishes}).",
-        "personen selv; Kalenders driftere tar ønsket tilbake",
-    ),
-    "held": (
-        "Ingenting holdes tilbake.",
-        "Holdes tilbake av bremsen: {brake}.",
-        "Kalenders driftere",
-    ),
-    "pending": (
-        "Ingenting gjenstår å gjøre.",
-        "Noe gjenstår ({reason}), ikke før {not_before}. {error}",
-        "ingen trenger å gjøre noe, med mindre det er lagt til side: kalender parked",
-    ),
-    "written": (
-        "Den ble skrevet {written_at} (på grunn av: {reason}).",
-        "Den er ikke skrevet ({entries} skrevet, {refused} avvist av Exchange).",
-        "Kalenders driftere: kalender resync --person",
-    ),
-    "restored": (
-        "Satt tilbake {times} ganger.",
-        "Personen har endret eller slettet den så ofte ({times} ganger) at den blir slik.",
-        "personen selv: den kommer igjen når undervisningen endres",
-    ),
-}
-LANGUAGES: Final = {"en": ENGLISH, "nb": BOKMAL}
-ROLES: Final = {"nb": {"student": "student", "teacher": "underviser"}}
-ANSWERS: Final = {
-    "en": ("Everything is as it should be.", "To be mended by: "),
-    "nb": ("Alt er som det skal.", "Kan rettes av: "),
-}
 
 
 @app.command()
 def why(  # noqa: PLR0913, PLR0917
     context: typer.Context,
     person: Person,
-    course: Annotated[str, typer.Argument(help="A code such as IN1000.")],
+    course: Annotated[str, typer.Argument(help="A code such as IN1000, in any case.")],
     day: Annotated[str | None, typer.Argument(help="Such as 2025-09-01; else all to come.")] = None,
-    lang: Annotated[str | None, typer.Option(help="en or nb; else the institution's.")] = None,
+    lang: Annotated[str | None, typer.Option(help="en, nb or nn; else the institution's.")] = None,
     reveal: Reveal = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Say why teaching is not in a calendar: the first line that is not so, and who can mend it."""
     wired = application(context, writes=False, asks=False)
-    language = lang or ("en" if wired.config.institution.language == "en" else "nb")
-    if language not in LANGUAGES:
-        raise ConfigError("--lang wants en or nb")
+    words = LANGUAGES.get(lang or wired.config.institution.language)
+    if words is None:
+        raise ConfigError("--lang wants en, nb or nn")
     database = opened(wired)
     person_id = looked_at(database, person, "why", reveal=reveal)
     with database.read() as connection:
-        checks = checklist(
-            Question(
-                connection=connection,
-                settings=wired.settings(),
-                rollout_mode=wired.config.rollout.mode,
-                now=wired.clock(),
-                person_id=person_id,
-                course=courses.spelled(connection, course.upper()),
-                day=day_of(day, "the day"),
-            )
+        asked = Question(
+            connection=connection,
+            settings=wired.settings(),
+            rollout_mode=wired.config.rollout.mode,
+            skips=wired.config.tp.skips,
+            now=wired.clock(),
+            person_id=person_id,
+            asked_for=course.strip(),
+            day=day_of(day, "the day"),
         )
-    zone = wired.config.institution.time_zone
+        checks = checklist(asked)
+        common = {"whom": asked.whom, "course": asked.course}
+    speech = Speech(words=words, zone=wired.config.institution.time_zone, common=common)
     if as_json:
-        say_json([_told(check, checks, language, zone) for check in checks])
+        say_json([_told(check, checks, speech) for check in checks])
     else:
-        _say(checks, language, zone)
+        lines(line for each in _lines(checks, speech) for line in wrapped(each))
 
 
-def _say(checks: list[Check], language: str, zone: tzinfo) -> None:
+_PART, _FIELD = re.compile("<([^<>]*)>"), re.compile(r"\{(\w+)\}")
+_TRANSLATED = {"role", "kind", "wishes"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """How checks are said: in which words, with times of which zone; `common` are facts of all."""
+
+    words: Words
+    zone: tzinfo
+    common: Mapping[str, str]
+
+    def sentence(self, check: Check) -> str:
+        """Return what a check says."""
+        if check.ok is None:
+            return self.words.beside
+        if check.ok:
+            so = self.words.so
+            return self._filled(so.get(f"{check.name}.{check.case}") or so[check.name], check)
+        return self._filled(self._not_so(check)[0], check)
+
+    def remedy(self, check: Check) -> str | None:
+        """Return who mends what is not so, and how; None of what is so, or does not matter."""
+        return self._filled(self._not_so(check)[1], check) if check.ok is False else None
+
+    def _not_so(self, check: Check) -> tuple[str, str]:
+        told = self.words.not_so
+        return told.get(f"{check.name}.{check.case}") or told[check.name]
+
+    def _filled(self, template: str, check: Check) -> str:
+        """Return a sentence with its facts; a part in `<` and `>` goes where a fact is empty."""
+        facts = {**self.common, **{n: self._fact(n, value) for n, value in check.facts.items()}}
+
+        def part(match: re.Match[str]) -> str:
+            return match[1] if all(facts.get(name) for name in _FIELD.findall(match[1])) else ""
+
+        return _PART.sub(part, template).format_map(facts)
+
+    def _fact(self, name: str, value: object) -> str:
+        if isinstance(value, datetime):
+            return said(value, self.zone)
+        if name in _TRANSLATED:
+            told = value if isinstance(value, list) else [value]
+            return ", ".join(self.words.facts.get(str(each), str(each)) for each in told)
+        return "" if value is None else str(value).rstrip(".")
+
+
+def _lines(checks: list[Check], speech: Speech) -> Iterator[str]:
     failing = first_failing(checks)
     for check in checks:
-        mark = "→" if check is failing else {True: "✓", False: "✗", None: "·"}[check.ok]
-        lines(wrapped(f"{mark} {_sentence(check, language, zone)}"))
-    fine, mended_by = ANSWERS[language]
-    lines(
-        wrapped(fine if failing is None else mended_by + LANGUAGES[language][failing.name][2] + ".")
-    )
+        if check.ok is not None:
+            mark = "→" if check is failing else "✓" if check.ok else "✗"
+            yield f"{mark} {speech.sentence(check)}"
+    if failing is None:
+        yield speech.words.fine
+    else:
+        yield f"{speech.words.mended_by}{speech.remedy(failing)}."
 
 
-def _sentence(check: Check, language: str, zone: tzinfo) -> str:
-    so, not_so, _ = LANGUAGES[language][check.name]
-    facts: dict[str, Any] = {
-        name: _fact(value, language, zone) for name, value in check.facts.items()
-    }
-    text = not_so if check.ok is False else so
-    if check.name == "written" and check.ok is not False and "written_at" not in facts:
-        return "-"
-    return text.format_map(facts).strip()
-
-
-def _fact(value: object, language: str, zone: tzinfo) -> str:
-    if isinstance(value, datetime):
-        return said(value, zone)
-    return ROLES.get(language, {}).get(str(value), "" if value is None else str(value))
-
-
-def _told(check: Check, checks: list[Check], language: str, zone: tzinfo) -> dict[str, object]:
+def _told(check: Check, checks: list[Check], speech: Speech) -> dict[str, object]:
     return {
         "check": check.name,
         "ok": check.ok,
+        "case": check.case or None,
         "first_failing": check is first_failing(checks),
-        "text": _sentence(check, language, zone),
-        "remedy": LANGUAGES[language][check.name][2],
+        "text": speech.sentence(check),
+        "remedy": speech.remedy(check),
         **check.facts,
     }

@@ -72,6 +72,24 @@ def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
 # -- a course -----------------------------------------------------------------------------------------
 
 
+def spelled(connection: Connection, course: str) -> str | None:
+    """Return a course's code as FS or TP spells it, asked for in any case; None: nobody told of it."""
+    written = {course, course.upper(), course.lower()}
+    for table in (course_run, registration, teaching_role, teaching_staff):
+        code = table.c.course
+        same = or_(func.lower(code) == course.lower(), code.in_(sorted(written)))
+        found = connection.execute(select(code).where(same).order_by(code).limit(1)).scalar()
+        if found is not None:
+            return str(found)
+    return None
+
+
+def answers(connection: Connection, course: str, semester: str) -> list[dict[str, Any]]:
+    """Return what TP answered last for a course in a semester: one row, or none."""
+    of = _of_course(CourseKey(course, semester))
+    return _rows(connection, select(course_run).where(of(course_run)))
+
+
 def runs(connection: Connection, course: str, semester: str | None = None) -> list[dict[str, Any]]:
     """Return a course's runs, in whatever letters it is given, with TP's last answer, what changed in it, and whom it concerns."""
     same = course_run.c.course == courses.spelled(connection, course)

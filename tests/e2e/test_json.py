@@ -81,7 +81,7 @@ FILLED: list[Row] = [
     (["publish", "nobodys", "{}"], 2, "no queue is bound to this exchange"),
     (["publish", "k", "{}", "--exchange", "nobodys"], 2, "there is no such exchange"),
     (["tap", "nobodys"], 2, "there is no queue nobodys"),
-    (["why", KNOWN, "IN1000", "--lang", "se"], 2, "--lang wants en or nb"),
+    (["why", KNOWN, "IN1000", "--lang", "se"], 2, "--lang wants en, nb or nn"),
     (["why", KNOWN, "IN1000", "tomorrow"], 2, "the day is given as 2025-09-01"),
 ]
 ERRORS = {"bare": WITHOUT_TABLES_OR_BROKER, "away": AWAY, "filled": FILLED}

@@ -2,10 +2,12 @@
 
 import json
 import re
-import subprocess
+from collections.abc import Iterator
 
 import pytest
 
+from tests import commands
+from tests.e2e.conftest import filled_house
 from tests.e2e.house import House, environment, fails
 
 pytestmark = pytest.mark.e2e
@@ -27,30 +29,26 @@ LISTINGS = [
 ]
 
 
-@pytest.fixture
-def filled(house: House) -> House:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An installation whose calendars are right, and of which there is something to list."""
-    text = house.config.read_text().replace(
-        "[institution]", '[institution]\ntime_zone = "Asia/Tokyo"'
-    )
-    house.config.write_text(text)
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    house.run("rollout", "add", "person", STUDENT, PROTECTED)
-    house.run("brake", "set", "--reason", REASON)
-    house.run("optout", "add", OPTED, "--source", REASON)
-    house.run("protect", "add", PROTECTED)
-    house.run("retry", STUDENT)
-    return house
+    with filled_house(tmp_path_factory.mktemp("house")) as house:
+        text = house.config.read_text().replace(
+            "[institution]", '[institution]\ntime_zone = "Asia/Tokyo"'
+        )
+        house.config.write_text(text)
+        house.run("rollout", "add", "person", STUDENT, PROTECTED)
+        house.run("brake", "set", "--reason", REASON)
+        house.run("optout", "add", OPTED, "--source", REASON)
+        house.run("protect", "add", PROTECTED)
+        house.run("retry", STUDENT)
+        yield house
 
 
 def read(house: House, *words: str, columns: str | None = "80") -> str:
     """Return what a command prints into a pipe, on a machine in another zone than the institution."""
     told = environment() | {"TZ": "America/Lima"} | ({"COLUMNS": columns} if columns else {})
-    done = subprocess.run(
-        house.command(*words), capture_output=True, text=True, check=False, env=told, timeout=60
-    )
+    done = commands.run(house.words(*words), env=told, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -93,6 +91,21 @@ def test_times_are_the_institutions_with_the_zone_named(filled: House) -> None:
     assert " JST" in paused
 
 
+def test_listings_name_fs_number_and_username_but_nobody_who_is_protected(filled: House) -> None:
+    for words in (["rollout", "list"], ["optout", "list"], ["show", STUDENT]):
+        known = STUDENT if words[0] != "optout" else OPTED
+        assert known in read(filled, *words), words
+        assert known.replace("st000", "100") in read(filled, *words), words
+    held = json.loads(filled.run("show", PROTECTED, "--reveal", "--json"))["person"]
+    for words in LISTINGS[:7]:
+        text = read(filled, *words)
+        assert PROTECTED not in text, words
+        assert "100005" not in text, words
+    assert all(
+        row["person_id"] != held for row in json.loads(filled.run("optout", "list", "--json"))
+    )
+
+
 def test_every_number_that_is_shown_can_be_typed_back(filled: House) -> None:
     person = json.loads(filled.run("show", NUMBER, "--json"))
     number, calendar = person["person"], person["calendars"][0]["calendar_id"]
@@ -113,18 +126,3 @@ def test_every_number_that_is_shown_can_be_typed_back(filled: House) -> None:
     filled.run("optout", "add", "calendar", str(calendar), f"person {number}")
     assert fails(filled, "show", "person 99999")[0] == 1
     assert fails(filled, "show", "calendar 99999999999999999999")[0] == 1
-
-
-def test_listings_name_fs_number_and_username_but_nobody_who_is_protected(filled: House) -> None:
-    for words in (["rollout", "list"], ["optout", "list"], ["show", STUDENT]):
-        known = STUDENT if words[0] != "optout" else OPTED
-        assert known in read(filled, *words), words
-        assert known.replace("st000", "100") in read(filled, *words), words
-    held = json.loads(filled.run("show", PROTECTED, "--reveal", "--json"))["person"]
-    for words in LISTINGS[:7]:
-        text = read(filled, *words)
-        assert PROTECTED not in text, words
-        assert "100005" not in text, words
-    assert all(
-        row["person_id"] != held for row in json.loads(filled.run("optout", "list", "--json"))
-    )

@@ -147,7 +147,7 @@ def test_a_teacher_is_told_as_one_and_nobody_else_as_student(filled: House) -> N
     assert next(c for c in checks if c["check"] == "registered")["role"] == "teacher"
 
 
-def test_it_is_said_in_either_language_with_whose_it_is_to_mend(filled: House) -> None:
+def test_it_is_said_in_each_language_with_whose_it_is_to_mend(filled: House) -> None:
     course = a_course(filled)
     assert "Alt er som det skal." in filled.run("why", STUDENT, course)
     assert "Everything is as it should be." in filled.run("why", STUDENT, course, "--lang", "en")
@@ -156,6 +156,12 @@ def test_it_is_said_in_either_language_with_whose_it_is_to_mend(filled: House) -
     assert "→ Verken registrert" in told
     assert "Kan rettes av: studenten" in told
     assert told.count("→") == 1
+    assert "Verken registrert på emnet eller sett opp som undervisar" in filled.run(
+        "why", STUDENT, course, "--lang", "nn"
+    )
+    nynorsk = filled.config.read_text().replace("[institution]", '[institution]\nlanguage = "nn"')
+    filled.config.write_text(nynorsk)
+    assert "Kan rettast av: studenten" in filled.run("why", STUDENT, course)
 
 
 def test_what_cannot_be_asked_is_one_line(filled: House) -> None:
