@@ -445,7 +445,7 @@ def _written(asked: Question) -> Check:
         last = max(asked.standing, key=lambda row: row["written_at"])
         change = ask.last_changes(asked.connection, last["calendar_id"]).get(last["sync_key"], {})
         facts |= {"written_at": last["written_at"], "reason": change.get("reason")}
-    ok = not asked.missing if asked.concerning else None
+    ok = not asked.missing if asked.standing or asked.missing else None
     return Check(
         name="written",
         ok=ok,
