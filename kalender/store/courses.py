@@ -18,6 +18,7 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    func,
     insert,
     select,
     tuple_,
@@ -77,6 +78,7 @@ from kalender.store.tables import (
 UNIT = ("course", "version", "semester", "term_number")
 ACTIVITY = (*UNIT, "actid")
 EVENT = (*ACTIVITY, "event_id")
+FEW = 400  # values that one statement names
 
 
 def _key(row: SqlRow[*tuple[Any, ...]]) -> ActivityKey:
@@ -130,20 +132,19 @@ def spellings(connection: Connection, keys: Collection[CourseKey]) -> dict[Cours
 
     A course of which TP told nothing is as whoever named it spelled it.
     """
-    names = ("course", "semester")
-    columns = [teaching_activity.c[name] for name in names]
+    columns = [teaching_activity.c.course, teaching_activity.c.semester]
     exact: set[CourseKey] = set()
     for part in in_parts({tuple(key) for key in keys}):
-        among = tuple_(*columns).in_(part)
-        told = connection.execute(select(*columns).where(among).distinct())
+        told = connection.execute(select(*columns).where(tuple_(*columns).in_(part)).distinct())
         exact |= {CourseKey(*row) for row in told}
     rest = {CourseKey(folded(key.course), key.semester): key for key in set(keys) - exact}
     if not rest:
         return {}
-    semesters = sorted({key.semester for key in rest})
-    told = connection.execute(
-        select(*columns).where(teaching_activity.c.semester.in_(semesters)).distinct()
-    )
+    among = [teaching_activity.c.semester.in_(sorted({key.semester for key in rest}))]
+    codes = sorted({key.course for key in rest})
+    if len(codes) <= FEW and all(map(str.isascii, codes)):  # which both databases fold alike
+        among.append(func.lower(teaching_activity.c.course).in_(codes))
+    told = connection.execute(select(*columns).where(*among).distinct())
     return {
         rest[name]: CourseKey(course, semester)
         for course, semester in sorted(tuple(row) for row in told)

@@ -65,6 +65,12 @@ def completed(
     could not be read is recorded.
     """
     unreadable.of_answer(connection, person_id, facts.bad)
+    if not (
+        facts.untold
+        or any(each.offer_status is None for each in facts.registrations)
+        or any(not each.period_told for each in facts.roles)
+    ):
+        return of_facts(facts)
     before = read(connection, person_id, semesters)
     registrations, placements, roles = (
         name in facts.untold
