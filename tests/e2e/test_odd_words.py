@@ -29,7 +29,7 @@ def test_words_that_are_no_text_are_refused_in_one_line(
     code, said = fails(house, *odd)
     assert code == 2
     assert len(said.splitlines()) == 1
-    assert "UTF-8" in said
+    assert "of the command is no UTF-8 text: type it again" in said
 
 
 def test_letters_that_nobody_sees_are_read_over_in_what_is_pasted(house: House) -> None:
