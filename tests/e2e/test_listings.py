@@ -18,6 +18,7 @@ LISTINGS = [
     ["term"],
     ["brake", "show"],
     ["rollout", "list"],
+    ["status"],
     ["rollout", "status"],
     ["optout", "list"],
     ["protect", "list"],
