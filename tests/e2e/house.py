@@ -144,6 +144,7 @@ class House:
                 stderr=log,
                 text=True,
                 bufsize=1,
+                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
             )
             try:
                 yield process
@@ -152,8 +153,20 @@ class House:
                     process.stdin.close()  # the end of its input is its end
                 else:
                     process.send_signal(signal.SIGTERM)
-                code = process.wait(60)
+                code = self._ended(process, words[0])
         assert code == 0
+
+    def _ended(self, process: subprocess.Popen[str], name: str) -> int:
+        """Return the code of a process that was told to end; fail with all stacks where it goes on."""
+        try:
+            return process.wait(60)
+        except subprocess.TimeoutExpired:
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+            for number in (*map(int, children), process.pid):
+                os.kill(number, signal.SIGABRT)
+            process.wait(60)
+            said = (self.directory / f"{name}.log").read_text()[-20_000:]
+            raise AssertionError(f"{name} does not end:\n{said}") from None
 
     # -- the sandbox --------------------------------------------------------------------------
 
