@@ -70,7 +70,7 @@ def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
         with database.read() as connection:
             told = gathered(connection, wired, judge(connection, wired.expected()))
-        schemas.hold(["status"], json.dumps(told, default=str))
+        schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 
     return look
@@ -559,7 +559,9 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "courses_without_placements",
         "rejected_last_day",
         "unpublished_courses",
+        "unreadable",
         "unreadable_events",
+        "username_clashes",
         "unmatched_staff",
         "protected",
         "missing",
