@@ -2,7 +2,6 @@
 
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -385,11 +384,3 @@ def _door(name: str, section: Section, endpoint: str, most: int) -> Door:
     told = [getattr(section, each, None) for each in ("username", "password", "api_key")]
     words = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in told]
     return Door(name=name, credentials=digest(endpoint, *words), most=most)
-
-
-def stop_on_signals(stop: threading.Event) -> None:
-    """Let SIGTERM and SIGINT end what is in hand and then the process."""
-    import signal  # noqa: PLC0415
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())

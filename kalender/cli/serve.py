@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 
 from kalender import health
 from kalender import worker as workers
-from kalender.app import App, stop_on_signals
+from kalender.app import App
 from kalender.broker import Broker, by_hand
 from kalender.check import certificates
 from kalender.cli.base import (
@@ -41,6 +41,7 @@ from kalender.errors import ConfigError
 from kalender.listener import lines_of
 from kalender.resync import Found
 from kalender.resync import resync as resync_all
+from kalender.stopping import stop_on_signals
 from kalender.store import acts, courses, dirty, entries, people, recovery, signs, teaching
 from kalender.store.database import Database
 from kalender.store.tally import TALLY
@@ -59,8 +60,7 @@ def listener(
     """Turn notifications into marks, until stopped."""
     wired = application(context)
     opened(wired).close()
-    stop = threading.Event()
-    stop_on_signals(stop)
+    stop = stop_on_signals()
     workers.collect_seldom()
     if stdin:
         with _signs(wired, None, stop):
@@ -135,8 +135,7 @@ def _work(
         recovery.require_sure(connection)
     memory.verify(database)
     database.close()
-    stop = threading.Event()
-    stop_on_signals(stop)
+    stop = stop_on_signals()
     workers.supervise(
         wired.crew,
         stop,

@@ -19,6 +19,7 @@ from multiprocessing.process import BaseProcess
 import structlog
 
 from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
+from kalender.stopping import stop_on_signals
 from kalender.store import identity, tally
 from kalender.store.heartbeats import doubt
 from kalender.store.memory import PUT_BACK
@@ -113,9 +114,7 @@ def _found_it_put_back(child: BaseProcess, stop: threading.Event) -> bool:
 
 def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks) -> None:  # noqa: FBT001
     collect_seldom()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stop_on_signals()
     try:
         crew = replace(make(), ticks=ticks)
         run(crew, stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)

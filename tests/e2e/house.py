@@ -120,9 +120,13 @@ class House:
         """Return what follows the command's name."""
         return self.command(*words, now=now)[3:]
 
+    def done(self, *words: str, now: str | None = None) -> commands.Done:
+        """Run a command to its end, whatever that is."""
+        return commands.run(self.words(*words, now=now), timeout=1200)
+
     def run(self, *words: str, now: str | None = None, expect: int = 0) -> str:
         """Run a command to its end; return what it printed, JSON as its schema has it."""
-        done = commands.run(self.words(*words, now=now), timeout=1200)
+        done = self.done(*words, now=now)
         assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stderr[-3000:]}"
         self._log(words[0], done.stderr)
         if {"--json", "--export"} & {*words}:

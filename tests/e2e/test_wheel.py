@@ -17,6 +17,7 @@ import requests
 
 from kalender.app import App
 from kalender.sandbox.server import Running
+from tests import commands
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House
 
@@ -48,6 +49,12 @@ class Installed(House):
     def command(self, *words: str, now: str | None = None) -> list[str]:
         """Return the command line."""
         return [str(self.script), *super().command(*words, now=now)[3:]]
+
+    def done(self, *words: str, now: str | None = None) -> commands.Done:
+        """Run the environment's own command, started from nothing."""
+        command = self.command(*words, now=now)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        return commands.Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
