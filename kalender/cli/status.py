@@ -39,7 +39,6 @@ def status(
         str | None,
         typer.Option(metavar="CONDITION", help="Say that somebody knows of a condition."),
     ] = None,
-    by: Annotated[str | None, typer.Option(metavar="NAME", help="Who knows of it.")] = None,
     reason: Annotated[str | None, typer.Option(help="Why it may stand.")] = None,
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="Until when; an instant with its offset.")
@@ -58,10 +57,10 @@ def status(
     """
     wired = application(context, writes=False, asks=False)
     if acknowledge is not None:
-        _acknowledge(wired, acknowledge, who=by, reason=reason, until=until)
+        _acknowledge(wired, acknowledge, reason=reason, until=until)
         return
-    if by or reason or until:
-        raise ConfigError("--by, --reason and --until belong to --acknowledge CONDITION")
+    if reason or until:
+        raise ConfigError("--reason and --until belong to --acknowledge CONDITION")
     with opened(wired).read() as connection:
         verdict = judge(connection, wired.expected())
         found = gathered(connection, wired, verdict)
@@ -89,14 +88,12 @@ def _said(verdict: Verdict, zone: tzinfo) -> Iterator[str]:
     yield from (each.said(zone) for each in verdict.known)
 
 
-def _acknowledge(
-    wired: App, name: str, *, who: str | None, reason: str | None, until: str | None
-) -> None:
+def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None) -> None:
     """Record that somebody knows of a condition that stands."""
     end = instant(until, "--until")
     if not reason or end is None:
         raise ConfigError("--acknowledge wants --reason TEXT and --until TIME as well")
-    who = who or operator()
+    who = operator()
     with opened(wired).write() as connection:
         moment = now(connection)
         if end <= moment:

@@ -98,6 +98,9 @@ def _database_url(secret: SecretStr) -> SecretStr:
     ):
         message = f"cannot be read: {ENCODE}"
         raise ValueError(message)
+    if not server and url.database in {None, "", ":memory:"}:
+        message = "names no file, and processes share one: sqlite:////path/to/kalender.db"
+        raise ValueError(message)
     return secret
 
 

@@ -498,6 +498,8 @@ def test_what_copying_puts_around_a_secret_is_left_out(tmp_path: Path, around: s
             f"https://a:{SECRET}@b",
             "exchange.main.endpoint: must hold no",
         ),
+        ("DATABASE__URL", "sqlite://", "database.url: names no file"),
+        ("DATABASE__URL", "sqlite:///:memory:", "database.url: names no file"),
         *(
             ("DATABASE__URL", f"postgresql+psycopg://kal:{url}", "percent-encode")
             for url in (
