@@ -17,6 +17,7 @@ from kalender.domain.work import Lane
 from kalender.store import decided, identity, look, numbers, signs, troubles, unreadable
 from kalender.store.credentials import REFUSALS
 from kalender.store.database import now
+from kalender.store.heartbeats import ALIVE
 from kalender.store.neighbours import BULK, FOR_EVER
 from kalender.store.signs import Acknowledgement
 
@@ -35,7 +36,6 @@ STATES = (
     "stuck",
 )  # worse and worse
 LATE = timedelta(minutes=5)
-ALIVE = timedelta(minutes=1)
 SOON = timedelta(days=30)  # a certificate or secret is about to end
 HEALTHY = "healthy"
 RESYNC = "kalender resync --all"

@@ -38,7 +38,8 @@ def run(
     """
     variables = dict(os.environ) if env is None else env
     if "COVERAGE_PROCESS_CONFIG" in variables or "COVERAGE_PROCESS_CONFIG" in os.environ:
-        return _from_nothing(words, variables, text, timeout)
+        command = [sys.executable, "-m", "kalender", *words]
+        return from_nothing(command, env=variables, text=text, timeout=timeout)
     with TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "stdin").write_text(text, "utf-8")
@@ -54,17 +55,17 @@ def run(
         return Done(process.exitcode, stdout, stderr)
 
 
-def _from_nothing(
-    words: Sequence[str], variables: dict[str, str], text: str, timeout: float
+def from_nothing(
+    command: Sequence[str], *, env: dict[str, str] | None = None, text: str = "", timeout: float
 ) -> Done:
-    """Run it as coverage measures it."""
+    """Run a whole command line as a shell would; so a package is tried, and coverage measured."""
     done = subprocess.run(
-        [sys.executable, "-m", "kalender", *words],
+        command,
         input=text,
         capture_output=True,
         text=True,
         check=False,
-        env=variables,
+        env=env,
         timeout=timeout,
     )
     return Done(done.returncode, done.stdout, done.stderr)

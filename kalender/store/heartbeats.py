@@ -4,16 +4,23 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from kalender import __version__
 from kalender.store.database import Database
 from kalender.store.tables import db_now, heartbeat
 
 FORGOTTEN = -7 * 86_400.0
-GONE = -60.0
+ALIVE = timedelta(minutes=1)  # without a sign of life for longer a process is dead
+GONE = -ALIVE.total_seconds()
 OUT_OF_DATE = -2 * 3600.0
+
+
+def lives() -> ColumnElement[bool]:
+    """Return the condition on a row: it did not stop, and gave a sign of life within a minute."""
+    return and_(heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(GONE))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,9 +62,8 @@ class Pulse:
 
 def alive(connection: Connection) -> tuple[int, int]:
     """Return how many worker processes live, and how many connections they use together."""
-    lives = (heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(GONE))
     total = func.coalesce(func.sum(heartbeat.c.connections), 0)
-    query = select(func.count(), total).where(heartbeat.c.kind == "worker", *lives)
+    query = select(func.count(), total).where(heartbeat.c.kind == "worker", lives())
     processes, connections = connection.execute(query).one()
     return processes, connections
 

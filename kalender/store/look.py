@@ -11,6 +11,7 @@ from sqlalchemy import Connection, func, insert, select, text
 from kalender.domain.work import Kind
 from kalender.store import people
 from kalender.store.brakes import Held, held_by_scope
+from kalender.store.heartbeats import lives
 from kalender.store.neighbours import KEYS_IN_A_ROW, LONGEST_PAUSE
 from kalender.store.people import PROTECT
 from kalender.store.tables import (
@@ -177,8 +178,7 @@ def heartbeats(connection: Connection) -> Rows:
 
 def alive(connection: Connection) -> Rows:
     """Processes seen within a minute that did not stop."""
-    lives = (heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(-60.0))
-    return _rows(connection, select(heartbeat.c.kind, heartbeat.c.version).where(*lives))
+    return _rows(connection, select(heartbeat.c.kind, heartbeat.c.version).where(lives()))
 
 
 def brakes(connection: Connection, moment: datetime | None = None) -> Rows:

@@ -8,10 +8,10 @@ from sqlalchemy import Connection, case, delete, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from kalender.store.heartbeats import GONE, lives
 from kalender.store.tables import acknowledgement, broker_seen, certificate, db_now, heartbeat
 
 BROKER = ""  # the name, among queues, of the connection itself
-ALIVE_SECONDS = -60.0
 STEADY_SECONDS = -20.0  # what began later may be a connection that is only being made
 FORGOTTEN = -7 * 86_400.0
 
@@ -67,8 +67,7 @@ def unseen(connection: Connection) -> list[Unseen]:
     query = (
         select(broker_seen.c.queue, broker_seen.c.since)
         .join(heartbeat, heartbeat.c.worker == broker_seen.c.worker)
-        .where(heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(ALIVE_SECONDS))
-        .where(broker_seen.c.seen_at > db_now(ALIVE_SECONDS))
+        .where(lives(), broker_seen.c.seen_at > db_now(GONE))
         .where(~broker_seen.c.there, broker_seen.c.since < db_now(STEADY_SECONDS))
         .order_by(broker_seen.c.queue, broker_seen.c.since.desc())
     )

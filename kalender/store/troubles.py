@@ -21,6 +21,7 @@ from kalender.domain.work import Lane
 from kalender.store import rollouts
 from kalender.store.addresses import OUTSIDE
 from kalender.store.courses import PLACEMENTS
+from kalender.store.heartbeats import lives
 from kalender.store.tables import (
     calendar,
     course_run,
@@ -32,7 +33,6 @@ from kalender.store.tables import (
     source_reading,
 )
 
-ALIVE_SECONDS = -60.0
 LATELY_SECONDS = -86_400.0  # a process that died is told of for a day
 _CLAIM_OF = (dirty.c.kind == "calendar", dirty.c.key == cast(calendar.c.calendar_id, String(160)))
 _ON_ITS_WAY = exists().where(*_CLAIM_OF, dirty.c.parked_at.is_(None))
@@ -165,7 +165,7 @@ def dead(connection: Connection) -> list[Dead]:
             heartbeat.c.kind,
             heartbeat.c.started_at,
             heartbeat.c.seen_at,
-            or_(heartbeat.c.stopped_at.is_not(None), heartbeat.c.seen_at > db_now(ALIVE_SECONDS)),
+            or_(heartbeat.c.stopped_at.is_not(None), lives()),
         ).where(heartbeat.c.seen_at > db_now(LATELY_SECONDS))
     ).all()
     starts: defaultdict[str, list[datetime]] = defaultdict(list)
@@ -187,7 +187,6 @@ def dead(connection: Connection) -> list[Dead]:
 
 def last_listener(connection: Connection) -> tuple[bool, datetime | None]:
     """Return whether a listener lives, and when one was seen last; None: none ever was."""
-    lives = and_(heartbeat.c.stopped_at.is_(None), heartbeat.c.seen_at > db_now(ALIVE_SECONDS))
     query = select(func.max(heartbeat.c.seen_at)).where(heartbeat.c.kind == "listener")
-    alive = connection.execute(query.where(lives)).scalar()
+    alive = connection.execute(query.where(lives())).scalar()
     return alive is not None, alive or connection.execute(query).scalar()

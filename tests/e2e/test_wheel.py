@@ -52,9 +52,7 @@ class Installed(House):
 
     def done(self, *words: str, now: str | None = None) -> commands.Done:
         """Run the environment's own command, started from nothing."""
-        command = self.command(*words, now=now)
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-        return commands.Done(done.returncode, done.stdout, done.stderr)
+        return commands.from_nothing(self.command(*words, now=now), timeout=300)
 
 
 @pytest.fixture(scope="module")
