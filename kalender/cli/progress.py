@@ -3,16 +3,15 @@
 import sys
 import threading
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from time import monotonic
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kalender.store import dirty
+from kalender.store import dirty, recovery
 from kalender.store.database import Database
 
-SOON = timedelta(seconds=30)  # what comes later is put off: nobody waits for it here
 LOOK_EVERY = 0.5
 SAY_EVERY = 5.0
 
@@ -41,7 +40,7 @@ def _left(database: Database) -> Iterator[int]:
     pause = threading.Event()
     while True:
         with database.read() as connection:
-            left = dirty.under_way(connection, within=SOON)
+            left = dirty.under_way(connection, within=recovery.horizon(connection))
         yield left
         if not left:
             return

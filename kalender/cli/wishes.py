@@ -1,7 +1,7 @@
 """The commands that only wish: opt out, take back, look, recover. Workers do it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -289,7 +289,8 @@ def recover(
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
     """Vouch for the database again; from a backup, look every calendar up before writing to it."""
-    database = opened(application(context, asks=False))
+    wired = application(context, asks=False)
+    database, lease = opened(wired), timedelta(seconds=wired.config.worker.lease_seconds)
     moment = None if since == "now" else instant(since, "--since")
     with database.read() as connection:
         now = teaching.database_time(connection)
@@ -305,7 +306,7 @@ def recover(
     act = "recover --since now" if after_an_outage else "recover"
     with database.write() as connection:
         if not after_an_outage:
-            count = recovery.recover(connection)
+            count = recovery.recover(connection, lease=lease)
             if mend_doubles:
                 doubles.wish(connection, None, mend=True)
         acts.record(
@@ -321,7 +322,8 @@ def recover(
         return
     typer.echo(
         f"{count} calendars, and all persons and courses, are marked; start the workers, "
-        "then run kalender resync --all for who is new since the backup"
+        "then run kalender resync --all for who is new since the backup; nothing is written for "
+        f"{lease.total_seconds():g} s, as what was under way before may still arrive"
     )
     if wait:
         _follow_doubles(database, now, None)

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ from kalender.store.tables import (
     brake,
     calendar,
     change_log,
+    database_identity,
     db_now,
     entry,
     preference,
@@ -85,11 +86,12 @@ def _calendars(dialect: str) -> Select[Any]:
     wanted = one_of(dialect, calendar.c.calendar_id, "calendars")
     scope = "calendar " + cast(calendar.c.calendar_id, String)
     held = exists().where(brake.c.scope == scope).label("held")
-    return select(calendar, held, db_now().label("db_time")).where(wanted)
+    all_quiet = select(database_identity.c.quiet_until).scalar_subquery().label("all_quiet_until")
+    return select(calendar, held, all_quiet, db_now().label("db_time")).where(wanted)
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
-    quiet = (row.quiet_until - row.db_time).total_seconds() if row.quiet_until else 0.0
+    quiet = [until - row.db_time for until in (row.quiet_until, row.all_quiet_until) if until]
     return CalendarRow(
         calendar_id=row.calendar_id,
         person_id=row.person_id,
@@ -103,7 +105,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         taking_back=row.taking_back,
         doubles=row.doubles,
         held=row.held,
-        quiet_for=max(quiet, 0.0),
+        quiet_for=max(timedelta(), *quiet).total_seconds() if quiet else 0.0,
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
     )

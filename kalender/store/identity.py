@@ -7,6 +7,7 @@ into a new database carries the identity of the old one, and nobody writes to ca
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Select, insert, select, text, update
@@ -108,6 +109,23 @@ def record_anew(connection: Connection) -> None:
             refused_because=None,
         )
     )
+
+
+def keep_quiet(connection: Connection, lease: timedelta) -> None:
+    """Let no calendar be written to for so long."""
+    until = db_now(lease.total_seconds())
+    connection.execute(update(database_identity).values(quiet_until=until))
+
+
+def quiet_for(connection: Connection) -> timedelta:
+    """Return for how long no calendar is written to after a recovery; zero where all may be."""
+    row = connection.execute(
+        select(database_identity.c.quiet_until, db_now().label("now"))
+    ).one_or_none()
+    if row is None or row.quiet_until is None:
+        return timedelta()
+    left: timedelta = row.quiet_until - row.now
+    return max(left, timedelta())
 
 
 def refuse(connection: Connection, because: str) -> None:

@@ -120,6 +120,8 @@ class Memory:
         row = self.rows[number]
         try:
             with database.write() as connection:
+                if not row.advanced:  # which by itself remembers nothing
+                    _compare(connection, [replace(each) for each in list(self.rows)])
                 advanced, at = self._advance(connection, row)
                 yield connection
             row.advanced, row.at = advanced, at.timestamp()

@@ -4,7 +4,7 @@ A database that holds entries, but neither a heartbeat of the last hour nor a cl
 older than the calendars it describes. Nobody writes on it until somebody said since when.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -41,6 +41,7 @@ from kalender.store.tables import (
 
 RECOVERY = "recovery"  # a reading of all sources that is due since then
 UNTIL_SINGLE_ANSWER = 86_400.0  # a person's calendars wait for FS, which marks them
+SOON = timedelta(seconds=30)
 GIVEN_UP = 3  # after so many failures of its own nobody waits for a course any more
 LONGEST_WAIT = 21_600.0  # nor, in a first fill, after so many seconds while TP is away
 
@@ -81,13 +82,16 @@ def to_look_up(connection: Connection) -> int:
     return connection.execute(query).scalar_one()
 
 
-def recover(connection: Connection) -> int:
+def recover(connection: Connection, *, lease: timedelta) -> int:
     """Let every calendar be looked up, once its sources were asked again; return how many.
 
     Calendars of persons whom FS knows are marked by FS' answer; until then they wait. What
-    processes remember of the database from before counts no more.
+    processes remember of the database from before counts no more. No calendar is written to within
+    a lease from now on: so long may a request that was written ahead of before the restore still
+    reach Exchange and be worked on there, and a lookup before would not find what it makes.
     """
     identity_of.record_anew(connection)
+    identity_of.keep_quiet(connection, lease)
     reading = source_reading.c.source == RECOVERY
     values = {"read_at": db_now()}
     if not connection.execute(update(source_reading).where(reading).values(values)).rowcount:
@@ -125,6 +129,14 @@ def _fs_numbers(connection: Connection) -> dict[int, str]:
 def _courses(connection: Connection) -> list[str]:
     rows = connection.execute(select(course_run.c.course, course_run.c.semester))
     return [f"{course} {semester}" for course, semester in rows]
+
+
+def horizon(connection: Connection) -> timedelta:
+    """Return how far ahead work is under way; what is due later is put off, and nobody waits for it.
+
+    Half a minute, and after a recovery until calendars may be written to besides.
+    """
+    return identity_of.quiet_for(connection) + SOON
 
 
 # -- until the sources were asked again ------------------------------------------------------------

@@ -555,6 +555,7 @@ database_identity = Table(
     Column("recovered_at", Instant),  # what processes remember from before counts no more
     Column("refused_at", Instant),
     Column("refused_because", Text),
+    Column("quiet_until", Instant),  # requests from before a recovery may still reach Exchange
 )
 
 tally = Table(

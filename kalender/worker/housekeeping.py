@@ -16,13 +16,12 @@ from kalender.errors import (
     StateInDoubt,
     TransientError,
 )
-from kalender.store import brakes, bulk, dirty, people, teaching
+from kalender.store import brakes, bulk, dirty, people, recovery, teaching
 from kalender.store.prune import prune
 from kalender.store.tally import TALLY
 from kalender.worker.crew import Crew
 
 log = structlog.get_logger()
-UNTIL_IDLE_WITHIN = timedelta(seconds=30)
 BEAT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 POLL_FAILED, POLL_AGAIN = "lastchanged failed", timedelta(minutes=1)
@@ -61,7 +60,7 @@ def keep_house(
 
 def _waits(crew: Crew) -> bool:
     with crew.database.read() as connection:
-        return dirty.waits(connection, within=UNTIL_IDLE_WITHIN)
+        return dirty.waits(connection, within=recovery.horizon(connection))
 
 
 def _mark_by_time(crew: Crew, *, verifies: bool) -> None:

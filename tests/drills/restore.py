@@ -18,7 +18,7 @@ from tests.drills.town import (
     town,
     whose,
 )
-from tests.e2e.house import House, Json, fails
+from tests.e2e.house import SOON_OVER, House, Json, fails
 
 
 def play(students: int = 60) -> None:
@@ -33,7 +33,7 @@ def play(students: int = 60) -> None:
         shutil.copy(backup, database)
         _hours_pass(database)
         _refuses(house)
-        shown(house, "recover", "--since", made.isoformat(), "--yes")
+        shown(house, "recover", "--since", made.isoformat(), "--yes", env=SOON_OVER)
         shown(house, "resync", "--all")
         house.run("worker", "--until-idle")
         assert house.differences() == []

@@ -3,7 +3,7 @@
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen
@@ -40,10 +40,15 @@ def say(text: str = "") -> None:
     sys.stdout.flush()
 
 
-def shown(house: House, *words: str, now: str | None = None) -> str:
-    """Run a command as the operator does, and print both."""
+def shown(
+    house: House,
+    *words: str,
+    now: str | None = None,
+    env: Mapping[str, str] | None = None,
+) -> str:
+    """Run a command as the operator does, and print both; `env` beside our environment."""
     quoted = " ".join(f'"{word}"' if " " in word else word for word in words)
-    said = house.run(*words, now=now)
+    said = house.run(*words, now=now, env=env)
     say(f"\n    $ kalender {quoted}")
     for line in said.rstrip().splitlines():
         say(f"    {line}".rstrip())

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +22,13 @@ from tests.oracle import Expected, calendars
 
 Json = dict[str, Any]
 SHOW_AS = {"Busy": "busy", "Free": "free"}
+
+SOON_OVER = {  # for `recover`, after which nobody writes within a lease
+    "KALENDER_WORKER__LEASE_SECONDS": "3",
+    "KALENDER_WORKER__SEND_SECONDS": "1",
+    "KALENDER_EXCHANGE__MAIN__TIMEOUT": "1",
+    "KALENDER_EXCHANGE__MAIN__SERVER_SECONDS": "1",
+}
 
 CONFIG = """
 [institution]
@@ -120,13 +127,23 @@ class House:
         """Return what follows the command's name."""
         return self.command(*words, now=now)[3:]
 
-    def done(self, *words: str, now: str | None = None) -> commands.Done:
-        """Run a command to its end, whatever that is."""
-        return commands.run(self.words(*words, now=now), timeout=1200)
+    def done(
+        self, *words: str, now: str | None = None, env: Mapping[str, str] | None = None
+    ) -> commands.Done:
+        """Run a command to its end, whatever that is; `env` beside our environment."""
+        return commands.run(
+            self.words(*words, now=now), env={**os.environ, **(env or {})}, timeout=1200
+        )
 
-    def run(self, *words: str, now: str | None = None, expect: int = 0) -> str:
+    def run(
+        self,
+        *words: str,
+        now: str | None = None,
+        env: Mapping[str, str] | None = None,
+        expect: int = 0,
+    ) -> str:
         """Run a command to its end; return what it printed, JSON as its schema has it."""
-        done = self.done(*words, now=now)
+        done = self.done(*words, now=now, env=env)
         assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stderr[-3000:]}"
         self._log(words[0], done.stderr)
         if {"--json", "--export"} & {*words}:

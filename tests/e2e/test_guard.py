@@ -10,7 +10,7 @@ import pytest
 
 from kalender.store import migrations
 from kalender.store.database import Database
-from tests.e2e.house import House, fails
+from tests.e2e.house import SOON_OVER, House, fails
 
 pytestmark = pytest.mark.e2e
 STUDENT = "st000003"
@@ -289,7 +289,7 @@ def test_a_restored_backup_is_refused_until_somebody_says_since_when(filled: Hou
     for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
         name.unlink(missing_ok=True)
     path.write_bytes(backup)
-    filled.run("recover", "--since", "2024-01-01T00:00+01:00", "--yes")
+    filled.run("recover", "--since", "2024-01-01T00:00+01:00", "--yes", env=SOON_OVER)
     filled.send("DELETE", "requests")
     work(filled)
     assert len(ours(filled)) == len(before)

@@ -1,11 +1,12 @@
 """The wheel, installed alone into an empty environment: a first day of it on the real servers."""
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from kalender.app import App
 from kalender.sandbox.server import Running
 from tests import commands
 from tests.e2e.conftest import NOW
-from tests.e2e.house import House
+from tests.e2e.house import SOON_OVER, House
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 ROOT = Path(__file__).parents[2]
@@ -50,9 +51,12 @@ class Installed(House):
         """Return the command line."""
         return [str(self.script), *super().command(*words, now=now)[3:]]
 
-    def done(self, *words: str, now: str | None = None) -> commands.Done:
+    def done(
+        self, *words: str, now: str | None = None, env: Mapping[str, str] | None = None
+    ) -> commands.Done:
         """Run the environment's own command, started from nothing."""
-        return commands.from_nothing(self.command(*words, now=now), timeout=300)
+        whole = {**os.environ, **(env or {})}
+        return commands.from_nothing(self.command(*words, now=now), env=whole, timeout=300)
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +187,6 @@ def recovered(house: House) -> None:
     """Look every calendar up, as after a backup: nothing is made twice."""
     before = (App.machine_now() - timedelta(hours=1)).isoformat()
     assert "are looked up" not in house.run("recover", "--since", "now")
-    assert "calendars, and all" in house.run("recover", "--since", before, "--yes")
+    assert "calendars, and all" in house.run("recover", "--since", before, "--yes", env=SOON_OVER)
     house.run("worker", "--until-idle")
     assert house.differences() == []

@@ -279,6 +279,7 @@ class House:
         columns = {
             "dirty": ("due_at", "not_before", "claimed_until", "first_marked_at"),
             "calendar": ("quiet_until",),
+            "database_identity": ("quiet_until",),
             "due_later": ("due_at",),
             "person": ("fs_asked_at", "emptied_at"),
         }

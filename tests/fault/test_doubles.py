@@ -91,7 +91,7 @@ def test_a_look_counts_doubles_and_removes_nothing(house: House) -> None:
 def test_a_recovery_counts_doubles_too(house: House) -> None:
     doubled(house)
     with house.database.write() as connection:
-        recovery.recover(connection)
+        recovery.recover(connection, lease=timedelta())
     for _ in range(3):
         house.settle()
         house.later(90_000)
@@ -186,7 +186,7 @@ def test_keys_of_events_that_nobody_knows_are_counted_and_stay(house: House) -> 
     look(house, mend=True)
     assert house.settle() == []
     with house.database.write() as connection:
-        recovery.recover(connection)
+        recovery.recover(connection, lease=timedelta())
     for _ in range(3):
         house.settle()
         house.later(90_000)

@@ -143,7 +143,7 @@ def test_a_dump_restored_after_a_thousand_changes_doubles_and_loses_nothing(
     assert sum(map(len, before.values())) > 50
     restore(house, backup)
     with house.database.write() as connection:
-        recovery.recover(connection)
+        recovery.recover(connection, lease=timedelta())
     for _ in range(3):
         house.resync()
         house.settle()

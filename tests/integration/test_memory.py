@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -195,13 +196,24 @@ def test_a_new_process_takes_the_place_of_one_that_is_gone(house: House, tmp_pat
         Memory(state).verify(database)
 
 
+def test_a_thread_that_writes_for_the_first_time_remembers_what_its_process_saw(
+    house: House,
+) -> None:
+    memory, backup = Memory(), back_up(house.database)
+    writes(memory, house.database)
+    put_back(house.database, backup)
+    memory._free.clear()  # another thread has that row at this moment
+    with pytest.raises(StateInDoubt, match="put back"):
+        writes(memory, house.database)
+
+
 def test_a_recovery_settles_what_the_machine_remembered(house: House, tmp_path: Path) -> None:
     database, state = prepared(house, tmp_path), tmp_path / "state"
     backup = back_up(database)
     writes(Memory(state), database)
     put_back(database, backup)
     with database.write() as connection:
-        recovery.recover(connection)
+        recovery.recover(connection, lease=timedelta())
     writes(Memory(state), database)
     again = back_up(database)
     writes(Memory(state), database)

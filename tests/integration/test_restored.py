@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def work(url: str, state: Path | None) -> None:
 def vouch(url: str) -> None:
     """Say `recover`."""
     with closing(Database(url)) as database, database.write() as connection:
-        recovery.recover(connection)
+        recovery.recover(connection, lease=timedelta())
         recovery.attest(connection, "1")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Connection, delete, text, update
@@ -132,9 +132,9 @@ def test_a_mailbox_that_no_state_knows_is_searched_by_its_address(house: House) 
 # -- recovery --------------------------------------------------------------------------------------
 
 
-def restored(house: House) -> None:
+def restored(house: House, lease: timedelta = timedelta()) -> None:
     with house.database.write() as connection:
-        assert recovery.recover(connection) >= 1
+        assert recovery.recover(connection, lease=lease) >= 1
 
 
 def test_an_older_database_finds_what_it_does_not_know(house: House) -> None:
@@ -160,6 +160,37 @@ def test_an_older_database_finds_what_it_does_not_know(house: House) -> None:
         e.starts_at for e in [lectures[0], moved[1], *lectures[3:]]
     ]
     assert len(house.shown(2)) == 5
+
+
+def test_a_request_from_before_a_recovery_may_still_arrive_within_a_lease(house: House) -> None:
+    """What was sent before the database was put back is under way, and nobody there knows it."""
+    filled(house, 1)
+    backup = dump(house)
+    house.teach(*[event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(2)])
+    house.enrol(2)  # whom the backup does not know
+    house.settle()
+    expected = {number: times(house, number) for number in (1, 2)}
+    arrived = {name: dict(items) for name, items in house.exchange.mailboxes.items()}
+    mailbox = "user1@uio.example"
+    house.exchange.mailboxes = {mailbox: dict(list(arrived[mailbox].items())[:1])}
+    restore(house, backup)
+    restored(house, timedelta(seconds=180))
+    house.resync()
+    house.forget_requests()
+    for _ in range(5):
+        house.settle()
+        house.later(31)
+    assert house.exchange.requests == []
+    house.exchange.mailboxes = arrived
+    house.later(90_000)
+    for _ in range(3):
+        assert house.settle() == []
+        house.later(60)
+    assert {number: times(house, number) for number in (1, 2)} == expected
+
+
+def times(house: House, number: int) -> list[datetime]:
+    return [item.content.starts_at for item in house.shown(number)]
 
 
 def test_nothing_is_planned_before_the_sources_were_asked_again(house: House) -> None:

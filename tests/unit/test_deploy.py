@@ -21,7 +21,7 @@ DEPLOY = ROOT / "docs" / "deploy"
 EXAMPLE = ROOT / "config.example.toml"
 PROGRAM = "/opt/kalender/bin/kalender"
 SECRETS = {
-    "KALENDER_DATABASE__URL_FILE": "sqlite://",
+    "KALENDER_DATABASE__URL_FILE": "sqlite:////var/lib/kalender/kalender.db",
     "KALENDER_BROKER__URL_FILE": "amqps://u:p@mq.example.org/v",
     "KALENDER_FS__API_KEY_FILE": "key",
     "KALENDER_TP__API_KEY_FILE": "key",
