@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CalledProcessError
 from tempfile import mkdtemp
+from threading import Event, Lock
 from time import monotonic
 from typing import Literal
 
@@ -34,7 +35,7 @@ from tests.fakes.proxy import Proxy
 Death = Literal["none", "kill", "kill-all"]
 Mishap = Literal["none", "stop", "cut", "restore"]
 PATIENCE = 60.0
-RESTORES = 10  # tries
+RESTORES = 30  # tries
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
 ASKED = """
@@ -120,7 +121,7 @@ class Run:
             database = self._through(self.url)
         self.house = House(directory, university, self.grounds, database, NOW, broker=named)
         self.commands: dict[str, Command] = {}
-        self.reviving, self.over = threading.Lock(), threading.Event()
+        self.over, self.unrestored, self.reviving = Event(), Event(), Lock()
         self.backup, self.backed_up_at = directory / "backup", App.machine_now()
         if case.mishap == "restore":
             databases.dump(self.url, self.backup)
@@ -278,6 +279,8 @@ class Run:
                 break
             except CalledProcessError:
                 self.pause.wait(0.3)
+        else:
+            self.unrestored.set()
         self.engine.dispose()
         for routing_key, subject in self.told:
             self.queue.publish(routing_key, subject)
@@ -327,6 +330,7 @@ class Run:
         taken = taken_away(self.grounds, before)
         found.lost = result.lost + [f"{box}: what its owner added" for box, _, _ in sorted(taken)]
         found.other = result.other if rested else ["never at rest", *result.other]
+        found.other += ["the backup was never put back"] * self.unrestored.is_set()
         words = secrets_of(self.house.university) | {SECRET}
         found.other += leaks(self.directory.glob("*.log"), words)
 
