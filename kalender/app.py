@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from kalender.broker import Broker
 from kalender.config import Config
 from kalender.config.calendar import AudienceCalendar
-from kalender.config.sections import Backend, Section
+from kalender.config.sections import Backend, Neighbour, Section
 from kalender.desired import CalendarSettings, Semesters
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import Audience
@@ -147,15 +147,28 @@ class App:
         """Return the ways to all neighbours, for a process that asks `wants` at once."""
         fs, tp, exchanges = self.config.fs, self.config.tp, self.config.exchange.backends
         doors = [
-            _door("fs", fs, fs.base_url, fs.max_concurrency),
-            _door("tp", tp, tp.base_url, tp.max_concurrency),
+            self._door("fs", fs, fs.base_url, fs.max_concurrency),
+            self._door("tp", tp, tp.base_url, tp.max_concurrency),
         ]
         doors += [
-            _door(f"exchange.{name}", each, each.endpoint, each.max_connections)
+            self._door(f"exchange.{name}", each, each.endpoint, each.max_connections)
             for name, each in exchanges.items()
         ]
         holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
         return Gates(database, doors, holder=holder, wants=wants)
+
+    def _door(self, name: str, section: Neighbour, endpoint: str, most: int) -> Door:
+        """Return how a neighbour may be asked.
+
+        No more at once than begin within half of `send_seconds` at its rate: else what is written
+        ahead of a request would wait in vain for its turn.
+        """
+        told = [getattr(section, each, None) for each in ("username", "password", "api_key")]
+        words = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in told]
+        rate = section.max_requests_per_second
+        if rate is not None:
+            most = min(most, max(1, int(rate * self.config.worker.send_seconds / 2)))
+        return Door(name=name, credentials=digest(endpoint, *words), most=most, a_second=rate)
 
     def fs(self, gate: Gate = nullcontext) -> Fs:
         """Return the student system."""
@@ -378,9 +391,3 @@ def keeping(database: Database, clock: Callable[[], datetime], *, settle: float)
 def _on(mark: Mark, ahead: timedelta) -> Mark:
     """Return a mark due on the database's clock, not on the domain's."""
     return mark if mark.due_at is None else mark._replace(due_at=mark.due_at - ahead)
-
-
-def _door(name: str, section: Section, endpoint: str, most: int) -> Door:
-    told = [getattr(section, each, None) for each in ("username", "password", "api_key")]
-    words = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in told]
-    return Door(name=name, credentials=digest(endpoint, *words), most=most)

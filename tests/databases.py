@@ -1,5 +1,6 @@
 """Databases that tests copy, and put back to an earlier state as an operator would."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -53,4 +54,5 @@ def _tool(name: str, url: str, *words: str) -> None:
     where = ["-h", str(given.host), "-p", str(given.port), "-U", str(given.username)]
     program = max(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     command = [str(program), *where, "-d", str(given.database), *words]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    last = {"PGOPTIONS": "-c deadlock_timeout=60s"}  # whoever is in its way is ended, not the tool
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env={**os.environ, **last})

@@ -85,7 +85,14 @@ class FsPaths(Section):
     personroller: str = "personroller"
 
 
-class Fs(Section):
+class Neighbour(Section):
+    """What is asked over HTTP."""
+
+    ca_file: CaFile | None = None
+    max_requests_per_second: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
+
+
+class Fs(Neighbour):
     """The student system: a gateway's key, or a username and its password, or both."""
 
     base_url: Url
@@ -100,7 +107,6 @@ class Fs(Section):
     page_size: PositiveInt = 1000
     max_concurrency: PositiveInt = 8
     timeout: PositiveFloat = 30
-    ca_file: CaFile | None = None
     paths: FsPaths = FsPaths()
 
     @model_validator(mode="after")
@@ -126,7 +132,7 @@ class TpPaths(Section):
     )
 
 
-class Tp(Section):
+class Tp(Neighbour):
     """The timetable system; `semesters` None = the current and the next, as TP publishes them."""
 
     base_url: Url
@@ -137,7 +143,6 @@ class Tp(Section):
     poll_seconds: NonNegativeInt = 0
     max_concurrency: PositiveInt = 4
     timeout: PositiveFloat = 30
-    ca_file: CaFile | None = None
     paths: TpPaths = TpPaths()
 
     def skips(self, course: str) -> bool:
@@ -160,7 +165,7 @@ class Identity(Section):
     )
 
 
-class Backend(Section):
+class Backend(Neighbour):
     """One Exchange."""
 
     kind: Literal["ews"] = "ews"
@@ -170,7 +175,6 @@ class Backend(Section):
     password: Secret
     password_expires: date | None = None
     impersonate: bool = True
-    ca_file: CaFile | None = None
     timeout: PositiveFloat = 60
     server_seconds: PositiveFloat = 60
     max_connections: PositiveInt = 20

@@ -48,6 +48,41 @@ class Door:
     name: str
     credentials: str
     most: int
+    a_second: float | None = None  # how many requests of all workers may begin; None: any number
+
+
+class _Pace:
+    """The turns that this process took of those that all workers have in a second.
+
+    As many as half a second has are taken at once, so that the database is asked twice a second at
+    most; those not used in their time are lost.
+    """
+
+    def __init__(self, database: Database, name: str, a_second: float) -> None:
+        self._database, self._name, self._a_second = database, name, a_second
+        self._at_once = max(1, int(a_second / 2))
+        self._lock = threading.Lock()
+        self._next = self._end = float("-inf")
+
+    def wait(self) -> None:
+        """Wait for this request's turn."""
+        with self._lock:
+            if max(self._next, monotonic()) >= self._end:
+                self._take()
+            now = monotonic()
+            mine = max(self._next, now)
+            self._next = mine + 1 / self._a_second
+        threading.Event().wait(mine - now)
+
+    def _take(self) -> None:
+        """Begin late and end early by what the database took to answer: nobody else's turn is used."""
+        asked = monotonic()
+        with self._database.write() as connection:
+            turn = neighbours.take_turns(
+                connection, self._name, number=self._at_once, a_second=self._a_second
+            ).total_seconds()
+        self._next = monotonic() + turn
+        self._end = asked + turn + self._at_once / self._a_second
 
 
 class Gate:
@@ -67,6 +102,7 @@ class Gate:
         self._busy = 0
         self._share = neighbours.Share(0, 0)
         self._renewed = self._known = self._touched = float("-inf")
+        self._pace = _Pace(database, door.name, door.a_second) if door.a_second else None
 
     # -- turns ------------------------------------------------------------------------------------
 
@@ -154,6 +190,8 @@ class Gate:
         reserved = self._mine.reserved
         try:
             tries = self._enter(timedelta() if reserved else PATIENCE)
+            if self._pace is not None:
+                self._pace.wait()
             yield from self._ask(tries=tries)
         finally:
             if not reserved:

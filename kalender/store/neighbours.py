@@ -155,6 +155,22 @@ def no_probe(connection: Connection, names: Collection[str]) -> None:
         connection.execute(mine.values(probe_token=None, probe_until=None))
 
 
+# -- rates: how many requests may begin in a second -------------------------------------------------
+
+
+def take_turns(connection: Connection, name: str, *, number: int, a_second: float) -> timedelta:
+    """Take the next turns to ask a neighbour, of those that all workers have in a second.
+
+    Returns how long it is until the first; each of the others comes 1 / `a_second` after the last.
+    """
+    row = lock(connection, name)
+    first = max(row.next_at or row.db_time, row.db_time)
+    after = first + timedelta(seconds=number / a_second)
+    connection.execute(update(neighbour).where(neighbour.c.name == name).values(next_at=after))
+    wait: timedelta = first - row.db_time
+    return wait
+
+
 # -- leases: how many of all that may ask at once are this process' --------------------------------
 
 

@@ -520,6 +520,7 @@ neighbour = Table(
     Column("held_until", Instant),  # an operator's pause; the row named `bulk` is bulk work's
     Column("held_reason", Text),
     Column("held_by", String(120)),
+    Column("next_at", Instant),  # when the next request may begin, where a rate is set
 )
 
 heartbeat = Table(

@@ -1,7 +1,9 @@
 import json
 import sqlite3
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from time import monotonic
 
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
@@ -10,6 +12,7 @@ from kalender.errors import NeighbourUnavailable
 from kalender.store import credentials, neighbours
 from kalender.store.credentials import Standing, digest
 from kalender.store.database import Database
+from kalender.store.gates import Door, Gates
 from kalender.store.neighbours import Share
 from kalender.store.tables import db_now, neighbour
 from tests.fakes.house import gates_for
@@ -300,3 +303,35 @@ def test_an_exception_rolls_back(open_database: Callable[[], Database]) -> None:
         die()
     with database.read() as connection:
         assert connection.execute(select(neighbour)).all() == []
+
+
+# -- rates -------------------------------------------------------------------------------------------
+
+
+def test_turns_follow_one_another_whoever_takes_them(connection: Connection) -> None:
+    waits = [
+        neighbours.take_turns(connection, name, number=10, a_second=0.5).total_seconds()
+        for name in ("tp", "tp", "fs")
+    ]
+    assert [round(each) for each in waits] == [0, 20, 0]
+    connection.execute(update(neighbour).values(next_at=db_now(-60.0)))
+    assert neighbours.take_turns(connection, "tp", number=1, a_second=1) == timedelta()
+
+
+def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> None:
+    """Two processes of two threads each ask as fast as they can."""
+    door = Door(name="tp", credentials="known", most=8, a_second=10)
+    processes = [Gates(database, [door], holder=name, wants=2) for name in ("one", "two")]
+    begun: list[float] = []
+
+    def ask(gates: Gates) -> None:
+        for _ in range(5):
+            with gates["tp"]():
+                begun.append(monotonic())
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, processes * 2))
+    begun.sort()
+    within = [sum(first <= each < first + 1 for each in begun) for first in begun]
+    assert len(begun) == 20
+    assert max(within) <= 12  # of which two may have been held up on their way

@@ -11,12 +11,14 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from sqlalchemy.engine import make_url
 
+from kalender.app import App, clock_from
 from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
 from kalender.config.calendar import AudienceCalendar, Texts
 from kalender.config.sections import Backend, Broker, Mailbox, NotificationPattern, Section
 from kalender.domain.model import Audience, Season, Semester
 from kalender.errors import ConfigError
+from kalender.store.database import Database
 
 EXAMPLE = Path("config.example.toml")
 SECRET = "hemmelig-4711"
@@ -549,3 +551,11 @@ def test_a_file_of_authorities_that_is_none_is_refused(tmp_path: Path) -> None:
     for name in ("FS", "TP", "EXCHANGE__MAIN"):
         line = told(tmp_path, **{f"KALENDER_{name}__CA_FILE": str(path)})
         assert "ca_file: cannot be used: give a file of certificates in PEM form" in line
+
+
+def test_at_a_slow_rate_fewer_ask_at_once_than_begin_in_time(tmp_path: Path) -> None:
+    """What is written ahead of a request waits for its turn within `send_seconds`, here 5."""
+    config = read(tmp_path, "max_requests_per_second = 2\n")
+    doors = App(config, clock_from(None)).gates(Database("sqlite:///none.db")).by_name
+    assert (doors["exchange.main"].door.a_second, doors["exchange.main"].door.most) == (2, 5)
+    assert (doors["fs"].door.a_second, doors["fs"].door.most) == (None, 8)
