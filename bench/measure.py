@@ -74,9 +74,9 @@ def single(
     )
 
 
-def not_run(name: str, why: str) -> Figure:
-    """Say so."""
-    return Figure(name=name, ours=f"not run: {why}", met=False)
+def not_run(name: str, why: str, *, failed: bool = True) -> Figure:
+    """Say so; where the part `failed`, its goals are not met."""
+    return Figure(name=name, ours=f"not run: {why}", met=False if failed else None)
 
 
 def _short(value: float) -> float:

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 from sqlalchemy import URL, create_engine, delete, text
@@ -11,6 +12,12 @@ from sqlalchemy.pool import NullPool
 from kalender.store import migrations
 from kalender.store.database import Database
 from kalender.store.tables import database_identity
+
+END_WHOEVER_IS_IN_ITS_WAY = """
+    SELECT pg_terminate_backend(blocking)
+    FROM pg_stat_activity, unnest(pg_blocking_pids(pid)) AS blocking
+    WHERE application_name = 'pg_restore'
+"""
 
 
 def migrate_to_copy(url: str) -> None:
@@ -29,8 +36,15 @@ def dump(url: str, file: Path) -> Path:
 
 
 def restore_in_place(url: str, file: Path) -> None:
-    """Put the backup back into the database that it was made of."""
-    _tool("pg_restore", url, "--clean", "--if-exists", "--single-transaction", str(file))
+    """Put the backup back into the database that it was made of; whoever is in its way is ended."""
+    words = ("--clean", "--if-exists", "--single-transaction", str(file))
+    pause = threading.Event()
+    with _started("pg_restore", url, *words) as restoring:
+        while restoring.poll() is None:
+            run(url, END_WHOEVER_IS_IN_ITS_WAY)
+            pause.wait(0.05)
+    if restoring.returncode:
+        raise subprocess.CalledProcessError(restoring.returncode, restoring.args)
 
 
 def restore_anew(url: str, file: Path) -> None:
@@ -50,9 +64,16 @@ def run(url: str, statement: str, *, database: str = "postgres") -> None:
 
 
 def _tool(name: str, url: str, *words: str) -> None:
+    with _started(name, url, *words) as started:
+        pass
+    if started.returncode:
+        raise subprocess.CalledProcessError(started.returncode, started.args)
+
+
+def _started(name: str, url: str, *words: str) -> "subprocess.Popen[bytes]":
     given: URL = make_url(url)
     where = ["-h", str(given.host), "-p", str(given.port), "-U", str(given.username)]
     program = max(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     command = [str(program), *where, "-d", str(given.database), *words]
-    last = {"PGOPTIONS": "-c deadlock_timeout=60s"}  # whoever is in its way is ended, not the tool
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, env={**os.environ, **last})
+    patient = {"PGOPTIONS": "-c deadlock_timeout=60s"}  # it is not the one that a deadlock ends
+    return subprocess.Popen(command, stdin=subprocess.DEVNULL, env={**os.environ, **patient})

@@ -17,6 +17,10 @@ VARIABLE = "KALENDER_TEST_REAL_DATA"
 NOT_GIVEN = f"{VARIABLE} is not given: nothing was tried on real answers"
 
 
+class NotGiven(FileNotFoundError):
+    """No directory is named."""
+
+
 def path(name: str) -> Path:
     """Return a file by its name in the directory; the test is skipped where none is given."""
     if not os.environ.get(VARIABLE):
@@ -28,10 +32,13 @@ def path(name: str) -> Path:
 
 
 def existing(pattern: str) -> Path:
-    """Return the file that a pattern names, outside of tests too; raise FileNotFoundError."""
+    """Return the file that a pattern names, outside of tests too.
+
+    Raises FileNotFoundError, which is NotGiven where no directory is named.
+    """
     given = os.environ.get(VARIABLE)
     if not given:
-        raise FileNotFoundError(NOT_GIVEN)
+        raise NotGiven(NOT_GIVEN)
     files = sorted(Path(given).glob(pattern))
     if not files:
         raise FileNotFoundError(f"{VARIABLE}={given} holds no {pattern}")

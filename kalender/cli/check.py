@@ -8,7 +8,7 @@ import typer
 from kalender.app import App
 from kalender.check import Asked, Line, State
 from kalender.check import check as try_all
-from kalender.cli.base import Json, Options, app, application, say_json
+from kalender.cli.base import Json, Options, app, application, lines, say_json, wrapped
 from kalender.config import place
 from kalender.config.reading import open_to_others
 from kalender.errors import ConfigError
@@ -42,7 +42,7 @@ def check(
     for line in try_all(wired, asked, lacking=lacking, open_to_others=readable):
         ended.append(line)
         if not as_json:
-            typer.echo(_text(line))
+            lines(_text(line))
     if as_json:
         say_json([_row(line) for line in ended])
     if any(line.said.state is State.FAILED for line in ended):
@@ -58,10 +58,11 @@ def _asked(wired: App, asked: Asked) -> Asked:
     return asked
 
 
-def _text(line: Line) -> str:
+def _text(line: Line) -> list[str]:
+    """Return a line of the table that fits the terminal, and the remedy beneath it."""
     said = line.said
-    remedy = f" -> {said.remedy}" if said.remedy else ""
-    return f"{said.state:9}  {line.what:22} {line.milliseconds:6} ms  {said.text}{remedy}"
+    text = f"{said.state:9}  {line.what:22} {line.milliseconds:6} ms  {said.text}"
+    return [*wrapped(text), *(wrapped(f"    -> {said.remedy}") if said.remedy else [])]
 
 
 def _row(line: Line) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def replay(
     """Read them again, as after a new pattern; what still cannot be read is kept anew."""
     if not number and not everything:
         raise ConfigError("rejected replay wants numbers, or --all")
-    wired = application(context)
+    wired = application(context, asks=False)
     with opened(wired).read() as connection:
         found = messages.bodies(connection, None if everything else number or [])
     if number and len(found) < len(set(number)):

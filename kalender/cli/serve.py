@@ -193,7 +193,7 @@ def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915
         course = [*course, *(more or [])]
     elif person:
         person = [*person, *(more or [])]
-    wired = application(context)
+    wired = application(context, asks=everything)
     database = opened(wired)
     since, waits = _now(database), False
     if everything:

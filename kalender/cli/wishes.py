@@ -54,7 +54,8 @@ def add(
     context: typer.Context,
     person: Annotated[list[str] | None, typer.Argument(help="FS numbers, usernames, mail.")] = None,
     file: Annotated[
-        typer.FileText | None, typer.Option("--file", help="One person a line; - standard input.")
+        typer.FileBinaryRead | None,
+        typer.Option("--file", help="One person a line, in UTF-8; - standard input."),
     ] = None,
     source: Annotated[str, typer.Option(help="Who said so.")] = "operator",
 ) -> None:
@@ -63,7 +64,7 @@ def add(
     Who is not known is said by the place in the list; the others are done, and the code is 1.
     """
     database = opened(application(context, asks=False))
-    names = [*(person or []), *(line.strip() for line in file or ())]
+    names = [*(person or []), *(_lines(file.read()) if file else ())]
     if not names:
         raise ConfigError("optout add wants persons, or --file")
     persons, unknown = [], []
@@ -82,6 +83,15 @@ def add(
             f"nobody is known by that: number {', '.join(unknown)} of the list; "
             "give an FS number, a username or a mail address"
         )
+
+
+def _lines(content: bytes) -> list[str]:
+    """Return a file's lines without blanks at their ends; ConfigError where it is not UTF-8."""
+    try:
+        return [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        before = content[: error.start].count(b"\n")
+        raise ConfigError(f"--file: line {before + 1} is not UTF-8; save it as UTF-8") from None
 
 
 @optout.command()

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, false, func, or_, select
 
-from kalender.domain.model import CourseKey
+from kalender.domain.model import CourseKey, folded
 from kalender.store import courses, look
 from kalender.store.brakes import state as brake_state
 from kalender.store.tables import (
@@ -74,13 +74,11 @@ def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
 
 def spelled(connection: Connection, course: str) -> str | None:
     """Return a course's code as FS or TP spells it, asked for in any case; None: nobody told of it."""
-    written = {course, course.upper(), course.lower()}
     for table in (course_run, registration, teaching_role, teaching_staff):
-        code = table.c.course
-        same = or_(func.lower(code) == course.lower(), code.in_(sorted(written)))
-        found = connection.execute(select(code).where(same).order_by(code).limit(1)).scalar()
-        if found is not None:
-            return str(found)
+        codes = connection.execute(select(table.c.course).distinct()).scalars()
+        same = sorted(code for code in codes if folded(code) == folded(course))
+        if same:
+            return course if course in same else str(same[0])
     return None
 
 

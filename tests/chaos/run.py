@@ -4,10 +4,10 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import CalledProcessError
 from tempfile import mkdtemp
 from threading import Event, Lock
 from time import monotonic
@@ -35,7 +35,6 @@ from tests.fakes.proxy import Proxy
 Death = Literal["none", "kill", "kill-all"]
 Mishap = Literal["none", "stop", "cut", "restore"]
 PATIENCE = 60.0
-RESTORES = 30  # tries
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
 ASKED = """
@@ -121,7 +120,7 @@ class Run:
             database = self._through(self.url)
         self.house = House(directory, university, self.grounds, database, NOW, broker=named)
         self.commands: dict[str, Command] = {}
-        self.over, self.unrestored, self.reviving = Event(), Event(), Lock()
+        self.reviving, self.over = Lock(), Event()
         self.backup, self.backed_up_at = directory / "backup", App.machine_now()
         if case.mishap == "restore":
             databases.dump(self.url, self.backup)
@@ -145,12 +144,12 @@ class Run:
             self._start(name)
             self.stack.callback(self._end, name)
         announced = self._change()
-        besides = threading.Thread(target=self._besides, args=(announced,), daemon=True)
-        besides.start()
+        besides = self.stack.enter_context(ThreadPoolExecutor(1)).submit(self._besides, announced)
+        self.stack.callback(self.over.set)
         self._at_the_point(announced)
         rested = self._rests(announced, PATIENCE)
         self.over.set()
-        besides.join(PATIENCE)
+        besides.result(PATIENCE)
         rested = rested and self._rests(announced, PATIENCE)
         self.director.listening = False
         outcome.seen = list(self.director.seen)
@@ -273,21 +272,14 @@ class Run:
         self.pause.wait(0.5)
         in_place = sum(point.encode()) % 2 == 0
         restore = databases.restore_in_place if in_place else databases.restore_anew
-        for _ in range(RESTORES):  # a worker's transaction may stand in the way
-            try:
-                restore(self.url, self.backup)
-                break
-            except CalledProcessError:
-                self.pause.wait(0.3)
-        else:
-            self.unrestored.set()
+        restore(self.url, self.backup)
         self.engine.dispose()
         for routing_key, subject in self.told:
             self.queue.publish(routing_key, subject)
         refused = self._wait(lambda: not self.commands["worker"].alive(), LEASE)
         if refused or not self.case.sabotage:
             since = self.backed_up_at.isoformat()
-            self.house.run("recover", "--since", since, "--yes")
+            self.house.run("recover", "--since", since, "--yes", env=ENVIRONMENT)
 
     def _stop(self, hold: Hold, point: str, announced: list[str]) -> None:
         """Stop it beyond its lease, till others did its work; wake it when there is more to do."""
@@ -330,7 +322,6 @@ class Run:
         taken = taken_away(self.grounds, before)
         found.lost = result.lost + [f"{box}: what its owner added" for box, _, _ in sorted(taken)]
         found.other = result.other if rested else ["never at rest", *result.other]
-        found.other += ["the backup was never put back"] * self.unrestored.is_set()
         words = secrets_of(self.house.university) | {SECRET}
         found.other += leaks(self.directory.glob("*.log"), words)
 

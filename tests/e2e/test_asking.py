@@ -57,3 +57,12 @@ def test_who_would_come_back_is_not_removed_to_be_forgotten(listed: House) -> No
     code, said = fails(listed, "remove", STUDENT, "--forget", "--yes")
     assert (code, "still listed by FS or TP" in said) == (1, True), said
     assert number(listed, "SELECT count(*) FROM preference WHERE wish = 'remove'") == 0
+
+
+def test_a_list_in_another_encoding_is_refused_by_its_line(listed: House) -> None:
+    file = listed.directory / "list"
+    file.write_bytes(b"st000001\nbj\xf8rn\n")
+    code, said = fails(listed, "optout", "add", "--file", str(file))
+    assert (code, said) == (2, "kalender: --file: line 2 is not UTF-8; save it as UTF-8")
+    file.write_bytes(b"\xef\xbb\xbfst000001\r\n")
+    assert "1 opted out" in listed.run("optout", "add", "--file", str(file))

@@ -174,7 +174,8 @@ def test_the_operator_looks_at_all_with_no_secret_but_the_databases(
     without_secrets(house)
     for words in LOOKS:
         house.run(*words)
-    assert "our role of the database only reads: run check as the service" in house.run("check")
+    said = " ".join(house.run("check").split())
+    assert "our role of the database only reads: run check as the service" in said
     assert fails(house, "resync", "--all")[1].startswith("kalender: fs.api_key_file: No such file")
 
 
@@ -189,6 +190,9 @@ ACTS = (
     ["brake", "release", "hand", "--reason", "it was right"],
     ["rollout", "add", "person", PERSON],
     ["retry", "--all"],
+    ["rejected", "replay", "--all"],
+    ["resync", "--course", "BIO1000"],
+    ["resync", "--person", PERSON],
     ["verify", PERSON],
     ["remove", PERSON, "--yes"],
 )

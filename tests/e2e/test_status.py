@@ -521,6 +521,23 @@ def test_more_people_ask_no_more_questions(found: Look, database: Database) -> N
 # -- the command --------------------------------------------------------------------------------------
 
 
+def test_a_first_fill_says_how_far_it_is(house: House) -> None:
+    house.config.write_text(house.config.read_text().replace('mode = "all"', 'mode = "listed"'))
+    house.run("db", "upgrade")
+    house.run("resync", "--all")
+    house.run("rollout", "add", "person", "st000001")
+    house.run("worker", "--until-idle")
+    house.run("rollout", "add", "audience", "student", "--yes")
+    told = json.loads(house.run("status", "--json"))
+    (filling,) = [each for each in told["also"] if each["condition"] == "filling"]
+    inside = next(row["inside"] for row in told["right"] if row["audience"] == "student")
+    assert inside > 1
+    assert filling["because"].startswith(f"filling, 1 of {inside} calendars are written, done")
+    house.run("worker", "--until-idle")
+    told = json.loads(house.run("status", "--json"))
+    assert "filling" not in {each["condition"] for each in (told["verdict"], *told["also"])}
+
+
 def test_status_opens_with_its_verdict(house: House) -> None:
     house.run("db", "upgrade")
     house.run("resync", "--all")
