@@ -137,6 +137,32 @@ def test_entries_that_a_brake_set_by_hand_keeps_are_said(house: House) -> None:
     assert_right(house, "st000010", "PSY1000")
 
 
+def test_a_brake_of_the_institution_is_said_with_how_to_release_it(house: House) -> None:
+    before = house.get("tp/PSY1000")["events"]
+    few = settings(
+        house, "[rollout]", "[safety]\nmin_deletes = 0\nmax_deleted_share = 0.0\n\n[rollout]"
+    )
+    with few, answered(house, "PSY1000", events=before[:-3]):
+        found = failing(house, "st000010", "PSY1000")
+        assert (found["check"], found["brake"]) == ("held", "institution")
+        assert "kalender brake release institution --reason TEXT" in found["remedy"]
+        without_brackets(house, "st000010", "PSY1000")
+    assert_right(house, "st000010", "PSY1000")
+
+
+def test_a_person_whom_fs_emptied_is_said_with_the_brake(house: House) -> None:
+    registered = house.get("fs/studentundervisning?personlopenummer=100011")
+    for collection in ("studentundervisning", "studentundervisningsaktivitet"):
+        for item in house.get(f"fs/{collection}?personlopenummer=100011"):
+            house.send("DELETE", f"fs/{collection}", item)
+    ask_fs(house, "st000011")
+    course = registered[0]["id"]["undervisning"]["emne"]["kode"]
+    found = failing(house, "st000011", course)
+    assert (found["check"], found["case"]) == ("held", "person")
+    assert "kalender brake release person fs 100011" in found["remedy"]
+    without_brackets(house, "st000011", course)
+
+
 def test_a_calendar_without_room_is_said_with_the_setting_and_the_brake(house: House) -> None:
     before = house.get("tp/BIO1000")["events"]
     new = before[0] | {"eventid": "n1", "id": "n1", "dtstart": "2025-12-01T10:15:00+01"}
