@@ -61,13 +61,14 @@ class Evening:
 
     def alerts(self) -> set[str]:
         """Return what fires where it goes on for a day as it is now."""
-        minutes = 1500
+        minutes, step = 1500, 10
+        samples = minutes // step
         series = {
-            f"{name}{{{','.join(f'{k}={json.dumps(v)}' for k, v in labels)}}}": f"{value}x{minutes}"
+            f"{name}{{{','.join(f'{k}={json.dumps(v)}' for k, v in labels)}}}": f"{value}x{samples}"
             for (name, labels), value in self.listener.told().items()
             if name.startswith("kalender_") and not name.endswith("_bucket")
         }
-        return fired(self.directory, series, minutes=minutes, all_told=True)
+        return fired(self.directory, series, minutes=minutes, step=step, all_told=True)
 
     def comes_to(self, conditions: set[str], alerts: set[str]) -> None:
         """Wait until exactly these conditions stand, and these alerts would fire."""

@@ -309,9 +309,17 @@ def test_rules_fire_where_somebody_must_come(tmp_path: Path) -> None:
 
 
 def fired(
-    directory: Path, series: dict[str, str], *, minutes: int, all_told: bool = False
+    directory: Path,
+    series: dict[str, str],
+    *,
+    minutes: int,
+    step: int = 1,
+    all_told: bool = False,
 ) -> set[str]:
-    """Return which alerts fire after so long; unless all is told, what is not is healthy."""
+    """Return which alerts fire after so long; unless all is told, what is not is healthy.
+
+    `series` have a sample every `step` minutes, at which rules are evaluated.
+    """
     assert PROMTOOL, "promtool is missing: tests/install-servers installs it"
     healthy = {
         "kalender_database_up": f"1x{minutes}",
@@ -325,8 +333,8 @@ def fired(
     ]
     told = {
         "rule_files": [str(DEPLOY / "alerts.yml")],
-        "evaluation_interval": "1m",
-        "tests": [{"interval": "1m", "input_series": given, "alert_rule_test": silent}],
+        "evaluation_interval": f"{step}m",
+        "tests": [{"interval": f"{step}m", "input_series": given, "alert_rule_test": silent}],
     }
     path = directory / "case.yml"
     path.write_text(yaml.safe_dump(told))

@@ -151,16 +151,16 @@ def test_a_brake_of_the_institution_is_said_with_how_to_release_it(house: House)
 
 
 def test_a_person_whom_fs_emptied_is_said_with_the_brake(house: House) -> None:
-    registered = house.get("fs/studentundervisning?personlopenummer=100011")
+    registered = house.get("fs/studentundervisning?personlopenummer=100004")
     for collection in ("studentundervisning", "studentundervisningsaktivitet"):
-        for item in house.get(f"fs/{collection}?personlopenummer=100011"):
+        for item in house.get(f"fs/{collection}?personlopenummer=100004"):
             house.send("DELETE", f"fs/{collection}", item)
-    ask_fs(house, "st000011")
+    ask_fs(house, "st000004")
     course = registered[0]["id"]["undervisning"]["emne"]["kode"]
-    found = failing(house, "st000011", course)
+    found = failing(house, "st000004", course)
     assert (found["check"], found["case"]) == ("held", "person")
-    assert "kalender brake release person fs 100011" in found["remedy"]
-    without_brackets(house, "st000011", course)
+    assert "kalender brake release person fs 100004" in found["remedy"]
+    without_brackets(house, "st000004", course)
 
 
 def test_a_calendar_without_room_is_said_with_the_setting_and_the_brake(house: House) -> None:
