@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 # Commands are started by the hundred: they are compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint coverage chaos bench bench-quick bench-scale bench-peers drill \
+.PHONY: demo test lint coverage chaos bench bench-quick bench-scale bench-peers drill day \
   lock servers clean
 
 demo: $(READY)
@@ -57,6 +57,10 @@ bench-peers: $(READY) servers
 # make drill DRILL=incident, restore or level: what an operator should have seen once.
 drill: $(READY)
 	@$(BIN)/python -m tests.drills $(or $(DRILL),incident)
+
+# make day OUTPUT=/tmp/before.txt: record a scripted day, to compare two commits by diff.
+day: $(READY)
+	@$(BIN)/python -m tests.day $(or $(OUTPUT),/tmp/day.txt)
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
