@@ -8,7 +8,8 @@ from itertools import zip_longest
 from sqlalchemy import Connection
 
 from kalender.domain import block
-from kalender.domain.plan import Create, Delete, Entry, Plan, Update, Wanted
+from kalender.domain.entry import Entry
+from kalender.domain.plan import Create, Delete, Plan, Update, Wanted
 from kalender.domain.render import changed_fields
 from kalender.ports import EntryChange, EntryState, ItemError, ItemRef, NewEntry, Verdict
 from kalender.store import brakes, entries

@@ -9,8 +9,9 @@ from hashlib import blake2b
 
 from sqlalchemy import Connection
 
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import Audience, CourseKey, Semester
-from kalender.domain.plan import Entry, EntryStatus, Plan, Wanted, make_plan
+from kalender.domain.plan import Plan, Wanted, make_plan
 from kalender.domain.render import RENDERING, Style
 from kalender.domain.timetable import (
     Activity,

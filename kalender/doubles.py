@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 
 from kalender.desired import wanted
 from kalender.domain import block
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Audience
-from kalender.domain.plan import Entry, EntryStatus
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
 from kalender.ports import Additions, EntryState, FoundItem, Verdict

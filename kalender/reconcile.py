@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 
 from kalender.apply import apply
 from kalender.desired import View, kept, look, look_at_all, split, wanted
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import Audience
-from kalender.domain.plan import Entry, EntryStatus, Plan, make_plan
+from kalender.domain.plan import Plan, make_plan
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.doubles import look_for_doubles, mend
 from kalender.errors import (

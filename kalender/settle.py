@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from kalender.domain.plan import Entry, EntryStatus
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.doubles import Double, oldest_of, sort_out
 from kalender.ports import FoundItem
 from kalender.store import entries, people

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from kalender.domain.plan import Entry
+from kalender.domain.entry import Entry
 from kalender.errors import TransientError
 from kalender.ports import ItemError, Verdict
 from kalender.settle import find_again, give_up

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.mirror import EventKey, MirrorChange, Row, activities_of, event_digest
 from kalender.domain.model import (
     ActivityKey,
@@ -17,7 +18,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
-from kalender.domain.plan import Entry, EntryStatus, Wanted
+from kalender.domain.plan import Wanted
 from kalender.domain.render import Style, fingerprint, render
 from kalender.domain.timetable import Activity, Capacity, Event, Rules
 

@@ -8,44 +8,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from enum import StrEnum
-from typing import NamedTuple
 
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Content
 from kalender.domain.render import changed_fields
 from kalender.domain.timetable import Event
-
-
-class EntryStatus(StrEnum):
-    """How sure we are of an entry, as the table says it."""
-
-    INTENDED = "intended"  # written ahead; the create's outcome is not known
-    LIVE = "live"
-    DELETING = "deleting"  # written ahead; the delete's outcome is not known
-    REFUSED = "refused"  # Exchange never takes this content
-    DECLINED = "declined"  # put back too often
-    ABANDONED = "abandoned"  # the key was not found: it was never created
-
-
-class Entry(NamedTuple):
-    """What we recorded of one entry. `fingerprint` None: its content is not known for sure."""
-
-    sync_key: str
-    event_id: str
-    activity: ActivityKey
-    status: EntryStatus
-    starts_at: datetime
-    ends_at: datetime
-    item_id: str | None = None
-    change_key: str | None = None
-    fingerprint: str | None = None
-    held_by: str | None = None
-
-    @property
-    def open(self) -> bool:
-        """Whether the outcome of a request about it is unknown."""
-        unsure = self.status in (EntryStatus.INTENDED, EntryStatus.DELETING)
-        return unsure or (self.status is EntryStatus.LIVE and self.fingerprint is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

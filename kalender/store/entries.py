@@ -28,8 +28,9 @@ from sqlalchemy import (
     update,
 )
 
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Audience
-from kalender.domain.plan import Entry, EntryStatus, Wanted
+from kalender.domain.plan import Wanted
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
 from kalender.store.many import insert_many, one_of, update_many

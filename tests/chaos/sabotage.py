@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, 
 
 from kalender import reconcile
 from kalender.app import App
+from kalender.domain.entry import Entry
 from kalender.domain.model import ActivityKey, CourseKey
-from kalender.domain.plan import Entry, Wanted
+from kalender.domain.plan import Wanted
 from kalender.domain.work import Lane
 from kalender.store import courses, dirty, entries
 from kalender.store.memory import Forgetful, Memory

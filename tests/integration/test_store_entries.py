@@ -4,8 +4,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
+from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import Audience
-from kalender.domain.plan import Entry, EntryStatus
 from kalender.ports import FoundItem, ItemRef
 from kalender.store import brakes, bulk, entries, people
 from kalender.store.brakes import HAND, INSTITUTION, Safety

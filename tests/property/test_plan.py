@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalender.domain.plan import Entry, EntryStatus, Plan, Wanted, make_plan
+from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.plan import Plan, Wanted, make_plan
 from kalender.domain.render import FIELDS
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_entry, an_event
 

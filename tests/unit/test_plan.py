@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from kalender.domain.plan import Entry, EntryStatus, Plan, Wanted, hold, make_plan
+from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.plan import Plan, Wanted, hold, make_plan
 from kalender.domain.render import FIELDS
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_entry, an_event
 

@@ -1,0 +1,376 @@
+"""The life of an entry: what may happen to the record of one, and what the record says then.
+
+An entry is in the calendar where it has an item id. Its content is unknown where it has no
+fingerprint. `after` carries out this table; a happening that has no cell cannot come, and raises
+ImpossibleHappening. "No record" is written (none); (same) changes no status.
+
+    happening           from                                  to
+    CreateAhead         (none)                                intended
+    UpdateAhead         live, refused, declined, in calendar  (same), content unknown
+    DeleteAhead         all of these, and deleting            deleting, not held
+    Created             intended                              live, says what was intended
+    Shown               live, refused, declined               live, says what is wanted, not held
+    Taken               deleting                              (none)
+    NotCarriedOut       intended                              (none)
+                        live, refused, declined, deleting     status, fingerprint, hold of before
+    Unanswered          all but abandoned                     (same), nothing changes
+    Refused             intended, live, refused, declined     refused
+    FoundByKey          intended                              live, without a change key
+                        declined                              (same), where it is now
+                        ended and not open                    (same), where it is now
+                        live, refused, deleting               live, content unknown
+    NotFoundByKey       all but abandoned                     abandoned
+    NotFoundAtAll       declined                              (same), not in the calendar
+                        ended and not open                    (same), nothing changes
+                        intended, live, refused, deleting     abandoned
+    LeftAsItIs          live, refused, declined, deleting     declined
+    Frozen              live, content unknown                 (same), the fingerprint is empty
+    Held, Freed         live, refused, declined, deleting     (same), held or not
+    Renamed             live, refused, declined               (same), shows another event
+    Adopted             (none), abandoned                     live or deleting
+    Forgotten           not in calendar, but not intended     (none)
+
+`Unanswered` is an unknown outcome, or an update that Exchange answered with "gone": in both cases
+the row stays as it was written ahead, until a lookup.
+
+A key that is not found ends in two ways, and this is meant. `NotFoundByKey` follows a request for
+these very keys after an id was gone: only those come here that are to be made anew, and the others
+are `LeftAsItIs`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
+what its user had declined is not made anew because a backup lacks it, and what has ended is history.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from kalender.domain.model import ActivityKey
+
+
+class EntryStatus(StrEnum):
+    """How sure we are of an entry, as the table says it."""
+
+    INTENDED = "intended"  # written ahead; the create's outcome is not known
+    LIVE = "live"
+    DELETING = "deleting"  # written ahead; the delete's outcome is not known
+    REFUSED = "refused"  # Exchange never takes this content
+    DECLINED = "declined"  # put back too often
+    ABANDONED = "abandoned"  # the key was not found: it was never created
+
+
+OPEN = (EntryStatus.INTENDED, EntryStatus.DELETING)
+"""The statuses whose outcome is always unknown."""
+OPEN_WITHOUT_FINGERPRINT = (EntryStatus.LIVE,)
+"""The statuses whose outcome is unknown as long as the content is."""
+
+
+class Entry(NamedTuple):
+    """What we recorded of one entry. `fingerprint` None: its content is not known for sure."""
+
+    sync_key: str
+    event_id: str
+    activity: ActivityKey
+    status: EntryStatus
+    starts_at: datetime
+    ends_at: datetime
+    item_id: str | None = None
+    change_key: str | None = None
+    fingerprint: str | None = None
+    held_by: str | None = None
+
+    @property
+    def open(self) -> bool:
+        """Whether the outcome of a request about it is unknown."""
+        unsure = self.status in OPEN_WITHOUT_FINGERPRINT and self.fingerprint is None
+        return unsure or self.status in OPEN
+
+
+class ImpossibleHappening(ValueError):
+    """The table has no cell for this entry and this happening."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """Which event an entry shows, and when; `ends_at` is after `starts_at`, both are UTC."""
+
+    event_id: str
+    activity: ActivityKey
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAhead:
+    """The create of this key is about to be sent; `fingerprint` is of what it will say."""
+
+    sync_key: str
+    subject: Subject
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Created:
+    """Exchange answered a create."""
+
+    item_id: str
+    change_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """The entry says what is wanted; an id or change key that is None stays as it was."""
+
+    subject: Subject
+    fingerprint: str
+    item_id: str | None = None
+    change_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCarriedOut:
+    """The request was certainly not carried out; `before` is the entry from before the write-ahead.
+
+    It is None for a create.
+    """
+
+    before: Entry | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Exchange never takes the content with this fingerprint."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundByKey:
+    """A lookup found the key on this item; `ended` says whether its event is over."""
+
+    item_id: str
+    change_key: str
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotFoundAtAll:
+    """A search of the whole calendar did not find the key; `ended`: its event is over."""
+
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftAsItIs:
+    """The entry is not put back, as its user, or the settings, do not wish it."""
+
+    still_there: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A brake keeps the entry from being deleted; `scope` names the brake."""
+
+    scope: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renamed:
+    """The entry already says what is wanted of this subject."""
+
+    subject: Subject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adopted:
+    """An item carries our key and no standing record names it; `goes` says that it is a double.
+
+    What has `ended` is not asked for its content.
+    """
+
+    sync_key: str
+    subject: Subject
+    item_id: str
+    change_key: str
+    ended: bool
+    goes: bool = False
+
+
+class Plain(StrEnum):
+    """The happenings that carry nothing."""
+
+    UPDATE_AHEAD = "update ahead"
+    DELETE_AHEAD = "delete ahead"
+    TAKEN = "taken"
+    UNANSWERED = "unanswered"
+    NOT_FOUND_BY_KEY = "not found by key"
+    FROZEN = "frozen"
+    FREED = "freed"
+    FORGOTTEN = "forgotten"
+
+
+Happening = (
+    CreateAhead
+    | Created
+    | Shown
+    | NotCarriedOut
+    | Refused
+    | FoundByKey
+    | NotFoundAtAll
+    | LeftAsItIs
+    | Held
+    | Renamed
+    | Adopted
+    | Plain
+)
+
+_INTENDED = frozenset({EntryStatus.INTENDED})
+_KNOWN = frozenset({EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED})
+_WRITTEN = _KNOWN | {EntryStatus.DELETING}
+_RECORDED = _WRITTEN | _INTENDED
+
+
+def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C901, PLR0911, PLR0912
+    """Return the record after a happening, None where none is left.
+
+    Raises ImpossibleHappening where the table has no cell.
+    """
+    match happening:
+        case CreateAhead():
+            return _created_ahead(entry, happening)
+        case Adopted():
+            return _adopted(entry, happening)
+        case Plain():
+            return _plainly(entry, happening)
+        case Created(item_id=item_id, change_key=change_key):
+            row = _of(entry, happening, _INTENDED)
+            return row._replace(status=EntryStatus.LIVE, item_id=item_id, change_key=change_key)
+        case Shown():
+            row = _about(_of(entry, happening, _KNOWN), happening.subject)
+            return row._replace(
+                status=EntryStatus.LIVE,
+                fingerprint=happening.fingerprint,
+                held_by=None,
+                item_id=row.item_id if happening.item_id is None else happening.item_id,
+                change_key=row.change_key if happening.change_key is None else happening.change_key,
+            )
+        case NotCarriedOut(before=before):
+            row = _of(entry, happening, _INTENDED if before is None else _WRITTEN)
+            return before and row._replace(
+                status=before.status, fingerprint=before.fingerprint, held_by=before.held_by
+            )
+        case Refused(fingerprint=fingerprint):
+            row = _of(entry, happening, _KNOWN | _INTENDED)
+            return row._replace(status=EntryStatus.REFUSED, fingerprint=fingerprint)
+        case FoundByKey():
+            return _located(_of(entry, happening, _RECORDED), happening)
+        case NotFoundAtAll(ended=ended):
+            row = _of(entry, happening, _RECORDED)
+            if row.status is EntryStatus.DECLINED:
+                return row._replace(item_id=None)
+            return row if ended and not row.open else _abandoned(row)
+        case LeftAsItIs(still_there=still_there):
+            row = _of(entry, happening, _WRITTEN)
+            return row._replace(
+                status=EntryStatus.DECLINED, item_id=row.item_id if still_there else None
+            )
+        case Held(scope=scope):
+            return _of(entry, happening, _WRITTEN)._replace(held_by=scope)
+        case Renamed(subject=subject):
+            return _about(_of(entry, happening, _KNOWN), subject)
+
+
+def _plainly(  # noqa: C901, PLR0911, PLR0912 - a table
+    entry: Entry | None, happening: Plain
+) -> Entry | None:
+    match happening:
+        case Plain.UPDATE_AHEAD:
+            row = _of(entry, happening, _KNOWN, there=True)
+            return row._replace(fingerprint=None)
+        case Plain.DELETE_AHEAD:
+            row = _of(entry, happening, _WRITTEN, there=True)
+            return row._replace(status=EntryStatus.DELETING, held_by=None)
+        case Plain.TAKEN:
+            _of(entry, happening, {EntryStatus.DELETING})
+            return None
+        case Plain.UNANSWERED:
+            return _of(entry, happening, _RECORDED)
+        case Plain.NOT_FOUND_BY_KEY:
+            return _abandoned(_of(entry, happening, _RECORDED))
+        case Plain.FROZEN:
+            row = _of(entry, happening, {EntryStatus.LIVE})
+            if row.fingerprint is not None:
+                raise ImpossibleHappening(happening)
+            return row._replace(fingerprint="")
+        case Plain.FREED:
+            return _of(entry, happening, _WRITTEN)._replace(held_by=None)
+        case Plain.FORGOTTEN:
+            if _of(entry, happening, _WRITTEN | {EntryStatus.ABANDONED}).item_id is not None:
+                raise ImpossibleHappening(happening)
+            return None
+
+
+def _of(
+    entry: Entry | None,
+    happening: Happening,
+    statuses: Collection[EntryStatus],
+    *,
+    there: bool = False,
+) -> Entry:
+    """Return the entry if its row of the table has a cell; `there`: only in the calendar."""
+    if entry is None or entry.status not in statuses or (there and entry.item_id is None):
+        raise ImpossibleHappening(entry and entry.status, happening)
+    return entry
+
+
+def _about(entry: Entry, subject: Subject) -> Entry:
+    return entry._replace(
+        event_id=subject.event_id,
+        activity=subject.activity,
+        starts_at=subject.starts_at,
+        ends_at=subject.ends_at,
+    )
+
+
+def _abandoned(entry: Entry) -> Entry:
+    return entry._replace(status=EntryStatus.ABANDONED, item_id=None, held_by=None)
+
+
+def _created_ahead(entry: Entry | None, happening: CreateAhead) -> Entry:
+    if entry is not None:  # a key is used once
+        raise ImpossibleHappening(entry.status, happening)
+    return Entry(
+        happening.sync_key,
+        happening.subject.event_id,
+        happening.subject.activity,
+        EntryStatus.INTENDED,
+        happening.subject.starts_at,
+        happening.subject.ends_at,
+        fingerprint=happening.fingerprint,
+    )
+
+
+def _adopted(entry: Entry | None, happening: Adopted) -> Entry:
+    if entry is not None and entry.status is not EntryStatus.ABANDONED:
+        raise ImpossibleHappening(entry.status, happening)
+    return Entry(
+        happening.sync_key,
+        happening.subject.event_id,
+        happening.subject.activity,
+        EntryStatus.DELETING if happening.goes else EntryStatus.LIVE,
+        happening.subject.starts_at,
+        happening.subject.ends_at,
+        happening.item_id,
+        happening.change_key,
+        "" if happening.ended else None,
+    )
+
+
+def _located(entry: Entry, happening: FoundByKey) -> Entry:
+    row = entry._replace(item_id=happening.item_id, change_key=happening.change_key)
+    if entry.status is EntryStatus.INTENDED:
+        # Its user may have edited it by now; without a change key, a verify will see that.
+        return row._replace(status=EntryStatus.LIVE, change_key="")
+    if entry.status is EntryStatus.DECLINED or (happening.ended and not entry.open):
+        return row
+    return row._replace(status=EntryStatus.LIVE, fingerprint=None)
