@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
+    ColumnElement,
     Connection,
     Insert,
     Row,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.entry import OPEN, OPEN_WITHOUT_FINGERPRINT, Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Wanted
 from kalender.domain.work import cause, source
@@ -47,6 +48,12 @@ from kalender.store.tables import (
 from kalender.store.tally import LATENCIES, TALLY
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
+
+
+def is_open() -> ColumnElement[bool]:
+    """Return the condition that a row's outcome is open, as `Entry.open` says it."""
+    unsure = and_(entry.c.status.in_(OPEN_WITHOUT_FINGERPRINT), entry.c.fingerprint.is_(None))
+    return or_(entry.c.status.in_(OPEN), unsure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -524,9 +531,8 @@ def synced(  # noqa: PLR0913
 _UNSETTLED = exists().where(
     entry.c.calendar_id == bindparam("of"),
     or_(
-        entry.c.status.in_([EntryStatus.INTENDED.value, EntryStatus.DELETING.value]),
+        is_open(),
         entry.c.held_by.is_not(None),
-        and_(entry.c.status == EntryStatus.LIVE.value, entry.c.fingerprint.is_(None)),
     ),
 )
 _SYNCED = (

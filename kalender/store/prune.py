@@ -144,7 +144,6 @@ def _ago(age: timedelta) -> db_now:
 
 def _needed() -> ColumnElement[bool]:
     """Whether an entry's outcome is open, it is to be taken back, or its calendar is claimed."""
-    unknown = and_(entry.c.status == "live", entry.c.fingerprint.is_(None))
     claimed = exists().where(
         dirty.c.kind == Kind.CALENDAR.value,
         dirty.c.key == cast(entry.c.calendar_id, String(160)),
@@ -155,8 +154,7 @@ def _needed() -> ColumnElement[bool]:
         calendar.c.calendar_id == entry.c.calendar_id, or_(calendar.c.taking_back, wished)
     )
     return or_(
-        entry.c.status.in_(["intended", "deleting"]),
-        unknown,
+        entries.is_open(),
         and_(entry.c.item_id.is_not(None), leaving),
         claimed,
     )
