@@ -46,6 +46,13 @@ def masks(directory: Path, today: date) -> Sequence[Mask]:
         Mask("milliseconds", r" +\d+ ms\b", " <number> ms"),
         Mask("clocks", r"[+-]\d+\.\d s from ours", "<number> s from ours"),
         Mask("latency", r"(?m)^((?:fs|tp) +\d+)(?: +[\d.]+){3}$", r"\1 <number>"),
+        Mask(
+            "latency of requests",
+            r"(?m)^((?:exchange\.\w+|fs|tp) +ok \d+) +[\d.]+ +[\d.]+",
+            r"\1 <number>",
+        ),
+        Mask("latency's heading", r"(?m)^(name +requests) +p50 +p95", r"\1 p50 p95"),
+        Mask("width of a table", r"(?m) +$", ""),
         Mask("bucket", r"(?m)^\w*_seconds_bucket\{.*\n", ""),
         Mask(
             "metric",

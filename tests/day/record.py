@@ -29,8 +29,8 @@ OF_A_REQUEST = (
     "code",
 )
 OF_AN_ITEM = ("folder", "start", "end", "subject", "location", "show_as", "categories", "body_type")
-SECONDS = 60.0
-STILL_SECONDS = 12.0
+SECONDS = 120.0
+STILL_SECONDS = 30.0  # what a worker did is counted every ten seconds, and told ten later
 
 
 class Recorder:
