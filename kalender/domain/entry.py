@@ -37,6 +37,12 @@ A key that is not found ends in two ways, and this is meant. `NotFoundByKey` fol
 these very keys after an id was gone: only those come here that are to be made anew, and the others
 are `LeftAsItIs`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
 what its user had declined is not made anew because a backup lacks it, and what has ended is history.
+
+A refused or declined entry under an update is not counted as open, although it has no fingerprint.
+Its status already says that the calendar may show something else. Until the event ends, the next
+plan differs from a missing fingerprint in every field and so sends the update again; once it has
+ended, nobody compares it any more. The digest of such a calendar is cleared before the request and
+written only after an answer.
 """
 
 from collections.abc import Collection
