@@ -160,15 +160,19 @@ class App:
     def _door(self, name: str, section: Neighbour, endpoint: str, most: int) -> Door:
         """Return how a neighbour may be asked.
 
-        No more at once than begin within half of `send_seconds` at its rate: else what is written
-        ahead of a request would wait in vain for its turn.
+        At a slow rate fewer ask at once than `most`: only as many as may begin within half of
+        `send_seconds`. A request that waited longer for its permit would not be sent any more.
         """
-        told = [getattr(section, each, None) for each in ("username", "password", "api_key")]
-        words = [each.get_secret_value() if isinstance(each, SecretStr) else each for each in told]
+        given = [getattr(section, key, None) for key in ("username", "password", "api_key")]
+        credentials = [
+            value.get_secret_value() if isinstance(value, SecretStr) else value for value in given
+        ]
         rate = section.max_requests_per_second
         if rate is not None:
             most = min(most, max(1, int(rate * self.config.worker.send_seconds / 2)))
-        return Door(name=name, credentials=digest(endpoint, *words), most=most, a_second=rate)
+        return Door(
+            name=name, credentials=digest(endpoint, *credentials), most=most, per_second=rate
+        )
 
     def fs(self, gate: Gate = nullcontext) -> Fs:
         """Return the student system."""

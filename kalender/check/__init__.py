@@ -309,21 +309,14 @@ def _connections(wired: App, database: Database) -> Said:
     config, own = wired.config, wired.config.worker.processes * wired.config.worker.connections
     with database.read() as connection:
         processes, live = heartbeats.alive(connection)
-    caps = {f"exchange.{n}": each.max_connections for n, each in config.exchange.backends.items()}
-    shared = f"fs {config.fs.max_concurrency}, tp {config.tp.max_concurrency}"
-    asked = {"fs": config.fs, "tp": config.tp}
-    asked |= {f"exchange.{name}": each for name, each in config.exchange.backends.items()}
-    rates = [
-        f"{name} {each.max_requests_per_second:g}"
-        for name, each in asked.items()
-        if each.max_requests_per_second is not None
-    ]
-    least = min(caps.values())
+    doors = [gate.door for gate in wired.gates(database).by_name.values()]
+    at_once = ", ".join(f"{door.name} {door.most}" for door in doors)
+    rates = ", ".join(f"{door.name} {door.per_second:g}" for door in doors if door.per_second)
     text = (
         f"{live} of {processes} live worker processes, {own} configured here; at once at most"
-        f" {', '.join(f'{name} {cap}' for name, cap in caps.items())}, {shared}"
-    ) + (f"; in a second at most {', '.join(rates)}" if rates else "")
-    if max(live, own) > least:
+        f" {at_once}"
+    ) + (f"; in a second at most {rates}" if rates else "")
+    if max(live, own) > min(each.max_connections for each in config.exchange.backends.values()):
         return failed(
             text, "run fewer workers or lower worker.connections, or raise max_connections"
         )

@@ -1,8 +1,10 @@
 """The life of an entry: what may happen to the record of one, and what the record says then.
 
 An entry is in the calendar where it has an item id. Its content is unknown where it has no
-fingerprint. `after` carries out this table; a happening that has no cell cannot come, and raises
-ImpossibleHappening. "No record" is written (none); (same) changes no status.
+fingerprint. `after` carries out this table for one entry; the statements of `store.entries` do the
+same to rows, and a test holds each of them to this function on both databases. A happening that has
+no cell cannot come, and raises ImpossibleHappening. "No record" is written (none); (same) changes no
+status.
 
     happening           from                                  to
     CreateAhead         (none)                                intended

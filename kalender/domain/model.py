@@ -4,6 +4,7 @@ Norwegian wire names end at the adapters: emne = course, undervisningsaktivitet 
 teaching activity, undervisningsmelding = registration, plassering på parti = placement.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
@@ -73,6 +74,15 @@ class Semester:
 def folded(code: str) -> str:
     """Return a course's code as it is compared: in any letters it is the same course."""
     return normalize("NFC", code).casefold()
+
+
+def as_spelled(code: str, codes: Iterable[str]) -> str | None:
+    """Return the one of these codes that names the same course; None where none does.
+
+    Where several do, `code` itself comes first, and then the first by spelling.
+    """
+    same = sorted(other for other in codes if folded(other) == folded(code))
+    return code if code in same else next(iter(same), None)
 
 
 class CourseKey(NamedTuple):

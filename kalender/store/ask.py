@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, and_, false, func, or_, select
 
-from kalender.domain.model import CourseKey, folded
+from kalender.domain.model import CourseKey, as_spelled
 from kalender.store import courses, look
 from kalender.store.brakes import state as brake_state
 from kalender.store.tables import (
@@ -76,9 +76,8 @@ def spelled(connection: Connection, course: str) -> str | None:
     """Return a course's code as FS or TP spells it, asked for in any case; None: nobody told of it."""
     for table in (course_run, registration, teaching_role, teaching_staff):
         codes = connection.execute(select(table.c.course).distinct()).scalars()
-        same = sorted(code for code in codes if folded(code) == folded(course))
-        if same:
-            return course if course in same else str(same[0])
+        if spelling := as_spelled(course, codes):
+            return spelling
     return None
 
 

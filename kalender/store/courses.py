@@ -42,6 +42,7 @@ from kalender.domain.model import (
     CourseKey,
     TeachingEvent,
     UnitKey,
+    as_spelled,
     folded,
 )
 from kalender.domain.text import without_unseen
@@ -122,9 +123,8 @@ def _is(table: Any, key: CourseKey) -> Any:
 def spelled(connection: Connection, course: str) -> str:
     """Return a course's code as it is mirrored, whatever letters it is given in; else as given."""
     course = without_unseen(course)
-    codes = connection.execute(select(course_run.c.course).distinct()).scalars().all()
-    same = sorted(code for code in codes if folded(code) == folded(course))
-    return course if course in same or not same else same[0]
+    codes = connection.execute(select(course_run.c.course).distinct()).scalars()
+    return as_spelled(course, codes) or course
 
 
 def spellings(connection: Connection, keys: Collection[CourseKey]) -> dict[CourseKey, CourseKey]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -99,7 +99,10 @@ def _calendars(dialect: str) -> Select[Any]:
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
-    quiet = [until - row.db_time for until in (row.quiet_until, row.all_quiet_until) if until]
+    quiet_until = max(
+        (until for until in (row.quiet_until, row.all_quiet_until) if until is not None),
+        default=row.db_time,
+    )
     return CalendarRow(
         calendar_id=row.calendar_id,
         person_id=row.person_id,
@@ -113,7 +116,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         taking_back=row.taking_back,
         doubles=row.doubles,
         held=row.held,
-        quiet_for=max(timedelta(), *quiet).total_seconds() if quiet else 0.0,
+        quiet_for=max((quiet_until - row.db_time).total_seconds(), 0.0),
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
     )

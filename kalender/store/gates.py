@@ -43,46 +43,49 @@ class _Mine(threading.local):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """One neighbour's name, what tells our credentials apart, and how many may ask at once."""
+    """One neighbour's name, what tells our credentials apart, and how much may be asked."""
 
     name: str
     credentials: str
     most: int
-    a_second: float | None = None  # how many requests of all workers may begin; None: any number
+    per_second: float | None = None  # requests of all workers that may begin; None: any number
 
 
-class _Pace:
-    """The turns that this process took of those that all workers have in a second.
+class _RateLimiter:
+    """The permits that this process holds, of those that all workers share in a second.
 
-    As many as half a second has are taken at once, so that the database is asked twice a second at
-    most; those not used in their time are lost.
+    A request may begin with a permit. As many as half a second yields are acquired at once, so that
+    the database is asked twice a second at most; permits that are not used in their time expire.
     """
 
-    def __init__(self, database: Database, name: str, a_second: float) -> None:
-        self._database, self._name, self._a_second = database, name, a_second
-        self._at_once = max(1, int(a_second / 2))
+    def __init__(self, database: Database, name: str, per_second: float) -> None:
+        self._database, self._name, self._per_second = database, name, per_second
+        self._at_once = max(1, int(per_second / 2))
         self._lock = threading.Lock()
-        self._next = self._end = float("-inf")
+        self._next = self._expire = float("-inf")  # by the monotonic clock
 
     def wait(self) -> None:
-        """Wait for this request's turn."""
+        """Wait until this request may begin. Raises NeighbourUnavailable without a database."""
         with self._lock:
-            if max(self._next, monotonic()) >= self._end:
-                self._take()
+            if max(self._next, monotonic()) >= self._expire:
+                self._acquire()
             now = monotonic()
-            mine = max(self._next, now)
-            self._next = mine + 1 / self._a_second
-        threading.Event().wait(mine - now)
+            begins = max(self._next, now)
+            self._next = begins + 1 / self._per_second
+        threading.Event().wait(begins - now)
 
-    def _take(self) -> None:
-        """Begin late and end early by what the database took to answer: nobody else's turn is used."""
+    def _acquire(self) -> None:
+        """Acquire permits; they count from the answer on, but expire as if it had come at once.
+
+        So no permit is used in the time of the next ones, which may be another process'.
+        """
         asked = monotonic()
         with self._database.write() as connection:
-            turn = neighbours.take_turns(
-                connection, self._name, number=self._at_once, a_second=self._a_second
+            wait = neighbours.acquire_permits(
+                connection, self._name, number=self._at_once, per_second=self._per_second
             ).total_seconds()
-        self._next = monotonic() + turn
-        self._end = asked + turn + self._at_once / self._a_second
+        self._next = monotonic() + wait
+        self._expire = asked + wait + self._at_once / self._per_second
 
 
 class Gate:
@@ -102,7 +105,9 @@ class Gate:
         self._busy = 0
         self._share = neighbours.Share(0, 0)
         self._renewed = self._known = self._touched = float("-inf")
-        self._pace = _Pace(database, door.name, door.a_second) if door.a_second else None
+        self._limiter = (
+            _RateLimiter(database, door.name, door.per_second) if door.per_second else None
+        )
 
     # -- turns ------------------------------------------------------------------------------------
 
@@ -190,8 +195,8 @@ class Gate:
         reserved = self._mine.reserved
         try:
             tries = self._enter(timedelta() if reserved else PATIENCE)
-            if self._pace is not None:
-                self._pace.wait()
+            if self._limiter is not None:
+                self._limiter.wait()
             yield from self._ask(tries=tries)
         finally:
             if not reserved:

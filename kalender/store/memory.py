@@ -120,8 +120,9 @@ class Memory:
         row = self.rows[number]
         try:
             with database.write() as connection:
-                if not row.advanced:  # which by itself remembers nothing
-                    _compare(connection, [replace(each) for each in list(self.rows)])
+                if not row.advanced:
+                    # A new row remembers nothing: the other rows of this process do.
+                    _compare(connection, [replace(other) for other in list(self.rows)])
                 advanced, at = self._advance(connection, row)
                 yield connection
             row.advanced, row.at = advanced, at.timestamp()

@@ -20,6 +20,7 @@ KEYS_IN_A_ROW = 3
 LONGEST_PAUSE = timedelta(minutes=1)
 LONGEST_TOLD_PAUSE = timedelta(minutes=15)
 LEASE = timedelta(seconds=10)
+FURTHEST_AHEAD = timedelta(minutes=1)  # of permits: at 1 a second, of sixty processes
 BULK = "bulk"  # the name under which fills, resyncs and looks into calendars are paused by hand
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -158,16 +159,20 @@ def no_probe(connection: Connection, names: Collection[str]) -> None:
 # -- rates: how many requests may begin in a second -------------------------------------------------
 
 
-def take_turns(connection: Connection, name: str, *, number: int, a_second: float) -> timedelta:
-    """Take the next turns to ask a neighbour, of those that all workers have in a second.
+def acquire_permits(
+    connection: Connection, name: str, *, number: int, per_second: float
+) -> timedelta:
+    """Acquire the next permits to begin a request, of those that all workers share in a second.
 
-    Returns how long it is until the first; each of the others comes 1 / `a_second` after the last.
+    Returns how long it is until the first is valid; each of the others is 1 / `per_second` seconds
+    later. A row that is further ahead than any use could bring it was written before the database's
+    clock was set back: it counts no more.
     """
     row = lock(connection, name)
-    first = max(row.next_at or row.db_time, row.db_time)
-    after = first + timedelta(seconds=number / a_second)
+    ahead: timedelta = row.next_at - row.db_time if row.next_at is not None else timedelta()
+    wait = ahead if timedelta() < ahead < FURTHEST_AHEAD else timedelta()
+    after = row.db_time + wait + timedelta(seconds=number / per_second)
     connection.execute(update(neighbour).where(neighbour.c.name == name).values(next_at=after))
-    wait: timedelta = first - row.db_time
     return wait
 
 

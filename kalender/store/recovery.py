@@ -86,9 +86,9 @@ def recover(connection: Connection, *, lease: timedelta) -> int:
     """Let every calendar be looked up, once its sources were asked again; return how many.
 
     Calendars of persons whom FS knows are marked by FS' answer; until then they wait. What
-    processes remember of the database from before counts no more. No calendar is written to within
-    a lease from now on: so long may a request that was written ahead of before the restore still
-    reach Exchange and be worked on there, and a lookup before would not find what it makes.
+    processes remember of the database from before counts no more. No calendar is written to for one
+    lease from now on. A request that was written ahead before the restore may still reach Exchange,
+    and be worked on there, within that time; an earlier lookup would miss what it creates.
     """
     identity_of.record_anew(connection)
     identity_of.keep_quiet(connection, lease)
@@ -132,9 +132,9 @@ def _courses(connection: Connection) -> list[str]:
 
 
 def horizon(connection: Connection) -> timedelta:
-    """Return how far ahead work is under way; what is due later is put off, and nobody waits for it.
+    """Return how soon work must be due for `--wait` and `--until-idle` to wait for it.
 
-    Half a minute, and after a recovery until calendars may be written to besides.
+    It is half a minute; after a recovery the time until calendars may be written to is added.
     """
     return identity_of.quiet_for(connection) + SOON
 

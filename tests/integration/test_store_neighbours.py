@@ -308,19 +308,27 @@ def test_an_exception_rolls_back(open_database: Callable[[], Database]) -> None:
 # -- rates -------------------------------------------------------------------------------------------
 
 
-def test_turns_follow_one_another_whoever_takes_them(connection: Connection) -> None:
+def test_permits_follow_one_another_whoever_acquires_them(connection: Connection) -> None:
     waits = [
-        neighbours.take_turns(connection, name, number=10, a_second=0.5).total_seconds()
+        neighbours.acquire_permits(connection, name, number=10, per_second=0.5).total_seconds()
         for name in ("tp", "tp", "fs")
     ]
-    assert [round(each) for each in waits] == [0, 20, 0]
-    connection.execute(update(neighbour).values(next_at=db_now(-60.0)))
-    assert neighbours.take_turns(connection, "tp", number=1, a_second=1) == timedelta()
+    assert [round(wait) for wait in waits] == [0, 20, 0]
+
+
+@pytest.mark.parametrize("seconds", [-60.0, 3600.0])
+def test_permits_of_the_past_and_of_another_clock_hold_up_nobody(
+    connection: Connection, seconds: float
+) -> None:
+    """As where the database's clock is set back by an hour."""
+    neighbours.lock(connection, "tp")
+    connection.execute(update(neighbour).values(next_at=db_now(seconds)))
+    assert neighbours.acquire_permits(connection, "tp", number=1, per_second=1) == timedelta()
 
 
 def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> None:
     """Two processes of two threads each ask as fast as they can."""
-    door = Door(name="tp", credentials="known", most=8, a_second=10)
+    door = Door(name="tp", credentials="known", most=8, per_second=10)
     processes = [Gates(database, [door], holder=name, wants=2) for name in ("one", "two")]
     begun: list[float] = []
 

@@ -557,5 +557,5 @@ def test_at_a_slow_rate_fewer_ask_at_once_than_begin_in_time(tmp_path: Path) -> 
     """What is written ahead of a request waits for its turn within `send_seconds`, here 5."""
     config = read(tmp_path, "max_requests_per_second = 2\n")
     doors = App(config, clock_from(None)).gates(Database("sqlite:///none.db")).by_name
-    assert (doors["exchange.main"].door.a_second, doors["exchange.main"].door.most) == (2, 5)
-    assert (doors["fs"].door.a_second, doors["fs"].door.most) == (None, 8)
+    assert (doors["exchange.main"].door.per_second, doors["exchange.main"].door.most) == (2, 5)
+    assert (doors["fs"].door.per_second, doors["fs"].door.most) == (None, 8)
