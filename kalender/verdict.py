@@ -14,7 +14,16 @@ from sqlalchemy import Connection
 
 from kalender.domain.moment import said
 from kalender.domain.work import Lane
-from kalender.store import decided, identity, look, numbers, signs, troubles, unreadable
+from kalender.store import (
+    decided,
+    identity,
+    look,
+    numbers,
+    recovery,
+    signs,
+    troubles,
+    unreadable,
+)
 from kalender.store.credentials import REFUSALS
 from kalender.store.database import now
 from kalender.store.heartbeats import ALIVE
@@ -390,6 +399,16 @@ def _many(count: int, thing: str) -> str:
 
 
 def _behind(connection: Connection, looked: _Looked) -> Iterator[Condition]:
+    quiet = identity.quiet_for(connection)
+    if quiet:
+        until = said(looked.moment + quiet, looked.expected.zone)
+        yield Condition(
+            condition="recovering",
+            state="behind",
+            since=recovery.since(connection),
+            because=f"after a recovery nothing is written before {until}, since requests from "
+            "before it may still arrive; then every calendar is looked up",
+        )
     written, all_ = troubles.being_filled(connection, looked.expected.rollout_mode)
     bulk = [row for row in looked.due if row["lane"] >= Lane.FILL]
     ends = _end(bulk, looked.expected.zone)

@@ -29,7 +29,14 @@ from kalender.store import (
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
 from kalender.store.neighbours import FOR_EVER
-from kalender.store.tables import calendar, change_log, course_run, heartbeat, person
+from kalender.store.tables import (
+    calendar,
+    change_log,
+    course_run,
+    database_identity,
+    heartbeat,
+    person,
+)
 from kalender.store.tables import dirty as work
 from kalender.store.tally import Tally
 from kalender.verdict import judge
@@ -340,6 +347,20 @@ def test_while_anything_refuses_the_database_the_remedy_is_named(
     with database.write() as connection:
         recovery.attest(connection, "1")
     assert standing(found) == {"healthy": ("healthy", 0)}
+
+
+@pytest.mark.usefixtures("alive")
+def test_after_a_recovery_it_is_said_until_when_nothing_is_written(
+    found: Look, database: Database
+) -> None:
+    with database.write() as connection:
+        recovery.recover(connection, lease=timedelta(minutes=3))
+    state, because = verdict(found)
+    assert (state, "after a recovery nothing is written before" in because) == ("behind", True)
+    assert abs(found()["verdict"]["since"] - database.now()) < CLOSE
+    with database.write() as connection:
+        connection.execute(update(database_identity).values(quiet_until=database.now()))
+    assert verdict(found)[0] == "healthy"
 
 
 def test_an_acknowledged_condition_makes_no_verdict_until_it_begins_anew(
