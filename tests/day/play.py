@@ -131,15 +131,18 @@ def wishes(recorder: Recorder, person: str) -> None:
 
 
 def holding(recorder: Recorder, person: str) -> None:
-    """Hold deletes by hand and release them; pause a neighbour and resume it."""
+    """Hold a delete by hand and release it; pause a neighbour and resume it."""
+    course = courses(recorder.house)[2]
     recorder.run("brake", "set", "--reason", "TP is being moved")
-    recorder.run("optout", "add", person)
+    recorder.house.change_course(course, lambda answer: answer["events"].pop())
+    recorder.note(f"{course} loses a lecture")
+    recorder.run("resync", "--course", course)
     work(recorder)
-    for words in (("brake", "show"), ("status",)):
+    for words in (("brake", "show"), ("brake", "show", "--json"), ("status",)):
         recorder.run(*words)
+    recorder.run("why", person, course)
     recorder.run("brake", "release", "hand", "--reason", "moved", "--yes")
     work(recorder)
-    recorder.run("optout", "remove", person)
     recorder.run("pause", "tp", "--for", "2h", "--reason", "patch night")
     work(recorder)
     recorder.run("status")
