@@ -4,7 +4,7 @@ import re
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -16,6 +16,8 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
@@ -47,6 +49,18 @@ class Section(BaseModel):
     """A part of the settings: frozen, and strange keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _a_switch_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse true and false for a number, which pydantic would take for 1 and 0."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        parts = (annotation, *get_args(annotation))
+        kinds = [kind for part in parts for kind in (part, *get_args(part))]
+        if isinstance(value, bool) and (int in kinds or float in kinds):
+            message = "must be a number, not true or false"
+            raise ValueError(message)
+        return value
 
 
 class Institution(Section):
