@@ -249,12 +249,12 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
         case Adopted():
             return _adopted(entry, happening)
         case Plain():
-            return _plainly(entry, happening)
+            return _after_plain(entry, happening)
         case Created(item_id=item_id, change_key=change_key):
-            row = _of(entry, happening, _INTENDED)
+            row = _require(entry, happening, _INTENDED)
             return row._replace(status=EntryStatus.LIVE, item_id=item_id, change_key=change_key)
         case Shown():
-            row = _about(_of(entry, happening, _KNOWN), happening.subject)
+            row = _with_subject(_require(entry, happening, _KNOWN), happening.subject)
             return row._replace(
                 status=EntryStatus.LIVE,
                 fingerprint=happening.fingerprint,
@@ -263,62 +263,62 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
                 change_key=row.change_key if happening.change_key is None else happening.change_key,
             )
         case NotCarriedOut(before=before):
-            row = _of(entry, happening, _INTENDED if before is None else _WRITTEN)
+            row = _require(entry, happening, _INTENDED if before is None else _WRITTEN)
             return before and row._replace(
                 status=before.status, fingerprint=before.fingerprint, held_by=before.held_by
             )
         case Refused(fingerprint=fingerprint):
-            row = _of(entry, happening, _KNOWN | _INTENDED)
+            row = _require(entry, happening, _KNOWN | _INTENDED)
             return row._replace(status=EntryStatus.REFUSED, fingerprint=fingerprint)
         case FoundByKey():
-            return _located(_of(entry, happening, _RECORDED), happening)
+            return _located(_require(entry, happening, _RECORDED), happening)
         case NotFoundAtAll(ended=ended):
-            row = _of(entry, happening, _RECORDED)
+            row = _require(entry, happening, _RECORDED)
             if row.status is EntryStatus.DECLINED:
                 return row._replace(item_id=None)
             return row if ended and not row.open else _abandoned(row)
         case LeftAsItIs(still_there=still_there):
-            row = _of(entry, happening, _WRITTEN)
+            row = _require(entry, happening, _WRITTEN)
             return row._replace(
                 status=EntryStatus.DECLINED, item_id=row.item_id if still_there else None
             )
         case Held(scope=scope):
-            return _of(entry, happening, _WRITTEN)._replace(held_by=scope)
+            return _require(entry, happening, _WRITTEN)._replace(held_by=scope)
         case Renamed(subject=subject):
-            return _about(_of(entry, happening, _KNOWN), subject)
+            return _with_subject(_require(entry, happening, _KNOWN), subject)
 
 
-def _plainly(  # noqa: C901, PLR0911, PLR0912 - a table
+def _after_plain(  # noqa: C901, PLR0911, PLR0912 - a table
     entry: Entry | None, happening: Plain
 ) -> Entry | None:
     match happening:
         case Plain.UPDATE_AHEAD:
-            row = _of(entry, happening, _KNOWN, there=True)
+            row = _require(entry, happening, _KNOWN, there=True)
             return row._replace(fingerprint=None)
         case Plain.DELETE_AHEAD:
-            row = _of(entry, happening, _WRITTEN, there=True)
+            row = _require(entry, happening, _WRITTEN, there=True)
             return row._replace(status=EntryStatus.DELETING, held_by=None)
         case Plain.TAKEN:
-            _of(entry, happening, {EntryStatus.DELETING})
+            _require(entry, happening, {EntryStatus.DELETING})
             return None
         case Plain.UNANSWERED:
-            return _of(entry, happening, _RECORDED)
+            return _require(entry, happening, _RECORDED)
         case Plain.NOT_FOUND_BY_KEY:
-            return _abandoned(_of(entry, happening, _RECORDED))
+            return _abandoned(_require(entry, happening, _RECORDED))
         case Plain.FROZEN:
-            row = _of(entry, happening, {EntryStatus.LIVE})
+            row = _require(entry, happening, {EntryStatus.LIVE})
             if row.fingerprint is not None:
                 raise ImpossibleHappening(happening)
             return row._replace(fingerprint="")
         case Plain.FREED:
-            return _of(entry, happening, _WRITTEN)._replace(held_by=None)
+            return _require(entry, happening, _WRITTEN)._replace(held_by=None)
         case Plain.FORGOTTEN:
-            if _of(entry, happening, _WRITTEN | {EntryStatus.ABANDONED}).item_id is not None:
+            if _require(entry, happening, _WRITTEN | {EntryStatus.ABANDONED}).item_id is not None:
                 raise ImpossibleHappening(happening)
             return None
 
 
-def _of(
+def _require(
     entry: Entry | None,
     happening: Happening,
     statuses: Collection[EntryStatus],
@@ -331,7 +331,7 @@ def _of(
     return entry
 
 
-def _about(entry: Entry, subject: Subject) -> Entry:
+def _with_subject(entry: Entry, subject: Subject) -> Entry:
     return entry._replace(
         event_id=subject.event_id,
         activity=subject.activity,
