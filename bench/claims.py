@@ -14,9 +14,9 @@ from time import monotonic
 
 from bench.measure import PAIRS, Figure, paired, single
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.store import dirty, migrations
+from kalender.store import migrations, queue
 from kalender.store.database import Database
-from kalender.worker.hand import AT_MOST, OLDEST_EACH
+from kalender.worker.thread import AT_MOST, OLDEST_EACH
 
 MANY, FEW = 300_000, 40_000
 AT_ONCE = 10_000  # marks in one transaction
@@ -31,14 +31,14 @@ def mark_all(database: Database, numbers: range) -> float:
         kind, lane = Kind.CALENDAR, Lane.RESYNC
         marks = [Mark(kind=kind, key=str(each), reason="bench", lane=lane) for each in batch]
         with database.write() as connection:
-            dirty.mark(connection, marks)
+            queue.mark(connection, marks)
     return len(numbers) / (monotonic() - begun)
 
 
-def claim(database: Database, limit: int, *, oldest: bool = False) -> list[dirty.Claim]:
+def claim(database: Database, limit: int, *, oldest: bool = False) -> list[queue.Claim]:
     """Claim due work of every kind, as a worker does whose neighbours all answer."""
     with database.write() as connection:
-        return dirty.claim(
+        return queue.claim(
             connection, list(Kind), worker="bench", lease=LEASE, limit=limit, oldest=oldest
         )
 
@@ -51,7 +51,7 @@ def finished(database: Database) -> Iterator[tuple[int, float]]:
         if not claims:
             return
         with database.write() as connection:
-            dirty.finish_all(connection, claims)
+            queue.finish_all(connection, claims)
         yield len(claims), monotonic() - begun
 
 

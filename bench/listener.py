@@ -27,7 +27,7 @@ from kalender.listener import Listener
 from kalender.ports import Rejected
 from kalender.store import migrations
 from kalender.store.database import Database
-from kalender.worker import collect_seldom
+from kalender.worker.supervisor import collect_seldom
 
 MESSAGES = 20_000
 BATCH = 1000

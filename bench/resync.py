@@ -20,17 +20,17 @@ from bench.fill import timed
 from bench.measure import PAIRS, Figure, single
 from kalender.app import App, clock_from
 from kalender.config import load
-from kalender.desired import look_at_all
 from kalender.domain.work import Kind, Lane
-from kalender.reconcile import finish_unchanged
+from kalender.reconcile.desired import look_at_all
+from kalender.reconcile.reconcile import finish_unchanged
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
-from kalender.store import dirty, entries, people
+from kalender.store import entries, people, queue
 from kalender.store.database import Database
-from kalender.store.dirty import Claim
-from kalender.store.many import update_many
+from kalender.store.queue import Claim
+from kalender.store.sql import update_many
 from kalender.store.tables import calendar
-from kalender.worker import collect_seldom
+from kalender.worker.supervisor import collect_seldom
 from tests.e2e.house import House
 
 NOW, NEXT_DAY = "2025-08-18T08:00+02:00", "2025-08-19T08:00+02:00"
@@ -80,7 +80,7 @@ def unchanged_a_second(wired: App) -> float:
 
 def _claimed(database: Database) -> list[Claim]:
     with database.write() as connection:
-        return dirty.claim(connection, [Kind.CALENDAR], worker="bench", lease=LEASE, limit=CLAIMED)
+        return queue.claim(connection, [Kind.CALENDAR], worker="bench", lease=LEASE, limit=CLAIMED)
 
 
 def a_day_later(house: House, name: str) -> tuple[list[Figure], float]:

@@ -23,9 +23,9 @@ from bench.claims import claim, finished, mark_all
 from bench.measure import Figure, show, single
 from bench.parts import databases
 from bench.resync import PEAK
-from kalender.store import dirty, migrations
+from kalender.store import migrations, queue
 from kalender.store.database import Database
-from kalender.worker.hand import AT_MOST, AT_ONCE
+from kalender.worker.thread import AT_MOST, AT_ONCE
 from tests import servers
 from tests.e2e.house import CONFIG
 
@@ -52,7 +52,7 @@ def claimed(database: Database, limit: int, *, oldest: bool = False) -> float:
         claims = claim(database, limit, oldest=oldest)
         took.append(monotonic() - begun)
         with database.write() as connection:
-            dirty.release_all(connection, claims)
+            queue.release_all(connection, claims)
     return median(took) * 1000
 
 

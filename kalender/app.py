@@ -2,10 +2,10 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -15,32 +15,31 @@ from pydantic import SecretStr
 from kalender.broker import Broker
 from kalender.config import Config
 from kalender.config.calendar import AudienceCalendar
-from kalender.config.sections import Backend, Neighbour, Section
-from kalender.desired import CalendarSettings, Semesters
+from kalender.config.sections import Backend, Neighbour
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import Audience
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
 from kalender.errors import ConfigError
 from kalender.listener import Listener
-from kalender.metrics import Metrics
+from kalender.liveness import Ticks
+from kalender.mirror.refresh import Sources, count_left_out_of_tp
+from kalender.neighbours.credentials import digest
+from kalender.neighbours.limiter import Door, Gates
 from kalender.ports import Calendars, Marks, Rejected
-from kalender.refresh import Sources, count_left_out_of_tp
+from kalender.reconcile.desired import CalendarSettings
+from kalender.reconcile.memory import Memory
+from kalender.reconcile.protocol import Exchange, Means, Restore
 from kalender.sources.fs import Fs
 from kalender.sources.http import Gate, Http
 from kalender.sources.tp import Tp
-from kalender.store import dirty, rejected, teaching
+from kalender.store import queue, rejected, teaching
 from kalender.store.brakes import Safety
-from kalender.store.credentials import digest
 from kalender.store.database import Database
-from kalender.store.gates import Door, Gates
-from kalender.store.memory import Memory
 from kalender.store.people import People
 from kalender.store.prune import Retention
-from kalender.ticks import Ticks
-from kalender.verdict import Expected
-from kalender.visit import Exchange, Means, Restore
-from kalender.worker.crew import Crew
+from kalender.store.semesters import Semesters
+from kalender.worker.context import Crew
 
 Clock = Callable[[], datetime]
 MONTH = timedelta(days=365.25 / 12)
@@ -113,7 +112,7 @@ class App:
             future_days=own.future_days,
         )
 
-    def _mirror_rules(self) -> Rules:
+    def mirror_rules(self) -> Rules:
         """Return what the mirror goes by: the longer of the two looks back."""
         rules = [self.rules(audience) for audience in (Audience.STUDENT, Audience.TEACHER)]
         return replace(rules[0], past_days=max(each.past_days for each in rules))
@@ -218,7 +217,7 @@ class App:
     def exchange(self, name: str, gate: Gate = nullcontext) -> Calendars:
         """Return one Exchange by its name in the settings."""
         # exchangelib takes longer to load than most commands take to run
-        from kalender.calendars.ews import EwsCalendars  # noqa: PLC0415
+        from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
 
         backend: Backend = self.config.exchange.backends[name]
         return EwsCalendars(
@@ -246,7 +245,7 @@ class App:
             timetables=self.tp(gates["tp"]),
             students=self.fs(gates["fs"]),
             people=self.people(),
-            rules=self._mirror_rules(),
+            rules=self.mirror_rules(),
             brake=CourseBrake(
                 max_shrink=config.safety.max_course_shrink,
                 min_events=config.safety.min_course_events,
@@ -321,7 +320,7 @@ class App:
     def _retention(self) -> Retention:
         """Return how long what is kept; what may still be written is never too old."""
         kept = self.config.retention
-        written = timedelta(days=self._mirror_rules().past_days + 1)
+        written = timedelta(days=self.mirror_rules().past_days + 1)
         return Retention(
             entries=max(kept.entries_months * MONTH, written),
             change_log=timedelta(days=kept.change_log_days),
@@ -329,41 +328,6 @@ class App:
             look_up=timedelta(days=kept.look_up_days),
             semesters=frozenset(self.semesters().listed),
         )
-
-    def metrics(self) -> Metrics:
-        """Return how it goes; call it in the process that tells it."""
-        queues = self.config.broker.queues if self.config.broker else ()
-        lease = timedelta(seconds=self.config.worker.lease_seconds)
-        return Metrics(self.database(), queues=queues, lease=lease, expected=self.expected())
-
-    def expected(self) -> Expected:
-        """Return what the verdict on how it goes has to know of the settings."""
-        config, rules, semesters = self.config, self._mirror_rules(), self.semesters()
-        return Expected(
-            zone=config.institution.time_zone,
-            rollout_mode=config.rollout.mode,
-            queues=config.broker.queues if config.broker else (),
-            max_reading_age=timedelta(hours=config.safety.max_reading_age_hours),
-            secrets=dict(self._secrets()),
-            semesters=lambda connection: semesters.at(connection, rules, self.clock()),
-            skips=config.tp.skips,
-            clock=self.clock,
-        )
-
-    def _secrets(self) -> Iterator[tuple[str, date]]:
-        """Give the keys of secrets whose end somebody told, with the day."""
-        sections: dict[str, Section | None] = {
-            "broker": self.config.broker,
-            "fs": self.config.fs,
-            "tp": self.config.tp,
-        }
-        for name, each in self.config.exchange.backends.items():
-            sections[f"exchange.{name}"] = each
-        for name, section in sections.items():
-            for key in type(section).model_fields if section is not None else ():
-                day = getattr(section, key)
-                if key.endswith("_expires") and day is not None:
-                    yield f"{name}.{key.removesuffix('_expires')}", day
 
     def listener(self, ticks: Ticks | None = None) -> Listener:
         """Return what turns notifications into marks."""
@@ -386,7 +350,7 @@ def keeping(database: Database, clock: Callable[[], datetime], *, settle: float)
             if any(each.due_at for each in marks):
                 ahead = clock() - teaching.database_time(connection)
                 marks = [_on(each, ahead) for each in marks]
-            dirty.mark(connection, marks, settle=settle)
+            queue.mark(connection, marks, settle=settle)
             rejected.keep(connection, refused)
 
     return keep

@@ -23,9 +23,9 @@ import structlog
 from kalender.domain.notification import Pattern, parse
 from kalender.domain.work import Mark
 from kalender.errors import NeighbourError, NotificationError
+from kalender.liveness import Ticks
 from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
-from kalender.store.tally import TALLY
-from kalender.ticks import Ticks
+from kalender.store.counters import TALLY
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 POLL_SECONDS = 0.2  # how soon a stop is seen

@@ -4,5 +4,5 @@ import psycopg  # noqa: F401
 import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
-import kalender.calendars.ews
+import kalender.calendars.ews.writer
 import kalender.cli  # noqa: F401

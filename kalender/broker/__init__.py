@@ -20,8 +20,8 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
 from kalender.broker.connection import GONE, Settings, parameters
+from kalender.liveness import Ticks
 from kalender.ports import Delivery
-from kalender.ticks import Ticks
 
 BATCH = 1000
 BATCH_SECONDS = 0.05

@@ -8,11 +8,11 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from kalender.cli import (  # noqa: F401  # they register
+    brake,
     check,
-    guard,
-    hold,
     log,
     operate,
+    pause,
     protect,
     rejected,
     serve,

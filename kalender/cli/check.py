@@ -6,12 +6,12 @@ from typing import Annotated, Any
 import typer
 
 from kalender.app import App
-from kalender.check import Asked, Line, State
-from kalender.check import check as try_all
 from kalender.cli.base import Json, Options, app, application, lines, say_json, wrapped
 from kalender.config import place
 from kalender.config.reading import open_to_others
 from kalender.errors import ConfigError
+from kalender.operate.check import Asked, Line, State
+from kalender.operate.check import check as try_all
 
 
 @app.command()

@@ -22,7 +22,8 @@ from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
-from kalender.store import acts, courses, look
+from kalender.operate import look
+from kalender.store import acts, courses
 
 WIDTH, INDENT = 80, " " * 4
 

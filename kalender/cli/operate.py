@@ -25,7 +25,8 @@ from kalender.cli.base import (
 )
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
-from kalender.store import acts, ask, dirty, numbers, people, rollouts
+from kalender.operate import disclosure, numbers
+from kalender.store import acts, people, queue, rollouts
 from kalender.store.database import Database
 
 
@@ -46,9 +47,9 @@ def retry(
     keys = [person_of(database, each) for each in person or []]
     with database.write() as connection:
         if everything:
-            count = _retry(connection, dirty.waiting(connection))
+            count = _retry(connection, queue.waiting(connection))
         else:
-            work = {each for key in keys for each in ask.work_of(connection, key)}
+            work = {each for key in keys for each in disclosure.work_of(connection, key)}
             count = _retry(connection, work)
         scope = "all" if everything else ""
         acts.record(connection, "retry", who=operator(), scope=scope, persons=keys, count=count)
@@ -57,11 +58,11 @@ def retry(
 
 def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
     """Mark these calendars, and of the rest what waits; all of it is due now."""
-    known = {each for each in work if each[0] == Kind.CALENDAR} | dirty.known(connection, work)
+    known = {each for each in work if each[0] == Kind.CALENDAR} | queue.known(connection, work)
     marks = [Mark(kind=Kind(k), key=key, reason="retry", lane=Lane.ASKED) for k, key in known]
-    dirty.mark(connection, marks)
+    queue.mark(connection, marks)
     for each in marks:
-        dirty.hurry(connection, each.kind, each.key)
+        queue.hurry(connection, each.kind, each.key)
     return len(marks)
 
 

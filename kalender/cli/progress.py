@@ -9,7 +9,7 @@ from time import monotonic
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from kalender.store import dirty, recovery
+from kalender.store import queue, recovery
 from kalender.store.database import Database
 
 LOOK_EVERY = 0.5
@@ -26,8 +26,8 @@ def follow(database: Database, *, since: datetime) -> int:
     else:
         _plain(database)
     with database.read() as connection:
-        waits = sum(dirty.depth(connection).values())
-        parked, lately = dirty.parked(connection), dirty.parked(connection, since=since)
+        waits = sum(queue.depth(connection).values())
+        parked, lately = queue.parked(connection), queue.parked(connection, since=since)
     counts = {"put off": waits, "parked": parked}
     rest = [f"{count} {name}" for name, count in counts.items() if count]
     more = f" ({lately} of it just now: kalender parked says why)" if lately else ""
@@ -40,7 +40,7 @@ def _left(database: Database) -> Iterator[int]:
     pause = threading.Event()
     while True:
         with database.read() as connection:
-            left = dirty.under_way(connection, within=recovery.horizon(connection))
+            left = queue.under_way(connection, within=recovery.horizon(connection))
         yield left
         if not left:
             return

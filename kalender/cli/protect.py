@@ -9,7 +9,8 @@ from sqlalchemy import Connection
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ConfigError
-from kalender.store import acts, dirty, look, people
+from kalender.operate import look
+from kalender.store import acts, people, queue
 from kalender.store.people import PROTECT
 
 protect = typer.Typer(help="People under threat, closed, deceased.", no_args_is_help=True)
@@ -47,7 +48,7 @@ def _hurry(connection: Connection, calendars: Collection[int]) -> None:
     """Mark before all other work, also what was put off."""
     people.mark_calendars(connection, calendars, reason=PROTECT, lane=Lane.PROTECT)
     for each in calendars:
-        dirty.hurry(connection, Kind.CALENDAR, str(each))
+        queue.hurry(connection, Kind.CALENDAR, str(each))
 
 
 def _is_shut(row: Mapping[str, Any]) -> bool:

@@ -14,11 +14,8 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection
 
-from kalender import health
-from kalender import worker as workers
 from kalender.app import App
 from kalender.broker import Broker, by_hand
-from kalender.check import certificates
 from kalender.cli.base import (
     Json,
     Yes,
@@ -34,20 +31,22 @@ from kalender.cli.progress import follow
 from kalender.cli.show import planned, say_plan
 from kalender.config import with_workers
 from kalender.config.sections import Broker as BrokerSettings
-from kalender.decided import Decided, Leavers, Settings, compare
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.listener import lines_of
-from kalender.resync import Found
-from kalender.resync import resync as resync_all
-from kalender.stopping import stop_on_signals
-from kalender.store import acts, courses, dirty, entries, people, recovery, signs, teaching
+from kalender.liveness import Ticks, Vital, require_none_died, stop_on_signals
+from kalender.mirror.resync import Found
+from kalender.mirror.resync import resync as resync_all
+from kalender.mirror.scope import Decided, Leavers, Settings, compare
+from kalender.operate import health
+from kalender.operate.check import certificates
+from kalender.operate.metrics import Metrics
+from kalender.store import acts, courses, entries, observations, people, queue, recovery, teaching
+from kalender.store.counters import TALLY
 from kalender.store.database import Database
-from kalender.store.tally import TALLY
-from kalender.threads import Vital, require_none_died
-from kalender.ticks import Ticks
-from kalender.worker import housekeeping
+from kalender.worker import periodic
+from kalender.worker import supervisor as workers
 
 OVERLAP = timedelta(minutes=1)  # of what one poll asks for with the one before
 
@@ -96,7 +95,7 @@ def _listen(wired: App, stop: threading.Event) -> None:
     beside = list[Vital]()
     if server is not None:
         answers = partial(
-            server.serve, wired.metrics(), [about], alive=about.alive, ready=about.ready
+            server.serve, Metrics.of(wired), [about], alive=about.alive, ready=about.ready
         )
         beside.append(Vital(answers, stop, name="metrics", daemon=True))
     with _signs(wired, broker, stop, *beside):
@@ -151,7 +150,7 @@ def _told(wired: App) -> workers.Beside:
 
     def serve(ticks: Sequence[Ticks]) -> None:
         alive = health.workers_alive(ticks, timedelta(seconds=lease))
-        server.serve(wired.metrics(), [], alive=alive, ready=health.workers_ready(ticks))
+        server.serve(Metrics.of(wired), [], alive=alive, ready=health.workers_ready(ticks))
 
     return serve
 
@@ -212,7 +211,7 @@ def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915
             say_plan(shown, as_json, wired, "nothing to write by what is mirrored now")
             return
         with database.write() as connection:
-            dirty.mark(connection, marks)
+            queue.mark(connection, marks)
             for mark in marks:
                 _record(connection, mark)
         _say({"marked": len(marks)}, as_json=as_json)
@@ -234,7 +233,7 @@ def _see_certificates(wired: App, database: Database) -> None:
     ends = certificates.seen(wired.config)
     with database.write() as connection:
         for name, ends_at in ends.items():
-            signs.saw_certificate(connection, name, ends_at)
+            observations.saw_certificate(connection, name, ends_at)
 
 
 def _settings(wired: App, *, rewrites: bool, leavers: Leavers | None) -> Settings:
@@ -362,7 +361,7 @@ def poll(context: typer.Context) -> None:
     wired = application(context)
     opened(wired).close()
     crew = wired.crew()
-    polled = housekeeping.poll(crew, OVERLAP)
+    polled = periodic.poll(crew, OVERLAP)
     TALLY.give(crew.database)
     with crew.database.write() as connection:
         crew.gates.give_up(connection)

@@ -166,7 +166,7 @@ def demo(
 ) -> None:
     """Show the main job on a made-up university; changes nothing outside."""
     try:
-        from kalender.demo import run  # noqa: PLC0415
+        from kalender.sandbox.demonstration import run  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("the demonstration needs kalender[sandbox] installed") from error
     raise typer.Exit(run(people=people, as_json=as_json))

@@ -28,13 +28,14 @@ from kalender.cli.base import (
     wrapped,
 )
 from kalender.cli.protect import Reveal
-from kalender.cli.week import Shown, draw
-from kalender.desired import View, preview, wanted
 from kalender.domain.model import CourseKey
 from kalender.domain.moment import said, said_shortly
 from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
-from kalender.store import ask, look, people, rollouts, teaching, unreadable
+from kalender.operate import disclosure, look
+from kalender.operate.week import Shown, draw
+from kalender.reconcile.desired import View, preview, wanted
+from kalender.store import people, rollouts, teaching, unreadable
 from kalender.store.database import Database
 from kalender.store.unreadable import Unreadable
 
@@ -68,7 +69,7 @@ def show(  # noqa: PLR0913, PLR0917
             day = day_of(monday, "--on") or wired.clock().date()
             lines(_weeks(connection, wired, person_id, day))
             return
-        held = ask.export(connection, person_id) if export else None
+        held = disclosure.export(connection, person_id) if export else None
         found = held or _person(connection, wired, person_id)
     if as_json or export:
         say_json(found)
@@ -84,7 +85,7 @@ def _show_course(
 ) -> None:
     with database.read() as connection:
         spelled = rollouts.spelled(connection, course) or course
-        runs = ask.runs(connection, spelled, semester.lower() if semester else None)
+        runs = disclosure.runs(connection, spelled, semester.lower() if semester else None)
         for run in runs:
             key = CourseKey(run["course"], run["semester"])
             run["unreadable"] = [_bad(each) for each in unreadable.of_course(connection, key)]
@@ -157,7 +158,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
         "unreadable": [_bad(each) for each in unreadable.of_person(connection, person_id)],
         "pending": [
             {name: row[name] for name in _PENDING}
-            for row in ask.pending(connection, ask.work_of(connection, person_id))
+            for row in disclosure.pending(connection, disclosure.work_of(connection, person_id))
         ],
         "calendars": [
             {**row, "shown": _entries(connection, wired, row["calendar_id"])}
@@ -194,7 +195,7 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
     if seen is not None:
         events = wanted(connection, seen[0], wired.settings(), wired.clock())
         why = {w.event.event_id: w.event.capacity.name.lower() for w in events}
-    changes = ask.last_changes(connection, calendar_id)
+    changes = disclosure.last_changes(connection, calendar_id)
     return [
         {
             "starts_at": row["starts_at"],

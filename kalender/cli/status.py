@@ -27,9 +27,18 @@ from kalender.cli.protect import Reveal
 from kalender.domain.moment import said, said_shortly
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.store import acts, brakes, decided, look, numbers, rollouts, signs, unreadable
+from kalender.operate import look, numbers
+from kalender.operate.verdict import (
+    HEALTHY,
+    Condition,
+    Expected,
+    Verdict,
+    how_shut,
+    judge,
+    state_of,
+)
+from kalender.store import acts, brakes, observations, rollouts, scope, unreadable
 from kalender.store.database import now
-from kalender.verdict import HEALTHY, Condition, Verdict, how_shut, judge, state_of
 
 
 @app.command()
@@ -62,7 +71,7 @@ def status(
     if reason or until:
         raise ConfigError("--reason and --until belong to --acknowledge CONDITION")
     with opened(wired).read() as connection:
-        verdict = judge(connection, wired.expected())
+        verdict = judge(connection, Expected.of(wired))
         found = gathered(connection, wired, verdict)
     if as_json:
         say_json(found)
@@ -98,13 +107,13 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
         moment = now(connection)
         if end <= moment:
             raise ConfigError("--until wants an instant that is to come")
-        verdict = judge(connection, wired.expected())
+        verdict = judge(connection, Expected.of(wired))
         standing = [*verdict.conditions, *(each.condition for each in verdict.known)]
         counts = {each.condition: each.count for each in standing if each.condition != HEALTHY}
         if name not in counts:
             known = f"there is {', '.join(sorted(counts))}" if counts else "nothing is wrong"
             raise ConfigError(f"no condition of that name stands: {known}")
-        known_of = signs.Acknowledgement(
+        known_of = observations.Acknowledgement(
             condition=name,
             count=counts[name],
             who=who,
@@ -112,7 +121,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
             set_at=moment,
             until_at=end,
         )
-        signs.acknowledge(connection, known_of)
+        observations.acknowledge(connection, known_of)
         acts.record(
             connection,
             "status acknowledge",
@@ -152,7 +161,7 @@ def gathered(connection: Connection, wired: App, verdict: Verdict) -> dict[str, 
             {**row, "state": state_of(row, moment)} for row in look.heartbeats(connection)
         ],
         "unreadable": [asdict(each) for each in unreadable.counts(connection)],
-        "settings_waiting": [asdict(each) for each in decided.settings_waiting_for(connection)],
+        "settings_waiting": [asdict(each) for each in scope.settings_waiting_for(connection)],
         "parked": len(look.parked(connection)),
         "persons_emptied": len(list(brakes.waiting_persons(connection))),
         "courses_without_placements": numbers.courses_without_placements(connection),

@@ -10,10 +10,11 @@ from sqlalchemy import Connection
 
 from kalender.app import App
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened
-from kalender.desired import CalendarSettings, look_at_all, wanted
 from kalender.domain.model import Semester
 from kalender.errors import ConfigError
-from kalender.store import entries, numbers, rollouts
+from kalender.operate import numbers
+from kalender.reconcile.desired import CalendarSettings, look_at_all, wanted
+from kalender.store import entries, rollouts
 from kalender.store.database import now
 
 COMPUTED = 500  # calendars: of more that are not right yet, so many stand for all

@@ -24,7 +24,7 @@ from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
-from kalender.why import Check, Question, checklist, first_failing
+from kalender.operate.why import Check, Question, checklist, first_failing
 
 
 @app.command()

@@ -25,17 +25,8 @@ from kalender.cli.base import (
 from kalender.cli.progress import follow
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.store import (
-    acts,
-    addresses,
-    doubles,
-    entries,
-    forget,
-    look,
-    people,
-    recovery,
-    teaching,
-)
+from kalender.operate import erasure, look
+from kalender.store import acts, doubles, entries, mailboxes, people, recovery, teaching
 from kalender.store.database import Database
 from kalender.store.doubles import State
 from kalender.store.people import OPT_OUT, REMOVE, SEARCH
@@ -147,7 +138,7 @@ def take_back(
         return
     if erase:
         with database.read() as connection:
-            forget.require_leaving(connection, person_id)
+            erasure.require_leaving(connection, person_id)
     _confirm(wired, database, person_id, search=search, yes=yes)
     with database.write() as connection:
         since = teaching.database_time(connection)
@@ -167,14 +158,14 @@ def take_back(
 
 def _stands(database: Database, person_id: int) -> bool:
     with database.read() as connection:
-        return forget.stands(connection, person_id)
+        return erasure.stands(connection, person_id)
 
 
 def _forget(database: Database, person_id: int, *, yes: bool) -> None:
     if not yes:
         typer.confirm(f"All that is held on person {person_id} is erased. Go on?", abort=True)
     with database.write() as connection:
-        stays = forget.forget(connection, person_id)
+        stays = erasure.forget(connection, person_id)
         acts.record(connection, "remove --forget", who=operator(), scope="somebody erased")
     typer.echo(
         "erased" + ("; number, usernames and the wish to be left alone stay" if stays else "")
@@ -189,7 +180,7 @@ def _known_or_new(wired: App, database: Database, text: str) -> int:
         if not wired.config.mailboxes.allows(text.lower()):
             raise
     with database.write() as connection:
-        return addresses.make_for_mailbox(connection, text.lower(), wired.people())
+        return mailboxes.make_for_mailbox(connection, text.lower(), wired.people())
 
 
 def _confirm(wired: App, database: Database, person_id: int, *, search: bool, yes: bool) -> None:

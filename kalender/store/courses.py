@@ -50,7 +50,8 @@ from kalender.domain.timetable import Activity, Rules, sole_groups
 from kalender.domain.work import Lane
 from kalender.store import unreadable
 from kalender.store.database import now
-from kalender.store.many import (
+from kalender.store.people import USERNAME, calendars_of, ensure
+from kalender.store.sql import (
     are_keys,
     delete_many,
     in_parts,
@@ -59,7 +60,6 @@ from kalender.store.many import (
     keys_told,
     one_of,
 )
-from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.tables import (
     course_run,
     db_now,

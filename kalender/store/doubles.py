@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
-from kalender.store.many import insert_many
+from kalender.store.sql import insert_many
 from kalender.store.tables import calendar, change_log, db_now, stray_key, teaching_event
 
 TAKEN = ("delete", "remove", "release")

@@ -34,7 +34,8 @@ from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import Wanted
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
-from kalender.store.many import insert_many, one_of, update_many
+from kalender.store.counters import LATENCIES, TALLY
+from kalender.store.sql import insert_many, one_of, update_many
 from kalender.store.tables import (
     brake,
     calendar,
@@ -45,7 +46,6 @@ from kalender.store.tables import (
     preference,
     teaching_event,
 )
-from kalender.store.tally import LATENCIES, TALLY
 
 STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
 

@@ -15,8 +15,8 @@ from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.text import without_unseen
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.store.dirty import mark
-from kalender.store.many import in_parts, is_one_of, one_of
+from kalender.store.queue import mark
+from kalender.store.sql import in_parts, is_one_of, one_of
 from kalender.store.tables import (
     calendar,
     db_now,
@@ -483,3 +483,16 @@ def take_wish_back(
     mine = calendar.c.person_id == person_id
     connection.execute(update(calendar).where(mine).values(taking_back=False, synced_digest=None))
     return calendars_of(connection, [person_id])
+
+
+def is_forgotten(connection: Connection, kind: str, value: str) -> bool:
+    """Whether the person of that FS number or username is forgotten, and asked for no more."""
+    named = (identity.c.kind == kind) & (identity.c.value == value)
+    query = select(preference.c.wish).join(identity, identity.c.person_id == preference.c.person_id)
+    return bool(connection.execute(query.where(named, preference.c.wish == FORGET)).first())
+
+
+def forgotten(connection: Connection) -> frozenset[int]:
+    """Return the forgotten persons: what FS says of them is not taken in."""
+    query = select(preference.c.person_id).where(preference.c.wish == FORGET)
+    return frozenset(connection.execute(query).scalars())

@@ -27,7 +27,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind
-from kalender.store import entries, tally, teaching
+from kalender.store import counters, entries, teaching
 from kalender.store.database import Database, now
 from kalender.store.tables import (
     calendar,
@@ -91,7 +91,7 @@ def prune(database: Database, kept: Retention, at: datetime, *, part: int = PART
     with database.write() as connection:
         if not _our_turn(connection, EVERY):
             return 0
-        tally.fold(connection)
+        counters.fold(connection)
         old = _old(kept, at, entries.future_semesters(connection, at))
     gone = [_forget(database, table, too_old, part) for table, too_old in old]
     if max(gone) >= part:

@@ -23,8 +23,8 @@ from sqlalchemy import (
 
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import StateInDoubt
-from kalender.store import dirty as work
 from kalender.store import identity as identity_of
+from kalender.store import queue as work
 from kalender.store.tables import (
     calendar,
     course_run,

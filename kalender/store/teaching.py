@@ -20,7 +20,7 @@ from kalender.domain.model import (
     UnitKey,
 )
 from kalender.store import unreadable
-from kalender.store.many import one_of
+from kalender.store.sql import one_of
 from kalender.store.tables import (
     db_now,
     person,

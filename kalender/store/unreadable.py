@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.model import BadEvent, BadItem, CourseKey
 from kalender.store.database import now
-from kalender.store.many import delete_many, is_one_of
+from kalender.store.sql import delete_many, is_one_of
 from kalender.store.tables import preference, unreadable_item
 
 FS, TP = "fs", "tp"

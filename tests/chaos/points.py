@@ -20,8 +20,8 @@ import requests
 from sqlalchemy import Connection, Engine, event
 
 from kalender.store.database import Database
-from kalender.store.dirty import Claim
-from kalender.worker.hand import Hand
+from kalender.store.queue import Claim
+from kalender.worker.thread import Hand
 
 HEADER = "X-Kalender-Test-Point"
 

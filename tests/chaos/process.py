@@ -21,7 +21,7 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 from kalender.cli import main
-from kalender.store import credentials, gates, neighbours
+from kalender.neighbours import breaker, credentials, limiter
 from tests.chaos import points, sabotage
 
 POINTS, SABOTAGE = "KALENDER_TEST_POINTS", "KALENDER_TEST_SABOTAGE"
@@ -53,8 +53,8 @@ def command(words: Sequence[str]) -> None:
 def _hurry() -> None:
     """Wait a second or two for whoever died while holding a neighbour, not up to a minute."""
     credentials.TRIAL_SECONDS = 2.0
-    neighbours.LEASE = neighbours.LONGEST_PAUSE = timedelta(seconds=2)
-    gates.RENEW_SECONDS = neighbours.LEASE.total_seconds() / 3
+    breaker.LEASE = breaker.LONGEST_PAUSE = timedelta(seconds=2)
+    limiter.RENEW_SECONDS = breaker.LEASE.total_seconds() / 3
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from kalender.app import App
 from kalender.domain.work import Kind, Mark
-from kalender.store import dirty
+from kalender.store import queue
 from tests import databases
 from tests.chaos.director import GO, Director, Hold
 from tests.chaos.grounds import Loop
@@ -312,7 +312,7 @@ class Run:
         marks = [Mark(kind=Kind.CALENDAR, key=key, reason="test") for key in self.template.names]
         with suppress(OperationalError), self.engine.begin() as connection:
             connection.execute(text("SET LOCAL lock_timeout = 300"))
-            dirty.mark(connection, marks)
+            queue.mark(connection, marks)
 
     # -- the judgement ------------------------------------------------------------------------------
 

@@ -7,17 +7,17 @@ from typing import Any
 
 from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, update
 
-from kalender import reconcile
 from kalender.app import App
 from kalender.domain.entry import Entry
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.plan import Wanted
 from kalender.domain.work import Lane
-from kalender.store import courses, dirty, entries
-from kalender.store.memory import Forgetful, Memory
+from kalender.reconcile import reconcile
+from kalender.reconcile.memory import Forgetful, Memory
+from kalender.reconcile.protocol import Visit
+from kalender.store import courses, entries, queue
 from kalender.store.tables import db_now
 from kalender.store.tables import dirty as work
-from kalender.visit import Visit
 
 SERVER_SECONDS = {"early-lookup": "0.001"}  # what its settings say of Exchange
 
@@ -66,9 +66,9 @@ def _no_token() -> None:
     )
     same = work.c.generation == bindparam("my_generation")
     lease = db_now(bindparam("seconds", type_=Float))
-    dirty._IS_MINE = mine
-    dirty._FINISH = delete(work).where(mine, same)
-    dirty._RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
+    queue._IS_MINE = mine
+    queue._FINISH = delete(work).where(mine, same)
+    queue._RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
 
 
 def _no_fan_out() -> None:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import pytest
 
-from kalender.calendars.ews import EwsCalendars
+from kalender.calendars.ews.writer import EwsCalendars
 from kalender.domain import block
 from kalender.domain.model import Content
 from kalender.errors import MailboxMissing, NotSent

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from kalender.calendars import soap
+from kalender.calendars.ews import soap
 from kalender.domain.model import CourseKey, Status
 from kalender.domain.notification import USUAL, parse
 from kalender.domain.text import clean

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import spnego
 
-from kalender.calendars.session import Sessions
+from kalender.calendars.ews.session import Sessions
 
 ANSWER = b"<answer/>"
 

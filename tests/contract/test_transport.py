@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kalender import transport
-from kalender.calendars.session import Lost, NotConnected, Sessions
+from kalender.calendars.ews.session import Lost, NotConnected, Sessions
 from kalender.errors import KalenderError, NeighbourUnavailable
 from kalender.sources.http import Http
 from tests.servers import make_certificates

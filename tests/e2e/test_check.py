@@ -16,10 +16,10 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from kalender.check.certificates import judged
-from kalender.check.trial import State
+from kalender.neighbours import breaker
+from kalender.operate.check.certificates import judged
+from kalender.operate.check.trial import State
 from kalender.sandbox.server import Running, start
-from kalender.store import neighbours
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
 from kalender.store.tables import heartbeat
@@ -219,7 +219,7 @@ def test_what_keeps_us_from_asking_is_told_apart(whole: House) -> None:
     with database.write() as connection:
         for key in ("1", "2", "3"):
             wait = timedelta(minutes=1)
-            neighbours.failed(
+            breaker.failed(
                 connection, "exchange.main", key=key, error="it is away", retry_after=wait
             )
     database.close()

@@ -17,14 +17,14 @@ import pytest
 import requests
 from sqlalchemy import text
 
-from kalender import worker
 from kalender.app import App, clock_from
 from kalender.config import load
-from kalender.decided import Settings
 from kalender.domain.work import Lane
-from kalender.resync import resync
+from kalender.mirror.resync import resync
+from kalender.mirror.scope import Settings
 from kalender.sandbox.server import Running, start
 from kalender.store import people, rollouts
+from kalender.worker import supervisor
 
 CASES = Path(__file__).parents[1] / "data" / "hard-cases"
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((CASES / "expected.toml").read_text("utf-8"))
@@ -101,7 +101,7 @@ class Installation:
     def finish_work(self) -> None:
         """Do all that is due."""
         crew = self.app().crew()
-        worker.run(crew, threading.Event(), until_idle=True)
+        supervisor.run(crew, threading.Event(), until_idle=True)
         crew.database.close()
 
     def switch_on_all_but(self, outsider: str) -> None:

@@ -22,8 +22,8 @@ import requests
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from kalender.operate.verdict import STATES
 from kalender.sandbox.server import Running
-from kalender.verdict import STATES
 from tests.e2e.house import House, fails
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]

@@ -13,22 +13,23 @@ from kalender.app import App, clock_from
 from kalender.cli.status import gathered
 from kalender.config import load
 from kalender.domain.work import Kind, Lane, Mark
+from kalender.neighbours import breaker, credentials
+from kalender.neighbours.breaker import FOR_EVER
+from kalender.operate.verdict import Expected, judge
 from kalender.store import (
-    addresses,
     brakes,
+    counters,
     courses,
-    credentials,
-    dirty,
     identity,
-    neighbours,
+    mailboxes,
     people,
+    queue,
     recovery,
-    tally,
     teaching,
 )
+from kalender.store.counters import Tally
 from kalender.store.database import Database
 from kalender.store.heartbeats import Pulse
-from kalender.store.neighbours import FOR_EVER
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -38,8 +39,6 @@ from kalender.store.tables import (
     person,
 )
 from kalender.store.tables import dirty as work
-from kalender.store.tally import Tally
-from kalender.verdict import judge
 from tests import schemas
 from tests.e2e.house import CONFIG, House, fails
 
@@ -76,7 +75,7 @@ def alive(database: Database) -> Pulse:
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
         with database.read() as connection:
-            told = gathered(connection, wired, judge(connection, wired.expected()))
+            told = gathered(connection, wired, judge(connection, Expected.of(wired)))
         schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 
@@ -98,7 +97,7 @@ def due(
     since = database.now() - timedelta(minutes=minutes)
     with database.write() as connection:
         marks = [Mark(kind=Kind.COURSE, key=key, reason="test", lane=lane) for key in keys]
-        dirty.mark(connection, marks)
+        queue.mark(connection, marks)
         mine = work.c.key.in_(keys)
         values = {"due_at": since, "first_marked_at": since, **more}
         connection.execute(update(work).where(mine).values(values))
@@ -180,12 +179,12 @@ def test_a_neighbour_that_is_away_is_stuck_since_about_its_first_failure(
 ) -> None:
     with database.write() as connection:
         for key in "abcde":
-            neighbours.failed(connection, "fs", key=key, error="refused the connection")
+            breaker.failed(connection, "fs", key=key, error="refused the connection")
     assert verdict(found) == ("stuck", "fs is paused: refused the connection")
     before = timedelta(seconds=2**3 + 2**4)
     assert abs(found()["verdict"]["since"] - (database.now() - before)) < CLOSE
     with database.write() as connection:
-        neighbours.answered(connection, "fs")
+        breaker.answered(connection, "fs")
     assert verdict(found)[0] == "healthy"
 
 
@@ -195,7 +194,7 @@ def test_refused_credentials_are_stuck_until_others_are_good(
 ) -> None:
     def refused() -> None:
         with database.write() as connection:
-            row = neighbours.lock(connection, "tp")
+            row = breaker.lock(connection, "tp")
             credentials.refused(connection, row, "old", took=timedelta(), error="401")
 
     for _ in range(3):
@@ -205,7 +204,7 @@ def test_refused_credentials_are_stuck_until_others_are_good(
     assert (state, because.startswith("tp refuses our credentials")) == ("stuck", True)
     assert abs(found()["verdict"]["since"] - first) < CLOSE
     with database.write() as connection:
-        credentials.authorised(connection, neighbours.lock(connection, "tp"), "new")
+        credentials.authorised(connection, breaker.lock(connection, "tp"), "new")
     assert verdict(found)[0] == "healthy"
 
 
@@ -215,7 +214,7 @@ def test_a_pause_by_hand_is_said_with_who_and_why_until_its_end(
 ) -> None:
     def hold(name: str, until: datetime) -> None:
         with database.write() as connection:
-            neighbours.hold(connection, name, until=until, reason="patch", by="kari")
+            breaker.hold(connection, name, until=until, reason="patch", by="kari")
 
     hold("exchange.main", FOR_EVER)
     assert verdict(found) == ("stuck", "exchange.main is paused by hand: patch (kari)")
@@ -255,7 +254,7 @@ def test_what_is_worse_is_said_first_and_all_is_said(found: Look, database: Data
     due(database, "a 25h", minutes=10)
     with database.write() as connection:
         brakes.put(connection, "hand", "holding", "test")
-        neighbours.hold(connection, "fs", until=FOR_EVER, reason="patch", by="kari")
+        breaker.hold(connection, "fs", until=FOR_EVER, reason="patch", by="kari")
     told = found()
     states = [told["verdict"]["state"], *(each["state"] for each in told["also"])]
     assert states == ["stuck", "held", "behind"]
@@ -276,7 +275,7 @@ def test_what_keeps_somebody_from_the_right_calendar_is_counted(
     found: Look, database: Database
 ) -> None:
     a_calendar(database, 1, "student")
-    a_calendar(database, 2, "student", state="closed", owner=False, last_error=addresses.OUTSIDE)
+    a_calendar(database, 2, "student", state="closed", owner=False, last_error=mailboxes.OUTSIDE)
     a_calendar(database, 3, "student", owner=False)
     a_calendar(database, 4, "student", state="missing")
     due(database, "a 25h", minutes=1, parked_at=database.now(), last_error="no such course")
@@ -489,8 +488,8 @@ def test_requests_are_told_by_outcome_with_how_long_they_took(
         mine.time("request", "fs", seconds=90)
     mine.give(database)
     with database.write() as connection:
-        neighbours.lock(connection, "fs")
-        tally.add(connection, {("messages", "q"): 1})
+        breaker.lock(connection, "fs")
+        counters.add(connection, {("messages", "q"): 1})
     (row,) = found()["neighbours"]
     assert row["requests"] == {"ok": 96, "NeighbourUnavailable": 4}
     assert (row["p50"], row["p95"]) == (0.1, 0.1)

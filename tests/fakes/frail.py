@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from kalender.domain.model import Content
-from kalender.visit import Restore
+from kalender.reconcile.protocol import Restore
 from tests.databases import migrate_to_copy
 from tests.fakes.calendars import Item
 from tests.fakes.faults import MortalDatabase, Outage, Points, SlowCalendars, Trouble

@@ -8,8 +8,6 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from kalender.decided import Settings
-from kalender.desired import CalendarSettings, Semesters
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
@@ -29,17 +27,20 @@ from kalender.domain.render import Style
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost, KalenderError
-from kalender.reconcile import reconcile
-from kalender.refresh import Sources, refresh_course, refresh_person
-from kalender.resync import Found, resync
-from kalender.store import dirty, entries, people
+from kalender.mirror.refresh import Sources, refresh_course, refresh_person
+from kalender.mirror.resync import Found, resync
+from kalender.mirror.scope import Settings
+from kalender.neighbours.limiter import Door, Gates
+from kalender.reconcile.desired import CalendarSettings
+from kalender.reconcile.protocol import Exchange, Means, Restore
+from kalender.reconcile.reconcile import reconcile
+from kalender.store import entries, people, queue
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
-from kalender.store.dirty import Claim
-from kalender.store.gates import Door, Gates
 from kalender.store.people import People
-from kalender.visit import Exchange, Means, Restore
-from kalender.worker.crew import Crew
+from kalender.store.queue import Claim
+from kalender.store.semesters import Semesters
+from kalender.worker.context import Crew
 from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.sources import FakeStudents, FakeTimetables
 
@@ -221,7 +222,7 @@ class House:
     def mark(self, kind: Kind, key: str, reason: str = "test") -> None:
         """Mark something."""
         with self.database.write() as connection:
-            dirty.mark(connection, [Mark(kind=kind, key=key, reason=reason)])
+            queue.mark(connection, [Mark(kind=kind, key=key, reason=reason)])
 
     def resync(self) -> Found:
         """Read all by collection."""
@@ -233,16 +234,16 @@ class House:
     def claim(self, kinds: Sequence[Kind] = tuple(Kind)) -> Claim | None:
         """Claim the next piece of work."""
         with self.database.write() as connection:
-            claims = dirty.claim(connection, kinds, worker="test", lease=LEASE)
+            claims = queue.claim(connection, kinds, worker="test", lease=LEASE)
         return claims[0] if claims else None
 
     def claims(self, kind: Kind, key: str) -> list[Claim]:
         """Claim one piece of work by its key, and leave the rest of its kind."""
         with self.database.write() as connection:
-            found = dirty.claim(connection, [kind], worker="test", lease=LEASE, limit=500)
+            found = queue.claim(connection, [kind], worker="test", lease=LEASE, limit=500)
             for claim in found:
                 if claim.key != key:
-                    dirty.release(connection, claim)
+                    queue.release(connection, claim)
         return [claim for claim in found if claim.key == key]
 
     def do(self, claim: Claim) -> None:
@@ -272,7 +273,7 @@ class House:
     def give_back(self, claim: Claim, error: KalenderError) -> None:
         """As a worker would, but for a delay that a test can wait out by `later`."""
         with suppress(ClaimLost), self.database.write() as connection:
-            dirty.retry(connection, claim, after=timedelta(minutes=1), error=str(error))
+            queue.retry(connection, claim, after=timedelta(minutes=1), error=str(error))
 
     def later(self, seconds: float = 120.0) -> None:
         """Let so much time pass in the database, for work and for calendars."""

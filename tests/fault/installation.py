@@ -15,15 +15,16 @@ from sqlalchemy import text, update
 
 from kalender.app import App, clock_from
 from kalender.config import load
-from kalender.decided import Settings
 from kalender.domain.work import Kind, Mark
-from kalender.resync import resync
+from kalender.mirror.resync import resync
+from kalender.mirror.scope import Settings
+from kalender.neighbours import breaker
 from kalender.sandbox.server import Running
-from kalender.store import dirty, neighbours
+from kalender.store import queue
 from kalender.store.database import Database
 from kalender.store.tables import neighbour
-from kalender.worker import end_well
-from kalender.worker.hand import Hand
+from kalender.worker.supervisor import end_well
+from kalender.worker.thread import Hand
 
 NOW = "2025-08-18T08:00+02:00"
 CONFIG = """
@@ -160,13 +161,13 @@ class Installation:
             Kind.CALENDAR: "SELECT calendar_id FROM calendar",
         }[kind]
         marks = [Mark(kind=kind, key=str(key), reason="test") for (key,) in self.rows(query)]
-        self.write(lambda connection: dirty.mark(connection, marks))
+        self.write(lambda connection: queue.mark(connection, marks))
         return len(marks)
 
     def mark_one(self, calendar_id: int) -> None:
         """Mark one calendar, for now."""
         mark = Mark(kind=Kind.CALENDAR, key=str(calendar_id), reason="test")
-        self.write(lambda connection: dirty.mark(connection, [mark]))
+        self.write(lambda connection: queue.mark(connection, [mark]))
 
     # -- looking ----------------------------------------------------------------------------------
 
@@ -193,7 +194,7 @@ class Installation:
         wait(lambda: self.refusals(name) == refusals, why=lambda: self.neighbour(name))
 
         def change(connection: Any) -> None:
-            row = neighbours.lock(connection, name)
+            row = breaker.lock(connection, name)
             earlier = [
                 (whose, (datetime.fromisoformat(at) - timedelta(seconds=seconds)).isoformat())
                 for whose, at in json.loads(row.refused or "[]")

@@ -15,7 +15,7 @@ from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
 from kalender.store import migrations
 from kalender.store.database import Database
-from kalender.worker import end_well
+from kalender.worker.supervisor import end_well
 from tests import servers
 from tests.fakes.proxy import Proxy, proxied
 from tests.fault.installation import Installation, wait

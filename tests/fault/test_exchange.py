@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from kalender.calendars import soap
-from kalender.calendars.ews import _item_error
+from kalender.calendars.ews import soap
+from kalender.calendars.ews.writer import _item_error
 from kalender.domain.work import Kind
 from kalender.errors import (
     KalenderError,

@@ -14,10 +14,10 @@ from sqlalchemy import text
 
 from kalender.domain.work import Kind
 from kalender.errors import NeighbourShut
+from kalender.neighbours import breaker
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
-from kalender.store import neighbours
-from kalender.worker.hand import Hand
+from kalender.worker.thread import Hand
 from tests.fault.installation import NOW, Installation, wait
 
 pytestmark = pytest.mark.integration
@@ -91,16 +91,16 @@ def test_nobody_waits_for_an_ailing_neighbour_s_row_while_holding_another(
     crew = house.app().crew()
     with crew.database.write() as connection:
         crew.gates.look(connection)
-        neighbours.failed(connection, "exchange.main", key="1", error="away")
+        breaker.failed(connection, "exchange.main", key="1", error="away")
     crew.gates["tp"].forget(turns=True)  # whose row is locked, to prolong what we may use
     claims = threading.Thread(target=Hand(crew, "w", threading.Event())._claim)
     with crew.database.write() as connection:
-        neighbours.lock(connection, "exchange.main")
+        breaker.lock(connection, "exchange.main")
         claims.start()
         let_pass(0.5)
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL lock_timeout = '5s'"))
-        neighbours.lock(connection, "tp")
+        breaker.lock(connection, "tp")
     claims.join()
     crew.database.close()
 
@@ -235,13 +235,13 @@ TWO_PROCESSES = """
 import threading
 from datetime import datetime
 from pathlib import Path
-from kalender import worker
+from kalender.worker import supervisor
 from kalender.app import App, clock_from
 from kalender.config import load
 config = load(Path("{config}"), {{}})
 many = config.worker.model_copy(update={{"connections": 8}})
 app = App(config.model_copy(update={{"worker": many}}), clock_from(datetime.fromisoformat("{now}")))
-worker.supervise(app.crew, threading.Event(), processes=2, until_idle=True)
+supervisor.supervise(app.crew, threading.Event(), processes=2, until_idle=True)
 """
 
 

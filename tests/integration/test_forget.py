@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select
 
 from kalender.errors import PermanentError
-from kalender.store import ask, people
-from kalender.store import forget as forgetting
+from kalender.operate import disclosure
+from kalender.operate import erasure as forgetting
+from kalender.store import people
 from kalender.store.database import Database
 from kalender.store.people import OPT_OUT, REMOVE
 from kalender.store.tables import metadata
@@ -51,7 +52,7 @@ def forget(house: House) -> bool:
 
 def held(house: House, person_id: int) -> set[str]:
     with house.database.read() as connection:
-        return {name for name, rows in ask.export(connection, person_id).items() if rows}
+        return {name for name, rows in disclosure.export(connection, person_id).items() if rows}
 
 
 def test_nobody_is_erased_while_entries_of_ours_stand(house: House) -> None:

@@ -40,7 +40,7 @@ def test_a_process_that_lives_says_so(house: House) -> None:
 ENDS = """
 import sys, threading, time
 from pathlib import Path
-from kalender import worker
+from kalender.worker import supervisor
 
 begun, stop = Path(sys.argv[1]), threading.Event()
 
@@ -59,7 +59,7 @@ def watch():
 
 begun.touch()
 threading.Thread(target=watch, daemon=True).start()
-worker.supervise(make, stop, processes=1)
+supervisor.supervise(make, stop, processes=1)
 """
 
 

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import delete, insert
 from sqlalchemy.event import listens_for, remove
 
-from kalender import worker
 from kalender.errors import ConfigError, StateInDoubt
+from kalender.reconcile.memory import Memory
 from kalender.store import identity, recovery
 from kalender.store.database import Database
-from kalender.store.memory import Memory
 from kalender.store.tables import metadata
+from kalender.worker import supervisor
 from tests.fakes.house import House, crew_of, event
 
 pytestmark = pytest.mark.integration
@@ -73,7 +73,7 @@ def test_a_worker_on_a_database_put_back_writes_to_no_calendar(filled: House) ->
 
     def work() -> None:
         with pytest.raises(StateInDoubt, match="recover --since"):
-            worker.run(crew, stop)
+            supervisor.run(crew, stop)
         raised.set()
 
     filled.teach(event(1), event(2))
@@ -154,7 +154,7 @@ def test_a_doubt_that_the_first_thread_finds_is_recorded_as_well(filled: House) 
     put_back(filled.database, backup)
     with pytest.raises(StateInDoubt):
         crew.means.memory.verify(filled.database)
-    worker.end_well(crew)
+    supervisor.end_well(crew)
     with filled.database.read() as connection, pytest.raises(StateInDoubt, match="put back"):
         recovery.require_sure(connection)
 

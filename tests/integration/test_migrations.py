@@ -16,7 +16,7 @@ from sqlalchemy import Connection, MetaData, insert, select, text
 
 from kalender.domain.work import Kind, Mark
 from kalender.errors import ConfigError, NeighbourUnavailable
-from kalender.store import dirty, migrations
+from kalender.store import migrations, queue
 from kalender.store.database import Database, views
 from kalender.store.tables import metadata
 
@@ -60,7 +60,7 @@ def test_upgrading_again_keeps_data_and_makes_views_anew(
 ) -> None:
     database = open_database()
     with database.write() as connection:
-        dirty.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="test")])
+        queue.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="test")])
         connection.execute(text("DROP VIEW busiest_courses"))
     migrations.upgrade(database)
     with database.read() as connection:
@@ -76,13 +76,13 @@ def test_a_column_added_later_finds_data_and_views_in_its_way(
 
     database = open_database()
     with database.write() as connection:
-        dirty.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="test")])
+        queue.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="test")])
     with database.write() as connection:
         drop_views(connection)
         connection.execute(text("ALTER TABLE dirty ADD COLUMN later_release text"))
         make_views(connection)
     with database.write() as connection:  # old code on the new table
-        dirty.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="again")])
+        queue.mark(connection, [Mark(kind=Kind.PERSON, key="fs 1", reason="again")])
         assert connection.execute(text("SELECT generation FROM dirty_now")).scalar_one() == 2
 
 

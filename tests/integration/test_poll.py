@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store.database import Database
-from kalender.worker.crew import Crew
-from kalender.worker.housekeeping import poll
+from kalender.worker.context import Crew
+from kalender.worker.periodic import poll
 from tests.fakes.house import House, crew_of, event
 
 EVERY = timedelta(seconds=60)

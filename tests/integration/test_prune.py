@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Date, DateTime, Table, func, insert, select, 
 from kalender.domain.work import Kind, Mark
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
-from kalender.store import dirty, people, prune, tally, teaching
+from kalender.store import counters, people, prune, queue, teaching
 from kalender.store.database import Database
 from kalender.store.prune import MIRROR, Retention
 from kalender.store.tables import (
@@ -29,7 +29,7 @@ from kalender.store.tables import (
     source_reading,
 )
 from kalender.store.tables import tally as counts
-from kalender.worker import run
+from kalender.worker.supervisor import run
 from tests.factories import DAY, HOUR, NOW, a_registration
 from tests.fault.installation import Installation
 from tests.integration.test_store_entries import a_calendar
@@ -111,16 +111,16 @@ def test_what_is_open_or_claimed_or_taken_back_stays_until_that_is_over(
         )
         of_out = select(calendar.c.person_id).where(calendar.c.calendar_id == out)
         a_row(connection, preference, person_id=connection.execute(of_out).scalar_one())
-        dirty.mark(connection, [Mark(kind=Kind.CALENDAR, key=str(claimed), reason="test")])
+        queue.mark(connection, [Mark(kind=Kind.CALENDAR, key=str(claimed), reason="test")])
     with database.write() as connection:
-        (claim,) = dirty.claim(
+        (claim,) = queue.claim(
             connection, [Kind.CALENDAR], worker="w", lease=timedelta(minutes=1), limit=1
         )
     everything = keys(database)
     assert prune.prune(database, KEPT, NOW) == 0
     assert keys(database) == everything
     with database.write() as connection:
-        dirty.finish(connection, claim)
+        queue.finish(connection, claim)
         connection.execute(update(calendar).values(taking_back=False))
         connection.execute(preference.delete())
         connection.execute(update(entry).values(status="live", fingerprint="f"))
@@ -197,8 +197,8 @@ def test_counts_are_folded_by_whoever_has_the_turn(database: Database) -> None:
         a_row(connection, counts, name="requests", label="fs ok", hour=long_ago, value=2.0)
     prune.prune(database, KEPT, NOW)
     with database.read() as connection:
-        assert connection.execute(select(counts.c.hour)).scalars().all() == [tally.FOLDED]
-        assert tally.totals(connection) == {("requests", "fs ok"): 2.0}
+        assert connection.execute(select(counts.c.hour)).scalars().all() == [counters.FOLDED]
+        assert counters.totals(connection) == {("requests", "fs ok"): 2.0}
 
 
 def test_of_two_workers_one_has_the_turn(open_database: Callable[[], Database]) -> None:

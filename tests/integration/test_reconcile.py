@@ -10,9 +10,9 @@ from sqlalchemy import text
 from kalender.domain.model import Status, TeachingRole
 from kalender.errors import OutcomeUnknown, PermanentError
 from kalender.ports import EntryChange, ItemError, ItemRef, NewEntry, Verdict
+from kalender.reconcile.protocol import Restore
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
-from kalender.visit import Restore
 from tests.fakes.house import MONDAY, House, activity, event
 
 pytestmark = pytest.mark.integration

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from kalender.errors import StateInDoubt
+from kalender.reconcile.memory import Memory
 from kalender.store import identity, migrations, recovery
 from kalender.store.database import Database
-from kalender.store.memory import Memory
 from tests import databases, servers
 from tests.fault.test_databases import control
 from tests.pgbouncer import pgbouncer

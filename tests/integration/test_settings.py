@@ -8,7 +8,8 @@ import pytest
 
 from kalender.domain.model import Registration
 from kalender.domain.work import Lane
-from kalender.store import look, people, rollouts
+from kalender.operate import look
+from kalender.store import people, rollouts
 from kalender.store.database import Database
 from tests.fakes.house import MONDAY, House, activity, event
 

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from kalender.domain.mirror import CourseBrake, merge
 from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent
 from kalender.domain.work import Lane
-from kalender.store import addresses, courses, people, teaching
+from kalender.store import courses, mailboxes, people, teaching
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME
 from kalender.store.tables import course_run
@@ -63,7 +63,7 @@ def a_person(
         roles=taught.get("roles", ()),  # type: ignore[arg-type]
     )
     teaching.write(connection, person_id, facts, ["25h"])
-    addresses.arrange(connection, person_id, rules())
+    mailboxes.arrange(connection, person_id, rules())
     made = people.calendars_of(connection, [person_id])
     return made[0] if made else -1
 

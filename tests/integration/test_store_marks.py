@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import func, select
 
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.store import dirty
+from kalender.store import queue
 from kalender.store.database import Database
-from kalender.store.dirty import Claim
+from kalender.store.queue import Claim
 from kalender.store.tables import dirty as rows
 from kalender.store.tables import due_later
 from tests.factories import NOW
@@ -34,7 +34,7 @@ def marks(keys: Sequence[int], lane: Lane = Lane.LIVE) -> list[Mark]:
 
 def claim(database: Database, limit: int = 1, *, oldest: bool = False) -> list[Claim]:
     with database.write() as connection:
-        return dirty.claim(
+        return queue.claim(
             connection, [Kind.CALENDAR], worker="w", lease=LEASE, limit=limit, oldest=oldest
         )
 
@@ -53,14 +53,14 @@ def at_once(workers: Sequence[Callable[[], object]]) -> list[object]:
 
 def test_eight_claimers_do_two_thousand_keys_once_each(database: Database) -> None:
     with database.write() as connection:
-        assert dirty.mark(connection, marks(range(KEYS))) == KEYS
+        assert queue.mark(connection, marks(range(KEYS))) == KEYS
 
     def work() -> list[str]:
         done: list[str] = []
         while got := claim(database, 20):
             assert len(got) <= 20
             with database.write() as connection:
-                assert all(dirty.finish(connection, each) for each in got)
+                assert all(queue.finish(connection, each) for each in got)
             done += [each.key for each in got]
         return done
 
@@ -75,7 +75,7 @@ def test_bulk_marks_in_any_order_wait_for_each_other_and_count(database: Databas
         keys = list(range(500))
         random.Random(seed).shuffle(keys)  # noqa: S311
         with database.write() as connection:
-            dirty.mark(connection, marks(keys))
+            queue.mark(connection, marks(keys))
 
     at_once([lambda seed=seed: mark(seed) for seed in range(6)])  # type: ignore[misc]
     with database.read() as connection:
@@ -86,19 +86,19 @@ def test_bulk_marks_in_any_order_wait_for_each_other_and_count(database: Databas
 def test_marks_while_work_is_done_are_done_after_it(database: Database) -> None:
     """Whoever is marked during their own work stays dirty, however the two fall together."""
     with database.write() as connection:
-        dirty.mark(connection, marks([1]))
+        queue.mark(connection, marks([1]))
     marked = 0
 
     def mark() -> None:
         with database.write() as connection:
-            dirty.mark(connection, marks([1]))
+            queue.mark(connection, marks([1]))
 
     for _ in range(20):
         (mine,) = claim(database)
 
         def finish(mine: Claim = mine) -> bool:
             with database.write() as connection:
-                return dirty.finish(connection, mine)
+                return queue.finish(connection, mine)
 
         _, idle = at_once([mark, finish])
         marked += 1
@@ -115,7 +115,7 @@ def test_a_batch_that_names_a_key_twice_keeps_the_lane_and_every_instant(
     later, soon = NOW.replace(year=2100), NOW.replace(year=2099)
     with database.write() as connection:
         weak, live = marks([1], Lane.RESYNC) + marks([1])
-        dirty.mark(
+        queue.mark(
             connection,
             [
                 weak,
@@ -147,10 +147,10 @@ def test_a_batch_of_many_leaves_what_its_marks_would_have_left_one_by_one(
             for key in chance.sample(range(40), 25)
         ]
         with database.write() as connection:
-            dirty.mark(connection, batch)
+            queue.mark(connection, batch)
         for each in batch:
             with database.write() as connection:
-                dirty.mark(connection, [each._replace(key=f"alone {each.key}")])
+                queue.mark(connection, [each._replace(key=f"alone {each.key}")])
         with database.write() as connection:  # a few are laid aside
             aside = rows.c.key.in_([f"{alone}“{n}”" for n in range(5) for alone in ("", "alone ")])
             values = {"parked_at": NOW, "attempts": 3}
@@ -171,7 +171,7 @@ def test_live_work_first_or_the_oldest_first(database: Database) -> None:
     for key, lane in enumerate([Lane.VERIFY, Lane.RESYNC, Lane.LIVE]):
         due = NOW + timedelta(seconds=key)
         with database.write() as connection:
-            dirty.mark(connection, [each._replace(due_at=due) for each in marks([key], lane)])
+            queue.mark(connection, [each._replace(due_at=due) for each in marks([key], lane)])
     assert [each.key for each in claim(database, oldest=True)] == ["0"]
     assert [each.key for each in claim(database, 2)] == ["2", "1"]
 
@@ -179,12 +179,12 @@ def test_live_work_first_or_the_oldest_first(database: Database) -> None:
 def test_what_waits_is_seen_before_its_time(database: Database) -> None:
     def waits(seconds: int) -> bool:
         with database.read() as connection:
-            return dirty.waits(connection, within=timedelta(seconds=seconds))
+            return queue.waits(connection, within=timedelta(seconds=seconds))
 
     assert not waits(60)
     with database.write() as connection:
-        dirty.mark(connection, marks([1]), settle=30)
-        assert dirty.depth(connection) == {(Kind.CALENDAR, Lane.LIVE): 1}
+        queue.mark(connection, marks([1]), settle=30)
+        assert queue.depth(connection) == {(Kind.CALENDAR, Lane.LIVE): 1}
     assert not waits(10)
     assert waits(60)
 
@@ -193,15 +193,15 @@ def test_much_work_is_finished_together_but_what_was_marked_meanwhile_stays(
     database: Database,
 ) -> None:
     with database.write() as connection:
-        dirty.mark(connection, marks(range(5)))
+        queue.mark(connection, marks(range(5)))
     mine = claim(database, 5)
     with database.write() as connection:
-        dirty.mark(connection, marks([1]))
-        others = dirty.claim(connection, [Kind.CALENDAR], worker="x", lease=LEASE, limit=9)
+        queue.mark(connection, marks([1]))
+        others = queue.claim(connection, [Kind.CALENDAR], worker="x", lease=LEASE, limit=9)
         assert others == []
         connection.execute(rows.update().where(rows.c.key == "2").values(claim_token="other"))
     with database.write() as connection:
-        dirty.finish_all(connection, mine)
+        queue.finish_all(connection, mine)
         left = {row.key: row.claim_token for row in connection.execute(select(rows))}
     assert left == {"1": None, "2": "other"}
     assert [each.key for each in claim(database, 5)] == ["1"]
@@ -209,10 +209,10 @@ def test_much_work_is_finished_together_but_what_was_marked_meanwhile_stays(
 
 def test_much_work_is_given_back_together(database: Database) -> None:
     with database.write() as connection:
-        dirty.mark(connection, marks(range(5)))
+        queue.mark(connection, marks(range(5)))
     mine = claim(database, 5)
     with database.write() as connection:
-        dirty.release_all(connection, mine[1:])
+        queue.release_all(connection, mine[1:])
     assert {each.key for each in claim(database, 9)} == {each.key for each in mine[1:]}
 
 
@@ -220,18 +220,18 @@ def test_a_mark_under_way_while_much_is_finished_leaves_the_work_dirty_and_free(
     database: Database,
 ) -> None:
     with database.write() as connection:
-        dirty.mark(connection, marks(range(3)))
+        queue.mark(connection, marks(range(3)))
     mine = claim(database, 3)
 
     def finish() -> None:
         begun.wait()
         with database.write() as connection:
-            dirty.finish_all(connection, mine)
+            queue.finish_all(connection, mine)
 
     begun = Barrier(2)
     with ThreadPoolExecutor() as pool:
         with database.write() as connection:
-            dirty.mark(connection, marks([1]))
+            queue.mark(connection, marks([1]))
             finishing = pool.submit(finish)
             begun.wait()
             with suppress(TimeoutError):
@@ -242,21 +242,21 @@ def test_a_mark_under_way_while_much_is_finished_leaves_the_work_dirty_and_free(
 
 def test_of_one_lane_calendars_come_last_but_not_for_the_oldest(database: Database) -> None:
     with database.write() as connection:
-        dirty.mark(connection, [Mark(kind=Kind.CALENDAR, key="1", reason="x", lane=Lane.FILL)])
+        queue.mark(connection, [Mark(kind=Kind.CALENDAR, key="1", reason="x", lane=Lane.FILL)])
     with database.write() as connection:
-        dirty.mark(connection, [Mark(kind=Kind.COURSE, key="A 25h", reason="x", lane=Lane.FILL)])
-        dirty.mark(connection, [Mark(kind=Kind.CALENDAR, key="2", reason="x", lane=Lane.LIVE)])
+        queue.mark(connection, [Mark(kind=Kind.COURSE, key="A 25h", reason="x", lane=Lane.FILL)])
+        queue.mark(connection, [Mark(kind=Kind.CALENDAR, key="2", reason="x", lane=Lane.LIVE)])
     taken = []
     for oldest in (True, False, False):
         with database.write() as connection:
-            taken += dirty.claim(
+            taken += queue.claim(
                 connection, list(Kind), worker="w", lease=timedelta(minutes=1), oldest=oldest
             )
     assert [each.key for each in taken] == ["1", "2", "A 25h"]
     with database.write() as connection:
-        dirty.release_all(connection, taken)
+        queue.release_all(connection, taken)
     taken = []
     for _ in range(3):
         with database.write() as connection:
-            taken += dirty.claim(connection, list(Kind), worker="w", lease=timedelta(minutes=1))
+            taken += queue.claim(connection, list(Kind), worker="w", lease=timedelta(minutes=1))
     assert [each.key for each in taken] == ["2", "A 25h", "1"]

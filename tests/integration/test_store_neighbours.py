@@ -9,11 +9,11 @@ import pytest
 from sqlalchemy import Connection, insert, select, text, update
 
 from kalender.errors import NeighbourUnavailable
-from kalender.store import credentials, neighbours
-from kalender.store.credentials import Standing, digest
+from kalender.neighbours import breaker, credentials
+from kalender.neighbours.breaker import Share
+from kalender.neighbours.credentials import Standing, digest
+from kalender.neighbours.limiter import Door, Gates
 from kalender.store.database import Database
-from kalender.store.gates import Door, Gates
-from kalender.store.neighbours import Share
 from kalender.store.tables import db_now, neighbour
 from tests.fakes.house import gates_for
 
@@ -31,7 +31,7 @@ def connection(database: Database) -> Iterator[Connection]:
 
 def fail(connection: Connection, *keys: str, **fields: timedelta) -> None:
     for key in keys:
-        neighbours.failed(connection, "tp", key=key, error="x", **fields)
+        breaker.failed(connection, "tp", key=key, error="x", **fields)
 
 
 def looked(connection: Connection) -> tuple[bool, bool]:
@@ -45,7 +45,7 @@ def shut(connection: Connection) -> bool:
 
 
 def paused_for(connection: Connection) -> float:
-    row = neighbours.lock(connection, "tp")
+    row = breaker.lock(connection, "tp")
     return float((row.paused_until - row.db_time).total_seconds())
 
 
@@ -66,7 +66,7 @@ def test_several_keys_in_a_row_pause_it_and_one_key_does_not(connection: Connect
 
 def test_an_answer_ends_it_all(connection: Connection) -> None:
     fail(connection, "a", "b", "c")
-    neighbours.answered(connection, "tp")
+    breaker.answered(connection, "tp")
     assert looked(connection) == (False, False)
     fail(connection, "d", "e")
     assert not shut(connection)
@@ -101,7 +101,7 @@ def test_a_probe_that_found_nothing_to_do_makes_room(connection: Connection) -> 
     fail(connection, "a", "b", "c")
     pause_is_over(connection)
     assert not shut(connection)
-    neighbours.no_probe(connection, ["tp"])
+    breaker.no_probe(connection, ["tp"])
     assert not shut(connection)
 
 
@@ -114,21 +114,21 @@ def test_a_word_on_when_counts_up_to_a_quarter_of_an_hour(connection: Connection
 
 
 def standing(connection: Connection, whose: str = "ours") -> Standing:
-    return credentials.standing(neighbours.lock(connection, "tp"), whose)
+    return credentials.standing(breaker.lock(connection, "tp"), whose)
 
 
 def refuse(connection: Connection, *, took: float = 0.0, whose: str = "ours") -> None:
-    row = neighbours.lock(connection, "tp")
+    row = breaker.lock(connection, "tp")
     credentials.refused(connection, row, whose, took=timedelta(seconds=took), error="401")
 
 
 def authorise(connection: Connection, whose: str = "ours") -> None:
-    credentials.authorised(connection, neighbours.lock(connection, "tp"), whose)
+    credentials.authorised(connection, breaker.lock(connection, "tp"), whose)
 
 
 def age(connection: Connection, seconds: float) -> None:
     """Let so much time pass since what is known of the credentials."""
-    row = neighbours.lock(connection, "tp")
+    row = breaker.lock(connection, "tp")
     earlier = [
         (whose, (datetime.fromisoformat(at) - timedelta(seconds=seconds)).isoformat())
         for whose, at in json.loads(row.refused or "[]")
@@ -213,8 +213,8 @@ def test_a_digest_tells_credentials_apart_and_gives_nothing_away() -> None:
 
 
 def lease(connection: Connection, who: str, *, wants: int, busy: int = 0, most: int = 3) -> Share:
-    row = neighbours.lock(connection, "tp")
-    return neighbours.lease(connection, row, who, wants=wants, busy=busy, most=most)
+    row = breaker.lock(connection, "tp")
+    return breaker.lease(connection, row, who, wants=wants, busy=busy, most=most)
 
 
 def test_all_get_what_they_want_where_that_is_not_too_much(connection: Connection) -> None:
@@ -249,9 +249,9 @@ def test_a_share_runs_out_or_is_given_up(connection: Connection) -> None:
     for who in "abc":
         lease(connection, who, wants=1)
     assert lease(connection, "d", wants=1) == (0, 0)
-    neighbours.give_up(connection, ["tp"], "b")
+    breaker.give_up(connection, ["tp"], "b")
     assert lease(connection, "d", wants=1) == (1, 1)
-    leases = json.loads(neighbours.lock(connection, "tp").leases)
+    leases = json.loads(breaker.lock(connection, "tp").leases)
     leases["a"][2] = datetime.fromisoformat("2025-01-01T00:00+00:00").isoformat()
     connection.execute(update(neighbour).values(leases=json.dumps(leases)))
     assert lease(connection, "e", wants=1) == (1, 1)
@@ -310,7 +310,7 @@ def test_an_exception_rolls_back(open_database: Callable[[], Database]) -> None:
 
 def test_permits_follow_one_another_whoever_acquires_them(connection: Connection) -> None:
     waits = [
-        neighbours.acquire_permits(connection, name, number=10, per_second=0.5).total_seconds()
+        breaker.acquire_permits(connection, name, number=10, per_second=0.5).total_seconds()
         for name in ("tp", "tp", "fs")
     ]
     assert [round(wait) for wait in waits] == [0, 20, 0]
@@ -321,9 +321,9 @@ def test_permits_of_the_past_and_of_another_clock_hold_up_nobody(
     connection: Connection, seconds: float
 ) -> None:
     """As where the database's clock is set back by an hour."""
-    neighbours.lock(connection, "tp")
+    breaker.lock(connection, "tp")
     connection.execute(update(neighbour).values(next_at=db_now(seconds)))
-    assert neighbours.acquire_permits(connection, "tp", number=1, per_second=1) == timedelta()
+    assert breaker.acquire_permits(connection, "tp", number=1, per_second=1) == timedelta()
 
 
 def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> None:

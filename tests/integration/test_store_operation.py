@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import func, select, update
 
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.store import dirty, neighbours, people, tally
+from kalender.neighbours import breaker
+from kalender.store import counters, people, queue
+from kalender.store.counters import Tally
 from kalender.store.database import Database, now
 from kalender.store.tables import dirty as work
 from kalender.store.tables import tally as counts
-from kalender.store.tally import Tally
 
 pytestmark = pytest.mark.integration
 LEASE = timedelta(seconds=60)
@@ -22,16 +23,16 @@ def database(open_database: Callable[[], Database]) -> Database:
     return open_database()
 
 
-def claimed(database: Database, *, not_bulk: bool = False) -> list[dirty.Claim]:
+def claimed(database: Database, *, not_bulk: bool = False) -> list[queue.Claim]:
     with database.write() as connection:
-        return dirty.claim(
+        return queue.claim(
             connection, list(Kind), worker="w", lease=LEASE, limit=9, not_bulk=not_bulk
         )
 
 
 def mark(database: Database, *marks: Mark) -> None:
     with database.write() as connection:
-        dirty.mark(connection, marks)
+        queue.mark(connection, marks)
 
 
 # -- since when -------------------------------------------------------------------------------------
@@ -62,7 +63,7 @@ def test_what_was_marked_while_it_was_done_waits_since_then(database: Database) 
     (mine,) = claimed(database)
     mark(database, Mark(kind=Kind.CALENDAR, key="1", reason="test"))
     with database.write() as connection:
-        assert not dirty.finish(connection, mine)
+        assert not queue.finish(connection, mine)
     (again,) = claimed(database)
     assert again.since > old + timedelta(minutes=50)
 
@@ -78,7 +79,7 @@ def test_counts_of_several_processes_add_up(database: Database) -> None:
         each.give(database)
     one.give(database)
     with database.read() as connection:
-        found = tally.totals(connection)
+        found = counters.totals(connection)
     assert found["requests", "fs ok"] == 4
     assert found["request_seconds", "fs"] == pytest.approx(0.14)
     assert ("request_bucket", "fs 0.05") not in found
@@ -96,10 +97,10 @@ def test_folding_keeps_every_total(database: Database) -> None:
             connection.execute(update(counts).where(counts.c.hour == hour).values(hour=hour - age))
     for _ in range(2):
         with database.write() as connection:
-            tally.fold(connection)
+            counters.fold(connection)
     with database.read() as connection:
-        assert tally.totals(connection) == {("messages", "queue"): 4}
-        assert tally.totals(connection, within=timedelta(hours=2)) == {("messages", "queue"): 2}
+        assert counters.totals(connection) == {("messages", "queue"): 4}
+        assert counters.totals(connection, within=timedelta(hours=2)) == {("messages", "queue"): 2}
         assert connection.execute(select(func.count()).select_from(counts)).scalar_one() == 2
 
 
@@ -119,13 +120,11 @@ def test_counts_are_kept_while_the_database_is_away(database: Database) -> None:
 def test_an_operators_pause_shuts_a_neighbour_until_its_end(database: Database) -> None:
     with database.write() as connection:
         moment = now(connection)
-        neighbours.hold(
-            connection, "fs", until=moment + timedelta(minutes=1), reason="patch", by="op"
-        )
+        breaker.hold(connection, "fs", until=moment + timedelta(minutes=1), reason="patch", by="op")
     with database.write() as connection:
-        assert neighbours.is_shut(connection, neighbours.lock(connection, "fs"))
-        neighbours.hold(connection, "fs", until=moment, reason="patch", by="op")
-        assert not neighbours.is_shut(connection, neighbours.lock(connection, "fs"))
+        assert breaker.is_shut(connection, breaker.lock(connection, "fs"))
+        breaker.hold(connection, "fs", until=moment, reason="patch", by="op")
+        assert not breaker.is_shut(connection, breaker.lock(connection, "fs"))
 
 
 def test_while_bulk_work_is_paused_only_the_rest_is_claimed(database: Database) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, insert, select
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.work import Kind, Lane
-from kalender.store import addresses, entries, people, teaching
+from kalender.store import entries, mailboxes, people, teaching
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME, People
 from kalender.store.tables import calendar, db_now, identity, person, preference, teaching_staff
@@ -24,8 +24,8 @@ SPLIT = replace(BY_NAME, student="epost:INSTITUSJON")
 TAUGHT = Taught(registrations=(a_registration(),), placements=frozenset(), roles=())
 
 
-def rules(mailboxes: MailboxRule = BY_NAME) -> People:
-    return People(mailboxes=mailboxes, backend="main", teaching_roles=frozenset({"LÆRER"}))
+def rules(mailbox_rule: MailboxRule = BY_NAME) -> People:
+    return People(mailboxes=mailbox_rule, backend="main", teaching_roles=frozenset({"LÆRER"}))
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def a_student(
     number: int,
     username: str | None = None,
     *mail: tuple[str, str],
-    mailboxes: MailboxRule = BY_NAME,
+    mailbox_rule: MailboxRule = BY_NAME,
 ) -> int:
     """A person as a refresh of FS leaves them."""
     person_id = people.ensure(connection, FS, str(number))
@@ -47,11 +47,11 @@ def a_student(
     losers = people.save_account(connection, person_id, account)
     teaching.write(connection, person_id, TAUGHT, ["25h"])
     for each in (person_id, *losers):
-        addresses.arrange(connection, each, rules(mailboxes))
+        mailboxes.arrange(connection, each, rules(mailbox_rule))
     return person_id
 
 
-def a_teacher(connection: Connection, username: str, mailboxes: MailboxRule = BY_NAME) -> int:
+def a_teacher(connection: Connection, username: str, mailbox_rule: MailboxRule = BY_NAME) -> int:
     """A person whom only TP knows."""
     connection.execute(
         insert(teaching_staff).values(
@@ -59,7 +59,7 @@ def a_teacher(connection: Connection, username: str, mailboxes: MailboxRule = BY
         )
     )
     person_id = people.ensure(connection, USERNAME, username)
-    addresses.arrange(connection, person_id, rules(mailboxes))
+    mailboxes.arrange(connection, person_id, rules(mailbox_rule))
     return person_id
 
 
@@ -141,7 +141,7 @@ def test_a_new_username_replaces_the_old(connection: Connection) -> None:
 
 def test_an_address_of_two_types_is_found_by_either(connection: Connection) -> None:
     mail = [("PRIVAT", "ola@uio.no"), ("INSTITUSJON", "OLA@uio.no"), ("PRIVAT", "")]
-    ola = a_student(connection, 1, None, *mail, mailboxes=BY_FS)
+    ola = a_student(connection, 1, None, *mail, mailbox_rule=BY_FS)
     assert people.mails(connection, ola) == [
         ("PRIVAT", "ola@uio.no"),
         ("INSTITUSJON", "ola@uio.no"),
@@ -163,28 +163,28 @@ def test_a_student_and_a_teacher_of_one_address_have_one_calendar(connection: Co
 def test_whoever_takes_and_teaches_nothing_gets_no_calendar(connection: Connection) -> None:
     person_id = people.ensure(connection, FS, "1")
     people.save_account(connection, person_id, Account(fs_number=1, username="ola"))
-    addresses.arrange(connection, person_id, rules())
+    mailboxes.arrange(connection, person_id, rules())
     assert calendars(connection) == {}
 
 
 def test_a_calendar_stays_when_the_teaching_goes(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola")
     teaching.write(connection, ola, replace(TAUGHT, registrations=()), ["25h"])
-    addresses.arrange(connection, ola, rules())
+    mailboxes.arrange(connection, ola, rules())
     assert calendars(connection) == {"ola@uio.no": (ola, "student", True, "active")}
 
 
 def test_outside_our_mail_domains_a_calendar_is_closed(connection: Connection) -> None:
-    ola = a_student(connection, 1, None, ("INSTITUSJON", "ola@hjemme.no"), mailboxes=BY_FS)
+    ola = a_student(connection, 1, None, ("INSTITUSJON", "ola@hjemme.no"), mailbox_rule=BY_FS)
     assert calendars(connection) == {"ola@hjemme.no": (ola, "student", False, "closed")}
 
 
 def test_mail_domains_that_change_close_and_open(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola")
     elsewhere = rules(replace(BY_NAME, domains=frozenset({"ntnu.no"})))
-    addresses.arrange(connection, ola, elsewhere)
+    mailboxes.arrange(connection, ola, elsewhere)
     assert calendars(connection) == {"ola@uio.no": (ola, "student", False, "closed")}
-    addresses.arrange(connection, ola, rules())
+    mailboxes.arrange(connection, ola, rules())
     assert calendars(connection) == {"ola@uio.no": (ola, "student", True, "active")}
 
 
@@ -211,7 +211,7 @@ def test_an_address_change_with_a_new_audience_moves_the_calendar_too(
 def test_one_mailbox_that_becomes_two_is_parted(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola", ("INSTITUSJON", "ola@uio.no"))
     a_teacher(connection, "ola")
-    a_student(connection, 1, "ola", ("INSTITUSJON", "stud@uio.no"), mailboxes=SPLIT)
+    a_student(connection, 1, "ola", ("INSTITUSJON", "stud@uio.no"), mailbox_rule=SPLIT)
     assert calendars(connection) == {
         "ola@uio.no": (ola, "teacher", True, "active"),
         "stud@uio.no": (ola, "student", True, "active"),
@@ -223,8 +223,8 @@ def test_one_mailbox_that_becomes_two_is_parted(connection: Connection) -> None:
 
 def test_the_second_claimant_of_an_address_waits(connection: Connection) -> None:
     mail = ("INSTITUSJON", "felles@uio.no")
-    ola = a_student(connection, 1, None, mail, mailboxes=BY_FS)
-    kari = a_student(connection, 2, None, mail, mailboxes=BY_FS)
+    ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
+    kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
     assert calendars(connection)["felles@uio.no"] == (ola, "student", True, "active")
     owner = select(calendar.c.owner).where(calendar.c.person_id == kari)
     assert connection.execute(owner).scalar_one() is False
@@ -232,10 +232,10 @@ def test_the_second_claimant_of_an_address_waits(connection: Connection) -> None
 
 def test_a_freed_address_goes_to_whoever_waits_who_looks_first(connection: Connection) -> None:
     mail = ("INSTITUSJON", "felles@uio.no")
-    a_student(connection, 1, None, mail, mailboxes=BY_FS)
-    kari = a_student(connection, 2, None, mail, mailboxes=BY_FS)
+    a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
+    kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
     heir = the_calendar(connection, "felles@uio.no", kari)
-    a_student(connection, 1, None, ("INSTITUSJON", "ola@uio.no"), mailboxes=BY_FS)
+    a_student(connection, 1, None, ("INSTITUSJON", "ola@uio.no"), mailbox_rule=BY_FS)
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")
     row = entries.load(connection, heir)
     assert row is not None
@@ -245,25 +245,25 @@ def test_a_freed_address_goes_to_whoever_waits_who_looks_first(connection: Conne
 
 def test_an_address_given_up_without_another_goes_to_whoever_waits(connection: Connection) -> None:
     mail = ("INSTITUSJON", "felles@uio.no")
-    ola = a_student(connection, 1, None, mail, mailboxes=BY_FS)
-    kari = a_student(connection, 2, None, mail, mailboxes=BY_FS)
+    ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
+    kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
     people.save_account(connection, ola, Account(fs_number=1, mail=()))
-    addresses.arrange(connection, ola, rules(BY_FS))
+    mailboxes.arrange(connection, ola, rules(BY_FS))
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")
 
 
 def test_an_owner_without_a_right_to_an_address_makes_room(connection: Connection) -> None:
     mail = ("INSTITUSJON", "felles@uio.no")
-    ola = a_student(connection, 1, None, mail, mailboxes=BY_FS)
+    ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
     people.save_account(connection, ola, Account(fs_number=1, mail=()))
-    addresses.arrange(connection, ola, rules(BY_FS))
+    mailboxes.arrange(connection, ola, rules(BY_FS))
     assert calendars(connection)["felles@uio.no"] == (ola, "student", True, "active")
-    kari = a_student(connection, 2, None, mail, mailboxes=BY_FS)
+    kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")
     row = entries.load(connection, the_calendar(connection, "felles@uio.no", kari))
     assert row is not None
     assert row.must_look_up
-    a_student(connection, 1, None, ("INSTITUSJON", "ola@uio.no"), mailboxes=BY_FS)
+    a_student(connection, 1, None, ("INSTITUSJON", "ola@uio.no"), mailbox_rule=BY_FS)
     assert calendars(connection)["ola@uio.no"] == (ola, "student", True, "active")
 
 
@@ -300,8 +300,8 @@ def test_two_calendars_that_meet_in_one_person_become_one(connection: Connection
     a_teacher(connection, "ola", SPLIT)
     an_entry_in(connection, "ola@uio.no", "t#1")
     mail = ("INSTITUSJON", "ola@uio.no")
-    ola = a_student(connection, 1, None, mail, mailboxes=SPLIT)
-    a_student(connection, 1, "ola", mail, mailboxes=SPLIT)
+    ola = a_student(connection, 1, None, mail, mailbox_rule=SPLIT)
+    a_student(connection, 1, "ola", mail, mailbox_rule=SPLIT)
     assert calendars(connection) == {"ola@uio.no": (ola, "both", True, "active")}
     (row,) = connection.execute(select(calendar)).all()
     found = entries.of_calendar(connection, row.calendar_id)
@@ -336,6 +336,6 @@ def test_a_wish_to_be_left_alone_is_found(connection: Connection) -> None:
 def test_two_persons_may_be_told_one_address_but_no_other_identity(connection: Connection) -> None:
     mail = ("INSTITUSJON", "felles@uio.no")
     for number in (1, 2):
-        a_student(connection, number, None, mail, mailboxes=BY_FS)
+        a_student(connection, number, None, mail, mailbox_rule=BY_FS)
     same = select(func.count()).where(identity.c.value == "felles@uio.no")
     assert connection.execute(same).scalar() == 2

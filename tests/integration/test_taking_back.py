@@ -12,11 +12,11 @@ from kalender.domain.model import CourseKey, Registration, Staff, TeachingRole
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ClaimLost, NeighbourUnavailable, StateInDoubt, TransientError
 from kalender.ports import ItemError, ItemRef, Verdict
-from kalender.store import addresses, migrations, people, recovery, rollouts
+from kalender.store import mailboxes, migrations, people, recovery, rollouts
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
-from kalender.worker.ends import Ends
+from kalender.worker.outcomes import Ends
 from tests.fakes.house import LEASE, MONDAY, House, activity, crew_of, event
 
 pytestmark = pytest.mark.integration
@@ -122,7 +122,7 @@ def test_a_mailbox_that_no_state_knows_is_searched_by_its_address(house: House) 
     with house.database.write() as connection:
         for table in ("entry", "dirty", "calendar", "person"):
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
-        made = addresses.make_for_mailbox(connection, "user1@uio.example", house.sources.people)
+        made = mailboxes.make_for_mailbox(connection, "user1@uio.example", house.sources.people)
         marked = people.wish(connection, made, {people.REMOVE, people.SEARCH}, "test")
         people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)
     assert house.settle() == []

@@ -8,7 +8,7 @@ import pytest
 
 from kalender.domain.model import BadItem
 from kalender.domain.work import Kind
-from kalender.refresh import Sources
+from kalender.mirror.refresh import Sources
 from kalender.sources.fs import Fs
 from kalender.store import unreadable
 from kalender.store.database import Database

@@ -17,12 +17,12 @@ from kalender.errors import (
     NeighbourUnavailable,
     OutcomeUnknown,
 )
-from kalender.store import neighbours
+from kalender.neighbours import breaker
+from kalender.neighbours.limiter import Gate
 from kalender.store.database import Database
-from kalender.store.gates import Gate
 from kalender.store.tables import db_now, dirty, neighbour
-from kalender.worker.crew import Crew
-from kalender.worker.hand import Hand
+from kalender.worker.context import Crew
+from kalender.worker.thread import Hand
 from tests.fakes.house import LEASE, House, gates_for
 from tests.fakes.sources import FakeTimetables
 from tests.fault.installation import wait
@@ -72,7 +72,7 @@ def pause(house: House) -> None:
     """Pause TP, so that it is time for a probe."""
     with house.database.write() as connection:
         for key in "abc":
-            neighbours.failed(connection, "tp", key=key, error="x")
+            breaker.failed(connection, "tp", key=key, error="x")
         connection.execute(update(neighbour).values(paused_until=db_now(-1.0)))
 
 
@@ -280,7 +280,7 @@ def test_one_course_that_is_never_answered_readably_is_the_trouble_of_nobody_els
         at_once(hand)
     assert len([each for each in house.timetables.asked if each == key]) >= 6
     with house.database.read() as connection:
-        neighbours.answered(connection, "tp")
+        breaker.answered(connection, "tp")
     house.later(20 * 60)
     at_once(hand)
     with house.database.read() as connection:

@@ -21,8 +21,8 @@ from kalender.domain.model import CourseKey, Status, TeachingEvent
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.store import people
-from kalender.store.dirty import Claim
 from kalender.store.entries import of_calendar
+from kalender.store.queue import Claim
 from tests.fakes.calendars import Item
 from tests.fakes.faults import WRITES, Crash
 from tests.fakes.frail import PRIVATE, frail_house

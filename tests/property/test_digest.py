@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
-from kalender.desired import CalendarSettings
 from kalender.domain.mirror import CourseBrake, EventKey, MirrorChange, Row, activities_of, merge
 from kalender.domain.model import ActivityKey, Audience, CourseAnswer, Status, TeachingEvent
 from kalender.domain.timetable import (
@@ -28,6 +27,7 @@ from kalender.domain.timetable import (
     select,
     sole_groups,
 )
+from kalender.reconcile.desired import CalendarSettings
 from tests.factories import (
     DAY,
     HOUR,

@@ -25,9 +25,9 @@ from sqlalchemy import Connection, select, update
 
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
-from kalender.store import dirty
+from kalender.store import queue
 from kalender.store.database import Database
-from kalender.store.dirty import Claim
+from kalender.store.queue import Claim
 from kalender.store.tables import db_now
 from kalender.store.tables import dirty as rows
 from kalender.store.tables import due_later as later
@@ -59,7 +59,7 @@ class Row:
 
 @dataclass
 class Model:
-    """The transition table, as `kalender.store.dirty` has it."""
+    """The transition table, as `kalender.store.queue` has it."""
 
     now: int = 0
     rows: dict[Key, Row] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Marks(RuleBasedStateMachine):
                 )
                 for key, lane, after in marks
             ]
-            dirty.mark(connection, given, settle=settle)
+            queue.mark(connection, given, settle=settle)
         self.model.later |= {(key, now + after) for key, _, after in marks if after is not None}
         for each in sorted({key for key, _, _ in marks}):
             lanes = min(lane for key, lane, _ in marks if key == each)
@@ -140,7 +140,7 @@ class Marks(RuleBasedStateMachine):
         model = self.model
         with self.database.write() as connection:
             lease = timedelta(seconds=LEASE)
-            got = dirty.claim(
+            got = queue.claim(
                 connection, kinds, worker="w", lease=lease, limit=limit, oldest=oldest
             )
         free = {k: r for k, r in model.rows.items() if k[0] in kinds and r.is_due(model.now)}
@@ -162,7 +162,7 @@ class Marks(RuleBasedStateMachine):
     def renew(self, claim: Claim) -> None:
         row = self.model.rows.get((claim.kind, claim.key))
         with self.as_told(ours=row is not None and row.token == claim.token) as connection:
-            dirty.renew(connection, claim, timedelta(seconds=LEASE))
+            queue.renew(connection, claim, timedelta(seconds=LEASE))
         if row is not None and row.token == claim.token:
             row.until = self.model.now + LEASE
 
@@ -171,7 +171,7 @@ class Marks(RuleBasedStateMachine):
         row = self.model.free(claim)
         idle = False
         with self.as_told(ours=row is not None) as connection:
-            idle = dirty.finish(connection, claim)
+            idle = queue.finish(connection, claim)
         if row is None:
             return
         assert idle == (row.generation == claim.generation)
@@ -184,7 +184,7 @@ class Marks(RuleBasedStateMachine):
     def retry(self, claim: Claim, after: int) -> None:
         row = self.model.free(claim)
         with self.as_told(ours=row is not None) as connection:
-            dirty.retry(connection, claim, after=timedelta(seconds=after), error="TestError")
+            queue.retry(connection, claim, after=timedelta(seconds=after), error="TestError")
         if row is not None:
             row.attempts, row.not_before = row.attempts + 1, self.model.now + after
 
@@ -192,7 +192,7 @@ class Marks(RuleBasedStateMachine):
     def postpone(self, claim: Claim, after: int) -> None:
         row = self.model.free(claim)
         with self.as_told(ours=row is not None) as connection:
-            dirty.postpone(connection, claim, after=timedelta(seconds=after), why=None)
+            queue.postpone(connection, claim, after=timedelta(seconds=after), why=None)
         if row is not None:
             row.not_before = self.model.now + after
 
@@ -200,7 +200,7 @@ class Marks(RuleBasedStateMachine):
     def park(self, claim: Claim, after: int) -> None:
         row = self.model.free(claim)
         with self.as_told(ours=row is not None) as connection:
-            dirty.park(connection, claim, error="TestError", after=timedelta(seconds=after))
+            queue.park(connection, claim, error="TestError", after=timedelta(seconds=after))
         if row is not None:
             row.attempts += 1
             row.parked = row.generation == claim.generation
@@ -210,7 +210,7 @@ class Marks(RuleBasedStateMachine):
     def release(self, claim: Claim) -> None:
         row = self.model.free(claim)
         with self.as_told(ours=row is not None) as connection:
-            dirty.release(connection, claim)
+            queue.release(connection, claim)
 
     @rule(claim=consumes(claims))
     def crash(self, claim: Claim) -> None:
@@ -226,7 +226,7 @@ class Marks(RuleBasedStateMachine):
     def mark_what_is_due(self) -> None:
         come = {each for each in self.model.later if each[1] <= self.model.now}
         with self.database.write() as connection:
-            assert bool(dirty.mark_what_is_due(connection)) == bool(come)
+            assert bool(queue.mark_what_is_due(connection)) == bool(come)
         self.model.later -= come
         for key in {key for key, _ in come}:
             self.model.mark(key, Lane.LIVE, self.model.now)
@@ -238,7 +238,7 @@ class Marks(RuleBasedStateMachine):
         with self.database.read() as connection:
             real = connection.execute(select(db_now())).scalar_one()
             found = {(Kind(r.kind), r.key): r for r in connection.execute(select(rows))}
-            due = {kind for kind in Kind if dirty.is_due(connection, [kind])}
+            due = {kind for kind in Kind if queue.is_due(connection, [kind])}
         model = self.model
         assert due == {key[0] for key, row in model.rows.items() if row.is_due(model.now)}
         assert found.keys() == self.model.rows.keys()
@@ -263,10 +263,10 @@ class Marks(RuleBasedStateMachine):
         """Left alone, all work but the parked is done."""
         with self.database.write() as connection:
             _shift(connection, 100 * STEP)
-            for claim in dirty.claim(
+            for claim in queue.claim(
                 connection, list(Kind), worker="last", lease=timedelta(seconds=LEASE), limit=10
             ):
-                assert dirty.finish(connection, claim)
+                assert queue.finish(connection, claim)
             left = {(Kind(r.kind), r.key) for r in connection.execute(select(rows))}
         assert left == {key for key, row in self.model.rows.items() if row.parked}
 

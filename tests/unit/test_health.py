@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from kalender.health import LEAST_WORK_SECONDS, STUCK_SECONDS, workers_alive, workers_ready
-from kalender.ticks import Ticks
+from kalender.liveness import Ticks
+from kalender.operate.health import LEAST_WORK_SECONDS, STUCK_SECONDS, workers_alive, workers_ready
 
 LEASE = timedelta(minutes=3)
 

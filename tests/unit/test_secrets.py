@@ -13,7 +13,8 @@ SECRET = "hemmelig-4711"
 DIES = f"""
 import threading
 from sqlalchemy import create_engine, text
-from kalender import logs, worker
+from kalender import logs
+from kalender.worker import supervisor
 
 logs.configure(verbose=False, json=True)
 stop = threading.Event()
@@ -24,7 +25,7 @@ def make():
         connection.execute(text("SELECT * FROM entry WHERE subject = :it"), {{"it": "{SECRET}"}})
 
 threading.Timer(2, stop.set).start()
-worker.supervise(make, stop, processes=1)
+supervisor.supervise(make, stop, processes=1)
 """  # noqa: S608
 
 

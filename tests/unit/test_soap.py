@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from kalender.calendars import soap
-from kalender.calendars.session import windows_zone
-from kalender.calendars.soap import Unparsable, Writer
+from kalender.calendars.ews import soap
+from kalender.calendars.ews.session import windows_zone
+from kalender.calendars.ews.soap import Unparsable, Writer
 from kalender.domain.model import Content
 from kalender.ports import NewEntry
 

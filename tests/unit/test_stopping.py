@@ -6,7 +6,7 @@ import sys
 # Whoever is told to stop waits for it in its first thread, where signals are handled too.
 SCRIPT = r"""
 import os, subprocess, sys
-from kalender.stopping import stop_on_signals
+from kalender.liveness import stop_on_signals
 
 stop = stop_on_signals()
 

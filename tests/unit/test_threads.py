@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from kalender.errors import ThreadDied
-from kalender.threads import Vital, require_none_died
+from kalender.liveness import Vital, require_none_died
 
 
 def test_a_thread_that_dies_stops_the_process_and_is_named(

@@ -6,7 +6,7 @@ import exchangelib.errors
 import pytest
 from lxml import etree
 
-from kalender.calendars.verdicts import TABLE, WORDS, Meaning, meaning
+from kalender.calendars.ews.error_codes import TABLE, WORDS, Meaning, meaning
 from tests import ews_schema
 
 
@@ -18,10 +18,10 @@ def test_every_error_class_of_exchangelib_has_a_meaning() -> None:
 
 
 def test_nothing_has_two_meanings() -> None:
-    from kalender.calendars import verdicts  # noqa: PLC0415
+    from kalender.calendars.ews import error_codes  # noqa: PLC0415
 
     tables = [each for each in Meaning if each is not Meaning.STRANGE]  # what is in no table
-    groups = [getattr(verdicts, f"_{each.name}").split() for each in tables]
+    groups = [getattr(error_codes, f"_{each.name}").split() for each in tables]
     assert sum(map(len, groups)) == len(TABLE)
 
 

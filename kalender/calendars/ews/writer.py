@@ -1,0 +1,324 @@
+"""Exchange over EWS: five operations, one request each, every end of it told apart."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+
+import requests
+
+from kalender.calendars.ews import soap
+from kalender.calendars.ews.error_codes import Meaning, meaning, words
+from kalender.calendars.ews.session import Lost, NotConnected, Sessions, windows_zone
+from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
+from kalender.domain.backoff import LONGEST, told_wait
+from kalender.errors import (
+    KalenderError,
+    MailboxMissing,
+    NeighbourRefused,
+    NeighbourUnauthorised,
+    NeighbourUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+)
+from kalender.ports import (
+    EntryChange,
+    EntryState,
+    FoundItem,
+    ItemError,
+    ItemRef,
+    NewEntry,
+    Verdict,
+)
+
+KEYS_AT_ONCE = 100
+ALONE = timedelta(
+    minutes=1
+)  # how long one calendar waits that alone meets what Exchange never says
+OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
+Gate = Callable[[], AbstractContextManager[None]]  # around each request
+T = TypeVar("T")
+
+
+def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
+    pass
+
+
+class EwsCalendars:
+    """One Exchange; usable from several threads, to be made after a fork. See ports.Calendars."""
+
+    batch = 50
+
+    def __init__(  # noqa: PLR0913
+        self,
+        *,
+        name: str,
+        endpoint: str,
+        username: str,
+        password: str,
+        auth: str = "basic",
+        impersonate: bool = True,
+        ca_file: Path | None = None,
+        timeout: float = 60.0,
+        max_connections: int = 4,
+        time_zone: str = "Europe/Oslo",
+        on_request: OnRequest = _unheard,
+        gate: Gate = nullcontext,
+    ) -> None:
+        self.gate = gate
+        self.neighbour = f"exchange.{name}"
+        self.on_request = on_request
+        self._writer = Writer(zone=windows_zone(time_zone), impersonate=impersonate)
+        self._sessions = Sessions(
+            endpoint=endpoint,
+            username=username,
+            password=password,
+            auth=auth,
+            ca_file=ca_file,
+            timeout=timeout,
+            most=max_connections,
+        )
+
+    # -- the five operations ----------------------------------------------------------------------
+
+    def create(
+        self, mailbox: str, entries: Sequence[NewEntry], *, send_by: float
+    ) -> Sequence[ItemRef | ItemError]:
+        """Create plain appointments in the mailbox's calendar: one CreateItem."""
+        body = self._writer.create(mailbox, entries)
+        messages = self._call("CreateItem", mailbox, body, send_by=send_by, number=len(entries))
+        return self._outcomes(messages)
+
+    def update(
+        self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
+    ) -> Sequence[ItemRef | ItemError]:
+        """Change the named fields only: one UpdateItem."""
+        overwrite = all(change.change_key is None for change in changes)
+        body = self._writer.update(changes, overwrite=overwrite)
+        messages = self._call("UpdateItem", mailbox, body, send_by=send_by, number=len(changes))
+        return self._outcomes(messages)
+
+    def delete(
+        self, mailbox: str, items: Sequence[ItemRef], *, hard: bool, send_by: float
+    ) -> Sequence[ItemRef | ItemError]:
+        """Delete by id and change key: one DeleteItem."""
+        body = soap.delete(items, hard=hard)
+        messages = self._call("DeleteItem", mailbox, body, send_by=send_by, number=len(items))
+        return [
+            item if message.code == "NoError" else _item_error(message)
+            for item, message in zip(items, messages, strict=True)
+        ]
+
+    def get(
+        self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
+    ) -> Sequence[EntryState | ItemError]:
+        """Read items by id; without `fields` only their change keys: one GetItem."""
+        body = soap.get(item_ids, fields=fields, additions=additions)
+        messages = self._call("GetItem", mailbox, body, send_by=None, number=len(item_ids))
+        return [self._state(each, fields=fields, additions=additions) for each in messages]
+
+    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+        """Find exactly these keys (None: every item with our property) in the calendar folder."""
+        found: list[FoundItem] = []
+        starts = range(0, len(keys), KEYS_AT_ONCE) if keys is not None else (0,)
+        for start in starts:
+            part = keys[start : start + KEYS_AT_ONCE] if keys is not None else None
+            offset: int | None = 0
+            while offset is not None:
+                page, offset = self._page(mailbox, part, offset)
+                found += page
+        return found
+
+    def _page(
+        self, mailbox: str, keys: Sequence[str] | None, offset: int
+    ) -> tuple[list[FoundItem], int | None]:
+        body = soap.find(mailbox, keys, offset)
+        (message,) = self._call("FindItem", mailbox, body, send_by=None, number=1)
+        if message.code != "NoError":
+            raise self._refusal(message.code, message.back_off_seconds)
+        return self._parsed(lambda: soap.found_in(message), changes=False)
+
+    # -- one item's answer ------------------------------------------------------------------------
+
+    def _outcomes(self, messages: Sequence[Message]) -> Sequence[ItemRef | ItemError]:
+        return self._parsed(lambda: [_outcome(each) for each in messages], changes=True)
+
+    def _state(self, message: Message, *, fields: bool, additions: bool) -> EntryState | ItemError:
+        item = soap.item_of(message)
+        if message.code != "NoError" or item is None:
+            return _item_error(message)
+        return self._parsed(
+            lambda: soap.state_of(item, fields=fields, additions=additions), changes=False
+        )
+
+    # -- one request ------------------------------------------------------------------------------
+
+    def _call(
+        self, operation: str, mailbox: str, body: str, *, send_by: float | None, number: int
+    ) -> list[Message]:
+        started = monotonic()
+        try:
+            with self.gate():
+                messages = self._answered(operation, mailbox, body, send_by, number)
+        except KalenderError as error:
+            self.on_request(self.neighbour, type(error).__name__, monotonic() - started)
+            raise
+        self.on_request(self.neighbour, "ok", monotonic() - started)
+        return messages
+
+    def _answered(
+        self, operation: str, mailbox: str, body: str, send_by: float | None, number: int
+    ) -> list[Message]:
+        changes = send_by is not None
+        response = self._posted(operation, mailbox, body, send_by)
+        if response.status_code not in (requests.codes.ok, requests.codes.server_error):
+            raise self._status(response, changes=changes)
+        try:
+            read = soap.read(response.content, operation)
+        except Unparsable as error:
+            text = f"HTTP {response.status_code} with {_kind(response)} ({error})"
+            raise self._instead(text, certain=not changes) from error
+        if isinstance(read, Fault):
+            raise self._fault(read, changes=changes)
+        if len(read) != number:
+            raise _unsure(f"{len(read)} answers for {number} items", changes=changes)
+        return read
+
+    def _posted(
+        self, operation: str, mailbox: str, body: str, send_by: float | None
+    ) -> requests.Response:
+        try:
+            return self._sessions.post(self._writer.envelope(mailbox, body), mailbox, send_by)
+        except NotConnected as error:
+            text = f"{self.neighbour}: no connection ({error})"
+            raise NeighbourUnavailable(self.neighbour, text) from error
+        except Lost as error:
+            text = f"{self.neighbour}: no whole answer to {operation} ({error})"
+            if send_by is None:
+                raise NeighbourUnavailable(self.neighbour, text) from error
+            raise OutcomeUnknown(text, neighbour=self.neighbour) from error
+
+    def _parsed(self, parse: Callable[[], T], *, changes: bool) -> T:
+        try:
+            return parse()
+        except Unparsable as error:
+            raise _unsure(f"{self.neighbour}: {error}", changes=changes) from error
+
+    def _status(self, response: requests.Response, *, changes: bool) -> KalenderError:
+        after = told_wait(response.headers.get("Retry-After"), datetime.now(UTC))  # noqa: TID251
+        text = f"{self.neighbour}: HTTP {response.status_code}"
+        match response.status_code:
+            case 401 | 403 as status:
+                return _refused(self.neighbour, text, status, after)
+            case 429:
+                return TransientError(text, retry_after=after)
+            case 502 | 503 | 504 if changes:
+                return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
+            case 502 | 503 | 504:
+                return NeighbourUnavailable(self.neighbour, text, retry_after=after)
+            case status:
+                certain = not changes or status // 100 in NOT_CARRIED_OUT
+                what = f"HTTP {status} with {_kind(response)}"
+                return self._instead(what, certain=certain, after=after)
+
+    def _instead(
+        self, what: str, *, certain: bool, after: timedelta | None = None
+    ) -> NeighbourUnavailable | OutcomeUnknown:
+        """Return what it means that this came, which is no answer of Exchange's.
+
+        It concerns all calendars alike: the neighbour is counted for, whether it is `certain` that
+        nothing was carried out or not.
+        """
+        text = (
+            f"{self.neighbour}: {what} came instead of Exchange's answer: check the endpoint of"
+            f" [{self.neighbour}], and what stands before it"
+        )
+        if certain:
+            return NeighbourUnavailable(self.neighbour, text, retry_after=after or ALONE)
+        return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
+
+    def _fault(self, fault: Fault, *, changes: bool) -> KalenderError:
+        which = meaning(fault.code)
+        if which is Meaning.UNKNOWN:
+            return _unsure(f"{self.neighbour}: {fault.code}", changes=changes)
+        if which is Meaning.STRANGE and changes:
+            text = f"{self.neighbour}: {fault.code}: {words(fault.code)}"
+            return OutcomeUnknown(text, neighbour=self.neighbour)
+        return self._refusal(fault.code, fault.back_off_seconds)
+
+    def _refusal(self, code: str, back_off_seconds: float | None) -> KalenderError:
+        """Return what a refusal of the whole request means: it was not carried out."""
+        after = _after(back_off_seconds)
+        text = f"{code}: {words(code)}"
+        match meaning(code):
+            case Meaning.MISSING:
+                return MailboxMissing(text)
+            case Meaning.NEIGHBOUR:
+                return NeighbourRefused(self.neighbour, text, retry_after=after)
+            case Meaning.STRANGE:
+                said = f"{self.neighbour}: {text}"
+                return NeighbourUnavailable(self.neighbour, said, retry_after=after or ALONE)
+            case Meaning.LATER | Meaning.UNKNOWN | Meaning.CONFLICT:
+                return TransientError(text, retry_after=after)
+            case Meaning.DENIED | Meaning.GONE | Meaning.REFUSED:
+                return PermanentError(text)
+
+
+def _refused(neighbour: str, text: str, status: int, after: timedelta | None) -> NeighbourRefused:
+    if status == requests.codes.unauthorized:
+        told = f"{text}; check username and password of [{neighbour}]"
+        return NeighbourUnauthorised(neighbour, told, retry_after=after)
+    told = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
+    return NeighbourRefused(neighbour, told, retry_after=after)
+
+
+NOT_CARRIED_OUT = frozenset({3, 4})  # hundreds: sent elsewhere, or refused before it was read
+_KINDS = {"html": "an HTML page", "json": "JSON", "xml": "XML", "plain": "plain text"}
+
+
+def _kind(response: requests.Response) -> str:
+    """Return what an answer is by its header, in words; nothing of it is quoted."""
+    if not response.content:
+        return "nothing in it"
+    kind = response.headers.get("Content-Type", "")
+    return next((told for word, told in _KINDS.items() if word in kind.lower()), "something else")
+
+
+def _unsure(text: str, *, changes: bool) -> TransientError:
+    return OutcomeUnknown(text) if changes else TransientError(text)
+
+
+_ITEMS = {
+    Meaning.GONE: Verdict.GONE,
+    Meaning.CONFLICT: Verdict.CONFLICT,
+    Meaning.REFUSED: Verdict.REFUSED,
+    Meaning.UNKNOWN: Verdict.UNKNOWN,
+}
+
+
+def _outcome(message: Message) -> ItemRef | ItemError:
+    if message.code != "NoError":
+        return _item_error(message)
+    item = soap.item_of(message)
+    if item is None:
+        raise Unparsable("an answer without its item")
+    return soap.ref_of(item)
+
+
+def _item_error(message: Message) -> ItemError:
+    strange = meaning(message.code) is Meaning.STRANGE
+    return ItemError(
+        code=f"unknown code {message.code}" if strange else message.code,
+        verdict=_ITEMS.get(meaning(message.code), Verdict.LATER),
+        retry_after=_after(message.back_off_seconds),
+    )
+
+
+def _after(back_off_seconds: float | None) -> timedelta | None:
+    """Return the server's word on when, where it said so in a way that can be followed."""
+    if back_off_seconds is None or not back_off_seconds > 0:
+        return None
+    return timedelta(seconds=min(back_off_seconds, LONGEST.total_seconds()))

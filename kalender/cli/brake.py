@@ -1,0 +1,211 @@
+"""The brake's commands: what it holds, letting go, holding by hand, nights that are known."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.cli.base import (
+    DryRun,
+    Json,
+    Yes,
+    app,
+    application,
+    ask_first,
+    instant,
+    listing,
+    opened,
+    operator,
+)
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import ConfigError
+from kalender.mirror.refresh import SECOND_LOOK
+from kalender.operate import look
+from kalender.store import acts, brakes, people, queue, teaching
+from kalender.store.brakes import HAND, INSTITUTION
+
+brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
+app.add_typer(brake, name="brake")
+RELEASED = (INSTITUTION, HAND, "course", "calendar")
+Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
+
+
+@brake.command("show")
+def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
+    """List every brake: what holds, since when, how many entries, and what was announced."""
+    wired = application(context, writes=False, asks=False)
+    database = opened(wired)
+    with database.read() as connection:
+        rows = _standing(connection, wired.clock())
+    zone = wired.config.institution.time_zone
+    listing(rows, as_json=as_json, empty="no brake is set: deletes go through", zone=zone)
+
+
+def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any]]:
+    hidden = look.protected_work(connection)
+    rows = list(look.brakes(connection, moment))
+    names = rows[0] if rows else ("from_at", "up_to", "held", "people")
+    return rows + [
+        {
+            **dict.fromkeys(names),
+            "scope": _named(hidden.get(("person", f"fs {number}")), number),
+            "state": "holding",
+            "reason": "FS lists nothing any more; asked again ten minutes later",
+            "set_at": at,
+            "until_at": at + SECOND_LOOK,
+            "people": 1,
+        }
+        for number, at in brakes.waiting_persons(connection)
+    ]
+
+
+def _named(protected: int | None, number: str) -> str:
+    return f"person fs {number}" if protected is None else f"protected {protected}"
+
+
+@brake.command()
+def release(
+    context: typer.Context,
+    scope: Annotated[
+        list[str],
+        typer.Argument(help="institution, hand, course IN1000 25h, person fs 56154, calendar 20"),
+    ],
+    reason: Reason,
+    dry_run: DryRun = False,  # noqa: FBT002
+    yes: Yes = False,  # noqa: FBT002
+) -> None:
+    """Let go what a brake holds: somebody looked, and it is right.
+
+    Says how many deletes that is, of how many people; asks where they are more than one.
+    """
+    wired = application(context, asks=False)
+    database = opened(wired)
+    words = " ".join(scope).split()  # in quotes as it is shown, or not
+    kind = words[0].lower() if words else ""
+    name = " ".join([kind, *words[1:]])
+    with database.read() as connection:
+        held = _holding(connection, name)
+        let_go = brakes.would_go(connection, held, wired.clock())
+    counted = f"{let_go.held} deletes, of {let_go.people} people"
+    if dry_run:
+        typer.echo(_would(kind, counted))
+        return
+    if let_go.people > 1 and not yes:
+        ask_first(f"{counted}, are let go. Go on?")
+    with database.write() as connection:
+        _let_go(connection, _holding(connection, name), reason, wired.clock(), counted)
+
+
+def _let_go(connection: Connection, held: str, reason: str, now: datetime, counted: str) -> None:
+    """Release one brake, mark what it held, and say so; `now` is the domain's."""
+    kind, _, rest = held.partition(" ")
+    if kind in (INSTITUTION, HAND):
+        calendars = brakes.release(connection, held, reason, who=operator())
+        people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
+        typer.echo(f"{counted}, are let go: {len(calendars)} calendars marked")
+    elif kind == "calendar":
+        brakes.put(connection, held, "released", reason, who=operator())
+        people.mark_calendars(connection, [int(rest)], reason="brake released", lane=Lane.ASKED)
+        typer.echo("1 calendar marked: what is new in it is written")
+    elif kind == "course":
+        brakes.release_course(connection, held, reason, now, who=operator())
+        typer.echo(f"{counted}, are let go where TP says so again")
+        _ask_again(connection, Kind.COURSE, rest)
+    else:
+        number = rest.rsplit(maxsplit=1)[-1]
+        _believe(connection, number)
+        _record_person(connection, held, reason)
+        _ask_again(connection, Kind.PERSON, f"fs {number}")
+
+
+def _would(kind: str, counted: str) -> str:
+    """Say what a release would do."""
+    if kind == "person":
+        return "the next answer of FS about 1 person would be believed"
+    if kind == "calendar":
+        return "what is new in 1 calendar would be written"
+    return f"{counted}, would be let go"
+
+
+def _holding(connection: Connection, name: str) -> str:
+    """Return the brake of that name as it is kept; ConfigError where it does not hold (now)."""
+    kind, _, rest = name.partition(" ")
+    number = rest.rsplit(maxsplit=1)[-1:]
+    if kind == "person" and _waits(connection, "".join(number)):
+        return name
+    held = brakes.spelled(connection, name) if kind in RELEASED else None
+    if held is None:
+        raise ConfigError("no such brake holds: kalender brake show lists them")
+    return held
+
+
+def _record_person(connection: Connection, scope: str, reason: str) -> None:
+    """Record a person's release by our number, which alone is hidden of who is protected."""
+    person_id = people.find(connection, people.FS, scope.rsplit(maxsplit=1)[-1])
+    persons = [] if person_id is None else [person_id]
+    acts.record(connection, "brake release", who=operator(), persons=persons, reason=reason)
+
+
+def _ask_again(connection: Connection, kind: Kind, key: str) -> None:
+    queue.mark(connection, [Mark(kind=kind, key=key, reason="brake released", lane=Lane.ASKED)])
+    queue.hurry(connection, kind, key)
+    typer.echo(f"{kind.value} marked: the source is asked once more, and believed")
+
+
+def _waits(connection: Connection, number: str) -> bool:
+    """Tell whether that person of FS waits for a second look."""
+    known = people.find(connection, people.FS, number) is not None
+    return known and number in dict(brakes.waiting_persons(connection))
+
+
+def _believe(connection: Connection, number: str) -> None:
+    """Let the next answer about that person count as the second look."""
+    person_id = people.find(connection, people.FS, number)
+    if person_id is not None:
+        before = teaching.database_time(connection) - 2 * SECOND_LOOK
+        teaching.asked(connection, person_id, before, emptied=True)
+
+
+@brake.command("set")
+def set_(context: typer.Context, reason: Reason) -> None:
+    """Hold all deletes by hand, until `brake release hand`."""
+    database = opened(application(context, asks=False))
+    with database.write() as connection:
+        brakes.put(connection, HAND, "holding", reason, who=operator())
+    typer.echo("all deletes are held; creates and updates go on")
+
+
+@brake.command()
+def expect(
+    context: typer.Context,
+    begins: Annotated[str, typer.Option("--from", help="An instant with its offset.")],
+    until: Annotated[str, typer.Option(help="An instant with its offset.")],
+    up_to: Annotated[int, typer.Option(min=1, help="So many deletes more than usual.")],
+    reason: Reason,
+) -> None:
+    """Announce a night in which much is deleted, such as a registration deadline's."""
+    wired = application(context, asks=False)
+    database = opened(wired)
+    first, last = _hours(begins, until)
+    with database.write() as connection:
+        rehearsed = context.obj.now is not None
+        ahead = wired.clock() - teaching.database_time(connection)
+        shift = ahead if rehearsed else timedelta()
+        brakes.expect(
+            connection,
+            from_at=first - shift,
+            until_at=last - shift,
+            up_to=up_to,
+            reason=reason,
+            who=operator(),
+        )
+    typer.echo(f"up to {up_to} deletes more than usual pass between {begins} and {until}")
+
+
+def _hours(begins: str, until: str) -> tuple[datetime, datetime]:
+    first, last = instant(begins, "--from"), instant(until, "--until")
+    if first is None or last is None or first >= last:
+        raise ConfigError("--until wants an instant after --from")
+    return first, last

@@ -1,0 +1,110 @@
+"""Leave a neighbour, or bulk work, alone for a while. Marks go on; nothing is lost."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.app import App
+from kalender.cli.base import app, application, instant, opened, operator
+from kalender.domain.moment import said
+from kalender.errors import ConfigError
+from kalender.neighbours import breaker, credentials
+from kalender.store import acts
+from kalender.store.database import now
+
+UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+Name = Annotated[str, typer.Argument(help="exchange.NAME, fs, tp or bulk", show_default=False)]
+
+
+@app.command()
+def pause(
+    context: typer.Context,
+    name: Name,
+    reason: Annotated[str, typer.Option(help="Why; kept, and shown by `status`.")],
+    until: Annotated[str | None, typer.Option(help="An instant with its offset.")] = None,
+    lasting: Annotated[str | None, typer.Option("--for", help="Such as 30m, 2h, 1d.")] = None,
+) -> None:
+    """Ask nothing of a neighbour, or do no bulk work, until then, or until `resume`.
+
+    What is under way is finished. Bulk work is fills, resyncs and looks into calendars.
+    """
+    wired = application(context, asks=False)
+    _check(wired, name)
+    database = opened(wired)
+    with database.write() as connection:
+        end = _end(context, wired, connection, until, lasting)
+        breaker.hold(connection, name, until=end, reason=reason, by=operator())
+        acts.record(connection, "pause", who=operator(), scope=name, reason=reason)
+    told = (
+        "until resumed"
+        if end == breaker.FOR_EVER
+        else f"until {said(end, wired.config.institution.time_zone)}"
+    )
+    typer.echo(f"{name} is paused within seconds, {told}; marks go on")
+
+
+@app.command()
+def resume(context: typer.Context, name: Name) -> None:
+    """End a pause made by `pause`, or let one request try at once what failed or refused us.
+
+    Each `resume` of a refused account is one more trial of its password: refused again, nobody asks
+    until half an hour after the first of the last three refusals, or the next `resume`.
+    """
+    wired = application(context, asks=False)
+    _check(wired, name)
+    with opened(wired).write() as connection:
+        row = breaker.lock(connection, name)
+        by_hand = breaker.let_go(connection, name)
+        refused = credentials.try_once_more(connection, row)
+        failed = breaker.probe_now(connection, name)
+        if by_hand or refused or failed:
+            acts.record(connection, "resume", who=operator(), scope=name)
+    if not (by_hand or refused or failed):
+        raise ConfigError(f"{name} is not paused by hand, and neither failed nor refused us lately")
+    if by_hand:
+        typer.echo(f"{name} is resumed within seconds")
+    if refused:
+        typer.echo(
+            f"{name}: one request tries the credentials within a minute; refused again, it is left "
+            "alone for up to 30 minutes, or until the next resume"
+        )
+    elif failed:
+        typer.echo(f"{name}: one request tries it within seconds")
+
+
+def _check(wired: App, name: str) -> None:
+    known = [*(f"exchange.{each}" for each in wired.config.exchange.backends), "fs", "tp"]
+    if name not in (*known, breaker.BULK):
+        raise ConfigError(f"nothing of that name: {', '.join([*known, breaker.BULK])}")
+
+
+def _end(
+    context: typer.Context,
+    wired: App,
+    connection: Connection,
+    until: str | None,
+    lasting: str | None,
+) -> datetime:
+    """Return the end on the database's clock."""
+    if until and lasting:
+        raise ConfigError("give --until or --for, not both")
+    moment = now(connection)
+    if lasting:
+        return moment + _duration(lasting)
+    told = instant(until, "--until")
+    if told is None:
+        return breaker.FOR_EVER
+    end = told - (wired.clock() - moment) if context.obj.now is not None else told
+    if end <= moment:
+        raise ConfigError("--until wants an instant that is to come")
+    return end
+
+
+def _duration(text: str) -> timedelta:
+    found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", text)
+    if found is None:
+        raise ConfigError("--for wants a duration such as 30m, 2h or 1d")
+    return timedelta(**{UNITS[found[2]]: int(found[1])})

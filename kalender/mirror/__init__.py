@@ -1,0 +1,1 @@
+"""From FS and TP to the mirror, and from what changed there to marks."""

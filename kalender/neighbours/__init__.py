@@ -1,0 +1,1 @@
+"""Who may be asked now, how many at once, and how often."""

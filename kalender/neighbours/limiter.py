@@ -1,0 +1,366 @@
+"""The way to every neighbour, as one process goes it: who may ask, and how many at once.
+
+Nothing is asked of the database for a request: what it said a moment ago holds, and the claims of
+a worker ask it anyway. Only who tries credentials, or waits for its turn, asks each time.
+"""
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, Row
+
+from kalender.errors import (
+    NeighbourError,
+    NeighbourShut,
+    NeighbourUnauthorised,
+    PermanentError,
+)
+from kalender.neighbours import breaker, credentials
+from kalender.store.counters import TALLY
+from kalender.store.database import Database
+
+log = structlog.get_logger()
+FRESH_SECONDS = 1.0  # what a request may go by
+LOOK_SECONDS = 0.2  # what a claim may go by
+RENEW_SECONDS = breaker.LEASE.total_seconds() / 3
+TOUCH_SECONDS = 300.0  # how often it is recorded that credentials go on being good
+PATIENCE = timedelta(seconds=30)  # of who has no turn: a command, not a worker's hand
+TURN = timedelta(milliseconds=200)
+
+
+class _Mine(threading.local):
+    """What one thread holds."""
+
+    reserved = False
+    heard = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """One neighbour's name, what tells our credentials apart, and how much may be asked."""
+
+    name: str
+    credentials: str
+    most: int
+    per_second: float | None = None  # requests of all workers that may begin; None: any number
+
+
+class _RateLimiter:
+    """The permits that this process holds, of those that all workers share in a second.
+
+    A request may begin with a permit. As many as half a second yields are acquired at once, so that
+    the database is asked twice a second at most; permits that are not used in their time expire.
+    """
+
+    def __init__(self, database: Database, name: str, per_second: float) -> None:
+        self._database, self._name, self._per_second = database, name, per_second
+        self._at_once = max(1, int(per_second / 2))
+        self._lock = threading.Lock()
+        self._next = self._expire = float("-inf")  # by the monotonic clock
+
+    def wait(self) -> None:
+        """Wait until this request may begin. Raises NeighbourUnavailable without a database."""
+        with self._lock:
+            if max(self._next, monotonic()) >= self._expire:
+                self._acquire()
+            now = monotonic()
+            begins = max(self._next, now)
+            self._next = begins + 1 / self._per_second
+        threading.Event().wait(begins - now)
+
+    def _acquire(self) -> None:
+        """Acquire permits; they count from the answer on, but expire as if it had come at once.
+
+        So no permit is used in the time of the next ones, which may be another process'.
+        """
+        asked = monotonic()
+        with self._database.write() as connection:
+            wait = breaker.acquire_permits(
+                connection, self._name, number=self._at_once, per_second=self._per_second
+            ).total_seconds()
+        self._next = monotonic() + wait
+        self._expire = asked + wait + self._at_once / self._per_second
+
+
+class Gate:
+    """The way to one neighbour; called around each request. Usable from several threads.
+
+    Raises NeighbourShut where nobody may ask now; whoever has reserved a turn does not wait.
+    """
+
+    def __init__(self, database: Database, door: Door, *, holder: str, wants: int) -> None:
+        self.database = database
+        self.name = door.name
+        self.door = door
+        self.holder = holder
+        self.wants = wants
+        self._lock = threading.Lock()
+        self._mine = _Mine()
+        self._busy = 0
+        self._share = breaker.Share(0, 0)
+        self._renewed = self._known = self._touched = float("-inf")
+        self._limiter = (
+            _RateLimiter(database, door.name, door.per_second) if door.per_second else None
+        )
+
+    # -- turns ------------------------------------------------------------------------------------
+
+    def reserve(self) -> bool:
+        """Take a turn for this thread, where one is free: so many ask at once, not more."""
+        with self._lock:
+            if not self._is_leased(breaker.LEASE.total_seconds()):
+                return False
+            if self._busy >= self._share.limit:
+                return False
+            self._busy += 1
+        self._mine.reserved = True
+        return True
+
+    def free(self) -> None:
+        """Give this thread's turn back, where it has one."""
+        if self._mine.reserved:
+            self._mine.reserved = False
+            with self._lock:
+                self._busy -= 1
+
+    def _has_turn(self) -> bool:
+        """Whether this thread has one that is still ours, or gets one."""
+        if self._mine.reserved:
+            return self._busy <= self._share.granted
+        return self.reserve()
+
+    def _is_leased(self, within: float) -> bool:
+        return monotonic() - self._renewed < within
+
+    def renew(self, connection: Connection, row: Row[Any]) -> Row[Any]:
+        """Prolong what this process may use, where it is time to; return the row as it is now.
+
+        The row is locked before our own lock, as everywhere.
+        """
+        yields = breaker.holds_too_much(row, self.holder, self.door.most)
+        if self._is_leased(RENEW_SECONDS) and not yields:
+            return row
+        begun, row = monotonic(), breaker.lock(connection, self.name)
+        with self._lock:
+            self._share = breaker.lease(
+                connection,
+                row,
+                self.holder,
+                wants=self.wants,
+                busy=self._busy,
+                most=self.door.most,
+            )
+            self._renewed = begun
+        return row
+
+    # -- what is known ----------------------------------------------------------------------------
+
+    def is_known(self, within: float) -> bool:
+        """Whether the neighbour was open to us so lately, and our turns are ours."""
+        return monotonic() - self._known < within and self._is_leased(RENEW_SECONDS)
+
+    def forget(self, *, turns: bool = False) -> None:
+        """Look again before the next request; with `turns` also at what may be used."""
+        self._known = float("-inf")
+        if turns:
+            self._renewed = float("-inf")
+
+    def note(self, row: Row[Any]) -> credentials.Standing:
+        """Take in what the database says of our credentials."""
+        found = credentials.standing(row, self.door.credentials)
+        free = row.paused_until is None and not breaker.held_for(row)
+        self._known = monotonic() if found.known and free else float("-inf")
+        return found
+
+    @property
+    def heard(self) -> bool:
+        """Whether this thread got an answer since it last began."""
+        return self._mine.heard
+
+    def begin(self) -> None:
+        """Begin a piece of work in this thread."""
+        self._mine.heard = False
+
+    # -- one request ------------------------------------------------------------------------------
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Let one request through, and learn from its end."""
+        reserved = self._mine.reserved
+        try:
+            tries = self._enter(timedelta() if reserved else PATIENCE)
+            if self._limiter is not None:
+                self._limiter.wait()
+            yield from self._ask(tries=tries)
+        finally:
+            if not reserved:
+                self.free()
+
+    def _ask(self, *, tries: bool) -> Iterator[None]:
+        begun = monotonic()
+        try:
+            yield
+        except NeighbourUnauthorised as error:
+            self._count(type(error).__name__, begun)
+            self._refused(error, took=timedelta(seconds=monotonic() - begun))
+            raise
+        except Exception as error:
+            self._count(type(error).__name__, begun)
+            if isinstance(error, PermanentError):
+                self._answered(tries=tries)
+            elif tries:
+                self._record(lambda connection: credentials.end_trial(connection, self.name))
+            raise
+        self._count("ok", begun)
+        self._answered(tries=tries)
+
+    def _count(self, outcome: str, begun: float) -> None:
+        TALLY.add("requests", self.name, outcome)
+        TALLY.time("request", self.name, seconds=monotonic() - begun)
+
+    def _enter(self, patience: timedelta) -> bool:
+        """Wait for our turn; return whether this request tries our credentials."""
+        end, pause = monotonic() + patience.total_seconds(), threading.Event()
+        while True:
+            if self._has_turn() and self.is_known(FRESH_SECONDS):
+                return False
+            tries, wait = self._look()
+            if wait is None:
+                return tries
+            if monotonic() + wait.total_seconds() > end:
+                raise NeighbourShut(self.name, self._why_shut(), retry_after=wait)
+            pause.wait(min(wait, TURN).total_seconds())
+
+    def _why_shut(self) -> str:
+        """Say why nobody, or not this process, may ask."""
+        with self.database.read() as connection:
+            row = breaker.read(connection, [self.name]).get(self.name)
+        if row is not None and breaker.held_for(row):
+            return (
+                f"{self.name}: paused by hand by {row.held_by} ({row.held_reason}): "
+                f"kalender resume {self.name} ends it"
+            )
+        if row is not None and credentials.standing(row, self.door.credentials).wait:
+            return (
+                f"{self.name}: it refuses our credentials ({row.last_error}): mend the account or "
+                f"the secret, then kalender resume {self.name} lets one request try"
+            )
+        if row is not None and row.paused_until is not None:
+            return (
+                f"{self.name}: left alone after {row.failures} failures ({row.last_error}): it is "
+                f"tried again by itself; kalender resume {self.name} lets one request try at once"
+            )
+        return f"{self.name}: asked by as many as may, or by one that tries our credentials"
+
+    def _look(self) -> tuple[bool, timedelta | None]:
+        """Return whether to try our credentials; or else how long to wait, None: go."""
+        with self.database.read() as connection:
+            row = breaker.read(connection, [self.name]).get(self.name)
+        known = row is not None and self.note(row).known and not breaker.held_for(row)
+        if known and self._is_leased(RENEW_SECONDS) and self._has_turn():
+            return False, None
+        with self.database.write() as connection:
+            row = self.renew(connection, breaker.lock(connection, self.name))
+            if not self._has_turn():
+                return False, TURN
+            found, held = self.note(row), breaker.held_for(row)
+            if found.known and not held:
+                return False, None
+            if held or found.tried or found.wait:
+                return False, max(held, found.wait, TURN)
+            credentials.begin_trial(connection, self.name)
+            return True, None
+
+    def _answered(self, *, tries: bool) -> None:
+        self._mine.heard = True
+        if tries:
+            self._record(
+                lambda connection: credentials.authorised(
+                    connection, breaker.lock(connection, self.name), self.door.credentials
+                )
+            )
+        elif monotonic() - self._touched > TOUCH_SECONDS:
+            self._touched = monotonic()
+            self._record(
+                lambda connection: credentials.still_authorised(
+                    connection, self.name, self.door.credentials
+                )
+            )
+
+    def _refused(self, error: NeighbourUnauthorised, *, took: timedelta) -> None:
+        self.forget()
+        self._record(
+            lambda connection: credentials.refused(
+                connection,
+                breaker.lock(connection, self.name),
+                self.door.credentials,
+                took=took,
+                error=str(error),
+            )
+        )
+
+    def _record(self, write: Callable[[Connection], None]) -> None:
+        """Record, where the database is there: how the request ended is not to be lost over it."""
+        try:
+            with self.database.write() as connection:
+                write(connection)
+        except NeighbourError:
+            log.warning("not_recorded", neighbour=self.name)
+
+
+class Gates:
+    """The ways to all neighbours of one process."""
+
+    def __init__(
+        self, database: Database, doors: Collection[Door], *, holder: str, wants: int
+    ) -> None:
+        self.holder = holder
+        self.by_name: Mapping[str, Gate] = {
+            door.name: Gate(database, door, holder=holder, wants=wants) for door in doors
+        }
+        self.names = frozenset(self.by_name)
+        self.ailing: frozenset[str] = frozenset()
+        self.bulk_is_held = False
+
+    def __getitem__(self, name: str) -> Gate:
+        """Return the way to one neighbour."""
+        return self.by_name[name]
+
+    def look(self, connection: Connection) -> tuple[frozenset[str], frozenset[str]]:
+        """Return which neighbours failed lately, and which nobody, or not we, may ask now."""
+        if all(gate.is_known(LOOK_SECONDS) for gate in self.by_name.values()):
+            return self.ailing, frozenset()
+        rows = breaker.read(connection, [*self.by_name, breaker.BULK])
+        bulk = rows.pop(breaker.BULK, None)
+        self.bulk_is_held = bulk is not None and bool(breaker.held_for(bulk))
+        shut = {
+            name
+            for name, gate in sorted(self.by_name.items())
+            if _is_shut(connection, gate, rows.get(name))
+        }
+        self.ailing = frozenset(
+            name for name, row in rows.items() if row.failures or row.paused_until is not None
+        )
+        return self.ailing, frozenset(shut)
+
+    def forget(self) -> None:
+        """Look again before the next request: what was written may not have come to stand."""
+        for gate in self.by_name.values():
+            gate.forget(turns=True)
+
+    def give_up(self, connection: Connection) -> None:
+        """Let others have our turns: this process ends."""
+        breaker.give_up(connection, self.by_name, self.holder)
+
+
+def _is_shut(connection: Connection, gate: Gate, row: Row[Any] | None) -> bool:
+    row = gate.renew(connection, row if row is not None else breaker.lock(connection, gate.name))
+    found = gate.note(row)
+    waits = not found.known and (found.tried or bool(found.wait))
+    return waits or breaker.is_shut(connection, row)

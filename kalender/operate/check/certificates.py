@@ -1,0 +1,99 @@
+"""How long the certificates of our neighbours last, seen with the eyes of our own clients."""
+
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from kalender.broker.connection import parameters
+from kalender.config import Config
+from kalender.config.sections import Broker
+from kalender.errors import ConfigError
+from kalender.operate.check.trial import Said, failed, ok, warned
+from kalender.transport import trusting
+
+SECONDS = 10.0
+SOON, TOO_SOON = timedelta(days=30), timedelta(days=7)
+RENEW = "have it renewed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where TLS is spoken, and whom our client trusts there."""
+
+    host: str
+    port: int
+    context: ssl.SSLContext
+    server_name: str
+
+    def ends_at(self) -> datetime:
+        """Return when its certificate ends; OSError where it is not trusted, or nobody answers."""
+        with (
+            socket.create_connection((self.host, self.port), SECONDS) as plain,
+            self.context.wrap_socket(plain, server_hostname=self.server_name) as speaking,
+        ):
+            found: Mapping[str, object] = speaking.getpeercert() or {}
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found["notAfter"])), UTC)
+
+
+def endpoints(config: Config) -> Iterator[tuple[str, Callable[[], Endpoint]]]:
+    """Give each neighbour that speaks TLS, by name."""
+    if config.broker is not None and _is_tls(config.broker.url.get_secret_value()):
+        yield "broker", partial(_broker, config.broker)
+    for name, source in (("fs", config.fs), ("tp", config.tp)):
+        if _is_tls(source.base_url):
+            yield name, partial(_https, source.base_url, source.ca_file)
+    for name, each in config.exchange.backends.items():
+        if _is_tls(each.endpoint):
+            yield f"exchange.{name}", partial(_https, each.endpoint, each.ca_file)
+
+
+def seen(config: Config) -> dict[str, datetime]:
+    """Return when the certificate of each neighbour ends; who shows none that is trusted is left out."""
+    ends = {}
+    for name, endpoint in endpoints(config):
+        with suppress(OSError, ConfigError):
+            ends[name] = endpoint().ends_at()
+    return ends
+
+
+def _is_tls(url: str) -> bool:
+    return urlsplit(url).scheme in {"https", "amqps"}
+
+
+def _broker(settings: Broker) -> Endpoint:
+    found = parameters(settings)
+    if found.ssl_options is None:
+        raise ConfigError("broker.url is not amqps")
+    options = found.ssl_options
+    name = options.server_hostname or found.host
+    return Endpoint(host=found.host, port=found.port, context=options.context, server_name=name)
+
+
+def _https(url: str, ca_file: Path | None) -> Endpoint:
+    place = urlsplit(url)
+    host = place.hostname or ""
+    return Endpoint(host=host, port=place.port or 443, context=trusting(ca_file), server_name=host)
+
+
+def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Said:
+    """Look at a certificate, and judge what is left of its days."""
+    try:
+        return judged(endpoint().ends_at() - now)
+    except ssl.SSLCertVerificationError as error:
+        return failed(f"not trusted: {error.verify_message}", f"{RENEW}, or correct ca_file")
+    except OSError as error:
+        return failed(f"no TLS ({type(error).__name__})", "look at host and port")
+
+
+def judged(left: timedelta) -> Said:
+    """Return what so much time left means."""
+    text = f"ends in {left.days} days"
+    if left < TOO_SOON:
+        return failed(text, RENEW)
+    return warned(text, RENEW) if left < SOON else ok(text)

@@ -1,0 +1,1 @@
+"""One visit of one calendar: what it should show, and the requests that make it so."""

@@ -1,0 +1,290 @@
+"""Doubles of our own making: another key of ours for an event that is already shown.
+
+They come of a database that forgot a create. A user's copy carries the key of its original and
+is never one. A lookup only finds them; mended they are recorded as `deleting`, and the plan that
+follows removes them like any other entry, under write-ahead and brake.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from kalender.domain import block
+from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.model import ActivityKey, Audience
+from kalender.domain.timetable import Event
+from kalender.errors import TransientError
+from kalender.ports import Additions, EntryState, FoundItem, Verdict
+from kalender.reconcile.desired import wanted
+from kalender.reconcile.protocol import READS, Visit, parts
+from kalender.store import doubles, entries
+from kalender.store.doubles import State, Wish
+
+STANDING = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What shows an event: its key, its item, and the activity it belongs to."""
+
+    sync_key: str
+    item_id: str
+    event_id: str
+    activity: ActivityKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Double:
+    """An item of ours that shows an event a second time, beside its original."""
+
+    item: FoundItem
+    original: Shown
+
+
+def oldest_of(items: Sequence[FoundItem]) -> dict[str, FoundItem]:
+    """Return the oldest item of each key: the others are copies that their user made."""
+    newest_first = sorted(items, key=lambda item: item.created_at, reverse=True)
+    return {item.sync_key: item for item in newest_first}
+
+
+def look_for_doubles(visit: Visit) -> list[Double]:
+    """Find every item with our key, and return what shows an event a second time."""
+    items = visit.calendars.find(visit.row.address, None)
+    with visit.recording() as connection:
+        keys = {item.sync_key for item in items}
+        row = visit.row
+        elsewhere = entries.take_over(connection, row.calendar_id, row.address, keys)
+        return sort_out(connection, visit, items, elsewhere)
+
+
+def sort_out(
+    connection: Connection, visit: Visit, items: Sequence[FoundItem], elsewhere: Collection[str]
+) -> list[Double]:
+    """Adopt what shows an event that nothing else shows; return doubles; count what is neither.
+
+    `items` are all in the calendar with our property, `elsewhere` the keys of other calendars.
+    """
+    sorting = _Sorting(connection=connection, visit=visit)
+    sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), items)
+    oldest = oldest_of(items)
+    strange = oldest.keys() - sorting.recorded - set(elsewhere)
+    strange -= doubles.taken_away(connection, visit.row.calendar_id, strange)
+    known = doubles.known_events(connection, [_event_of(key) for key in strange])
+    for key in sorted(strange):
+        sorting.sort(oldest[key], known)
+    sorting.by_time()
+    found = {each.item.sync_key: (each.original.event_id, State.DOUBLE) for each in sorting.doubles}
+    found |= {each.sync_key: (_event_of(each.sync_key), State.UNKNOWN) for each in sorting.unknown}
+    doubles.replace(connection, visit.row.calendar_id, found)
+    visit.searched = True
+    return sorting.doubles
+
+
+def _event_of(sync_key: str) -> str:
+    """Return the event that a key was made for."""
+    return sync_key.rpartition("#")[0]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sorting:
+    """What a calendar shows, while the items are gone through that no record names."""
+
+    connection: Connection
+    visit: Visit
+    recorded: set[str] = field(default_factory=set)
+    shown: dict[str, Shown] = field(default_factory=dict)  # by event
+    made_for: dict[str, Shown] = field(default_factory=dict)  # by the event in the key
+    settled: set[str] = field(default_factory=set)  # events that their user, or Exchange, refused
+    missing: dict[str, str] = field(default_factory=dict)  # event -> key that is not there any more
+    doubles: list[Double] = field(default_factory=list)
+    unknown: list[FoundItem] = field(default_factory=list)
+
+    def take_in(self, found: Sequence[Entry], items: Sequence[FoundItem]) -> None:
+        """Note what the records say, and whether it is there."""
+        alive = {item.ref.item_id for item in items}
+        keys = {item.sync_key: item.ref.item_id for item in items}
+        self.recorded = {entry.sync_key for entry in found}
+        for entry in found:
+            if entry.status not in STANDING:
+                continue
+            item_id = entry.item_id if entry.item_id in alive else keys.get(entry.sync_key)
+            if item_id is not None:
+                self._show(entry.sync_key, item_id, entry.event_id, entry.activity)
+            elif entry.status is EntryStatus.LIVE:
+                self.missing[entry.event_id] = entry.sync_key
+            else:
+                self.settled.add(entry.event_id)
+
+    def _show(self, key: str, item_id: str, event_id: str, activity: ActivityKey) -> None:
+        shown = Shown(sync_key=key, item_id=item_id, event_id=event_id, activity=activity)
+        self.shown.setdefault(event_id, shown)
+        self.made_for.setdefault(_event_of(key), shown)
+
+    def sort(self, item: FoundItem, known: Collection[str]) -> None:
+        """Say what an item is; what has ended is history, and only adopted after a recovery."""
+        event_id = _event_of(item.sync_key)
+        over = item.ends_at <= self.visit.now
+        if self.visit.view.leaving:
+            self._adopt(item)
+        elif event_id in self.settled or (over and not self.visit.row.must_look_up):
+            return
+        elif event_id in self.shown:
+            self._double(item, self.shown[event_id], over=over)
+        elif event_id in known or (over and event_id not in self.made_for):
+            self._adopt(item)
+        elif event_id in self.made_for:
+            self._double(item, self.made_for[event_id], over=over)
+        else:
+            self.unknown.append(item)
+
+    def _double(self, item: FoundItem, original: Shown, *, over: bool) -> None:
+        if not over:
+            self.doubles.append(Double(item=item, original=original))
+
+    def _adopt(self, item: FoundItem, shows: tuple[str, ActivityKey] | None = None) -> None:
+        """Record it as an entry; the record that it stands for instead is given up."""
+        key, row = item.sync_key, self.visit.row
+        event_id, activity = shows or (
+            _event_of(key),
+            entries.activity_of(self.connection, _event_of(key)),
+        )
+        if event_id in self.missing:
+            entries.abandon(self.connection, [self.missing.pop(event_id)])
+        now = self.visit.now
+        shows = (event_id, activity)
+        entries.adopt(self.connection, row.calendar_id, item, key=key, now=now, shows=shows)
+        self._show(key, item.ref.item_id, event_id, activity)
+
+    def by_time(self) -> None:
+        """TP gives what moves another id: adopt for what is wanted at the item's time."""
+        if not self.unknown:
+            return
+        visit, rest = self.visit, []
+        free: dict[tuple[datetime, datetime], list[Event]] = defaultdict(list)
+        for each in wanted(self.connection, visit.view, visit.means.settings, visit.now):
+            if each.event.event_id not in self.shown.keys() | self.settled | self.missing.keys():
+                free[each.content.starts_at, each.content.ends_at].append(each.event)
+        for item in self.unknown:
+            events = free[item.starts_at, item.ends_at]
+            if events:
+                event = events.pop()
+                self._adopt(item, (event.event_id, event.teaching.activity))
+            else:
+                rest.append(item)
+        self.unknown = rest
+
+
+# -- mended ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """Of the keys that show one event: the one that stays as its entry, what goes, what stays too."""
+
+    stays: str
+    goes: frozenset[str]
+    stays_too: frozenset[str]
+
+
+def mend(visit: Visit, found: Sequence[Double]) -> None:
+    """Where that is wished, record of each pair the one that its user did not add to as going.
+
+    Where the user added to both, both stay, and the second is named.
+    """
+    if visit.row.doubles != Wish.MEND or not found:
+        return
+    about = {each.item.ref.item_id for each in found} | {each.original.item_id for each in found}
+    states = _read(visit, sorted(about))
+    calendar_id = visit.row.calendar_id
+    kept: set[str] = set()
+    taken: set[str] = set()
+    with visit.recording() as connection:
+        entries.forget_digest(connection, visit.row)
+        for original, items in _grouped(found):
+            if original.item_id not in states:
+                continue
+            judged = _judge(visit, original, items, states)
+            if original.sync_key in judged.goes:
+                entries.condemn(connection, [original.sync_key])
+            for item in items:
+                if item.sync_key not in judged.stays_too and item.ref.item_id in states:
+                    stays = item.sync_key == judged.stays
+                    entries.adopt(
+                        connection,
+                        calendar_id,
+                        item,
+                        key=item.sync_key,
+                        now=visit.now,
+                        shows=(original.event_id, original.activity),
+                        status=EntryStatus.LIVE if stays else EntryStatus.DELETING,
+                    )
+            kept |= judged.stays_too
+            taken |= {item.sync_key for item in items} - judged.stays_too
+        doubles.keep(connection, calendar_id, kept)
+        doubles.mended(connection, calendar_id, taken)
+    visit.count("doubles", len(taken))
+    visit.count("doubles_kept", len(kept))
+
+
+def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
+    """Read items by id with what their user may have added; what is gone is left out."""
+    states: dict[str, EntryState] = {}
+    for part in parts(ids, READS):
+        answers = visit.calendars.get(visit.row.address, part, fields=True, additions=True)
+        for item_id, state in zip(part, answers, strict=True):
+            if isinstance(state, EntryState):
+                states[item_id] = state
+            elif state.verdict is not Verdict.GONE:
+                text = f"an entry could not be read ({state.code})"
+                raise TransientError(text, retry_after=state.retry_after)
+    return states
+
+
+def _grouped(found: Sequence[Double]) -> list[tuple[Shown, list[FoundItem]]]:
+    groups: dict[str, tuple[Shown, list[FoundItem]]] = {}
+    for each in found:
+        groups.setdefault(each.original.sync_key, (each.original, []))[1].append(each.item)
+    return list(groups.values())
+
+
+def _judge(
+    visit: Visit, original: Shown, items: Sequence[FoundItem], states: Mapping[str, EntryState]
+) -> Judgement:
+    stays, state = original.sync_key, states[original.item_id]
+    goes, too = set(), set()
+    for item in items:
+        other = states.get(item.ref.item_id)
+        if other is None:
+            continue
+        ours, theirs = _added_to(visit, state, other), _added_to(visit, other, state)
+        if ours and theirs:
+            too.add(item.sync_key)
+        elif theirs:
+            goes.add(stays)
+            stays, state = item.sync_key, other
+        else:
+            goes.add(item.sync_key)
+    return Judgement(stays=stays, goes=frozenset(goes), stays_too=frozenset(too))
+
+
+def _added_to(visit: Visit, state: EntryState, other: EntryState) -> bool:
+    """Whether its user added something; what both say alike may also be an older setting."""
+    audience = visit.row.audience
+    style = visit.means.settings.styles[
+        Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER
+    ]
+    usual = Additions(
+        attachments=False,
+        categories=(style.category,) if style.category else (),
+        reminder_minutes=style.reminder_minutes,
+        sensitivity="Normal",
+        importance="Normal",
+    )
+    beside = state.additions or usual
+    if state.meeting or beside.attachments or block.has_notes(state.body):
+        return True
+    compared = zip(beside, other.additions or usual, usual, strict=True)
+    return any(mine not in (theirs, ours) for mine, theirs, ours in compared)

@@ -1,0 +1,582 @@
+r"""Marks and claims: one row says that somebody's work is waiting, and nothing else does.
+
+The transition table, which the tests walk through on both databases:
+
+=====================  =========  =======  ======  ====================  ====================
+from \\ on              mark       claim    finish  retry                 park
+=====================  =========  =======  ======  ====================  ====================
+idle                   dirty
+dirty                  dirty      claimed
+claimed, same          gen + 1             idle    dirty, not_before     parked
+claimed, marked since  gen + 1             dirty   dirty, not_before     dirty, not_before
+parked                 dirty
+=====================  =========  =======  ======  ====================  ====================
+
+A release, or a lease that runs out, makes the row dirty again. Whatever ends or prolongs a claim
+carries the claim's token; a token that is not the row's any more raises ClaimLost. All times are
+the database's. Idle work has no row.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import product
+from operator import attrgetter
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Float,
+    Integer,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    text,
+    true,
+    tuple_,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.sql.dml import ReturningUpdate
+
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import ClaimLost
+from kalender.store.counters import TALLY
+from kalender.store.tables import Instant, calendar, db_now, dirty, due_later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One piece of work, ours until its lease is over."""
+
+    kind: Kind
+    key: str
+    token: str
+    generation: int
+    attempts: int
+    reason: str
+    lane: Lane
+    since: datetime
+
+
+# -- marks ------------------------------------------------------------------------------------
+
+
+def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) -> int:
+    """Say that work waits; return how many rows that is. Idempotent but for the generation.
+
+    Marks of one key coalesce. `settle` seconds are added to the due time of new rows, so that
+    a burst is one piece of work. A mark never lowers `not_before`; it un-parks. A due time in
+    the future is also kept on its own, so that an earlier mark does not swallow it.
+    """
+    given = list(marks)
+    kept = _coalesced(given)
+    if kept and connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRESQL_MARK, _in_arrays(kept) | {"settle": settle})
+    elif kept:
+        _mark_in_sqlite(connection, kept, settle)
+    _keep_for_later(connection, given)
+    for kind, count in Counter(map(attrgetter("kind"), kept)).items():
+        TALLY.add("adds", kind.value, value=count)
+    return len(kept)
+
+
+def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
+    """One mark a key, the strongest lane and the earliest time; sorted: no two writers deadlock."""
+    kept: dict[tuple[Kind, str], Mark] = {}
+    for each in marks:
+        key = (each.kind, each.key)
+        known = kept.setdefault(key, each)
+        if known is not each:
+            strongest = min(known, each, key=attrgetter("lane"))
+            since = min((m.since for m in (known, each) if m.since), default=None)
+            kept[key] = strongest._replace(due_at=_earliest(known, each), since=since)
+    return [kept[key] for key in sorted(kept)]
+
+
+def _earliest(one: Mark, other: Mark) -> datetime | None:
+    """None is at once."""
+    if one.due_at is None or other.due_at is None:
+        return None
+    return min(one.due_at, other.due_at)
+
+
+def _in_arrays(marks: Sequence[Mark]) -> dict[str, list[Any]]:
+    """Return the keys, and for each the place of what else is said of it: many say the same."""
+    said: dict[tuple[Any, ...], int] = {}
+    what = [said.setdefault(_said(each), len(said) + 1) for each in marks]
+    names = ("kind", "reason", "priority", "due_at", "since")
+    heads = [(kind.value, reason, int(lane), *rest) for kind, reason, lane, *rest in said]
+    lists = dict(zip(names, map(list, zip(*heads, strict=True)), strict=True))
+    return {"key": [each.key for each in marks], "what": what, **lists}
+
+
+def _said(mark: Mark) -> tuple[Kind, str, Lane, datetime | None, datetime | None]:
+    return (mark.kind, mark.reason, mark.lane, mark.due_at, mark.since)
+
+
+def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
+    """Mark together what says the same, as JSON: a statement a row takes twice as long.
+
+    The clock is read once: in each row it costs more than the row. Rows that stay where they are
+    in the index come first: to move one costs as much again.
+    """
+    now, soon = connection.execute(_SQLITE_CLOCK, {"settle": settle}).one()
+    alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for each in marks:
+        alike[_said(each)].append(each.key)
+    for (kind, reason, lane, due_at, since), keys in alike.items():
+        due, first = (Instant().process_bind_param(t, connection.dialect) for t in (due_at, since))
+        told = {
+            "kind": kind.value,
+            "keys": json.dumps(keys),
+            "reason": reason,
+            "priority": int(lane),
+            "first": first or max(now, due or now),
+            "due": due or soon,
+        }
+        if connection.execute(_SQLITE_MARK, told).rowcount < len(keys):
+            connection.execute(_SQLITE_MOVE, told)
+
+
+_CONFLICT = """
+    ON CONFLICT (kind, key) DO UPDATE SET
+        generation = dirty.generation + 1,
+        reason = CASE WHEN excluded.priority <= dirty.priority OR dirty.parked_at IS NOT NULL
+                      THEN excluded.reason ELSE dirty.reason END,
+        priority = CASE WHEN excluded.priority < dirty.priority OR dirty.parked_at IS NOT NULL
+                        THEN excluded.priority ELSE dirty.priority END,
+        due_at = CASE WHEN excluded.due_at < dirty.due_at THEN excluded.due_at
+                      ELSE dirty.due_at END,
+        first_marked_at = CASE WHEN dirty.parked_at IS NOT NULL
+                                 OR excluded.first_marked_at < dirty.first_marked_at
+                               THEN excluded.first_marked_at ELSE dirty.first_marked_at END,
+        attempts = CASE WHEN dirty.parked_at IS NULL THEN dirty.attempts ELSE 0 END,
+        parked_at = NULL
+"""
+_POSTGRESQL_MARK = text(
+    """
+    INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
+    SELECT (CAST(:kind AS text[]))[what], key, 1, (CAST(:reason AS text[]))[what],
+           (CAST(:priority AS int[]))[what],
+           coalesce((CAST(:since AS timestamptz[]))[what],
+                    greatest(clock_timestamp(), (CAST(:due_at AS timestamptz[]))[what])),
+           coalesce((CAST(:due_at AS timestamptz[]))[what],
+                    clock_timestamp() + :settle * interval '1 second'), 0
+    FROM unnest(CAST(:key AS text[]), CAST(:what AS int[])) AS new(key, what)
+    """  # noqa: S608
+    + _CONFLICT
+)
+_SQLITE_CLOCK = text(
+    "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now'),"
+    " strftime('%Y-%m-%d %H:%M:%f', 'now', printf('%+.3f seconds', :settle))"
+)
+_STAYS = """excluded.priority >= dirty.priority AND excluded.due_at >= dirty.due_at
+    AND dirty.parked_at IS NULL"""
+_SQLITE_INSERT = """
+    INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
+    SELECT :kind, value, 1, :reason, :priority, :first, :due, 0 FROM json_each(:keys) WHERE true
+"""
+_SQLITE_MARK = text(f"""{_SQLITE_INSERT}
+    ON CONFLICT (kind, key) DO UPDATE SET
+        generation = dirty.generation + 1,
+        reason = CASE WHEN excluded.priority = dirty.priority
+                      THEN excluded.reason ELSE dirty.reason END,
+        first_marked_at = min(excluded.first_marked_at, dirty.first_marked_at)
+    WHERE {_STAYS}
+""")
+_SQLITE_MOVE = text(f"{_SQLITE_INSERT} {_CONFLICT} WHERE NOT ({_STAYS})")
+
+
+def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:
+    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+    kept = {(m.kind.value, m.key, m.due_at, m.reason) for m in marks if m.due_at is not None}
+    if kept:
+        names = ("kind", "key", "due_at", "reason")
+        rows = [dict(zip(names, row, strict=True)) for row in sorted(kept)]
+        connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
+
+
+def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
+    """Mark the future-dated work whose time has come; return how many."""
+    rows = connection.execute(
+        select(due_later).where(due_later.c.due_at <= db_now()).order_by(*due_later.c).limit(limit)
+    ).all()
+    mark(connection, [Mark(kind=Kind(r.kind), key=r.key, reason=r.reason) for r in rows])
+    for row in rows:
+        connection.execute(
+            delete(due_later).where(
+                due_later.c.kind == row.kind,
+                due_later.c.key == row.key,
+                due_later.c.due_at == row.due_at,
+            )
+        )
+    return len(rows)
+
+
+# -- claims -----------------------------------------------------------------------------------
+
+
+def claim(  # noqa: PLR0913
+    connection: Connection,
+    kinds: Sequence[Kind],
+    *,
+    worker: str,
+    lease: timedelta,
+    limit: int = 1,
+    oldest: bool = False,
+    not_of: Collection[str] = (),
+    not_bulk: bool = False,
+) -> list[Claim]:
+    """Take up to `limit` pieces of due work, strongest lane first (or the oldest of all).
+
+    The order of the result is the order of the work. Calendars of the backends `not_of` are left,
+    and with `not_bulk` fills, resyncs and looks into calendars.
+    """
+    if not kinds:
+        return []
+    rank = ("due_at",) if oldest else ("priority", "due_at")
+    query = _claim(
+        connection.dialect.name, tuple(kinds), rank, tuple(sorted(not_of)), not_bulk=not_bulk
+    )
+    told = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
+    rows = connection.execute(query, told | {"most": limit}).all()
+    ordered = sorted(rows, key=attrgetter("due_at") if oldest else _rank)
+    return [_claimed(row) for row in ordered]
+
+
+def _rank(row: Row[Any]) -> tuple[int, bool, datetime]:
+    """By lane; of one lane calendars come last."""
+    return (row.priority, row.kind == Kind.CALENDAR.value, row.due_at)
+
+
+def _claimed(row: Row[Any]) -> Claim:
+    return Claim(
+        kind=Kind(row.kind),
+        key=row.key,
+        token=row.claim_token,
+        generation=row.generation,
+        attempts=row.attempts,
+        reason=row.reason,
+        lane=Lane(row.priority),
+        since=row.first_marked_at,
+    )
+
+
+@lru_cache
+def _claim(
+    dialect: str,
+    kinds: Sequence[Kind],
+    rank: Sequence[str],
+    not_of: Collection[str],
+    *,
+    not_bulk: bool,
+) -> ReturningUpdate[Any]:
+    """Made once: it takes longer to make than to run."""
+    due = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
+    if not_of:
+        due = and_(due, not_(_is_of(not_of)))
+    mine = _first(dialect, kinds, due, rank)
+    return (
+        update(dirty)
+        .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(mine.c.kind, mine.c.key)))
+        .values(
+            claim_token=bindparam("token"),
+            claimed_by=bindparam("worker"),
+            claimed_until=db_now(bindparam("seconds", type_=Float)),
+        )
+        .returning(dirty)
+    )
+
+
+def _first(
+    dialect: str, kinds: Sequence[Kind], which: ColumnElement[bool], rank: Sequence[str]
+) -> CTE:
+    """Lock the first due rows: of each kind (and lane) alone, as an index has them in order.
+
+    Of one lane calendars come last: what courses and persons are about to change is written once.
+    Of all together every due row would be sorted for each claim, were they millions.
+    """
+    names = [dirty.c[name] for name in ("kind", "key", "priority", "due_at")]
+    lanes = [true()] if "priority" in rank else [dirty.c.priority == int(lane) for lane in Lane]
+    parts = []
+    for kind, lane in product(kinds, lanes):
+        later = literal(int(kind is Kind.CALENDAR)).label("later")
+        due = select(*names, later).where(dirty.c.kind == kind.value, lane, _is_due([kind]), which)
+        part = due.order_by(*(dirty.c[name] for name in rank)).limit(_MOST)
+        if dialect == "postgresql":
+            part = part.with_for_update(skip_locked=True)
+        parts.append(select(part.subquery()))
+    # a CTE is evaluated once: as a subquery it may be more often, and take more
+    order = ("priority", "later", "due_at") if "priority" in rank else rank
+    return union_all(*parts).order_by(*map(text, order)).limit(_MOST).cte("mine")
+
+
+_MOST = bindparam("most", type_=Integer)
+
+
+def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:
+    moment = db_now(within) if within else db_now()
+    return and_(
+        dirty.c.kind.in_([kind.value for kind in kinds]),
+        dirty.c.parked_at.is_(None),
+        dirty.c.due_at <= moment,
+        or_(dirty.c.not_before.is_(None), dirty.c.not_before <= moment),
+        or_(dirty.c.claimed_until.is_(None), dirty.c.claimed_until < db_now()),
+    )
+
+
+def _is_of(backends: Collection[str]) -> ColumnElement[bool]:
+    """Whether it is the work of a calendar in one of these backends."""
+    is_calendar = dirty.c.kind == Kind.CALENDAR.value
+    number = case((is_calendar, cast(dirty.c.key, Integer)))
+    rows = select(calendar.c.calendar_id).where(
+        calendar.c.calendar_id == number, calendar.c.backend.in_(sorted(backends))
+    )
+    return exists(rows.correlate(dirty))
+
+
+def renew(connection: Connection, mine: Claim, lease: timedelta) -> datetime:
+    """Prolong the claim to a full lease from now; ClaimLost where it is not ours any more.
+
+    Returns the database's time.
+    """
+    told = _names(mine) | {"seconds": lease.total_seconds()}
+    now = connection.execute(_RENEW, told).scalar_one_or_none()
+    if now is None:
+        raise _lost(mine)
+    return now
+
+
+def finish(connection: Connection, mine: Claim) -> bool:
+    """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
+    done = connection.execute(_FINISH, _names(mine) | {"my_generation": mine.generation})
+    if not done.rowcount:
+        _changed(
+            connection,
+            mine,
+            **_UNCLAIMED,
+            attempts=0,
+            not_before=null(),
+            last_error=null(),
+            first_marked_at=db_now(),
+        )
+    return bool(done.rowcount)
+
+
+def finish_all(connection: Connection, mine: Sequence[Claim]) -> None:
+    """End much work together. What is not ours any more is left; what was marked stays dirty."""
+    if connection.dialect.name == "postgresql":
+        names = ("kind", "key", "token", "generation")
+        told = {name: [getattr(each, name) for each in mine] for name in names}
+        done = connection.execute(_POSTGRESQL_FINISH, told)
+        if done.rowcount < len(mine):
+            connection.execute(_POSTGRESQL_UNCLAIM, told)
+    else:
+        for each in mine:
+            with suppress(ClaimLost):
+                finish(connection, each)
+
+
+def release_all(connection: Connection, mine: Sequence[Claim]) -> None:
+    """Give much work back as it was; what is not ours any more is left."""
+    for token in sorted({each.token for each in mine}):
+        keys = [each.key for each in mine if each.token == token]
+        ours = and_(dirty.c.claim_token == token, dirty.c.key.in_(keys))
+        connection.execute(update(dirty).where(ours).values(**_UNCLAIMED))
+
+
+# Two statements: a mark that commits while the first waits for its row is seen by the second alone.
+_GIVEN = """
+    unnest(CAST(:kind AS text[]), CAST(:key AS text[]), CAST(:token AS text[]),
+           CAST(:generation AS integer[])) AS given (kind, key, token, generation)
+    WHERE dirty.kind = given.kind AND dirty.key = given.key AND dirty.claim_token = given.token
+"""
+_POSTGRESQL_FINISH = text(
+    f"DELETE FROM dirty USING {_GIVEN} AND dirty.generation = given.generation"  # noqa: S608
+)
+_POSTGRESQL_UNCLAIM = text(
+    "UPDATE dirty SET claim_token = NULL, claimed_by = NULL, claimed_until = NULL, attempts = 0,"  # noqa: S608
+    f" not_before = NULL, last_error = NULL, first_marked_at = clock_timestamp() FROM {_GIVEN}"
+)
+
+
+def forget_claims(connection: Connection) -> None:
+    """Let all claimed work be claimed anew; whoever held it finds the claim lost."""
+    claimed = dirty.c.claim_token.is_not(None)
+    connection.execute(update(dirty).where(claimed).values(**_UNCLAIMED))
+
+
+def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) -> None:
+    """Give the work back, not to be begun before `after` from now; counts as an attempt."""
+    _changed(
+        connection,
+        mine,
+        **_UNCLAIMED,
+        attempts=dirty.c.attempts + 1,
+        not_before=db_now(after.total_seconds()),
+        last_error=error,
+    )
+
+
+def postpone(connection: Connection, mine: Claim, *, after: timedelta, why: str | None) -> None:
+    """Give the work back for later without counting an attempt: nobody's fault here."""
+    _changed(
+        connection,
+        mine,
+        **_UNCLAIMED,
+        not_before=db_now(after.total_seconds()),
+        last_error=why if why is not None else dirty.c.last_error,
+    )
+
+
+def park(connection: Connection, mine: Claim, *, error: str, after: timedelta) -> None:
+    """Lay the work aside until the next mark; marked meanwhile: retried after `after`."""
+    same = dirty.c.generation == mine.generation
+    _changed(
+        connection,
+        mine,
+        **_UNCLAIMED,
+        attempts=dirty.c.attempts + 1,
+        last_error=error,
+        parked_at=case((same, db_now()), else_=null()),
+        not_before=case((same, null()), else_=db_now(after.total_seconds())),
+    )
+
+
+def release(connection: Connection, mine: Claim) -> None:
+    """Give the work back as it was."""
+    _changed(connection, mine, **_UNCLAIMED)
+
+
+_UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
+
+
+_IS_MINE = and_(
+    dirty.c.kind == bindparam("my_kind"),
+    dirty.c.key == bindparam("my_key"),
+    dirty.c.claim_token == bindparam("my_token"),
+)
+_FINISH = delete(dirty).where(_IS_MINE, dirty.c.generation == bindparam("my_generation"))
+_RENEW = (
+    update(dirty)
+    .where(_IS_MINE)
+    .values(claimed_until=db_now(bindparam("seconds", type_=Float)))
+    .returning(db_now())
+)
+
+
+def _names(mine: Claim) -> dict[str, object]:
+    return {"my_kind": mine.kind.value, "my_key": mine.key, "my_token": mine.token}
+
+
+def _changed(connection: Connection, mine: Claim, **values: object) -> None:
+    changed = connection.execute(update(dirty).where(_IS_MINE).values(**values), _names(mine))
+    if not changed.rowcount:
+        raise _lost(mine)
+
+
+def _lost(mine: Claim) -> ClaimLost:
+    return ClaimLost(f"{mine.kind.value} claim taken over")
+
+
+# -- looking ----------------------------------------------------------------------------------
+
+
+def waits(connection: Connection, *, within: timedelta) -> bool:
+    """Whether anything is claimed, or due within so long."""
+    later = due_later.c.due_at <= db_now(within.total_seconds())
+    return bool(
+        connection.execute(
+            select(or_(exists().where(_is_under_way(within)), exists().where(later)))
+        ).scalar_one()
+    )
+
+
+def under_way(connection: Connection, *, within: timedelta) -> int:
+    """How much is claimed, or due within so long."""
+    return connection.execute(select(func.count()).where(_is_under_way(within))).scalar_one()
+
+
+def _is_under_way(within: timedelta) -> ColumnElement[bool]:
+    return or_(dirty.c.claimed_until.is_not(None), _is_due(list(Kind), within.total_seconds()))
+
+
+def is_due(connection: Connection, kinds: Sequence[Kind]) -> bool:
+    """Whether anything of these kinds could be claimed now."""
+    return bool(connection.execute(_any_due(tuple(kinds))).scalar_one())
+
+
+@lru_cache
+def _any_due(kinds: Sequence[Kind]) -> Select[Any]:
+    return select(exists().where(_is_due(kinds)))
+
+
+def parked(connection: Connection, *, since: datetime | None = None) -> int:
+    """How much work is parked, or was parked since then."""
+    query = select(func.count()).where(dirty.c.parked_at.is_not(None))
+    if since is not None:
+        query = query.where(dirty.c.parked_at >= since)
+    return connection.execute(query).scalar_one()
+
+
+def parked_keys(connection: Connection, kind: Kind) -> list[str]:
+    """Return the keys of one kind that are parked."""
+    query = select(dirty.c.key).where(dirty.c.kind == kind.value, dirty.c.parked_at.is_not(None))
+    return list(connection.execute(query).scalars())
+
+
+def known(connection: Connection, work: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return those (kind, key) of work that waits, is claimed or is parked."""
+    mine = tuple_(dirty.c.kind, dirty.c.key).in_(sorted(work))
+    rows = connection.execute(select(dirty.c.kind, dirty.c.key).where(mine))
+    return {(row.kind, row.key) for row in rows}
+
+
+def announced(connection: Connection, kind: Kind) -> set[str]:
+    """Return the keys of one kind that wait because a notification named them."""
+    told = and_(dirty.c.kind == kind.value, dirty.c.reason.startswith("notification"))
+    return set(connection.execute(select(dirty.c.key).where(told)).scalars())
+
+
+def hurry(connection: Connection, kind: Kind, key: str) -> None:
+    """Let work that was put off be due now: somebody asked for it."""
+    same = and_(dirty.c.kind == kind.value, dirty.c.key == key)
+    connection.execute(update(dirty).where(same).values(not_before=None, due_at=db_now()))
+
+
+def waiting(connection: Connection) -> set[tuple[str, str]]:
+    """Return (kind, key) of what is parked, or was tried in vain and waits to be tried again."""
+    put_off = or_(dirty.c.parked_at.is_not(None), dirty.c.attempts > 0)
+    query = select(dirty.c.kind, dirty.c.key).where(put_off)
+    return {(kind, key) for kind, key in connection.execute(query)}
+
+
+def depth(connection: Connection) -> dict[tuple[Kind, Lane], int]:
+    """How much work waits or is being done, by kind and lane; parked work apart."""
+    rows = connection.execute(
+        select(dirty.c.kind, dirty.c.priority, func.count())
+        .where(dirty.c.parked_at.is_(None))
+        .group_by(dirty.c.kind, dirty.c.priority)
+    )
+    return {(Kind(kind), Lane(lane)): count for kind, lane, count in rows}

@@ -1,0 +1,144 @@
+"""What settings decide beside what stands: sets of calendars, and what waits for somebody's yes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, and_, delete, exists, insert, select, update
+
+from kalender.domain.mailbox import wanted_calendars
+from kalender.domain.work import Kind
+from kalender.store import bulk
+from kalender.store.mailboxes import OUTSIDE
+from kalender.store.people import USERNAME, People
+from kalender.store.sql import in_parts, is_one_of
+from kalender.store.tables import (
+    calendar,
+    db_now,
+    dirty,
+    entry,
+    identity,
+    preference,
+    registration,
+    settings_waiting,
+    teaching_role,
+)
+from kalender.store.tables import teaching_staff as staff
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One calendar as far as settings decide on it."""
+
+    calendar_id: int
+    person_id: int
+    address: str
+    owner: bool
+    closed: bool
+    outside: bool  # closed, since its address lay outside the mail domains
+    taking_back: bool
+    right: bool  # a digest stands: it is as it should be, as far as we know
+    settings: str | None  # a digest of those it was written under
+    written: bool  # it was right once
+
+
+def standing(connection: Connection) -> list[Standing]:
+    """Return every calendar."""
+    names = ("calendar_id", "person_id", "address", "owner", "state", "taking_back", "last_error")
+    columns = [calendar.c[name] for name in (*names, "synced_digest", "synced_settings")]
+    return [
+        Standing(
+            calendar_id=row.calendar_id,
+            person_id=row.person_id,
+            address=row.address,
+            owner=row.owner,
+            closed=row.state == "closed",
+            outside=row.state == "closed" and row.last_error == OUTSIDE,
+            taking_back=row.taking_back,
+            right=row.synced_digest is not None,
+            settings=row.synced_settings,
+            written=row.synced_at is not None,
+        )
+        for row in connection.execute(select(*columns, calendar.c.synced_at))
+    ]
+
+
+def waiting_work(connection: Connection) -> set[int]:
+    """Return the calendars for which work waits, is claimed or is parked."""
+    keys = connection.execute(select(dirty.c.key).where(dirty.c.kind == Kind.CALENDAR.value))
+    return {int(key) for key in keys.scalars()}
+
+
+def wishing(connection: Connection) -> set[int]:
+    """Return the persons who are to be left alone."""
+    return set(connection.execute(select(preference.c.person_id)).scalars())
+
+
+def showing(connection: Connection, calendars: Collection[int]) -> set[int]:
+    """Return those of these calendars in which entries of ours stand, or may stand."""
+    found: set[int] = set()
+    there = entry.c.status.not_in(["abandoned", "refused"])
+    holds = exists().where(entry.c.calendar_id == calendar.c.calendar_id, there)
+    for part in in_parts(calendars, 10_000):
+        among = is_one_of(connection, calendar.c.calendar_id, part)
+        found |= set(
+            connection.execute(select(calendar.c.calendar_id).where(among, holds)).scalars()
+        )
+    return found
+
+
+def addresses_wanted(connection: Connection, people: People) -> dict[int, frozenset[str]]:
+    """Return person -> the addresses that the rule for mailboxes gives them now, where any."""
+    students = set(connection.execute(select(registration.c.person_id).distinct()).scalars())
+    counted = teaching_role.c.role.in_(sorted(people.teaching_roles))
+    named = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
+    teachers = set(
+        connection.execute(
+            select(teaching_role.c.person_id)
+            .where(counted)
+            .union(select(identity.c.person_id).join(staff, named))
+        ).scalars()
+    )
+    found = {}
+    for person_id, (names, mails) in bulk.accounts(connection).items():
+        wanted = wanted_calendars(
+            people.mailboxes,
+            student=person_id in students,
+            teacher=person_id in teachers,
+            username=min(names, default=None),
+            mails=[(kind, value) for kinds, value in mails for kind in kinds.split(",")],
+        )
+        if wanted:
+            found[person_id] = frozenset(wanted)
+    return found
+
+
+# -- what waits for a yes --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """What changed settings ask for, of so many calendars: rewrite, move or leave."""
+
+    what: str
+    calendars: int
+    since: datetime
+
+
+def settings_waiting_for(connection: Connection) -> list[Waiting]:
+    """Return what the last resync of everything left alone, since nobody agreed to it."""
+    rows = connection.execute(select(settings_waiting).order_by(settings_waiting.c.what))
+    return [Waiting(what=row.what, calendars=row.calendars, since=row.since) for row in rows]
+
+
+def keep_waiting(connection: Connection, counts: Mapping[str, int]) -> None:
+    """Record what is left alone; since when stays where it waited already."""
+    waits = {what: count for what, count in counts.items() if count}
+    over = settings_waiting.c.what.not_in(sorted(waits))
+    connection.execute(delete(settings_waiting).where(over))
+    for what, count in waits.items():
+        known = settings_waiting.c.what == what
+        changed = connection.execute(update(settings_waiting).where(known).values(calendars=count))
+        if not changed.rowcount:
+            values = {"what": what, "calendars": count, "since": db_now()}
+            connection.execute(insert(settings_waiting).values(values))

@@ -1,0 +1,207 @@
+"""What becomes of a claim that did not end well: later, laid aside, or as if never claimed."""
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from kalender.domain import backoff
+from kalender.domain.work import Kind
+from kalender.errors import (
+    BadSourceData,
+    ClaimLost,
+    MailboxMissing,
+    NeighbourError,
+    NeighbourRefused,
+    NeighbourShut,
+    NeighbourUnauthorised,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+)
+from kalender.logs import database_error
+from kalender.neighbours import breaker
+from kalender.store import queue
+from kalender.store.queue import Claim
+from kalender.worker.context import Crew
+
+log = structlog.get_logger()
+UNREADABLE_LONGEST = timedelta(minutes=10)  # between two tries: the source may be well at any time
+NO_NEWS_AFTER = 5  # unreadable answers of the same piece of work
+
+
+class Ends:
+    """Gives claims back."""
+
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
+
+    def badly(self, claim: Claim, error: Exception) -> str | None:
+        """Give the work back as its error asks for; return the neighbour that failed it."""
+        if isinstance(error, BadSourceData):
+            return self._unreadable(claim, error)
+        self._give(claim, error)
+        return error.neighbour if isinstance(error, NeighbourError | OutcomeUnknown) else None
+
+    def _give(self, claim: Claim, error: Exception) -> None:
+        match error:
+            case ClaimLost():
+                log.warning("claim_lost", kind=claim.kind.value, key=_shown(claim))
+            case NeighbourShut():
+                self.release(claim)
+            case NeighbourError():
+                self._neighbour_failed(claim, error)
+            case OutcomeUnknown():
+                self._unknown(claim, error)
+            case MailboxMissing():
+                self._retry(claim, str(error), backoff.missing(claim.attempts))
+            case TransientError():
+                self._retry(claim, str(error), self._delay(claim, error))
+            case PermanentError():
+                self._park(claim, str(error))
+            case _:
+                self._unexpected(claim, error)
+
+    def _unexpected(self, claim: Claim, error: Exception) -> None:
+        log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=where(error))
+        self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
+
+    def _unknown(self, claim: Claim, error: OutcomeUnknown) -> None:
+        """The calendar is left alone for a while; where Exchange looks away, it is counted."""
+        quiet = max(each.server_seconds for each in self.crew.means.exchanges.values())
+        after = max(error.retry_after or timedelta(), timedelta(seconds=quiet))
+        if error.neighbour is None:
+            self._retry(claim, str(error), max(after, self._delay(claim, error)))
+        else:
+            self._give_back(claim, error.neighbour, str(error), after)
+
+    def _unreadable(self, claim: Claim, error: BadSourceData) -> str | None:
+        """Ask again, and count it as the neighbour's failure; return who failed, if that is news.
+
+        Of what was never answered readably in many tries it is none: the others get on.
+        """
+        after = min(self._delay(claim, error), UNREADABLE_LONGEST)
+        self._retry(claim, str(error), after)
+        if claim.attempts >= NO_NEWS_AFTER or error.neighbour not in self.crew.gates.names:
+            return None
+        name = error.neighbour
+        self.record(
+            lambda connection: breaker.failed(connection, name, key=claim.key, error=str(error)),
+            neighbour=name,
+        )
+        self.crew.gates[name].forget()
+        return name
+
+    def _delay(self, claim: Claim, error: TransientError | None) -> timedelta:
+        asked = error.retry_after if error is not None else None
+        return backoff.next_try(claim.attempts, retry_after=asked, jitter=random.random())  # noqa: S311
+
+    def _neighbour_failed(self, claim: Claim, error: NeighbourError) -> None:
+        log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
+        if error.neighbour == "database":
+            self._database_failed(claim, error)
+        elif isinstance(error, NeighbourUnauthorised):  # the gate counts these
+            after = timedelta(seconds=random.uniform(0.2, 1))  # noqa: S311
+            self._settle(claim, lambda c: queue.postpone(c, claim, after=after, why=str(error)))
+        else:
+            self._give_back(claim, error.neighbour, str(error), _left_alone(claim, error), error)
+
+    def _database_failed(self, claim: Claim, error: NeighbourError) -> None:
+        """It may only have ended one of two transactions that stood in each other's way.
+
+        A calendar whose last request may still be worked on waits for its lease to run out.
+        """
+        self.crew.gates.forget()
+        if not _is_in_doubt(error):
+            after = timedelta(seconds=random.uniform(1, 3))  # noqa: S311
+            self._settle(claim, lambda c: queue.postpone(c, claim, after=after, why=str(error)))
+
+    def _give_back(
+        self,
+        claim: Claim,
+        name: str,
+        why: str,
+        after: timedelta,
+        told: NeighbourError | None = None,
+    ) -> None:
+        """Nobody's fault here: no attempt is counted, but the neighbour's failure is.
+
+        What an Exchange tells of when to come again is told of the one calendar.
+        """
+        of_all = told.retry_after if told and claim.kind is not Kind.CALENDAR else None
+
+        def give_back(connection: Connection) -> None:
+            breaker.failed(connection, name, key=claim.key, error=why, retry_after=of_all)
+            queue.postpone(connection, claim, after=after, why=why)
+
+        self._settle(claim, give_back)
+        self.crew.gates[name].forget()
+
+    def release(self, claim: Claim) -> None:
+        """Give the work back as it was."""
+        self._settle(claim, lambda connection: queue.release(connection, claim))
+
+    def _retry(self, claim: Claim, error: str, after: timedelta) -> None:
+        log.warning(
+            "retried",
+            kind=claim.kind.value,
+            key=_shown(claim),
+            attempts=claim.attempts + 1,
+            seconds=round(after.total_seconds()),
+            error=error,
+        )
+        self._settle(claim, lambda c: queue.retry(c, claim, after=after, error=error))
+
+    def _park(self, claim: Claim, error: str) -> None:
+        log.warning("parked", kind=claim.kind.value, key=_shown(claim), error=error)
+        after = self._delay(claim, None)
+        self._settle(claim, lambda c: queue.park(c, claim, error=error, after=after))
+
+    def _settle(self, claim: Claim, write: Callable[[Connection], None]) -> None:
+        """Record what becomes of a claim; where that fails, its lease runs out."""
+        self.record(write, kind=claim.kind.value)
+
+    def record(self, write: Callable[[Connection], None], **what: str) -> None:
+        """Write, where the database is there."""
+        try:
+            with self.crew.database.write() as connection:
+                write(connection)
+        except (ClaimLost, NeighbourError) as error:
+            log.warning("not_recorded", error=type(error).__name__, **what)
+
+
+def _left_alone(claim: Claim, error: NeighbourError) -> timedelta:
+    """Return how long a piece of work waits whose neighbour failed it."""
+    if error.retry_after is not None:
+        longest = backoff.LONGEST if claim.kind is Kind.CALENDAR else breaker.LONGEST_PAUSE
+        return min(error.retry_after, longest)
+    if isinstance(error, NeighbourRefused):  # it may be this piece of work alone
+        return timedelta(minutes=1)
+    return timedelta(seconds=random.uniform(2, 5))  # noqa: S311
+
+
+def _is_in_doubt(error: BaseException | None) -> bool:
+    """Whether this came while the unknown outcome of a request was to be recorded."""
+    if error is None or isinstance(error, OutcomeUnknown):
+        return error is not None
+    return _is_in_doubt(error.__cause__) or _is_in_doubt(error.__context__)
+
+
+def _shown(claim: Claim) -> str:
+    """Return a key fit for a log: usernames are not."""
+    return claim.key if not claim.key.startswith("username ") else "username"
+
+
+def where(error: BaseException) -> str:
+    """Return an error's class and innermost place: never its text, which may quote anything.
+
+    Of a database's error also SQLSTATE and table.
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"
+    told = "".join(f" {name} {word}" for name, word in database_error(error).items())
+    return f"{type(error).__name__}{told} in {place}"

@@ -1,0 +1,117 @@
+"""A worker process' first thread: heartbeats, what time alone makes due, TP's list of changes."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from enum import StrEnum
+
+import structlog
+
+from kalender.domain.work import Kind, Lane, Mark
+from kalender.errors import (
+    KalenderError,
+    NeighbourError,
+    PermanentError,
+    StateInDoubt,
+    TransientError,
+)
+from kalender.store import brakes, bulk, people, queue, recovery, teaching
+from kalender.store.counters import TALLY
+from kalender.store.prune import prune
+from kalender.worker.context import Crew
+
+log = structlog.get_logger()
+BEAT_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+POLL_FAILED, POLL_AGAIN = "lastchanged failed", timedelta(minutes=1)
+LOOK_SECONDS_UNTIL_IDLE = 0.25
+
+
+def keep_house(
+    crew: Crew,
+    stop: threading.Event,
+    *,
+    until_idle: bool,
+    orphaned: Callable[[], bool],
+) -> None:
+    """Beat, and mark what time makes due, until stopped, idle or left alone."""
+    beaten = marked = float("-inf")
+    while not (stop.is_set() or orphaned()):
+        crew.ticks.turn()
+        try:
+            if time.monotonic() - beaten > BEAT_SECONDS:
+                with crew.means.memory.writing(crew.database) as connection:
+                    crew.pulse.write(connection, connections=crew.connections)
+                crew.means.memory.verify(crew.database)
+                beaten = time.monotonic()
+                TALLY.give(crew.database)
+            if time.monotonic() - marked > LOOK_SECONDS / 2:
+                _mark_by_time(crew, verifies=not until_idle)
+                marked = time.monotonic()
+            if until_idle and not _waits(crew):
+                return
+        except StateInDoubt:
+            raise
+        except KalenderError as error:
+            log.warning("house_not_kept", error=str(error))
+        stop.wait(LOOK_SECONDS_UNTIL_IDLE if until_idle else LOOK_SECONDS)
+
+
+def _waits(crew: Crew) -> bool:
+    with crew.database.read() as connection:
+        return queue.waits(connection, within=recovery.horizon(connection))
+
+
+def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
+    """Mark what became due by the clock alone."""
+    with crew.database.write() as connection:
+        queue.mark_what_is_due(connection)
+        now = crew.means.clock()
+        moved = {*bulk.changing_by_time(connection, now), *brakes.let_ended_go(connection, now)}
+        people.mark_calendars(connection, moved, reason="time has come", lane=Lane.LIVE)
+        if verifies:
+            looked = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
+            people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
+    if crew.retention is not None:
+        prune(crew.database, crew.retention, crew.means.clock())
+    if crew.poll_every is not None:
+        poll(crew, crew.poll_every)
+
+
+class NotPolled(StrEnum):
+    """Why TP was not asked what changed."""
+
+    SHUT = "it is paused, failed lately or refuses us; kalender status says which"
+    LATELY = "it was asked within the minute"
+    FAILED = "it failed a moment ago, and is asked again soon"
+    FIRST = "from now on changes are counted; the next poll asks what changed since"
+
+
+def poll(crew: Crew, every: timedelta) -> int | NotPolled:
+    """Ask TP which courses changed, where no other worker did so lately; return how many."""
+    with crew.database.write() as connection:
+        if "tp" in crew.gates.look(connection)[1]:
+            return NotPolled.SHUT
+        now = teaching.database_time(connection)
+        last = teaching.was_read(connection, "lastchanged", "")
+        failed = teaching.was_read(connection, POLL_FAILED, "")
+        if last is not None and now - last < every:
+            return NotPolled.LATELY
+        if failed is not None and now - failed < min(every, POLL_AGAIN):
+            return NotPolled.FAILED
+        teaching.record_reading(connection, "lastchanged", "", now)
+    if last is None:
+        return NotPolled.FIRST
+    shift = crew.means.clock() - now  # TP's list is on the domain's clock
+    try:
+        changed = crew.sources.timetables.changed_since(last + shift - every)
+    except (NeighbourError, TransientError, PermanentError):
+        with crew.database.write() as connection:
+            teaching.record_reading(connection, "lastchanged", "", last)
+            teaching.record_reading(connection, POLL_FAILED, "", now)
+        raise
+    with crew.database.write() as connection:
+        marks = [Mark(kind=Kind.COURSE, key=str(key), reason="tp lastchanged") for key in changed]
+        queue.mark(connection, marks)
+    return len(marks)

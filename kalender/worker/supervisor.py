@@ -1,0 +1,197 @@
+"""Claim what is due, do it, finish, retry or park it; until stopped.
+
+A parent that has imported everything forks the processes and starts anew those that die. In each
+process every connection is a thread with a claim of its own (`thread`); the process' first thread
+keeps house (`periodic`).
+"""
+
+import gc
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
+
+import structlog
+
+from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
+from kalender.liveness import Ticks, Vital, stop_on_signals
+from kalender.reconcile.memory import PUT_BACK
+from kalender.store import counters, identity
+from kalender.store.counters import TALLY
+from kalender.store.heartbeats import doubt
+from kalender.worker.context import Crew
+from kalender.worker.periodic import keep_house
+from kalender.worker.thread import Hand
+
+log = structlog.get_logger()
+FORK = get_context("fork")
+Beside = Callable[[Sequence[Ticks]], None]
+IN_DOUBT = 3  # a process' exit code: it is not started anew
+
+
+def supervise(
+    make: Callable[[], Crew],
+    stop: threading.Event,
+    *,
+    processes: int,
+    until_idle: bool = False,
+    beside: Beside | None = None,
+) -> None:
+    """Fork worker processes and start anew those that die, until stopped or all are idle.
+
+    `make` builds what a process needs; it is called after the fork, in the child. `beside` runs in
+    a process of its own, and is told when the others last turned. Raises StateInDoubt where the
+    database was put back to an earlier state meanwhile.
+    """
+    ticks = [Ticks() for _ in range(processes)]
+    children = {_start(make, until_idle, each): each for each in ticks}
+    side = _start_beside(beside, ticks)
+    doubted = False
+    while children:
+        wait([child.sentinel for child in children], timeout=0.5)
+        if stop.is_set():  # each time: one that was just forked has not heard the first
+            for child in children:
+                child.terminate()
+        for child in [each for each in children if not each.is_alive()]:
+            mine = children.pop(child)
+            doubted = doubted or _found_it_put_back(child, stop)
+            if _ended_untold(child, stop, until_idle=until_idle):
+                children[_start(make, until_idle, mine)] = mine
+        if side is not None and not side.is_alive():
+            side = _start_beside(beside, ticks)
+    if doubted:
+        raise StateInDoubt(PUT_BACK)
+
+
+def _start(make: Callable[[], Crew], until_idle: bool, ticks: Ticks) -> BaseProcess:  # noqa: FBT001
+    ticks.begin()
+    child = FORK.Process(target=_child, args=(make, os.getpid(), until_idle, ticks))
+    child.start()
+    return child
+
+
+def _start_beside(beside: Beside | None, ticks: Sequence[Ticks]) -> BaseProcess | None:
+    """Start what serves beside the workers; it ends with this process."""
+    if beside is None:
+        return None
+    child = FORK.Process(target=_beside, args=(beside, ticks), daemon=True)
+    child.start()
+    return child
+
+
+def _beside(beside: Beside, ticks: Sequence[Ticks]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        beside(ticks)
+    except Exception as error:  # multiprocessing would print all that it quotes
+        log.critical("crashed", exc_info=error)
+        sys.exit(1)
+
+
+def _ended_untold(child: BaseProcess, stop: threading.Event, *, until_idle: bool) -> bool:
+    """Whether a process ended without being told to, and we are to run on a second later."""
+    if stop.is_set() or (until_idle and child.exitcode == 0):
+        return False
+    log.error("worker_died", exit_code=child.exitcode)
+    return not stop.wait(1.0)
+
+
+def _found_it_put_back(child: BaseProcess, stop: threading.Event) -> bool:
+    """Whether a process ended because the database was put back, so that all stop."""
+    child.join()
+    if child.exitcode == IN_DOUBT:
+        stop.set()
+    return child.exitcode == IN_DOUBT
+
+
+def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks) -> None:  # noqa: FBT001
+    collect_seldom()
+    stop = stop_on_signals()
+    try:
+        crew = replace(make(), ticks=ticks)
+        run(crew, stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
+    except StateInDoubt as error:
+        log.error("state_in_doubt", error=str(error))  # noqa: TRY400
+        sys.exit(IN_DOUBT)
+    except ThreadDied:  # its own line was logged as it died
+        sys.exit(1)
+    except Exception as error:  # multiprocessing would print all that it quotes
+        log.critical("crashed", exc_info=error)
+        sys.exit(1)
+
+
+def collect_seldom() -> None:
+    """Let Python look for cycles seldom, and never among what was imported.
+
+    What is read for a thousand calendars is hundreds of thousands of objects without cycles;
+    with Python's own thresholds a third of the processor's time went into looking through them,
+    and of a listener's a twelfth.
+    """
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 10)
+
+
+def run(
+    crew: Crew,
+    stop: threading.Event,
+    *,
+    until_idle: bool = False,
+    orphaned: Callable[[], bool] = lambda: False,
+) -> None:
+    """Work in this process until stopped, or until nothing is due soon.
+
+    Raises ThreadDied where a hand ended by a bug: the others then finish what they hold.
+    """
+    hands = [
+        Vital(Hand(crew, f"{crew.pulse.worker}:{n}", stop).work, stop, name=f"hand-{n}")
+        for n in range(crew.connections)
+    ]
+    for hand in hands:
+        hand.start()
+    try:
+        keep_house(crew, stop, until_idle=until_idle, orphaned=orphaned)
+    finally:
+        stop.set()
+        for hand in hands:
+            hand.join()
+        end_well(crew)
+    if crew.means.memory.doubt is not None:
+        raise crew.means.memory.doubt
+    dead = [hand.name for hand in hands if hand.died]
+    if dead:
+        raise ThreadDied(f"{', '.join(dead)} died: this process ends, and is started anew")
+
+
+def end_well(crew: Crew) -> None:
+    """Give up our turns and say that we ended; of a database in doubt say so, for all others.
+
+    A connection may have broken while nobody used it: the second try has a new one. Where the
+    database is away, our turns run out by themselves.
+    """
+    counts = TALLY.take()
+    try:
+        _say_goodbye(crew, counts)
+    except NeighbourError:
+        try:
+            _say_goodbye(crew, counts)
+        except NeighbourError as error:
+            log.warning("ended_untold", neighbour=error.neighbour, error=str(error))
+
+
+def _say_goodbye(crew: Crew, counts: Mapping[counters.Key, float]) -> None:
+    memory = crew.means.memory
+    with crew.database.write() as connection:
+        if memory.doubt is not None:
+            doubt(connection)
+            identity.refuse(connection, str(memory.doubt))
+            return
+        crew.gates.give_up(connection)
+        crew.pulse.stop(connection)
+        counters.add(connection, counts)
+    memory.close()

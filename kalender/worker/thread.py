@@ -1,0 +1,205 @@
+"""One connection: claim what is due, do it, finish, retry or park it; until stopped."""
+
+import random
+import threading
+import time
+from collections.abc import Collection, Sequence
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from kalender.domain.work import Kind
+from kalender.errors import KalenderError, NeighbourError, StateInDoubt
+from kalender.mirror.refresh import refresh_course, refresh_person
+from kalender.neighbours import breaker
+from kalender.reconcile.desired import View
+from kalender.reconcile.reconcile import finish_unchanged, reconcile
+from kalender.store import queue
+from kalender.store.counters import TALLY
+from kalender.store.queue import Claim
+from kalender.worker.context import Crew
+from kalender.worker.outcomes import Ends, where
+
+log = structlog.get_logger()
+AT_ONCE = 4  # pieces of work claimed together, of which a hand does no more than
+TOGETHER_SECONDS = 0.4  # would take: what is more urgent waits for the first hand that is free
+AT_MOST = 1000  # where they turn out to be calendars that are as they should be
+OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
+IDLE_SECONDS = 0.25
+
+
+class Hand:
+    """One thread that claims and does."""
+
+    def __init__(self, crew: Crew, name: str, stop: threading.Event) -> None:
+        self.crew = crew
+        self.name = name
+        self.stop = stop
+        self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
+        self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
+        self.spared: frozenset[str] = frozenset()  # those that ail, of which nothing is asked now
+        self.ends = Ends(crew)
+        self.failed: set[str] = set()  # while doing what was claimed together
+        self.at_once = AT_ONCE
+        self.takes = 0.0  # seconds for a piece of work, of late
+        self.views: dict[str, View] = {}  # of the calendars claimed together
+
+    def work(self) -> None:
+        """Claim and do until stopped."""
+        idle = False
+        while not self.stop.is_set():
+            self.crew.ticks.work()
+            try:
+                claims = self._claim() if not idle or self._is_due() else []
+            except Exception as error:  # noqa: BLE001  # a bug must not leave a process without hands
+                self._cannot_claim(error)
+                continue
+            idle = not claims
+            if claims:
+                self._do_all(self._without_unchanged(claims))
+            else:
+                self.stop.wait(random.uniform(0.5, 1) * IDLE_SECONDS)  # noqa: S311
+
+    def _is_due(self) -> bool:
+        """Whether there is anything to claim: to ask costs less than half of trying to."""
+        with self.crew.database.read() as connection:
+            return queue.is_due(connection, list(self.crew.neighbours))
+
+    def _cannot_claim(self, error: Exception) -> None:
+        if isinstance(error, NeighbourError):
+            log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
+        else:
+            log.warning("unexpected", doing="claim", error=where(error))
+        self.stop.wait(random.uniform(1, 3))  # noqa: S311
+
+    # -- claims -----------------------------------------------------------------------------------
+
+    def _claim(self) -> list[Claim]:
+        """Claim what may be asked for, with a turn at each neighbour that it needs."""
+        self.turn = (self.turn + 1) % OLDEST_EACH
+        claims: list[Claim] = []
+        try:
+            with self.crew.database.write() as connection:
+                claims = self._claimed(connection)
+        except Exception:
+            claims = []
+            self.crew.gates.forget()
+            raise
+        finally:
+            self._free(but={name for claim in claims for name in self._needs(claim)})
+        self._asked_nothing(self.spared)
+        return claims
+
+    def _claimed(self, connection: Connection) -> list[Claim]:
+        gates = self.crew.gates
+        ailing, shut = gates.look(connection)
+        ours = {name for name in gates.names - shut if gates[name].reserve()}
+        prefix = "exchange."
+        claims = queue.claim(
+            connection,
+            [kind for kind, names in self.crew.neighbours.items() if ours.intersection(names)],
+            worker=self.name,
+            lease=self.crew.lease,
+            limit=self.at_once,
+            oldest=self.turn == 0,
+            not_of=[n.removeprefix(prefix) for n in gates.names - ours if n.startswith(prefix)],
+            not_bulk=gates.bulk_is_held,
+        )
+        asked = {name for claim in claims for name in self._needs(claim)}
+        self.probing = ailing & ours & asked
+        self.spared = ailing - shut - self.probing
+        return claims
+
+    def _without_unchanged(self, claims: Sequence[Claim]) -> Sequence[Claim]:
+        """Finish what needs no request, all of it together; give back more than a few others.
+
+        The more of it there is, the more is claimed the next time.
+        """
+        calendars = [claim for claim in claims if claim.kind is Kind.CALENDAR]
+        self.views = {}
+        try:
+            self.views = finish_unchanged(self.crew.means, calendars)
+        except KalenderError:
+            return claims
+        rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in self.views]
+        TALLY.add("work", Kind.CALENDAR.value, "unchanged", value=len(claims) - len(rest))
+        most = self._most()
+        self.at_once = min(max(2 * (len(claims) - len(rest)), most), AT_MOST)
+        if rest[most:]:
+            self.ends.record(lambda connection: queue.release_all(connection, rest[most:]))
+        return rest[:most]
+
+    def _most(self) -> int:
+        """How much to do before the next claim: the slower it is, the less."""
+        return max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
+
+    def _free(self, *, but: Collection[str] = ()) -> None:
+        for name in self.crew.gates.names.difference(but):
+            self.crew.gates[name].free()
+
+    def _do_all(self, claims: Sequence[Claim]) -> None:
+        """Do what can be begun within a third of the lease; give the rest back.
+
+        What needs a neighbour that failed just now is given back as well: nobody knocks twice.
+        """
+        begun = time.monotonic()
+        self.failed.clear()
+        for claim in claims:
+            late = time.monotonic() - begun > self.crew.lease.total_seconds() / 3
+            if late or self.stop.is_set() or self.failed.issuperset(self._needs(claim)):
+                self.ends.release(claim)
+            else:
+                self._do(claim)
+                self.crew.ticks.work()
+        self._free()
+        self._asked_nothing(self.probing - self.failed)
+
+    def _asked_nothing(self, names: Collection[str]) -> None:
+        """Let others be the probe of these; with no lock held: they are locked in order of name."""
+        if names:
+            self.ends.record(lambda connection: breaker.no_probe(connection, names))
+
+    def _needs(self, claim: Claim) -> Sequence[str]:
+        return self.crew.neighbours[claim.kind]
+
+    def _do(self, claim: Claim) -> None:
+        gates = [self.crew.gates[name] for name in self._needs(claim)]
+        for gate in gates:
+            gate.begin()
+        begun = time.monotonic()
+        try:
+            self._job(claim)
+        except StateInDoubt:
+            self.stop.set()  # the process ends; its memory knows why
+            return
+        except Exception as error:  # noqa: BLE001  # a bug must not stop all others
+            TALLY.add("work", claim.kind.value, type(error).__name__)
+            failed = self.ends.badly(claim, error)
+            self.failed |= {failed} if failed else set()
+            return
+        took = time.monotonic() - begun
+        self.takes = (3 * self.takes + took) / 4
+        TALLY.add("work", claim.kind.value, "done")
+        TALLY.time("work", claim.kind.value, seconds=took)
+        self._answered([gate.name for gate in gates if gate.heard])
+
+    def _job(self, claim: Claim) -> None:
+        match claim.kind:
+            case Kind.COURSE:
+                refresh_course(self.crew.sources, claim)
+            case Kind.PERSON:
+                refresh_person(self.crew.sources, claim)
+            case Kind.CALENDAR:
+                reconcile(self.crew.means, claim, self.views.pop(claim.key, None))
+
+    def _answered(self, names: Collection[str]) -> None:
+        """Lift a pause, where there is one and something was asked."""
+        for name in self.probing.intersection(names):
+            self.ends.record(partial(_answered, name=name))
+            self.crew.gates[name].forget()
+        self.probing = self.probing.difference(names)
+
+
+def _answered(connection: Connection, name: str) -> None:
+    breaker.answered(connection, name)
