@@ -21,7 +21,7 @@ from bench.measure import PAIRS, Figure, single
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.domain.work import Kind, Lane
-from kalender.reconcile.desired import look_at_all
+from kalender.reconcile.desired import load_states
 from kalender.reconcile.reconcile import finish_unchanged
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
@@ -47,7 +47,7 @@ def seed(wired: App) -> int:
         ids = sorted(connection.execute(select(calendar.c.calendar_id)).scalars())
         for first in range(0, len(ids), CLAIMED):
             rows = entries.load_many(connection, ids[first : first + CLAIMED])
-            views = look_at_all(connection, rows, settings, wired.clock())
+            views = load_states(connection, rows, settings, wired.clock())
             told = [
                 {
                     "calendar_id": view.row.calendar_id,

@@ -22,16 +22,16 @@ from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
 from kalender.errors import ConfigError
 from kalender.listener import Listener
-from kalender.liveness import Ticks
-from kalender.mirror.refresh import Sources, count_left_out_of_tp
+from kalender.liveness import Liveness
+from kalender.mirror.refresh import RefreshContext, count_left_out_of_tp
 from kalender.neighbours.credentials import digest
-from kalender.neighbours.limiter import Door, Gates
+from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.ports import Calendars, Marks, Rejected
 from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
-from kalender.reconcile.protocol import Exchange, Means, Restore
+from kalender.reconcile.protocol import Exchange, ReconcileContext, Restore
 from kalender.sources.fs import Fs
-from kalender.sources.http import Gate, Http
+from kalender.sources.http import Http, Limiter
 from kalender.sources.tp import Tp
 from kalender.store import queue, rejected, teaching
 from kalender.store.brakes import Safety
@@ -39,7 +39,7 @@ from kalender.store.database import Database
 from kalender.store.people import People
 from kalender.store.prune import Retention
 from kalender.store.semesters import Semesters
-from kalender.worker.context import Crew
+from kalender.worker.context import WorkerContext
 
 Clock = Callable[[], datetime]
 MONTH = timedelta(days=365.25 / 12)
@@ -142,7 +142,7 @@ class App:
 
     # -- neighbours -----------------------------------------------------------------------------
 
-    def gates(self, database: Database, *, wants: int = 1) -> Gates:
+    def gates(self, database: Database, *, wants: int = 1) -> Limiters:
         """Return the ways to all neighbours, for a process that asks `wants` at once."""
         fs, tp, exchanges = self.config.fs, self.config.tp, self.config.exchange.backends
         doors = [
@@ -154,9 +154,9 @@ class App:
             for name, each in exchanges.items()
         ]
         holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
-        return Gates(database, doors, holder=holder, wants=wants)
+        return Limiters(database, doors, holder=holder, wants=wants)
 
-    def _door(self, name: str, section: Neighbour, endpoint: str, most: int) -> Door:
+    def _door(self, name: str, section: Neighbour, endpoint: str, most: int) -> NeighbourLimits:
         """Return how a neighbour may be asked.
 
         At a slow rate fewer ask at once than `most`: only as many as may begin within half of
@@ -169,11 +169,11 @@ class App:
         rate = section.max_requests_per_second
         if rate is not None:
             most = min(most, max(1, int(rate * self.config.worker.send_seconds / 2)))
-        return Door(
+        return NeighbourLimits(
             name=name, credentials=digest(endpoint, *credentials), most=most, per_second=rate
         )
 
-    def fs(self, gate: Gate = nullcontext) -> Fs:
+    def fs(self, gate: Limiter = nullcontext) -> Fs:
         """Return the student system."""
         config = self.config.fs
         return Fs(
@@ -194,7 +194,7 @@ class App:
             paths=config.paths.model_dump(),
         )
 
-    def tp(self, gate: Gate = nullcontext) -> Tp:
+    def tp(self, gate: Limiter = nullcontext) -> Tp:
         """Return the timetable system."""
         config = self.config.tp
         return Tp(
@@ -214,7 +214,7 @@ class App:
             on_left_out=count_left_out_of_tp,
         )
 
-    def exchange(self, name: str, gate: Gate = nullcontext) -> Calendars:
+    def exchange(self, name: str, gate: Limiter = nullcontext) -> Calendars:
         """Return one Exchange by its name in the settings."""
         # exchangelib takes longer to load than most commands take to run
         from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
@@ -236,11 +236,11 @@ class App:
 
     # -- services -------------------------------------------------------------------------------
 
-    def sources(self, database: Database, gates: Gates | None = None) -> Sources:
+    def sources(self, database: Database, gates: Limiters | None = None) -> RefreshContext:
         """Return what refreshes the mirror."""
         config = self.config
         gates = gates or self.gates(database)
-        return Sources(
+        return RefreshContext(
             database=database,
             timetables=self.tp(gates["tp"]),
             students=self.fs(gates["fs"]),
@@ -257,11 +257,11 @@ class App:
             clock=self.clock,
         )
 
-    def means(self, database: Database, gates: Gates | None = None) -> Means:
+    def means(self, database: Database, gates: Limiters | None = None) -> ReconcileContext:
         """Return what makes calendars right."""
         gates = gates or self.gates(database)
         config, safety = self.config, self.config.safety
-        return Means(
+        return ReconcileContext(
             database=database,
             exchanges={
                 name: Exchange(
@@ -299,13 +299,13 @@ class App:
             edited=own.restore_edited, deleted=own.restore_deleted, most=own.max_restores
         )
 
-    def crew(self) -> Crew:
+    def crew(self) -> WorkerContext:
         """Return what a worker process needs; call it in that process."""
         worker = self.config.worker
         database = self.database(connections=worker.connections + 1)
         gates = self.gates(database, wants=worker.connections)
         poll = self.config.tp.poll_seconds
-        return Crew(
+        return WorkerContext(
             database=database,
             sources=self.sources(database, gates),
             means=self.means(database, gates),
@@ -329,10 +329,10 @@ class App:
             semesters=frozenset(self.semesters().listed),
         )
 
-    def listener(self, ticks: Ticks | None = None) -> Listener:
+    def listener(self, ticks: Liveness | None = None) -> Listener:
         """Return what turns notifications into marks."""
         marks = keeping(self.database(), self.clock, settle=self.config.worker.settle_seconds)
-        return Listener(marks, self.config.patterns, self.clock, ticks=ticks or Ticks())
+        return Listener(marks, self.config.patterns, self.clock, ticks=ticks or Liveness())
 
     def broker(self) -> Broker:
         """Return the broker; ConfigError where none is configured."""

@@ -23,7 +23,7 @@ import structlog
 from kalender.domain.notification import Pattern, parse
 from kalender.domain.work import Mark
 from kalender.errors import NeighbourError, NotificationError
-from kalender.liveness import Ticks
+from kalender.liveness import Liveness
 from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
 from kalender.store.counters import TALLY
 
@@ -44,7 +44,7 @@ class Listener:
     patterns: Sequence[Pattern]
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = field(default=random.random, kw_only=True)
-    ticks: Ticks = field(default_factory=Ticks, kw_only=True)
+    ticks: Liveness = field(default_factory=Liveness, kw_only=True)
 
     def listen(self, deliveries: Deliveries, stop: Event) -> None:
         """Take batch after batch until stopped; what is in hand is then kept and acknowledged."""

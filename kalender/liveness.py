@@ -1,7 +1,7 @@
 """How a process ends, and how it is seen to live.
 
 `Stop` is the event that a signal sets. A `Vital` thread that dies ends its process, which is then
-started anew. `Ticks` tells a process that is stuck from one that has nothing to do.
+started anew. `Liveness` tells a process that is stuck from one that has nothing to do.
 """
 
 import signal
@@ -97,7 +97,7 @@ def require_none_died(threads: Iterable[Vital]) -> None:
             raise ThreadDied(f"the thread for {thread.name} died: start the process anew")
 
 
-class Ticks:
+class Liveness:
     """The last turn of a process' loops, on the machine's own clock; shared with forked children.
 
     `house` is the loop that must turn every few seconds, `hands` whatever does the work.

@@ -85,7 +85,7 @@ class Students(Protocol):
         ...
 
 
-class Verdict(StrEnum):
+class ItemOutcome(StrEnum):
     """What one item's refusal within a batch means."""
 
     GONE = "gone"  # the item is not there (any more)
@@ -111,7 +111,7 @@ class ItemError:
     """
 
     code: str
-    verdict: Verdict
+    verdict: ItemOutcome
     retry_after: timedelta | None = None
 
 

@@ -18,9 +18,9 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
-from kalender.domain.plan import Wanted
+from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
-from kalender.domain.timetable import Activity, Capacity, Event, Rules
+from kalender.domain.timetable import Activity, Event, Relation, Rules
 
 OSLO = ZoneInfo("Europe/Oslo")
 RULES = Rules(zone=OSLO)
@@ -98,10 +98,10 @@ def a_role(actid: str | None = "1", **fields: Any) -> TeachingRole:
     return TeachingRole(**told | fields)
 
 
-def a_wanted(teaching: TeachingEvent | None = None, **fields: Any) -> Wanted:
+def a_wanted(teaching: TeachingEvent | None = None, **fields: Any) -> DesiredEntry:
     """A desired event with what its entry should say."""
     teaching = teaching or an_event()
-    capacity: Capacity = fields.pop("capacity", Capacity.PLENARY)
+    capacity: Relation = fields.pop("capacity", Relation.PLENARY)
     event = Event(
         teaching=teaching,
         audience=capacity.audience,
@@ -110,10 +110,10 @@ def a_wanted(teaching: TeachingEvent | None = None, **fields: Any) -> Wanted:
         **fields,
     )
     content = render(teaching, event.courses, STYLE)
-    return Wanted(event=event, content=content, fingerprint=fingerprint(content))
+    return DesiredEntry(event=event, content=content, fingerprint=fingerprint(content))
 
 
-def an_entry(wanted: Wanted | None = None, **fields: Any) -> Entry:
+def an_entry(wanted: DesiredEntry | None = None, **fields: Any) -> Entry:
     """A live entry that shows what is wanted."""
     wanted = wanted or a_wanted()
     told: dict[str, Any] = {

@@ -20,7 +20,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
 from kalender.broker.connection import GONE, Settings, parameters
-from kalender.liveness import Ticks
+from kalender.liveness import Liveness
 from kalender.ports import Delivery
 
 BATCH = 1000
@@ -125,7 +125,7 @@ class Broker:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self.ticks = Ticks()
+        self.ticks = Liveness()
         self.queues = tuple(settings.queues)
         self._parameters = parameters(settings)
         self._jitter = jitter

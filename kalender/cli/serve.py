@@ -35,7 +35,7 @@ from kalender.domain.model import Semester
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.listener import lines_of
-from kalender.liveness import Ticks, Vital, require_none_died, stop_on_signals
+from kalender.liveness import Liveness, Vital, require_none_died, stop_on_signals
 from kalender.mirror.resync import Found
 from kalender.mirror.resync import resync as resync_all
 from kalender.mirror.scope import Decided, Leavers, Settings, compare
@@ -148,7 +148,7 @@ def _told(wired: App) -> workers.Beside:
     """Return what tells how it goes; the port is taken at once."""
     server, lease = health.Server(wired.config.metrics), wired.config.worker.lease_seconds
 
-    def serve(ticks: Sequence[Ticks]) -> None:
+    def serve(ticks: Sequence[Liveness]) -> None:
         alive = health.workers_alive(ticks, timedelta(seconds=lease))
         server.serve(Metrics.of(wired), [], alive=alive, ready=health.workers_ready(ticks))
 

@@ -34,7 +34,7 @@ from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.operate import disclosure, look
 from kalender.operate.week import Shown, draw
-from kalender.reconcile.desired import View, preview, wanted
+from kalender.reconcile.desired import CalendarState, preview, wanted
 from kalender.store import people, rollouts, teaching, unreadable
 from kalender.store.database import Database
 from kalender.store.unreadable import Unreadable
@@ -318,7 +318,7 @@ def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]
     return shown
 
 
-def _steps(_view: View, made: Plan) -> Iterator[dict[str, Any]]:
+def _steps(_view: CalendarState, made: Plan) -> Iterator[dict[str, Any]]:
     for create in made.creates:
         content = create.wanted.content
         yield {

@@ -32,9 +32,9 @@ from kalender.operate.verdict import (
     HEALTHY,
     Condition,
     Expected,
-    Verdict,
+    HealthState,
+    assess,
     how_shut,
-    judge,
     state_of,
 )
 from kalender.store import acts, brakes, observations, rollouts, scope, unreadable
@@ -71,7 +71,7 @@ def status(
     if reason or until:
         raise ConfigError("--reason and --until belong to --acknowledge CONDITION")
     with opened(wired).read() as connection:
-        verdict = judge(connection, Expected.of(wired))
+        verdict = assess(connection, Expected.of(wired))
         found = gathered(connection, wired, verdict)
     if as_json:
         say_json(found)
@@ -89,7 +89,7 @@ def status(
         typer.echo(f"mixed versions: {', '.join(found['versions'])}")
 
 
-def _said(verdict: Verdict, zone: tzinfo) -> Iterator[str]:
+def _said(verdict: HealthState, zone: tzinfo) -> Iterator[str]:
     for number, each in enumerate(verdict.conditions):
         yield f"{'also ' if number else ''}{each.said(zone)}"
         if each.remedy is not None:
@@ -107,7 +107,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
         moment = now(connection)
         if end <= moment:
             raise ConfigError("--until wants an instant that is to come")
-        verdict = judge(connection, Expected.of(wired))
+        verdict = assess(connection, Expected.of(wired))
         standing = [*verdict.conditions, *(each.condition for each in verdict.known)]
         counts = {each.condition: each.count for each in standing if each.condition != HEALTHY}
         if name not in counts:
@@ -134,7 +134,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
     typer.echo(f"{name} ({counts[name]}) is known to {who} until {said(end, zone)}")
 
 
-def gathered(connection: Connection, wired: App, verdict: Verdict) -> dict[str, Any]:
+def gathered(connection: Connection, wired: App, verdict: HealthState) -> dict[str, Any]:
     """Return all that `status` shows, the verdict first."""
     inside = rollouts.inside(connection, wired.config.rollout.mode)
     due = numbers.due(connection)

@@ -13,7 +13,7 @@ from kalender.cli.base import Json, NotKnown, app, application, listing, opened
 from kalender.domain.model import Semester
 from kalender.errors import ConfigError
 from kalender.operate import numbers
-from kalender.reconcile.desired import CalendarSettings, look_at_all, wanted
+from kalender.reconcile.desired import CalendarSettings, load_states, wanted
 from kalender.store import entries, rollouts
 from kalender.store.database import now
 
@@ -105,7 +105,7 @@ def _computed(
     sample = calendars[::step]
     rows = [row for row in entries.load_many(connection, sample) if row.owner]
     counts: Counter[str] = Counter()
-    for view in look_at_all(connection, rows, settings, moment) if rows else []:
+    for view in load_states(connection, rows, settings, moment) if rows else []:
         counts.update(
             each.event.teaching.activity.semester
             for each in wanted(connection, view, settings, moment)

@@ -16,7 +16,7 @@ from kalender.domain.timetable import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class DesiredEntry:
     """A desired event with what its entry should say."""
 
     event: Event
@@ -28,7 +28,7 @@ class Wanted:
 class Create:
     """Make an entry for an event that has none."""
 
-    wanted: Wanted
+    wanted: DesiredEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Update:
     """Make an entry say what its event says; `fields` are those that differ."""
 
     entry: Entry
-    wanted: Wanted
+    wanted: DesiredEntry
     fields: frozenset[str]
 
 
@@ -60,7 +60,7 @@ class Plan:
     creates: tuple[Create, ...] = ()
     updates: tuple[Update, ...] = ()
     deletes: tuple[Delete, ...] = ()
-    renamed: tuple[tuple[Entry, Wanted], ...] = ()
+    renamed: tuple[tuple[Entry, DesiredEntry], ...] = ()
     freed: tuple[Entry, ...] = ()
     forgotten: tuple[Entry, ...] = ()
     settled: tuple[Entry, ...] = ()
@@ -72,7 +72,7 @@ class Plan:
 
 
 def make_plan(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[DesiredEntry],
     entries: Sequence[Entry],
     ended: Sequence[Entry],
     *,
@@ -85,7 +85,7 @@ def make_plan(
     first, then the leftovers of one activity are paired, the same week and the nearest time first.
     """
     pairs, lone_wanted, lone_entries = _match(_not_ended_twice(wanted, ended), entries)
-    creates = [Create(wanted=w) for w in lone_wanted if not w.event.standing_only]
+    creates = [Create(wanted=w) for w in lone_wanted if not w.event.keep_only]
     deletes = [Delete(entry=e) for e in lone_entries if _is_there(e) and e.sync_key not in kept]
     updates, renamed = [], []
     for each, entry in pairs:
@@ -105,7 +105,7 @@ def make_plan(
     )
 
 
-def _activity(wanted: Wanted) -> ActivityKey:
+def _activity(wanted: DesiredEntry) -> ActivityKey:
     return wanted.event.teaching.activity
 
 
@@ -122,7 +122,7 @@ def _is_nowhere(entry: Entry) -> bool:
     return not _is_there(entry) and entry.status is not EntryStatus.INTENDED
 
 
-def _time_of(wanted: Wanted) -> tuple[datetime, str]:
+def _time_of(wanted: DesiredEntry) -> tuple[datetime, str]:
     return (wanted.content.starts_at, wanted.event.event_id)
 
 
@@ -130,7 +130,7 @@ def _entry_time(entry: Entry) -> tuple[datetime, str]:
     return (entry.starts_at, entry.sync_key)
 
 
-def _not_ended_twice(wanted: Sequence[Wanted], ended: Sequence[Entry]) -> list[Wanted]:
+def _not_ended_twice(wanted: Sequence[DesiredEntry], ended: Sequence[Entry]) -> list[DesiredEntry]:
     """Leave out ended events that an ended entry already shows."""
     ids = {(entry.event_id, entry.starts_at) for entry in ended}
     activities = {(entry.activity, entry.starts_at) for entry in ended}
@@ -142,27 +142,27 @@ def _not_ended_twice(wanted: Sequence[Wanted], ended: Sequence[Entry]) -> list[W
     ]
 
 
-def _differing(entry: Entry, wanted: Wanted) -> frozenset[str]:
+def _differing(entry: Entry, wanted: DesiredEntry) -> frozenset[str]:
     if entry.fingerprint == wanted.fingerprint or not _is_there(entry):
         return frozenset()
     refused = entry.status is EntryStatus.REFUSED  # what it says is older than its fingerprint
     return changed_fields(None if refused else entry.fingerprint, wanted.fingerprint)
 
 
-Pairs = list[tuple[Wanted, Entry]]
+Pairs = list[tuple[DesiredEntry, Entry]]
 
 
 def _match(
-    wanted: Sequence[Wanted], entries: Sequence[Entry]
-) -> tuple[Pairs, list[Wanted], list[Entry]]:
+    wanted: Sequence[DesiredEntry], entries: Sequence[Entry]
+) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
     pairs, lone_wanted, lone_entries = _by_event_id(wanted, entries)
     moved, lone_wanted, lone_entries = _by_activity(lone_wanted, lone_entries)
     return pairs + moved, lone_wanted, lone_entries
 
 
 def _by_event_id(
-    wanted: Sequence[Wanted], entries: Sequence[Entry]
-) -> tuple[Pairs, list[Wanted], list[Entry]]:
+    wanted: Sequence[DesiredEntry], entries: Sequence[Entry]
+) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
     standing: dict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=_entry_time):
         if entry.status in _STANDING:
@@ -181,8 +181,8 @@ def _by_event_id(
 
 
 def _by_activity(
-    wanted: Sequence[Wanted], entries: Sequence[Entry]
-) -> tuple[Pairs, list[Wanted], list[Entry]]:
+    wanted: Sequence[DesiredEntry], entries: Sequence[Entry]
+) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
     movable: dict[ActivityKey, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.status is EntryStatus.LIVE or _stands_otherwise(entry):
@@ -219,7 +219,7 @@ def _stands_otherwise(entry: Entry) -> bool:
     return other and _is_there(entry)
 
 
-def _stands_for(entry: Entry, wanted: Wanted) -> bool:
+def _stands_for(entry: Entry, wanted: DesiredEntry) -> bool:
     """What is not in the calendar stands in the way of what it stood for, but of nothing new.
 
     What Exchange refused to create is new once its content changes; what a user took away too
@@ -232,13 +232,13 @@ def _stands_for(entry: Entry, wanted: Wanted) -> bool:
     return entry.fingerprint == wanted.fingerprint
 
 
-def _nearest(wanted: Wanted, entries: Sequence[Entry]) -> Entry:
+def _nearest(wanted: DesiredEntry, entries: Sequence[Entry]) -> Entry:
     if len(entries) == 1:  # nearly always
         return entries[0]
     return min(entries, key=lambda entry: _distance(wanted, entry))
 
 
-def _distance(wanted: Wanted, entry: Entry) -> tuple[bool, timedelta]:
+def _distance(wanted: DesiredEntry, entry: Entry) -> tuple[bool, timedelta]:
     apart = abs(wanted.content.starts_at - entry.starts_at)
     return (_week(wanted.content.starts_at) != _week(entry.starts_at), apart)
 

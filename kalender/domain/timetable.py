@@ -24,7 +24,7 @@ from kalender.domain.model import (
 )
 
 
-class Capacity(IntEnum):
+class Relation(IntEnum):
     """Why an activity concerns somebody; the lower, the closer."""
 
     NAMED = 1  # TP names them in the event
@@ -37,7 +37,7 @@ class Capacity(IntEnum):
     @property
     def audience(self) -> Audience:
         """For whom an event seen in this capacity is rendered."""
-        return Audience.TEACHER if self <= Capacity.UNIT_ROLE else Audience.STUDENT
+        return Audience.TEACHER if self <= Relation.UNIT_ROLE else Audience.STUDENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Teaching:
+class PersonTeaching:
     """What the mirror holds of one person, in the semesters that are maintained."""
 
     registrations: tuple[Registration, ...] = ()
@@ -83,33 +83,33 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Selected:
+class ActivityInterest:
     """An activity that concerns a calendar. Not `sure`: what stands stays, nothing is created.
 
     Not `told`: it is not known whether the person has a place on the course.
     """
 
     activity: ActivityKey
-    capacity: Capacity
+    capacity: Relation
     sure: bool
     ends_on: date | None = None  # of the role
     told: bool = True
 
     @property
-    def rank(self) -> tuple[ActivityKey, Capacity, bool, date]:
+    def rank(self) -> tuple[ActivityKey, Relation, bool, date]:
         """A total order."""
         return (self.activity, self.capacity, not self.sure, self.ends_on or date.max)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One desired meeting. `standing_only`: it may stay and follow, but is not created."""
+    """One desired meeting. `keep_only`: it may stay and follow, but is not created."""
 
     teaching: TeachingEvent
     audience: Audience
     courses: tuple[str, ...]
-    capacity: Capacity
-    standing_only: bool = False
+    capacity: Relation
+    keep_only: bool = False
     told: bool = True  # whether it is known that its course concerns the calendar
 
     @property
@@ -122,14 +122,14 @@ class Event:
 
 
 def select(
-    person: Teaching,
+    person: PersonTeaching,
     activities: Sequence[Activity],
     audience: Audience,
     rules: Rules,
     now: datetime,
-) -> tuple[Selected, ...]:
+) -> tuple[ActivityInterest, ...]:
     """Return what concerns a calendar of this audience, in a total order."""
-    chosen: set[Selected] = set()
+    chosen: set[ActivityInterest] = set()
     if audience is not Audience.TEACHER:
         chosen.update(_as_student(person, activities, rules))
     if audience is not Audience.STUDENT:
@@ -138,8 +138,8 @@ def select(
 
 
 def _as_student(
-    person: Teaching, activities: Sequence[Activity], rules: Rules
-) -> Iterable[Selected]:
+    person: PersonTeaching, activities: Sequence[Activity], rules: Rules
+) -> Iterable[ActivityInterest]:
     counted = {r.unit: sure for r in person.registrations if (sure := counts(r, rules)) is not None}
     sole = sole_groups(activities) if rules.sole_group else frozenset()
     for each in activities:
@@ -148,12 +148,16 @@ def _as_student(
             continue
         sure = told and each.published
         if each.has_plenary:
-            yield Selected(activity=each.key, capacity=Capacity.PLENARY, sure=sure, told=told)
+            yield ActivityInterest(
+                activity=each.key, capacity=Relation.PLENARY, sure=sure, told=told
+            )
         if each.key in person.placements:
-            yield Selected(activity=each.key, capacity=Capacity.PLACED, sure=sure, told=told)
+            yield ActivityInterest(
+                activity=each.key, capacity=Relation.PLACED, sure=sure, told=told
+            )
         elif each.key in sole and each.placed is not True:
             sure = sure and each.placed is not None
-            yield Selected(activity=each.key, capacity=Capacity.SOLE, sure=sure, told=told)
+            yield ActivityInterest(activity=each.key, capacity=Relation.SOLE, sure=sure, told=told)
 
 
 def counts(registration: Registration, rules: Rules) -> bool | None:
@@ -176,15 +180,15 @@ def sole_groups(activities: Iterable[Activity]) -> frozenset[ActivityKey]:
 
 
 def _as_teacher(
-    person: Teaching, activities: Sequence[Activity], rules: Rules, now: datetime
-) -> Iterable[Selected]:
+    person: PersonTeaching, activities: Sequence[Activity], rules: Rules, now: datetime
+) -> Iterable[ActivityInterest]:
     for each in activities:
         if each.key in person.named_in:
-            yield Selected(activity=each.key, capacity=Capacity.NAMED, sure=each.published)
+            yield ActivityInterest(activity=each.key, capacity=Relation.NAMED, sure=each.published)
         for role in counted_roles(person.roles, rules):
             capacity = _role_capacity(role, each.key, rules)
             if capacity is not None and has_begun(role, rules, now):
-                yield Selected(
+                yield ActivityInterest(
                     activity=each.key,
                     capacity=capacity,
                     sure=each.published,
@@ -197,12 +201,12 @@ def counted_roles(roles: Iterable[TeachingRole], rules: Rules) -> list[TeachingR
     return [role for role in roles if role.role in rules.teaching_roles]
 
 
-def _role_capacity(role: TeachingRole, key: ActivityKey, rules: Rules) -> Capacity | None:
+def _role_capacity(role: TeachingRole, key: ActivityKey, rules: Rules) -> Relation | None:
     if role.unit != key.unit:
         return None
     if role.actid is None:
-        return Capacity.UNIT_ROLE if rules.unit_fallback else None
-    return Capacity.ROLE if role.actid == key.actid else None
+        return Relation.UNIT_ROLE if rules.unit_fallback else None
+    return Relation.ROLE if role.actid == key.actid else None
 
 
 def has_begun(role: TeachingRole, rules: Rules, now: datetime) -> bool:
@@ -219,7 +223,7 @@ def fold(days: Mapping[str, str]) -> str:
 
 
 def digest(
-    selected: Sequence[Selected],
+    selected: Sequence[ActivityInterest],
     activities: Iterable[Activity],
     *,
     settings: str,
@@ -232,7 +236,7 @@ def digest(
     Equal digests now and then mean: desired now = desired then, less what has ended.
     """
     known = {each.key: each for each in activities}
-    named = any(each.capacity is Capacity.NAMED for each in selected)
+    named = any(each.capacity is Relation.NAMED for each in selected)
     names = sorted(usernames) if named else []
     hasher = blake2b(repr((settings, audience.value, names)).encode(), digest_size=16)
     for each in selected:
@@ -273,8 +277,8 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
 
 
 def changes_at(
-    person: Teaching,
-    selected: Sequence[Selected],
+    person: PersonTeaching,
+    selected: Sequence[ActivityInterest],
     activities: Iterable[Activity],
     rules: Rules,
     now: datetime,
@@ -304,7 +308,7 @@ def changes_at(
 
 
 def desired(
-    selected: Sequence[Selected],
+    selected: Sequence[ActivityInterest],
     events: Iterable[TeachingEvent],
     usernames: frozenset[str],
     rules: Rules,
@@ -314,7 +318,7 @@ def desired(
     of_activity: dict[ActivityKey, list[TeachingEvent]] = defaultdict(list)
     for event in events:
         of_activity[event.activity].append(event)
-    return together(
+    return merge_duplicates(
         (one for s in selected for one in seen(of_activity[s.activity], s, usernames, rules)),
         rules,
         now,
@@ -322,14 +326,17 @@ def desired(
 
 
 def seen(
-    events: Iterable[TeachingEvent], selected: Selected, usernames: frozenset[str], rules: Rules
+    events: Iterable[TeachingEvent],
+    selected: ActivityInterest,
+    usernames: frozenset[str],
+    rules: Rules,
 ) -> tuple[Event, ...]:
     """Return what is seen of one activity's events in one capacity, at whatever time."""
     told = ((event, _sees(event, selected, usernames, rules)) for event in events)
     return tuple(_event(event, selected, sees) for event, sees in told if sees is not None)
 
 
-def together(events: Iterable[Event], rules: Rules, now: datetime) -> tuple[Event, ...]:
+def merge_duplicates(events: Iterable[Event], rules: Rules, now: datetime) -> tuple[Event, ...]:
     """Return those that are neither over nor too far ahead: one for each id, in time's order."""
     earliest, bound = earliest_end(rules, now), last_day(rules, now)
     known: dict[str, Event] = {}
@@ -361,7 +368,7 @@ def _is_near(event: TeachingEvent, bound: date | None, rules: Rules) -> bool:
 
 
 def _sees(
-    event: TeachingEvent, each: Selected, usernames: frozenset[str], rules: Rules
+    event: TeachingEvent, each: ActivityInterest, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
     """None: does not see it. True: may keep it but not get it. False: gets it."""
     told = _concerns(event, each, usernames, rules)
@@ -372,35 +379,35 @@ def _sees(
 
 
 def _concerns(
-    event: TeachingEvent, each: Selected, usernames: frozenset[str], rules: Rules
+    event: TeachingEvent, each: ActivityInterest, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
     match each.capacity:
-        case Capacity.PLENARY:
+        case Relation.PLENARY:
             return event.plenary
-        case Capacity.PLACED:
+        case Relation.PLACED:
             return True
-        case Capacity.SOLE:
+        case Relation.SOLE:
             return None if event.plenary is None else True
-        case Capacity.NAMED:
+        case Relation.NAMED:
             return any(staff.username in usernames for staff in event.staff or ())
-        case Capacity.ROLE | Capacity.UNIT_ROLE:
+        case Relation.ROLE | Relation.UNIT_ROLE:
             return _falls_to_role(event, each, rules)
 
 
-def _falls_to_role(event: TeachingEvent, each: Selected, rules: Rules) -> bool | None:
+def _falls_to_role(event: TeachingEvent, each: ActivityInterest, rules: Rules) -> bool | None:
     day = event.starts_at.astimezone(rules.zone).date()
     if each.ends_on is not None and day > each.ends_on:
         return False
     return None if event.staff is None else not event.staff
 
 
-def _event(event: TeachingEvent, each: Selected, standing: bool) -> Event:  # noqa: FBT001
+def _event(event: TeachingEvent, each: ActivityInterest, standing: bool) -> Event:  # noqa: FBT001
     return Event(
         teaching=event,
         audience=each.capacity.audience,
         courses=(event.activity.course,),
         capacity=each.capacity,
-        standing_only=standing,
+        keep_only=standing,
         told=each.told,
     )
 
@@ -420,16 +427,16 @@ def _once(same: Sequence[Event]) -> Event:
         audience=best.audience,
         courses=tuple(sorted(courses.values())),
         capacity=best.capacity,
-        standing_only=all(each.standing_only for each in same),
+        keep_only=all(each.keep_only for each in same),
         told=any(each.told for each in same),
     )
 
 
-def _closeness(event: Event) -> tuple[bool, bool, Capacity, ActivityKey]:
+def _closeness(event: Event) -> tuple[bool, bool, Relation, ActivityKey]:
     teaching = event.teaching
     return (
         teaching.status is not Status.ACTIVE,
         event.audience is not Audience.TEACHER,
-        event.capacity if event.capacity is not Capacity.SOLE else Capacity.PLACED,
+        event.capacity if event.capacity is not Relation.SOLE else Relation.PLACED,
         teaching.activity,
     )

@@ -35,7 +35,7 @@ from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME, People
 from kalender.store.queue import Claim
 from kalender.store.semesters import Semesters
-from kalender.store.teaching import Taught
+from kalender.store.teaching import FsFacts
 
 log = structlog.get_logger()
 SECOND_LOOK = timedelta(minutes=10)
@@ -43,7 +43,7 @@ RESYNC = "resync"  # the reason of what a resync marks: nobody told of a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class RefreshContext:
     """What a worker needs to refresh the mirror."""
 
     database: Database
@@ -86,7 +86,7 @@ def count_left_out_of_tp(collection: str, reason: str) -> None:
 # -- courses ---------------------------------------------------------------------------------------
 
 
-def refresh_course(sources: Sources, claim: Claim) -> None:
+def refresh_course(sources: RefreshContext, claim: Claim) -> None:
     """Ask TP about a course, once; mirror it and mark the calendars it concerns."""
     course, _, semester = claim.key.rpartition(" ")
     key = CourseKey(course, semester)
@@ -104,7 +104,7 @@ def refresh_course(sources: Sources, claim: Claim) -> None:
 
 
 def _every_semester(
-    sources: Sources, claim: Claim, course: str, maintained: Collection[str]
+    sources: RefreshContext, claim: Claim, course: str, maintained: Collection[str]
 ) -> None:
     """A course named without its semester may have changed in any."""
     with sources.database.write() as connection:
@@ -122,7 +122,7 @@ def _every_semester(
         queue.finish(connection, claim)
 
 
-def _is_to_be_mirrored(sources: Sources, key: CourseKey) -> bool:
+def _is_to_be_mirrored(sources: RefreshContext, key: CourseKey) -> bool:
     """Whether the course is ours; what is skipped since it was mirrored is so once more."""
     if not sources.skips(key.course):
         return True
@@ -130,7 +130,7 @@ def _is_to_be_mirrored(sources: Sources, key: CourseKey) -> bool:
         return key in courses.mirrored(connection, [key])
 
 
-def _answer(sources: Sources, key: CourseKey) -> CourseAnswer:
+def _answer(sources: RefreshContext, key: CourseKey) -> CourseAnswer:
     """Ask TP; of a skipped course nobody asks: it has no teaching for us, as an empty answer says.
 
     So its brake holds what stands, as with any emptied answer, until somebody agrees.
@@ -140,7 +140,7 @@ def _answer(sources: Sources, key: CourseKey) -> CourseAnswer:
     return sources.timetables.course(key)
 
 
-def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
+def _mirror(sources: RefreshContext, claim: Claim, key: CourseKey) -> bool:
     """Ask, and write the answer with whom it will concern; return whether anything changed."""
     answer = _answer(sources, key)
     if (spelling := _spelling(sources, answer, key)) != key:
@@ -176,7 +176,7 @@ def _mirror(sources: Sources, claim: Claim, key: CourseKey) -> bool:
     return changed
 
 
-def _spelling(sources: Sources, answer: CourseAnswer, key: CourseKey) -> CourseKey:
+def _spelling(sources: RefreshContext, answer: CourseAnswer, key: CourseKey) -> CourseKey:
     """Return the course as TP spells it.
 
     An empty answer may repeat the question's spelling: then what TP told before is believed.
@@ -189,7 +189,7 @@ def _spelling(sources: Sources, answer: CourseAnswer, key: CourseKey) -> CourseK
         return courses.spellings(connection, [key]).get(key, key)
 
 
-def _respell(sources: Sources, claim: Claim, key: CourseKey, spelling: CourseKey) -> None:
+def _respell(sources: RefreshContext, claim: Claim, key: CourseKey, spelling: CourseKey) -> None:
     """Move what stands under another spelling, and let the course be asked for by its own."""
     reason, lane, since = claim.reason, claim.lane, claim.since
     mark = Mark(kind=Kind.COURSE, key=str(spelling), reason=reason, lane=lane, since=since)
@@ -211,13 +211,13 @@ def _record_hold(connection: Connection, key: CourseKey, change: MirrorChange) -
         brakes.lift(connection, scope)
 
 
-def _arrange_staff(connection: Connection, sources: Sources, change: MirrorChange) -> None:
+def _arrange_staff(connection: Connection, sources: RefreshContext, change: MirrorChange) -> None:
     """Whoever is named now may need a calendar."""
     named = {name for row in change.rows for name in usernames(row.event)}
     for name in sorted(named):
         person_id = people.ensure(connection, USERNAME, name)
         if not people.is_forgotten(connection, USERNAME, name):
-            mailboxes.arrange(connection, person_id, sources.people)
+            mailboxes.assign_mailboxes(connection, person_id, sources.people)
             rollouts.enrol(connection, [person_id])
 
 
@@ -234,7 +234,7 @@ def _mark_co_taught(
 
 
 def _fan_out(
-    sources: Sources, key: CourseKey, *, finishes: Claim | None = None, changed: bool = False
+    sources: RefreshContext, key: CourseKey, *, finishes: Claim | None = None, changed: bool = False
 ) -> None:
     """Mark whom the course's changes concern now and did before; then forget them."""
     with sources.database.write() as connection:
@@ -260,7 +260,7 @@ def _fan_out(
 # -- persons ---------------------------------------------------------------------------------------
 
 
-def refresh_person(sources: Sources, claim: Claim) -> None:
+def refresh_person(sources: RefreshContext, claim: Claim) -> None:
     """Ask FS about a person, mirror it, and mark their calendars and the courses not mirrored."""
     if _is_forgotten(sources, claim):
         return _finish(sources, claim)
@@ -286,7 +286,7 @@ def refresh_person(sources: Sources, claim: Claim) -> None:
         others = _take_account(connection, person_id, facts, claim)
         save_teaching(connection, sources, person_id, found, maintained, claim)
         for each in sorted(others):
-            mailboxes.arrange(connection, each, sources.people)
+            mailboxes.assign_mailboxes(connection, each, sources.people)
         teaching.asked(connection, person_id, asked_at, emptied=False)
         _mark_person(connection, {person_id, *others}, claim)
         queue.finish(connection, claim)
@@ -317,7 +317,7 @@ def _take_account(
     return others
 
 
-def _fs_number(sources: Sources, claim: Claim) -> int | None:
+def _fs_number(sources: RefreshContext, claim: Claim) -> int | None:
     kind, _, value = claim.key.partition(" ")
     if kind == FS:
         return int(value)
@@ -327,26 +327,26 @@ def _fs_number(sources: Sources, claim: Claim) -> int | None:
     return number if number is not None else sources.students.find_username(value)
 
 
-def _is_forgotten(sources: Sources, claim: Claim) -> bool:
+def _is_forgotten(sources: RefreshContext, claim: Claim) -> bool:
     with sources.database.read() as connection:
         return people.is_forgotten(connection, *claim.key.split(" ", 1))
 
 
-def _finish(sources: Sources, claim: Claim) -> None:
+def _finish(sources: RefreshContext, claim: Claim) -> None:
     with sources.database.write() as connection:
         queue.finish(connection, claim)
 
 
-def _known_to_tp_only(sources: Sources, claim: Claim) -> None:
+def _known_to_tp_only(sources: RefreshContext, claim: Claim) -> None:
     with sources.database.write() as connection:
         person_id = people.find(connection, USERNAME, claim.key.partition(" ")[2])
         if person_id is not None:
-            mailboxes.arrange(connection, person_id, sources.people)
+            mailboxes.assign_mailboxes(connection, person_id, sources.people)
             _mark_person(connection, {person_id}, claim)
         queue.finish(connection, claim)
 
 
-def _ask(sources: Sources, number: int, maintained: Collection[str]) -> PersonFacts | None:
+def _ask(sources: RefreshContext, number: int, maintained: Collection[str]) -> PersonFacts | None:
     """Return what FS says; None where it does not know the person."""
     semesters = [Semester.parse(code) for code in sorted(maintained)]
     try:
@@ -384,7 +384,7 @@ def spelled(unit: Unit, others: Mapping[CourseKey, CourseKey]) -> Unit:
     return unit._replace(course=others[key].course) if key in others else unit
 
 
-def _with_status(sources: Sources, number: int, each: Registration) -> Registration:
+def _with_status(sources: RefreshContext, number: int, each: Registration) -> Registration:
     if each.offer_status is not None or not sources.ask_singly:
         return each
     try:
@@ -396,7 +396,7 @@ def _with_status(sources: Sources, number: int, each: Registration) -> Registrat
 def _is_first_emptying(
     connection: Connection,
     person_id: int,
-    found: Taught,
+    found: FsFacts,
     asked_at: datetime,
     maintained: Collection[str],
 ) -> bool:
@@ -413,9 +413,9 @@ def _is_first_emptying(
 
 def save_teaching(
     connection: Connection,
-    sources: Sources,
+    sources: RefreshContext,
     person_id: int,
-    found: Taught,
+    found: FsFacts,
     maintained: Collection[str],
     claim: Claim,
 ) -> None:
@@ -424,10 +424,10 @@ def save_teaching(
         before = teaching.read(connection, person_id, maintained)
         TALLY.add("unannounced", "fs", value=before != found and not before.empty)
     rollouts.enrol(connection, [person_id])  # on a listed course until now, or from now on
-    flipped = teaching.write(connection, person_id, found, maintained)
+    first_or_last_placement = teaching.write(connection, person_id, found, maintained)
     rollouts.enrol(connection, [person_id])
-    mailboxes.arrange(connection, person_id, sources.people)
-    mark_flipped(connection, flipped, lane=claim.lane, since=claim.since)
+    mailboxes.assign_mailboxes(connection, person_id, sources.people)
+    mark_flipped(connection, first_or_last_placement, lane=claim.lane, since=claim.since)
     known = courses.mirrored(connection, found.courses)
     reason, lane, since = "not mirrored yet", claim.lane, claim.since
     missing = [
@@ -440,14 +440,14 @@ def save_teaching(
 
 def mark_flipped(
     connection: Connection,
-    flipped: Collection[ActivityKey],
+    first_or_last_placement: Collection[ActivityKey],
     *,
     lane: Lane,
     since: datetime | None = None,
 ) -> None:
     """The only group of its kind counts as plenary until somebody is placed on it."""
-    keys = {CourseKey(key.course, key.semester) for key in flipped}
-    alone = sole_groups(courses.activities(connection, keys)) & frozenset(flipped)
+    keys = {CourseKey(key.course, key.semester) for key in first_or_last_placement}
+    alone = sole_groups(courses.activities(connection, keys)) & frozenset(first_or_last_placement)
     concerned = courses.registered(connection, {key.unit for key in alone})
     people.mark_calendars(
         connection,

@@ -28,7 +28,7 @@ from kalender.domain.model import (
     folded,
 )
 from kalender.domain.work import Kind, Lane, Mark
-from kalender.mirror.refresh import Sources, count_left_out, mark_flipped, spelled
+from kalender.mirror.refresh import RefreshContext, count_left_out, mark_flipped, spelled
 from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
 from kalender.store import bulk, courses, mailboxes, people, queue, teaching, unreadable
@@ -45,7 +45,7 @@ class Found:
     persons: int = 0
     new_persons: int = 0
     changed_persons: int = 0
-    suspects: int = 0
+    to_recheck: int = 0
     unannounced: int = 0  # of the changed, whom no notification named; none at a first reading
     courses: int = 0
     semesters: tuple[str, ...] = ()
@@ -56,8 +56,8 @@ class Found:
 class _Changes:
     changed: set[int] = field(default_factory=set)
     last: set[int] = field(default_factory=set)  # of these, who got what another gave up
-    suspects: set[int] = field(default_factory=set)
-    flipped: set[ActivityKey] = field(default_factory=set)
+    to_recheck: set[int] = field(default_factory=set)
+    first_or_last_placement: set[ActivityKey] = field(default_factory=set)
     courses: set[CourseKey] = field(default_factory=set)
     first: bool = False  # a semester was read for the first time: all of it is new
 
@@ -67,7 +67,7 @@ class _DryRun(Exception):
 
 
 def resync(
-    sources: Sources,
+    sources: RefreshContext,
     *,
     settings: Settings,
     dry_run: bool = False,
@@ -78,7 +78,7 @@ def resync(
     with sources.database.read() as connection:
         started = teaching.database_time(connection)
         found.semesters = tuple(sorted(sources.maintained(connection)))
-    told = _Told(sources, found.semesters, progress)
+    told = SourceSnapshot(sources, found.semesters, progress)
     with suppress(_DryRun), sources.database.write() as connection:
         _take_in(connection, sources, told, started, found)
         found.decided = compare(connection, sources, settings)
@@ -91,7 +91,7 @@ def resync(
         "resynced",
         persons=found.persons,
         changed=found.changed_persons,
-        suspects=found.suspects,
+        to_recheck=found.to_recheck,
         courses=found.courses,
     )
     return found
@@ -105,12 +105,12 @@ def _end(*, dry_run: bool) -> None:
 Read = Callable[[Semester, LeftOut], Iterator[Sequence[tuple[int, Any]]]]
 
 
-class _Told:
+class SourceSnapshot:
     """All that the sources tell, read before the database is touched."""
 
     def __init__(
         self,
-        sources: Sources,
+        sources: RefreshContext,
         semesters: Sequence[str],
         progress: Callable[[str, int], None],
     ) -> None:
@@ -168,7 +168,11 @@ def _by_semester(
 
 
 def _take_in(
-    connection: Connection, sources: Sources, told: _Told, started: datetime, found: Found
+    connection: Connection,
+    sources: RefreshContext,
+    told: SourceSnapshot,
+    started: datetime,
+    found: Found,
 ) -> None:
     known = bulk.persons(connection)
     new = bulk.make_persons(connection, told.numbers - known.keys())
@@ -193,17 +197,17 @@ def _take_in(
             }
     beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
     # of those asked for beside us the answer may be newer than ours
-    changes.suspects = (changes.suspects | changes.changed & (beside - spared)) - left_out
+    changes.to_recheck = (changes.to_recheck | changes.changed & (beside - spared)) - left_out
     due = (changes.changed | bulk.without_calendar(connection)) - left_out
     for person_id in sorted(due, key=lambda each: (each in changes.last, each)):
-        mailboxes.arrange(connection, person_id, sources.people)
+        mailboxes.assign_mailboxes(connection, person_id, sources.people)
     found.unannounced = _unannounced(connection, persons, changes)
     unreadable.of_collections(
         connection, told.bad, persons, spared=spared | beside, semesters=found.semesters
     )
     _mark(connection, sources, told, persons, changes, found)
     found.persons, found.new_persons = len(persons), len(new)
-    found.changed_persons, found.suspects = len(changes.changed), len(changes.suspects)
+    found.changed_persons, found.to_recheck = len(changes.changed), len(changes.to_recheck)
 
 
 def _unannounced(connection: Connection, persons: Mapping[int, int], changes: _Changes) -> int:
@@ -228,7 +232,7 @@ def _take_accounts(
         names = claimed.get(person_id, names)
         if account.username is None and account.mail is None:
             if not names and not mail:  # ids alone: who is new is asked for singly
-                changes.suspects.add(person_id)
+                changes.to_recheck.add(person_id)
         elif person_id not in spared and _differs(account, names, mail):
             changes.last |= people.save_account(connection, person_id, account)
             changes.changed.add(person_id)
@@ -237,7 +241,7 @@ def _take_accounts(
     told = {persons[account.fs_number]: account.username for account in accounts}
     for holder, username in people.holders(connection).items():
         if told.get(holder) != username and holder not in spared:
-            changes.suspects.add(holder)  # does FS still call them so?
+            changes.to_recheck.add(holder)  # does FS still call them so?
 
 
 def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, str]]) -> bool:
@@ -246,7 +250,9 @@ def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, 
     return account.mail is not None and people.in_order(account.mail, mail) != list(mail)
 
 
-def _spellings(connection: Connection, told: _Told, semester: str) -> dict[CourseKey, CourseKey]:
+def _spellings(
+    connection: Connection, told: SourceSnapshot, semester: str
+) -> dict[CourseKey, CourseKey]:
     """Return those of FS' courses that TP spells otherwise: as it lists them, or told of them."""
     kinds = (told.registrations, told.placements, told.roles)
     units = {_unit(fact) for kind in kinds for facts in kind[semester].values() for fact in facts}
@@ -281,8 +287,8 @@ def _spelled(
 
 def _take_semester(  # noqa: PLR0913, PLR0917
     connection: Connection,
-    sources: Sources,
-    told: _Told,
+    sources: RefreshContext,
+    told: SourceSnapshot,
     semester: str,
     persons: Mapping[int, int],
     spared: Collection[int],
@@ -305,7 +311,7 @@ def _take_semester(  # noqa: PLR0913, PLR0917
     placements = _of_persons(facts, persons, spared, lambda key: key)
     new, _ = _compare(bulk.placements(connection, semester), placements, spared, changes)
     bulk.add_placements(connection, new)
-    changes.flipped |= {key for _, key in new} - placed
+    changes.first_or_last_placement |= {key for _, key in new} - placed
 
     facts = _spelled(told.roles[semester], others)
     roles = _of_persons(facts, persons, spared, lambda role: role.number)
@@ -341,7 +347,7 @@ def _keep_statuses(told: Facts, mirrored: Facts, changes: _Changes, *, ask_singl
                 status = before[unit].offer_status if unit in before else None
                 facts[unit] = replace(each, offer_status=status)
                 if status is None and ask_singly:
-                    changes.suspects.add(person_id)
+                    changes.to_recheck.add(person_id)
 
 
 def _keep_periods(told: Facts, mirrored: Facts) -> None:
@@ -368,7 +374,7 @@ def _compare(
     changes.changed |= {person_id for person_id, _ in (*new, *changed)}
     for person_id, before in mirrored.items():
         if person_id not in spared and before.keys() - told.get(person_id, {}).keys():
-            changes.suspects.add(person_id)
+            changes.to_recheck.add(person_id)
     return new, changed
 
 
@@ -377,8 +383,8 @@ def _compare(
 
 def _mark(
     connection: Connection,
-    sources: Sources,
-    told: _Told,
+    sources: RefreshContext,
+    told: SourceSnapshot,
     persons: Mapping[int, int],
     changes: _Changes,
     found: Found,
@@ -387,7 +393,7 @@ def _mark(
     numbers = {person_id: number for number, person_id in persons.items()}
     marks = [
         Mark(kind=Kind.PERSON, key=f"fs {numbers[each]}", reason=reason, lane=lane)
-        for each in changes.suspects
+        for each in changes.to_recheck
         if each in numbers
     ]
     marks += [
@@ -410,5 +416,5 @@ def _mark(
     people.mark_calendars(
         connection, people.calendars_of(connection, changes.changed), reason=reason, lane=lane
     )
-    mark_flipped(connection, changes.flipped, lane=lane)
+    mark_flipped(connection, changes.first_or_last_placement, lane=lane)
     found.courses = len(wanted)

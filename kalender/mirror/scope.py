@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from kalender.domain.work import Lane
-from kalender.mirror.refresh import Sources
+from kalender.mirror.refresh import RefreshContext
 from kalender.store import mailboxes, people, rollouts, scope
 from kalender.store.scope import Standing
 
@@ -44,7 +44,7 @@ class Decided:
     not_decided: int = 0  # of those leaving, left alone
 
 
-def compare(connection: Connection, sources: Sources, settings: Settings) -> Decided:
+def compare(connection: Connection, sources: RefreshContext, settings: Settings) -> Decided:
     """Mark whom the settings concern; record what is left alone until somebody agrees."""
     rollouts.enrol(connection)
     reopened = _reopen(connection, sources, scope.standing(connection))
@@ -62,7 +62,7 @@ def compare(connection: Connection, sources: Sources, settings: Settings) -> Dec
     agreed = settings.rewrites or len(stale | moves) <= settings.max_updated_share * len(written)
     unwritten = moving - {each.person_id for each in written}
     for person_id in sorted(moving if agreed else unwritten):
-        mailboxes.arrange(connection, person_id, sources.people)
+        mailboxes.assign_mailboxes(connection, person_id, sources.people)
     if agreed:
         people.mark_calendars(connection, stale, reason="changed settings", lane=Lane.RESYNC)
     joining = _join(connection, served)
@@ -70,13 +70,13 @@ def compare(connection: Connection, sources: Sources, settings: Settings) -> Dec
     if settings.leavers is not None:
         rollouts.leave(connection, leaving, take_back=settings.leavers == "take back")
         people.mark_calendars(connection, leaving, reason="left the roll-out", lane=Lane.ASKED)
-    left_alone = leaving if settings.leavers is None else set()
+    excluded = leaving if settings.leavers is None else set()
     scope.keep_waiting(
         connection,
         {
             "rewrite": 0 if agreed else len(stale - moves),
             "move": 0 if agreed else len(moves),
-            "leave": len(left_alone),
+            "leave": len(excluded),
         },
     )
     return Decided(
@@ -86,21 +86,21 @@ def compare(connection: Connection, sources: Sources, settings: Settings) -> Dec
         moving=len(moves),
         leaving=len(leaving),
         not_marked=0 if agreed else len(stale | moves),
-        not_decided=len(left_alone),
+        not_decided=len(excluded),
     )
 
 
-def _reopen(connection: Connection, sources: Sources, known: Sequence[Standing]) -> int:
+def _reopen(connection: Connection, sources: RefreshContext, known: Sequence[Standing]) -> int:
     """Open what lies in our mail domains again, and close what does not any more."""
     allows = sources.people.mailboxes.allows
     again = [each for each in known if each.outside and allows(each.address)]
     no_more = [each for each in known if not each.closed and not allows(each.address)]
     for person_id in sorted({each.person_id for each in (*again, *no_more)}):
-        mailboxes.arrange(connection, person_id, sources.people)
+        mailboxes.assign_mailboxes(connection, person_id, sources.people)
     return len(again)
 
 
-def _moving(connection: Connection, sources: Sources, known: Sequence[Standing]) -> set[int]:
+def _moving(connection: Connection, sources: RefreshContext, known: Sequence[Standing]) -> set[int]:
     """Return the persons with calendars who have none at an address that the rule gives them."""
     having: dict[int, set[str]] = {}
     for each in known:
@@ -111,13 +111,13 @@ def _moving(connection: Connection, sources: Sources, known: Sequence[Standing])
 
 def _join(connection: Connection, served: Sequence[Standing]) -> set[int]:
     """Fill what is inside, is not right, and is in nobody's hands; what was taken back, too."""
-    busy, left_alone = scope.waiting_work(connection), scope.wishing(connection)
+    busy, excluded = scope.waiting_work(connection), scope.wishing(connection)
     joining = {
         each.calendar_id
         for each in served
         if each.owner
         and not each.right
-        and each.person_id not in left_alone
+        and each.person_id not in excluded
         and (each.taking_back or each.calendar_id not in busy)
     }
     rollouts.join(connection, joining)

@@ -42,7 +42,7 @@ class _Mine(threading.local):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
+class NeighbourLimits:
     """One neighbour's name, what tells our credentials apart, and how much may be asked."""
 
     name: str
@@ -88,13 +88,15 @@ class _RateLimiter:
         self._expire = asked + wait + self._at_once / self._per_second
 
 
-class Gate:
+class Limiter:
     """The way to one neighbour; called around each request. Usable from several threads.
 
     Raises NeighbourShut where nobody may ask now; whoever has reserved a turn does not wait.
     """
 
-    def __init__(self, database: Database, door: Door, *, holder: str, wants: int) -> None:
+    def __init__(
+        self, database: Database, door: NeighbourLimits, *, holder: str, wants: int
+    ) -> None:
         self.database = database
         self.name = door.name
         self.door = door
@@ -314,21 +316,21 @@ class Gate:
             log.warning("not_recorded", neighbour=self.name)
 
 
-class Gates:
+class Limiters:
     """The ways to all neighbours of one process."""
 
     def __init__(
-        self, database: Database, doors: Collection[Door], *, holder: str, wants: int
+        self, database: Database, doors: Collection[NeighbourLimits], *, holder: str, wants: int
     ) -> None:
         self.holder = holder
-        self.by_name: Mapping[str, Gate] = {
-            door.name: Gate(database, door, holder=holder, wants=wants) for door in doors
+        self.by_name: Mapping[str, Limiter] = {
+            door.name: Limiter(database, door, holder=holder, wants=wants) for door in doors
         }
         self.names = frozenset(self.by_name)
         self.ailing: frozenset[str] = frozenset()
         self.bulk_is_held = False
 
-    def __getitem__(self, name: str) -> Gate:
+    def __getitem__(self, name: str) -> Limiter:
         """Return the way to one neighbour."""
         return self.by_name[name]
 
@@ -359,7 +361,7 @@ class Gates:
         breaker.give_up(connection, self.by_name, self.holder)
 
 
-def _is_shut(connection: Connection, gate: Gate, row: Row[Any] | None) -> bool:
+def _is_shut(connection: Connection, gate: Limiter, row: Row[Any] | None) -> bool:
     row = gate.renew(connection, row if row is not None else breaker.lock(connection, gate.name))
     found = gate.note(row)
     waits = not found.known and (found.tried or bool(found.wait))

@@ -1,6 +1,6 @@
 """A process' own port: /metrics, /healthz (does it still turn?), /readyz (can it do its work?).
 
-Stuck is not idle: a loop turns whether there is work or not, and says so (`Ticks`). Only a process
+Stuck is not idle: a loop turns whether there is work or not, and says so (`Liveness`). Only a process
 that has stopped turning fails /healthz, since only that is mended by a new one; a neighbour that is
 away is nobody's stuckness. /readyz also says how the whole installation goes, without failing.
 """
@@ -22,12 +22,12 @@ from sqlalchemy import Connection
 from kalender.broker import Broker
 from kalender.config.sections import Metrics as Settings
 from kalender.errors import ConfigError, KalenderError
-from kalender.liveness import Ticks
+from kalender.liveness import Liveness
 from kalender.operate.metrics import Metrics, gauge, gauges
 from kalender.store import counters, observations
 from kalender.store.counters import TALLY
 from kalender.store.database import Database
-from kalender.store.heartbeats import Pulse
+from kalender.store.heartbeats import Heartbeat
 
 log = structlog.get_logger(__name__)
 STUCK_SECONDS = 180.0  # the first loop turns every second, or once a try where something is away
@@ -107,7 +107,7 @@ def _say(start: Start, complaints: Sequence[str], more: Sequence[str]) -> Iterab
 # -- probes -------------------------------------------------------------------------------------------
 
 
-def workers_alive(ticks: Sequence[Ticks], lease: timedelta) -> Probe:
+def workers_alive(ticks: Sequence[Liveness], lease: timedelta) -> Probe:
     """Complain of each worker process whose loops do not turn."""
     longest = max(LEAST_WORK_SECONDS, 4 * lease.total_seconds())
 
@@ -125,7 +125,7 @@ def workers_alive(ticks: Sequence[Ticks], lease: timedelta) -> Probe:
     return probe
 
 
-def workers_ready(ticks: Sequence[Ticks]) -> Probe:
+def workers_ready(ticks: Sequence[Liveness]) -> Probe:
     """Complain of each worker process that has not begun."""
     return lambda: [
         f"worker process {number} has not begun"
@@ -187,7 +187,7 @@ def give_signs(database: Database, broker: Broker | None, stop: threading.Event)
     """
     begun = False
     while True:
-        pulse = Pulse(kind="listener", worker=f"listener {Pulse().worker}")
+        pulse = Heartbeat(kind="listener", worker=f"listener {Heartbeat().worker}")
         try:
             pulse.beat(database)
             TALLY.give(database)

@@ -29,7 +29,7 @@ from kalender.app import App
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.operate import look, numbers
-from kalender.operate.verdict import STATES, Expected, Verdict, judge
+from kalender.operate.verdict import STATES, Expected, HealthState, assess
 from kalender.store import counters, scope
 from kalender.store.counters import Key
 from kalender.store.database import Database
@@ -83,7 +83,7 @@ class Metrics(Collector):
         self._expected = expected
         self._lock = threading.Lock()
         self._looked, self._families = float("-inf"), list[Metric]()
-        self.verdict: Verdict | None = None
+        self.verdict: HealthState | None = None
         self.error: str | None = None
 
     @classmethod
@@ -122,7 +122,7 @@ class Metrics(Collector):
             self._looked = monotonic()
             try:
                 with self._database.read() as connection:
-                    verdict = judge(connection, self._expected)
+                    verdict = assess(connection, self._expected)
                     self._families = list(self._gather(connection, verdict))
                 self.verdict = verdict
                 self.error = None
@@ -135,7 +135,7 @@ class Metrics(Collector):
         found = self.verdict.conditions if self.verdict is not None else ()
         return [each.said(self._expected.zone) for each in found]
 
-    def _gather(self, connection: Connection, verdict: Verdict) -> Iterator[Metric]:
+    def _gather(self, connection: Connection, verdict: HealthState) -> Iterator[Metric]:
         totals = counters.totals(connection)
         yield from counter_families(totals)
         yield from histograms(totals)

@@ -78,7 +78,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class HealthState:
     """All that is wrong and that nobody knows of, the worst first, at the least that nothing is."""
 
     conditions: Sequence[Condition]
@@ -152,7 +152,7 @@ class _Looked:
         return [row for row in self.workers if state_of(row, self.moment) == "lives"]
 
 
-def judge(connection: Connection, expected: Expected) -> Verdict:
+def assess(connection: Connection, expected: Expected) -> HealthState:
     """Return all that is wrong, the worst first, and apart from it what somebody knows of."""
     looked = _Looked(
         expected=expected,
@@ -167,7 +167,7 @@ def judge(connection: Connection, expected: Expected) -> Verdict:
     known = {each.condition: told[each.condition] for each in standing if _knows(told, each)}
     wrong = [each for each in standing if each.condition not in known]
     wrong.sort(key=lambda each: -STATES.index(each.state))
-    return Verdict(
+    return HealthState(
         conditions=wrong or [_healthy(looked, known=len(known))],
         known=[
             Known(condition=each, acknowledgement=known[each.condition])

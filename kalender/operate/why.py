@@ -11,9 +11,9 @@ from sqlalchemy import Connection
 from kalender.domain.model import Audience, CourseKey, Status, TeachingEvent
 from kalender.domain.timetable import (
     Activity,
+    ActivityInterest,
+    PersonTeaching,
     Rules,
-    Selected,
-    Teaching,
     counted_roles,
     counts,
     in_window,
@@ -91,7 +91,7 @@ class Question:
         return self.names.number or self.names.username or f"person {self.person_id}"
 
     @cached_property
-    def taught(self) -> Teaching:
+    def taught(self) -> PersonTeaching:
         """What the mirror holds of the person."""
         rules = self.settings.rules_for(Audience.STUDENT)
         semesters = self.settings.semesters.at(self.connection, rules, self.now)
@@ -124,7 +124,7 @@ class Question:
         return courses.activities(self.connection, set(self.keys))
 
     @cached_property
-    def selected(self) -> Sequence[Selected]:
+    def selected(self) -> Sequence[ActivityInterest]:
         """Those of them that concern the person, as student or teacher."""
         return select(self.taught, self.activities, Audience.BOTH, self.rules, self.now)
 

@@ -11,20 +11,20 @@ from sqlalchemy import Connection
 
 from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import Audience, CourseKey
-from kalender.domain.plan import Plan, Wanted, make_plan
+from kalender.domain.plan import DesiredEntry, Plan, make_plan
 from kalender.domain.render import RENDERING, Style
 from kalender.domain.timetable import (
     Activity,
+    ActivityInterest,
+    PersonTeaching,
     Rules,
-    Selected,
-    Teaching,
     changes_at,
     digest,
     last_day,
+    merge_duplicates,
     select,
-    together,
 )
-from kalender.reconcile.rendered import Prepared, Sight
+from kalender.reconcile.rendered import RenderCache, RenderKey
 from kalender.store import courses, entries, people, teaching
 from kalender.store.entries import CalendarRow
 from kalender.store.semesters import Semesters
@@ -39,9 +39,9 @@ class CalendarSettings:
     semesters: Semesters = field(default_factory=Semesters)
 
     @cached_property
-    def prepared(self) -> Prepared:
+    def prepared(self) -> RenderCache:
         """What entries say under these settings, kept by this process."""
-        return Prepared(self.styles)
+        return RenderCache(self.styles)
 
     @cached_property
     def digest(self) -> str:
@@ -62,15 +62,15 @@ def _told(rules: Rules) -> list[tuple[str, object]]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class CalendarState:
     """A calendar with all that decides it but the events themselves."""
 
     row: CalendarRow
     rules: Rules
-    teaching: Teaching
+    teaching: PersonTeaching
     semesters: frozenset[str]
     activities: tuple[Activity, ...]
-    selected: tuple[Selected, ...]
+    selected: tuple[ActivityInterest, ...]
     digest: str
     changes_at: datetime | None
     leaving: bool  # opted out: nothing is desired, and everything of ours goes
@@ -78,14 +78,14 @@ class View:
 
 def look(
     connection: Connection, row: CalendarRow, settings: CalendarSettings, now: datetime
-) -> View:
+) -> CalendarState:
     """Return what decides a calendar now, and its digest, without reading events."""
-    return look_at_all(connection, [row], settings, now)[0]
+    return load_states(connection, [row], settings, now)[0]
 
 
-def look_at_all(
+def load_states(
     connection: Connection, rows: Sequence[CalendarRow], settings: CalendarSettings, now: datetime
-) -> list[View]:
+) -> list[CalendarState]:
     """Return for each calendar what decides it now: a few questions for all of them together."""
     persons = sorted({row.person_id for row in rows})
     semesters = settings.semesters.at(connection, settings.rules_for(Audience.STUDENT), now)
@@ -93,7 +93,7 @@ def look_at_all(
     known: dict[CourseKey, list[Activity]] = defaultdict(list)
     for each in courses.activities(connection, set().union(*map(_courses, taught.values()))):
         known[CourseKey(each.key.course, each.key.semester)].append(each)
-    leaving = people.left_alone(connection, persons)
+    leaving = people.excluded(connection, persons)
     return [
         _view(
             row,
@@ -108,7 +108,7 @@ def look_at_all(
     ]
 
 
-def _courses(taught: Teaching) -> set[CourseKey]:
+def _courses(taught: PersonTeaching) -> set[CourseKey]:
     keys = {CourseKey(r.unit.course, r.unit.semester) for r in taught.registrations}
     keys |= {CourseKey(r.unit.course, r.unit.semester) for r in taught.roles}
     return keys | {CourseKey(key.course, key.semester) for key in taught.named_in}
@@ -116,14 +116,14 @@ def _courses(taught: Teaching) -> set[CourseKey]:
 
 def _view(  # noqa: PLR0913
     row: CalendarRow,
-    taught: Teaching,
+    taught: PersonTeaching,
     activities: tuple[Activity, ...],
     semesters: frozenset[str],
     settings: CalendarSettings,
     now: datetime,
     *,
     leaving: bool,
-) -> View:
+) -> CalendarState:
     rules = settings.rules_for(row.audience)
     selected = select(taught, activities, row.audience, rules, now)
     state = digest(
@@ -134,7 +134,7 @@ def _view(  # noqa: PLR0913
         usernames=taught.usernames,
         last_day=last_day(rules, now),
     )
-    return View(
+    return CalendarState(
         row=row,
         rules=rules,
         teaching=taught,
@@ -149,13 +149,13 @@ def _view(  # noqa: PLR0913
 
 def teaching_of(
     connection: Connection, persons: Sequence[int], semesters: frozenset[str]
-) -> dict[int, Teaching]:
+) -> dict[int, PersonTeaching]:
     """Return what the mirror holds of each of these persons in these semesters."""
     facts = teaching.read_many(connection, persons, semesters)
     names = people.usernames_of(connection, persons)
     named_in = courses.named_in(connection, set().union(*names.values()), semesters)
     return {
-        each: Teaching(
+        each: PersonTeaching(
             registrations=facts[each].registrations,
             placements=facts[each].placements,
             roles=facts[each].roles,
@@ -167,22 +167,22 @@ def teaching_of(
 
 
 def wanted(
-    connection: Connection, view: View, settings: CalendarSettings, now: datetime
-) -> list[Wanted]:
+    connection: Connection, view: CalendarState, settings: CalendarSettings, now: datetime
+) -> list[DesiredEntry]:
     """Return the desired events with what their entries should say, in time's order."""
     if view.leaving:
         return []
     digests = {each.key: each.digest for each in view.activities}
     names, audience = view.teaching.usernames, view.row.audience
-    sights = [Sight.of(s, digests[s.activity], names, audience) for s in view.selected]
+    sights = [RenderKey.of(s, digests[s.activity], names, audience) for s in view.selected]
     given = list(settings.prepared.seen(connection, sights, view.rules, now))
     said = {id(each.event): each for each in given}
-    shown = together((each.event for each in given), view.rules, now)
+    shown = merge_duplicates((each.event for each in given), view.rules, now)
     return [said.get(id(e)) or settings.prepared.said(e, view.rules) for e in shown]
 
 
 def split(
-    found: list[Entry], view: View, now: datetime
+    found: list[Entry], view: CalendarState, now: datetime
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """Part the records into those that may be written and those that have ended.
 
@@ -199,7 +199,7 @@ def split(
     return tuple(writable), tuple(ended)
 
 
-def kept(standing: Collection[Entry], view: View, now: datetime) -> frozenset[str]:
+def kept(standing: Collection[Entry], view: CalendarState, now: datetime) -> frozenset[str]:
     """Return the keys of what ended before it was known what it says: no plan deletes it."""
     if view.leaving:
         return frozenset()
@@ -207,7 +207,7 @@ def kept(standing: Collection[Entry], view: View, now: datetime) -> frozenset[st
     return frozenset(entry.sync_key for entry in live if entry.ends_at <= now)
 
 
-def _maintained(entry: Entry, view: View) -> bool:
+def _maintained(entry: Entry, view: CalendarState) -> bool:
     return not entry.activity.semester or entry.activity.semester in view.semesters
 
 
@@ -216,7 +216,7 @@ def preview(
     calendar_id: int,
     settings: CalendarSettings,
     now: datetime,
-) -> tuple[View, Plan] | None:
+) -> tuple[CalendarState, Plan] | None:
     """Return what would be written to a calendar now; changes nothing, asks nobody."""
     row = entries.load(connection, calendar_id)
     if row is None:

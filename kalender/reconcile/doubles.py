@@ -17,7 +17,7 @@ from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
-from kalender.ports import Additions, EntryState, FoundItem, Verdict
+from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome
 from kalender.reconcile.desired import wanted
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import doubles, entries
@@ -237,7 +237,7 @@ def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
         for item_id, state in zip(part, answers, strict=True):
             if isinstance(state, EntryState):
                 states[item_id] = state
-            elif state.verdict is not Verdict.GONE:
+            elif state.verdict is not ItemOutcome.GONE:
                 text = f"an entry could not be read ({state.code})"
                 raise TransientError(text, retry_after=state.retry_after)
     return states

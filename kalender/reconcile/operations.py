@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from kalender.domain import block
 from kalender.domain.entry import Entry
-from kalender.domain.plan import Create, Delete, Plan, Update, Wanted
+from kalender.domain.plan import Create, Delete, DesiredEntry, Plan, Update
 from kalender.domain.render import changed_fields
-from kalender.ports import EntryChange, EntryState, ItemError, ItemRef, NewEntry, Verdict
+from kalender.ports import EntryChange, EntryState, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.reconcile.protocol import READS, PlanAgain, Visit, parts, stop_if_unknown, unknown
 from kalender.reconcile.verify import gone_or_raise, look_again
 from kalender.store import brakes, entries
@@ -109,13 +109,13 @@ def _create(visit: Visit, creates: Sequence[Create], *, last: bool) -> None:
 
 
 def _record_creates(
-    visit: Visit, connection: Connection, named: Mapping[str, Wanted], results: Results
+    visit: Visit, connection: Connection, named: Mapping[str, DesiredEntry], results: Results
 ) -> None:
     made, dropped = [], []
     for (key, each), result in zip(named.items(), results, strict=True):
         if isinstance(result, ItemRef):
             made.append((key, result.item_id, result.change_key))
-        elif result.verdict is Verdict.REFUSED:
+        elif result.verdict is ItemOutcome.REFUSED:
             entries.refused(connection, key, each)
         elif visit.comes_later(result):
             dropped.append(key)
@@ -128,7 +128,7 @@ def _record_creates(
 
 def _count(visit: Visit, done: str, results: Results) -> None:
     """Count after the recording, which may be tried twice."""
-    refused = [r for r in results if isinstance(r, ItemError) and r.verdict is Verdict.REFUSED]
+    refused = [r for r in results if isinstance(r, ItemError) and r.verdict is ItemOutcome.REFUSED]
     visit.count(done, sum(isinstance(result, ItemRef) for result in results))
     visit.count("refused", len(refused))
 
@@ -248,13 +248,13 @@ def _record_updates(
         if isinstance(result, ItemRef):
             _record_shown(connection, update, states.get(key), result)
             done.append(key)
-        elif result.verdict is Verdict.CONFLICT:
+        elif result.verdict is ItemOutcome.CONFLICT:
             entries.restore(connection, update.entry)
             visit.conflicts.add(key)
             again = True
-        elif result.verdict is Verdict.GONE:
+        elif result.verdict is ItemOutcome.GONE:
             again = True
-        elif result.verdict is Verdict.REFUSED:
+        elif result.verdict is ItemOutcome.REFUSED:
             entries.refused(connection, key, update.wanted)
         elif visit.comes_later(result):
             entries.restore(connection, update.entry)
@@ -326,10 +326,10 @@ def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None
     removed, again = [], False
     with visit.recording_answers(results), visit.recording() as connection:
         for entry, result in zip(gone, results, strict=True):
-            if isinstance(result, ItemRef) or result.verdict is Verdict.GONE:
+            if isinstance(result, ItemRef) or result.verdict is ItemOutcome.GONE:
                 removed.append(entry.sync_key)
-            elif result.verdict is Verdict.CONFLICT or visit.comes_later(result):
-                again = again or result.verdict is Verdict.CONFLICT
+            elif result.verdict is ItemOutcome.CONFLICT or visit.comes_later(result):
+                again = again or result.verdict is ItemOutcome.CONFLICT
                 _spare(connection, [entry])
         entries.remove(connection, removed)
     visit.count("deleted", len(removed))

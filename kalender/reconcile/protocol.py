@@ -13,8 +13,8 @@ from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Audience
 from kalender.domain.work import Lane
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
-from kalender.ports import Calendars, ItemError, ItemRef, Verdict
-from kalender.reconcile.desired import CalendarSettings, View
+from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
+from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
 from kalender.store import brakes, entries, queue, rollouts
 from kalender.store.brakes import Safety
@@ -60,7 +60,7 @@ class Restore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class ReconcileContext:
     """What visits share: the database, every Exchange, and the settings."""
 
     database: Database
@@ -104,9 +104,9 @@ class PlanAgain(Exception):
 class Visit:
     """A calendar under our claim. Counts what was done; `later` asks for another visit."""
 
-    means: Means
+    means: ReconcileContext
     claim: Claim
-    view: View
+    view: CalendarState
     exchange: Exchange
     now: datetime
     renewed_at: datetime = BEGINNING  # by the database's clock
@@ -250,7 +250,7 @@ class Visit:
 
     def comes_later(self, error: ItemError) -> bool:
         """Whether this item was certainly not written; remembers to try again."""
-        if error.verdict is Verdict.UNKNOWN:
+        if error.verdict is ItemOutcome.UNKNOWN:
             return False
         text = f"an entry was not taken ({error.code})"
         self.later = TransientError(text, retry_after=error.retry_after)
@@ -265,7 +265,7 @@ def stop_if_unknown(results: Sequence[ItemRef | ItemError]) -> None:
 
 def unknown(results: Sequence[ItemRef | ItemError]) -> list[ItemError]:
     """Return those that may or may not have been written."""
-    return [r for r in results if isinstance(r, ItemError) and r.verdict is Verdict.UNKNOWN]
+    return [r for r in results if isinstance(r, ItemError) and r.verdict is ItemOutcome.UNKNOWN]
 
 
 def parts(items: Sequence[T], most: int) -> list[Sequence[T]]:

@@ -26,11 +26,11 @@ from kalender.errors import (
     PermanentError,
     TransientError,
 )
-from kalender.reconcile.desired import View, kept, look, look_at_all, split, wanted
+from kalender.reconcile.desired import CalendarState, kept, load_states, look, split, wanted
 from kalender.reconcile.doubles import look_for_doubles, mend
 from kalender.reconcile.lookup import locate, look_up_everything
 from kalender.reconcile.operations import apply
-from kalender.reconcile.protocol import Means, PlanAgain, Visit
+from kalender.reconcile.protocol import PlanAgain, ReconcileContext, Visit
 from kalender.reconcile.verify import verify
 from kalender.store import brakes, entries, mailboxes, people, queue, recovery
 from kalender.store.entries import CalendarRow
@@ -41,7 +41,7 @@ ROUNDS = 4
 SOURCES_SECONDS = 30.0
 
 
-def reconcile(means: Means, claim: Claim, view: View | None = None) -> None:
+def reconcile(means: ReconcileContext, claim: Claim, view: CalendarState | None = None) -> None:
     """Make the claimed calendar right and finish the claim; `view` as looked at under it.
 
     Raises ClaimLost; OutcomeUnknown or TransientError to be retried; PermanentError to be parked;
@@ -60,14 +60,14 @@ def reconcile(means: Means, claim: Claim, view: View | None = None) -> None:
         _make_right(visit)
 
 
-def finish_unchanged(means: Means, claims: Sequence[Claim]) -> dict[str, View]:
+def finish_unchanged(means: ReconcileContext, claims: Sequence[Claim]) -> dict[str, CalendarState]:
     """Finish all claimed calendars that are as they should be; return the others by their key."""
     if not claims:
         return {}
     now, wanted = means.clock(), [int(claim.key) for claim in claims]
     with means.database.read() as connection:
         rows = means.all_allowed(connection, entries.load_many(connection, wanted))
-        views = look_at_all(connection, rows, means.settings, now) if rows else []
+        views = load_states(connection, rows, means.settings, now) if rows else []
     changed = {str(v.row.calendar_id): v for v in views if not (v.row.owner and _up_to_date(v))}
     done = [claim for claim in claims if claim.key not in changed]
     if done:
@@ -76,7 +76,7 @@ def finish_unchanged(means: Means, claims: Sequence[Claim]) -> dict[str, View]:
     return changed
 
 
-def _open(means: Means, claim: Claim, view: View | None) -> Visit | None:
+def _open(means: ReconcileContext, claim: Claim, view: CalendarState | None) -> Visit | None:
     """Return the visit, or None where this calendar is not to be written to."""
     now = means.clock()
     if view is None:
@@ -95,7 +95,7 @@ def _open(means: Means, claim: Claim, view: View | None) -> Visit | None:
     )
 
 
-def _is_anothers(means: Means, row: CalendarRow) -> str:
+def _is_anothers(means: ReconcileContext, row: CalendarRow) -> str:
     """Say whose address it is, by FS numbers; protected persons are not named."""
     with means.database.read() as connection:
         owner = mailboxes.owner_of(connection, row.address)
@@ -109,7 +109,7 @@ def _is_anothers(means: Means, row: CalendarRow) -> str:
     )
 
 
-def _resettle(means: Means, claim: Claim, row: CalendarRow) -> Never:
+def _resettle(means: ReconcileContext, claim: Claim, row: CalendarRow) -> Never:
     """The settings name its Exchange no more: look for the mailbox at those they name."""
     with means.database.write() as connection:
         queue.renew(connection, claim, means.lease)
@@ -117,7 +117,7 @@ def _resettle(means: Means, claim: Claim, row: CalendarRow) -> Never:
     raise TransientError(f"[exchange.{row.backend}] is not configured any more")
 
 
-def _up_to_date(view: View) -> bool:
+def _up_to_date(view: CalendarState) -> bool:
     """Whether nothing that decides the calendar differs from what was last written."""
     row = view.row
     return (
@@ -127,12 +127,12 @@ def _up_to_date(view: View) -> bool:
     )
 
 
-def _finish(means: Means, claim: Claim) -> None:
+def _finish(means: ReconcileContext, claim: Claim) -> None:
     with means.database.write() as connection:
         queue.finish(connection, claim)
 
 
-def _wait(means: Means, claim: Claim, seconds: float, why: str | None) -> None:
+def _wait(means: ReconcileContext, claim: Claim, seconds: float, why: str | None) -> None:
     """Exchange may still be working on a lost request, or the mirror is older than a recovery."""
     with means.database.write() as connection:
         queue.postpone(connection, claim, after=timedelta(seconds=seconds), why=why)

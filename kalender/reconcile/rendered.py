@@ -11,42 +11,42 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from kalender.domain.model import Audience, Content, TeachingEvent
-from kalender.domain.plan import Wanted
+from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
-from kalender.domain.timetable import Capacity, Event, Rules, Selected, earliest_end, seen
+from kalender.domain.timetable import ActivityInterest, Event, Relation, Rules, earliest_end, seen
 from kalender.store import courses
 
 MOST = 50_000  # entries kept by one process
 
 
-class Sight(NamedTuple):
+class RenderKey(NamedTuple):
     """An activity as somebody sees it; the usernames only where they decide."""
 
-    selected: Selected
+    selected: ActivityInterest
     digest: str
     usernames: frozenset[str]
     audience: Audience
 
     @classmethod
     def of(
-        cls, selected: Selected, digest: str, usernames: frozenset[str], audience: Audience
-    ) -> "Sight":
+        cls, selected: ActivityInterest, digest: str, usernames: frozenset[str], audience: Audience
+    ) -> "RenderKey":
         """Return how a calendar of this audience sees it."""
-        named = selected.capacity is Capacity.NAMED
+        named = selected.capacity is Relation.NAMED
         return cls(selected, digest, usernames if named else frozenset(), audience)
 
 
-class Prepared:
+class RenderCache:
     """The entries of activities, each with what it says. Usable from several threads."""
 
     def __init__(self, styles: Mapping[Audience, Style], *, most: int = MOST) -> None:
         self.styles = styles
-        self._known: dict[Sight, tuple[Wanted, ...]] = {}
+        self._known: dict[RenderKey, tuple[DesiredEntry, ...]] = {}
         self._most = self._room = most
 
     def seen(
-        self, connection: Connection, sights: Collection[Sight], rules: Rules, now: datetime
-    ) -> Iterable[Wanted]:
+        self, connection: Connection, sights: Collection[RenderKey], rules: Rules, now: datetime
+    ) -> Iterable[DesiredEntry]:
         """Return all that these show, what has ended meanwhile too; a shared event once for each.
 
         What has ended may change under an unchanged digest: where that is shown, nothing is kept.
@@ -62,12 +62,12 @@ class Prepared:
     def _read(
         self,
         connection: Connection,
-        sights: Collection[Sight],
+        sights: Collection[RenderKey],
         rules: Rules,
         now: datetime,
         *,
         keep: bool,
-    ) -> dict[Sight, tuple[Wanted, ...]]:
+    ) -> dict[RenderKey, tuple[DesiredEntry, ...]]:
         keys = {each.selected.activity for each in sights}
         told = courses.events_of(connection, keys, after=min(now, earliest_end(rules, now)))
         found = {}
@@ -79,18 +79,18 @@ class Prepared:
                 self._keep(sight._replace(digest=digest), found[sight])
         return found
 
-    def _keep(self, sight: Sight, said: tuple[Wanted, ...]) -> None:
+    def _keep(self, sight: RenderKey, said: tuple[DesiredEntry, ...]) -> None:
         takes = len(said) + 1
         if takes > self._room:
             self._known, self._room = {}, self._most
         self._room -= takes
         self._known[sight] = said
 
-    def said(self, event: Event, rules: Rules) -> Wanted:
+    def said(self, event: Event, rules: Rules) -> DesiredEntry:
         """Return an event with what its entry should say."""
-        show_as = rules.unit_fallback if event.capacity is Capacity.UNIT_ROLE else None
+        show_as = rules.unit_fallback if event.capacity is Relation.UNIT_ROLE else None
         content, print_ = _said(event.teaching, event.courses, self.styles[event.audience], show_as)
-        return Wanted(event=event, content=content, fingerprint=print_)
+        return DesiredEntry(event=event, content=content, fingerprint=print_)
 
 
 @lru_cache(maxsize=MOST)

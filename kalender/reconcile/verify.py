@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from kalender.domain.entry import Entry
 from kalender.errors import TransientError
-from kalender.ports import ItemError, Verdict
+from kalender.ports import ItemError, ItemOutcome
 from kalender.reconcile.lookup import find_again, give_up
 from kalender.reconcile.protocol import READS, PlanAgain, Visit, parts
 from kalender.store import entries
@@ -63,7 +63,7 @@ def _to_put_back(visit: Visit, entries_: Sequence[Entry], what: str) -> set[str]
 
 def gone_or_raise(entry: Entry, error: ItemError) -> Entry:
     """Return the entry where Exchange says that it is not there; else TransientError."""
-    if error.verdict is not Verdict.GONE:
+    if error.verdict is not ItemOutcome.GONE:
         text = f"an entry could not be read ({error.code})"
         raise TransientError(text, retry_after=error.retry_after)
     return entry

@@ -37,7 +37,7 @@ AWAY = frozenset({502, 503, 504})
 BUSY = frozenset({408, 429})
 REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
-Gate = Callable[[], AbstractContextManager[None]]  # around each request
+Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 
 
 def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
@@ -69,7 +69,7 @@ class Http:
         timeout: float = 30.0,
         connections: int = 16,
         on_request: OnRequest = _unheard,
-        gate: Gate = nullcontext,
+        gate: Limiter = nullcontext,
     ) -> None:
         self.gate = gate
         self.name = name

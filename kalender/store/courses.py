@@ -52,12 +52,12 @@ from kalender.store import unreadable
 from kalender.store.database import now
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.sql import (
-    are_keys,
     delete_many,
     in_parts,
     insert_many,
     is_one_of,
-    keys_told,
+    key_in,
+    key_params,
     one_of,
 )
 from kalender.store.tables import (
@@ -181,7 +181,13 @@ def save(
     """
     before = is_published(connection, answer.key)
     published = _published(answer, before)
-    _save_run(connection, answer, change, published=published, flipped=before is not published)
+    _save_run(
+        connection,
+        answer,
+        change,
+        published=published,
+        first_or_last_placement=before is not published,
+    )
     unreadable.of_course_answer(connection, answer.key, answer.bad)
     _save_events(connection, change)
     _save_activities(connection, change)
@@ -208,7 +214,7 @@ def _save_run(
     change: MirrorChange,
     *,
     published: bool,
-    flipped: bool,
+    first_or_last_placement: bool,
 ) -> None:
     values: dict[str, object] = {
         "published": published,
@@ -218,7 +224,7 @@ def _save_run(
         "unknown_status": change.unknown_status,
         "skipped": answer.skipped,
     }
-    if flipped or change.rows or change.removed:
+    if first_or_last_placement or change.rows or change.removed:
         values |= {"changed_at": db_now(), "last_change": str(change) or "published or hidden"}
     known = connection.execute(update(course_run).where(_is(course_run, answer.key)).values(values))
     if not known.rowcount:
@@ -284,7 +290,7 @@ def activities(connection: Connection, courses: Collection[CourseKey]) -> list[A
     found: list[Activity] = []
     dialect, names = connection.dialect.name, ("course", "semester")
     for part in in_parts([tuple(key) for key in courses]):
-        rows_ = connection.execute(_activities(dialect), keys_told(dialect, names, part))
+        rows_ = connection.execute(_activities(dialect), key_params(dialect, names, part))
         found += [_activity(row) for row in rows_.all()]
     return found
 
@@ -310,7 +316,7 @@ def _activities(dialect: str) -> Select[Any]:
                 course_run.c.semester == teaching_activity.c.semester,
             ),
         )
-        .where(are_keys(dialect, teaching_activity, ("course", "semester")))
+        .where(key_in(dialect, teaching_activity, ("course", "semester")))
         .order_by(*(teaching_activity.c[name] for name in ACTIVITY))
     )
 
@@ -339,7 +345,7 @@ def events_of(
     dialect = connection.dialect.name
     found: dict[ActivityKey, tuple[str, list[TeachingEvent]]] = {}
     for part in in_parts([tuple(key) for key in keys]):
-        given = keys_told(dialect, ACTIVITY, part) | {"after": after}
+        given = key_params(dialect, ACTIVITY, part) | {"after": after}
         for row in connection.execute(_events_of(dialect), given).all():
             _, shown = found.setdefault(_key(row), (row.digest, []))
             shown += [_event(row)] if row.told is not None else []
@@ -354,7 +360,7 @@ def _events_of(dialect: str) -> Select[Any]:
     return (
         select(*(teaching_activity.c[name] for name in ACTIVITY), teaching_activity.c.digest, *told)
         .outerjoin(teaching_event, and_(*same, teaching_event.c.ends_at > after))
-        .where(are_keys(dialect, teaching_activity, ACTIVITY))
+        .where(key_in(dialect, teaching_activity, ACTIVITY))
         .order_by(*(teaching_activity.c[name] for name in ACTIVITY), teaching_event.c.event_id)
     )
 
@@ -541,14 +547,16 @@ def _whose(
     """Return what this column holds in rows of these keys."""
     dialect, found = connection.dialect.name, set[Any]()
     for part in in_parts({tuple(key) for key in keys}):
-        rows_ = connection.execute(_by_keys(dialect, whose, names), keys_told(dialect, names, part))
+        rows_ = connection.execute(
+            _by_keys(dialect, whose, names), key_params(dialect, names, part)
+        )
         found.update(rows_.scalars())
     return found
 
 
 @lru_cache
 def _by_keys(dialect: str, whose: Column[Any], names: Sequence[str]) -> Select[Any]:
-    return select(whose).where(are_keys(dialect, whose.table, names)).distinct()
+    return select(whose).where(key_in(dialect, whose.table, names)).distinct()
 
 
 def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]:

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from kalender.domain.entry import OPEN, OPEN_WITHOUT_FINGERPRINT, Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Audience
-from kalender.domain.plan import Wanted
+from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
 from kalender.store.counters import LATENCIES, TALLY
@@ -144,7 +144,7 @@ def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
 # -- written ahead -----------------------------------------------------------------------------------
 
 
-def intend(connection: Connection, calendar_id: int, creates: Mapping[str, Wanted]) -> None:
+def intend(connection: Connection, calendar_id: int, creates: Mapping[str, DesiredEntry]) -> None:
     """Write down that these keys may be about to be created, each with what it will say."""
     rows = [
         {"sync_key": key, "fingerprint": wanted.fingerprint, **_shown(wanted)}
@@ -159,7 +159,7 @@ def intend(connection: Connection, calendar_id: int, creates: Mapping[str, Wante
     insert_many(connection, entry, rows, **same)
 
 
-def _shown(wanted: Wanted) -> dict[str, object]:
+def _shown(wanted: DesiredEntry) -> dict[str, object]:
     return {
         "event_id": wanted.event.event_id,
         **wanted.event.teaching.activity._asdict(),
@@ -250,7 +250,7 @@ def created(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> Non
 def shows(
     connection: Connection,
     key: str,
-    wanted: Wanted,
+    wanted: DesiredEntry,
     *,
     item_id: str | None = None,
     change_key: str | None = None,
@@ -269,7 +269,7 @@ def shows(
     _set(connection, [key], **values)
 
 
-def refused(connection: Connection, key: str, wanted: Wanted) -> None:
+def refused(connection: Connection, key: str, wanted: DesiredEntry) -> None:
     """Record that Exchange never takes this content."""
     _set(
         connection,
@@ -372,7 +372,7 @@ def free(connection: Connection, keys: Collection[str]) -> None:
     _set(connection, keys, held_by=None)
 
 
-def rename(connection: Connection, key: str, wanted: Wanted) -> None:
+def rename(connection: Connection, key: str, wanted: DesiredEntry) -> None:
     """Record which event an entry shows now; it says the right thing already."""
     _set(connection, [key], **_shown(wanted))
 

@@ -24,7 +24,7 @@ def lives() -> ColumnElement[bool]:
 
 
 @dataclass(slots=True, kw_only=True)
-class Pulse:
+class Heartbeat:
     """One process' sign of life."""
 
     kind: str = "worker"

@@ -30,7 +30,7 @@ OUTSIDE = "the address is outside [institution] mail_domains: never written to"
 PASSED_ON = "the address belongs to somebody else now"
 
 
-def arrange(connection: Connection, person_id: int, people: People) -> None:
+def assign_mailboxes(connection: Connection, person_id: int, people: People) -> None:
     """Make the person's calendars what their identities and teaching ask for.
 
     A changed address is looked up before it is written; whoever waited for the old one owns it
@@ -48,9 +48,9 @@ def arrange(connection: Connection, person_id: int, people: People) -> None:
     for address, audience in wanted.items():
         if address in standing:
             _keep(connection, standing[address], audience, people, alone=len(wanted) == 1)
-        elif heir := _heir(free, audience):
-            free.remove(heir)
-            _move(connection, heir, address, audience, people)
+        elif candidate := _heir(free, audience):
+            free.remove(candidate)
+            _move(connection, candidate, address, audience, people)
         else:
             _make(connection, person_id, address, audience, people)
     owned = [row for row in free if row.owner]
@@ -220,11 +220,11 @@ def _waiting(connection: Connection, address: str) -> int | None:
 
 def _pass_on(connection: Connection, address: str) -> None:
     """Give a freed address to whoever waits for it, and mark them."""
-    heir = _waiting(connection, address)
-    if heir is not None and _owner(connection, address) is None:
+    candidate = _waiting(connection, address)
+    if candidate is not None and _owner(connection, address) is None:
         connection.execute(
             update(calendar)
-            .where(calendar.c.calendar_id == heir)
+            .where(calendar.c.calendar_id == candidate)
             .values(owner=True, must_look_up=True)
         )
-        mark_calendars(connection, [heir], reason="address became free", lane=Lane.LIVE)
+        mark_calendars(connection, [candidate], reason="address became free", lane=Lane.LIVE)

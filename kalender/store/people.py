@@ -152,7 +152,7 @@ def save_account(connection: Connection, person_id: int, account: Account) -> se
 
     What is not told stays. A username that only TP knew brings its person's calendars and
     entries along, in this transaction. One that another person of FS has stays with them, and is
-    claimed: this person goes on under the username that they had, if any. Then `addresses.arrange`
+    claimed: this person goes on under the username that they had, if any. Then `addresses.assign_mailboxes`
     is due: that of the others last, so that what is given up is passed on.
     """
     others: set[int] = set()
@@ -284,11 +284,11 @@ def _pass_on(connection: Connection, names: Collection[str]) -> set[int]:
     for name in sorted(names):
         claims = select(username_claim.c.person_id).where(username_claim.c.username == name)
         first = claims.order_by(username_claim.c.since, username_claim.c.person_id).limit(1)
-        heir = connection.execute(first).scalar()
-        if heir is not None:
+        candidate = connection.execute(first).scalar()
+        if candidate is not None:
             theirs = and_(identity.c.kind == USERNAME, identity.c.value == name)
             connection.execute(delete(identity).where(theirs))
-            changed |= {heir, *_take_username(connection, heir, name)}
+            changed |= {candidate, *_take_username(connection, candidate, name)}
     return changed
 
 
@@ -431,7 +431,7 @@ def opted_out(connection: Connection, person_id: int) -> bool:
     return bool(wishes_of(connection, person_id))
 
 
-def left_alone(connection: Connection, persons: Collection[int]) -> frozenset[int]:
+def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
     query, given = _left_alone(connection.dialect.name), {"persons": sorted(set(persons))}
     return frozenset(connection.execute(query, given).scalars())

@@ -65,7 +65,7 @@ def delete_many(
     """Delete the rows of which these columns hold one of these keys."""
     dialect = connection.dialect.name
     for part in in_parts(keys):
-        connection.execute(_delete(dialect, table, tuple(names)), keys_told(dialect, names, part))
+        connection.execute(_delete(dialect, table, tuple(names)), key_params(dialect, names, part))
 
 
 # Making a statement costs more than running it; these are made once.
@@ -91,7 +91,7 @@ def _update(
 
 @lru_cache
 def _delete(dialect: str, table: Table, names: Sequence[str]) -> Delete:
-    return delete(table).where(are_keys(dialect, table, names))
+    return delete(table).where(key_in(dialect, table, names))
 
 
 def _alike(same: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -145,8 +145,8 @@ def one_of(dialect: str, column: Any, name: str) -> ColumnElement[bool]:
     return among
 
 
-def are_keys(dialect: str, table: Table, names: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a row's columns are one of the keys that `keys_told` gives, likewise made once."""
+def key_in(dialect: str, table: Table, names: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a row's columns are one of the keys that `key_params` gives, likewise made once."""
     columns = tuple_(*(table.c[name] for name in names))
     if dialect != "postgresql":
         return columns.in_(bindparam("keys", expanding=True))
@@ -155,10 +155,10 @@ def are_keys(dialect: str, table: Table, names: Sequence[str]) -> ColumnElement[
     return columns.in_(select(*given.c))
 
 
-def keys_told(
+def key_params(
     dialect: str, names: Sequence[str], keys: Sequence[Sequence[Any]]
 ) -> dict[str, list[Any]]:
-    """Return the parameters for `are_keys`: on PostgreSQL an array a column."""
+    """Return the parameters for `key_in`: on PostgreSQL an array a column."""
     if dialect != "postgresql":
         return {"keys": [tuple(key) for key in keys]}
     return {f"{name}_keys": [key[at] for key in keys] for at, name in enumerate(names)}

@@ -32,7 +32,7 @@ from kalender.store.tables import (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Taught:
+class FsFacts:
     """What the mirror holds of a person in some semesters."""
 
     registrations: tuple[Registration, ...]
@@ -51,14 +51,14 @@ class Taught:
         return not (self.registrations or self.placements or self.roles)
 
 
-def of_facts(facts: PersonFacts) -> Taught:
+def of_facts(facts: PersonFacts) -> FsFacts:
     """Return an answer's facts in the mirror's order; what is told twice counts once."""
     return _taught(facts.registrations, facts.placements, facts.roles)
 
 
 def completed(
     connection: Connection, person_id: int, facts: PersonFacts, semesters: Collection[str]
-) -> Taught:
+) -> FsFacts:
     """Return an answer's facts, with what was known of that which it could not tell.
 
     These are collections that could not be read whole, offer statuses and periods of roles. What
@@ -107,25 +107,25 @@ def _taught(
     registrations: Iterable[Registration],
     placements: Iterable[ActivityKey],
     roles: Iterable[TeachingRole],
-) -> Taught:
+) -> FsFacts:
     """Sort here and not in SQL, where the order depends on the database's language."""
     units = {each.unit: each for each in registrations}
     numbers = {each.number: each for each in roles}
-    return Taught(
+    return FsFacts(
         registrations=tuple(units[unit] for unit in sorted(units)),
         placements=frozenset(placements),
         roles=tuple(numbers[number] for number in sorted(numbers)),
     )
 
 
-def read(connection: Connection, person_id: int, semesters: Collection[str]) -> Taught:
+def read(connection: Connection, person_id: int, semesters: Collection[str]) -> FsFacts:
     """Return what the mirror holds of a person in these semesters."""
     return read_many(connection, [person_id], semesters)[person_id]
 
 
 def read_many(
     connection: Connection, persons: Collection[int], semesters: Collection[str]
-) -> dict[int, Taught]:
+) -> dict[int, FsFacts]:
     """Return what the mirror holds of each of these persons in these semesters."""
 
     def rows(table: Table, *names: str) -> defaultdict[int, list[Any]]:
@@ -180,7 +180,7 @@ def role_of(row: Any) -> TeachingRole:
 
 
 def write(
-    connection: Connection, person_id: int, now_: Taught, semesters: Collection[str]
+    connection: Connection, person_id: int, now_: FsFacts, semesters: Collection[str]
 ) -> frozenset[ActivityKey]:
     """Make the mirror say this of a person; return activities whose first or last placement it was."""
     before = read(connection, person_id, semesters)
@@ -195,7 +195,7 @@ def write(
 
 
 def _replace(
-    connection: Connection, table: Table, person_id: int, now_: Taught, semesters: Collection[str]
+    connection: Connection, table: Table, person_id: int, now_: FsFacts, semesters: Collection[str]
 ) -> None:
     connection.execute(
         delete(table).where(table.c.person_id == person_id, table.c.semester.in_(sorted(semesters)))
@@ -205,7 +205,7 @@ def _replace(
         connection.execute(insert(table), values)
 
 
-def _values(table: Table, taught: Taught) -> list[dict[str, object]]:
+def _values(table: Table, taught: FsFacts) -> list[dict[str, object]]:
     if table is registration:
         return [{**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations]
     if table is placement:
@@ -229,15 +229,15 @@ def _flipped(
     connection: Connection, changed: Iterable[ActivityKey], person_id: int
 ) -> frozenset[ActivityKey]:
     """Those of the changed placements' activities on which nobody else is placed."""
-    flipped = set()
+    first_or_last_placement = set()
     for key in changed:
         others = exists().where(
             placement.c.person_id != person_id,
             *(placement.c[name] == value for name, value in key._asdict().items()),
         )
         if not connection.execute(select(others)).scalar():
-            flipped.add(key)
-    return frozenset(flipped)
+            first_or_last_placement.add(key)
+    return frozenset(first_or_last_placement)
 
 
 # -- when was what asked --------------------------------------------------------------------------------

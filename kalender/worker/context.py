@@ -5,30 +5,30 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from kalender.domain.work import Kind
-from kalender.liveness import Ticks
-from kalender.mirror.refresh import Sources
-from kalender.neighbours.limiter import Gates
-from kalender.reconcile.protocol import Means
+from kalender.liveness import Liveness
+from kalender.mirror.refresh import RefreshContext
+from kalender.neighbours.limiter import Limiters
+from kalender.reconcile.protocol import ReconcileContext
 from kalender.store.database import Database
-from kalender.store.heartbeats import Pulse
+from kalender.store.heartbeats import Heartbeat
 from kalender.store.prune import Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class WorkerContext:
     """What one worker process needs."""
 
     database: Database
-    sources: Sources
-    means: Means
-    gates: Gates
+    sources: RefreshContext
+    means: ReconcileContext
+    gates: Limiters
     connections: int
     lease: timedelta
     verify_every: timedelta
     poll_every: timedelta | None
     retention: Retention | None = None  # nothing is forgotten
-    pulse: Pulse = field(default_factory=Pulse)
-    ticks: Ticks = field(default_factory=Ticks)
+    pulse: Heartbeat = field(default_factory=Heartbeat)
+    ticks: Liveness = field(default_factory=Liveness)
 
     @property
     def neighbours(self) -> Mapping[Kind, Sequence[str]]:

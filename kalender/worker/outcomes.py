@@ -25,20 +25,20 @@ from kalender.logs import database_error
 from kalender.neighbours import breaker
 from kalender.store import queue
 from kalender.store.queue import Claim
-from kalender.worker.context import Crew
+from kalender.worker.context import WorkerContext
 
 log = structlog.get_logger()
 UNREADABLE_LONGEST = timedelta(minutes=10)  # between two tries: the source may be well at any time
 NO_NEWS_AFTER = 5  # unreadable answers of the same piece of work
 
 
-class Ends:
+class Outcomes:
     """Gives claims back."""
 
-    def __init__(self, crew: Crew) -> None:
+    def __init__(self, crew: WorkerContext) -> None:
         self.crew = crew
 
-    def badly(self, claim: Claim, error: Exception) -> str | None:
+    def handle_failure(self, claim: Claim, error: Exception) -> str | None:
         """Give the work back as its error asks for; return the neighbour that failed it."""
         if isinstance(error, BadSourceData):
             return self._unreadable(claim, error)

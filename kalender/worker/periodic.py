@@ -19,7 +19,7 @@ from kalender.errors import (
 from kalender.store import brakes, bulk, people, queue, recovery, teaching
 from kalender.store.counters import TALLY
 from kalender.store.prune import prune
-from kalender.worker.context import Crew
+from kalender.worker.context import WorkerContext
 
 log = structlog.get_logger()
 BEAT_SECONDS = 10.0
@@ -28,8 +28,8 @@ POLL_FAILED, POLL_AGAIN = "lastchanged failed", timedelta(minutes=1)
 LOOK_SECONDS_UNTIL_IDLE = 0.25
 
 
-def keep_house(
-    crew: Crew,
+def run_periodic_tasks(
+    crew: WorkerContext,
     stop: threading.Event,
     *,
     until_idle: bool,
@@ -58,12 +58,12 @@ def keep_house(
         stop.wait(LOOK_SECONDS_UNTIL_IDLE if until_idle else LOOK_SECONDS)
 
 
-def _waits(crew: Crew) -> bool:
+def _waits(crew: WorkerContext) -> bool:
     with crew.database.read() as connection:
         return queue.waits(connection, within=recovery.horizon(connection))
 
 
-def _mark_by_time(crew: Crew, *, verifies: bool) -> None:
+def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
     """Mark what became due by the clock alone."""
     with crew.database.write() as connection:
         queue.mark_what_is_due(connection)
@@ -88,7 +88,7 @@ class NotPolled(StrEnum):
     FIRST = "from now on changes are counted; the next poll asks what changed since"
 
 
-def poll(crew: Crew, every: timedelta) -> int | NotPolled:
+def poll(crew: WorkerContext, every: timedelta) -> int | NotPolled:
     """Ask TP which courses changed, where no other worker did so lately; return how many."""
     with crew.database.write() as connection:
         if "tp" in crew.gates.look(connection)[1]:

@@ -19,23 +19,23 @@ from multiprocessing.process import BaseProcess
 import structlog
 
 from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
-from kalender.liveness import Ticks, Vital, stop_on_signals
+from kalender.liveness import Liveness, Vital, stop_on_signals
 from kalender.reconcile.memory import PUT_BACK
 from kalender.store import counters, identity
 from kalender.store.counters import TALLY
 from kalender.store.heartbeats import doubt
-from kalender.worker.context import Crew
-from kalender.worker.periodic import keep_house
-from kalender.worker.thread import Hand
+from kalender.worker.context import WorkerContext
+from kalender.worker.periodic import run_periodic_tasks
+from kalender.worker.thread import WorkerThread
 
 log = structlog.get_logger()
 FORK = get_context("fork")
-Beside = Callable[[Sequence[Ticks]], None]
+Beside = Callable[[Sequence[Liveness]], None]
 IN_DOUBT = 3  # a process' exit code: it is not started anew
 
 
 def supervise(
-    make: Callable[[], Crew],
+    make: Callable[[], WorkerContext],
     stop: threading.Event,
     *,
     processes: int,
@@ -48,7 +48,7 @@ def supervise(
     a process of its own, and is told when the others last turned. Raises StateInDoubt where the
     database was put back to an earlier state meanwhile.
     """
-    ticks = [Ticks() for _ in range(processes)]
+    ticks = [Liveness() for _ in range(processes)]
     children = {_start(make, until_idle, each): each for each in ticks}
     side = _start_beside(beside, ticks)
     doubted = False
@@ -68,14 +68,14 @@ def supervise(
         raise StateInDoubt(PUT_BACK)
 
 
-def _start(make: Callable[[], Crew], until_idle: bool, ticks: Ticks) -> BaseProcess:  # noqa: FBT001
+def _start(make: Callable[[], WorkerContext], until_idle: bool, ticks: Liveness) -> BaseProcess:  # noqa: FBT001
     ticks.begin()
     child = FORK.Process(target=_child, args=(make, os.getpid(), until_idle, ticks))
     child.start()
     return child
 
 
-def _start_beside(beside: Beside | None, ticks: Sequence[Ticks]) -> BaseProcess | None:
+def _start_beside(beside: Beside | None, ticks: Sequence[Liveness]) -> BaseProcess | None:
     """Start what serves beside the workers; it ends with this process."""
     if beside is None:
         return None
@@ -84,7 +84,7 @@ def _start_beside(beside: Beside | None, ticks: Sequence[Ticks]) -> BaseProcess 
     return child
 
 
-def _beside(beside: Beside, ticks: Sequence[Ticks]) -> None:
+def _beside(beside: Beside, ticks: Sequence[Liveness]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
@@ -110,7 +110,12 @@ def _found_it_put_back(child: BaseProcess, stop: threading.Event) -> bool:
     return child.exitcode == IN_DOUBT
 
 
-def _child(make: Callable[[], Crew], parent: int, until_idle: bool, ticks: Ticks) -> None:  # noqa: FBT001
+def _child(
+    make: Callable[[], WorkerContext],
+    parent: int,
+    until_idle: bool,  # noqa: FBT001
+    ticks: Liveness,
+) -> None:
     collect_seldom()
     stop = stop_on_signals()
     try:
@@ -138,7 +143,7 @@ def collect_seldom() -> None:
 
 
 def run(
-    crew: Crew,
+    crew: WorkerContext,
     stop: threading.Event,
     *,
     until_idle: bool = False,
@@ -149,13 +154,13 @@ def run(
     Raises ThreadDied where a hand ended by a bug: the others then finish what they hold.
     """
     hands = [
-        Vital(Hand(crew, f"{crew.pulse.worker}:{n}", stop).work, stop, name=f"hand-{n}")
+        Vital(WorkerThread(crew, f"{crew.pulse.worker}:{n}", stop).work, stop, name=f"hand-{n}")
         for n in range(crew.connections)
     ]
     for hand in hands:
         hand.start()
     try:
-        keep_house(crew, stop, until_idle=until_idle, orphaned=orphaned)
+        run_periodic_tasks(crew, stop, until_idle=until_idle, orphaned=orphaned)
     finally:
         stop.set()
         for hand in hands:
@@ -168,7 +173,7 @@ def run(
         raise ThreadDied(f"{', '.join(dead)} died: this process ends, and is started anew")
 
 
-def end_well(crew: Crew) -> None:
+def end_well(crew: WorkerContext) -> None:
     """Give up our turns and say that we ended; of a database in doubt say so, for all others.
 
     A connection may have broken while nobody used it: the second try has a new one. Where the
@@ -184,7 +189,7 @@ def end_well(crew: Crew) -> None:
             log.warning("ended_untold", neighbour=error.neighbour, error=str(error))
 
 
-def _say_goodbye(crew: Crew, counts: Mapping[counters.Key, float]) -> None:
+def _say_goodbye(crew: WorkerContext, counts: Mapping[counters.Key, float]) -> None:
     memory = crew.means.memory
     with crew.database.write() as connection:
         if memory.doubt is not None:

@@ -13,13 +13,13 @@ from kalender.domain.work import Kind
 from kalender.errors import KalenderError, NeighbourError, StateInDoubt
 from kalender.mirror.refresh import refresh_course, refresh_person
 from kalender.neighbours import breaker
-from kalender.reconcile.desired import View
+from kalender.reconcile.desired import CalendarState
 from kalender.reconcile.reconcile import finish_unchanged, reconcile
 from kalender.store import queue
 from kalender.store.counters import TALLY
 from kalender.store.queue import Claim
-from kalender.worker.context import Crew
-from kalender.worker.outcomes import Ends, where
+from kalender.worker.context import WorkerContext
+from kalender.worker.outcomes import Outcomes, where
 
 log = structlog.get_logger()
 AT_ONCE = 4  # pieces of work claimed together, of which a hand does no more than
@@ -29,21 +29,21 @@ OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
 IDLE_SECONDS = 0.25
 
 
-class Hand:
+class WorkerThread:
     """One thread that claims and does."""
 
-    def __init__(self, crew: Crew, name: str, stop: threading.Event) -> None:
+    def __init__(self, crew: WorkerContext, name: str, stop: threading.Event) -> None:
         self.crew = crew
         self.name = name
         self.stop = stop
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
         self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
         self.spared: frozenset[str] = frozenset()  # those that ail, of which nothing is asked now
-        self.ends = Ends(crew)
+        self.ends = Outcomes(crew)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = AT_ONCE
         self.takes = 0.0  # seconds for a piece of work, of late
-        self.views: dict[str, View] = {}  # of the calendars claimed together
+        self.views: dict[str, CalendarState] = {}  # of the calendars claimed together
 
     def work(self) -> None:
         """Claim and do until stopped."""
@@ -175,7 +175,7 @@ class Hand:
             return
         except Exception as error:  # noqa: BLE001  # a bug must not stop all others
             TALLY.add("work", claim.kind.value, type(error).__name__)
-            failed = self.ends.badly(claim, error)
+            failed = self.ends.handle_failure(claim, error)
             self.failed |= {failed} if failed else set()
             return
         took = time.monotonic() - begun

@@ -21,7 +21,7 @@ from sqlalchemy import Connection, Engine, event
 
 from kalender.store.database import Database
 from kalender.store.queue import Claim
-from kalender.worker.thread import Hand
+from kalender.worker.thread import WorkerThread
 
 HEADER = "X-Kalender-Test-Point"
 
@@ -70,9 +70,9 @@ def _tell(address: str, point: str) -> None:
 
 
 def _name_jobs() -> None:
-    do = Hand._job
+    do = WorkerThread._job
 
-    def job(self: Hand, claim: Claim) -> None:
+    def job(self: WorkerThread, claim: Claim) -> None:
         _here.job = f"{claim.kind.value} {claim.key}"
         _here.counts.clear()
         try:
@@ -81,7 +81,7 @@ def _name_jobs() -> None:
             _here.job = ""
             _here.counts.clear()
 
-    Hand._job = job  # type: ignore[method-assign]
+    WorkerThread._job = job  # type: ignore[method-assign]
 
 
 # -- commits ----------------------------------------------------------------------------------------

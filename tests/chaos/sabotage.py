@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, 
 from kalender.app import App
 from kalender.domain.entry import Entry
 from kalender.domain.model import ActivityKey, CourseKey
-from kalender.domain.plan import Wanted
+from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import Lane
 from kalender.reconcile import reconcile
 from kalender.reconcile.memory import Forgetful, Memory
@@ -30,9 +30,11 @@ def install(name: str) -> None:
 def _no_write_ahead() -> None:
     """Creates are recorded when they are answered, and only then."""
     intend, created = entries.intend, entries.created
-    intended: dict[str, tuple[int, Wanted]] = {}
+    intended: dict[str, tuple[int, DesiredEntry]] = {}
 
-    def later(connection: Connection, calendar_id: int, creates: Mapping[str, Wanted]) -> None:
+    def later(
+        connection: Connection, calendar_id: int, creates: Mapping[str, DesiredEntry]
+    ) -> None:
         intended.update({key: (calendar_id, wanted) for key, wanted in creates.items()})
 
     def now(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> None:

@@ -21,7 +21,7 @@ from kalender.operate.check.certificates import judged
 from kalender.operate.check.trial import State
 from kalender.sandbox.server import Running, start
 from kalender.store.database import Database
-from kalender.store.heartbeats import Pulse
+from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import heartbeat
 from tests.e2e.house import House, fails
 from tests.servers import make_certificates
@@ -182,7 +182,7 @@ def test_more_connections_than_exchange_allows_are_too_many(whole: House) -> Non
     change(whole, 'password = "kalender"', 'password = "kalender"\nmax_connections = 7')
     database = Database(whole.database)
     for n in range(3):
-        Pulse(worker=f"there:{n}").beat(database, connections=3)
+        Heartbeat(worker=f"there:{n}").beat(database, connections=3)
     found = rows(whole, expect=1)
     assert failing(found) == {"connections"}
     assert "9 of 3 live worker processes, 6 configured here" in found["connections"]["said"]

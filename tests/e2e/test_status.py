@@ -15,7 +15,7 @@ from kalender.config import load
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import FOR_EVER
-from kalender.operate.verdict import Expected, judge
+from kalender.operate.verdict import Expected, assess
 from kalender.store import (
     brakes,
     counters,
@@ -29,7 +29,7 @@ from kalender.store import (
 )
 from kalender.store.counters import Tally
 from kalender.store.database import Database
-from kalender.store.heartbeats import Pulse
+from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -64,9 +64,9 @@ def wired(tmp_path: Path, database: Database) -> App:
 
 
 @pytest.fixture
-def alive(database: Database) -> Pulse:
+def alive(database: Database) -> Heartbeat:
     """A worker that lives."""
-    pulse = Pulse(worker="w")
+    pulse = Heartbeat(worker="w")
     pulse.beat(database)
     return pulse
 
@@ -75,7 +75,7 @@ def alive(database: Database) -> Pulse:
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
         with database.read() as connection:
-            told = gathered(connection, wired, judge(connection, Expected.of(wired)))
+            told = gathered(connection, wired, assess(connection, Expected.of(wired)))
         schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 
@@ -114,7 +114,7 @@ def verdict(look: Look) -> tuple[str, str]:
 
 def test_with_nothing_due_all_is_healthy(found: Look, database: Database) -> None:
     assert verdict(found) == ("healthy", "nothing is due; no worker lives")
-    Pulse(worker="w").beat(database)
+    Heartbeat(worker="w").beat(database)
     told = found()["verdict"]
     assert told["because"] == "nothing waits too long"
     assert abs(told["since"] - database.now()) < CLOSE
@@ -127,7 +127,7 @@ def test_due_work_and_no_worker_is_stuck_since_the_work_is_due(
     assert verdict(found) == ("stuck", "work is due, and no worker lives")
     assert abs(found()["verdict"]["since"] - since) < CLOSE
     gone = database.now() - timedelta(minutes=90)
-    pulse = Pulse(worker="w")
+    pulse = Heartbeat(worker="w")
     pulse.beat(database)
     assert verdict(found)[0] == "healthy"
     with database.write() as connection:
@@ -323,13 +323,13 @@ def test_where_nothing_was_ever_read_time_counts_from_the_first_process(
 def test_a_process_that_died_is_told_of_until_another_replaces_it(
     found: Look, database: Database
 ) -> None:
-    Pulse(kind="listener", worker="a").beat(database)
+    Heartbeat(kind="listener", worker="a").beat(database)
     with database.write() as connection:
         ago = database.now() - timedelta(minutes=5)
         connection.execute(update(heartbeat).values(started_at=ago, seen_at=ago))
     assert standing(found) == {"listener-died": ("warning", 1)}
     assert [row["state"] for row in found()["processes"]] == ["dead"]
-    Pulse(kind="listener", worker="b").beat(database)
+    Heartbeat(kind="listener", worker="b").beat(database)
     assert standing(found) == {"healthy": ("healthy", 0)}
 
 
@@ -501,7 +501,7 @@ def test_requests_are_told_by_outcome_with_how_long_they_took(
 
 def test_versions_of_what_lives_are_told(found: Look, database: Database) -> None:
     for worker in ("a", "b", "c"):
-        Pulse(worker=worker).beat(database)
+        Heartbeat(worker=worker).beat(database)
     with database.write() as connection:
         older = update(heartbeat).where(heartbeat.c.worker == "a")
         connection.execute(older.values(version="0.0.9"))

@@ -14,9 +14,9 @@ from kalender.ports import (
     EntryState,
     FoundItem,
     ItemError,
+    ItemOutcome,
     ItemRef,
     NewEntry,
-    Verdict,
 )
 
 BEGINNING = datetime(2025, 1, 1, tzinfo=UTC)
@@ -115,9 +115,9 @@ class FakeCalendars:
     def _updated(self, mailbox: str, change: EntryChange) -> ItemRef | ItemError:
         item = self.items(mailbox).get(change.item_id)
         if item is None:
-            return ItemError(code="ErrorItemNotFound", verdict=Verdict.GONE)
+            return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
         if change.change_key is not None and change.change_key != item.ref.change_key:
-            return ItemError(code="ErrorIrresolvableConflict", verdict=Verdict.CONFLICT)
+            return ItemError(code="ErrorIrresolvableConflict", verdict=ItemOutcome.CONFLICT)
         error = self.item_error("update", change)
         if error is not None:
             return error
@@ -147,9 +147,9 @@ class FakeCalendars:
     def _deleted(self, mailbox: str, ref: ItemRef) -> ItemRef | ItemError:
         item = self.items(mailbox).get(ref.item_id)
         if item is None:
-            return ItemError(code="ErrorItemNotFound", verdict=Verdict.GONE)
+            return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
         if ref.change_key and ref.change_key != item.ref.change_key:
-            return ItemError(code="ErrorIrresolvableConflict", verdict=Verdict.CONFLICT)
+            return ItemError(code="ErrorIrresolvableConflict", verdict=ItemOutcome.CONFLICT)
         error = self.item_error("delete", ref)
         if error is not None:
             return error
@@ -171,7 +171,7 @@ class FakeCalendars:
     ) -> EntryState | ItemError:
         item = self.items(mailbox).get(item_id)
         if item is None:
-            return ItemError(code="ErrorItemNotFound", verdict=Verdict.GONE)
+            return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
         if not fields:
             return EntryState(ref=item.ref)
         content = item.content

@@ -27,12 +27,12 @@ from kalender.domain.render import Style
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost, KalenderError
-from kalender.mirror.refresh import Sources, refresh_course, refresh_person
+from kalender.mirror.refresh import RefreshContext, refresh_course, refresh_person
 from kalender.mirror.resync import Found, resync
 from kalender.mirror.scope import Settings
-from kalender.neighbours.limiter import Door, Gates
+from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.reconcile.desired import CalendarSettings
-from kalender.reconcile.protocol import Exchange, Means, Restore
+from kalender.reconcile.protocol import Exchange, ReconcileContext, Restore
 from kalender.reconcile.reconcile import reconcile
 from kalender.store import entries, people, queue
 from kalender.store.brakes import Safety
@@ -40,7 +40,7 @@ from kalender.store.database import Database
 from kalender.store.people import People
 from kalender.store.queue import Claim
 from kalender.store.semesters import Semesters
-from kalender.worker.context import Crew
+from kalender.worker.context import WorkerContext
 from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.sources import FakeStudents, FakeTimetables
 
@@ -81,11 +81,11 @@ def event(  # noqa: PLR0913
     )
 
 
-def gates_for(database: Database, *, most: int = 8) -> Gates:
+def gates_for(database: Database, *, most: int = 8) -> Limiters:
     """Return the ways to a house's neighbours."""
     names = ("fs", "tp", "exchange.main")
-    doors = [Door(name=name, credentials="known", most=most) for name in names]
-    return Gates(database, doors, holder="house", wants=most)
+    doors = [NeighbourLimits(name=name, credentials="known", most=most) for name in names]
+    return Limiters(database, doors, holder="house", wants=most)
 
 
 @dataclass
@@ -141,9 +141,9 @@ class House:
         return self.kept.setdefault(self.rules, made)
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> RefreshContext:
         """What refreshes."""
-        return Sources(
+        return RefreshContext(
             database=self.database,
             timetables=self.timetables,
             students=self.students,
@@ -168,9 +168,9 @@ class House:
         return MailboxRule(student=address, teacher=address, domains=self.domains)
 
     @property
-    def means(self) -> Means:
+    def means(self) -> ReconcileContext:
         """What reconciles."""
-        return Means(
+        return ReconcileContext(
             database=self.database,
             exchanges={
                 name: Exchange(calendars=calendars, server_seconds=1.0)
@@ -306,9 +306,9 @@ class House:
         self.students.asked.clear()
 
 
-def crew_of(house: House, *, poll_every: timedelta | None = None) -> Crew:
+def crew_of(house: House, *, poll_every: timedelta | None = None) -> WorkerContext:
     """Return what a worker process of one connection needs."""
-    return Crew(
+    return WorkerContext(
         database=house.database,
         sources=house.sources,
         means=house.means,

@@ -24,7 +24,7 @@ from kalender.store import queue
 from kalender.store.database import Database
 from kalender.store.tables import neighbour
 from kalender.worker.supervisor import end_well
-from kalender.worker.thread import Hand
+from kalender.worker.thread import WorkerThread
 
 NOW = "2025-08-18T08:00+02:00"
 CONFIG = """
@@ -120,7 +120,7 @@ class Installation:
         stop, app = threading.Event(), self.app()
         made = [app.crew() for _ in range(crews)]
         hands = [
-            threading.Thread(target=Hand(crew, f"{c}:{n}", stop).work)
+            threading.Thread(target=WorkerThread(crew, f"{c}:{n}", stop).work)
             for c, crew in enumerate(made)
             for n in range(crew.connections)
         ]

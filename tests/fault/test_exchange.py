@@ -23,7 +23,7 @@ from kalender.errors import (
     PermanentError,
     TransientError,
 )
-from kalender.ports import ItemError, ItemRef, NewEntry, Verdict
+from kalender.ports import ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
 from tests.contract.test_calendars import MAILBOX, content, ews
@@ -122,16 +122,16 @@ def test_each_end_of_a_create_is_told_apart_and_nothing_is_sent_twice(
 @pytest.mark.parametrize(
     ("code", "verdict"),
     [
-        ("ErrorQuotaExceeded", Verdict.LATER),
-        ("ErrorServerBusy", Verdict.LATER),
-        ("ErrorInternalServerError", Verdict.UNKNOWN),
-        ("ErrorIrresolvableConflict", Verdict.CONFLICT),
-        ("ErrorItemSave", Verdict.LATER),
-        ("ErrorMessageSizeExceeded", Verdict.REFUSED),
+        ("ErrorQuotaExceeded", ItemOutcome.LATER),
+        ("ErrorServerBusy", ItemOutcome.LATER),
+        ("ErrorInternalServerError", ItemOutcome.UNKNOWN),
+        ("ErrorIrresolvableConflict", ItemOutcome.CONFLICT),
+        ("ErrorItemSave", ItemOutcome.LATER),
+        ("ErrorMessageSizeExceeded", ItemOutcome.REFUSED),
     ],
 )
 def test_one_bad_item_of_three_is_returned_in_its_place(
-    running: Running, control: str, code: str, verdict: Verdict
+    running: Running, control: str, code: str, verdict: ItemOutcome
 ) -> None:
     fault = {"kind": "item-error", "position": 1, "code": code, "operation": "CreateItem"}
     requests.post(f"{control}/faults", json={"neighbour": "exchange", **fault}, timeout=10)
@@ -189,7 +189,7 @@ def test_what_exchange_asks_for_one_item_is_kept_up_to_an_hour(
     messages = soap.read(answer.encode(), "CreateItem")
     assert isinstance(messages, list)
     error = _item_error(messages[0])
-    assert error.verdict is Verdict.LATER
+    assert error.verdict is ItemOutcome.LATER
     assert error.retry_after == (timedelta(seconds=seconds) if seconds is not None else None)
 
 

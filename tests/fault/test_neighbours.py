@@ -17,7 +17,7 @@ from kalender.errors import NeighbourShut
 from kalender.neighbours import breaker
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
-from kalender.worker.thread import Hand
+from kalender.worker.thread import WorkerThread
 from tests.fault.installation import NOW, Installation, wait
 
 pytestmark = pytest.mark.integration
@@ -93,7 +93,7 @@ def test_nobody_waits_for_an_ailing_neighbour_s_row_while_holding_another(
         crew.gates.look(connection)
         breaker.failed(connection, "exchange.main", key="1", error="away")
     crew.gates["tp"].forget(turns=True)  # whose row is locked, to prolong what we may use
-    claims = threading.Thread(target=Hand(crew, "w", threading.Event())._claim)
+    claims = threading.Thread(target=WorkerThread(crew, "w", threading.Event())._claim)
     with crew.database.write() as connection:
         breaker.lock(connection, "exchange.main")
         claims.start()

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, update
 
 from kalender.store.database import Database
-from kalender.store.heartbeats import Pulse
+from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import db_now, heartbeat
 from tests.fakes.house import House
 
@@ -23,7 +23,7 @@ def house(open_database: Callable[[], Database]) -> House:
 
 
 def test_a_process_that_lives_says_so(house: House) -> None:
-    pulse = Pulse(worker="w")
+    pulse = Heartbeat(worker="w")
     for _ in range(2):
         pulse.beat(house.database)
     with house.database.write() as connection:
@@ -33,7 +33,7 @@ def test_a_process_that_lives_says_so(house: House) -> None:
         (row,) = connection.execute(select(heartbeat)).all()
         assert row.stopped_at is not None
         connection.execute(update(heartbeat).values(seen_at=db_now(-8 * 86_400.0)))
-        Pulse(worker="other").stop(connection)
+        Heartbeat(worker="other").stop(connection)
         assert connection.execute(select(heartbeat)).all() == []
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store.database import Database
-from kalender.worker.context import Crew
+from kalender.worker.context import WorkerContext
 from kalender.worker.periodic import poll
 from tests.fakes.house import House, crew_of, event
 
@@ -16,7 +16,7 @@ EVERY = timedelta(seconds=60)
 
 
 @pytest.fixture
-def crew(open_database: Callable[[], Database]) -> Crew:
+def crew(open_database: Callable[[], Database]) -> WorkerContext:
     """A worker's means, on a house with one course."""
     house = House(open_database())
     house.teach(event(1))
@@ -24,7 +24,7 @@ def crew(open_database: Callable[[], Database]) -> Crew:
     return crew_of(house, poll_every=EVERY)
 
 
-def marked(crew: Crew) -> list[str]:
+def marked(crew: WorkerContext) -> list[str]:
     """The courses that are marked."""
     with crew.database.read() as connection:
         return list(
@@ -32,14 +32,14 @@ def marked(crew: Crew) -> list[str]:
         )
 
 
-def a_while_later(crew: Crew) -> None:
+def a_while_later(crew: WorkerContext) -> None:
     """Let the last poll be long ago."""
     with crew.database.write() as connection:
         connection.execute(text("UPDATE source_reading SET read_at = '2025-01-01 00:00:00.000'"))
 
 
 @pytest.mark.integration
-def test_a_changed_course_is_marked_once_the_time_has_come(crew: Crew) -> None:
+def test_a_changed_course_is_marked_once_the_time_has_come(crew: WorkerContext) -> None:
     poll(crew, EVERY)
     assert marked(crew) == []  # the first only notes the time
     poll(crew, EVERY)
@@ -50,7 +50,9 @@ def test_a_changed_course_is_marked_once_the_time_has_come(crew: Crew) -> None:
 
 
 @pytest.mark.integration
-def test_a_poll_that_fails_is_made_up_for(crew: Crew, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_poll_that_fails_is_made_up_for(
+    crew: WorkerContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
     poll(crew, EVERY)
     a_while_later(crew)
 

@@ -48,7 +48,7 @@ def test_it_is_said_once_for_all_who_see_it_alike(house: House) -> None:
 
 
 def test_no_more_is_kept_than_there_is_room_for(house: House) -> None:
-    small = rendered.Prepared(house.settings.styles, most=4)
+    small = rendered.RenderCache(house.settings.styles, most=4)
     vars(house.settings)["prepared"] = small
     for number in range(6):
         house.teach(event(1, title=str(number)), event(2, starts=MONDAY + timedelta(days=2)))

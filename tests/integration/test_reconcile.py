@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from kalender.domain.model import Status, TeachingRole
 from kalender.errors import OutcomeUnknown, PermanentError
-from kalender.ports import EntryChange, ItemError, ItemRef, NewEntry, Verdict
+from kalender.ports import EntryChange, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.reconcile.protocol import Restore
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
@@ -343,7 +343,7 @@ def test_what_exchange_never_takes_holds_up_nothing_else(house: House) -> None:
     def bad(operation: str, item: NewEntry | EntryChange | ItemRef) -> ItemError | None:
         refuses = isinstance(item, NewEntry) and "umulig" in item.content.subject
         if operation == "create" and refuses:
-            return ItemError(code="ErrorMessageSizeExceeded", verdict=Verdict.REFUSED)
+            return ItemError(code="ErrorMessageSizeExceeded", verdict=ItemOutcome.REFUSED)
         return None
 
     house.exchange.item_error = bad

@@ -11,7 +11,7 @@ from kalender.store import courses, mailboxes, people, teaching
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME
 from kalender.store.tables import course_run
-from kalender.store.teaching import Taught
+from kalender.store.teaching import FsFacts
 from tests.factories import (
     COURSE,
     DAY,
@@ -57,13 +57,13 @@ def a_person(
 ) -> int:
     """A person with a calendar; return the calendar."""
     person_id = people.ensure(connection, USERNAME, username)
-    facts = Taught(
+    facts = FsFacts(
         registrations=(a_registration(),) if registered else (),
         placements=frozenset(placed),
         roles=taught.get("roles", ()),  # type: ignore[arg-type]
     )
     teaching.write(connection, person_id, facts, ["25h"])
-    mailboxes.arrange(connection, person_id, rules())
+    mailboxes.assign_mailboxes(connection, person_id, rules())
     made = people.calendars_of(connection, [person_id])
     return made[0] if made else -1
 

@@ -12,7 +12,7 @@ from kalender.errors import NeighbourUnavailable
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import Share
 from kalender.neighbours.credentials import Standing, digest
-from kalender.neighbours.limiter import Door, Gates
+from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.store.database import Database
 from kalender.store.tables import db_now, neighbour
 from tests.fakes.house import gates_for
@@ -328,11 +328,11 @@ def test_permits_of_the_past_and_of_another_clock_hold_up_nobody(
 
 def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> None:
     """Two processes of two threads each ask as fast as they can."""
-    door = Door(name="tp", credentials="known", most=8, per_second=10)
-    processes = [Gates(database, [door], holder=name, wants=2) for name in ("one", "two")]
+    door = NeighbourLimits(name="tp", credentials="known", most=8, per_second=10)
+    processes = [Limiters(database, [door], holder=name, wants=2) for name in ("one", "two")]
     begun: list[float] = []
 
-    def ask(gates: Gates) -> None:
+    def ask(gates: Limiters) -> None:
         for _ in range(5):
             with gates["tp"]():
                 begun.append(monotonic())

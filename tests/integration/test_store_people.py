@@ -13,7 +13,7 @@ from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME, People
 from kalender.store.tables import calendar, db_now, identity, person, preference, teaching_staff
 from kalender.store.tables import dirty as dirty_rows
-from kalender.store.teaching import Taught
+from kalender.store.teaching import FsFacts
 from tests.factories import a_registration, a_wanted, an_activity_key
 
 BY_NAME = MailboxRule(
@@ -21,7 +21,7 @@ BY_NAME = MailboxRule(
 )
 BY_FS = replace(BY_NAME, student="epost:INSTITUSJON", teacher="epost:INSTITUSJON")
 SPLIT = replace(BY_NAME, student="epost:INSTITUSJON")
-TAUGHT = Taught(registrations=(a_registration(),), placements=frozenset(), roles=())
+TAUGHT = FsFacts(registrations=(a_registration(),), placements=frozenset(), roles=())
 
 
 def rules(mailbox_rule: MailboxRule = BY_NAME) -> People:
@@ -47,7 +47,7 @@ def a_student(
     losers = people.save_account(connection, person_id, account)
     teaching.write(connection, person_id, TAUGHT, ["25h"])
     for each in (person_id, *losers):
-        mailboxes.arrange(connection, each, rules(mailbox_rule))
+        mailboxes.assign_mailboxes(connection, each, rules(mailbox_rule))
     return person_id
 
 
@@ -59,7 +59,7 @@ def a_teacher(connection: Connection, username: str, mailbox_rule: MailboxRule =
         )
     )
     person_id = people.ensure(connection, USERNAME, username)
-    mailboxes.arrange(connection, person_id, rules(mailbox_rule))
+    mailboxes.assign_mailboxes(connection, person_id, rules(mailbox_rule))
     return person_id
 
 
@@ -163,14 +163,14 @@ def test_a_student_and_a_teacher_of_one_address_have_one_calendar(connection: Co
 def test_whoever_takes_and_teaches_nothing_gets_no_calendar(connection: Connection) -> None:
     person_id = people.ensure(connection, FS, "1")
     people.save_account(connection, person_id, Account(fs_number=1, username="ola"))
-    mailboxes.arrange(connection, person_id, rules())
+    mailboxes.assign_mailboxes(connection, person_id, rules())
     assert calendars(connection) == {}
 
 
 def test_a_calendar_stays_when_the_teaching_goes(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola")
     teaching.write(connection, ola, replace(TAUGHT, registrations=()), ["25h"])
-    mailboxes.arrange(connection, ola, rules())
+    mailboxes.assign_mailboxes(connection, ola, rules())
     assert calendars(connection) == {"ola@uio.no": (ola, "student", True, "active")}
 
 
@@ -182,9 +182,9 @@ def test_outside_our_mail_domains_a_calendar_is_closed(connection: Connection) -
 def test_mail_domains_that_change_close_and_open(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola")
     elsewhere = rules(replace(BY_NAME, domains=frozenset({"ntnu.no"})))
-    mailboxes.arrange(connection, ola, elsewhere)
+    mailboxes.assign_mailboxes(connection, ola, elsewhere)
     assert calendars(connection) == {"ola@uio.no": (ola, "student", False, "closed")}
-    mailboxes.arrange(connection, ola, rules())
+    mailboxes.assign_mailboxes(connection, ola, rules())
     assert calendars(connection) == {"ola@uio.no": (ola, "student", True, "active")}
 
 
@@ -234,13 +234,13 @@ def test_a_freed_address_goes_to_whoever_waits_who_looks_first(connection: Conne
     mail = ("INSTITUSJON", "felles@uio.no")
     a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
     kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
-    heir = the_calendar(connection, "felles@uio.no", kari)
+    candidate = the_calendar(connection, "felles@uio.no", kari)
     a_student(connection, 1, None, ("INSTITUSJON", "ola@uio.no"), mailbox_rule=BY_FS)
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")
-    row = entries.load(connection, heir)
+    row = entries.load(connection, candidate)
     assert row is not None
     assert row.must_look_up
-    assert str(heir) in marked(connection)
+    assert str(candidate) in marked(connection)
 
 
 def test_an_address_given_up_without_another_goes_to_whoever_waits(connection: Connection) -> None:
@@ -248,7 +248,7 @@ def test_an_address_given_up_without_another_goes_to_whoever_waits(connection: C
     ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
     kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
     people.save_account(connection, ola, Account(fs_number=1, mail=()))
-    mailboxes.arrange(connection, ola, rules(BY_FS))
+    mailboxes.assign_mailboxes(connection, ola, rules(BY_FS))
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")
 
 
@@ -256,7 +256,7 @@ def test_an_owner_without_a_right_to_an_address_makes_room(connection: Connectio
     mail = ("INSTITUSJON", "felles@uio.no")
     ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
     people.save_account(connection, ola, Account(fs_number=1, mail=()))
-    mailboxes.arrange(connection, ola, rules(BY_FS))
+    mailboxes.assign_mailboxes(connection, ola, rules(BY_FS))
     assert calendars(connection)["felles@uio.no"] == (ola, "student", True, "active")
     kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")

@@ -10,12 +10,12 @@ from kalender.store import bulk, people, teaching
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME
 from kalender.store.tables import person, placement, registration
-from kalender.store.teaching import Taught
+from kalender.store.teaching import FsFacts
 from tests.factories import NOW, UNIT, a_registration, a_role, an_activity_key
 
-NOTHING = Taught(registrations=(), placements=frozenset(), roles=())
+NOTHING = FsFacts(registrations=(), placements=frozenset(), roles=())
 ROLE = a_role(starts_on=date(2025, 8, 1), ends_on=None)
-TAUGHT = Taught(
+TAUGHT = FsFacts(
     registrations=(a_registration("IN1000"), a_registration("IN2000", None)),
     placements=frozenset({an_activity_key("2-1")}),
     roles=(ROLE, replace(ROLE, number=2, actid=None)),

@@ -11,12 +11,12 @@ from sqlalchemy import Connection, delete, text, update
 from kalender.domain.model import CourseKey, Registration, Staff, TeachingRole
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ClaimLost, NeighbourUnavailable, StateInDoubt, TransientError
-from kalender.ports import ItemError, ItemRef, Verdict
+from kalender.ports import ItemError, ItemOutcome, ItemRef
 from kalender.store import mailboxes, migrations, people, recovery, rollouts
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
-from kalender.worker.outcomes import Ends
+from kalender.worker.outcomes import Outcomes
 from tests.fakes.house import LEASE, MONDAY, House, activity, crew_of, event
 
 pytestmark = pytest.mark.integration
@@ -517,7 +517,7 @@ def test_what_is_in_doubt_and_cannot_be_recorded_waits_for_its_lease(
     def unsure(what: str, _item: object) -> ItemError | None:
         if what != operation:
             return None
-        return ItemError(code="ErrorTimeoutExpired", verdict=Verdict.UNKNOWN)
+        return ItemError(code="ErrorTimeoutExpired", verdict=ItemOutcome.UNKNOWN)
 
     def goes_away(what: str, _mailbox: str) -> None:
         database.away = what == operation
@@ -529,7 +529,7 @@ def test_what_is_in_doubt_and_cannot_be_recorded_waits_for_its_lease(
     with pytest.raises(NeighbourUnavailable) as error:
         house.do(claim)
     database.away = False
-    Ends(crew_of(house)).badly(claim, error.value)
+    Outcomes(crew_of(house)).handle_failure(claim, error.value)
     house.later(LEASE.total_seconds() / 2)
     assert house.claim([Kind.CALENDAR]) is None
     database.close()

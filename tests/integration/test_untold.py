@@ -8,7 +8,7 @@ import pytest
 
 from kalender.domain.model import BadItem
 from kalender.domain.work import Kind
-from kalender.mirror.refresh import Sources
+from kalender.mirror.refresh import RefreshContext
 from kalender.sources.fs import Fs
 from kalender.store import unreadable
 from kalender.store.database import Database
@@ -48,7 +48,7 @@ class OverHttp(House):
     fs: Fs | None = None
 
     @property
-    def sources(self) -> Sources:
+    def sources(self) -> RefreshContext:
         assert self.fs is not None
         return replace(super().sources, students=self.fs)
 

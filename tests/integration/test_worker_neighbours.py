@@ -18,11 +18,11 @@ from kalender.errors import (
     OutcomeUnknown,
 )
 from kalender.neighbours import breaker
-from kalender.neighbours.limiter import Gate
+from kalender.neighbours.limiter import Limiter
 from kalender.store.database import Database
 from kalender.store.tables import db_now, dirty, neighbour
-from kalender.worker.context import Crew
-from kalender.worker.thread import Hand
+from kalender.worker.context import WorkerContext
+from kalender.worker.thread import WorkerThread
 from tests.fakes.house import LEASE, House, gates_for
 from tests.fakes.sources import FakeTimetables
 from tests.fault.installation import wait
@@ -32,7 +32,7 @@ from tests.fault.installation import wait
 class Gated(FakeTimetables):
     """A TP asked through a gate, as by the adapter."""
 
-    gate: Gate | None = None
+    gate: Limiter | None = None
     takes: float = 0.0
 
     def course(self, key: CourseKey) -> CourseAnswer:
@@ -47,11 +47,11 @@ def house(open_database: Callable[[], Database]) -> House:
     return House(open_database(), timetables=Gated())
 
 
-def a_hand(house: House) -> Hand:
+def a_hand(house: House) -> WorkerThread:
     gates = gates_for(house.database)
     assert isinstance(house.timetables, Gated)
     house.timetables.gate = gates["tp"]
-    crew = Crew(
+    crew = WorkerContext(
         database=house.database,
         sources=house.sources,
         means=house.means,
@@ -61,10 +61,10 @@ def a_hand(house: House) -> Hand:
         verify_every=timedelta(days=1),
         poll_every=None,
     )
-    return Hand(crew, "hand", Event())
+    return WorkerThread(crew, "hand", Event())
 
 
-def at_once(hand: Hand) -> None:
+def at_once(hand: WorkerThread) -> None:
     hand._do_all(hand._claim())
 
 
@@ -223,7 +223,7 @@ def end_badly(house: House, kind: Kind, error: KalenderError) -> tuple[bool, int
     house.mark(kind, "IN1000 25h" if kind is Kind.COURSE else "1")
     hand = a_hand(house)
     (claim,) = hand._claim()
-    hand.ends.badly(claim, error)
+    hand.ends.handle_failure(claim, error)
     with house.database.read() as connection:
         (row,) = connection.execute(select(dirty)).all()
     return row.claim_token is None, row.attempts

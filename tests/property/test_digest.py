@@ -16,10 +16,10 @@ from kalender.domain.mirror import CourseBrake, EventKey, MirrorChange, Row, act
 from kalender.domain.model import ActivityKey, Audience, CourseAnswer, Status, TeachingEvent
 from kalender.domain.timetable import (
     Activity,
+    ActivityInterest,
     Event,
+    PersonTeaching,
     Rules,
-    Selected,
-    Teaching,
     changes_at,
     desired,
     digest,
@@ -58,14 +58,14 @@ RULES_ = st.builds(
     believe_offer_status=st.sampled_from([True, True, False]),
 )
 NAMES = st.sampled_from(["ola", "kari"])
-STUDENT = Teaching(registrations=(a_registration(),))
+STUDENT = PersonTeaching(registrations=(a_registration(),))
 
 
 @dataclass(frozen=True, kw_only=True)
 class World:
     """One person, and one course's mirror with what the store adds to its activities."""
 
-    person: Teaching
+    person: PersonTeaching
     rows: Mapping[EventKey, Row]
     placed: Mapping[ActivityKey, bool | None]
     published: bool
@@ -85,7 +85,7 @@ class World:
         )
 
     @property
-    def teaching(self) -> Teaching:
+    def teaching(self) -> PersonTeaching:
         named = {
             row.event.activity
             for row in self.rows.values()
@@ -95,7 +95,7 @@ class World:
         return replace(self.person, named_in=frozenset(named))
 
     @property
-    def selected(self) -> tuple[Selected, ...]:
+    def selected(self) -> tuple[ActivityInterest, ...]:
         return select(self.teaching, self.activities, self.audience, self.rules, self.now)
 
     @property
@@ -158,13 +158,13 @@ def moved(event: TeachingEvent, starts: datetime) -> TeachingEvent:
     return replace(event, starts_at=starts, ends_at=starts + 2 * HOUR)
 
 
-def persons(now: datetime) -> st.SearchStrategy[Teaching]:
+def persons(now: datetime) -> st.SearchStrategy[PersonTeaching]:
     days = st.none() | st.integers(-1, 3).map(lambda n: now.astimezone(OSLO).date() + n * DAY)
     role = st.builds(
         a_role, st.none() | st.sampled_from(ACTIDS), starts_on=days, ends_on=days, number=st.just(1)
     )
     return st.builds(
-        Teaching,
+        PersonTeaching,
         registrations=st.sampled_from([None, "I", "I", "V", "-"]).map(
             lambda s: () if s == "-" else (a_registration(offer_status=s),)
         ),
@@ -324,7 +324,7 @@ def test_every_setting_counts() -> None:
 
 def condensed_to(
     *events: TeachingEvent,
-    person: Teaching = STUDENT,
+    person: PersonTeaching = STUDENT,
     last_day: date | None = None,
     names: frozenset[str] = frozenset(),
 ) -> str:
@@ -353,7 +353,7 @@ def test_what_a_role_and_a_name_let_see_counts() -> None:
     roles = [replace(STUDENT, roles=(a_role(ends_on=date(2025, 9, day)),)) for day in (1, 2)]
     assert len({condensed_to(an_event(), person=person) for person in roles}) == 2
     event = an_event(staff=["ola", "kari"])
-    teacher = Teaching(named_in=frozenset({event.activity}))
+    teacher = PersonTeaching(named_in=frozenset({event.activity}))
     ola, kari = frozenset({"ola"}), frozenset({"kari"})
     assert condensed_to(event, person=teacher, names=ola) != condensed_to(
         event, person=teacher, names=kari

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalender.domain.entry import Entry, EntryStatus
-from kalender.domain.plan import Plan, Wanted, make_plan
+from kalender.domain.plan import DesiredEntry, Plan, make_plan
 from kalender.domain.render import FIELDS
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_entry, an_event
 
@@ -22,7 +22,7 @@ EVENTS = st.builds(
     title=st.sampled_from(["", "One", "Two"]),
 )
 WANTED = st.lists(
-    st.builds(a_wanted, EVENTS, standing_only=st.sampled_from([False, False, True])),
+    st.builds(a_wanted, EVENTS, keep_only=st.sampled_from([False, False, True])),
     unique_by=lambda each: each.event.event_id,
     max_size=8,
 )
@@ -65,7 +65,7 @@ def applied(plan: Plan, before: Sequence[Entry]) -> dict[str, Entry]:
     return after
 
 
-def shown(entry: Entry, wanted: Wanted, **fields: Any) -> Entry:
+def shown(entry: Entry, wanted: DesiredEntry, **fields: Any) -> Entry:
     says = an_entry(wanted, sync_key=entry.sync_key)
     kept = {"status": entry.status, "item_id": entry.item_id, "held_by": entry.held_by}
     return says._replace(**{**kept, **fields})
@@ -73,11 +73,11 @@ def shown(entry: Entry, wanted: Wanted, **fields: Any) -> Entry:
 
 @given(WANTED, entries())
 def test_applied_a_plan_gives_exactly_what_is_wanted(
-    wanted: list[Wanted], before: list[Entry]
+    wanted: list[DesiredEntry], before: list[Entry]
 ) -> None:
     after = applied(make_plan(wanted, before, ()), before)
     had = Counter(entry.event_id for entry in after.values())
-    must = {each.event.event_id for each in wanted if not each.event.standing_only}
+    must = {each.event.event_id for each in wanted if not each.event.keep_only}
     may = {each.event.event_id for each in wanted}
     assert must <= had.keys() <= may
     assert all(count == 1 for count in had.values())
@@ -88,14 +88,14 @@ def test_applied_a_plan_gives_exactly_what_is_wanted(
 
 
 @given(WANTED, entries())
-def test_a_right_calendar_needs_nothing(wanted: list[Wanted], before: list[Entry]) -> None:
+def test_a_right_calendar_needs_nothing(wanted: list[DesiredEntry], before: list[Entry]) -> None:
     after = applied(make_plan(wanted, before, ()), before)
     assert make_plan(wanted, list(after.values()), ()) == Plan()
 
 
 @given(WANTED, entries(), entries(prefix="ended"), st.randoms())
 def test_the_same_in_any_order_is_the_same_plan(
-    wanted: list[Wanted], before: list[Entry], ended: list[Entry], order: Any
+    wanted: list[DesiredEntry], before: list[Entry], ended: list[Entry], order: Any
 ) -> None:
     plan = make_plan(wanted, before, ended)
     for each in (wanted, before, ended):
@@ -105,7 +105,7 @@ def test_the_same_in_any_order_is_the_same_plan(
 
 @given(WANTED, entries())
 def test_an_entry_follows_wherever_one_of_its_activity_is_left(
-    wanted: list[Wanted], before: list[Entry]
+    wanted: list[DesiredEntry], before: list[Entry]
 ) -> None:
     plan = make_plan(wanted, before, ())
     created = {each.wanted.event.teaching.activity for each in plan.creates}
@@ -115,7 +115,7 @@ def test_an_entry_follows_wherever_one_of_its_activity_is_left(
 
 @given(WANTED, entries())
 def test_every_entry_has_one_fate_and_every_event_one_entry(
-    wanted: list[Wanted], before: list[Entry]
+    wanted: list[DesiredEntry], before: list[Entry]
 ) -> None:
     plan = make_plan(wanted, before, ())
     fates = [each.entry.sync_key for each in plan.updates]
@@ -127,12 +127,12 @@ def test_every_entry_has_one_fate_and_every_event_one_entry(
     shows += [each.wanted.event.event_id for each in plan.creates]
     shows += [each.event.event_id for _, each in plan.renamed]
     assert len(shows) == len(set(shows))
-    assert not any(each.wanted.event.standing_only for each in plan.creates)
+    assert not any(each.wanted.event.keep_only for each in plan.creates)
 
 
 @given(WANTED, entries(), entries(prefix="ended"))
 def test_what_has_ended_is_never_touched_and_never_matched(
-    wanted: list[Wanted], before: list[Entry], ended: list[Entry]
+    wanted: list[DesiredEntry], before: list[Entry], ended: list[Entry]
 ) -> None:
     plan = make_plan(wanted, before, ended)
     touched = {each.entry.sync_key for each in plan.updates}
@@ -148,7 +148,7 @@ def test_what_has_ended_is_never_touched_and_never_matched(
 
 @given(WANTED, entries())
 def test_an_update_names_fields_and_only_those_there_are(
-    wanted: list[Wanted], before: list[Entry]
+    wanted: list[DesiredEntry], before: list[Entry]
 ) -> None:
     for update in make_plan(wanted, before, ()).updates:
         assert update.fields

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from kalender.liveness import Ticks
+from kalender.liveness import Liveness
 from kalender.operate.health import LEAST_WORK_SECONDS, STUCK_SECONDS, workers_alive, workers_ready
 
 LEASE = timedelta(minutes=3)
@@ -20,7 +20,7 @@ class Clock:
 
 def test_a_process_that_turns_is_alive_however_little_there_is_to_do() -> None:
     clock = Clock()
-    ticks = Ticks(clock)
+    ticks = Liveness(clock)
     for _ in range(1000):
         ticks.turn()
         ticks.work()
@@ -30,7 +30,7 @@ def test_a_process_that_turns_is_alive_however_little_there_is_to_do() -> None:
 
 def test_a_process_whose_first_loop_stands_is_stuck() -> None:
     clock = Clock()
-    good, bad = Ticks(clock), Ticks(clock)
+    good, bad = Liveness(clock), Liveness(clock)
     bad.turn()
     clock.now += STUCK_SECONDS + 1
     good.turn()
@@ -40,7 +40,7 @@ def test_a_process_whose_first_loop_stands_is_stuck() -> None:
 
 def test_a_process_whose_hands_all_stand_is_stuck_but_may_take_long() -> None:
     clock = Clock()
-    ticks = Ticks(clock)
+    ticks = Liveness(clock)
     ticks.work()
     clock.now += LEAST_WORK_SECONDS - 1
     ticks.turn()
@@ -54,7 +54,7 @@ def test_a_process_whose_hands_all_stand_is_stuck_but_may_take_long() -> None:
 
 def test_a_process_is_ready_when_it_has_begun_and_a_new_one_is_not_blamed() -> None:
     clock = Clock()
-    ticks = Ticks(clock)
+    ticks = Liveness(clock)
     assert workers_ready([ticks])() == ["worker process 1 has not begun"]
     ticks.turn()
     assert workers_ready([ticks])() == []

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kalender.domain.entry import Entry, EntryStatus
-from kalender.domain.plan import Plan, Wanted, hold, make_plan
+from kalender.domain.plan import DesiredEntry, Plan, hold, make_plan
 from kalender.domain.render import FIELDS
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_entry, an_event
 
@@ -13,17 +13,17 @@ EVERY = frozenset(FIELDS)
 
 
 def plan(
-    wanted: Sequence[Wanted] = (), entries: Sequence[Entry] = (), ended: Sequence[Entry] = ()
+    wanted: Sequence[DesiredEntry] = (), entries: Sequence[Entry] = (), ended: Sequence[Entry] = ()
 ) -> Plan:
     return make_plan(wanted, entries, ended)
 
 
-def wanted(event_id: str = "1", **fields: Any) -> Wanted:
+def wanted(event_id: str = "1", **fields: Any) -> DesiredEntry:
     return a_wanted(an_event(event_id, **fields))
 
 
-def standing_only(event_id: str = "1", **fields: Any) -> Wanted:
-    return a_wanted(an_event(event_id, **fields), standing_only=True)
+def keep_only(event_id: str = "1", **fields: Any) -> DesiredEntry:
+    return a_wanted(an_event(event_id, **fields), keep_only=True)
 
 
 def moves(made: Plan) -> dict[str, str]:
@@ -114,9 +114,9 @@ def test_the_own_event_is_preferred_to_a_nearer_one() -> None:
 
 
 def test_what_only_stands_is_not_created_but_kept_and_followed() -> None:
-    assert plan([standing_only()]) == Plan()
-    assert plan([standing_only()], [an_entry()]) == Plan()
-    assert moves(plan([standing_only("2", starts=NOW + 2 * DAY)], [an_entry()])) == {"1#0": "2"}
+    assert plan([keep_only()]) == Plan()
+    assert plan([keep_only()], [an_entry()]) == Plan()
+    assert moves(plan([keep_only("2", starts=NOW + 2 * DAY)], [an_entry()])) == {"1#0": "2"}
 
 
 # -- what has ended --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 
 from kalender.domain.model import Audience, CourseKey, Registration
 from kalender.domain.render import Style, render
-from kalender.domain.timetable import Activity, Rules, Teaching, desired, select
+from kalender.domain.timetable import Activity, PersonTeaching, Rules, desired, select
 from kalender.sources.tp_json import read_event
 from tests.answers import chosen_events
 
@@ -143,7 +143,7 @@ def seen(raw: dict[str, Any], *, placed: bool) -> list[tuple[str, str, str, str]
         digest="",
         placed=True,
     )
-    student = Teaching(
+    student = PersonTeaching(
         registrations=(Registration(unit=key.unit, offer_status="I"),),
         placements=frozenset([key] if placed else []),
     )

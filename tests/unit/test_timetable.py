@@ -10,10 +10,10 @@ import pytest
 from kalender.domain.model import Audience, Status, TeachingEvent
 from kalender.domain.timetable import (
     Activity,
-    Capacity,
     Event,
+    PersonTeaching,
+    Relation,
     Rules,
-    Teaching,
     changes_at,
     desired,
     earliest_end,
@@ -37,10 +37,10 @@ from tests.factories import (
     condensed,
 )
 
-STUDENT = Teaching(registrations=(a_registration(),))
+STUDENT = PersonTeaching(registrations=(a_registration(),))
 PLACED = replace(STUDENT, placements=frozenset({an_activity_key("2-1")}))
 OLA = frozenset({"ola"})
-TEACHER = Teaching(usernames=OLA)
+TEACHER = PersonTeaching(usernames=OLA)
 FALLBACK = replace(RULES, unit_fallback="busy")
 
 
@@ -48,7 +48,7 @@ FALLBACK = replace(RULES, unit_fallback="busy")
 class Sight:
     """A person, the mirror's events, and what the store says of their activities."""
 
-    person: Teaching
+    person: PersonTeaching
     events: Sequence[TeachingEvent]
     audience: Audience = Audience.BOTH
     rules: Rules = RULES
@@ -75,15 +75,15 @@ class Sight:
     @property
     def gets(self) -> list[str]:
         """What is created."""
-        return [each.event_id for each in self.seen if not each.standing_only]
+        return [each.event_id for each in self.seen if not each.keep_only]
 
     @property
     def keeps(self) -> list[str]:
         """What may stay, but is not created."""
-        return [each.event_id for each in self.seen if each.standing_only]
+        return [each.event_id for each in self.seen if each.keep_only]
 
 
-def sight(person: Teaching, *events: TeachingEvent, **fields: object) -> Sight:
+def sight(person: PersonTeaching, *events: TeachingEvent, **fields: object) -> Sight:
     return Sight(person=person, events=events, **fields)  # type: ignore[arg-type]
 
 
@@ -105,23 +105,23 @@ def test_nobody_gets_what_they_are_not_registered_on() -> None:
 
 @pytest.mark.parametrize("status", ["I", "S"])
 def test_an_accepted_offer_counts(status: str) -> None:
-    person = Teaching(registrations=(a_registration(offer_status=status),))
+    person = PersonTeaching(registrations=(a_registration(offer_status=status),))
     assert sight(person, an_event()).gets == ["1"]
 
 
 def test_an_offer_that_is_not_accepted_does_not_count() -> None:
-    person = Teaching(registrations=(a_registration(offer_status="V"),))
+    person = PersonTeaching(registrations=(a_registration(offer_status="V"),))
     assert sight(person, an_event()).seen == ()
 
 
 def test_an_offer_status_that_is_not_told_creates_and_deletes_nothing() -> None:
-    person = Teaching(registrations=(a_registration(offer_status=None),))
+    person = PersonTeaching(registrations=(a_registration(offer_status=None),))
     assert sight(person, an_event()).keeps == ["1"]
 
 
 @pytest.mark.parametrize("status", [None, "V", "I"])
 def test_where_offer_statuses_are_ignored_every_registration_counts(status: str | None) -> None:
-    person = Teaching(registrations=(a_registration(offer_status=status),))
+    person = PersonTeaching(registrations=(a_registration(offer_status=status),))
     rules = replace(RULES, believe_offer_status=False)
     assert sight(person, an_event(), rules=rules).gets == ["1"]
 
@@ -213,7 +213,7 @@ def test_a_role_on_the_unit_alone_gives_nothing_unless_configured() -> None:
     person = replace(TEACHER, roles=(a_role(actid=None),))
     assert sight(person, an_event()).seen == ()
     (seen,) = sight(person, an_event(), rules=FALLBACK).seen
-    assert seen.capacity is Capacity.UNIT_ROLE
+    assert seen.capacity is Relation.UNIT_ROLE
     named = an_event(staff=["kari"])
     assert sight(person, named, rules=FALLBACK).seen == ()
 
@@ -247,7 +247,7 @@ def test_a_role_begins_at_local_midnight_and_time_alone_brings_it() -> None:
 def test_whoever_is_both_sees_it_once_as_a_teacher() -> None:
     person = replace(STUDENT, usernames=OLA)
     (seen,) = sight(person, an_event(staff=["ola"])).seen
-    assert (seen.audience, seen.capacity) == (Audience.TEACHER, Capacity.NAMED)
+    assert (seen.audience, seen.capacity) == (Audience.TEACHER, Relation.NAMED)
 
 
 def test_a_calendar_shows_its_own_audience_only() -> None:
@@ -280,7 +280,7 @@ def test_of_what_is_not_published_nothing_is_created_and_nothing_deleted() -> No
 
 
 def test_co_taught_events_are_one_and_name_all_courses_of_the_calendar() -> None:
-    person = Teaching(registrations=(a_registration("IN4120"), a_registration("IN3120")))
+    person = PersonTeaching(registrations=(a_registration("IN4120"), a_registration("IN3120")))
     (seen,) = sight(person, an_event(course="IN4120"), an_event(course="IN3120")).seen
     assert seen.teaching.activity.course == "IN3120"
     assert seen.courses == ("IN3120", "IN4120")
@@ -289,16 +289,16 @@ def test_co_taught_events_are_one_and_name_all_courses_of_the_calendar() -> None
 def test_an_event_names_no_course_on_which_a_place_is_not_known() -> None:
     events = [an_event(course="IN3120"), an_event(course="IN4120")]
     unsure = a_registration("IN3120", offer_status=None)
-    person = Teaching(registrations=(unsure, a_registration("IN4120")))
+    person = PersonTeaching(registrations=(unsure, a_registration("IN4120")))
     (seen,) = sight(person, *events).seen
-    assert (seen.courses, seen.standing_only) == (("IN4120",), False)
-    nobody = Teaching(registrations=(unsure, a_registration("IN4120", offer_status=None)))
+    assert (seen.courses, seen.keep_only) == (("IN4120",), False)
+    nobody = PersonTeaching(registrations=(unsure, a_registration("IN4120", offer_status=None)))
     (seen,) = sight(nobody, *events).seen
-    assert (seen.courses, seen.standing_only) == (("IN3120", "IN4120"), True)
+    assert (seen.courses, seen.keep_only) == (("IN3120", "IN4120"), True)
 
 
 def test_a_course_in_two_spellings_is_named_once() -> None:
-    person = Teaching(registrations=(a_registration("in3120"), a_registration("IN3120")))
+    person = PersonTeaching(registrations=(a_registration("in3120"), a_registration("IN3120")))
     (seen,) = sight(person, an_event(course="in3120"), an_event(course="IN3120")).seen
     assert seen.courses == ("IN3120",)
 

@@ -29,9 +29,9 @@ from kalender.ports import (
     EntryState,
     FoundItem,
     ItemError,
+    ItemOutcome,
     ItemRef,
     NewEntry,
-    Verdict,
 )
 
 KEYS_AT_ONCE = 100
@@ -39,7 +39,7 @@ ALONE = timedelta(
     minutes=1
 )  # how long one calendar waits that alone meets what Exchange never says
 OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
-Gate = Callable[[], AbstractContextManager[None]]  # around each request
+Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 T = TypeVar("T")
 
 
@@ -66,7 +66,7 @@ class EwsCalendars:
         max_connections: int = 4,
         time_zone: str = "Europe/Oslo",
         on_request: OnRequest = _unheard,
-        gate: Gate = nullcontext,
+        gate: Limiter = nullcontext,
     ) -> None:
         self.gate = gate
         self.neighbour = f"exchange.{name}"
@@ -292,10 +292,10 @@ def _unsure(text: str, *, changes: bool) -> TransientError:
 
 
 _ITEMS = {
-    Meaning.GONE: Verdict.GONE,
-    Meaning.CONFLICT: Verdict.CONFLICT,
-    Meaning.REFUSED: Verdict.REFUSED,
-    Meaning.UNKNOWN: Verdict.UNKNOWN,
+    Meaning.GONE: ItemOutcome.GONE,
+    Meaning.CONFLICT: ItemOutcome.CONFLICT,
+    Meaning.REFUSED: ItemOutcome.REFUSED,
+    Meaning.UNKNOWN: ItemOutcome.UNKNOWN,
 }
 
 
@@ -312,7 +312,7 @@ def _item_error(message: Message) -> ItemError:
     strange = meaning(message.code) is Meaning.STRANGE
     return ItemError(
         code=f"unknown code {message.code}" if strange else message.code,
-        verdict=_ITEMS.get(meaning(message.code), Verdict.LATER),
+        verdict=_ITEMS.get(meaning(message.code), ItemOutcome.LATER),
         retry_after=_after(message.back_off_seconds),
     )
 

@@ -15,7 +15,7 @@ from kalender.broker import by_hand
 from kalender.config.sections import Broker
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
-from kalender.neighbours.limiter import Gates
+from kalender.neighbours.limiter import Limiters
 from kalender.operate import look
 from kalender.operate.check import certificates, own_entry, sources
 from kalender.operate.check.trial import (
@@ -29,7 +29,7 @@ from kalender.operate.check.trial import (
     ok,
     warned,
 )
-from kalender.sources.http import Gate
+from kalender.sources.http import Limiter
 from kalender.store import heartbeats, migrations, people, unreadable
 from kalender.store.database import Database, may_write
 from kalender.store.database import now as database_now
@@ -88,7 +88,7 @@ def check(
         database.close()
 
 
-def _give_up(database: Database, gates: Gates) -> None:
+def _give_up(database: Database, gates: Limiters) -> None:
     try:
         with database.write() as connection:
             gates.give_up(connection)
@@ -254,11 +254,11 @@ def _queue(settings: Broker, name: str) -> Said:
 # -- sources ------------------------------------------------------------------------------------------
 
 
-def _gate(gates: Gates | None, name: str) -> Gate:
+def _gate(gates: Limiters | None, name: str) -> Limiter:
     return nullcontext if gates is None else gates[name]
 
 
-def _sources(wired: App, gates: Gates | None) -> Iterator[Trial]:
+def _sources(wired: App, gates: Limiters | None) -> Iterator[Trial]:
     config, semester = wired.config, Semester.of(wired.clock().date())
     fs, tp = wired.fs(_gate(gates, "fs")), wired.tp(_gate(gates, "tp"))
     hour_ago, polled = wired.clock() - timedelta(hours=1), config.tp.poll_seconds > 0
@@ -276,7 +276,7 @@ def _sources(wired: App, gates: Gates | None) -> Iterator[Trial]:
 
 
 def _exchange(
-    wired: App, name: str, gates: Gates | None, asked: Asked, trials: Trials
+    wired: App, name: str, gates: Limiters | None, asked: Asked, trials: Trials
 ) -> Iterator[Trial]:
     """Nothing more is tried where the mailbox does not open: it would prove nothing."""
     backends = wired.config.exchange.backends
