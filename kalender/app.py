@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from secrets import token_hex
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ from kalender.sources.http import Http, Limiter
 from kalender.sources.tp import Tp
 from kalender.store import queue, rejected, teaching
 from kalender.store.brakes import Safety
+from kalender.store.counts import Counts
 from kalender.store.database import Database
 from kalender.store.people import People
 from kalender.store.prune import Retention
@@ -194,8 +196,8 @@ class App:
             paths=config.paths.model_dump(),
         )
 
-    def tp(self, gate: Limiter = nullcontext) -> Tp:
-        """Return the timetable system."""
+    def tp(self, gate: Limiter = nullcontext, counts: Counts | None = None) -> Tp:
+        """Return the timetable system; `counts`: where what cannot be read is counted."""
         config = self.config.tp
         return Tp(
             Http(
@@ -211,7 +213,7 @@ class App:
             zone=self.config.institution.time_zone,
             skip=config.skip,
             paths=config.paths.model_dump(),
-            on_left_out=count_left_out_of_tp,
+            on_left_out=partial(count_left_out_of_tp, counts or Counts()),
         )
 
     def exchange(self, name: str, gate: Limiter = nullcontext) -> Calendars:
@@ -242,7 +244,7 @@ class App:
         gates = gates or self.gates(database)
         return RefreshContext(
             database=database,
-            timetables=self.tp(gates["tp"]),
+            timetables=self.tp(gates["tp"], database.counts),
             students=self.fs(gates["fs"]),
             people=self.people(),
             rules=self.mirror_rules(),
@@ -329,10 +331,16 @@ class App:
             semesters=frozenset(self.semesters().listed),
         )
 
-    def listener(self, ticks: Liveness | None = None) -> Listener:
+    def listener(self, database: Database, ticks: Liveness | None = None) -> Listener:
         """Return what turns notifications into marks."""
-        marks = keeping(self.database(), self.clock, settle=self.config.worker.settle_seconds)
-        return Listener(marks, self.config.patterns, self.clock, ticks=ticks or Liveness())
+        marks = keeping(database, self.clock, settle=self.config.worker.settle_seconds)
+        return Listener(
+            marks,
+            self.config.patterns,
+            self.clock,
+            ticks=ticks or Liveness(),
+            counts=database.counts,
+        )
 
     def broker(self) -> Broker:
         """Return the broker; ConfigError where none is configured."""

@@ -25,7 +25,7 @@ from kalender.domain.work import Mark
 from kalender.errors import NeighbourError, NotificationError
 from kalender.liveness import Liveness
 from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
-from kalender.store.counters import TALLY
+from kalender.store.counts import Counts
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 POLL_SECONDS = 0.2  # how soon a stop is seen
@@ -45,6 +45,7 @@ class Listener:
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = field(default=random.random, kw_only=True)
     ticks: Liveness = field(default_factory=Liveness, kw_only=True)
+    counts: Counts = field(default_factory=Counts, kw_only=True)
 
     def listen(self, deliveries: Deliveries, stop: Event) -> None:
         """Take batch after batch until stopped; what is in hand is then kept and acknowledged."""
@@ -84,7 +85,7 @@ class Listener:
     def _count(self, deliveries: Sequence[Delivery], rejected: Sequence[Rejected]) -> None:
         for name, told in (("messages", deliveries), ("rejected", rejected)):
             for queue, count in Counter(map(attrgetter("queue"), told)).items():
-                TALLY.add(name, queue, value=count)
+                self.counts.add(name, queue, value=count)
 
     def _kept(self, deliveries: Sequence[Delivery]) -> Read | None:
         try:

@@ -41,7 +41,7 @@ def replay(
     readable = {
         rejected_id
         for rejected_id, queue, key, body in found
-        if wired.listener().replay(Delivery(queue, key, body))
+        if wired.listener(wired.database()).replay(Delivery(queue, key, body))
     }
     with opened(wired).write() as connection:
         messages.drop(connection, readable)

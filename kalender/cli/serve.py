@@ -42,8 +42,17 @@ from kalender.mirror.scope import Decided, Leavers, Settings, compare
 from kalender.operate import health
 from kalender.operate.check import certificates
 from kalender.operate.metrics import Metrics
-from kalender.store import acts, courses, entries, observations, people, queue, recovery, teaching
-from kalender.store.counters import TALLY
+from kalender.store import (
+    acts,
+    counters,
+    courses,
+    entries,
+    observations,
+    people,
+    queue,
+    recovery,
+    teaching,
+)
 from kalender.store.database import Database
 from kalender.worker import periodic
 from kalender.worker import supervisor as workers
@@ -62,21 +71,22 @@ def listener(
     stop = stop_on_signals()
     workers.collect_seldom()
     if stdin:
-        with _signs(wired, None, stop):
-            wired.listener().listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
+        database = wired.database()
+        with _signs(database, None, stop):
+            wired.listener(database).listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
     else:
         _listen(wired, stop)
 
 
 @contextmanager
 def _signs(
-    wired: App, broker: Broker | None, stop: threading.Event, *beside: Vital
+    database: Database, broker: Broker | None, stop: threading.Event, *beside: Vital
 ) -> Iterator[None]:
     """Give signs of life while the block lasts; its end is the process' end.
 
     Raises ThreadDied afterwards, where the thread for them, or one `beside`, ended by a bug.
     """
-    life = Vital(partial(health.give_signs, wired.database(), broker, stop), stop, name="signs")
+    life = Vital(partial(health.give_signs, database, broker, stop), stop, name="signs")
     threads = [*beside, life]
     for thread in threads:
         thread.start()
@@ -98,8 +108,9 @@ def _listen(wired: App, stop: threading.Event) -> None:
             server.serve, Metrics.of(wired), [about], alive=about.alive, ready=about.ready
         )
         beside.append(Vital(answers, stop, name="metrics", daemon=True))
-    with _signs(wired, broker, stop, *beside):
-        wired.listener(broker.ticks).listen(broker, stop)
+    database = wired.database()
+    with _signs(database, broker, stop, *beside):
+        wired.listener(database, broker.ticks).listen(broker, stop)
 
 
 @app.command()
@@ -274,7 +285,7 @@ def _all(
     wired: App, database: Database, settings: Settings, *, dry_run: bool, as_json: bool
 ) -> Decided:
     found: Found = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
-    TALLY.give(database)
+    counters.give(database)
     if not dry_run:
         command = "resync --all" + _agreed(settings)
         count = found.changed_persons
@@ -362,7 +373,7 @@ def poll(context: typer.Context) -> None:
     opened(wired).close()
     crew = wired.crew()
     polled = periodic.poll(crew, OVERLAP)
-    TALLY.give(crew.database)
+    counters.give(crew.database)
     with crew.database.write() as connection:
         crew.gates.give_up(connection)
     if isinstance(polled, int):

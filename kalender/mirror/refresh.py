@@ -30,7 +30,7 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import NotFoundInSource
 from kalender.ports import Students, Timetables
 from kalender.store import brakes, courses, mailboxes, people, queue, rollouts, teaching, unreadable
-from kalender.store.counters import TALLY
+from kalender.store.counts import Counts, counts_of
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME, People
 from kalender.store.queue import Claim
@@ -63,10 +63,10 @@ class RefreshContext:
         return self.semesters.at(connection, self.rules, self.clock())
 
 
-def count_left_out(bad: Sequence[BadItem]) -> None:
+def count_left_out(counts: Counts, bad: Sequence[BadItem]) -> None:
     """Count items of FS that could not be read, and say which they are."""
     for each in bad:
-        TALLY.add("left_out", "fs", each.collection)
+        counts.add("left_out", "fs", each.collection)
         log.warning(
             "left_out",
             source="fs",
@@ -77,9 +77,9 @@ def count_left_out(bad: Sequence[BadItem]) -> None:
         )
 
 
-def count_left_out_of_tp(collection: str, reason: str) -> None:
+def count_left_out_of_tp(counts: Counts, collection: str, reason: str) -> None:
     """Count an item of TP's lists that could not be read; it names nobody."""
-    TALLY.add("left_out", "tp", collection)
+    counts.add("left_out", "tp", collection)
     log.warning("left_out", source="tp", collection=collection, reason=reason)
 
 
@@ -147,7 +147,7 @@ def _mirror(sources: RefreshContext, claim: Claim, key: CourseKey) -> bool:
         _respell(sources, claim, key, spelling)
         return False
     for name in answer.odd:
-        TALLY.add("left_out", "tp", name)
+        sources.database.counts.add("left_out", "tp", name)
     with sources.database.write() as connection:
         queue.renew(connection, claim, sources.lease)
         released = brakes.state(connection, f"course {key}") == "released"
@@ -171,8 +171,8 @@ def _mirror(sources: RefreshContext, claim: Claim, key: CourseKey) -> bool:
         )
         _arrange_staff(connection, sources, change)
         _mark_co_taught(connection, claim, key, change)
-    if changed and found_out:
-        TALLY.add("unannounced", "tp")
+        if changed and found_out:
+            counts_of(connection).add("unannounced", "tp")
     return changed
 
 
@@ -353,7 +353,7 @@ def _ask(sources: RefreshContext, number: int, maintained: Collection[str]) -> P
         facts = sources.students.person(number, semesters)
     except NotFoundInSource:
         return None
-    count_left_out(facts.bad)
+    count_left_out(sources.database.counts, facts.bad)
     registrations = tuple(_with_status(sources, number, each) for each in facts.registrations)
     return replace(facts, registrations=registrations)
 
@@ -422,7 +422,7 @@ def save_teaching(
     """Write what FS says of a person's teaching, and mark all that this asks for."""
     if claim.reason == RESYNC:
         before = teaching.read(connection, person_id, maintained)
-        TALLY.add("unannounced", "fs", value=before != found and not before.empty)
+        counts_of(connection).add("unannounced", "fs", value=before != found and not before.empty)
     rollouts.enrol(connection, [person_id])  # on a listed course until now, or from now on
     first_or_last_placement = teaching.write(connection, person_id, found, maintained)
     rollouts.enrol(connection, [person_id])

@@ -33,7 +33,6 @@ from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
 from kalender.store import bulk, courses, mailboxes, people, queue, teaching, unreadable
 from kalender.store.bulk import Facts
-from kalender.store.counters import TALLY
 
 log = structlog.get_logger()
 
@@ -85,8 +84,8 @@ def resync(
         _end(dry_run=dry_run)
     if dry_run:
         return found
-    TALLY.add("unannounced", "fs", value=found.unannounced)
-    count_left_out(told.bad)
+    sources.database.counts.add("unannounced", "fs", value=found.unannounced)
+    count_left_out(sources.database.counts, told.bad)
     log.info(
         "resynced",
         persons=found.persons,

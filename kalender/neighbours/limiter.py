@@ -22,7 +22,6 @@ from kalender.errors import (
     PermanentError,
 )
 from kalender.neighbours import breaker, credentials
-from kalender.store.counters import TALLY
 from kalender.store.database import Database
 
 log = structlog.get_logger()
@@ -223,8 +222,8 @@ class Limiter:
         self._answered(tries=tries)
 
     def _count(self, outcome: str, begun: float) -> None:
-        TALLY.add("requests", self.name, outcome)
-        TALLY.time("request", self.name, seconds=monotonic() - begun)
+        self.database.counts.add("requests", self.name, outcome)
+        self.database.counts.time("request", self.name, seconds=monotonic() - begun)
 
     def _enter(self, patience: timedelta) -> bool:
         """Wait for our turn; return whether this request tries our credentials."""

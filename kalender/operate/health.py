@@ -25,7 +25,6 @@ from kalender.errors import ConfigError, KalenderError
 from kalender.liveness import Liveness
 from kalender.operate.metrics import Metrics, gauge, gauges
 from kalender.store import counters, observations
-from kalender.store.counters import TALLY
 from kalender.store.database import Database
 from kalender.store.heartbeats import Heartbeat
 
@@ -190,7 +189,7 @@ def give_signs(database: Database, broker: Broker | None, stop: threading.Event)
         pulse = Heartbeat(kind="listener", worker=f"listener {Heartbeat().worker}")
         try:
             pulse.beat(database)
-            TALLY.give(database)
+            counters.give(database)
             with database.write() as connection:
                 if broker is not None:
                     _saw(connection, broker, pulse.worker, first=not begun)

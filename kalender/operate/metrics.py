@@ -31,7 +31,7 @@ from kalender.errors import KalenderError
 from kalender.operate import look, numbers
 from kalender.operate.verdict import STATES, Expected, HealthState, assess
 from kalender.store import counters, scope
-from kalender.store.counters import Key
+from kalender.store.counts import Key
 from kalender.store.database import Database
 
 FRESH_SECONDS = 10.0  # so long one look at the database does for everybody who asks

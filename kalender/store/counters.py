@@ -19,8 +19,6 @@ unannounced                 source: what a resync found changed that no notifica
 ==========================  =============================================================
 """
 
-import threading
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -28,61 +26,25 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from kalender.store.counts import Key
 from kalender.store.database import Database, now
 from kalender.store.tables import db_now, queue_seen, tally
 
-BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-LATENCIES = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 KEPT_BY_HOUR = timedelta(hours=48)
 FOLDED = datetime(1970, 1, 1, tzinfo=UTC)
-Key = tuple[str, str]
 
 
-class Tally:
-    """One process' counts that it has not given yet. Usable from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._counts: dict[Key, float] = defaultdict(float)
-
-    def add(self, name: str, *label: str, value: float = 1.0) -> None:
-        """Count."""
-        if value:
-            with self._lock:
-                self._counts[name, " ".join(label)] += value
-
-    def time(
-        self, name: str, *label: str, seconds: float, bounds: Sequence[float] = BUCKETS
-    ) -> None:
-        """Count into `NAME_seconds` and into each of `NAME_bucket` that it is within."""
-        with self._lock:
-            self._counts[f"{name}_seconds", " ".join(label)] += seconds
-            for bound in (*bounds, float("inf")):
-                if seconds <= bound:
-                    self._counts[f"{name}_bucket", " ".join((*label, str(bound)))] += 1
-
-    def take(self) -> dict[Key, float]:
-        """Return what was counted, and begin anew."""
-        with self._lock:
-            taken, self._counts = self._counts, defaultdict(float)
-        return taken
-
-    def give(self, database: Database) -> None:
-        """Add what was counted to the database; where that is away, it is kept."""
-        taken = self.take()
-        if not taken:
-            return
-        try:
-            with database.write() as connection:
-                add(connection, taken)
-        except BaseException:
-            with self._lock:
-                for key, value in taken.items():
-                    self._counts[key] += value
-            raise
-
-
-TALLY = Tally()  # this process'
+def give(database: Database) -> None:
+    """Add what this process counted to the database; where that is away, it is kept."""
+    values = database.counts.take()
+    if not values:
+        return
+    try:
+        with database.write() as connection:
+            add(connection, values)
+    except BaseException:
+        database.counts.merge(values)
+        raise
 
 
 def add(connection: Connection, counts: Mapping[Key, float]) -> None:

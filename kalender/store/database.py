@@ -20,6 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from kalender.errors import NeighbourUnavailable
+from kalender.store.counts import OPTION, Counts
 from kalender.store.tables import db_now
 
 BUSY_SECONDS = 30
@@ -43,12 +44,18 @@ class Database:
         self._secrets = _secrets(self.engine.url)
         alone = {"isolation_level": "AUTOCOMMIT"} if self.engine.name == "postgresql" else {}
         self._reading = self.engine.execution_options(reads=True, **alone)
+        self.counts = Counts()  # of this process, until they are given
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """One transaction that writes: committed at the end, rolled back on any exception."""
+        """One transaction that writes: committed at the end, rolled back on any exception.
+
+        What it counts is added to `counts` after the commit.
+        """
+        counts = Counts()
         with _translated(self._secrets), self.engine.begin() as connection:
-            yield connection
+            yield connection.execution_options(**{OPTION: counts})
+        self.counts.merge(counts.take())
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

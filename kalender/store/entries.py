@@ -34,7 +34,7 @@ from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import cause, source
 from kalender.ports import FoundItem
-from kalender.store.counters import LATENCIES, TALLY
+from kalender.store.counts import LATENCIES, counts_of
 from kalender.store.sql import insert_many, one_of, update_many
 from kalender.store.tables import (
     brake,
@@ -397,10 +397,10 @@ def log(  # noqa: PLR0913, PLR0917
     told = {"of": row.calendar_id, "person": row.person_id, "operation": operation}
     told |= {"reason": reason, "noticed_at": noticed_at, "keys": sorted(keys)}
     connection.execute(_log(connection.dialect.name), told)
-    TALLY.add("entries", operation, cause(reason), value=len(keys))
+    counts_of(connection).add("entries", operation, cause(reason), value=len(keys))
     if live and (told_by := source(reason)) is not None:
         took = (now - noticed_at).total_seconds()
-        TALLY.time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
+        counts_of(connection).time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
 
 @lru_cache

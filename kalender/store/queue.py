@@ -61,7 +61,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
-from kalender.store.counters import TALLY
+from kalender.store.counts import counts_of
 from kalender.store.tables import Instant, calendar, db_now, dirty, due_later
 
 
@@ -97,7 +97,7 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
         _mark_in_sqlite(connection, kept, settle)
     _keep_for_later(connection, given)
     for kind, count in Counter(map(attrgetter("kind"), kept)).items():
-        TALLY.add("adds", kind.value, value=count)
+        counts_of(connection).add("adds", kind.value, value=count)
     return len(kept)
 
 

@@ -16,8 +16,7 @@ from kalender.errors import (
     StateInDoubt,
     TransientError,
 )
-from kalender.store import brakes, bulk, people, queue, recovery, teaching
-from kalender.store.counters import TALLY
+from kalender.store import brakes, bulk, counters, people, queue, recovery, teaching
 from kalender.store.prune import prune
 from kalender.worker.context import WorkerContext
 
@@ -45,7 +44,7 @@ def run_periodic_tasks(
                     crew.pulse.write(connection, connections=crew.connections)
                 crew.means.memory.verify(crew.database)
                 beaten = time.monotonic()
-                TALLY.give(crew.database)
+                counters.give(crew.database)
             if time.monotonic() - marked > LOOK_SECONDS / 2:
                 _mark_by_time(crew, verifies=not until_idle)
                 marked = time.monotonic()

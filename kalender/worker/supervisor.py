@@ -22,7 +22,7 @@ from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
 from kalender.liveness import Liveness, Vital, stop_on_signals
 from kalender.reconcile.memory import PUT_BACK
 from kalender.store import counters, identity
-from kalender.store.counters import TALLY
+from kalender.store.counts import Key
 from kalender.store.heartbeats import doubt
 from kalender.worker.context import WorkerContext
 from kalender.worker.periodic import run_periodic_tasks
@@ -179,7 +179,7 @@ def end_well(crew: WorkerContext) -> None:
     A connection may have broken while nobody used it: the second try has a new one. Where the
     database is away, our turns run out by themselves.
     """
-    counts = TALLY.take()
+    counts = crew.database.counts.take()
     try:
         _say_goodbye(crew, counts)
     except NeighbourError:
@@ -189,7 +189,7 @@ def end_well(crew: WorkerContext) -> None:
             log.warning("ended_untold", neighbour=error.neighbour, error=str(error))
 
 
-def _say_goodbye(crew: WorkerContext, counts: Mapping[counters.Key, float]) -> None:
+def _say_goodbye(crew: WorkerContext, counts: Mapping[Key, float]) -> None:
     memory = crew.means.memory
     with crew.database.write() as connection:
         if memory.doubt is not None:

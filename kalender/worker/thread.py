@@ -16,7 +16,6 @@ from kalender.neighbours import breaker
 from kalender.reconcile.desired import CalendarState
 from kalender.reconcile.reconcile import finish_unchanged, reconcile
 from kalender.store import queue
-from kalender.store.counters import TALLY
 from kalender.store.queue import Claim
 from kalender.worker.context import WorkerContext
 from kalender.worker.outcomes import Outcomes, where
@@ -123,7 +122,9 @@ class WorkerThread:
         except KalenderError:
             return claims
         rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in self.views]
-        TALLY.add("work", Kind.CALENDAR.value, "unchanged", value=len(claims) - len(rest))
+        self.crew.database.counts.add(
+            "work", Kind.CALENDAR.value, "unchanged", value=len(claims) - len(rest)
+        )
         most = self._most()
         self.at_once = min(max(2 * (len(claims) - len(rest)), most), AT_MOST)
         if rest[most:]:
@@ -174,14 +175,14 @@ class WorkerThread:
             self.stop.set()  # the process ends; its memory knows why
             return
         except Exception as error:  # noqa: BLE001  # a bug must not stop all others
-            TALLY.add("work", claim.kind.value, type(error).__name__)
+            self.crew.database.counts.add("work", claim.kind.value, type(error).__name__)
             failed = self.ends.handle_failure(claim, error)
             self.failed |= {failed} if failed else set()
             return
         took = time.monotonic() - begun
         self.takes = (3 * self.takes + took) / 4
-        TALLY.add("work", claim.kind.value, "done")
-        TALLY.time("work", claim.kind.value, seconds=took)
+        self.crew.database.counts.add("work", claim.kind.value, "done")
+        self.crew.database.counts.time("work", claim.kind.value, seconds=took)
         self._answered([gate.name for gate in gates if gate.heard])
 
     def _job(self, claim: Claim) -> None:

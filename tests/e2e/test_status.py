@@ -27,7 +27,6 @@ from kalender.store import (
     recovery,
     teaching,
 )
-from kalender.store.counters import Tally
 from kalender.store.database import Database
 from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import (
@@ -479,14 +478,14 @@ def test_writes_are_told_by_what_led_to_them(
 def test_requests_are_told_by_outcome_with_how_long_they_took(
     found: Look, database: Database
 ) -> None:
-    mine = Tally()
+    mine = database.counts
     for _ in range(96):
         mine.add("requests", "fs", "ok")
         mine.time("request", "fs", seconds=0.07)
     for _ in range(4):
         mine.add("requests", "fs", "NeighbourUnavailable")
         mine.time("request", "fs", seconds=90)
-    mine.give(database)
+    counters.give(database)
     with database.write() as connection:
         breaker.lock(connection, "fs")
         counters.add(connection, {("messages", "q"): 1})
@@ -495,7 +494,7 @@ def test_requests_are_told_by_outcome_with_how_long_they_took(
     assert (row["p50"], row["p95"]) == (0.1, 0.1)
     for _ in range(10):
         mine.time("request", "fs", seconds=90)
-    mine.give(database)
+    counters.give(database)
     assert found()["neighbours"][0]["p95"] is None  # longer than any bound
 
 

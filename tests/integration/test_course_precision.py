@@ -115,7 +115,12 @@ def test_a_deadlock_at_the_end_of_a_visit_spares_what_was_recorded(house: House)
     events = course()
     events[5] = moved(events[5])
     house.teach(*events)
+    house.database.counts.take()
     assert house.settle() == []
+    counts = house.database.counts.take()
+    assert {key: value for key, value in counts.items() if key[0] == "entries"} == {
+        ("entries", "update other"): 3  # each once, although the recording was tried twice
+    }
     remove(house.database.engine, "before_cursor_execute", deadlock)
     assert failed
     assert whom(house) == {"user5": 1, "user35": 1, "t0": 1}

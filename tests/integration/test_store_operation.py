@@ -1,6 +1,7 @@
 """What operators go by: since when, how much, and what they paused; on both databases."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -9,10 +10,9 @@ from sqlalchemy import func, select, update
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.neighbours import breaker
 from kalender.store import counters, people, queue
-from kalender.store.counters import Tally
 from kalender.store.database import Database, now
 from kalender.store.tables import dirty as work
-from kalender.store.tables import tally as counts
+from kalender.store.tables import tally
 
 pytestmark = pytest.mark.integration
 LEASE = timedelta(seconds=60)
@@ -71,13 +71,15 @@ def test_what_was_marked_while_it_was_done_waits_since_then(database: Database) 
 # -- counts -----------------------------------------------------------------------------------------
 
 
-def test_counts_of_several_processes_add_up(database: Database) -> None:
-    one, other = Tally(), Tally()
-    for each in (one, other):
-        each.add("requests", "fs", "ok", value=2)
-        each.time("request", "fs", seconds=0.07)
-        each.give(database)
-    one.give(database)
+def test_counts_of_several_processes_add_up(
+    open_database: Callable[[], Database], database: Database
+) -> None:
+    processes = database, open_database()
+    for process in processes:
+        process.counts.add("requests", "fs", "ok", value=2)
+        process.counts.time("request", "fs", seconds=0.07)
+        counters.give(process)
+    counters.give(database)
     with database.read() as connection:
         found = counters.totals(connection)
     assert found["requests", "fs ok"] == 4
@@ -87,31 +89,39 @@ def test_counts_of_several_processes_add_up(database: Database) -> None:
 
 
 def test_folding_keeps_every_total(database: Database) -> None:
-    mine = Tally()
     for hours in (60, 50, 0, 0):
-        mine.add("messages", "queue")
-        mine.give(database)
+        database.counts.add("messages", "queue")
+        counters.give(database)
         with database.write() as connection:
-            (hour,) = connection.execute(select(func.max(counts.c.hour))).one()
+            (hour,) = connection.execute(select(func.max(tally.c.hour))).one()
             age = timedelta(hours=hours)
-            connection.execute(update(counts).where(counts.c.hour == hour).values(hour=hour - age))
+            connection.execute(update(tally).where(tally.c.hour == hour).values(hour=hour - age))
     for _ in range(2):
         with database.write() as connection:
             counters.fold(connection)
     with database.read() as connection:
         assert counters.totals(connection) == {("messages", "queue"): 4}
         assert counters.totals(connection, within=timedelta(hours=2)) == {("messages", "queue"): 2}
-        assert connection.execute(select(func.count()).select_from(counts)).scalar_one() == 2
+        assert connection.execute(select(func.count()).select_from(tally)).scalar_one() == 2
 
 
 def test_counts_are_kept_while_the_database_is_away(database: Database) -> None:
-    mine = Tally()
-    mine.add("messages", "queue")
+    database.counts.add("messages", "queue")
     with database.write() as connection:
-        counts.drop(connection)
+        tally.drop(connection)
     with pytest.raises(Exception, match="tally"):
-        mine.give(database)
-    assert mine.take() == {("messages", "queue"): 1}
+        counters.give(database)
+    assert database.counts.take() == {("messages", "queue"): 1}
+
+
+def test_marks_of_a_transaction_that_is_rolled_back_are_not_counted(database: Database) -> None:
+    marked = Mark(kind=Kind.CALENDAR, key="1", reason="test")
+    with suppress(InterruptedError), database.write() as connection:
+        queue.mark(connection, [marked])
+        raise InterruptedError
+    assert database.counts.take() == {}
+    mark(database, marked)
+    assert database.counts.take() == {("adds", "calendar"): 1}
 
 
 # -- pauses by hand and protection --------------------------------------------------------------------
