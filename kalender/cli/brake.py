@@ -19,7 +19,7 @@ from kalender.cli.base import (
     opened,
     operator,
 )
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
 from kalender.mirror.refresh import SECOND_LOOK
 from kalender.operate import look
@@ -50,7 +50,7 @@ def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any
     return rows + [
         {
             **dict.fromkeys(names),
-            "scope": _named(hidden.get(("person", f"fs {number}")), number),
+            "scope": _named(hidden.get(WorkKey.of_person(number)), number),
             "state": "holding",
             "reason": "FS lists nothing any more; asked again ten minutes later",
             "set_at": at,
@@ -103,21 +103,25 @@ def _let_go(connection: Connection, held: str, reason: str, now: datetime, count
     kind, _, rest = held.partition(" ")
     if kind in (INSTITUTION, HAND):
         calendars = brakes.release(connection, held, reason, who=operator())
-        people.mark_calendars(connection, calendars, reason="brake released", lane=Lane.ASKED)
+        people.mark_calendars(
+            connection, calendars, reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
+        )
         typer.echo(f"{counted}, are let go: {len(calendars)} calendars marked")
     elif kind == "calendar":
         brakes.put(connection, held, "released", reason, who=operator())
-        people.mark_calendars(connection, [int(rest)], reason="brake released", lane=Lane.ASKED)
+        people.mark_calendars(
+            connection, [int(rest)], reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
+        )
         typer.echo("1 calendar marked: what is new in it is written")
     elif kind == "course":
         brakes.release_course(connection, held, reason, now, who=operator())
         typer.echo(f"{counted}, are let go where TP says so again")
-        _ask_again(connection, Kind.COURSE, rest)
+        _ask_again(connection, WorkKey(Kind.COURSE, rest))
     else:
         number = rest.rsplit(maxsplit=1)[-1]
         _believe(connection, number)
         _record_person(connection, held, reason)
-        _ask_again(connection, Kind.PERSON, f"fs {number}")
+        _ask_again(connection, WorkKey.of_person(number))
 
 
 def _would(kind: str, counted: str) -> str:
@@ -148,10 +152,12 @@ def _record_person(connection: Connection, scope: str, reason: str) -> None:
     acts.record(connection, "brake release", who=operator(), persons=persons, reason=reason)
 
 
-def _ask_again(connection: Connection, kind: Kind, key: str) -> None:
-    queue.mark(connection, [Mark(kind=kind, key=key, reason="brake released", lane=Lane.ASKED)])
-    queue.hurry(connection, kind, key)
-    typer.echo(f"{kind.value} marked: the source is asked once more, and believed")
+def _ask_again(connection: Connection, work: WorkKey) -> None:
+    queue.mark(
+        connection, [Mark(*work, reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED)]
+    )
+    queue.hurry(connection, *work)
+    typer.echo(f"{work.kind.value} marked: the source is asked once more, and believed")
 
 
 def _waits(connection: Connection, number: str) -> bool:

@@ -23,7 +23,7 @@ from kalender.cli.base import (
     person_of,
     say_json,
 )
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.operate import disclosure, numbers
 from kalender.store import acts, people, queue, rollouts
@@ -59,7 +59,10 @@ def retry(
 def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
     """Mark these calendars, and of the rest what waits; all of it is due now."""
     known = {each for each in work if each[0] == Kind.CALENDAR} | queue.known(connection, work)
-    marks = [Mark(kind=Kind(k), key=key, reason="retry", lane=Lane.ASKED) for k, key in known]
+    marks = [
+        Mark(kind=Kind(k), key=key, reason="retry", cause=Cause.OPERATOR, lane=Lane.ASKED)
+        for k, key in known
+    ]
     queue.mark(connection, marks)
     for each in marks:
         queue.hurry(connection, each.kind, each.key)
@@ -142,7 +145,9 @@ def add(
         rollouts.add(connection, kind, values)
         joined = _inside(connection, wired.config.rollout.mode) - before
         rollouts.join(connection, joined)
-        people.mark_calendars(connection, joined, reason="joined the roll-out", lane=Lane.FILL)
+        people.mark_calendars(
+            connection, joined, reason="joined the roll-out", cause=Cause.ROLLOUT, lane=Lane.FILL
+        )
         _record(connection, "rollout add", kind, values, len(joined))
     typer.echo(f"{len(joined)} calendars switched on")
 
@@ -177,7 +182,9 @@ def remove(  # noqa: PLR0913, PLR0917
         rollouts.remove(connection, kind, values)
         left = before - _inside(connection, mode)
         rollouts.leave(connection, left, take_back=take_back)
-        people.mark_calendars(connection, left, reason="left the roll-out", lane=Lane.ASKED)
+        people.mark_calendars(
+            connection, left, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
+        )
         how = "--take-back" if take_back else "--leave"
         _record(connection, f"rollout remove {how}", kind, values, len(left))
     typer.echo(f"{len(left)} calendars switched off{'; taking back' if take_back else ''}")

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import Connection
 
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
-from kalender.domain.work import Kind, Lane
+from kalender.domain.work import Cause, Kind, Lane
 from kalender.errors import ConfigError
 from kalender.operate import look
 from kalender.store import acts, people, queue
@@ -46,7 +46,9 @@ def add(
 
 def _hurry(connection: Connection, calendars: Collection[int]) -> None:
     """Mark before all other work, also what was put off."""
-    people.mark_calendars(connection, calendars, reason=PROTECT, lane=Lane.PROTECT)
+    people.mark_calendars(
+        connection, calendars, reason=PROTECT, cause=Cause.WISH, lane=Lane.PROTECT
+    )
     for each in calendars:
         queue.hurry(connection, Kind.CALENDAR, str(each))
 
@@ -65,7 +67,9 @@ def remove(context: typer.Context, person: list[str]) -> None:
             if PROTECT not in people.wishes_of(connection, person_id):
                 raise NotKnown(f"person {person_id} is not protected")
             marked = people.take_wish_back(connection, person_id, protection=True)
-            people.mark_calendars(connection, marked, reason="opted in", lane=Lane.ASKED)
+            people.mark_calendars(
+                connection, marked, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
+            )
         acts.record(connection, "protect remove", who=operator(), persons=persons)
     typer.echo(f"{len(persons)} protected no more")
 

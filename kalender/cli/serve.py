@@ -32,7 +32,7 @@ from kalender.cli.show import planned, say_plan
 from kalender.config import with_workers
 from kalender.config.sections import Broker as BrokerSettings
 from kalender.domain.model import Semester
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
 from kalender.listener import lines_of
 from kalender.liveness import Liveness, Vital, require_none_died, stop_on_signals
@@ -268,8 +268,7 @@ def _record(connection: Connection, mark: Mark) -> None:
     if mark.kind is Kind.COURSE:
         acts.record(connection, "resync --course", who=who, scope=f"course {mark.key}")
     else:
-        kind, _, value = mark.key.partition(" ")
-        person_id = people.find(connection, kind, value)
+        person_id = people.find(connection, *WorkKey(mark.kind, mark.key).identity)
         persons = [] if person_id is None else [person_id]
         acts.record(connection, "resync --person", who=who, persons=persons)
 
@@ -329,7 +328,9 @@ def _ask(
 def _verify_all(database: Database) -> None:
     with database.write() as connection:
         wished = entries.wish_verification(connection, None)
-        people.mark_calendars(connection, wished, reason="resync --verify", lane=Lane.VERIFY)
+        people.mark_calendars(
+            connection, wished, reason="resync --verify", cause=Cause.VERIFY, lane=Lane.VERIFY
+        )
 
 
 def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark]:
@@ -341,9 +342,11 @@ def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark
             username = min(people.usernames(connection, person_id), default="")
             if verify:
                 wished = entries.wish_verification(connection, person_id)
-                people.mark_calendars(connection, wished, reason="verify", lane=Lane.ASKED)
-        key = f"fs {number}" if number is not None else f"username {username}"
-        marks.append(Mark(kind=Kind.PERSON, key=key, reason="asked for", lane=Lane.ASKED))
+                people.mark_calendars(
+                    connection, wished, reason="verify", cause=Cause.VERIFY, lane=Lane.ASKED
+                )
+        named = WorkKey.of_account(username) if number is None else WorkKey.of_person(number)
+        marks.append(Mark(*named, reason="asked for", cause=Cause.OPERATOR, lane=Lane.ASKED))
     return marks
 
 
@@ -352,7 +355,12 @@ def _courses(wired: App, codes: list[str], database: Database) -> list[Mark]:
         maintained = wired.sources(database).maintained(connection) if codes else ()
         codes = [courses.spelled(connection, code) for code in codes]
     return [
-        Mark(kind=Kind.COURSE, key=f"{code} {each}", reason="asked for", lane=Lane.ASKED)
+        Mark(
+            *WorkKey.of_course(code, each),
+            reason="asked for",
+            cause=Cause.OPERATOR,
+            lane=Lane.ASKED,
+        )
         for code in codes
         for each in sorted(maintained, key=Semester.parse)
     ]

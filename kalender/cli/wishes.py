@@ -23,7 +23,7 @@ from kalender.cli.base import (
     person_of,
 )
 from kalender.cli.progress import follow
-from kalender.domain.work import Lane
+from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
 from kalender.operate import erasure, look
 from kalender.store import acts, doubles, entries, mailboxes, people, recovery, teaching
@@ -93,7 +93,9 @@ def remove(context: typer.Context, person: list[str]) -> None:
     with database.write() as connection:
         for person_id in persons:
             marked = people.take_wish_back(connection, person_id)
-            people.mark_calendars(connection, marked, reason="opted in", lane=Lane.ASKED)
+            people.mark_calendars(
+                connection, marked, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
+            )
         acts.record(connection, "optout remove", who=operator(), persons=persons)
     typer.echo(f"{len(persons)} are served again")
 
@@ -110,7 +112,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 
 def _wish(connection: Connection, person_id: int, wishes: set[str], source: str) -> None:
     marked = people.wish(connection, person_id, wishes, source)
-    people.mark_calendars(connection, marked, reason=min(wishes), lane=Lane.ASKED)
+    people.mark_calendars(connection, marked, reason=min(wishes), cause=Cause.WISH, lane=Lane.ASKED)
 
 
 # -- taking back -----------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def verify(
         for each in [None] if everything else persons:
             wished += entries.wish_verification(connection, each)
         doubles.wish(connection, wished, mend=mend_doubles)
-        people.mark_calendars(connection, wished, reason="verify", lane=lane)
+        people.mark_calendars(connection, wished, reason="verify", cause=Cause.VERIFY, lane=lane)
         acts.record(
             connection,
             "verify --mend-doubles" if mend_doubles else "verify",

@@ -15,14 +15,7 @@ from urllib.parse import unquote
 
 from kalender.domain.model import Semester
 from kalender.domain.text import without_unseen
-from kalender.domain.work import (
-    Lane,
-    Mark,
-    Subject,
-    account_subject,
-    course_subject,
-    person_subject,
-)
+from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import NotificationError
 
 LARGEST = 64 * 1024
@@ -89,7 +82,7 @@ def parse(
     """
     message = _read(body)
     texts = _texts(message)
-    subjects: dict[Subject, None] = {}
+    subjects: dict[WorkKey, None] = {}
     for text in texts:
         subject = _subject(text, routing_key, patterns)
         if subject is not None:
@@ -98,7 +91,13 @@ def parse(
         strange = "not a form of notification that is known"
         raise NotificationError("not a resource that concerns calendars" if texts else strange)
     due_at = _due_at(message, now) if isinstance(message, dict) else None
-    return [Mark(kind, key, reason, Lane.LIVE, due_at) for kind, key in subjects]
+    return [
+        Mark(*subject, reason, Lane.LIVE, due_at, cause=_CAUSES[subject.kind])
+        for subject in subjects
+    ]
+
+
+_CAUSES = {Kind.COURSE: Cause.TP_NOTIFICATION, Kind.PERSON: Cause.FS_NOTIFICATION}
 
 
 def _read(body: bytes) -> object:
@@ -142,7 +141,7 @@ def _texts(message: object) -> Sequence[str]:
             return ()
 
 
-def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subject | None:
+def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> WorkKey | None:
     plain = without_unseen(unquote(text) if "%" in text else text)  # no key of a row holds a NUL
     if len(plain) > LONGEST:
         return None
@@ -154,15 +153,15 @@ def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> Subjec
     return None
 
 
-def _named(groups: Mapping[str, str | None]) -> Subject:
+def _named(groups: Mapping[str, str | None]) -> WorkKey:
     reason = "a name that cannot be read"
     if (person := groups.get("person")) and person.isdecimal() and len(person) <= DIGITS:
-        return person_subject(int(person))
+        return WorkKey.of_person(int(person))
     if (username := groups.get("username")) and WORD.fullmatch(username):
-        return account_subject(username)
+        return WorkKey.of_account(username)
     if (course := groups.get("course")) and WORD.fullmatch(course):
         try:
-            return course_subject(course, _semester(groups))
+            return WorkKey.of_course(course, _semester(groups))
         except ValueError:
             reason = "a semester that cannot be read, or that TP does not plan"
     raise NotificationError(reason)

@@ -1,9 +1,13 @@
-"""What waits to be done: a mark names its kind and key, never anything more of the message."""
+"""What waits to be done: a mark names its kind and key, never anything more of the message.
 
-from collections.abc import Mapping, Sequence
+The keys are written and read here alone: `WorkKey` is the one place that knows their forms.
+"""
+
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from kalender.domain.model import CourseKey
 
 
 class Kind(StrEnum):
@@ -25,10 +29,145 @@ class Lane(IntEnum):
     VERIFY = 5
 
 
+class Cause(StrEnum):
+    """What led to a piece of work, and so to what it writes; kept beside the reason for people.
+
+    Nothing but counts depends on it.
+    """
+
+    FS_NOTIFICATION = "fs notification"  # of a person or an account
+    TP_NOTIFICATION = "tp notification"  # of a course
+    TP_POLL = "tp poll"
+    RESYNC = "resync"  # nobody told of a change
+    DERIVED = "derived"  # another change of the mirror: what a course shares, lacks or is placed
+    VERIFY = "verify"
+    OPERATOR = "asked"
+    WISH = "wish"
+    ROLLOUT = "rollout"
+    BRAKE = "brake"
+    RECOVER = "recover"
+    SETTINGS = "settings"
+    TIME = "time"
+    OTHER = "other"
+
+    @classmethod
+    def of(cls, stored: str | None) -> "Cause":
+        """Return the cause of a row; OTHER where the release that wrote it knew none, or others."""
+        return next((cause for cause in cls if cause.value == stored), cls.OTHER)
+
+    @property
+    def label(self) -> str:
+        """The word that counters and `kalender status` use, which is coarser."""
+        match self:
+            case Cause.FS_NOTIFICATION | Cause.TP_NOTIFICATION:
+                return "notification"
+            case Cause.TP_POLL:
+                return "poll"
+            case Cause.DERIVED:
+                return "resync"
+            case _:
+                return self.value
+
+    @property
+    def source(self) -> str | None:
+        """Who told of the change: `fs`, `tp`, or `tp poll`; None: nobody, it was found."""
+        match self:
+            case Cause.FS_NOTIFICATION:
+                return "fs"
+            case Cause.TP_NOTIFICATION:
+                return "tp"
+            case Cause.TP_POLL:
+                return "tp poll"
+            case _:
+                return None
+
+
+class Trigger(NamedTuple):
+    """What led to a piece of work, handed on to the work that follows from it.
+
+    The `reason` is for people, and `cause` says the same for counters. `since` is when the change
+    was first told of; None = now.
+    """
+
+    reason: str
+    cause: Cause = Cause.OTHER
+    lane: Lane = Lane.LIVE
+    since: datetime | None = None
+
+
+FS, USERNAME = "fs", "username"  # the identities by which a person can be asked for
+EVERY_SEMESTER = "*"
+
+
+class WorkKey(NamedTuple):
+    """What a piece of work is about: its kind, and the key of its row.
+
+    A course's key is `IN1000 25h`, or `IN1000 *` for all its active semesters; a person's is
+    `fs 56154` or `username olan`; a calendar's is its number, `4711`.
+    """
+
+    kind: Kind
+    key: str
+
+    @classmethod
+    def of_course(cls, course: str, semester: str | None) -> Self:
+        """Return a course in TP's semester code or, with None, in all its active semesters."""
+        return cls(Kind.COURSE, f"{course} {semester or EVERY_SEMESTER}")
+
+    @classmethod
+    def of_identity(cls, kind: str, value: str) -> Self:
+        """Return a person by an identity: its kind, `fs` or `username`, and its value."""
+        return cls(Kind.PERSON, f"{kind} {value}")
+
+    @classmethod
+    def of_person(cls, fs_number: int | str) -> Self:
+        """Return a person by FS number."""
+        return cls.of_identity(FS, str(fs_number))
+
+    @classmethod
+    def of_account(cls, username: str) -> Self:
+        """Return a person by the username of an account."""
+        return cls.of_identity(USERNAME, username)
+
+    @classmethod
+    def of_calendar(cls, calendar_id: int) -> Self:
+        """Return a calendar."""
+        return cls(Kind.CALENDAR, str(calendar_id))
+
+    @property
+    def course(self) -> CourseKey:
+        """The course that this is about; its semester may be EVERY_SEMESTER."""
+        course, _, semester = self.key.rpartition(" ")
+        return CourseKey(course, semester)
+
+    @property
+    def identity(self) -> tuple[str, str]:
+        """The identity that names the person: its kind and its value."""
+        kind, _, value = self.key.partition(" ")
+        return kind, value
+
+    @property
+    def fs_number(self) -> int | None:
+        """The person's FS number, where the key names it."""
+        kind, value = self.identity
+        return int(value) if self.kind is Kind.PERSON and kind == FS else None
+
+    @property
+    def username(self) -> str | None:
+        """The person's username, where the key names it."""
+        kind, value = self.identity
+        return value if self.kind is Kind.PERSON and kind == USERNAME else None
+
+    @property
+    def calendar_id(self) -> int:
+        """The calendar that this is about."""
+        return int(self.key)
+
+
 class Mark(NamedTuple):
     """A request that something be made right; `due_at` None = at once, else aware UTC.
 
-    `since` is when the change that leads to it was first told of; None = now.
+    The other fields are those of `WorkKey` and of `Trigger`.
     """
 
     kind: Kind
@@ -37,60 +176,10 @@ class Mark(NamedTuple):
     lane: Lane = Lane.LIVE
     due_at: datetime | None = None
     since: datetime | None = None
+    cause: Cause = Cause.OTHER
 
-
-Subject = tuple[Kind, str]  # what a notification is about, as the kind and key of work
-
-
-def course_subject(course: str, semester: str | None) -> Subject:
-    """Return a course in TP's semester code or, where none is told, in all its active semesters.
-
-    Its key is `IN1000 25h`, or `IN1000 *`.
-    """
-    return Kind.COURSE, f"{course} {semester or '*'}"
-
-
-def person_subject(fs_number: int) -> Subject:
-    """Return a person by FS number; the key is `fs 56154`."""
-    return Kind.PERSON, f"fs {fs_number}"
-
-
-def account_subject(username: str) -> Subject:
-    """Return a person by the username of an account; the key is `username olan`."""
-    return Kind.PERSON, f"username {username}"
-
-
-# -- what led to it -------------------------------------------------------------------------------
-
-CAUSES: Mapping[str, Sequence[str]] = {  # the first that fits a reason's beginning
-    "verify": ("resync --verify", "verify"),
-    "notification": ("notification",),
-    "poll": ("tp lastchanged",),
-    "resync": ("resync", "not mirrored yet", "shares events", "first or last placement"),
-    "asked": ("asked for", "retry", "mailbox lost"),
-    "wish": ("optout", "remove", "search", "protect", "opted in"),
-    "rollout": ("joined the roll-out", "left the roll-out"),
-    "brake": ("brake released",),
-    "recover": ("recover",),
-    "settings": ("changed settings", "address"),
-    "time": ("time has come",),
-}
-
-
-def cause(reason: str) -> str:
-    """Return what kind of thing led to a write; a course's own reason stands before its cause."""
-    fitting = (name for name, begins in CAUSES.items() if _told(reason).startswith(tuple(begins)))
-    return next(fitting, "other")
-
-
-def source(reason: str) -> str | None:
-    """Return who told of a change: `fs`, `tp`, or `tp poll`; None: nobody, it was found."""
-    if _told(reason).startswith("tp lastchanged"):
-        return "tp poll"
-    if not _told(reason).startswith("notification"):
-        return None
-    return "tp" if reason.startswith("course ") else "fs"
-
-
-def _told(reason: str) -> str:
-    return reason.partition(": ")[2] if reason.startswith("course ") else reason
+    @classmethod
+    def of(cls, work: WorkKey, trigger: Trigger) -> Self:
+        """Return a mark that is due at once."""
+        reason, cause, lane, since = trigger
+        return cls(*work, reason=reason, cause=cause, lane=lane, since=since)

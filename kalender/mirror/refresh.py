@@ -26,7 +26,7 @@ from kalender.domain.model import (
     UnitKey,
 )
 from kalender.domain.timetable import Rules, sole_groups
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import EVERY_SEMESTER, Cause, Lane, Mark, WorkKey
 from kalender.errors import NotFoundInSource
 from kalender.ports import Students, Timetables
 from kalender.store import brakes, courses, mailboxes, people, queue, rollouts, teaching, unreadable
@@ -39,7 +39,6 @@ from kalender.store.teaching import FsFacts
 
 log = structlog.get_logger()
 SECOND_LOOK = timedelta(minutes=10)
-RESYNC = "resync"  # the reason of what a resync marks: nobody told of a change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +87,16 @@ def count_left_out_of_tp(counts: Counts, collection: str, reason: str) -> None:
 
 def refresh_course(sources: RefreshContext, claim: Claim) -> None:
     """Ask TP about a course, once; mirror it and mark the calendars it concerns."""
-    course, _, semester = claim.key.rpartition(" ")
-    key = CourseKey(course, semester)
+    key = claim.work.course
     with sources.database.read() as connection:
         maintained = sources.maintained(connection)
         pending = courses.pending_fan_out(connection, key)
     if pending:
         _fan_out(sources, key)
-    if semester == "*":
-        return _every_semester(sources, claim, course, maintained)
+    if key.semester == EVERY_SEMESTER:
+        return _every_semester(sources, claim, key.course, maintained)
     changed = False
-    if semester in maintained and _is_to_be_mirrored(sources, key):
+    if key.semester in maintained and _is_to_be_mirrored(sources, key):
         changed = _mirror(sources, claim, key)
     return _fan_out(sources, key, finishes=claim, changed=changed)
 
@@ -109,14 +107,7 @@ def _every_semester(
     """A course named without its semester may have changed in any."""
     with sources.database.write() as connection:
         marks = [
-            Mark(
-                kind=Kind.COURSE,
-                key=str(CourseKey(course, code)),
-                reason=claim.reason,
-                lane=claim.lane,
-                since=claim.since,
-            )
-            for code in maintained
+            Mark.of(WorkKey.of_course(course, semester), claim.trigger) for semester in maintained
         ]
         queue.mark(connection, marks)
         queue.finish(connection, claim)
@@ -151,7 +142,9 @@ def _mirror(sources: RefreshContext, claim: Claim, key: CourseKey) -> bool:
     with sources.database.write() as connection:
         queue.renew(connection, claim, sources.lease)
         released = brakes.state(connection, f"course {key}") == "released"
-        found_out = claim.reason == RESYNC and courses.is_published(connection, key) is not None
+        found_out = (
+            claim.cause is Cause.RESYNC and courses.is_published(connection, key) is not None
+        )
         change = merge(
             courses.rows(connection, key),
             answer,
@@ -161,14 +154,7 @@ def _mirror(sources: RefreshContext, claim: Claim, key: CourseKey) -> bool:
         )
         if answer.published is not False:
             _record_hold(connection, key, change)
-        changed = courses.save(
-            connection,
-            answer,
-            change,
-            reason=claim.reason,
-            lane=claim.lane,
-            since=claim.since,
-        )
+        changed = courses.save(connection, answer, change, claim.trigger)
         _arrange_staff(connection, sources, change)
         _mark_co_taught(connection, claim, key, change)
         if changed and found_out:
@@ -191,14 +177,10 @@ def _spelling(sources: RefreshContext, answer: CourseAnswer, key: CourseKey) -> 
 
 def _respell(sources: RefreshContext, claim: Claim, key: CourseKey, spelling: CourseKey) -> None:
     """Move what stands under another spelling, and let the course be asked for by its own."""
-    reason, lane, since = claim.reason, claim.lane, claim.since
-    mark = Mark(kind=Kind.COURSE, key=str(spelling), reason=reason, lane=lane, since=since)
     with sources.database.write() as connection:
         queue.renew(connection, claim, sources.lease)
-        queue.mark(connection, [mark])
-        courses.respell(
-            connection, key, spelling, sources.rules, reason=reason, lane=lane, since=since
-        )
+        queue.mark(connection, [Mark.of(WorkKey.of_course(*spelling), claim.trigger)])
+        courses.respell(connection, key, spelling, sources.rules, claim.trigger)
         brakes.lift(connection, f"course {key}")
     log.info("course_respelled", course=str(key), spelling=str(spelling))
 
@@ -225,9 +207,9 @@ def _mark_co_taught(
     connection: Connection, claim: Claim, key: CourseKey, change: MirrorChange
 ) -> None:
     """What another course shows too has changed there as well."""
-    reason, lane, since = f"shares events with {key}", claim.lane, claim.since
+    trigger = claim.trigger._replace(reason=f"shares events with {key}", cause=Cause.DERIVED)
     marks = [
-        Mark(kind=Kind.COURSE, key=str(other), reason=reason, lane=lane, since=since)
+        Mark.of(WorkKey.of_course(*other), trigger)
         for other in courses.others_with(connection, key, change.changed_ids)
     ]
     queue.mark(connection, marks)
@@ -246,6 +228,7 @@ def _fan_out(
                 connection,
                 concerned,
                 reason=f"course {key}: {pending[0].reason}",
+                cause=Cause.of(pending[0].cause),
                 lane=lane,
                 new_are_fills=lane is Lane.LIVE,
                 since=min((row.since for row in pending if row.since), default=None),
@@ -308,28 +291,29 @@ def _take_account(
         others |= people.make_way(connection, person_id)
     asked = people.holders(connection, person_id).keys() - before.keys()
     numbers = {people.fs_number(connection, each) for each in asked}
-    why, lane, since = "another is told to have its username", claim.lane, claim.since
+    trigger = claim.trigger._replace(
+        reason="another is told to have its username", cause=Cause.OTHER
+    )
     marks = [
-        Mark(kind=Kind.PERSON, key=f"fs {number}", reason=why, lane=lane, since=since)
-        for number in sorted(filter(None, numbers))
+        Mark.of(WorkKey.of_person(number), trigger) for number in sorted(filter(None, numbers))
     ]
     queue.mark(connection, marks)
     return others
 
 
 def _fs_number(sources: RefreshContext, claim: Claim) -> int | None:
-    kind, _, value = claim.key.partition(" ")
-    if kind == FS:
-        return int(value)
+    if claim.work.fs_number is not None:
+        return claim.work.fs_number
+    _, username = claim.work.identity
     with sources.database.read() as connection:
-        person_id = people.find(connection, USERNAME, value)
+        person_id = people.find(connection, USERNAME, username)
         number = people.fs_number(connection, person_id) if person_id is not None else None
-    return number if number is not None else sources.students.find_username(value)
+    return number if number is not None else sources.students.find_username(username)
 
 
 def _is_forgotten(sources: RefreshContext, claim: Claim) -> bool:
     with sources.database.read() as connection:
-        return people.is_forgotten(connection, *claim.key.split(" ", 1))
+        return people.is_forgotten(connection, *claim.work.identity)
 
 
 def _finish(sources: RefreshContext, claim: Claim) -> None:
@@ -339,7 +323,7 @@ def _finish(sources: RefreshContext, claim: Claim) -> None:
 
 def _known_to_tp_only(sources: RefreshContext, claim: Claim) -> None:
     with sources.database.write() as connection:
-        person_id = people.find(connection, USERNAME, claim.key.partition(" ")[2])
+        person_id = people.find(connection, *claim.work.identity)
         if person_id is not None:
             mailboxes.assign_mailboxes(connection, person_id, sources.people)
             _mark_person(connection, {person_id}, claim)
@@ -420,7 +404,7 @@ def save_teaching(
     claim: Claim,
 ) -> None:
     """Write what FS says of a person's teaching, and mark all that this asks for."""
-    if claim.reason == RESYNC:
+    if claim.cause is Cause.RESYNC:
         before = teaching.read(connection, person_id, maintained)
         counts_of(connection).add("unannounced", "fs", value=before != found and not before.empty)
     rollouts.enrol(connection, [person_id])  # on a listed course until now, or from now on
@@ -429,9 +413,9 @@ def save_teaching(
     mailboxes.assign_mailboxes(connection, person_id, sources.people)
     mark_flipped(connection, first_or_last_placement, lane=claim.lane, since=claim.since)
     known = courses.mirrored(connection, found.courses)
-    reason, lane, since = "not mirrored yet", claim.lane, claim.since
+    trigger = claim.trigger._replace(reason="not mirrored yet", cause=Cause.DERIVED)
     missing = [
-        Mark(kind=Kind.COURSE, key=str(key), reason=reason, lane=lane, since=since)
+        Mark.of(WorkKey.of_course(*key), trigger)
         for key in found.courses
         if key not in known and not sources.skips(key.course)
     ]
@@ -453,6 +437,7 @@ def mark_flipped(
         connection,
         people.calendars_of(connection, concerned),
         reason="first or last placement on the only group",
+        cause=Cause.DERIVED,
         lane=lane,
         since=since,
     )
@@ -463,6 +448,7 @@ def _mark_person(connection: Connection, persons: Collection[int], claim: Claim)
         connection,
         people.calendars_of(connection, persons),
         reason=claim.reason,
+        cause=claim.cause,
         lane=claim.lane,
         since=claim.since,
     )

@@ -27,7 +27,7 @@ from kalender.domain.model import (
     UnitKey,
     folded,
 )
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
 from kalender.mirror.refresh import RefreshContext, count_left_out, mark_flipped, spelled
 from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
@@ -212,7 +212,7 @@ def _take_in(
 def _unannounced(connection: Connection, persons: Mapping[int, int], changes: _Changes) -> int:
     """How many changed of whom no notification waits to be looked into."""
     announced = queue.announced(connection, Kind.PERSON)
-    told = {persons[number] for number in persons if f"fs {number}" in announced}
+    told = {persons[number] for number in persons if WorkKey.of_person(number).key in announced}
     return 0 if changes.first else len(changes.changed - told)
 
 
@@ -388,32 +388,31 @@ def _mark(
     changes: _Changes,
     found: Found,
 ) -> None:
-    lane, reason = Lane.RESYNC, "resync"
+    trigger = Trigger("resync", Cause.RESYNC, Lane.RESYNC)
     numbers = {person_id: number for number, person_id in persons.items()}
     marks = [
-        Mark(kind=Kind.PERSON, key=f"fs {numbers[each]}", reason=reason, lane=lane)
+        Mark.of(WorkKey.of_person(numbers[each]), trigger)
         for each in changes.to_recheck
         if each in numbers
     ]
     marks += [
-        Mark(kind=Kind.PERSON, key=key, reason=reason, lane=lane)
+        Mark.of(WorkKey(Kind.PERSON, key), trigger)
         for key in queue.parked_keys(connection, Kind.PERSON)
     ]
     mirrored = courses.runs(connection, found.semesters).keys()
     known = mirrored | told.courses | changes.courses
+    filling = trigger._replace(lane=Lane.FILL)  # before the calendars that it fills
     wanted = [key for key in known if key in mirrored or not sources.skips(key.course)]
     marks += [
-        Mark(
-            kind=Kind.COURSE,
-            key=str(key),
-            reason=reason,
-            lane=lane if key in mirrored else Lane.FILL,  # before the calendars that it fills
-        )
-        for key in wanted
+        Mark.of(WorkKey.of_course(*key), trigger if key in mirrored else filling) for key in wanted
     ]
     queue.mark(connection, marks)
     people.mark_calendars(
-        connection, people.calendars_of(connection, changes.changed), reason=reason, lane=lane
+        connection,
+        people.calendars_of(connection, changes.changed),
+        reason=trigger.reason,
+        cause=trigger.cause,
+        lane=trigger.lane,
     )
-    mark_flipped(connection, changes.first_or_last_placement, lane=lane)
+    mark_flipped(connection, changes.first_or_last_placement, lane=trigger.lane)
     found.courses = len(wanted)

@@ -12,7 +12,7 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from kalender.domain.work import Lane
+from kalender.domain.work import Cause, Lane
 from kalender.mirror.refresh import RefreshContext
 from kalender.store import mailboxes, people, rollouts, scope
 from kalender.store.scope import Standing
@@ -64,12 +64,16 @@ def compare(connection: Connection, sources: RefreshContext, settings: Settings)
     for person_id in sorted(moving if agreed else unwritten):
         mailboxes.assign_mailboxes(connection, person_id, sources.people)
     if agreed:
-        people.mark_calendars(connection, stale, reason="changed settings", lane=Lane.RESYNC)
+        people.mark_calendars(
+            connection, stale, reason="changed settings", cause=Cause.SETTINGS, lane=Lane.RESYNC
+        )
     joining = _join(connection, served)
     leaving = _leaving(connection, known, inside)
     if settings.leavers is not None:
         rollouts.leave(connection, leaving, take_back=settings.leavers == "take back")
-        people.mark_calendars(connection, leaving, reason="left the roll-out", lane=Lane.ASKED)
+        people.mark_calendars(
+            connection, leaving, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
+        )
     excluded = leaving if settings.leavers is None else set()
     scope.keep_waiting(
         connection,

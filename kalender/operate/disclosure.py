@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, and_, false, func, or_, select
 
 from kalender.domain.model import CourseKey, as_spelled
+from kalender.domain.work import WorkKey
 from kalender.operate import look
 from kalender.store import courses
 from kalender.store.brakes import state as brake_state
@@ -65,9 +66,11 @@ def pending(connection: Connection, keys: Collection[tuple[str, str]]) -> list[d
 def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
     """Return (kind, key) under which a person's work is marked."""
     named = look.identities(connection, person_id)
-    keys = {("person", f"{row['kind']} {row['value']}") for row in named if row["kind"] != "mail"}
+    keys: set[tuple[str, str]] = {
+        WorkKey.of_identity(row["kind"], row["value"]) for row in named if row["kind"] != "mail"
+    }
     mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    return keys | {("calendar", str(each)) for each in connection.execute(mine).scalars()}
+    return keys | {WorkKey.of_calendar(each) for each in connection.execute(mine).scalars()}
 
 
 # -- a course -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, text
 
-from kalender.domain.work import Kind
+from kalender.domain.work import Kind, WorkKey
 from kalender.neighbours.breaker import KEYS_IN_A_ROW, LONGEST_PAUSE
 from kalender.store import people
 from kalender.store.brakes import Held, held_by_scope
@@ -97,12 +97,12 @@ def protected_work(connection: Connection) -> Mapping[tuple[str, str], int]:
     protects = preference.c.wish == PROTECT
     names = select(identity).join(preference, preference.c.person_id == identity.c.person_id)
     mine = select(calendar).join(preference, preference.c.person_id == calendar.c.person_id)
-    found = {
-        (Kind.PERSON.value, f"{row.kind} {row.value}"): row.person_id
+    found: dict[tuple[str, str], int] = {
+        WorkKey.of_identity(row.kind, row.value): row.person_id
         for row in connection.execute(names.where(protects))
     }
     for row in connection.execute(mine.where(protects)):
-        found[Kind.CALENDAR.value, str(row.calendar_id)] = row.person_id
+        found[WorkKey.of_calendar(row.calendar_id)] = row.person_id
     return found
 
 

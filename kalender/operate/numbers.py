@@ -12,10 +12,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    String,
     Table,
     case,
-    cast,
     exists,
     func,
     literal_column,
@@ -24,10 +22,11 @@ from sqlalchemy import (
     true,
 )
 
-from kalender.domain.work import Kind, Lane, cause
+from kalender.domain.work import Cause, Kind, Lane
 from kalender.store import counters
 from kalender.store.database import now
 from kalender.store.people import OPT_OUT, PROTECT
+from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -57,7 +56,7 @@ ready_at = case((dirty.c.not_before > dirty.c.due_at, dirty.c.not_before), else_
 
 def right_calendars(connection: Connection) -> set[int]:
     """Return the calendars as they should be: written so, and nothing but a look waits for them."""
-    same = cast(calendar.c.calendar_id, String(160)) == dirty.c.key
+    same = calendar_key(calendar.c.calendar_id) == dirty.c.key
     waits = exists().where(same, dirty.c.kind == "calendar", dirty.c.priority < int(Lane.VERIFY))
     known = calendar.c.synced_digest.is_not(None) & ~waits
     return set(connection.execute(select(calendar.c.calendar_id).where(known)).scalars())
@@ -91,21 +90,17 @@ def latencies(connection: Connection) -> Rows:
 
     What TP's list of changes told counts from when that was read.
     """
-    source = case(
-        (change_log.c.reason.like("notification%"), "fs"),
-        (change_log.c.reason.like("course %: notification%"), "tp"),
-        (change_log.c.reason.like("course %: tp lastchanged%"), "tp poll"),
-    )
+    sources = {cause.value: cause.source for cause in Cause if cause.source is not None}
     query = (
-        select(source, _took(connection))
+        select(change_log.c.cause, _took(connection))
         .where(change_log.c.at > db_now(DAY), change_log.c.noticed_at.is_not(None))
-        .where(change_log.c.operation.in_(WRITES), source.is_not(None))
+        .where(change_log.c.operation.in_(WRITES), change_log.c.cause.in_(sources))
         .order_by(change_log.c.at.desc())
         .limit(MOST)
     )
     took: defaultdict[str, list[float]] = defaultdict(list)
-    for name, seconds in connection.execute(query):
-        took[name].append(max(seconds, 0.0))
+    for cause, seconds in connection.execute(query):
+        took[sources[cause]].append(max(seconds, 0.0))
     return [{"source": name, **_percentiles(sorted(took[name]))} for name in sorted(took)]
 
 
@@ -197,7 +192,7 @@ def failing_alike(connection: Connection) -> tuple[int, str, datetime] | None:
 
     Mailboxes that are missing are known to be, and do not count.
     """
-    same = cast(calendar.c.calendar_id, String(160)) == dirty.c.key
+    same = calendar_key(calendar.c.calendar_id) == dirty.c.key
     gone = exists().where(same, dirty.c.kind == "calendar", calendar.c.state.in_(GONE))
     waits = or_(dirty.c.last_error.is_not(None), dirty.c.due_at < db_now(-60.0))
     rows = connection.execute(
@@ -218,15 +213,15 @@ def writes(connection: Connection) -> Rows:
     """By operation and cause: what was written within the last hour and the last day."""
     lately = func.count(case((change_log.c.at > db_now(HOUR), 1)))
     rows = connection.execute(
-        select(change_log.c.operation, change_log.c.reason, lately, func.count())
+        select(change_log.c.operation, change_log.c.cause, lately, func.count())
         .where(change_log.c.at > db_now(DAY))
-        .group_by(change_log.c.operation, change_log.c.reason)
+        .group_by(change_log.c.operation, change_log.c.cause)
     )
     hour: Counter[tuple[str, str]] = Counter()
     day: Counter[tuple[str, str]] = Counter()
-    for operation, reason, of_hour, of_day in rows:
-        hour[operation, cause(reason)] += of_hour
-        day[operation, cause(reason)] += of_day
+    for operation, cause, of_hour, of_day in rows:
+        hour[operation, Cause.of(cause).label] += of_hour
+        day[operation, Cause.of(cause).label] += of_day
     return [
         {"operation": each, "cause": why, "hour": hour[each, why], "day": day[each, why]}
         for each, why in sorted(day)

@@ -8,9 +8,7 @@ from datetime import datetime
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    String,
     and_,
-    cast,
     exists,
     func,
     or_,
@@ -22,6 +20,7 @@ from kalender.store import rollouts
 from kalender.store.courses import PLACEMENTS
 from kalender.store.heartbeats import lives
 from kalender.store.mailboxes import OUTSIDE
+from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     course_run,
@@ -34,7 +33,7 @@ from kalender.store.tables import (
 )
 
 LATELY_SECONDS = -86_400.0  # a process that died is told of for a day
-_CLAIM_OF = (dirty.c.kind == "calendar", dirty.c.key == cast(calendar.c.calendar_id, String(160)))
+_CLAIM_OF = (dirty.c.kind == "calendar", dirty.c.key == calendar_key(calendar.c.calendar_id))
 _ON_ITS_WAY = exists().where(*_CLAIM_OF, dirty.c.parked_at.is_(None))
 _LEFT_ALONE = exists().where(preference.c.person_id == calendar.c.person_id)
 _NEVER_WRITTEN = and_(

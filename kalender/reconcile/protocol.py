@@ -143,7 +143,8 @@ class Visit:
     def log(self, connection: Connection, operation: str, keys: Collection[str]) -> None:
         """Remember what was written to the entries of these keys."""
         told = (self.claim.reason, self.claim.since, self.renewed_at)
-        entries.log(connection, self.row, operation, keys, *told, live=self.claim.lane <= Lane.LIVE)
+        live, cause = self.claim.lane <= Lane.LIVE, self.claim.cause
+        entries.log(connection, self.row, operation, keys, *told, cause=cause, live=live)
 
     def renew(self, connection: Connection) -> None:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import Audience
 from kalender.domain.plan import Plan, make_plan
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
     MailboxMissing,
     NeighbourError,
@@ -190,7 +190,8 @@ def _is_missing(connection: Connection, row: CalendarRow, error: str) -> None:
     """Record it; where it held entries of ours, find out at once where the mailbox went."""
     number = people.fs_number(connection, row.person_id)
     if entries.unreachable(connection, row.calendar_id, error) == "lost" and number is not None:
-        lost = Mark(kind=Kind.PERSON, key=f"fs {number}", reason="mailbox lost", lane=Lane.ASKED)
+        asked = WorkKey.of_person(number)
+        lost = Mark(*asked, reason="mailbox lost", cause=Cause.OPERATOR, lane=Lane.ASKED)
         queue.mark(connection, [lost])
 
 

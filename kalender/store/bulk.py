@@ -12,7 +12,6 @@ from sqlalchemy import (
     bindparam,
     func,
     insert,
-    literal,
     select,
     text,
     update,
@@ -26,6 +25,7 @@ from kalender.domain.model import ActivityKey, Registration, TeachingRole
 from kalender.domain.work import Kind
 from kalender.store import teaching
 from kalender.store.people import FS, MAIL, USERNAME, claimed
+from kalender.store.sql import person_key
 from kalender.store.tables import (
     calendar,
     db_now,
@@ -60,7 +60,7 @@ def asked_later(connection: Connection, than: datetime) -> set[int]:
 
 def being_asked_for(connection: Connection) -> set[int]:
     """Return the persons for whom a worker asks FS now."""
-    named = and_(identity.c.kind == FS, dirty.c.key == literal("fs ") + identity.c.value)
+    named = and_(identity.c.kind == FS, dirty.c.key == person_key(identity.c.value))
     query = select(identity.c.person_id).join(dirty, named)
     asked = query.where(dirty.c.kind == Kind.PERSON.value, dirty.c.claim_token.is_not(None))
     return set(connection.execute(asked).scalars())

@@ -47,7 +47,7 @@ from kalender.domain.model import (
 )
 from kalender.domain.text import without_unseen
 from kalender.domain.timetable import Activity, Rules, sole_groups
-from kalender.domain.work import Lane
+from kalender.domain.work import Trigger
 from kalender.store import unreadable
 from kalender.store.database import now
 from kalender.store.people import USERNAME, calendars_of, ensure
@@ -170,10 +170,7 @@ def save(
     connection: Connection,
     answer: CourseAnswer,
     change: MirrorChange,
-    *,
-    reason: str,
-    lane: Lane,
-    since: datetime | None = None,
+    trigger: Trigger,
 ) -> bool:
     """Write what an answer changed and whom it will concern; return whether anything did.
 
@@ -197,7 +194,7 @@ def save(
     rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in everybody]
     rows_ += [(key, False, None) for key in placed - everybody]
     rows_ += [(key, False, name) for key, name in change.former]
-    _save_fan_out(connection, rows_, reason, lane, since)
+    _save_fan_out(connection, rows_, trigger)
     return bool(rows_)
 
 
@@ -401,15 +398,12 @@ def others_with(
 # -- spelling ------------------------------------------------------------------------------------------
 
 
-def respell(  # noqa: PLR0913
+def respell(
     connection: Connection,
     key: CourseKey,
     spelling: CourseKey,
     rules: Rules,
-    *,
-    reason: str,
-    lane: Lane,
-    since: datetime | None = None,
+    trigger: Trigger,
 ) -> None:
     """Give all that stands under a course's other spelling to the one that TP uses.
 
@@ -440,7 +434,7 @@ def respell(  # noqa: PLR0913
     concerned_ |= {
         (row.key.activity, False, name) for row in moved for name in usernames(row.event)
     }
-    _save_fan_out(connection, concerned_, reason, lane, since)
+    _save_fan_out(connection, concerned_, trigger)
 
 
 def _respelled(row: Row, course: str) -> Row:
@@ -480,18 +474,17 @@ def _rename_listed(connection: Connection, before: str, course: str) -> None:
 def _save_fan_out(
     connection: Connection,
     concerned: Iterable[tuple[ActivityKey, bool, str | None]],
-    reason: str,
-    lane: Lane,
-    since: datetime | None,
+    trigger: Trigger,
 ) -> None:
     values = [
         {
             **key._asdict(),
             "everybody": everybody,
             "username": name,
-            "reason": reason,
-            "priority": int(lane),
-            "since": since,
+            "reason": trigger.reason,
+            "cause": trigger.cause.value,
+            "priority": int(trigger.lane),
+            "since": trigger.since,
         }
         for key, everybody, name in sorted(concerned, key=lambda row: (*row[:2], row[2] or ""))
     ]

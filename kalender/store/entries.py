@@ -32,7 +32,7 @@ from sqlalchemy import (
 from kalender.domain.entry import OPEN, OPEN_WITHOUT_FINGERPRINT, Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.plan import DesiredEntry
-from kalender.domain.work import cause, source
+from kalender.domain.work import Cause
 from kalender.ports import FoundItem
 from kalender.store.counts import LATENCIES, counts_of
 from kalender.store.sql import insert_many, one_of, update_many
@@ -386,6 +386,7 @@ def log(  # noqa: PLR0913, PLR0917
     noticed_at: datetime,
     now: datetime,
     *,
+    cause: Cause = Cause.OTHER,
     live: bool = True,
 ) -> None:
     """Remember what was written to these entries; `now` by the database's clock.
@@ -395,10 +396,10 @@ def log(  # noqa: PLR0913, PLR0917
     if not keys:
         return
     told = {"of": row.calendar_id, "person": row.person_id, "operation": operation}
-    told |= {"reason": reason, "noticed_at": noticed_at, "keys": sorted(keys)}
+    told |= {"reason": reason, "cause": cause.value, "noticed_at": noticed_at, "keys": sorted(keys)}
     connection.execute(_log(connection.dialect.name), told)
-    counts_of(connection).add("entries", operation, cause(reason), value=len(keys))
-    if live and (told_by := source(reason)) is not None:
+    counts_of(connection).add("entries", operation, cause.label, value=len(keys))
+    if live and (told_by := cause.source) is not None:
         took = (now - noticed_at).total_seconds()
         counts_of(connection).time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
@@ -406,7 +407,7 @@ def log(  # noqa: PLR0913, PLR0917
 @lru_cache
 def _log(dialect: str) -> Insert:
     given = {"calendar_id": "of", "person_id": "person", "operation": "operation"}
-    given |= {"reason": "reason", "noticed_at": "noticed_at"}
+    given |= {"reason": "reason", "cause": "cause", "noticed_at": "noticed_at"}
     same = [bindparam(name, type_=change_log.c[column].type) for column, name in given.items()]
     rows = select(*same, db_now(), entry.c.event_id, entry.c.sync_key)
     return insert(change_log).from_select(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, selec
 
 from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.model import Audience
-from kalender.domain.work import Lane
+from kalender.domain.work import Cause, Lane
 from kalender.store import recovery
 from kalender.store.people import USERNAME, People, called, mails, mark_calendars
 from kalender.store.tables import (
@@ -153,7 +153,13 @@ def _move(
     values = _held(connection, address, people) | {"must_look_up": True, "synced_digest": None}
     values["moved_from"] = row.moved_from or row.address
     _set(connection, row, {"audience": audience.value, **values})
-    mark_calendars(connection, [row.calendar_id], reason="address changed", lane=Lane.FILL)
+    mark_calendars(
+        connection,
+        [row.calendar_id],
+        reason="address changed",
+        cause=Cause.SETTINGS,
+        lane=Lane.FILL,
+    )
     _pass_on(connection, row.address)
 
 
@@ -227,4 +233,10 @@ def _pass_on(connection: Connection, address: str) -> None:
             .where(calendar.c.calendar_id == candidate)
             .values(owner=True, must_look_up=True)
         )
-        mark_calendars(connection, [candidate], reason="address became free", lane=Lane.LIVE)
+        mark_calendars(
+            connection,
+            [candidate],
+            reason="address became free",
+            cause=Cause.SETTINGS,
+            lane=Lane.LIVE,
+        )

@@ -11,10 +11,11 @@ from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, inse
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from kalender.domain import work
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.text import without_unseen
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store.queue import mark
 from kalender.store.sql import in_parts, is_one_of, one_of
 from kalender.store.tables import (
@@ -30,7 +31,7 @@ from kalender.store.tables import (
     username_claim,
 )
 
-FS, USERNAME, MAIL = "fs", "username", "mail"
+FS, USERNAME, MAIL = work.FS, work.USERNAME, "mail"
 _NUMBER = re.compile("[0-9]{1,9}")  # as our own numbers are, on either database
 
 
@@ -378,6 +379,7 @@ def mark_calendars(  # noqa: PLR0913
     *,
     reason: str,
     lane: Lane,
+    cause: Cause = Cause.OTHER,
     settle: float = 0.0,
     since: datetime | None = None,
     new_are_fills: bool = False,
@@ -392,8 +394,14 @@ def mark_calendars(  # noqa: PLR0913
     return mark(
         connection,
         [
-            Mark(Kind.CALENDAR, str(each), reason, Lane.FILL if each in new else lane, since=since)
-            for each in calendars
+            Mark(
+                *WorkKey.of_calendar(calendar_id),
+                reason,
+                Lane.FILL if calendar_id in new else lane,
+                since=since,
+                cause=cause,
+            )
+            for calendar_id in calendars
         ],
         settle=settle,
     )

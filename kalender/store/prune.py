@@ -11,10 +11,8 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import (
     Connection,
-    String,
     Table,
     and_,
-    cast,
     delete,
     exists,
     or_,
@@ -29,6 +27,7 @@ from kalender.domain.model import Semester
 from kalender.domain.work import Kind
 from kalender.store import counters, entries, teaching
 from kalender.store.database import Database, now
+from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -146,7 +145,7 @@ def _needed() -> ColumnElement[bool]:
     """Whether an entry's outcome is open, it is to be taken back, or its calendar is claimed."""
     claimed = exists().where(
         dirty.c.kind == Kind.CALENDAR.value,
-        dirty.c.key == cast(entry.c.calendar_id, String(160)),
+        dirty.c.key == calendar_key(entry.c.calendar_id),
         dirty.c.claimed_until > db_now(),
     )
     wished = exists().where(preference.c.person_id == calendar.c.person_id)

@@ -59,7 +59,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
 from kalender.errors import ClaimLost
 from kalender.store.counts import counts_of
 from kalender.store.tables import Instant, calendar, db_now, dirty, due_later
@@ -75,8 +75,19 @@ class Claim:
     generation: int
     attempts: int
     reason: str
+    cause: Cause
     lane: Lane
     since: datetime
+
+    @property
+    def work(self) -> WorkKey:
+        """What this is about."""
+        return WorkKey(self.kind, self.key)
+
+    @property
+    def trigger(self) -> Trigger:
+        """What led to this."""
+        return Trigger(self.reason, self.cause, self.lane, self.since)
 
 
 # -- marks ------------------------------------------------------------------------------------
@@ -125,14 +136,15 @@ def _in_arrays(marks: Sequence[Mark]) -> dict[str, list[Any]]:
     """Return the keys, and for each the place of what else is said of it: many say the same."""
     said: dict[tuple[Any, ...], int] = {}
     what = [said.setdefault(_said(each), len(said) + 1) for each in marks]
-    names = ("kind", "reason", "priority", "due_at", "since")
-    heads = [(kind.value, reason, int(lane), *rest) for kind, reason, lane, *rest in said]
+    names = ("kind", "reason", "cause", "priority", "due_at", "since")
+    heads = [(kind, reason, cause, int(lane), *rest) for kind, reason, cause, lane, *rest in said]
     lists = dict(zip(names, map(list, zip(*heads, strict=True)), strict=True))
     return {"key": [each.key for each in marks], "what": what, **lists}
 
 
-def _said(mark: Mark) -> tuple[Kind, str, Lane, datetime | None, datetime | None]:
-    return (mark.kind, mark.reason, mark.lane, mark.due_at, mark.since)
+def _said(mark: Mark) -> tuple[str, str, str, Lane, datetime | None, datetime | None]:
+    kind, cause = mark.kind.value, mark.cause.value
+    return (kind, mark.reason, cause, mark.lane, mark.due_at, mark.since)
 
 
 def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
@@ -145,12 +157,13 @@ def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float
     alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for each in marks:
         alike[_said(each)].append(each.key)
-    for (kind, reason, lane, due_at, since), keys in alike.items():
+    for (kind, reason, cause, lane, due_at, since), keys in alike.items():
         due, first = (Instant().process_bind_param(t, connection.dialect) for t in (due_at, since))
         told = {
-            "kind": kind.value,
+            "kind": kind,
             "keys": json.dumps(keys),
             "reason": reason,
+            "cause": cause,
             "priority": int(lane),
             "first": first or max(now, due or now),
             "due": due or soon,
@@ -164,6 +177,8 @@ _CONFLICT = """
         generation = dirty.generation + 1,
         reason = CASE WHEN excluded.priority <= dirty.priority OR dirty.parked_at IS NOT NULL
                       THEN excluded.reason ELSE dirty.reason END,
+        cause = CASE WHEN excluded.priority <= dirty.priority OR dirty.parked_at IS NOT NULL
+                     THEN excluded.cause ELSE dirty.cause END,
         priority = CASE WHEN excluded.priority < dirty.priority OR dirty.parked_at IS NOT NULL
                         THEN excluded.priority ELSE dirty.priority END,
         due_at = CASE WHEN excluded.due_at < dirty.due_at THEN excluded.due_at
@@ -176,9 +191,10 @@ _CONFLICT = """
 """
 _POSTGRESQL_MARK = text(
     """
-    INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
+    INSERT INTO dirty
+        (kind, key, generation, reason, cause, priority, first_marked_at, due_at, attempts)
     SELECT (CAST(:kind AS text[]))[what], key, 1, (CAST(:reason AS text[]))[what],
-           (CAST(:priority AS int[]))[what],
+           (CAST(:cause AS text[]))[what], (CAST(:priority AS int[]))[what],
            coalesce((CAST(:since AS timestamptz[]))[what],
                     greatest(clock_timestamp(), (CAST(:due_at AS timestamptz[]))[what])),
            coalesce((CAST(:due_at AS timestamptz[]))[what],
@@ -194,14 +210,17 @@ _SQLITE_CLOCK = text(
 _STAYS = """excluded.priority >= dirty.priority AND excluded.due_at >= dirty.due_at
     AND dirty.parked_at IS NULL"""
 _SQLITE_INSERT = """
-    INSERT INTO dirty (kind, key, generation, reason, priority, first_marked_at, due_at, attempts)
-    SELECT :kind, value, 1, :reason, :priority, :first, :due, 0 FROM json_each(:keys) WHERE true
+    INSERT INTO dirty
+        (kind, key, generation, reason, cause, priority, first_marked_at, due_at, attempts)
+    SELECT :kind, value, 1, :reason, :cause, :priority, :first, :due, 0 FROM json_each(:keys) WHERE true
 """
 _SQLITE_MARK = text(f"""{_SQLITE_INSERT}
     ON CONFLICT (kind, key) DO UPDATE SET
         generation = dirty.generation + 1,
         reason = CASE WHEN excluded.priority = dirty.priority
                       THEN excluded.reason ELSE dirty.reason END,
+        cause = CASE WHEN excluded.priority = dirty.priority
+                     THEN excluded.cause ELSE dirty.cause END,
         first_marked_at = min(excluded.first_marked_at, dirty.first_marked_at)
     WHERE {_STAYS}
 """)
@@ -210,9 +229,13 @@ _SQLITE_MOVE = text(f"{_SQLITE_INSERT} {_CONFLICT} WHERE NOT ({_STAYS})")
 
 def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:
     insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    kept = {(m.kind.value, m.key, m.due_at, m.reason) for m in marks if m.due_at is not None}
+    kept = {
+        (mark.kind.value, mark.key, mark.due_at, mark.reason, mark.cause.value)
+        for mark in marks
+        if mark.due_at is not None
+    }
     if kept:
-        names = ("kind", "key", "due_at", "reason")
+        names = ("kind", "key", "due_at", "reason", "cause")
         rows = [dict(zip(names, row, strict=True)) for row in sorted(kept)]
         connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
 
@@ -222,7 +245,11 @@ def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
     rows = connection.execute(
         select(due_later).where(due_later.c.due_at <= db_now()).order_by(*due_later.c).limit(limit)
     ).all()
-    mark(connection, [Mark(kind=Kind(r.kind), key=r.key, reason=r.reason) for r in rows])
+    marks = [
+        Mark(kind=Kind(row.kind), key=row.key, reason=row.reason, cause=Cause.of(row.cause))
+        for row in rows
+    ]
+    mark(connection, marks)
     for row in rows:
         connection.execute(
             delete(due_later).where(
@@ -278,6 +305,7 @@ def _claimed(row: Row[Any]) -> Claim:
         generation=row.generation,
         attempts=row.attempts,
         reason=row.reason,
+        cause=Cause.of(row.cause),
         lane=Lane(row.priority),
         since=row.first_marked_at,
     )
@@ -555,8 +583,9 @@ def known(connection: Connection, work: Collection[tuple[str, str]]) -> set[tupl
 
 def announced(connection: Connection, kind: Kind) -> set[str]:
     """Return the keys of one kind that wait because a notification named them."""
-    told = and_(dirty.c.kind == kind.value, dirty.c.reason.startswith("notification"))
-    return set(connection.execute(select(dirty.c.key).where(told)).scalars())
+    notified = dirty.c.cause.in_((Cause.FS_NOTIFICATION.value, Cause.TP_NOTIFICATION.value))
+    query = select(dirty.c.key).where(dirty.c.kind == kind.value, notified)
+    return set(connection.execute(query).scalars())
 
 
 def hurry(connection: Connection, kind: Kind, key: str) -> None:

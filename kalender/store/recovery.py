@@ -21,10 +21,11 @@ from sqlalchemy import (
     update,
 )
 
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import StateInDoubt
 from kalender.store import identity as identity_of
 from kalender.store import queue as work
+from kalender.store.sql import course_key, person_key
 from kalender.store.tables import (
     calendar,
     course_run,
@@ -105,18 +106,18 @@ def recover(connection: Connection, *, lease: timedelta) -> int:
     work.forget_claims(connection)
     known = _fs_numbers(connection)
     now = connection.execute(select(db_now(UNTIL_SINGLE_ANSWER))).scalar_one()
-    marks = [_mark(Kind.COURSE, key) for key in _courses(connection)]
-    marks += [_mark(Kind.PERSON, f"fs {number}") for number in known.values()]
+    marks = [_mark(WorkKey(Kind.COURSE, key)) for key in _courses(connection)]
+    marks += [_mark(WorkKey.of_person(number)) for number in known.values()]
     marks += [
-        _mark(Kind.CALENDAR, str(row.calendar_id), now if row.person_id in known else None)
+        _mark(WorkKey.of_calendar(row.calendar_id), now if row.person_id in known else None)
         for row in calendars
     ]
     work.mark(connection, marks)
     return len(calendars)
 
 
-def _mark(kind: Kind, key: str, due_at: datetime | None = None) -> Mark:
-    return Mark(kind=kind, key=key, reason="recover", lane=Lane.RESYNC, due_at=due_at)
+def _mark(work_key: WorkKey, due_at: datetime | None = None) -> Mark:
+    return Mark(*work_key, reason="recover", cause=Cause.RECOVER, lane=Lane.RESYNC, due_at=due_at)
 
 
 def _fs_numbers(connection: Connection) -> dict[int, str]:
@@ -172,7 +173,9 @@ def waits_for_courses(connection: Connection, person_id: int, *, teaches: bool) 
     query = _to_be_asked(and_(course_run.c.asked_at.is_(None), waited))
     if not teaches:
         concerned = (
-            select(table.c.course + " " + table.c.semester).where(table.c.person_id == person_id)
+            select(course_key(table.c.course, table.c.semester)).where(
+                table.c.person_id == person_id
+            )
             for table in (registration, teaching_role)
         )
         query = query.where(dirty.c.key.in_(union(*concerned)))
@@ -183,7 +186,9 @@ def _to_be_asked(unread: ColumnElement[bool]) -> Select[Any]:
     """Return the marked courses of which that is so; one that keeps failing holds up nobody."""
     return (
         select(dirty.c.key)
-        .outerjoin(course_run, dirty.c.key == course_run.c.course + " " + course_run.c.semester)
+        .outerjoin(
+            course_run, dirty.c.key == course_key(course_run.c.course, course_run.c.semester)
+        )
         .where(
             dirty.c.kind == Kind.COURSE.value,
             dirty.c.parked_at.is_(None),
@@ -194,7 +199,7 @@ def _to_be_asked(unread: ColumnElement[bool]) -> Select[Any]:
 
 
 def _person_pending(connection: Connection, person_id: int, at: datetime) -> bool:
-    row = and_(dirty.c.kind == Kind.PERSON.value, dirty.c.key == "fs " + identity.c.value)
+    row = and_(dirty.c.kind == Kind.PERSON.value, dirty.c.key == person_key(identity.c.value))
     asked = or_(person.c.fs_asked_at.is_(None), person.c.fs_asked_at < at)
     query = (
         select(dirty.c.key)

@@ -11,15 +11,18 @@ from sqlalchemy import (
     Connection,
     Delete,
     Insert,
+    String,
     Table,
     TableValuedAlias,
     Update,
     any_,
     bindparam,
+    cast,
     column,
     delete,
     func,
     insert,
+    literal,
     select,
     tuple_,
     update,
@@ -27,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
 
+from kalender.domain.work import FS
 from kalender.store.tables import db_now
 
 Rows = Sequence[Mapping[str, Any]]
@@ -169,3 +173,21 @@ def in_parts(keys: Iterable[T], most: int = 400) -> Iterable[list[T]]:
     ordered = sorted(keys)  # type: ignore[type-var]
     for start in range(0, len(ordered), most):
         yield ordered[start : start + most]
+
+
+# -- keys of work, as `WorkKey` writes them -----------------------------------------------------------
+
+
+def course_key(course: ColumnElement[str], semester: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the key of the work on a course."""
+    return course + " " + semester
+
+
+def person_key(fs_number: ColumnElement[str]) -> ColumnElement[str]:
+    """Return the key of the work on a person by FS number."""
+    return literal(f"{FS} ") + fs_number
+
+
+def calendar_key(calendar_id: ColumnElement[int]) -> ColumnElement[str]:
+    """Return the key of the work on a calendar."""
+    return cast(calendar_id, String(160))

@@ -138,6 +138,7 @@ dirty = Table(
     Column("claimed_until", Instant),
     Column("parked_at", Instant),
     Column("last_error", Text),
+    Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
     Index("ix_dirty_due", "kind", "priority", "due_at", postgresql_where=text("parked_at IS NULL")),
 )
 
@@ -148,6 +149,7 @@ due_later = Table(
     Column("key", String(160), primary_key=True),
     Column("due_at", Instant, primary_key=True),
     Column("reason", Text, nullable=False),
+    Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
 )
 
 rejected_notification = Table(
@@ -394,6 +396,7 @@ fan_out = Table(
     Column("everybody", Boolean, nullable=False),  # who is on the course, not only the placed
     Column("since", Instant),  # when the change was first told of
     Column("username", String(64)),  # somebody who taught it before
+    Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
     Index("ix_fan_out_course_semester", "course", "semester"),
 )
 
@@ -464,6 +467,7 @@ change_log = Table(
     Column("sync_key", String(180), nullable=False),
     Column("reason", Text, nullable=False),
     Column("noticed_at", Instant),  # when what led to it was first told of
+    Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
     Index(None, "calendar_id", "at"),
     Index(None, "operation", "at"),
     Index(None, "at"),

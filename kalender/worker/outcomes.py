@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.domain import backoff
-from kalender.domain.work import Kind
+from kalender.domain.work import USERNAME, Kind
 from kalender.errors import (
     BadSourceData,
     ClaimLost,
@@ -191,7 +191,7 @@ def _is_in_doubt(error: BaseException | None) -> bool:
 
 def _shown(claim: Claim) -> str:
     """Return a key fit for a log: usernames are not."""
-    return claim.key if not claim.key.startswith("username ") else "username"
+    return claim.key if claim.work.username is None else USERNAME
 
 
 def where(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import structlog
 
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
     KalenderError,
     NeighbourError,
@@ -68,10 +68,14 @@ def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
         queue.mark_what_is_due(connection)
         now = crew.means.clock()
         moved = {*bulk.changing_by_time(connection, now), *brakes.let_ended_go(connection, now)}
-        people.mark_calendars(connection, moved, reason="time has come", lane=Lane.LIVE)
+        people.mark_calendars(
+            connection, moved, reason="time has come", cause=Cause.TIME, lane=Lane.LIVE
+        )
         if verifies:
             looked = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
-            people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
+            people.mark_calendars(
+                connection, looked, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
+            )
     if crew.retention is not None:
         prune(crew.database, crew.retention, crew.means.clock())
     if crew.poll_every is not None:
@@ -111,6 +115,9 @@ def poll(crew: WorkerContext, every: timedelta) -> int | NotPolled:
             teaching.record_reading(connection, POLL_FAILED, "", now)
         raise
     with crew.database.write() as connection:
-        marks = [Mark(kind=Kind.COURSE, key=str(key), reason="tp lastchanged") for key in changed]
+        marks = [
+            Mark(*WorkKey.of_course(*key), reason="tp lastchanged", cause=Cause.TP_POLL)
+            for key in changed
+        ]
         queue.mark(connection, marks)
     return len(marks)

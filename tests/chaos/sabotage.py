@@ -1,7 +1,6 @@
 """One mechanism taken away, so that it is seen that the runs can fail."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,7 +10,7 @@ from kalender.app import App
 from kalender.domain.entry import Entry
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.plan import DesiredEntry
-from kalender.domain.work import Lane
+from kalender.domain.work import Trigger
 from kalender.reconcile import reconcile
 from kalender.reconcile.memory import Forgetful, Memory
 from kalender.reconcile.protocol import Visit
@@ -80,13 +79,14 @@ def _no_fan_out() -> None:
     def save(
         connection: Connection,
         concerned: Iterable[tuple[ActivityKey, bool, str | None]],
-        reason: str,
-        lane: Lane,
-        since: datetime | None,
+        trigger: Trigger,
     ) -> None:
+        about: dict[str, Any] = {"reason": trigger.reason, "cause": trigger.cause.value}
+        about |= {"priority": int(trigger.lane), "since": trigger.since}
         for key, everybody, username in concerned:
-            about = {"reason": reason, "priority": int(lane), "username": username, "since": since}
-            kept.append(SimpleNamespace(**key._asdict(), everybody=everybody, **about))
+            kept.append(
+                SimpleNamespace(**key._asdict(), everybody=everybody, username=username, **about)
+            )
 
     def pending(connection: Connection, key: CourseKey) -> list[Row[Any]]:
         return [each for each in kept if (each.course, each.semester) == key]

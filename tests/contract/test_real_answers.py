@@ -13,7 +13,7 @@ from kalender.calendars.ews import soap
 from kalender.domain.model import CourseKey, Status
 from kalender.domain.notification import USUAL, parse
 from kalender.domain.text import clean
-from kalender.domain.work import Subject, account_subject, person_subject
+from kalender.domain.work import WorkKey
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.sources import fs_json
@@ -128,11 +128,11 @@ def test_made_up_collections_have_the_form_of_real_ones(name: str, made: Json) -
 @pytest.mark.parametrize(
     ("name", "subject"),
     [
-        ("ntf-fs-personer-update", person_subject(56154)),
-        ("ntf-cerebrum-scim", account_subject("1234")),
+        ("ntf-fs-personer-update", WorkKey.of_person(56154)),
+        ("ntf-cerebrum-scim", WorkKey.of_account("1234")),
     ],
 )
-def test_a_notification_from_the_documentation_is_read(name: str, subject: Subject) -> None:
+def test_a_notification_from_the_documentation_is_read(name: str, subject: WorkKey) -> None:
     body = real_data.path(f"notifications/{name}.json").read_bytes()
     marks = parse(body, "no.uio.fs.x", USUAL, now=NOW, reason="told")
     assert [(mark.kind, mark.key) for mark in marks] == [subject]

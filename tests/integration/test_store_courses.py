@@ -6,7 +6,7 @@ from sqlalchemy import Connection, select
 
 from kalender.domain.mirror import CourseBrake, merge
 from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent
-from kalender.domain.work import Lane
+from kalender.domain.work import Lane, Trigger
 from kalender.store import courses, mailboxes, people, teaching
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME
@@ -40,7 +40,7 @@ def taken(connection: Connection, answer: CourseAnswer) -> bool:
     change = merge(
         courses.rows(connection, answer.key), answer, rules=RULES, brake=CourseBrake(), now=NOW
     )
-    return courses.save(connection, answer, change, reason="test", lane=Lane.LIVE)
+    return courses.save(connection, answer, change, Trigger("test"))
 
 
 def told(connection: Connection, *events: TeachingEvent) -> bool:
@@ -87,7 +87,7 @@ def test_what_was_mirrored_is_read_as_it_was(connection: Connection) -> None:
         replace(an_event("3"), starts_at=NOW.replace(microsecond=0)),
     ]
     change = merge({}, an_answer(*events), rules=RULES, brake=CourseBrake(), now=NOW)
-    courses.save(connection, an_answer(*events), change, reason="test", lane=Lane.LIVE)
+    courses.save(connection, an_answer(*events), change, Trigger("test"))
     assert courses.rows(connection, COURSE) == {row.key: row for row in change.rows}
     known = courses.activities(connection, [COURSE, OTHER])
     assert [replace(each, placed=None) for each in known] == list(change.activities)

@@ -9,12 +9,14 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, literal, select, update
 
-from kalender.domain.work import Kind, Lane, Mark
+from kalender.domain.model import CourseKey
+from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.store import queue
 from kalender.store.database import Database
 from kalender.store.queue import Claim
+from kalender.store.sql import calendar_key, course_key, person_key
 from kalender.store.tables import dirty as rows
 from kalender.store.tables import due_later
 from tests.factories import NOW
@@ -140,6 +142,7 @@ def test_a_batch_of_many_leaves_what_its_marks_would_have_left_one_by_one(
                 kind=chance.choice([Kind.COURSE, Kind.PERSON]),
                 key=f"“{key}”",
                 reason=chance.choice(["notification", "resync", 'a "b" {c}, \\d']),
+                cause=chance.choice(list(Cause)),
                 lane=chance.choice(list(Lane)),
                 due_at=chance.choice([None, NOW.replace(year=2090 + chance.randrange(9))]),
                 since=chance.choice([None, NOW - timedelta(days=chance.randrange(9))]),
@@ -260,3 +263,58 @@ def test_of_one_lane_calendars_come_last_but_not_for_the_oldest(database: Databa
         with database.write() as connection:
             taken += queue.claim(connection, list(Kind), worker="w", lease=timedelta(minutes=1))
     assert [each.key for each in taken] == ["2", "A 25h", "1"]
+
+
+# -- what led to it -----------------------------------------------------------------------------------
+
+
+def test_a_claim_knows_the_cause_of_its_strongest_mark(database: Database) -> None:
+    resync, told = (
+        Mark(Kind.COURSE, "A 25h", reason=cause.value, lane=lane, cause=cause)
+        for cause, lane in ((Cause.RESYNC, Lane.RESYNC), (Cause.TP_NOTIFICATION, Lane.LIVE))
+    )
+    known = []
+    for batch in ([resync], [told], [resync]):
+        with database.write() as connection:
+            queue.mark(connection, batch)
+            (row,) = connection.execute(select(rows.c.reason, rows.c.cause)).all()
+        assert row.reason == row.cause
+        known.append(Cause.of(row.cause))
+    assert known == [Cause.RESYNC, Cause.TP_NOTIFICATION, Cause.TP_NOTIFICATION]
+    with database.write() as connection:
+        (mine,) = queue.claim(connection, [Kind.COURSE], worker="w", lease=LEASE)
+    assert (mine.cause, mine.work.course) == (Cause.TP_NOTIFICATION, ("A", "25h"))
+
+
+def test_what_is_due_later_keeps_its_cause(database: Database) -> None:
+    due = database.now() - timedelta(seconds=1)
+    mark = Mark(Kind.CALENDAR, "1", reason="x", due_at=due, cause=Cause.FS_NOTIFICATION)
+    with database.write() as connection:
+        queue.mark(connection, [mark])
+        connection.execute(delete(rows))
+        queue.mark_what_is_due(connection)
+    assert [each.cause for each in claim(database)] == [Cause.FS_NOTIFICATION]
+
+
+def test_work_that_an_older_release_marked_has_another_cause(database: Database) -> None:
+    with database.write() as connection:
+        queue.mark(connection, marks([1]))
+        connection.execute(update(rows).values(cause=None))  # it does not know the column
+    assert [each.cause for each in claim(database)] == [Cause.OTHER]
+
+
+def test_sql_writes_keys_as_the_domain_does(database: Database) -> None:
+    course, number, calendar_id = CourseKey("IN1000", "25h"), 56154, 4711
+    with database.read() as connection:
+        keys = connection.execute(
+            select(
+                course_key(literal(course.course), literal(course.semester)),
+                person_key(literal(str(number))),
+                calendar_key(literal(calendar_id)),
+            )
+        ).one()
+    assert tuple(keys) == (
+        WorkKey.of_course(*course).key,
+        WorkKey.of_person(number).key,
+        WorkKey.of_calendar(calendar_id).key,
+    )

@@ -8,21 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kalender.domain.notification import FURTHEST, LARGEST, USUAL, Pattern, parse
-from kalender.domain.work import (
-    Kind,
-    Mark,
-    Subject,
-    account_subject,
-    course_subject,
-    person_subject,
-)
+from kalender.domain.work import Cause, Kind, Mark, WorkKey
 from kalender.errors import NotificationError
 
 SAMPLES = Path("tests/data/notifications")
 SOURCES = Path("docs/sources.md")
 NOW = datetime(2025, 8, 18, 6, tzinfo=UTC)
 LATER = datetime(2025, 9, 1, tzinfo=UTC)
-IN1000 = course_subject("IN1000", "25h")
+IN1000 = WorkKey.of_course("IN1000", "25h")
 
 
 def read(body: object, *patterns: Pattern, routing_key: str = "no.uio.fs.x") -> list[Mark]:
@@ -30,8 +23,8 @@ def read(body: object, *patterns: Pattern, routing_key: str = "no.uio.fs.x") -> 
     return parse(raw, routing_key, (*patterns, *USUAL), now=NOW, reason="told")
 
 
-def named(body: object, *patterns: Pattern) -> list[Subject]:
-    return [(each.kind, each.key) for each in read(body, *patterns)]
+def named(body: object, *patterns: Pattern) -> list[WorkKey]:
+    return [WorkKey(each.kind, each.key) for each in read(body, *patterns)]
 
 
 def refused(body: object, *patterns: Pattern) -> str:
@@ -46,74 +39,81 @@ def refused(body: object, *patterns: Pattern) -> str:
 @pytest.mark.parametrize(
     ("sample", "subject"),
     [
-        ("fs-personer-update", person_subject(56154)),
-        ("cerebrum-scim", account_subject("1234")),
-        ("felles-iam-scim", account_subject("uhid-12345")),
-        ("cloudevents", account_subject("123456")),
+        ("fs-personer-update", WorkKey.of_person(56154)),
+        ("cerebrum-scim", WorkKey.of_account("1234")),
+        ("felles-iam-scim", WorkKey.of_account("uhid-12345")),
+        ("cloudevents", WorkKey.of_account("123456")),
     ],
 )
-def test_what_the_systems_send_is_read(sample: str, subject: Subject) -> None:
+def test_what_the_systems_send_is_read(sample: str, subject: WorkKey) -> None:
     assert named((SAMPLES / f"{sample}.json").read_bytes()) == [subject]
 
 
 @pytest.mark.parametrize(
     ("sub", "subject"),
     [
-        ("personer/56154", person_subject(56154)),
-        ("https://api.example.org/personer/56154?dbId=true", person_subject(56154)),
-        ("personroller/185498,11", person_subject(185498)),
-        ("studentundervisning/185,IN1000,1,2025,H%C3%98ST,1,56154", person_subject(56154)),
-        ("studentundervisning/185,IN1000,1,2025,HØST,1,56154", person_subject(56154)),
-        ("studentundervisning/185%2CIN1000%2C1%2C2025%2CV%C3%85R%2C1%2C7", person_subject(7)),
-        ("studentundervisningsaktivitet/185,IN1000,1,2025,HØST,1,2-11,7", person_subject(7)),
-        ("studentundervisningsaktiviteter/185,IN1000,1,2025,HØST,1,2-11,7", person_subject(7)),
+        ("personer/56154", WorkKey.of_person(56154)),
+        ("https://api.example.org/personer/56154?dbId=true", WorkKey.of_person(56154)),
+        ("personroller/185498,11", WorkKey.of_person(185498)),
+        ("studentundervisning/185,IN1000,1,2025,H%C3%98ST,1,56154", WorkKey.of_person(56154)),
+        ("studentundervisning/185,IN1000,1,2025,HØST,1,56154", WorkKey.of_person(56154)),
+        ("studentundervisning/185%2CIN1000%2C1%2C2025%2CV%C3%85R%2C1%2C7", WorkKey.of_person(7)),
+        ("studentundervisningsaktivitet/185,IN1000,1,2025,HØST,1,2-11,7", WorkKey.of_person(7)),
+        ("studentundervisningsaktiviteter/185,IN1000,1,2025,HØST,1,2-11,7", WorkKey.of_person(7)),
         ("undervisning/185,IN1000,1,2025,H%C3%98ST,1", IN1000),
         ("undervisning/185,IN1000,1,2025,Høst,1", IN1000),
-        ("undervisning/185,IN1000,1,2026,VA\u030aR,1", course_subject("IN1000", "26v")),
+        ("undervisning/185,IN1000,1,2026,VA\u030aR,1", WorkKey.of_course("IN1000", "26v")),
         ("undervisningsaktiviteter/185,IN1000,1,2025,H%C3%98ST,1,2-11", IN1000),
         ("course/IN1000,25h,1", IN1000),
         ("course/IN1000,25H", IN1000),
-        ("course/IN1000", course_subject("IN1000", None)),
-        ("https://cerebrum.example.org/v1/accounts/olan/", account_subject("olan")),
-        ("https://gw.example.org/scim/v2/Users/olan@uio.no", account_subject("olan")),
+        ("course/IN1000", WorkKey.of_course("IN1000", None)),
+        ("https://cerebrum.example.org/v1/accounts/olan/", WorkKey.of_account("olan")),
+        ("https://gw.example.org/scim/v2/Users/olan@uio.no", WorkKey.of_account("olan")),
     ],
 )
-def test_a_subject_is_read_from_its_path(sub: str, subject: Subject) -> None:
+def test_a_subject_is_read_from_its_path(sub: str, subject: WorkKey) -> None:
     assert named({"sub": sub}) == [subject]
 
 
 def test_the_key_beside_the_subject_is_not_believed() -> None:
-    assert named({"sub": "personer/1", "person_id": "2", "personer_id": "3"}) == [person_subject(1)]
+    assert named({"sub": "personer/1", "person_id": "2", "personer_id": "3"}) == [
+        WorkKey.of_person(1)
+    ]
 
 
 def test_tps_bare_element_names_a_course() -> None:
     element = {"id": "INF-1100", "semesterid": "18v", "terminnr": 1, "lastchanged": "x"}
-    assert named(element) == [course_subject("INF-1100", "18v")]
+    assert named(element) == [WorkKey.of_course("INF-1100", "18v")]
+
+
+def test_a_mark_says_whose_notification_it_was() -> None:
+    (course,), (person,) = read({"sub": "course/IN1000,25h"}), read({"sub": "personer/1"})
+    assert (course.cause, person.cause) == (Cause.TP_NOTIFICATION, Cause.FS_NOTIFICATION)
 
 
 def test_each_notification_that_the_documents_show_works() -> None:
     shown = re.findall(r"^kalender publish QUEUE '(.+)'$", SOURCES.read_text("utf-8"), re.MULTILINE)
     subjects = [named(body.encode()) for body in shown]
-    assert subjects == [[person_subject(56154)], [IN1000], [IN1000]]
+    assert subjects == [[WorkKey.of_person(56154)], [IN1000], [IN1000]]
 
 
 @pytest.mark.parametrize("body", [b"accounts/123456", b" accounts/123456\n", b'"accounts/123456"'])
 def test_plain_text_is_a_subject(body: bytes) -> None:
-    assert named(body) == [account_subject("123456")]
+    assert named(body) == [WorkKey.of_account("123456")]
 
 
 def test_a_byte_order_mark_is_no_hindrance() -> None:
-    assert named(b"\xef\xbb\xbf" + b'{"sub":"personer/1"}') == [person_subject(1)]
+    assert named(b"\xef\xbb\xbf" + b'{"sub":"personer/1"}') == [WorkKey.of_person(1)]
 
 
 def test_several_uris_are_several_subjects_each_once() -> None:
     uris = ["x/Users/kari", "x/Groups/7", "x/Users/ola", "x/Users/kari", 3]
-    assert named({"resourceUris": uris}) == [account_subject("kari"), account_subject("ola")]
+    assert named({"resourceUris": uris}) == [WorkKey.of_account("kari"), WorkKey.of_account("ola")]
 
 
 def test_keys_are_those_of_the_marks() -> None:
-    subjects: list[Subject] = [IN1000, person_subject(7), account_subject("ola")]
-    subjects.append(course_subject("IN1000", None))
+    subjects: list[WorkKey] = [IN1000, WorkKey.of_person(7), WorkKey.of_account("ola")]
+    subjects.append(WorkKey.of_course("IN1000", None))
     assert subjects == [
         (Kind.COURSE, "IN1000 25h"),
         (Kind.PERSON, "fs 7"),
@@ -170,13 +170,13 @@ def test_what_is_due_in_a_far_future_is_looked_at_within_a_year_or_so() -> None:
             "IN1000/2025/høst",
             IN1000,
         ),
-        (r"fnr=(?P<person>\d+)", "lookup?fnr=77", person_subject(77)),
+        (r"fnr=(?P<person>\d+)", "lookup?fnr=77", WorkKey.of_person(77)),
         (r"\?id=(?P<course>[^&]+)&sem=(?P<semester>...)", "c.php?id=IN1000&sem=25h", IN1000),
-        (r"^personer/(?P<username>.+)", "personer/ola", account_subject("ola")),
+        (r"^personer/(?P<username>.+)", "personer/ola", WorkKey.of_account("ola")),
     ],
 )
 def test_the_operator_says_what_else_names_a_subject(
-    expression: str, text: str, subject: Subject
+    expression: str, text: str, subject: WorkKey
 ) -> None:
     assert named({"sub": text}, Pattern(subject=re.compile(expression))) == [subject]
 
@@ -312,5 +312,5 @@ def test_a_reason_holds_nothing_of_the_message(path: str) -> None:
 )
 def test_letters_that_nobody_sees_are_read_over(unseen: str) -> None:
     assert named({"sub": f"course/{unseen}IN1000{unseen},25h,1"}) == [IN1000]
-    assert named({"sub": f"personer/{unseen}56154{unseen}"}) == [person_subject(56154)]
-    assert named({"sub": f"accounts/{unseen}olan{unseen}"}) == [account_subject("olan")]
+    assert named({"sub": f"personer/{unseen}56154{unseen}"}) == [WorkKey.of_person(56154)]
+    assert named({"sub": f"accounts/{unseen}olan{unseen}"}) == [WorkKey.of_account("olan")]
