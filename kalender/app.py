@@ -24,7 +24,7 @@ from kalender.domain.work import Mark
 from kalender.errors import ConfigError
 from kalender.listener import Listener
 from kalender.liveness import Liveness
-from kalender.mirror.refresh import RefreshContext, count_left_out_of_tp
+from kalender.mirror.context import RefreshContext, count_left_out_of_tp
 from kalender.neighbours.credentials import digest
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.ports import Calendars, Marks, Rejected

@@ -21,7 +21,7 @@ from kalender.cli.base import (
 )
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
-from kalender.mirror.refresh import SECOND_LOOK
+from kalender.mirror.person import SECOND_LOOK
 from kalender.operate import look
 from kalender.store import acts, brakes, people, queue, teaching
 from kalender.store.brakes import HAND, INSTITUTION

@@ -170,7 +170,7 @@ def _told(wired: App) -> workers.Beside:
 
 
 @app.command()
-def resync(  # noqa: C901, PLR0912, PLR0913, PLR0915
+def resync(  # noqa: PLR0913
     context: typer.Context,
     more: Annotated[
         list[str] | None,

@@ -288,7 +288,7 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             return _with_subject(_require(entry, happening, _KNOWN), subject)
 
 
-def _after_plain(  # noqa: C901, PLR0911, PLR0912 - a table
+def _after_plain(
     entry: Entry | None, happening: Plain
 ) -> Entry | None:
     match happening:

@@ -28,7 +28,8 @@ from kalender.domain.model import (
     folded,
 )
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
-from kalender.mirror.refresh import RefreshContext, count_left_out, mark_flipped, spelled
+from kalender.mirror.context import RefreshContext, count_left_out
+from kalender.mirror.person import mark_sole_groups, with_spelling
 from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
 from kalender.store import bulk, courses, mailboxes, people, queue, teaching, unreadable
@@ -275,9 +276,9 @@ def _spelled(
         return told
     return {
         number: [
-            spelled(fact, others)
+            with_spelling(fact, others)
             if isinstance(fact, ActivityKey)
-            else replace(fact, unit=spelled(fact.unit, others))
+            else replace(fact, unit=with_spelling(fact.unit, others))
             for fact in facts
         ]
         for number, facts in told.items()
@@ -414,5 +415,5 @@ def _mark(
         cause=trigger.cause,
         lane=trigger.lane,
     )
-    mark_flipped(connection, changes.first_or_last_placement, lane=trigger.lane)
+    mark_sole_groups(connection, changes.first_or_last_placement, lane=trigger.lane)
     found.courses = len(wanted)

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from kalender.domain.work import Cause, Lane
-from kalender.mirror.refresh import RefreshContext
+from kalender.mirror.context import RefreshContext
 from kalender.store import mailboxes, people, rollouts, scope
 from kalender.store.scope import Standing
 

@@ -8,8 +8,7 @@ from sqlalchemy import Connection, Table, and_, false, func, or_, select
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.work import WorkKey
 from kalender.operate import look
-from kalender.store import courses
-from kalender.store.brakes import state as brake_state
+from kalender.store import brakes, courses
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -106,7 +105,7 @@ def _run(connection: Connection, row: Row) -> dict[str, Any]:
     registered = select(func.count(registration.c.person_id.distinct())).where(of(registration))
     return {
         **row,
-        "held": brake_state(connection, f"course {key}"),
+        "held": brakes.state(connection, brakes.course_scope(key)),
         "registered": connection.execute(registered).scalar_one(),
         "staff": len(courses.staff_of(connection, key)),
         "pending": pending(connection, [("course", str(key))]),

@@ -246,7 +246,7 @@ def _held(asked: Question) -> Check:
     """What is gone at the source, and which a brake leaves in the calendar."""
     kept = [row["held_by"] for row in asked.of_course if row["held_by"]]
     known = {each["scope"]: each for each in look.brakes(asked.connection, asked.now)}
-    courses_ = [f"course {key}" for key in asked.keys]
+    courses_ = [brakes.course_scope(key) for key in asked.keys]
     by_course = [s for s in courses_ if s in known and known[s]["state"] == "holding"]
     number = people.fs_number(asked.connection, asked.person_id)
     emptied = dict(brakes.waiting_persons(asked.connection)).get(str(number))

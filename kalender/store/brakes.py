@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from kalender.domain.model import CourseKey
 from kalender.store import acts
 from kalender.store.tables import (
     brake,
@@ -227,6 +228,11 @@ def release_course(
     day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
     connection.execute(insert(let_through).values(scope=scope, **day))
     put(connection, scope, "released", reason, who=who, count=count)
+
+
+def course_scope(key: CourseKey) -> str:
+    """Return the scope of a course's brake, `course IN1000 25h`."""
+    return f"{COURSE}{key}"
 
 
 def lift(connection: Connection, scope: str) -> None:

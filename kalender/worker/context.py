@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from kalender.domain.work import Kind
 from kalender.liveness import Liveness
-from kalender.mirror.refresh import RefreshContext
+from kalender.mirror.context import RefreshContext
 from kalender.neighbours.limiter import Limiters
 from kalender.reconcile.protocol import ReconcileContext
 from kalender.store.database import Database

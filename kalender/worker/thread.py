@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 
 from kalender.domain.work import Kind
 from kalender.errors import KalenderError, NeighbourError, StateInDoubt
-from kalender.mirror.refresh import refresh_course, refresh_person
+from kalender.mirror.course import refresh_course
+from kalender.mirror.person import refresh_person
 from kalender.neighbours import breaker
 from kalender.reconcile.desired import CalendarState
 from kalender.reconcile.reconcile import finish_unchanged, reconcile

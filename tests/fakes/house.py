@@ -27,7 +27,9 @@ from kalender.domain.render import Style
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost, KalenderError
-from kalender.mirror.refresh import RefreshContext, refresh_course, refresh_person
+from kalender.mirror.context import RefreshContext
+from kalender.mirror.course import refresh_course
+from kalender.mirror.person import refresh_person
 from kalender.mirror.resync import Found, resync
 from kalender.mirror.scope import Settings
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
@@ -224,12 +226,12 @@ class House:
         with self.database.write() as connection:
             queue.mark(connection, [Mark(kind=kind, key=key, reason=reason)])
 
-    def resync(self) -> Found:
+    def resync(self, *, dry_run: bool = False) -> Found:
         """Read all by collection."""
         settings = Settings(
             digest=self.settings.digest, rollout_mode=self.rollout_mode, max_updated_share=0.2
         )
-        return resync(self.sources, settings=settings)
+        return resync(self.sources, settings=settings, dry_run=dry_run)
 
     def claim(self, kinds: Sequence[Kind] = tuple(Kind)) -> Claim | None:
         """Claim the next piece of work."""

@@ -13,6 +13,7 @@ from kalender.store import counters, people, queue
 from kalender.store.database import Database, now
 from kalender.store.tables import dirty as work
 from kalender.store.tables import tally
+from tests.fakes.house import House, event
 
 pytestmark = pytest.mark.integration
 LEASE = timedelta(seconds=60)
@@ -122,6 +123,19 @@ def test_marks_of_a_transaction_that_is_rolled_back_are_not_counted(database: Da
     assert database.counts.take() == {}
     mark(database, marked)
     assert database.counts.take() == {("adds", "calendar"): 1}
+
+
+def test_a_dry_run_of_a_resync_counts_no_marks(database: Database) -> None:
+    house = House(database)
+    house.enrol(1)
+    house.teach(event(1))
+    assert house.settle() == []
+    database.counts.take()
+    found = house.resync(dry_run=True)
+    assert found.courses == 1
+    assert [name for name, _ in database.counts.take() if name == "adds"] == []
+    house.resync()
+    assert ("adds", "course") in database.counts.take()
 
 
 # -- pauses by hand and protection --------------------------------------------------------------------

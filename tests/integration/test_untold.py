@@ -8,7 +8,7 @@ import pytest
 
 from kalender.domain.model import BadItem
 from kalender.domain.work import Kind
-from kalender.mirror.refresh import RefreshContext
+from kalender.mirror.context import RefreshContext
 from kalender.sources.fs import Fs
 from kalender.store import unreadable
 from kalender.store.database import Database
