@@ -36,7 +36,7 @@ from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
 from kalender.listener import lines_of
 from kalender.liveness import Liveness, Vital, require_none_died, stop_on_signals
-from kalender.mirror.resync import Found
+from kalender.mirror.resync import ResyncResult
 from kalender.mirror.resync import resync as resync_all
 from kalender.mirror.scope import Decided, Leavers, Settings, compare
 from kalender.operate import health
@@ -283,7 +283,7 @@ def _say_courses(marks: list[Mark]) -> None:
 def _all(
     wired: App, database: Database, settings: Settings, *, dry_run: bool, as_json: bool
 ) -> Decided:
-    found: Found = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
+    found: ResyncResult = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
     counters.give(database)
     if not dry_run:
         command = "resync --all" + _agreed(settings)

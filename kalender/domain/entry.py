@@ -288,9 +288,7 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             return _with_subject(_require(entry, happening, _KNOWN), subject)
 
 
-def _after_plain(
-    entry: Entry | None, happening: Plain
-) -> Entry | None:
+def _after_plain(entry: Entry | None, happening: Plain) -> Entry | None:
     match happening:
         case Plain.UPDATE_AHEAD:
             row = _require(entry, happening, _KNOWN, there=True)

@@ -7,7 +7,7 @@ notification said so is counted: it is the true quality of the notifications.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -21,10 +21,7 @@ from kalender.domain.model import (
     ActivityKey,
     BadItem,
     CourseKey,
-    Registration,
     Semester,
-    TeachingRole,
-    UnitKey,
     folded,
 )
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
@@ -34,12 +31,16 @@ from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
 from kalender.store import bulk, courses, mailboxes, people, queue, teaching, unreadable
 from kalender.store.bulk import Facts
+from kalender.store.counts import counts_of
 
 log = structlog.get_logger()
+Progress = Callable[[str, int], None]  # a collection, and how many more of its items were read
+Read = Callable[[Semester, LeftOut], Iterator[Sequence[tuple[int, Any]]]]
+FactsByNumber = Mapping[int, list[Any]]  # FS number -> facts of one kind
 
 
 @dataclass(slots=True)
-class Found:
+class ResyncResult:
     """What a resync found, in counts; the same for a dry run."""
 
     persons: int = 0
@@ -54,12 +55,14 @@ class Found:
 
 @dataclass(slots=True)
 class _Changes:
-    changed: set[int] = field(default_factory=set)
-    last: set[int] = field(default_factory=set)  # of these, who got what another gave up
+    """What a resync finds, by our numbers of persons."""
+
+    persons: set[int] = field(default_factory=set)  # of whom anything changed
+    heirs: set[int] = field(default_factory=set)  # of these, who got what another gave up
     to_recheck: set[int] = field(default_factory=set)
-    first_or_last_placement: set[ActivityKey] = field(default_factory=set)
+    first_placements: set[ActivityKey] = field(default_factory=set)
     courses: set[CourseKey] = field(default_factory=set)
-    first: bool = False  # a semester was read for the first time: all of it is new
+    first_reading: bool = False  # of a semester: all of it is new
 
 
 class _DryRun(Exception):
@@ -67,66 +70,70 @@ class _DryRun(Exception):
 
 
 def resync(
-    sources: RefreshContext,
+    context: RefreshContext,
     *,
     settings: Settings,
     dry_run: bool = False,
-    progress: Callable[[str, int], None] = lambda _what, _count: None,
-) -> Found:
+    progress: Progress = lambda _collection, _count: None,
+) -> ResyncResult:
     """Read FS by collection, mirror it, and mark persons, calendars and all courses."""
-    found = Found()
-    with sources.database.read() as connection:
+    result = ResyncResult()
+    with context.database.read() as connection:
         started = teaching.database_time(connection)
-        found.semesters = tuple(sorted(sources.maintained(connection)))
-    told = SourceSnapshot(sources, found.semesters, progress)
-    with suppress(_DryRun), sources.database.write() as connection:
-        _take_in(connection, sources, told, started, found)
-        found.decided = compare(connection, sources, settings)
-        _end(dry_run=dry_run)
+        result.semesters = tuple(sorted(context.maintained(connection)))
+    snapshot = SourceSnapshot(context, result.semesters, progress)
+    with suppress(_DryRun), context.database.write() as connection:
+        _merge_snapshot(connection, context, snapshot, started, result)
+        result.decided = compare(connection, context, settings)
+        counts_of(connection).add("unannounced", "fs", value=result.unannounced)
+        if dry_run:
+            raise _DryRun
     if dry_run:
-        return found
-    sources.database.counts.add("unannounced", "fs", value=found.unannounced)
-    count_left_out(sources.database.counts, told.bad)
+        return result
+    count_left_out(context.database.counts, snapshot.bad_items)
     log.info(
         "resynced",
-        persons=found.persons,
-        changed=found.changed_persons,
-        to_recheck=found.to_recheck,
-        courses=found.courses,
+        persons=result.persons,
+        changed=result.changed_persons,
+        to_recheck=result.to_recheck,
+        courses=result.courses,
     )
-    return found
-
-
-def _end(*, dry_run: bool) -> None:
-    if dry_run:
-        raise _DryRun
-
-
-Read = Callable[[Semester, LeftOut], Iterator[Sequence[tuple[int, Any]]]]
+    return result
 
 
 class SourceSnapshot:
-    """All that the sources tell, read before the database is touched."""
+    """All that the sources tell, read before the database is touched.
 
-    def __init__(
-        self,
-        sources: RefreshContext,
-        semesters: Sequence[str],
-        progress: Callable[[str, int], None],
-    ) -> None:
-        students, parsed = sources.students, [Semester.parse(code) for code in semesters]
+    `courses` are those that TP lists. Of FS: `accounts`, and for each semester the
+    `registrations`, `placements` and `roles` by FS number; `bad_items` could not be read.
+    """
+
+    def __init__(self, context: RefreshContext, codes: Sequence[str], progress: Progress) -> None:
+        students, semesters = context.students, [Semester.parse(code) for code in codes]
+        self.bad_items: list[BadItem] = []
+
+        def counted(collection: str, pages: Iterator[Sequence[Any]]) -> Iterator[Any]:
+            for page in pages:
+                progress(collection, len(page))
+                yield from page
+
+        def by_semester(collection: str, read: Read) -> Mapping[str, FactsByNumber]:
+            facts: dict[str, FactsByNumber] = {}
+            for semester in semesters:
+                by_number: dict[int, list[Any]] = defaultdict(list)
+                for number, fact in counted(collection, read(semester, self.bad_items.append)):
+                    by_number[number].append(fact)
+                facts[semester.code] = by_number
+            return facts
+
         self.courses = {
-            CourseKey(code, each.code)
-            for each in parsed
-            for code in sources.timetables.courses(each)
+            CourseKey(course, semester.code)
+            for semester in semesters
+            for course in context.timetables.courses(semester)
         }
-        self.bad: list[BadItem] = []
-        bad = self.bad.append
-        self.accounts = list(_counted("persons", students.accounts(bad), progress))
-
-        def by_semester(what: str, read: Read) -> Mapping[str, Mapping[int, list[Any]]]:
-            return _by_semester(what, lambda semester: read(semester, bad), parsed, progress)
-
+        self.accounts: list[Account] = list(
+            counted("persons", students.accounts(self.bad_items.append))
+        )
         self.registrations = by_semester("registrations", students.registrations)
         self.placements = by_semester("placements", students.placements)
         self.roles = by_semester("roles", students.roles)
@@ -141,239 +148,211 @@ class SourceSnapshot:
         return numbers
 
 
-def _counted(
-    what: str, pages: Iterator[Sequence[Any]], progress: Callable[[str, int], None]
-) -> Iterator[Any]:
-    for page in pages:
-        progress(what, len(page))
-        yield from page
+# -- merging the snapshot ----------------------------------------------------------------------------
 
 
-def _by_semester(
-    what: str,
-    read: Callable[[Semester], Iterator[Sequence[tuple[int, Any]]]],
-    semesters: Iterable[Semester],
-    progress: Callable[[str, int], None],
-) -> Mapping[str, Mapping[int, list[Any]]]:
-    told: dict[str, dict[int, list[Any]]] = {}
-    for semester in semesters:
-        facts: dict[int, list[Any]] = defaultdict(list)
-        for number, fact in _counted(what, read(semester), progress):
-            facts[number].append(fact)
-        told[semester.code] = facts
-    return told
-
-
-# -- taking it in -----------------------------------------------------------------------------------
-
-
-def _take_in(
+def _merge_snapshot(
     connection: Connection,
-    sources: RefreshContext,
-    told: SourceSnapshot,
+    context: RefreshContext,
+    snapshot: SourceSnapshot,
     started: datetime,
-    found: Found,
+    result: ResyncResult,
 ) -> None:
-    known = bulk.persons(connection)
-    new = bulk.make_persons(connection, told.numbers - known.keys())
-    persons = {**known, **new}
-    left_out = people.forgotten(connection)
-    spared = bulk.asked_later(connection, started) | left_out
+    """Mirror what FS told, mark what that asks for, and fill in the result's counts."""
+    known_persons = bulk.persons(connection)
+    new_persons = bulk.make_persons(connection, snapshot.numbers - known_persons.keys())
+    persons = {**known_persons, **new_persons}
+    forgotten_persons = people.forgotten(connection)
+    skipped_persons = bulk.asked_later(connection, started) | forgotten_persons
     changes = _Changes()
-    last = teaching.last_reading(connection, courses.PLACEMENTS)
-    _take_accounts(connection, told.accounts, persons, spared, changes)
-    if new:
+    last_reading = teaching.last_reading(connection, courses.PLACEMENTS)
+    _merge_accounts(connection, snapshot.accounts, persons, skipped_persons, changes)
+    if new_persons:
         bulk.analyze(connection)
-    for semester in found.semesters:
-        # what was not maintained when all was read last, its calendars left out
-        first = last is None or teaching.was_read(connection, courses.PLACEMENTS, semester) != last
-        _take_semester(connection, sources, told, semester, persons, spared, changes)
+    for semester in result.semesters:
+        # a semester that was not maintained when all was read last left its calendars out
+        first_reading = (
+            last_reading is None
+            or teaching.was_read(connection, courses.PLACEMENTS, semester) != last_reading
+        )
+        _merge_semester(connection, context, snapshot, semester, persons, skipped_persons, changes)
         teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
-        if first:
-            changes.first = True
-            changes.changed |= {
+        if first_reading:
+            changes.first_reading = True
+            changes.persons |= {
                 *bulk.registrations(connection, semester),
                 *bulk.roles(connection, semester),
             }
-    beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
-    # of those asked for beside us the answer may be newer than ours
-    changes.to_recheck = (changes.to_recheck | changes.changed & (beside - spared)) - left_out
-    due = (changes.changed | bulk.without_calendar(connection)) - left_out
-    for person_id in sorted(due, key=lambda each: (each in changes.last, each)):
-        mailboxes.assign_mailboxes(connection, person_id, sources.people)
-    found.unannounced = _unannounced(connection, persons, changes)
+    # The answer about somebody who was or is asked for beside us may be newer than ours.
+    asked_beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
+    changes.to_recheck |= changes.persons & (asked_beside - skipped_persons)
+    changes.to_recheck -= forgotten_persons
+    to_serve = (changes.persons | bulk.without_calendar(connection)) - forgotten_persons
+    for person_id in sorted(
+        to_serve, key=lambda person_id: (person_id in changes.heirs, person_id)
+    ):
+        mailboxes.assign_mailboxes(connection, person_id, context.people)
+    if not changes.first_reading:
+        keys = queue.announced(connection, Kind.PERSON)
+        announced_persons = {
+            person_id
+            for number, person_id in persons.items()
+            if WorkKey.of_person(number).key in keys
+        }
+        result.unannounced = len(changes.persons - announced_persons)
     unreadable.of_collections(
-        connection, told.bad, persons, spared=spared | beside, semesters=found.semesters
+        connection,
+        snapshot.bad_items,
+        persons,
+        spared=skipped_persons | asked_beside,
+        semesters=result.semesters,
     )
-    _mark(connection, sources, told, persons, changes, found)
-    found.persons, found.new_persons = len(persons), len(new)
-    found.changed_persons, found.to_recheck = len(changes.changed), len(changes.to_recheck)
+    result.courses = _mark(connection, context, snapshot, persons, changes, result.semesters)
+    result.persons, result.new_persons = len(persons), len(new_persons)
+    result.changed_persons, result.to_recheck = len(changes.persons), len(changes.to_recheck)
 
 
-def _unannounced(connection: Connection, persons: Mapping[int, int], changes: _Changes) -> int:
-    """How many changed of whom no notification waits to be looked into."""
-    announced = queue.announced(connection, Kind.PERSON)
-    told = {persons[number] for number in persons if WorkKey.of_person(number).key in announced}
-    return 0 if changes.first else len(changes.changed - told)
-
-
-def _take_accounts(
+def _merge_accounts(
     connection: Connection,
     accounts: Sequence[Account],
     persons: Mapping[int, int],
-    spared: Collection[int],
+    skipped_persons: Collection[int],
     changes: _Changes,
 ) -> None:
     """Of two whom FS gives one username it stays with who has it, else with the lower number."""
-    mirrored, claimed = bulk.accounts(connection), people.claimed(connection)
-    for account in sorted(accounts, key=lambda each: each.fs_number):
+    mirrored, claims = bulk.accounts(connection), people.claimed(connection)
+    for account in sorted(accounts, key=lambda account: account.fs_number):
         person_id = persons[account.fs_number]
         names, mail = mirrored.get(person_id, (frozenset(), ()))
-        names = claimed.get(person_id, names)
+        names = claims.get(person_id, names)
         if account.username is None and account.mail is None:
-            if not names and not mail:  # ids alone: who is new is asked for singly
+            if not names and not mail:  # ids alone: whoever is new is asked for singly
                 changes.to_recheck.add(person_id)
-        elif person_id not in spared and _differs(account, names, mail):
-            changes.last |= people.save_account(connection, person_id, account)
-            changes.changed.add(person_id)
-    changes.last |= people.give_free_usernames(connection)
-    changes.changed |= changes.last
-    told = {persons[account.fs_number]: account.username for account in accounts}
+        elif person_id not in skipped_persons:
+            renamed = account.username is not None and names != {account.username}
+            readdressed = account.mail is not None and (
+                people.in_order(account.mail, mail) != list(mail)
+            )
+            if renamed or readdressed:
+                changes.heirs |= people.save_account(connection, person_id, account)
+                changes.persons.add(person_id)
+    changes.heirs |= people.give_free_usernames(connection)
+    changes.persons |= changes.heirs
+    usernames = {persons[account.fs_number]: account.username for account in accounts}
     for holder, username in people.holders(connection).items():
-        if told.get(holder) != username and holder not in spared:
+        if usernames.get(holder) != username and holder not in skipped_persons:
             changes.to_recheck.add(holder)  # does FS still call them so?
 
 
-def _differs(account: Account, names: frozenset[str], mail: Sequence[tuple[str, str]]) -> bool:
-    if account.username is not None and names != {account.username}:
-        return True
-    return account.mail is not None and people.in_order(account.mail, mail) != list(mail)
-
-
 def _spellings(
-    connection: Connection, told: SourceSnapshot, semester: str
+    connection: Connection, snapshot: SourceSnapshot, semester: str
 ) -> dict[CourseKey, CourseKey]:
     """Return those of FS' courses that TP spells otherwise: as it lists them, or told of them."""
-    kinds = (told.registrations, told.placements, told.roles)
-    units = {_unit(fact) for kind in kinds for facts in kind[semester].values() for fact in facts}
-    unlisted = {CourseKey(unit.course, semester) for unit in units} - told.courses
-    listed = {CourseKey(folded(key.course), key.semester): key for key in sorted(told.courses)}
-    names = {key: CourseKey(folded(key.course), semester) for key in unlisted}
-    return courses.spellings(connection, unlisted) | {
-        key: listed[name] for key, name in names.items() if name in listed
+    kinds = (snapshot.registrations, snapshot.placements, snapshot.roles)
+    units = {fact.unit for kind in kinds for facts in kind[semester].values() for fact in facts}
+    unlisted = {CourseKey(unit.course, semester) for unit in units} - snapshot.courses
+    by_folded_name = {
+        CourseKey(folded(key.course), key.semester): key for key in sorted(snapshot.courses)
     }
+    spellings = courses.spellings(connection, unlisted)
+    for key in unlisted:
+        folded_key = CourseKey(folded(key.course), semester)
+        if folded_key in by_folded_name:
+            spellings[key] = by_folded_name[folded_key]
+    return spellings
 
 
-def _unit(fact: Registration | ActivityKey | TeachingRole) -> UnitKey:
-    return fact.unit
-
-
-def _spelled(
-    told: Mapping[int, Sequence[Any]], others: Mapping[CourseKey, CourseKey]
-) -> Mapping[int, Sequence[Any]]:
-    """Name courses as TP does."""
-    if not others:
-        return told
-    return {
-        number: [
-            with_spelling(fact, others)
-            if isinstance(fact, ActivityKey)
-            else replace(fact, unit=with_spelling(fact.unit, others))
-            for fact in facts
-        ]
-        for number, facts in told.items()
-    }
-
-
-def _take_semester(  # noqa: PLR0913, PLR0917
+def _merge_semester(  # noqa: PLR0913, PLR0917
     connection: Connection,
-    sources: RefreshContext,
-    told: SourceSnapshot,
+    context: RefreshContext,
+    snapshot: SourceSnapshot,
     semester: str,
     persons: Mapping[int, int],
-    spared: Collection[int],
+    skipped_persons: Collection[int],
     changes: _Changes,
 ) -> None:
-    others = _spellings(connection, told, semester)
+    """Write what FS told of one semester and the mirror lacks, and note what changed by it.
+
+    A fact that FS does not tell stays as it was: an offer status, and a role's period.
+    """
+    spellings = _spellings(connection, snapshot, semester)
+
+    def facts_of(by_number: FactsByNumber, name: Callable[[Any], Any]) -> Facts:
+        """Return the facts with TP's spellings: person -> what names the fact -> the fact."""
+        return {
+            persons[number]: {name(fact): fact for fact in _spelled(facts, spellings)}
+            for number, facts in by_number.items()
+            if persons[number] not in skipped_persons
+        }
+
     mirrored = bulk.registrations(connection, semester)
-    facts = _spelled(told.registrations[semester], others)
-    registrations = _of_persons(facts, persons, spared, lambda r: r.unit)
-    _keep_statuses(registrations, mirrored, changes, ask_singly=sources.ask_singly)
+    registrations = facts_of(snapshot.registrations[semester], lambda fact: fact.unit)
+    for person_id, facts in registrations.items():
+        before = mirrored.get(person_id, {})
+        for unit, registration in facts.items():
+            if registration.offer_status is None:
+                status = before[unit].offer_status if unit in before else None
+                facts[unit] = replace(registration, offer_status=status)
+                if status is None and context.ask_singly:
+                    changes.to_recheck.add(person_id)
     changes.courses |= {
         CourseKey(unit.course, semester) for facts in registrations.values() for unit in facts
     }
-    new, changed = _compare(mirrored, registrations, spared, changes)
+    new, changed = _compare(mirrored, registrations, skipped_persons, changes)
     bulk.add_registrations(connection, new, changed=False)
     bulk.add_registrations(connection, changed, changed=True)
 
-    placed = bulk.placed_activities(connection, semester)
-    facts = _spelled(told.placements[semester], others)
-    placements = _of_persons(facts, persons, spared, lambda key: key)
-    new, _ = _compare(bulk.placements(connection, semester), placements, spared, changes)
+    placed_activities = bulk.placed_activities(connection, semester)
+    placements = facts_of(snapshot.placements[semester], lambda fact: fact)
+    mirrored = bulk.placements(connection, semester)
+    new, _ = _compare(mirrored, placements, skipped_persons, changes)
     bulk.add_placements(connection, new)
-    changes.first_or_last_placement |= {key for _, key in new} - placed
+    changes.first_placements |= {activity for _, activity in new} - placed_activities
 
-    facts = _spelled(told.roles[semester], others)
-    roles = _of_persons(facts, persons, spared, lambda role: role.number)
+    roles = facts_of(snapshot.roles[semester], lambda fact: fact.number)
     changes.courses |= {
         CourseKey(role.unit.course, semester) for facts in roles.values() for role in facts.values()
     }
-    before = bulk.roles(connection, semester)
-    _keep_periods(roles, before)
-    new, changed = _compare(before, roles, spared, changes)
+    mirrored = bulk.roles(connection, semester)
+    for person_id, facts in roles.items():
+        before = mirrored.get(person_id, {})
+        for number, role in facts.items():
+            facts[number] = teaching.with_period(role, before.get(number))
+    new, changed = _compare(mirrored, roles, skipped_persons, changes)
     bulk.add_roles(connection, new, changed=False)
     bulk.add_roles(connection, changed, changed=True)
 
 
-def _of_persons(
-    told: Mapping[int, Sequence[Any]],
-    persons: Mapping[int, int],
-    spared: Collection[int],
-    name: Callable[[Any], Any],
-) -> Facts:
-    return {
-        persons[number]: {name(fact): fact for fact in facts}
-        for number, facts in told.items()
-        if persons[number] not in spared
-    }
-
-
-def _keep_statuses(told: Facts, mirrored: Facts, changes: _Changes, *, ask_singly: bool) -> None:
-    """An offer status that is not told stays as it was; one never told may be asked for singly."""
-    for person_id, facts in told.items():
-        before = mirrored.get(person_id, {})
-        for unit, each in facts.items():
-            if each.offer_status is None:
-                status = before[unit].offer_status if unit in before else None
-                facts[unit] = replace(each, offer_status=status)
-                if status is None and ask_singly:
-                    changes.to_recheck.add(person_id)
-
-
-def _keep_periods(told: Facts, mirrored: Facts) -> None:
-    """A role's period that is not told stays as it was."""
-    for person_id, facts in told.items():
-        before = mirrored.get(person_id, {})
-        for number, role in facts.items():
-            facts[number] = teaching.with_period(role, before.get(number))
+def _spelled(facts: Sequence[Any], spellings: Mapping[CourseKey, CourseKey]) -> Sequence[Any]:
+    """Name the facts' courses as TP does."""
+    if not spellings:
+        return facts
+    return [
+        with_spelling(fact, spellings)
+        if isinstance(fact, ActivityKey)
+        else replace(fact, unit=with_spelling(fact.unit, spellings))
+        for fact in facts
+    ]
 
 
 def _compare(
-    mirrored: Facts, told: Facts, spared: Collection[int], changes: _Changes
+    mirrored: Facts, facts: Facts, skipped_persons: Collection[int], changes: _Changes
 ) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
-    """Return what is new and what changed; note who changed and who lacks something."""
+    """Return the new facts and the changed ones, each with its person.
+
+    Notes who changed, and whom to ask about singly, as the collection lacks a fact of theirs.
+    """
     new, changed = [], []
-    for person_id, facts in sorted(told.items()):
+    for person_id, facts_by_name in sorted(facts.items()):
         before = mirrored.get(person_id, {})
-        new += [(person_id, fact) for name, fact in facts.items() if name not in before]
-        changed += [
-            (person_id, fact)
-            for name, fact in facts.items()
-            if name in before and before[name] != fact
-        ]
-    changes.changed |= {person_id for person_id, _ in (*new, *changed)}
+        for name, fact in facts_by_name.items():
+            if name not in before:
+                new.append((person_id, fact))
+            elif before[name] != fact:
+                changed.append((person_id, fact))
+    changes.persons |= {person_id for person_id, _ in (*new, *changed)}
     for person_id, before in mirrored.items():
-        if person_id not in spared and before.keys() - told.get(person_id, {}).keys():
+        if person_id not in skipped_persons and before.keys() - facts.get(person_id, {}).keys():
             changes.to_recheck.add(person_id)
     return new, changed
 
@@ -383,37 +362,45 @@ def _compare(
 
 def _mark(
     connection: Connection,
-    sources: RefreshContext,
-    told: SourceSnapshot,
+    context: RefreshContext,
+    snapshot: SourceSnapshot,
     persons: Mapping[int, int],
     changes: _Changes,
-    found: Found,
-) -> None:
+    semesters: Collection[str],
+) -> int:
+    """Mark persons to ask about, all courses and the calendars of who changed.
+
+    Returns how many courses were marked.
+    """
     trigger = Trigger("resync", Cause.RESYNC, Lane.RESYNC)
+    filling = trigger._replace(lane=Lane.FILL)  # before the calendars that it fills
     numbers = {person_id: number for number, person_id in persons.items()}
     marks = [
-        Mark.of(WorkKey.of_person(numbers[each]), trigger)
-        for each in changes.to_recheck
-        if each in numbers
+        Mark.of(WorkKey.of_person(numbers[person_id]), trigger)
+        for person_id in changes.to_recheck
+        if person_id in numbers
     ]
     marks += [
         Mark.of(WorkKey(Kind.PERSON, key), trigger)
         for key in queue.parked_keys(connection, Kind.PERSON)
     ]
-    mirrored = courses.runs(connection, found.semesters).keys()
-    known = mirrored | told.courses | changes.courses
-    filling = trigger._replace(lane=Lane.FILL)  # before the calendars that it fills
-    wanted = [key for key in known if key in mirrored or not sources.skips(key.course)]
+    mirrored_courses = courses.runs(connection, semesters).keys()
+    to_refresh = [
+        key
+        for key in mirrored_courses | snapshot.courses | changes.courses
+        if key in mirrored_courses or not context.skips(key.course)
+    ]
     marks += [
-        Mark.of(WorkKey.of_course(*key), trigger if key in mirrored else filling) for key in wanted
+        Mark.of(WorkKey.of_course(*key), trigger if key in mirrored_courses else filling)
+        for key in to_refresh
     ]
     queue.mark(connection, marks)
     people.mark_calendars(
         connection,
-        people.calendars_of(connection, changes.changed),
+        people.calendars_of(connection, changes.persons),
         reason=trigger.reason,
         cause=trigger.cause,
         lane=trigger.lane,
     )
-    mark_sole_groups(connection, changes.first_or_last_placement, lane=trigger.lane)
-    found.courses = len(wanted)
+    mark_sole_groups(connection, changes.first_placements, lane=trigger.lane)
+    return len(to_refresh)

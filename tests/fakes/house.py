@@ -30,7 +30,7 @@ from kalender.errors import ClaimLost, KalenderError
 from kalender.mirror.context import RefreshContext
 from kalender.mirror.course import refresh_course
 from kalender.mirror.person import refresh_person
-from kalender.mirror.resync import Found, resync
+from kalender.mirror.resync import ResyncResult, resync
 from kalender.mirror.scope import Settings
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.reconcile.desired import CalendarSettings
@@ -226,7 +226,7 @@ class House:
         with self.database.write() as connection:
             queue.mark(connection, [Mark(kind=kind, key=key, reason=reason)])
 
-    def resync(self, *, dry_run: bool = False) -> Found:
+    def resync(self, *, dry_run: bool = False) -> ResyncResult:
         """Read all by collection."""
         settings = Settings(
             digest=self.settings.digest, rollout_mode=self.rollout_mode, max_updated_share=0.2
