@@ -30,7 +30,6 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
     Connection,
     Float,
@@ -100,51 +99,63 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
     a burst is one piece of work. A mark never lowers `not_before`; it un-parks. A due time in
     the future is also kept on its own, so that an earlier mark does not swallow it.
     """
-    given = list(marks)
-    kept = _coalesced(given)
-    if kept and connection.dialect.name == "postgresql":
-        connection.execute(_POSTGRESQL_MARK, _in_arrays(kept) | {"settle": settle})
-    elif kept:
-        _mark_in_sqlite(connection, kept, settle)
-    _keep_for_later(connection, given)
-    for kind, count in Counter(map(attrgetter("kind"), kept)).items():
+    marks = list(marks)
+    coalesced = _coalesced(marks)
+    if coalesced and connection.dialect.name == "postgresql":
+        connection.execute(_POSTGRESQL_MARK, _in_arrays(coalesced) | {"settle": settle})
+    elif coalesced:
+        _mark_in_sqlite(connection, coalesced, settle)
+    later = {
+        (mark.kind.value, mark.key, mark.due_at, mark.reason, mark.cause.value)
+        for mark in marks
+        if mark.due_at is not None
+    }
+    if later:
+        insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
+        names = ("kind", "key", "due_at", "reason", "cause")
+        rows = [dict(zip(names, row, strict=True)) for row in sorted(later)]
+        connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
+    for kind, count in Counter(mark.kind for mark in coalesced).items():
         counts_of(connection).add("adds", kind.value, value=count)
-    return len(kept)
+    return len(coalesced)
 
 
 def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
-    """One mark a key, the strongest lane and the earliest time; sorted: no two writers deadlock."""
-    kept: dict[tuple[Kind, str], Mark] = {}
-    for each in marks:
-        key = (each.kind, each.key)
-        known = kept.setdefault(key, each)
-        if known is not each:
-            strongest = min(known, each, key=attrgetter("lane"))
-            since = min((m.since for m in (known, each) if m.since), default=None)
-            kept[key] = strongest._replace(due_at=_earliest(known, each), since=since)
-    return [kept[key] for key in sorted(kept)]
+    """Return one mark for each key: the strongest, with the earliest due time and `since`.
 
-
-def _earliest(one: Mark, other: Mark) -> datetime | None:
-    """None is at once."""
-    if one.due_at is None or other.due_at is None:
-        return None
-    return min(one.due_at, other.due_at)
+    They are in order of their keys, so that no two writers deadlock.
+    """
+    by_key: dict[tuple[Kind, str], Mark] = {}
+    for mark in marks:
+        earlier = by_key.setdefault((mark.kind, mark.key), mark)
+        if earlier is not mark:
+            pair = (earlier, mark)
+            due_times = [member.due_at for member in pair if member.due_at is not None]
+            times = [member.since for member in pair if member.since is not None]
+            by_key[mark.kind, mark.key] = min(pair, key=attrgetter("lane"))._replace(
+                due_at=min(due_times) if len(due_times) == len(pair) else None,  # None is at once
+                since=min(times, default=None),
+            )
+    return [by_key[key] for key in sorted(by_key)]
 
 
 def _in_arrays(marks: Sequence[Mark]) -> dict[str, list[Any]]:
     """Return the keys, and for each the place of what else is said of it: many say the same."""
-    said: dict[tuple[Any, ...], int] = {}
-    what = [said.setdefault(_said(each), len(said) + 1) for each in marks]
+    heads: dict[tuple[Any, ...], int] = {}
+    places = [heads.setdefault(_head(mark), len(heads) + 1) for mark in marks]
+    columns = map(list, zip(*heads, strict=True))
     names = ("kind", "reason", "cause", "priority", "due_at", "since")
-    heads = [(kind, reason, cause, int(lane), *rest) for kind, reason, cause, lane, *rest in said]
-    lists = dict(zip(names, map(list, zip(*heads, strict=True)), strict=True))
-    return {"key": [each.key for each in marks], "what": what, **lists}
+    return {
+        "key": [mark.key for mark in marks],
+        "what": places,
+        **dict(zip(names, columns, strict=True)),
+    }
 
 
-def _said(mark: Mark) -> tuple[str, str, str, Lane, datetime | None, datetime | None]:
+def _head(mark: Mark) -> tuple[str, str, str, int, datetime | None, datetime | None]:
+    """Return all of a mark but its key: kind, reason, cause, priority, due time and since."""
     kind, cause = mark.kind.value, mark.cause.value
-    return (kind, mark.reason, cause, mark.lane, mark.due_at, mark.since)
+    return (kind, mark.reason, cause, int(mark.lane), mark.due_at, mark.since)
 
 
 def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
@@ -154,22 +165,22 @@ def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float
     in the index come first: to move one costs as much again.
     """
     now, soon = connection.execute(_SQLITE_CLOCK, {"settle": settle}).one()
-    alike: dict[tuple[Any, ...], list[str]] = defaultdict(list)
-    for each in marks:
-        alike[_said(each)].append(each.key)
-    for (kind, reason, cause, lane, due_at, since), keys in alike.items():
+    by_head: dict[tuple[Any, ...], list[str]] = defaultdict(list)
+    for mark in marks:
+        by_head[_head(mark)].append(mark.key)
+    for (kind, reason, cause, priority, due_at, since), keys in by_head.items():
         due, first = (Instant().process_bind_param(t, connection.dialect) for t in (due_at, since))
-        told = {
+        params = {
             "kind": kind,
             "keys": json.dumps(keys),
             "reason": reason,
             "cause": cause,
-            "priority": int(lane),
+            "priority": priority,
             "first": first or max(now, due or now),
             "due": due or soon,
         }
-        if connection.execute(_SQLITE_MARK, told).rowcount < len(keys):
-            connection.execute(_SQLITE_MOVE, told)
+        if connection.execute(_SQLITE_MARK, params).rowcount < len(keys):
+            connection.execute(_SQLITE_MOVE, params)
 
 
 _CONFLICT = """
@@ -227,19 +238,6 @@ _SQLITE_MARK = text(f"""{_SQLITE_INSERT}
 _SQLITE_MOVE = text(f"{_SQLITE_INSERT} {_CONFLICT} WHERE NOT ({_STAYS})")
 
 
-def _keep_for_later(connection: Connection, marks: Sequence[Mark]) -> None:
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    kept = {
-        (mark.kind.value, mark.key, mark.due_at, mark.reason, mark.cause.value)
-        for mark in marks
-        if mark.due_at is not None
-    }
-    if kept:
-        names = ("kind", "key", "due_at", "reason", "cause")
-        rows = [dict(zip(names, row, strict=True)) for row in sorted(kept)]
-        connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
-
-
 def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
     """Mark the future-dated work whose time has come; return how many."""
     rows = connection.execute(
@@ -286,29 +284,29 @@ def claim(  # noqa: PLR0913
     query = _claim(
         connection.dialect.name, tuple(kinds), rank, tuple(sorted(not_of)), not_bulk=not_bulk
     )
-    told = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
-    rows = connection.execute(query, told | {"most": limit}).all()
-    ordered = sorted(rows, key=attrgetter("due_at") if oldest else _rank)
-    return [_claimed(row) for row in ordered]
+    params = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
+    rows = connection.execute(query, params | {"most": limit}).all()
 
+    def place(row: Row[Any]) -> tuple[Any, ...]:
+        """Return what orders the work: by lane, and of one lane calendars come last."""
+        if oldest:
+            return (row.due_at,)
+        return (row.priority, row.kind == Kind.CALENDAR.value, row.due_at)
 
-def _rank(row: Row[Any]) -> tuple[int, bool, datetime]:
-    """By lane; of one lane calendars come last."""
-    return (row.priority, row.kind == Kind.CALENDAR.value, row.due_at)
-
-
-def _claimed(row: Row[Any]) -> Claim:
-    return Claim(
-        kind=Kind(row.kind),
-        key=row.key,
-        token=row.claim_token,
-        generation=row.generation,
-        attempts=row.attempts,
-        reason=row.reason,
-        cause=Cause.of(row.cause),
-        lane=Lane(row.priority),
-        since=row.first_marked_at,
-    )
+    return [
+        Claim(
+            kind=Kind(row.kind),
+            key=row.key,
+            token=row.claim_token,
+            generation=row.generation,
+            attempts=row.attempts,
+            reason=row.reason,
+            cause=Cause.of(row.cause),
+            lane=Lane(row.priority),
+            since=row.first_marked_at,
+        )
+        for row in sorted(rows, key=place)
+    ]
 
 
 @lru_cache
@@ -320,14 +318,37 @@ def _claim(
     *,
     not_bulk: bool,
 ) -> ReturningUpdate[Any]:
-    """Made once: it takes longer to make than to run."""
-    due = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
+    """Return the statement that claims; it is made once, as that takes longer than to run it.
+
+    It locks the first due rows of each kind (and lane) alone, as an index has them in order: of
+    all together every due row would be sorted for each claim, were they millions. Of one lane
+    calendars come last: what courses and persons are about to change is then written once.
+    """
+    allowed = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
     if not_of:
-        due = and_(due, not_(_is_of(not_of)))
-    mine = _first(dialect, kinds, due, rank)
+        is_calendar = dirty.c.kind == Kind.CALENDAR.value
+        calendar_id = case((is_calendar, cast(dirty.c.key, Integer)))
+        rows = select(calendar.c.calendar_id).where(
+            calendar.c.calendar_id == calendar_id, calendar.c.backend.in_(sorted(not_of))
+        )
+        allowed = and_(allowed, not_(exists(rows.correlate(dirty))))
+    columns = [dirty.c[name] for name in ("kind", "key", "priority", "due_at")]
+    lanes = [true()] if "priority" in rank else [dirty.c.priority == int(lane) for lane in Lane]
+    parts = []
+    for kind, lane in product(kinds, lanes):
+        later = literal(int(kind is Kind.CALENDAR)).label("later")
+        due = and_(dirty.c.kind == kind.value, lane, _is_due([kind]), allowed)
+        part = select(*columns, later).where(due).order_by(*(dirty.c[name] for name in rank))
+        part = part.limit(_MOST)
+        if dialect == "postgresql":
+            part = part.with_for_update(skip_locked=True)
+        parts.append(select(part.subquery()))
+    order = ("priority", "later", "due_at") if "priority" in rank else rank
+    # a CTE is evaluated once: as a subquery it may be more often, and take more
+    first = union_all(*parts).order_by(*map(text, order)).limit(_MOST).cte("mine")
     return (
         update(dirty)
-        .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(mine.c.kind, mine.c.key)))
+        .where(tuple_(dirty.c.kind, dirty.c.key).in_(select(first.c.kind, first.c.key)))
         .values(
             claim_token=bindparam("token"),
             claimed_by=bindparam("worker"),
@@ -335,29 +356,6 @@ def _claim(
         )
         .returning(dirty)
     )
-
-
-def _first(
-    dialect: str, kinds: Sequence[Kind], which: ColumnElement[bool], rank: Sequence[str]
-) -> CTE:
-    """Lock the first due rows: of each kind (and lane) alone, as an index has them in order.
-
-    Of one lane calendars come last: what courses and persons are about to change is written once.
-    Of all together every due row would be sorted for each claim, were they millions.
-    """
-    names = [dirty.c[name] for name in ("kind", "key", "priority", "due_at")]
-    lanes = [true()] if "priority" in rank else [dirty.c.priority == int(lane) for lane in Lane]
-    parts = []
-    for kind, lane in product(kinds, lanes):
-        later = literal(int(kind is Kind.CALENDAR)).label("later")
-        due = select(*names, later).where(dirty.c.kind == kind.value, lane, _is_due([kind]), which)
-        part = due.order_by(*(dirty.c[name] for name in rank)).limit(_MOST)
-        if dialect == "postgresql":
-            part = part.with_for_update(skip_locked=True)
-        parts.append(select(part.subquery()))
-    # a CTE is evaluated once: as a subquery it may be more often, and take more
-    order = ("priority", "later", "due_at") if "priority" in rank else rank
-    return union_all(*parts).order_by(*map(text, order)).limit(_MOST).cte("mine")
 
 
 _MOST = bindparam("most", type_=Integer)
@@ -374,64 +372,54 @@ def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:
     )
 
 
-def _is_of(backends: Collection[str]) -> ColumnElement[bool]:
-    """Whether it is the work of a calendar in one of these backends."""
-    is_calendar = dirty.c.kind == Kind.CALENDAR.value
-    number = case((is_calendar, cast(dirty.c.key, Integer)))
-    rows = select(calendar.c.calendar_id).where(
-        calendar.c.calendar_id == number, calendar.c.backend.in_(sorted(backends))
-    )
-    return exists(rows.correlate(dirty))
-
-
-def renew(connection: Connection, mine: Claim, lease: timedelta) -> datetime:
+def renew(connection: Connection, claim: Claim, lease: timedelta) -> datetime:
     """Prolong the claim to a full lease from now; ClaimLost where it is not ours any more.
 
     Returns the database's time.
     """
-    told = _names(mine) | {"seconds": lease.total_seconds()}
-    now = connection.execute(_RENEW, told).scalar_one_or_none()
+    params = _names(claim) | {"seconds": lease.total_seconds()}
+    now = connection.execute(_RENEW, params).scalar_one_or_none()
     if now is None:
-        raise _lost(mine)
+        raise _lost(claim)
     return now
 
 
-def finish(connection: Connection, mine: Claim) -> bool:
+def finish(connection: Connection, claim: Claim) -> bool:
     """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
-    done = connection.execute(_FINISH, _names(mine) | {"my_generation": mine.generation})
-    if not done.rowcount:
+    finished = connection.execute(_FINISH, _names(claim) | {"my_generation": claim.generation})
+    if not finished.rowcount:
         _changed(
             connection,
-            mine,
+            claim,
             **_UNCLAIMED,
             attempts=0,
             not_before=null(),
             last_error=null(),
             first_marked_at=db_now(),
         )
-    return bool(done.rowcount)
+    return bool(finished.rowcount)
 
 
-def finish_all(connection: Connection, mine: Sequence[Claim]) -> None:
+def finish_all(connection: Connection, claims: Sequence[Claim]) -> None:
     """End much work together. What is not ours any more is left; what was marked stays dirty."""
     if connection.dialect.name == "postgresql":
         names = ("kind", "key", "token", "generation")
-        told = {name: [getattr(each, name) for each in mine] for name in names}
-        done = connection.execute(_POSTGRESQL_FINISH, told)
-        if done.rowcount < len(mine):
-            connection.execute(_POSTGRESQL_UNCLAIM, told)
+        params = {name: [getattr(claim, name) for claim in claims] for name in names}
+        finished = connection.execute(_POSTGRESQL_FINISH, params)
+        if finished.rowcount < len(claims):
+            connection.execute(_POSTGRESQL_UNCLAIM, params)
     else:
-        for each in mine:
+        for claim in claims:
             with suppress(ClaimLost):
-                finish(connection, each)
+                finish(connection, claim)
 
 
-def release_all(connection: Connection, mine: Sequence[Claim]) -> None:
+def release_all(connection: Connection, claims: Sequence[Claim]) -> None:
     """Give much work back as it was; what is not ours any more is left."""
-    for token in sorted({each.token for each in mine}):
-        keys = [each.key for each in mine if each.token == token]
-        ours = and_(dirty.c.claim_token == token, dirty.c.key.in_(keys))
-        connection.execute(update(dirty).where(ours).values(**_UNCLAIMED))
+    for token in sorted({claim.token for claim in claims}):
+        keys = [claim.key for claim in claims if claim.token == token]
+        is_ours = and_(dirty.c.claim_token == token, dirty.c.key.in_(keys))
+        connection.execute(update(dirty).where(is_ours).values(**_UNCLAIMED))
 
 
 # Two statements: a mark that commits while the first waits for its row is seen by the second alone.
@@ -451,15 +439,15 @@ _POSTGRESQL_UNCLAIM = text(
 
 def forget_claims(connection: Connection) -> None:
     """Let all claimed work be claimed anew; whoever held it finds the claim lost."""
-    claimed = dirty.c.claim_token.is_not(None)
-    connection.execute(update(dirty).where(claimed).values(**_UNCLAIMED))
+    is_claimed = dirty.c.claim_token.is_not(None)
+    connection.execute(update(dirty).where(is_claimed).values(**_UNCLAIMED))
 
 
-def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) -> None:
+def retry(connection: Connection, claim: Claim, *, after: timedelta, error: str) -> None:
     """Give the work back, not to be begun before `after` from now; counts as an attempt."""
     _changed(
         connection,
-        mine,
+        claim,
         **_UNCLAIMED,
         attempts=dirty.c.attempts + 1,
         not_before=db_now(after.total_seconds()),
@@ -467,34 +455,34 @@ def retry(connection: Connection, mine: Claim, *, after: timedelta, error: str) 
     )
 
 
-def postpone(connection: Connection, mine: Claim, *, after: timedelta, why: str | None) -> None:
+def postpone(connection: Connection, claim: Claim, *, after: timedelta, why: str | None) -> None:
     """Give the work back for later without counting an attempt: nobody's fault here."""
     _changed(
         connection,
-        mine,
+        claim,
         **_UNCLAIMED,
         not_before=db_now(after.total_seconds()),
         last_error=why if why is not None else dirty.c.last_error,
     )
 
 
-def park(connection: Connection, mine: Claim, *, error: str, after: timedelta) -> None:
+def park(connection: Connection, claim: Claim, *, error: str, after: timedelta) -> None:
     """Lay the work aside until the next mark; marked meanwhile: retried after `after`."""
-    same = dirty.c.generation == mine.generation
+    unmarked = dirty.c.generation == claim.generation
     _changed(
         connection,
-        mine,
+        claim,
         **_UNCLAIMED,
         attempts=dirty.c.attempts + 1,
         last_error=error,
-        parked_at=case((same, db_now()), else_=null()),
-        not_before=case((same, null()), else_=db_now(after.total_seconds())),
+        parked_at=case((unmarked, db_now()), else_=null()),
+        not_before=case((unmarked, null()), else_=db_now(after.total_seconds())),
     )
 
 
-def release(connection: Connection, mine: Claim) -> None:
+def release(connection: Connection, claim: Claim) -> None:
     """Give the work back as it was."""
-    _changed(connection, mine, **_UNCLAIMED)
+    _changed(connection, claim, **_UNCLAIMED)
 
 
 _UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
@@ -514,18 +502,18 @@ _RENEW = (
 )
 
 
-def _names(mine: Claim) -> dict[str, object]:
-    return {"my_kind": mine.kind.value, "my_key": mine.key, "my_token": mine.token}
+def _names(claim: Claim) -> dict[str, object]:
+    return {"my_kind": claim.kind.value, "my_key": claim.key, "my_token": claim.token}
 
 
-def _changed(connection: Connection, mine: Claim, **values: object) -> None:
-    changed = connection.execute(update(dirty).where(_IS_MINE).values(**values), _names(mine))
-    if not changed.rowcount:
-        raise _lost(mine)
+def _changed(connection: Connection, claim: Claim, **values: object) -> None:
+    statement = update(dirty).where(_IS_MINE).values(**values)
+    if not connection.execute(statement, _names(claim)).rowcount:
+        raise _lost(claim)
 
 
-def _lost(mine: Claim) -> ClaimLost:
-    return ClaimLost(f"{mine.kind.value} claim taken over")
+def _lost(claim: Claim) -> ClaimLost:
+    return ClaimLost(f"{claim.kind.value} claim taken over")
 
 
 # -- looking ----------------------------------------------------------------------------------
@@ -576,8 +564,8 @@ def parked_keys(connection: Connection, kind: Kind) -> list[str]:
 
 def known(connection: Connection, work: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return those (kind, key) of work that waits, is claimed or is parked."""
-    mine = tuple_(dirty.c.kind, dirty.c.key).in_(sorted(work))
-    rows = connection.execute(select(dirty.c.kind, dirty.c.key).where(mine))
+    is_work = tuple_(dirty.c.kind, dirty.c.key).in_(sorted(work))
+    rows = connection.execute(select(dirty.c.kind, dirty.c.key).where(is_work))
     return {(row.kind, row.key) for row in rows}
 
 
@@ -590,8 +578,8 @@ def announced(connection: Connection, kind: Kind) -> set[str]:
 
 def hurry(connection: Connection, kind: Kind, key: str) -> None:
     """Let work that was put off be due now: somebody asked for it."""
-    same = and_(dirty.c.kind == kind.value, dirty.c.key == key)
-    connection.execute(update(dirty).where(same).values(not_before=None, due_at=db_now()))
+    is_work = and_(dirty.c.kind == kind.value, dirty.c.key == key)
+    connection.execute(update(dirty).where(is_work).values(not_before=None, due_at=db_now()))
 
 
 def waiting(connection: Connection) -> set[tuple[str, str]]:
