@@ -46,7 +46,7 @@ class ResyncResult:
     persons: int = 0
     new_persons: int = 0
     changed_persons: int = 0
-    to_recheck: int = 0
+    suspects: int = 0  # persons who are asked about singly, as their answer may say otherwise
     unannounced: int = 0  # of the changed, whom no notification named; none at a first reading
     courses: int = 0
     semesters: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ def resync(
         "resynced",
         persons=result.persons,
         changed=result.changed_persons,
-        to_recheck=result.to_recheck,
+        suspects=result.suspects,
         courses=result.courses,
     )
     return result
@@ -209,7 +209,7 @@ def _merge_snapshot(
     )
     result.courses = _mark(connection, context, snapshot, persons, changes, result.semesters)
     result.persons, result.new_persons = len(persons), len(new_persons)
-    result.changed_persons, result.to_recheck = len(changes.persons), len(changes.to_recheck)
+    result.changed_persons, result.suspects = len(changes.persons), len(changes.to_recheck)
 
 
 def _merge_accounts(
