@@ -6,7 +6,7 @@ more than a share of all that was written, and what becomes of those who leave, 
 somebody agrees: no changed setting empties a calendar by itself.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,31 +44,49 @@ class Decided:
     not_decided: int = 0  # of those leaving, left alone
 
 
-def compare(connection: Connection, sources: RefreshContext, settings: Settings) -> Decided:
+def compare(connection: Connection, context: RefreshContext, settings: Settings) -> Decided:
     """Mark whom the settings concern; record what is left alone until somebody agrees."""
     rollouts.enrol(connection)
-    reopened = _reopen(connection, sources, scope.standing(connection))
-    known = scope.standing(connection)
+    reopened = _reopen(connection, context, scope.standing(connection))
+    calendars = scope.standing(connection)
     inside = rollouts.inside(connection, settings.rollout_mode)
-    served = [each for each in known if each.calendar_id in inside and not each.closed]
-    written = [each for each in known if each.settings is not None]
+    served_calendars = [
+        calendar for calendar in calendars if calendar.calendar_id in inside and not calendar.closed
+    ]
+    written_calendars = [calendar for calendar in calendars if calendar.settings is not None]
     stale = {
-        each.calendar_id
-        for each in served
-        if each.settings not in {None, settings.digest} and not each.taking_back
+        calendar.calendar_id
+        for calendar in served_calendars
+        if calendar.settings not in {None, settings.digest} and not calendar.taking_back
     }
-    moving = _moving(connection, sources, known)
-    moves = {each.calendar_id for each in written if each.person_id in moving}
-    agreed = settings.rewrites or len(stale | moves) <= settings.max_updated_share * len(written)
-    unwritten = moving - {each.person_id for each in written}
-    for person_id in sorted(moving if agreed else unwritten):
-        mailboxes.assign_mailboxes(connection, person_id, sources.people)
+    moving_persons = _moving_persons(connection, context, calendars)
+    moving = {
+        calendar.calendar_id
+        for calendar in written_calendars
+        if calendar.person_id in moving_persons
+    }
+    allowed = settings.max_updated_share * len(written_calendars)
+    agreed = settings.rewrites or len(stale | moving) <= allowed
+    unwritten_persons = moving_persons - {calendar.person_id for calendar in written_calendars}
+    for person_id in sorted(moving_persons if agreed else unwritten_persons):
+        mailboxes.assign_mailboxes(connection, person_id, context.people)
     if agreed:
         people.mark_calendars(
             connection, stale, reason="changed settings", cause=Cause.SETTINGS, lane=Lane.RESYNC
         )
-    joining = _join(connection, served)
-    leaving = _leaving(connection, known, inside)
+    joining = _join(connection, served_calendars)
+    # Outside the roll-out with entries of ours, on which nobody decided yet. A calendar that was
+    # left as it is has settings no more, although it was written.
+    leaving = scope.showing(
+        connection,
+        {
+            calendar.calendar_id
+            for calendar in calendars
+            if not (calendar.closed or calendar.taking_back)
+            and calendar.calendar_id not in inside
+            and (calendar.settings is not None or not calendar.written)
+        },
+    )
     if settings.leavers is not None:
         rollouts.leave(connection, leaving, take_back=settings.leavers == "take back")
         people.mark_calendars(
@@ -78,8 +96,8 @@ def compare(connection: Connection, sources: RefreshContext, settings: Settings)
     scope.keep_waiting(
         connection,
         {
-            "rewrite": 0 if agreed else len(stale - moves),
-            "move": 0 if agreed else len(moves),
+            "rewrite": 0 if agreed else len(stale - moving),
+            "move": 0 if agreed else len(moving),
             "leave": len(excluded),
         },
     )
@@ -87,56 +105,54 @@ def compare(connection: Connection, sources: RefreshContext, settings: Settings)
         joining=len(joining),
         reopened=reopened,
         under_other_settings=len(stale),
-        moving=len(moves),
+        moving=len(moving),
         leaving=len(leaving),
-        not_marked=0 if agreed else len(stale | moves),
+        not_marked=0 if agreed else len(stale | moving),
         not_decided=len(excluded),
     )
 
 
-def _reopen(connection: Connection, sources: RefreshContext, known: Sequence[Standing]) -> int:
-    """Open what lies in our mail domains again, and close what does not any more."""
-    allows = sources.people.mailboxes.allows
-    again = [each for each in known if each.outside and allows(each.address)]
-    no_more = [each for each in known if not each.closed and not allows(each.address)]
-    for person_id in sorted({each.person_id for each in (*again, *no_more)}):
-        mailboxes.assign_mailboxes(connection, person_id, sources.people)
-    return len(again)
+def _reopen(connection: Connection, context: RefreshContext, calendars: Sequence[Standing]) -> int:
+    """Open what lies in our mail domains again, and close what does not any more.
+
+    Returns how many calendars lie in them again.
+    """
+    allows = context.people.mailboxes.allows
+    reopened = [calendar for calendar in calendars if calendar.outside and allows(calendar.address)]
+    to_close = [
+        calendar for calendar in calendars if not calendar.closed and not allows(calendar.address)
+    ]
+    for person_id in sorted({calendar.person_id for calendar in (*reopened, *to_close)}):
+        mailboxes.assign_mailboxes(connection, person_id, context.people)
+    return len(reopened)
 
 
-def _moving(connection: Connection, sources: RefreshContext, known: Sequence[Standing]) -> set[int]:
+def _moving_persons(
+    connection: Connection, context: RefreshContext, calendars: Sequence[Standing]
+) -> set[int]:
     """Return the persons with calendars who have none at an address that the rule gives them."""
-    having: dict[int, set[str]] = {}
-    for each in known:
-        having.setdefault(each.person_id, set()).add(each.address)
-    wanted = scope.addresses_wanted(connection, sources.people)
-    return {each for each, those in wanted.items() if each in having and those - having[each]}
+    addresses: dict[int, set[str]] = {}
+    for calendar in calendars:
+        addresses.setdefault(calendar.person_id, set()).add(calendar.address)
+    by_rule = scope.addresses_wanted(connection, context.people)
+    return {
+        person_id
+        for person_id, required in by_rule.items()
+        if person_id in addresses and required - addresses[person_id]
+    }
 
 
-def _join(connection: Connection, served: Sequence[Standing]) -> set[int]:
+def _join(connection: Connection, calendars: Sequence[Standing]) -> set[int]:
     """Fill what is inside, is not right, and is in nobody's hands; what was taken back, too."""
-    busy, excluded = scope.waiting_work(connection), scope.wishing(connection)
+    busy, left_alone = scope.waiting_work(connection), scope.wishing(connection)
     joining = {
-        each.calendar_id
-        for each in served
-        if each.owner
-        and not each.right
-        and each.person_id not in excluded
-        and (each.taking_back or each.calendar_id not in busy)
+        calendar.calendar_id
+        for calendar in calendars
+        if calendar.owner
+        and not calendar.right
+        and calendar.person_id not in left_alone
+        and (calendar.taking_back or calendar.calendar_id not in busy)
     }
     rollouts.join(connection, joining)
     people.mark_calendars(connection, joining, reason="inside the roll-out", lane=Lane.FILL)
     return joining
-
-
-def _leaving(
-    connection: Connection, known: Sequence[Standing], inside: Collection[int]
-) -> set[int]:
-    """Return what lies outside and shows entries of ours that nobody decided on yet.
-
-    What was left as it is has settings no more, although it was written.
-    """
-    open_ = [each for each in known if not (each.closed or each.taking_back)]
-    outside = [each for each in open_ if each.calendar_id not in inside]
-    asked = {e.calendar_id for e in outside if e.settings is not None or not e.written}
-    return scope.showing(connection, asked)
