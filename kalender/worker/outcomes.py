@@ -48,7 +48,7 @@ class Outcomes:
     def _give(self, claim: Claim, error: Exception) -> None:
         match error:
             case ClaimLost():
-                log.warning("claim_lost", kind=claim.kind.value, key=_shown(claim))
+                log.warning("claim_lost", kind=claim.kind.value, key=_loggable_key(claim))
             case NeighbourShut():
                 self.release(claim)
             case NeighbourError():
@@ -60,13 +60,14 @@ class Outcomes:
             case TransientError():
                 self._retry(claim, str(error), self._delay(claim, error))
             case PermanentError():
-                self._park(claim, str(error))
+                text, after = str(error), self._delay(claim, None)
+                key = _loggable_key(claim)
+                log.warning("parked", kind=claim.kind.value, key=key, error=text)
+                self._record_outcome(claim, lambda c: queue.park(c, claim, error=text, after=after))
             case _:
-                self._unexpected(claim, error)
-
-    def _unexpected(self, claim: Claim, error: Exception) -> None:
-        log.warning("unexpected", kind=claim.kind.value, key=_shown(claim), error=where(error))
-        self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
+                key = _loggable_key(claim)
+                log.warning("unexpected", kind=claim.kind.value, key=key, error=where(error))
+                self._retry(claim, f"unexpected {type(error).__name__}", self._delay(claim, None))
 
     def _unknown(self, claim: Claim, error: OutcomeUnknown) -> None:
         """The calendar is left alone for a while; where Exchange looks away, it is counted."""
@@ -95,8 +96,8 @@ class Outcomes:
         return name
 
     def _delay(self, claim: Claim, error: TransientError | None) -> timedelta:
-        asked = error.retry_after if error is not None else None
-        return backoff.next_try(claim.attempts, retry_after=asked, jitter=random.random())  # noqa: S311
+        retry_after = error.retry_after if error is not None else None
+        return backoff.next_try(claim.attempts, retry_after=retry_after, jitter=random.random())  # noqa: S311
 
     def _neighbour_failed(self, claim: Claim, error: NeighbourError) -> None:
         log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
@@ -104,9 +105,11 @@ class Outcomes:
             self._database_failed(claim, error)
         elif isinstance(error, NeighbourUnauthorised):  # the gate counts these
             after = timedelta(seconds=random.uniform(0.2, 1))  # noqa: S311
-            self._settle(claim, lambda c: queue.postpone(c, claim, after=after, why=str(error)))
+            self._record_outcome(
+                claim, lambda c: queue.postpone(c, claim, after=after, why=str(error))
+            )
         else:
-            self._give_back(claim, error.neighbour, str(error), _left_alone(claim, error), error)
+            self._give_back(claim, error.neighbour, str(error), _pause(claim, error), error)
 
     def _database_failed(self, claim: Claim, error: NeighbourError) -> None:
         """It may only have ended one of two transactions that stood in each other's way.
@@ -116,7 +119,9 @@ class Outcomes:
         self.crew.gates.forget()
         if not _is_in_doubt(error):
             after = timedelta(seconds=random.uniform(1, 3))  # noqa: S311
-            self._settle(claim, lambda c: queue.postpone(c, claim, after=after, why=str(error)))
+            self._record_outcome(
+                claim, lambda c: queue.postpone(c, claim, after=after, why=str(error))
+            )
 
     def _give_back(
         self,
@@ -124,55 +129,50 @@ class Outcomes:
         name: str,
         why: str,
         after: timedelta,
-        told: NeighbourError | None = None,
+        error: NeighbourError | None = None,
     ) -> None:
-        """Nobody's fault here: no attempt is counted, but the neighbour's failure is.
+        """Give it back without counting an attempt; what is counted is the neighbour's failure.
 
-        What an Exchange tells of when to come again is told of the one calendar.
+        When an Exchange says when to come again, that is said of the one calendar.
         """
-        of_all = told.retry_after if told and claim.kind is not Kind.CALENDAR else None
+        for_all = error.retry_after if error and claim.kind is not Kind.CALENDAR else None
 
         def give_back(connection: Connection) -> None:
-            breaker.failed(connection, name, key=claim.key, error=why, retry_after=of_all)
+            breaker.failed(connection, name, key=claim.key, error=why, retry_after=for_all)
             queue.postpone(connection, claim, after=after, why=why)
 
-        self._settle(claim, give_back)
+        self._record_outcome(claim, give_back)
         self.crew.gates[name].forget()
 
     def release(self, claim: Claim) -> None:
         """Give the work back as it was."""
-        self._settle(claim, lambda connection: queue.release(connection, claim))
+        self._record_outcome(claim, lambda connection: queue.release(connection, claim))
 
     def _retry(self, claim: Claim, error: str, after: timedelta) -> None:
         log.warning(
             "retried",
             kind=claim.kind.value,
-            key=_shown(claim),
+            key=_loggable_key(claim),
             attempts=claim.attempts + 1,
             seconds=round(after.total_seconds()),
             error=error,
         )
-        self._settle(claim, lambda c: queue.retry(c, claim, after=after, error=error))
+        self._record_outcome(claim, lambda c: queue.retry(c, claim, after=after, error=error))
 
-    def _park(self, claim: Claim, error: str) -> None:
-        log.warning("parked", kind=claim.kind.value, key=_shown(claim), error=error)
-        after = self._delay(claim, None)
-        self._settle(claim, lambda c: queue.park(c, claim, error=error, after=after))
-
-    def _settle(self, claim: Claim, write: Callable[[Connection], None]) -> None:
+    def _record_outcome(self, claim: Claim, write: Callable[[Connection], None]) -> None:
         """Record what becomes of a claim; where that fails, its lease runs out."""
         self.record(write, kind=claim.kind.value)
 
-    def record(self, write: Callable[[Connection], None], **what: str) -> None:
+    def record(self, write: Callable[[Connection], None], **labels: str) -> None:
         """Write, where the database is there."""
         try:
             with self.crew.database.write() as connection:
                 write(connection)
         except (ClaimLost, NeighbourError) as error:
-            log.warning("not_recorded", error=type(error).__name__, **what)
+            log.warning("not_recorded", error=type(error).__name__, **labels)
 
 
-def _left_alone(claim: Claim, error: NeighbourError) -> timedelta:
+def _pause(claim: Claim, error: NeighbourError) -> timedelta:
     """Return how long a piece of work waits whose neighbour failed it."""
     if error.retry_after is not None:
         longest = backoff.LONGEST if claim.kind is Kind.CALENDAR else breaker.LONGEST_PAUSE
@@ -189,7 +189,7 @@ def _is_in_doubt(error: BaseException | None) -> bool:
     return _is_in_doubt(error.__cause__) or _is_in_doubt(error.__context__)
 
 
-def _shown(claim: Claim) -> str:
+def _loggable_key(claim: Claim) -> str:
     """Return a key fit for a log: usernames are not."""
     return claim.key if claim.work.username is None else USERNAME
 

@@ -39,7 +39,7 @@ class WorkerThread:
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
         self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
         self.spared: frozenset[str] = frozenset()  # those that ail, of which nothing is asked now
-        self.ends = Outcomes(crew)
+        self.outcomes = Outcomes(crew)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = AT_ONCE
         self.takes = 0.0  # seconds for a piece of work, of late
@@ -51,9 +51,14 @@ class WorkerThread:
         while not self.stop.is_set():
             self.crew.ticks.work()
             try:
+                # after a turn without work: to ask costs less than half of trying to claim
                 claims = self._claim() if not idle or self._is_due() else []
-            except Exception as error:  # noqa: BLE001  # a bug must not leave a process without hands
-                self._cannot_claim(error)
+            except Exception as error:  # noqa: BLE001  # a bug must not leave a process without threads
+                if isinstance(error, NeighbourError):
+                    log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
+                else:
+                    log.warning("unexpected", doing="claim", error=where(error))
+                self.stop.wait(random.uniform(1, 3))  # noqa: S311
                 continue
             idle = not claims
             if claims:
@@ -62,53 +67,43 @@ class WorkerThread:
                 self.stop.wait(random.uniform(0.5, 1) * IDLE_SECONDS)  # noqa: S311
 
     def _is_due(self) -> bool:
-        """Whether there is anything to claim: to ask costs less than half of trying to."""
+        """Whether there is anything to claim."""
         with self.crew.database.read() as connection:
             return queue.is_due(connection, list(self.crew.neighbours))
-
-    def _cannot_claim(self, error: Exception) -> None:
-        if isinstance(error, NeighbourError):
-            log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
-        else:
-            log.warning("unexpected", doing="claim", error=where(error))
-        self.stop.wait(random.uniform(1, 3))  # noqa: S311
 
     # -- claims -----------------------------------------------------------------------------------
 
     def _claim(self) -> list[Claim]:
-        """Claim what may be asked for, with a turn at each neighbour that it needs."""
+        """Claim what may be asked for, with a slot at each neighbour that it needs."""
         self.turn = (self.turn + 1) % OLDEST_EACH
+        gates, prefix = self.crew.gates, "exchange."
         claims: list[Claim] = []
         try:
             with self.crew.database.write() as connection:
-                claims = self._claimed(connection)
+                ailing, shut = gates.look(connection)
+                reserved = {name for name in gates.names - shut if gates[name].reserve()}
+                others = [name for name in gates.names - reserved if name.startswith(prefix)]
+                neighbours = self.crew.neighbours.items()
+                claims = queue.claim(
+                    connection,
+                    [kind for kind, names in neighbours if reserved.intersection(names)],
+                    worker=self.name,
+                    lease=self.crew.lease,
+                    limit=self.at_once,
+                    oldest=self.turn == 0,
+                    not_of=[name.removeprefix(prefix) for name in others],
+                    not_bulk=gates.bulk_is_held,
+                )
+                to_ask = {name for claim in claims for name in self._needs(claim)}
+                self.probing = ailing & reserved & to_ask
+                self.spared = ailing - shut - self.probing
         except Exception:
             claims = []
-            self.crew.gates.forget()
+            gates.forget()
             raise
         finally:
             self._free(but={name for claim in claims for name in self._needs(claim)})
         self._asked_nothing(self.spared)
-        return claims
-
-    def _claimed(self, connection: Connection) -> list[Claim]:
-        gates = self.crew.gates
-        ailing, shut = gates.look(connection)
-        ours = {name for name in gates.names - shut if gates[name].reserve()}
-        prefix = "exchange."
-        claims = queue.claim(
-            connection,
-            [kind for kind, names in self.crew.neighbours.items() if ours.intersection(names)],
-            worker=self.name,
-            lease=self.crew.lease,
-            limit=self.at_once,
-            oldest=self.turn == 0,
-            not_of=[n.removeprefix(prefix) for n in gates.names - ours if n.startswith(prefix)],
-            not_bulk=gates.bulk_is_held,
-        )
-        asked = {name for claim in claims for name in self._needs(claim)}
-        self.probing = ailing & ours & asked
-        self.spared = ailing - shut - self.probing
         return claims
 
     def _without_unchanged(self, claims: Sequence[Claim]) -> Sequence[Claim]:
@@ -122,19 +117,17 @@ class WorkerThread:
             self.views = finish_unchanged(self.crew.means, calendars)
         except KalenderError:
             return claims
-        rest = [c for c in claims if c.kind is not Kind.CALENDAR or c.key in self.views]
-        self.crew.database.counts.add(
-            "work", Kind.CALENDAR.value, "unchanged", value=len(claims) - len(rest)
-        )
-        most = self._most()
-        self.at_once = min(max(2 * (len(claims) - len(rest)), most), AT_MOST)
-        if rest[most:]:
-            self.ends.record(lambda connection: queue.release_all(connection, rest[most:]))
-        return rest[:most]
-
-    def _most(self) -> int:
-        """How much to do before the next claim: the slower it is, the less."""
-        return max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
+        changed_claims = [
+            claim for claim in claims if claim.kind is not Kind.CALENDAR or claim.key in self.views
+        ]
+        unchanged = len(claims) - len(changed_claims)
+        self.crew.database.counts.add("work", Kind.CALENDAR.value, "unchanged", value=unchanged)
+        # how much to do before the next claim: the slower it is, the less
+        most = max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
+        self.at_once = min(max(2 * unchanged, most), AT_MOST)
+        if to_release := changed_claims[most:]:
+            self.outcomes.record(lambda connection: queue.release_all(connection, to_release))
+        return changed_claims[:most]
 
     def _free(self, *, but: Collection[str] = ()) -> None:
         for name in self.crew.gates.names.difference(but):
@@ -145,12 +138,12 @@ class WorkerThread:
 
         What needs a neighbour that failed just now is given back as well: nobody knocks twice.
         """
-        begun = time.monotonic()
+        begun_at = time.monotonic()
         self.failed.clear()
         for claim in claims:
-            late = time.monotonic() - begun > self.crew.lease.total_seconds() / 3
+            late = time.monotonic() - begun_at > self.crew.lease.total_seconds() / 3
             if late or self.stop.is_set() or self.failed.issuperset(self._needs(claim)):
-                self.ends.release(claim)
+                self.outcomes.release(claim)
             else:
                 self._do(claim)
                 self.crew.ticks.work()
@@ -160,7 +153,7 @@ class WorkerThread:
     def _asked_nothing(self, names: Collection[str]) -> None:
         """Let others be the probe of these; with no lock held: they are locked in order of name."""
         if names:
-            self.ends.record(lambda connection: breaker.no_probe(connection, names))
+            self.outcomes.record(lambda connection: breaker.no_probe(connection, names))
 
     def _needs(self, claim: Claim) -> Sequence[str]:
         return self.crew.neighbours[claim.kind]
@@ -169,7 +162,7 @@ class WorkerThread:
         gates = [self.crew.gates[name] for name in self._needs(claim)]
         for gate in gates:
             gate.begin()
-        begun = time.monotonic()
+        begun_at = time.monotonic()
         try:
             self._job(claim)
         except StateInDoubt:
@@ -177,10 +170,10 @@ class WorkerThread:
             return
         except Exception as error:  # noqa: BLE001  # a bug must not stop all others
             self.crew.database.counts.add("work", claim.kind.value, type(error).__name__)
-            failed = self.ends.handle_failure(claim, error)
-            self.failed |= {failed} if failed else set()
+            neighbour = self.outcomes.handle_failure(claim, error)
+            self.failed |= {neighbour} if neighbour else set()
             return
-        took = time.monotonic() - begun
+        took = time.monotonic() - begun_at
         self.takes = (3 * self.takes + took) / 4
         self.crew.database.counts.add("work", claim.kind.value, "done")
         self.crew.database.counts.time("work", claim.kind.value, seconds=took)
@@ -198,7 +191,7 @@ class WorkerThread:
     def _answered(self, names: Collection[str]) -> None:
         """Lift a pause, where there is one and something was asked."""
         for name in self.probing.intersection(names):
-            self.ends.record(partial(_answered, name=name))
+            self.outcomes.record(partial(_answered, name=name))
             self.crew.gates[name].forget()
         self.probing = self.probing.difference(names)
 

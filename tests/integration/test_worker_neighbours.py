@@ -223,7 +223,7 @@ def end_badly(house: House, kind: Kind, error: KalenderError) -> tuple[bool, int
     house.mark(kind, "IN1000 25h" if kind is Kind.COURSE else "1")
     hand = a_hand(house)
     (claim,) = hand._claim()
-    hand.ends.handle_failure(claim, error)
+    hand.outcomes.handle_failure(claim, error)
     with house.database.read() as connection:
         (row,) = connection.execute(select(dirty)).all()
     return row.claim_token is None, row.attempts
