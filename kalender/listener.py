@@ -64,7 +64,7 @@ class Listener:
     def _take(self, batch: Batch) -> None:
         started = time.monotonic()
         failures = 0
-        while (read := self._kept(batch.deliveries)) is None:
+        while (result := self._try_to_keep(batch.deliveries)) is None:
             self.ticks.turn()
             wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
             failures += 1
@@ -72,8 +72,11 @@ class Listener:
                 log.warning("batch_given_back", messages=len(batch.deliveries), failures=failures)
                 return
         batch.acknowledge()
-        marks, rejected = read
-        self._count(batch.deliveries, rejected)
+        marks, rejected = result
+        for queue, count in Counter(delivery.queue for delivery in batch.deliveries).items():
+            self.counts.add("messages", queue, value=count)
+        for queue, count in Counter(message.queue for message in rejected).items():
+            self.counts.add("rejected", queue, value=count)
         log.info(
             "batch",
             messages=len(batch.deliveries),
@@ -82,12 +85,8 @@ class Listener:
             milliseconds=round((time.monotonic() - started) * 1000),
         )
 
-    def _count(self, deliveries: Sequence[Delivery], rejected: Sequence[Rejected]) -> None:
-        for name, told in (("messages", deliveries), ("rejected", rejected)):
-            for queue, count in Counter(map(attrgetter("queue"), told)).items():
-                self.counts.add(name, queue, value=count)
-
-    def _kept(self, deliveries: Sequence[Delivery]) -> Read | None:
+    def _try_to_keep(self, deliveries: Sequence[Delivery]) -> Read | None:
+        """Keep what was read; None where the database is away."""
         try:
             return self._keep(deliveries)
         except NeighbourError as error:
@@ -95,7 +94,10 @@ class Listener:
             return None
 
     def _keep(self, deliveries: Sequence[Delivery]) -> Read:
-        """One transaction; where a message cannot be kept as it is, it is found and rejected."""
+        """Keep what was read in one transaction; a message that cannot be kept is rejected.
+
+        Which one that is shows when the halves are kept apart.
+        """
         marks, rejected = self._read(deliveries)
         try:
             self.store(marks, rejected)
@@ -115,15 +117,18 @@ class Listener:
         marks: list[Mark] = []
         rejected: list[Rejected] = []
         now = self.clock()
-        near = {queue: self._patterns(queue) for queue in {each.queue for each in deliveries}}
-        for each in deliveries:
+        patterns = {
+            queue: [pattern for pattern in self.patterns if fnmatchcase(queue, pattern.queue)]
+            for queue in {delivery.queue for delivery in deliveries}
+        }
+        for delivery in deliveries:
             try:
-                _, key, body, _ = each
-                marks += parse(body, key, near[each.queue], now=now, reason=_reason(key))
+                queue, key, body, _ = delivery
+                marks += parse(body, key, patterns[queue], now=now, reason=_reason(key))
             except NotificationError as error:
-                rejected.append(_rejected(each, str(error)))
+                rejected.append(_rejected(delivery, str(error)))
             except Exception as error:  # noqa: BLE001  # kept for somebody to look at, like these
-                rejected.append(_rejected(each, type(error).__name__))
+                rejected.append(_rejected(delivery, type(error).__name__))
         return marks, rejected
 
     def replay(self, delivery: Delivery) -> bool:
@@ -134,9 +139,6 @@ class Listener:
         self.store(marks, [])
         return True
 
-    def _patterns(self, queue: str) -> list[Pattern]:
-        return [pattern for pattern in self.patterns if fnmatchcase(queue, pattern.queue)]
-
 
 def lines_of(descriptor: int, stop: Event) -> Iterator[str]:
     """Give the lines that arrive at a file descriptor until its end, or until stopped.
@@ -144,15 +146,15 @@ def lines_of(descriptor: int, stop: Event) -> Iterator[str]:
     A plain read would wait for the next line before it saw that it shall stop. What is no UTF-8
     becomes U+FFFD; a last line without an end counts.
     """
-    left = b""
+    unfinished = b""
     while not stop.is_set():
         ready, _, _ = select.select([descriptor], [], [], POLL_SECONDS)
         if not ready:
             continue
         arrived = os.read(descriptor, CHUNK)
-        *whole, left = (left + arrived).split(b"\n")
-        if not arrived and left:
-            whole, left = [left], b""
+        *whole, unfinished = (unfinished + arrived).split(b"\n")
+        if not arrived and unfinished:
+            whole, unfinished = [unfinished], b""
         for line in whole:
             yield line.decode(errors="replace")
         if not arrived:
@@ -198,9 +200,9 @@ def _text(routing_key: str) -> str:
 def _delivery(line: str) -> Delivery:
     raw, routing_key = line.strip(), ""
     try:
-        found = json.loads(line)
-        if isinstance(found, dict) and "body" in found:
-            body, routing_key = found["body"], str(found.get("routing_key", ""))
+        message = json.loads(line)
+        if isinstance(message, dict) and "body" in message:
+            body, routing_key = message["body"], str(message.get("routing_key", ""))
             raw = body if isinstance(body, str) else json.dumps(body)
     except (ValueError, RecursionError):
         pass  # read as a message itself, and rejected with the reason
