@@ -60,10 +60,10 @@ def asked_later(connection: Connection, than: datetime) -> set[int]:
 
 def being_asked_for(connection: Connection) -> set[int]:
     """Return the persons for whom a worker asks FS now."""
-    named = and_(identity.c.kind == FS, dirty.c.key == person_key(identity.c.value))
-    query = select(identity.c.person_id).join(dirty, named)
-    asked = query.where(dirty.c.kind == Kind.PERSON.value, dirty.c.claim_token.is_not(None))
-    return set(connection.execute(asked).scalars())
+    is_named = and_(identity.c.kind == FS, dirty.c.key == person_key(identity.c.value))
+    query = select(identity.c.person_id).join(dirty, is_named)
+    query = query.where(dirty.c.kind == Kind.PERSON.value, dirty.c.claim_token.is_not(None))
+    return set(connection.execute(query).scalars())
 
 
 def accounts(
@@ -85,8 +85,11 @@ def accounts(
             mails[row.person_id].append((row.detail or "", row.value))
     claims = claimed(connection)
     return {
-        each: (frozenset(names[each]) or claims.get(each, frozenset()), tuple(mails[each]))
-        for each in names.keys() | mails.keys() | claims.keys()
+        person_id: (
+            frozenset(names[person_id]) or claims.get(person_id, frozenset()),
+            tuple(mails[person_id]),
+        )
+        for person_id in names.keys() | mails.keys() | claims.keys()
     }
 
 
@@ -99,7 +102,7 @@ def without_calendar(connection: Connection) -> set[int]:
 
 def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, int]:
     """Make persons of FS numbers not known yet; return FS number -> person."""
-    made: dict[int, int] = {}
+    new_persons: dict[int, int] = {}
     ordered = sorted(numbers)
     for start in range(0, len(ordered), MANY):
         part = ordered[start : start + MANY]
@@ -109,13 +112,13 @@ def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, 
             .returning(person.c.person_id, sort_by_parameter_order=True),
             [{"fs_asked_at": None} for _ in part],
         ).scalars()
-        made |= dict(zip(part, ids, strict=True))
-    if made:
+        new_persons |= dict(zip(part, ids, strict=True))
+    if new_persons:
         connection.execute(
             insert(identity),
-            [{"kind": FS, "value": str(n), "person_id": p} for n, p in made.items()],
+            [{"kind": FS, "value": str(n), "person_id": p} for n, p in new_persons.items()],
         )
-    return made
+    return new_persons
 
 
 def analyze(connection: Connection) -> None:

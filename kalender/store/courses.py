@@ -101,12 +101,12 @@ def runs(connection: Connection, semesters: Collection[str]) -> dict[CourseKey, 
 
 def mirrored(connection: Connection, keys: Collection[CourseKey]) -> frozenset[CourseKey]:
     """Return those of these courses of which TP was ever asked."""
-    found: set[CourseKey] = set()
+    keys_mirrored: set[CourseKey] = set()
     for part in in_parts([tuple(key) for key in keys]):
         columns = (course_run.c.course, course_run.c.semester)
         rows_ = connection.execute(select(*columns).where(tuple_(*columns).in_(part)))
-        found |= {CourseKey(*row) for row in rows_}
-    return frozenset(found)
+        keys_mirrored |= {CourseKey(*row) for row in rows_}
+    return frozenset(keys_mirrored)
 
 
 def is_published(connection: Connection, key: CourseKey) -> bool | None:
@@ -135,27 +135,29 @@ def spellings(connection: Connection, keys: Collection[CourseKey]) -> dict[Cours
     columns = [teaching_activity.c.course, teaching_activity.c.semester]
     exact: set[CourseKey] = set()
     for part in in_parts({tuple(key) for key in keys}):
-        told = connection.execute(select(*columns).where(tuple_(*columns).in_(part)).distinct())
-        exact |= {CourseKey(*row) for row in told}
-    rest = {CourseKey(folded(key.course), key.semester): key for key in set(keys) - exact}
-    if not rest:
+        courses_told = connection.execute(
+            select(*columns).where(tuple_(*columns).in_(part)).distinct()
+        )
+        exact |= {CourseKey(*row) for row in courses_told}
+    unspelled = {CourseKey(folded(key.course), key.semester): key for key in set(keys) - exact}
+    if not unspelled:
         return {}
-    among = [teaching_activity.c.semester.in_(sorted({key.semester for key in rest}))]
-    codes = sorted({key.course for key in rest})
+    among = [teaching_activity.c.semester.in_(sorted({key.semester for key in unspelled}))]
+    codes = sorted({key.course for key in unspelled})
     if len(codes) <= FEW and all(map(str.isascii, codes)):  # which both databases fold alike
         among.append(func.lower(teaching_activity.c.course).in_(codes))
-    told = connection.execute(select(*columns).where(*among).distinct())
+    courses_told = connection.execute(select(*columns).where(*among).distinct())
     return {
-        rest[name]: CourseKey(course, semester)
-        for course, semester in sorted(tuple(row) for row in told)
-        if (name := CourseKey(folded(course), semester)) in rest
+        unspelled[name]: CourseKey(course, semester)
+        for course, semester in sorted(tuple(row) for row in courses_told)
+        if (name := CourseKey(folded(course), semester)) in unspelled
     }
 
 
 def rows(connection: Connection, key: CourseKey) -> dict[EventKey, Row]:
     """Return the mirror of one course."""
-    found = connection.execute(select(teaching_event).where(_is(teaching_event, key)))
-    mirrored = (Row(event=_event(row), digest=row.digest) for row in found)
+    records = connection.execute(select(teaching_event).where(_is(teaching_event, key)))
+    mirrored = (Row(event=_event(row), digest=row.digest) for row in records)
     return {row.key: row for row in mirrored}
 
 
@@ -188,11 +190,11 @@ def save(
     unreadable.of_course_answer(connection, answer.key, answer.bad)
     _save_events(connection, change)
     _save_activities(connection, change)
-    everybody, placed = change.everybody, change.concerned
+    of_everybody, placed = change.everybody, change.concerned
     if before is not published:
-        everybody |= {each.key for each in activities(connection, [answer.key])}
-    rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in everybody]
-    rows_ += [(key, False, None) for key in placed - everybody]
+        of_everybody |= {activity.key for activity in activities(connection, [answer.key])}
+    rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in of_everybody]
+    rows_ += [(key, False, None) for key in placed - of_everybody]
     rows_ += [(key, False, name) for key, name in change.former]
     _save_fan_out(connection, rows_, trigger)
     return bool(rows_)
@@ -223,8 +225,10 @@ def _save_run(
     }
     if first_or_last_placement or change.rows or change.removed:
         values |= {"changed_at": db_now(), "last_change": str(change) or "published or hidden"}
-    known = connection.execute(update(course_run).where(_is(course_run, answer.key)).values(values))
-    if not known.rowcount:
+    updated_row = connection.execute(
+        update(course_run).where(_is(course_run, answer.key)).values(values)
+    )
+    if not updated_row.rowcount:
         connection.execute(insert(course_run).values(**answer.key._asdict(), **values))
 
 
@@ -236,14 +240,14 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
     if change.rows:
         at = now(connection)
         insert_many(connection, teaching_event, [_event_values(row, at) for row in change.rows])
-    named = [
+    staff = [
         {**_event_key(row.key), "username": name}
         for row in change.rows
         for name in sorted(usernames(row.event))
     ]
-    for name in sorted({str(each["username"]) for each in named}):
+    for name in sorted({str(row_of_staff["username"]) for row_of_staff in staff}):
         ensure(connection, USERNAME, name)
-    insert_many(connection, teaching_staff, named)
+    insert_many(connection, teaching_staff, staff)
 
 
 def _event_key(key: EventKey) -> dict[str, object]:
@@ -266,7 +270,9 @@ def _event_values(row: Row, at: datetime) -> dict[str, object]:
 
 
 def _save_activities(connection: Connection, change: MirrorChange) -> None:
-    stale = [tuple(each.key) for each in change.activities] + [tuple(k) for k in change.gone]
+    stale = [tuple(activity.key) for activity in change.activities] + [
+        tuple(k) for k in change.gone
+    ]
     delete_many(connection, teaching_activity, ACTIVITY, stale)
     insert_many(connection, teaching_activity, [_activity_values(a) for a in change.activities])
 
@@ -284,12 +290,12 @@ def _activity_values(activity: Activity) -> dict[str, object]:
 
 def activities(connection: Connection, courses: Collection[CourseKey]) -> list[Activity]:
     """Return all activities of these courses, in a total order."""
-    found: list[Activity] = []
+    activities_: list[Activity] = []
     dialect, names = connection.dialect.name, ("course", "semester")
     for part in in_parts([tuple(key) for key in courses]):
         rows_ = connection.execute(_activities(dialect), key_params(dialect, names, part))
-        found += [_activity(row) for row in rows_.all()]
-    return found
+        activities_ += [_activity(row) for row in rows_.all()]
+    return activities_
 
 
 @lru_cache
@@ -340,23 +346,25 @@ def events_of(
 ) -> dict[ActivityKey, tuple[str, list[TeachingEvent]]]:
     """Return each activity's digest, and its events that end after an instant, as of one moment."""
     dialect = connection.dialect.name
-    found: dict[ActivityKey, tuple[str, list[TeachingEvent]]] = {}
+    events: dict[ActivityKey, tuple[str, list[TeachingEvent]]] = {}
     for part in in_parts([tuple(key) for key in keys]):
-        given = key_params(dialect, ACTIVITY, part) | {"after": after}
-        for row in connection.execute(_events_of(dialect), given).all():
-            _, shown = found.setdefault(_key(row), (row.digest, []))
-            shown += [_event(row)] if row.told is not None else []
-    return found
+        params = key_params(dialect, ACTIVITY, part) | {"after": after}
+        for row in connection.execute(_events_of(dialect), params).all():
+            _, events_shown = events.setdefault(_key(row), (row.digest, []))
+            events_shown += [_event(row)] if row.told is not None else []
+    return events
 
 
 @lru_cache
 def _events_of(dialect: str) -> Select[Any]:
-    same = (teaching_event.c[name] == teaching_activity.c[name] for name in ACTIVITY)
-    told = (teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
+    same_activity = (teaching_event.c[name] == teaching_activity.c[name] for name in ACTIVITY)
+    columns = (teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
     after = bindparam("after", type_=teaching_event.c.ends_at.type)
     return (
-        select(*(teaching_activity.c[name] for name in ACTIVITY), teaching_activity.c.digest, *told)
-        .outerjoin(teaching_event, and_(*same, teaching_event.c.ends_at > after))
+        select(
+            *(teaching_activity.c[name] for name in ACTIVITY), teaching_activity.c.digest, *columns
+        )
+        .outerjoin(teaching_event, and_(*same_activity, teaching_event.c.ends_at > after))
         .where(key_in(dialect, teaching_activity, ACTIVITY))
         .order_by(*(teaching_activity.c[name] for name in ACTIVITY), teaching_event.c.event_id)
     )
@@ -366,11 +374,11 @@ def named_in(
     connection: Connection, names: Collection[str], semesters: Collection[str]
 ) -> Mapping[str, frozenset[ActivityKey]]:
     """Return the activities of which an event names one of these usernames, by username."""
-    found: defaultdict[str, set[ActivityKey]] = defaultdict(set)
-    given = {"names": sorted(set(names)), "semesters": sorted(semesters)}
-    for username, *key in connection.execute(_named_in(connection.dialect.name), given).all():
-        found[username].add(ActivityKey(*key))
-    return {username: frozenset(keys) for username, keys in found.items()}
+    activities_: defaultdict[str, set[ActivityKey]] = defaultdict(set)
+    params = {"names": sorted(set(names)), "semesters": sorted(semesters)}
+    for username, *key in connection.execute(_named_in(connection.dialect.name), params).all():
+        activities_[username].add(ActivityKey(*key))
+    return {username: frozenset(keys) for username, keys in activities_.items()}
 
 
 @lru_cache
@@ -389,9 +397,9 @@ def others_with(
     connection: Connection, key: CourseKey, event_ids: Collection[str]
 ) -> set[CourseKey]:
     """Return the other courses whose mirror holds one of these event ids: co-taught."""
-    shared = is_one_of(connection, teaching_event.c.event_id, event_ids)
+    is_shared = is_one_of(connection, teaching_event.c.event_id, event_ids)
     courses = select(teaching_event.c.course, teaching_event.c.semester).distinct()
-    rows_ = connection.execute(courses.where(shared, ~_is(teaching_event, key))).all()
+    rows_ = connection.execute(courses.where(is_shared, ~_is(teaching_event, key))).all()
     return {CourseKey(*row) for row in rows_}
 
 
@@ -411,28 +419,28 @@ def respell(
     mirror is moved as it is. Its activities' people are recorded in the fan-out of `spelling`,
     which the caller marks first: its row of work keeps two workers apart.
     """
-    held = rows(connection, key)
-    moved = [_respelled(row, spelling.course) for row in held.values()]
-    told = is_published(connection, spelling) is not None
+    mirror = rows(connection, key)
+    moved_rows = [_respelled(row, spelling.course) for row in mirror.values()]
+    is_mirrored = is_published(connection, spelling) is not None
     for table in (registration, placement, teaching_role, fan_out):
         _rename(connection, table, key, spelling.course)
     _rename_listed(connection, key.course, spelling.course)
     for table in (teaching_event, teaching_staff, teaching_activity):
         connection.execute(delete(table).where(_is(table, key)))
     unreadable.of_course_answer(connection, key, ())
-    if told:
+    if is_mirrored:
         connection.execute(delete(course_run).where(_is(course_run, key)))
     else:
         _rename(connection, course_run, key, spelling.course)
-        activities_ = activities_of(moved, rules)
-        change = MirrorChange(rows=tuple(moved), activities=activities_)
+        activities_ = activities_of(moved_rows, rules)
+        change = MirrorChange(rows=tuple(moved_rows), activities=activities_)
         _save_events(connection, change)
         _save_activities(connection, change)
     concerned_: set[tuple[ActivityKey, bool, str | None]] = {
-        (row.key.activity, True, None) for row in moved
+        (row.key.activity, True, None) for row in moved_rows
     }
     concerned_ |= {
-        (row.key.activity, False, name) for row in moved for name in usernames(row.event)
+        (row.key.activity, False, name) for row in moved_rows for name in usernames(row.event)
     }
     _save_fan_out(connection, concerned_, trigger)
 
@@ -446,25 +454,27 @@ def _rename(connection: Connection, table: Table, key: CourseKey, course: str) -
     """Rename a course in rows of this table; what stands under the new name already is dropped."""
     names = [column.name for column in table.primary_key]
     if "course" in names:
-        other = table.alias()
-        rest = (other.c[name] == table.c[name] for name in names if name != "course")
-        there = exists().where(other.c.course == course, *rest)
+        other_row = table.alias()
+        same_names = (other_row.c[name] == table.c[name] for name in names if name != "course")
+        there = exists().where(other_row.c.course == course, *same_names)
         connection.execute(delete(table).where(_is(table, key), there))
     connection.execute(update(table).where(_is(table, key)).values(course=course))
 
 
 def _rename_listed(connection: Connection, before: str, course: str) -> None:
     """Rename a course in the roll-out's list, and among those who are in it by the course."""
-    for table, column, others in (
+    for table, column, conditions in (
         (rollout, rollout.c.value, [rollout.c.kind == "course"]),
         (rollout_member, rollout_member.c.course, []),
     ):
-        other = table.alias()
-        key = [each.name for each in table.primary_key if each.name != column.name]
-        same = (other.c[name] == table.c[name] for name in key)
-        there = exists().where(other.c[column.name] == course, *same)
-        connection.execute(delete(table).where(column == before, *others, there))
-        renamed = update(table).where(column == before, *others)
+        other_row = table.alias()
+        key = [
+            key_column.name for key_column in table.primary_key if key_column.name != column.name
+        ]
+        same_key = (other_row.c[name] == table.c[name] for name in key)
+        there = exists().where(other_row.c[column.name] == course, *same_key)
+        connection.execute(delete(table).where(column == before, *conditions, there))
+        renamed = update(table).where(column == before, *conditions)
         connection.execute(renamed.values({column.name: course}))
 
 
@@ -518,8 +528,8 @@ def _students(
     alone = sole_groups(activities(connection, {_course(key) for key in keys}))
     open_to_all = set(units) | {key.unit for key in keys if key in alone}
     groups = [k for k in keys if k.unit not in open_to_all]
-    found = _whose(connection, placement.c.person_id, ACTIVITY, groups)
-    return found | registered(connection, open_to_all)
+    placed_persons = _whose(connection, placement.c.person_id, ACTIVITY, groups)
+    return placed_persons | registered(connection, open_to_all)
 
 
 def _course(key: ActivityKey) -> CourseKey:
@@ -533,23 +543,23 @@ def registered(connection: Connection, units: Collection[UnitKey]) -> set[int]:
 
 def _whose(
     connection: Connection,
-    whose: Column[Any],
+    column: Column[Any],
     names: Sequence[str],
     keys: Collection[ActivityKey] | Collection[UnitKey],
 ) -> set[Any]:
     """Return what this column holds in rows of these keys."""
-    dialect, found = connection.dialect.name, set[Any]()
+    dialect, values = connection.dialect.name, set[Any]()
     for part in in_parts({tuple(key) for key in keys}):
         rows_ = connection.execute(
-            _by_keys(dialect, whose, names), key_params(dialect, names, part)
+            _by_keys(dialect, column, names), key_params(dialect, names, part)
         )
-        found.update(rows_.scalars())
-    return found
+        values.update(rows_.scalars())
+    return values
 
 
 @lru_cache
-def _by_keys(dialect: str, whose: Column[Any], names: Sequence[str]) -> Select[Any]:
-    return select(whose).where(key_in(dialect, whose.table, names)).distinct()
+def _by_keys(dialect: str, column: Column[Any], names: Sequence[str]) -> Select[Any]:
+    return select(column).where(key_in(dialect, column.table, names)).distinct()
 
 
 def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]:
@@ -559,8 +569,8 @@ def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]
 
 
 def _by_username(connection: Connection, names: Collection[str]) -> set[int]:
-    theirs = is_one_of(connection, identity.c.value, names)
-    query = select(identity.c.person_id).where(identity.c.kind == USERNAME, theirs)
+    is_theirs = is_one_of(connection, identity.c.value, names)
+    query = select(identity.c.person_id).where(identity.c.kind == USERNAME, is_theirs)
     return set(connection.execute(query).scalars()) if names else set()
 
 

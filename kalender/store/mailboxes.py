@@ -84,28 +84,32 @@ def _is_student(connection: Connection, person_id: int) -> bool:
 
 
 def _is_teacher(connection: Connection, person_id: int, roles: Iterable[str]) -> bool:
-    same = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
-    named = select(staff.c.username).join(identity, same).where(identity.c.person_id == person_id)
-    counted = select(teaching_role.c.number).where(
+    same_person = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
+    is_named = (
+        select(staff.c.username)
+        .join(identity, same_person)
+        .where(identity.c.person_id == person_id)
+    )
+    counted_roles = select(teaching_role.c.number).where(
         teaching_role.c.person_id == person_id, teaching_role.c.role.in_(sorted(roles))
     )
-    return bool(connection.execute(select(or_(named.exists(), counted.exists()))).scalar())
+    return bool(connection.execute(select(or_(is_named.exists(), counted_roles.exists()))).scalar())
 
 
 def _standing(connection: Connection, person_id: int) -> dict[str, Calendar]:
     """Return the person's calendars by address; two of one address become one, the owner."""
-    found: dict[str, Calendar] = {}
+    calendars: dict[str, Calendar] = {}
     order = (calendar.c.owner.desc(), calendar.c.calendar_id)
     query = select(calendar).where(calendar.c.person_id == person_id).order_by(*order)
     for row in connection.execute(query).all():
-        if found.setdefault(row.address, row) is not row:
+        if calendars.setdefault(row.address, row) is not row:
             connection.execute(
                 update(entry)
                 .where(entry.c.calendar_id == row.calendar_id)
-                .values(calendar_id=found[row.address].calendar_id)
+                .values(calendar_id=calendars[row.address].calendar_id)
             )
             connection.execute(delete(calendar).where(calendar.c.calendar_id == row.calendar_id))
-    return found
+    return calendars
 
 
 def _heir(free: Sequence[Calendar], audience: Audience) -> Calendar | None:
@@ -164,8 +168,8 @@ def _move(
 
 
 def _set(connection: Connection, row: Calendar, values: Mapping[str, object]) -> None:
-    same = calendar.c.calendar_id == row.calendar_id
-    connection.execute(update(calendar).where(same).values(values))
+    is_calendar = calendar.c.calendar_id == row.calendar_id
+    connection.execute(update(calendar).where(is_calendar).values(values))
 
 
 def make_for_mailbox(connection: Connection, address: str, people: People) -> int:

@@ -84,19 +84,19 @@ class Names:
 
 def names_of(connection: Connection, persons: Collection[int]) -> Mapping[int, Names]:
     """Return what these persons are called; of protected ones nothing."""
-    hidden = select(preference.c.person_id).where(preference.c.wish == PROTECT)
+    protected_persons = select(preference.c.person_id).where(preference.c.wish == PROTECT)
     query = (
         select(identity.c.person_id, identity.c.kind, identity.c.value)
-        .where(identity.c.kind != MAIL, identity.c.person_id.not_in(hidden))
+        .where(identity.c.kind != MAIL, identity.c.person_id.not_in(protected_persons))
         .where(is_one_of(connection, identity.c.person_id, persons))
         .order_by(identity.c.position.desc())
     )
-    found: dict[int, dict[str, str]] = defaultdict(dict)
+    names: dict[int, dict[str, str]] = defaultdict(dict)
     for person_id, kind, value in connection.execute(query):
-        found[person_id][kind] = value
+        names[person_id][kind] = value
     return {
-        each: Names(number=found[each].get(FS), username=found[each].get(USERNAME))
-        for each in persons
+        person_id: Names(number=names[person_id].get(FS), username=names[person_id].get(USERNAME))
+        for person_id in persons
     }
 
 
@@ -115,17 +115,19 @@ def usernames(connection: Connection, person_id: int) -> frozenset[str]:
 
 def usernames_of(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
     """Return the usernames of those of these persons who have any."""
-    found: defaultdict[int, set[str]] = defaultdict(set)
+    usernames_: defaultdict[int, set[str]] = defaultdict(set)
     query = _usernames(connection.dialect.name)
     for person_id, value in connection.execute(query, {"persons": sorted(set(persons))}).all():
-        found[person_id].add(value)
-    return {person_id: frozenset(names) for person_id, names in found.items()}
+        usernames_[person_id].add(value)
+    return {person_id: frozenset(names) for person_id, names in usernames_.items()}
 
 
 @lru_cache
 def _usernames(dialect: str) -> Select[int, str]:
-    theirs = one_of(dialect, identity.c.person_id, "persons")
-    return select(identity.c.person_id, identity.c.value).where(identity.c.kind == USERNAME, theirs)
+    is_theirs = one_of(dialect, identity.c.person_id, "persons")
+    return select(identity.c.person_id, identity.c.value).where(
+        identity.c.kind == USERNAME, is_theirs
+    )
 
 
 def ensure(connection: Connection, kind: str, value: str) -> int:
@@ -222,10 +224,10 @@ def shown_number(connection: Connection, person_id: int) -> int | None:
 def claimed(connection: Connection) -> dict[int, frozenset[str]]:
     """Return person -> the usernames that they claim while others have them."""
     rows = connection.execute(select(username_claim.c.person_id, username_claim.c.username))
-    found: defaultdict[int, set[str]] = defaultdict(set)
+    claims: defaultdict[int, set[str]] = defaultdict(set)
     for person_id, username in rows:
-        found[person_id].add(username)
-    return {person_id: frozenset(names) for person_id, names in found.items()}
+        claims[person_id].add(username)
+    return {person_id: frozenset(names) for person_id, names in claims.items()}
 
 
 def called(connection: Connection, person_id: int) -> frozenset[str]:
@@ -408,24 +410,26 @@ def mark_calendars(  # noqa: PLR0913
 
 
 def _never_written(connection: Connection, calendars: Collection[int]) -> frozenset[int]:
-    found: set[int] = set()
-    written = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
+    calendar_ids: set[int] = set()
+    has_entries = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
     for part in in_parts(calendars, 10_000):
         among = is_one_of(connection, calendar.c.calendar_id, part)
         query = select(calendar.c.calendar_id).where(
-            among, calendar.c.synced_at.is_(None), ~written
+            among, calendar.c.synced_at.is_(None), ~has_entries
         )
-        found.update(connection.execute(query).scalars())
-    return frozenset(found)
+        calendar_ids.update(connection.execute(query).scalars())
+    return frozenset(calendar_ids)
 
 
 def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
     """Return the calendars of these persons."""
-    found: list[int] = []
+    calendar_ids: list[int] = []
     for part in in_parts(set(persons), 10_000):
-        theirs = is_one_of(connection, calendar.c.person_id, part)
-        found += connection.execute(select(calendar.c.calendar_id).where(theirs)).scalars()
-    return found
+        is_theirs = is_one_of(connection, calendar.c.person_id, part)
+        calendar_ids += connection.execute(
+            select(calendar.c.calendar_id).where(is_theirs)
+        ).scalars()
+    return calendar_ids
 
 
 # -- wishes ---------------------------------------------------------------------------------------
@@ -447,8 +451,8 @@ def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]
 
 @lru_cache
 def _left_alone(dialect: str) -> Select[int]:
-    theirs = one_of(dialect, preference.c.person_id, "persons")
-    return select(preference.c.person_id).where(theirs)
+    is_theirs = one_of(dialect, preference.c.person_id, "persons")
+    return select(preference.c.person_id).where(is_theirs)
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:

@@ -76,41 +76,41 @@ def wishing(connection: Connection) -> set[int]:
 
 def showing(connection: Connection, calendars: Collection[int]) -> set[int]:
     """Return those of these calendars in which entries of ours stand, or may stand."""
-    found: set[int] = set()
+    calendar_ids: set[int] = set()
     there = entry.c.status.not_in(["abandoned", "refused"])
     holds = exists().where(entry.c.calendar_id == calendar.c.calendar_id, there)
     for part in in_parts(calendars, 10_000):
         among = is_one_of(connection, calendar.c.calendar_id, part)
-        found |= set(
+        calendar_ids |= set(
             connection.execute(select(calendar.c.calendar_id).where(among, holds)).scalars()
         )
-    return found
+    return calendar_ids
 
 
 def addresses_wanted(connection: Connection, people: People) -> dict[int, frozenset[str]]:
     """Return person -> the addresses that the rule for mailboxes gives them now, where any."""
     students = set(connection.execute(select(registration.c.person_id).distinct()).scalars())
-    counted = teaching_role.c.role.in_(sorted(people.teaching_roles))
-    named = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
+    counted_roles = teaching_role.c.role.in_(sorted(people.teaching_roles))
+    is_named = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
     teachers = set(
         connection.execute(
             select(teaching_role.c.person_id)
-            .where(counted)
-            .union(select(identity.c.person_id).join(staff, named))
+            .where(counted_roles)
+            .union(select(identity.c.person_id).join(staff, is_named))
         ).scalars()
     )
-    found = {}
+    addresses = {}
     for person_id, (names, mails) in bulk.accounts(connection).items():
-        wanted = wanted_calendars(
+        calendars = wanted_calendars(
             people.mailboxes,
             student=person_id in students,
             teacher=person_id in teachers,
             username=min(names, default=None),
             mails=[(kind, value) for kinds, value in mails for kind in kinds.split(",")],
         )
-        if wanted:
-            found[person_id] = frozenset(wanted)
-    return found
+        if calendars:
+            addresses[person_id] = frozenset(calendars)
+    return addresses
 
 
 # -- what waits for a yes --------------------------------------------------------------------------

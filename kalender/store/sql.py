@@ -52,12 +52,12 @@ def update_many(connection: Connection, table: Table, rows: Rows, *, by: str, **
     """Update the rows that `by` names, each with its own values and with `same`."""
     if not rows:
         return
-    own = [name for name in rows[0] if name != by]
+    own_names = [name for name in rows[0] if name != by]
     if connection.dialect.name != "postgresql":
-        values: dict[str, Any] = {name: bindparam(f"{name}_of") for name in own}
-        named = table.c[by] == bindparam(f"{by}_of")
-        told = [{f"{name}_of": value for name, value in row.items()} for row in rows]
-        connection.execute(update(table).where(named).values(**same, **values), told)
+        values: dict[str, Any] = {name: bindparam(f"{name}_of") for name in own_names}
+        is_named = table.c[by] == bindparam(f"{by}_of")
+        params = [{f"{name}_of": value for name, value in row.items()} for row in rows]
+        connection.execute(update(table).where(is_named).values(**same, **values), params)
         return
     statement = _update(table, tuple(rows[0]), by, *_alike(same))
     connection.execute(statement, _arrays(rows) | _told(same))
@@ -79,18 +79,18 @@ def delete_many(
 def _insert(
     table: Table, names: tuple[str, ...], same: tuple[str, ...], now: tuple[str, ...]
 ) -> Insert:
-    given, alike = _given(table, names), _same(table, same, now)
-    chosen = select(*given.c, *alike.values())
-    return insert(table).from_select([*names, *alike], chosen)
+    arrays, alike = _given(table, names), _same(table, same, now)
+    query = select(*arrays.c, *alike.values())
+    return insert(table).from_select([*names, *alike], query)
 
 
 @lru_cache
 def _update(
     table: Table, names: tuple[str, ...], by: str, same: tuple[str, ...], now: tuple[str, ...]
 ) -> Update:
-    given, alike = _given(table, names), _same(table, same, now)
-    own = {name: given.c[name] for name in names if name != by}
-    return update(table).where(table.c[by] == given.c[by]).values(**alike, **own)
+    arrays, alike = _given(table, names), _same(table, same, now)
+    own_names = {name: arrays.c[name] for name in names if name != by}
+    return update(table).where(table.c[by] == arrays.c[by]).values(**alike, **own_names)
 
 
 @lru_cache
@@ -128,12 +128,12 @@ def _arrays(rows: Rows) -> dict[str, list[Any]]:
 
 def is_one_of(connection: Connection, column: Any, values: Iterable[Any]) -> ColumnElement[bool]:
     """Whether a column holds one of many values: on PostgreSQL one array, whatever their number."""
-    told = sorted(set(values))
+    params = sorted(set(values))
     if connection.dialect.name == "postgresql":
-        array = bindparam(None, told, type_=ARRAY(column.type), unique=True)
-        found: ColumnElement[bool] = column == any_(array)
-        return found
-    among: ColumnElement[bool] = column.in_(told)
+        array = bindparam(None, params, type_=ARRAY(column.type), unique=True)
+        condition: ColumnElement[bool] = column == any_(array)
+        return condition
+    among: ColumnElement[bool] = column.in_(params)
     return among
 
 
@@ -143,8 +143,8 @@ def one_of(dialect: str, column: Any, name: str) -> ColumnElement[bool]:
     The parameter is a sorted list.
     """
     if dialect == "postgresql":
-        found: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
-        return found
+        condition: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
+        return condition
     among: ColumnElement[bool] = column.in_(bindparam(name, expanding=True))
     return among
 

@@ -205,12 +205,12 @@ def _replace(
         connection.execute(insert(table), values)
 
 
-def _values(table: Table, taught: FsFacts) -> list[dict[str, object]]:
+def _values(table: Table, facts: FsFacts) -> list[dict[str, object]]:
     if table is registration:
-        return [{**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations]
+        return [{**r.unit._asdict(), "offer_status": r.offer_status} for r in facts.registrations]
     if table is placement:
-        return [key._asdict() for key in sorted(taught.placements)]
-    return [role_values(role) for role in taught.roles]
+        return [key._asdict() for key in sorted(facts.placements)]
+    return [role_values(role) for role in facts.roles]
 
 
 def role_values(role: TeachingRole) -> dict[str, object]:
@@ -226,16 +226,16 @@ def role_values(role: TeachingRole) -> dict[str, object]:
 
 
 def _flipped(
-    connection: Connection, changed: Iterable[ActivityKey], person_id: int
+    connection: Connection, changed_activities: Iterable[ActivityKey], person_id: int
 ) -> frozenset[ActivityKey]:
     """Those of the changed placements' activities on which nobody else is placed."""
     first_or_last_placement = set()
-    for key in changed:
-        others = exists().where(
+    for key in changed_activities:
+        others_placed = exists().where(
             placement.c.person_id != person_id,
             *(placement.c[name] == value for name, value in key._asdict().items()),
         )
-        if not connection.execute(select(others)).scalar():
+        if not connection.execute(select(others_placed)).scalar():
             first_or_last_placement.add(key)
     return frozenset(first_or_last_placement)
 

@@ -35,7 +35,7 @@ def run_periodic_tasks(
     orphaned: Callable[[], bool],
 ) -> None:
     """Beat, and mark what time makes due, until stopped, idle or left alone."""
-    beaten = marked = float("-inf")
+    beaten = marked_at = float("-inf")
     while not (stop.is_set() or orphaned()):
         crew.ticks.turn()
         try:
@@ -45,9 +45,9 @@ def run_periodic_tasks(
                 crew.means.memory.verify(crew.database)
                 beaten = time.monotonic()
                 counters.give(crew.database)
-            if time.monotonic() - marked > LOOK_SECONDS / 2:
+            if time.monotonic() - marked_at > LOOK_SECONDS / 2:
                 _mark_by_time(crew, verifies=not until_idle)
-                marked = time.monotonic()
+                marked_at = time.monotonic()
             if until_idle and not _waits(crew):
                 return
         except StateInDoubt:
@@ -67,14 +67,17 @@ def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
     with crew.database.write() as connection:
         queue.mark_what_is_due(connection)
         now = crew.means.clock()
-        moved = {*bulk.changing_by_time(connection, now), *brakes.let_ended_go(connection, now)}
+        moved_calendars = {
+            *bulk.changing_by_time(connection, now),
+            *brakes.let_ended_go(connection, now),
+        }
         people.mark_calendars(
-            connection, moved, reason="time has come", cause=Cause.TIME, lane=Lane.LIVE
+            connection, moved_calendars, reason="time has come", cause=Cause.TIME, lane=Lane.LIVE
         )
         if verifies:
-            looked = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
+            to_verify = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
             people.mark_calendars(
-                connection, looked, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
+                connection, to_verify, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
             )
     if crew.retention is not None:
         prune(crew.database, crew.retention, crew.means.clock())
@@ -97,27 +100,27 @@ def poll(crew: WorkerContext, every: timedelta) -> int | NotPolled:
         if "tp" in crew.gates.look(connection)[1]:
             return NotPolled.SHUT
         now = teaching.database_time(connection)
-        last = teaching.was_read(connection, "lastchanged", "")
-        failed = teaching.was_read(connection, POLL_FAILED, "")
-        if last is not None and now - last < every:
+        last_poll = teaching.was_read(connection, "lastchanged", "")
+        failed_at = teaching.was_read(connection, POLL_FAILED, "")
+        if last_poll is not None and now - last_poll < every:
             return NotPolled.LATELY
-        if failed is not None and now - failed < min(every, POLL_AGAIN):
+        if failed_at is not None and now - failed_at < min(every, POLL_AGAIN):
             return NotPolled.FAILED
         teaching.record_reading(connection, "lastchanged", "", now)
-    if last is None:
+    if last_poll is None:
         return NotPolled.FIRST
     shift = crew.means.clock() - now  # TP's list is on the domain's clock
     try:
-        changed = crew.sources.timetables.changed_since(last + shift - every)
+        changed_courses = crew.sources.timetables.changed_since(last_poll + shift - every)
     except (NeighbourError, TransientError, PermanentError):
         with crew.database.write() as connection:
-            teaching.record_reading(connection, "lastchanged", "", last)
+            teaching.record_reading(connection, "lastchanged", "", last_poll)
             teaching.record_reading(connection, POLL_FAILED, "", now)
         raise
     with crew.database.write() as connection:
         marks = [
             Mark(*WorkKey.of_course(*key), reason="tp lastchanged", cause=Cause.TP_POLL)
-            for key in changed
+            for key in changed_courses
         ]
         queue.mark(connection, marks)
     return len(marks)
