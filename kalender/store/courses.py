@@ -179,7 +179,8 @@ def save(
     People whom only TP knows become persons here.
     """
     before = is_published(connection, answer.key)
-    published = _published(answer, before)
+    # What TP does not tell stays as it was; it is no reason to doubt a course never asked for.
+    published = before is not False if answer.published is None else answer.published
     _save_run(
         connection,
         answer,
@@ -198,13 +199,6 @@ def save(
     rows_ += [(key, False, name) for key, name in change.former]
     _save_fan_out(connection, rows_, trigger)
     return bool(rows_)
-
-
-def _published(answer: CourseAnswer, before: bool | None) -> bool:  # noqa: FBT001
-    """What is not told stays as it was; of a course never asked for it is no reason to doubt."""
-    if answer.published is None:
-        return before is not False
-    return answer.published
 
 
 def _save_run(
@@ -239,7 +233,21 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
         delete_many(connection, table, EVENT, stale)
     if change.rows:
         at = now(connection)
-        insert_many(connection, teaching_event, [_event_values(row, at) for row in change.rows])
+        values = [
+            {
+                **_event_key(row.key),
+                "starts_at": row.event.starts_at,
+                "ends_at": row.event.ends_at,
+                "status": row.event.status.value,
+                "plenary": row.event.plenary,
+                "doubt": row.event.doubt,
+                "missing_since": at if row.event.missing else None,
+                "digest": row.digest,
+                "told": to_json(row.event),
+            }
+            for row in change.rows
+        ]
+        insert_many(connection, teaching_event, values)
     staff = [
         {**_event_key(row.key), "username": name}
         for row in change.rows
@@ -254,38 +262,23 @@ def _event_key(key: EventKey) -> dict[str, object]:
     return {**key.activity._asdict(), "event_id": key.event_id}
 
 
-def _event_values(row: Row, at: datetime) -> dict[str, object]:
-    event = row.event
-    return {
-        **_event_key(row.key),
-        "starts_at": event.starts_at,
-        "ends_at": event.ends_at,
-        "status": event.status.value,
-        "plenary": event.plenary,
-        "doubt": event.doubt,
-        "missing_since": at if event.missing else None,
-        "digest": row.digest,
-        "told": to_json(event),
-    }
-
-
 def _save_activities(connection: Connection, change: MirrorChange) -> None:
     stale = [tuple(activity.key) for activity in change.activities] + [
         tuple(k) for k in change.gone
     ]
     delete_many(connection, teaching_activity, ACTIVITY, stale)
-    insert_many(connection, teaching_activity, [_activity_values(a) for a in change.activities])
-
-
-def _activity_values(activity: Activity) -> dict[str, object]:
-    return {
-        **activity.key._asdict(),
-        "method": activity.method,
-        "has_plenary": activity.has_plenary,
-        "has_group": activity.has_group,
-        "digest": activity.digest,
-        "days": json.dumps(dict(activity.days), separators=(",", ":")),
-    }
+    values = [
+        {
+            **activity.key._asdict(),
+            "method": activity.method,
+            "has_plenary": activity.has_plenary,
+            "has_group": activity.has_group,
+            "digest": activity.digest,
+            "days": json.dumps(dict(activity.days), separators=(",", ":")),
+        }
+        for activity in change.activities
+    ]
+    insert_many(connection, teaching_activity, values)
 
 
 def activities(connection: Connection, courses: Collection[CourseKey]) -> list[Activity]:
@@ -420,7 +413,12 @@ def respell(
     which the caller marks first: its row of work keeps two workers apart.
     """
     mirror = rows(connection, key)
-    moved_rows = [_respelled(row, spelling.course) for row in mirror.values()]
+    moved_rows = []
+    for row in mirror.values():
+        activity = row.event.activity._replace(course=spelling.course)
+        event = replace(row.event, activity=activity)
+        digest = None if row.digest is None else event_digest(event)
+        moved_rows.append(Row(event=event, digest=digest))
     is_mirrored = is_published(connection, spelling) is not None
     for table in (registration, placement, teaching_role, fan_out):
         _rename(connection, table, key, spelling.course)
@@ -443,11 +441,6 @@ def respell(
         (row.key.activity, False, name) for row in moved_rows for name in usernames(row.event)
     }
     _save_fan_out(connection, concerned_, trigger)
-
-
-def _respelled(row: Row, course: str) -> Row:
-    event = replace(row.event, activity=row.event.activity._replace(course=course))
-    return Row(event=event, digest=None if row.digest is None else event_digest(event))
 
 
 def _rename(connection: Connection, table: Table, key: CourseKey, course: str) -> None:
@@ -515,25 +508,19 @@ def clear_fan_out(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...
 def concerned(connection: Connection, rows_: Sequence[SqlRow[*tuple[Any, ...]]]) -> set[int]:
     """Return the calendars whom these fan-out rows concern, now and before."""
     keys = {_key(row) for row in rows_}
-    persons = _students(connection, keys, {_key(row).unit for row in rows_ if row.everybody})
-    persons |= _teachers(connection, keys)
-    persons |= _by_username(connection, {row.username for row in rows_ if row.username})
+    # students: those placed on a group, and all registered where the change or activity is for all
+    alone = sole_groups(activities(connection, {CourseKey(k.course, k.semester) for k in keys}))
+    open_to_all = {_key(row).unit for row in rows_ if row.everybody}
+    open_to_all |= {key.unit for key in keys if key in alone}
+    groups = [key for key in keys if key.unit not in open_to_all]
+    persons = _whose(connection, placement.c.person_id, ACTIVITY, groups)
+    persons |= registered(connection, open_to_all)
+    # teachers, now and before
+    persons |= _whose(connection, teaching_role.c.person_id, UNIT, {key.unit for key in keys})
+    usernames_ = _whose(connection, teaching_staff.c.username, ACTIVITY, keys)
+    usernames_ |= {row.username for row in rows_ if row.username}
+    persons |= _by_username(connection, usernames_)
     return set(calendars_of(connection, persons))
-
-
-def _students(
-    connection: Connection, keys: Collection[ActivityKey], units: Collection[UnitKey]
-) -> set[int]:
-    """Those placed on a group; all registered where the change or the activity is for all."""
-    alone = sole_groups(activities(connection, {_course(key) for key in keys}))
-    open_to_all = set(units) | {key.unit for key in keys if key in alone}
-    groups = [k for k in keys if k.unit not in open_to_all]
-    placed_persons = _whose(connection, placement.c.person_id, ACTIVITY, groups)
-    return placed_persons | registered(connection, open_to_all)
-
-
-def _course(key: ActivityKey) -> CourseKey:
-    return CourseKey(key.course, key.semester)
 
 
 def registered(connection: Connection, units: Collection[UnitKey]) -> set[int]:
@@ -560,12 +547,6 @@ def _whose(
 @lru_cache
 def _by_keys(dialect: str, column: Column[Any], names: Sequence[str]) -> Select[Any]:
     return select(column).where(key_in(dialect, column.table, names)).distinct()
-
-
-def _teachers(connection: Connection, keys: Collection[ActivityKey]) -> set[int]:
-    names = _whose(connection, teaching_staff.c.username, ACTIVITY, keys)
-    by_role = _whose(connection, teaching_role.c.person_id, UNIT, {key.unit for key in keys})
-    return by_role | _by_username(connection, names)
 
 
 def _by_username(connection: Connection, names: Collection[str]) -> set[int]:

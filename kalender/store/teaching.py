@@ -184,33 +184,30 @@ def write(
 ) -> frozenset[ActivityKey]:
     """Make the mirror say this of a person; return activities whose first or last placement it was."""
     before = read(connection, person_id, semesters)
-    for table, changed in (
-        (registration, before.registrations != now_.registrations),
-        (placement, before.placements != now_.placements),
-        (teaching_role, before.roles != now_.roles),
-    ):
-        if changed:
-            _replace(connection, table, person_id, now_, semesters)
-    return _flipped(connection, before.placements ^ now_.placements, person_id)
-
-
-def _replace(
-    connection: Connection, table: Table, person_id: int, now_: FsFacts, semesters: Collection[str]
-) -> None:
-    connection.execute(
-        delete(table).where(table.c.person_id == person_id, table.c.semester.in_(sorted(semesters)))
-    )
-    values = [{"person_id": person_id, **each} for each in _values(table, now_)]
-    if values:
-        connection.execute(insert(table), values)
-
-
-def _values(table: Table, facts: FsFacts) -> list[dict[str, object]]:
-    if table is registration:
-        return [{**r.unit._asdict(), "offer_status": r.offer_status} for r in facts.registrations]
-    if table is placement:
-        return [key._asdict() for key in sorted(facts.placements)]
-    return [role_values(role) for role in facts.roles]
+    rows: dict[Table, list[dict[str, object]]] = {}
+    if before.registrations != now_.registrations:
+        rows[registration] = [
+            {**fact.unit._asdict(), "offer_status": fact.offer_status}
+            for fact in now_.registrations
+        ]
+    if before.placements != now_.placements:
+        rows[placement] = [key._asdict() for key in sorted(now_.placements)]
+    if before.roles != now_.roles:
+        rows[teaching_role] = [role_values(role) for role in now_.roles]
+    for table, values in rows.items():
+        of_semesters = table.c.semester.in_(sorted(semesters))
+        connection.execute(delete(table).where(table.c.person_id == person_id, of_semesters))
+        if values:
+            connection.execute(insert(table), [{"person_id": person_id, **row} for row in values])
+    first_or_last_placement = set()
+    for key in before.placements ^ now_.placements:
+        others_placed = exists().where(
+            placement.c.person_id != person_id,
+            *(placement.c[name] == value for name, value in key._asdict().items()),
+        )
+        if not connection.execute(select(others_placed)).scalar():
+            first_or_last_placement.add(key)
+    return frozenset(first_or_last_placement)
 
 
 def role_values(role: TeachingRole) -> dict[str, object]:
@@ -223,21 +220,6 @@ def role_values(role: TeachingRole) -> dict[str, object]:
         "starts_on": role.starts_on,
         "ends_on": role.ends_on,
     }
-
-
-def _flipped(
-    connection: Connection, changed_activities: Iterable[ActivityKey], person_id: int
-) -> frozenset[ActivityKey]:
-    """Those of the changed placements' activities on which nobody else is placed."""
-    first_or_last_placement = set()
-    for key in changed_activities:
-        others_placed = exists().where(
-            placement.c.person_id != person_id,
-            *(placement.c[name] == value for name, value in key._asdict().items()),
-        )
-        if not connection.execute(select(others_placed)).scalar():
-            first_or_last_placement.add(key)
-    return frozenset(first_or_last_placement)
 
 
 # -- when was what asked --------------------------------------------------------------------------------
