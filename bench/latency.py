@@ -39,7 +39,7 @@ GROUP = range(5, 41)
 SETTLE = 2.0  # the settings' own
 LIVE = """
     SELECT l.noticed_at, l.calendar_id, max(l.at) AS at FROM change_log l
-    WHERE l.noticed_at > :since AND l.reason LIKE 'course %: notification%'
+    WHERE l.noticed_at > :since AND l.cause = 'tp notification'
     GROUP BY l.noticed_at, l.calendar_id
 """
 
