@@ -189,8 +189,8 @@ def add_registrations(
 ) -> None:
     """Write registrations, new ones or those whose offer status changed."""
     rows = [
-        {"person_id": p, **each.unit._asdict(), "offer_status": each.offer_status}
-        for p, each in new
+        {"person_id": p, **fact.unit._asdict(), "offer_status": fact.offer_status}
+        for p, fact in new
     ]
     if rows and not changed:
         connection.execute(_new(connection, registration), rows)
@@ -267,12 +267,12 @@ def to_verify(connection: Connection, *, every: float) -> list[int]:
     However many were filled within an hour, and however long nobody worked: never a burst.
     """
     now = connection.execute(select(db_now())).scalar_one()
-    last = teaching.was_read(connection, VERIFYING, "")
-    if last is None:
+    last_time = teaching.was_read(connection, VERIFYING, "")
+    if last_time is None:
         teaching.record_reading(connection, VERIFYING, "", now)
-    if last is None or (now - last).total_seconds() < LOOK_AGAIN:
+    if last_time is None or (now - last_time).total_seconds() < LOOK_AGAIN:
         return []
-    looked = func.coalesce(calendar.c.verified_at, calendar.c.synced_at)
+    seen_at = func.coalesce(calendar.c.verified_at, calendar.c.synced_at)
     waits = and_(
         calendar.c.state == "active",
         calendar.c.synced_digest.is_not(None),
@@ -280,18 +280,18 @@ def to_verify(connection: Connection, *, every: float) -> list[int]:
         calendar.c.synced_at.is_not(None),
     )
     count = connection.execute(select(func.count()).where(waits)).scalar_one()
-    each = every / max(count, 1)  # seconds from one to the next
-    elapsed = min((now - last).total_seconds(), max(NOBODY_WORKED, each))
-    most = int(elapsed / each)
-    if not (count and most):
+    interval = every / max(count, 1)  # seconds from one to the next
+    elapsed = min((now - last_time).total_seconds(), max(NOBODY_WORKED, interval))
+    count_due = int(elapsed / interval)
+    if not (count and count_due):
         return []
-    rest = timedelta(seconds=elapsed - most * each)
-    teaching.record_reading(connection, VERIFYING, "", now - rest)
-    due = select(calendar.c.calendar_id).where(waits).order_by(looked).limit(most)
+    remainder = timedelta(seconds=elapsed - count_due * interval)
+    teaching.record_reading(connection, VERIFYING, "", now - remainder)
+    longest_waiting = select(calendar.c.calendar_id).where(waits).order_by(seen_at).limit(count_due)
     return list(
         connection.execute(
             update(calendar)
-            .where(calendar.c.calendar_id.in_(due))
+            .where(calendar.c.calendar_id.in_(longest_waiting))
             .values(must_verify=True)
             .returning(calendar.c.calendar_id)
         ).scalars()

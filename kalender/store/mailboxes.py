@@ -36,7 +36,7 @@ def assign_mailboxes(connection: Connection, person_id: int, people: People) -> 
     A changed address is looked up before it is written; whoever waited for the old one owns it
     then, and is marked.
     """
-    wanted = _wanted(
+    addresses = _wanted(
         connection,
         person_id,
         people,
@@ -44,10 +44,10 @@ def assign_mailboxes(connection: Connection, person_id: int, people: People) -> 
         teacher=_is_teacher(connection, person_id, people.teaching_roles),
     )
     standing = _standing(connection, person_id)
-    free = [row for address, row in standing.items() if address not in wanted]
-    for address, audience in wanted.items():
+    free = [row for address, row in standing.items() if address not in addresses]
+    for address, audience in addresses.items():
         if address in standing:
-            _keep(connection, standing[address], audience, people, alone=len(wanted) == 1)
+            _keep(connection, standing[address], audience, people, alone=len(addresses) == 1)
         elif candidate := _heir(free, audience):
             free.remove(candidate)
             _move(connection, candidate, address, audience, people)
@@ -189,16 +189,16 @@ def make_for_mailbox(connection: Connection, address: str, people: People) -> in
 
 def _held(connection: Connection, address: str, people: People) -> dict[str, object]:
     """Return the columns of a calendar that is to have this address, owned if nobody else may."""
-    closed = {"address": address, "owner": False, "state": "closed", "last_error": OUTSIDE}
+    closed_values = {"address": address, "owner": False, "state": "closed", "last_error": OUTSIDE}
     if not people.mailboxes.allows(address):
-        return {**closed, "must_look_up": False}
+        return {**closed_values, "must_look_up": False}
     owner = _owner(connection, address)
-    taken = owner is not None and address not in _rightful(connection, owner.person_id, people)
-    if owner is not None and taken:
+    passes_on = owner is not None and address not in _rightful(connection, owner.person_id, people)
+    if owner is not None and passes_on:
         _set(connection, owner, {"owner": False, "state": "closed", "last_error": PASSED_ON})
-    free = owner is None or taken
-    opened = {"address": address, "owner": free, "state": "active", "last_error": None}
-    return {**opened, "must_look_up": taken}
+    free = owner is None or passes_on
+    open_values = {"address": address, "owner": free, "state": "active", "last_error": None}
+    return {**open_values, "must_look_up": passes_on}
 
 
 def owner_of(connection: Connection, address: str) -> int | None:

@@ -69,8 +69,8 @@ def look_up(connection: Connection, text: str) -> int | None:
         case [("fs" | "username") as kind, value] | ["person", ("fs" | "username") as kind, value]:
             return find(connection, kind, value)
         case _:
-            known = [text, text.lower()]
-            query = select(identity.c.person_id).where(identity.c.value.in_(known)).limit(1)
+            spellings = [text, text.lower()]
+            query = select(identity.c.person_id).where(identity.c.value.in_(spellings)).limit(1)
     return connection.execute(query).scalar_one_or_none()
 
 
@@ -132,19 +132,19 @@ def _usernames(dialect: str) -> Select[int, str]:
 
 def ensure(connection: Connection, kind: str, value: str) -> int:
     """Return the person with this identity, made where there was none."""
-    known = find(connection, kind, value)
-    if known is not None:
-        return known
-    made = connection.execute(
+    person_known = find(connection, kind, value)
+    if person_known is not None:
+        return person_known
+    new_row = connection.execute(
         insert(person).values(created_at=db_now()).returning(person.c.person_id)
     )
-    person_id = int(made.scalar_one())
+    person_id = int(new_row.scalar_one())
     postgresql = connection.dialect.name == "postgresql"
-    ours = (postgresql_insert if postgresql else sqlite_insert)(identity).values(
+    new_identity = (postgresql_insert if postgresql else sqlite_insert)(identity).values(
         kind=kind, value=value, person_id=person_id
     )
-    stored = ours.on_conflict_do_nothing().returning(identity.c.person_id)
-    if connection.execute(stored).first() is not None:
+    statement = new_identity.on_conflict_do_nothing().returning(identity.c.person_id)
+    if connection.execute(statement).first() is not None:
         return person_id
     connection.execute(delete(person).where(person.c.person_id == person_id))
     return ensure(connection, kind, value)  # another worker was first
@@ -158,31 +158,33 @@ def save_account(connection: Connection, person_id: int, account: Account) -> se
     claimed: this person goes on under the username that they had, if any. Then `addresses.assign_mailboxes`
     is due: that of the others last, so that what is given up is passed on.
     """
-    others: set[int] = set()
+    renamed_persons: set[int] = set()
     if account.username:
-        others |= _take_username(connection, person_id, account.username)
+        renamed_persons |= _take_username(connection, person_id, account.username)
     if account.mail is not None:
         _replace_mail(connection, person_id, account.mail)
-    return others
+    return renamed_persons
 
 
 def _take_username(connection: Connection, person_id: int, username: str) -> set[int]:
     """Give a person their username, or let them claim it; return who else got another by it."""
-    other = find(connection, USERNAME, username)
-    has_it = other is not None and other != person_id and fs_number(connection, other) is not None
+    holder = find(connection, USERNAME, username)
+    has_it = (
+        holder is not None and holder != person_id and fs_number(connection, holder) is not None
+    )
     _claim(connection, person_id, username if has_it else None)
-    former = usernames(connection, person_id) - {username}
+    former_names = usernames(connection, person_id) - {username}
     if has_it:
-        return _pass_on(connection, former)
-    mine = and_(identity.c.person_id == person_id, identity.c.kind == USERNAME)
-    connection.execute(delete(identity).where(mine, identity.c.value != username))
-    if other is None:
+        return _pass_on(connection, former_names)
+    is_username_of_person = and_(identity.c.person_id == person_id, identity.c.kind == USERNAME)
+    connection.execute(delete(identity).where(is_username_of_person, identity.c.value != username))
+    if holder is None:
         connection.execute(
             insert(identity).values(kind=USERNAME, value=username, person_id=person_id)
         )
-    elif other != person_id:
-        _absorb(connection, person_id, other)
-    return _pass_on(connection, former)
+    elif holder != person_id:
+        _absorb(connection, person_id, holder)
+    return _pass_on(connection, former_names)
 
 
 # A username that FS tells of two persons stays with the one who had it, as long as FS tells it of
@@ -232,9 +234,9 @@ def claimed(connection: Connection) -> dict[int, frozenset[str]]:
 
 def called(connection: Connection, person_id: int) -> frozenset[str]:
     """Return a person's usernames; where they have none, those that they claim."""
-    mine = username_claim.c.person_id == person_id
+    is_claim_of_person = username_claim.c.person_id == person_id
     return usernames(connection, person_id) or frozenset(
-        connection.execute(select(username_claim.c.username).where(mine)).scalars()
+        connection.execute(select(username_claim.c.username).where(is_claim_of_person)).scalars()
     )
 
 
@@ -260,22 +262,24 @@ def make_way(connection: Connection, person_id: int) -> set[int]:
 
 def give_free_usernames(connection: Connection) -> set[int]:
     """Give claimed usernames that nobody has any more to who claims them; return these."""
-    taken = exists().where(
+    is_taken = exists().where(
         identity.c.kind == USERNAME, identity.c.value == username_claim.c.username
     )
-    free = select(username_claim.c.username).where(~taken)
+    free = select(username_claim.c.username).where(~is_taken)
     return _pass_on(connection, set(connection.execute(free).scalars()))
 
 
 def _claim(connection: Connection, person_id: int, username: str | None) -> None:
     """Let a person claim this username of another's, or none."""
-    mine = username_claim.c.person_id == person_id
-    known = set(connection.execute(select(username_claim.c.username).where(mine)).scalars())
-    if known - {username}:
+    is_claim_of_person = username_claim.c.person_id == person_id
+    claims = set(
+        connection.execute(select(username_claim.c.username).where(is_claim_of_person)).scalars()
+    )
+    if claims - {username}:
         connection.execute(
-            delete(username_claim).where(mine, username_claim.c.username != username)
+            delete(username_claim).where(is_claim_of_person, username_claim.c.username != username)
         )
-    if username is not None and username not in known:
+    if username is not None and username not in claims:
         connection.execute(
             insert(username_claim).values(username=username, person_id=person_id, since=db_now())
         )
@@ -283,44 +287,48 @@ def _claim(connection: Connection, person_id: int, username: str | None) -> None
 
 def _pass_on(connection: Connection, names: Collection[str]) -> set[int]:
     """Give usernames to whoever claims them first; return all who got another by it."""
-    changed: set[int] = set()
+    renamed_persons: set[int] = set()
     for name in sorted(names):
         claims = select(username_claim.c.person_id).where(username_claim.c.username == name)
         first = claims.order_by(username_claim.c.since, username_claim.c.person_id).limit(1)
         candidate = connection.execute(first).scalar()
         if candidate is not None:
-            theirs = and_(identity.c.kind == USERNAME, identity.c.value == name)
-            connection.execute(delete(identity).where(theirs))
-            changed |= {candidate, *_take_username(connection, candidate, name)}
-    return changed
+            is_username = and_(identity.c.kind == USERNAME, identity.c.value == name)
+            connection.execute(delete(identity).where(is_username))
+            renamed_persons |= {candidate, *_take_username(connection, candidate, name)}
+    return renamed_persons
 
 
-def _absorb(connection: Connection, person_id: int, other: int) -> None:
+def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> None:
     for table in (identity, calendar):
         connection.execute(
-            update(table).where(table.c.person_id == other).values(person_id=person_id)
+            update(table).where(table.c.person_id == absorbed_person).values(person_id=person_id)
         )
-    kept = select(preference.c.wish).where(preference.c.person_id == person_id)
+    wishes = select(preference.c.wish).where(preference.c.person_id == person_id)
     connection.execute(
         update(preference)
-        .where(preference.c.person_id == other, preference.c.wish.not_in(kept))
+        .where(preference.c.person_id == absorbed_person, preference.c.wish.not_in(wishes))
         .values(person_id=person_id)
     )
     courses = select(rollout_member.c.course).where(rollout_member.c.person_id == person_id)
     connection.execute(
         update(rollout_member)
-        .where(rollout_member.c.person_id == other, rollout_member.c.course.not_in(courses))
+        .where(
+            rollout_member.c.person_id == absorbed_person, rollout_member.c.course.not_in(courses)
+        )
         .values(person_id=person_id)
     )
     connection.execute(
         update(rollout)
-        .where(rollout.c.kind == "person", rollout.c.value == str(other))
+        .where(rollout.c.kind == "person", rollout.c.value == str(absorbed_person))
         .values(value=str(person_id))
     )
     connection.execute(
-        update(operator_act).where(operator_act.c.person_id == other).values(person_id=person_id)
+        update(operator_act)
+        .where(operator_act.c.person_id == absorbed_person)
+        .values(person_id=person_id)
     )
-    connection.execute(delete(person).where(person.c.person_id == other))
+    connection.execute(delete(person).where(person.c.person_id == absorbed_person))
 
 
 def _replace_mail(connection: Connection, person_id: int, mail: Sequence[tuple[str, str]]) -> None:
@@ -349,15 +357,15 @@ def in_order(
 
     An address without a type has the types it had `before`: they are not told.
     """
-    known = {address: detail for detail, address in before}
+    kinds_before = {address: detail for detail, address in before}
     kinds: dict[str, list[str]] = {}
     for kind, address in mail:
-        told = kinds.setdefault(address.strip().lower(), [])
-        if kind not in told:
-            told.append(kind)
+        kinds_of_address = kinds.setdefault(address.strip().lower(), [])
+        if kind not in kinds_of_address:
+            kinds_of_address.append(kind)
     return [
-        (",".join(filter(None, told)) or known.get(address, ""), address)
-        for address, told in kinds.items()
+        (",".join(filter(None, kinds_of_address)) or kinds_before.get(address, ""), address)
+        for address, kinds_of_address in kinds.items()
         if address
     ]
 
@@ -445,8 +453,8 @@ def opted_out(connection: Connection, person_id: int) -> bool:
 
 def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
-    query, given = _left_alone(connection.dialect.name), {"persons": sorted(set(persons))}
-    return frozenset(connection.execute(query, given).scalars())
+    query, params = _left_alone(connection.dialect.name), {"persons": sorted(set(persons))}
+    return frozenset(connection.execute(query, params).scalars())
 
 
 @lru_cache
@@ -468,18 +476,18 @@ def wish(connection: Connection, person_id: int, wishes: Collection[str], source
 
     They are taken back inside the roll-out and outside of it.
     """
-    known = wishes_of(connection, person_id)
+    known_wishes = wishes_of(connection, person_id)
     rows = [
-        {"person_id": person_id, "wish": each, "source": source}
-        for each in sorted(set(wishes) - known)
+        {"person_id": person_id, "wish": wish_, "source": source}
+        for wish_ in sorted(set(wishes) - known_wishes)
     ]
     if rows:
         connection.execute(insert(preference).values(set_at=db_now()), rows)
-    mine = calendar.c.person_id == person_id
+    is_calendar_of_person = calendar.c.person_id == person_id
     values: dict[str, object] = {"taking_back": True, "synced_digest": None}
     if SEARCH in wishes:
         values["must_look_up"] = True
-    connection.execute(update(calendar).where(mine).values(values))
+    connection.execute(update(calendar).where(is_calendar_of_person).values(values))
     return calendars_of(connection, [person_id])
 
 
@@ -492,16 +500,18 @@ def take_wish_back(
     connection.execute(delete(preference).where(preference.c.person_id == person_id, kind))
     if wishes_of(connection, person_id):
         return []
-    mine = calendar.c.person_id == person_id
-    connection.execute(update(calendar).where(mine).values(taking_back=False, synced_digest=None))
+    is_calendar_of_person = calendar.c.person_id == person_id
+    connection.execute(
+        update(calendar).where(is_calendar_of_person).values(taking_back=False, synced_digest=None)
+    )
     return calendars_of(connection, [person_id])
 
 
 def is_forgotten(connection: Connection, kind: str, value: str) -> bool:
     """Whether the person of that FS number or username is forgotten, and asked for no more."""
-    named = (identity.c.kind == kind) & (identity.c.value == value)
+    is_named = (identity.c.kind == kind) & (identity.c.value == value)
     query = select(preference.c.wish).join(identity, identity.c.person_id == preference.c.person_id)
-    return bool(connection.execute(query.where(named, preference.c.wish == FORGET)).first())
+    return bool(connection.execute(query.where(is_named, preference.c.wish == FORGET)).first())
 
 
 def forgotten(connection: Connection) -> frozenset[int]:

@@ -137,8 +137,8 @@ def keep_waiting(connection: Connection, counts: Mapping[str, int]) -> None:
     over = settings_waiting.c.what.not_in(sorted(waits))
     connection.execute(delete(settings_waiting).where(over))
     for what, count in waits.items():
-        known = settings_waiting.c.what == what
-        changed = connection.execute(update(settings_waiting).where(known).values(calendars=count))
-        if not changed.rowcount:
+        is_row = settings_waiting.c.what == what
+        result = connection.execute(update(settings_waiting).where(is_row).values(calendars=count))
+        if not result.rowcount:
             values = {"what": what, "calendars": count, "since": db_now()}
             connection.execute(insert(settings_waiting).values(values))

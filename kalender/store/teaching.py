@@ -67,8 +67,8 @@ def completed(
     unreadable.of_answer(connection, person_id, facts.bad)
     if not (
         facts.untold
-        or any(each.offer_status is None for each in facts.registrations)
-        or any(not each.period_told for each in facts.roles)
+        or any(fact.offer_status is None for fact in facts.registrations)
+        or any(not fact.period_told for fact in facts.roles)
     ):
         return of_facts(facts)
     before = read(connection, person_id, semesters)
@@ -76,20 +76,20 @@ def completed(
         name in facts.untold
         for name in ("studentundervisning", "studentundervisningsaktivitet", "personroller")
     )
-    units = {each.unit: each.offer_status for each in before.registrations}
-    numbers = {each.number: each for each in before.roles}
+    units = {fact.unit: fact.offer_status for fact in before.registrations}
+    numbers = {fact.number: fact for fact in before.roles}
     return _taught(
         (
             *(before.registrations if registrations else ()),
             *(
-                replace(each, offer_status=each.offer_status or units.get(each.unit))
-                for each in facts.registrations
+                replace(fact, offer_status=fact.offer_status or units.get(fact.unit))
+                for fact in facts.registrations
             ),
         ),
         (*(before.placements if placements else ()), *facts.placements),
         (
             *(before.roles if roles else ()),
-            *(with_period(each, numbers.get(each.number)) for each in facts.roles),
+            *(with_period(fact, numbers.get(fact.number)) for fact in facts.roles),
         ),
     )
 
@@ -109,8 +109,8 @@ def _taught(
     roles: Iterable[TeachingRole],
 ) -> FsFacts:
     """Sort here and not in SQL, where the order depends on the database's language."""
-    units = {each.unit: each for each in registrations}
-    numbers = {each.number: each for each in roles}
+    units = {fact.unit: fact for fact in registrations}
+    numbers = {fact.number: fact for fact in roles}
     return FsFacts(
         registrations=tuple(units[unit] for unit in sorted(units)),
         placements=frozenset(placements),
@@ -129,25 +129,28 @@ def read_many(
     """Return what the mirror holds of each of these persons in these semesters."""
 
     def rows(table: Table, *names: str) -> defaultdict[int, list[Any]]:
-        found: defaultdict[int, list[Any]] = defaultdict(list)
+        by_person: defaultdict[int, list[Any]] = defaultdict(list)
         query = _of_persons(connection.dialect.name, table, ("person_id", *UNIT, *names))
-        for person_id, *told in connection.execute(query, given).all():
-            found[person_id].append((UnitKey(*told[:4]), *told[4:]))
-        return found
+        for person_id, *values in connection.execute(query, params).all():
+            by_person[person_id].append((UnitKey(*values[:4]), *values[4:]))
+        return by_person
 
-    given = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
+    params = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
     registered, placed = rows(registration, "offer_status"), rows(placement, "actid")
     roles = rows(teaching_role, "number", "role", "actid", "starts_on", "ends_on")
     return {
-        each: _taught(
-            (Registration(unit=unit, offer_status=status) for unit, status in registered[each]),
-            (ActivityKey._make((*unit, actid)) for unit, actid in placed[each]),
+        person_id: _taught(
+            (
+                Registration(unit=unit, offer_status=status)
+                for unit, status in registered[person_id]
+            ),
+            (ActivityKey._make((*unit, actid)) for unit, actid in placed[person_id]),
             (
                 TeachingRole(unit=unit, number=n, role=role, actid=actid, starts_on=s, ends_on=e)
-                for unit, n, role, actid, s, e in roles[each]
+                for unit, n, role, actid, s, e in roles[person_id]
             ),
         )
-        for each in persons
+        for person_id in persons
     }
 
 
