@@ -232,6 +232,14 @@ Happening = (
     | Plain
 )
 
+
+class Transition(NamedTuple):
+    """What a happening made of a record; None: there was none before, or there is none after."""
+
+    before: Entry | None
+    after: Entry | None
+
+
 _INTENDED = frozenset({EntryStatus.INTENDED})
 _KNOWN = frozenset({EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED})
 _WRITTEN = _KNOWN | {EntryStatus.DELETING}
@@ -286,6 +294,11 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             return _require(entry, happening, _WRITTEN)._replace(held_by=scope)
         case Renamed(subject=subject):
             return _with_subject(_require(entry, happening, _KNOWN), subject)
+
+
+def happens(entry: Entry | None, happening: Happening) -> Transition:
+    """Return the transition of a record under a happening; raises as `after` does."""
+    return Transition(entry, after(entry, happening))
 
 
 def _after_plain(entry: Entry | None, happening: Plain) -> Entry | None:

@@ -6,10 +6,10 @@ that are not maintained are never given to `make_plan`, so that nothing here can
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.entry import Entry, EntryStatus, Subject
 from kalender.domain.model import ActivityKey, Content
 from kalender.domain.render import changed_fields
 from kalender.domain.timetable import Event
@@ -22,6 +22,16 @@ class DesiredEntry:
     event: Event
     content: Content
     fingerprint: str
+
+    @property
+    def subject(self) -> Subject:
+        """Which event the entry shows, and when."""
+        return Subject(
+            event_id=self.event.event_id,
+            activity=self.event.teaching.activity,
+            starts_at=self.content.starts_at,
+            ends_at=self.content.ends_at,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +74,6 @@ class Plan:
     freed: tuple[Entry, ...] = ()
     forgotten: tuple[Entry, ...] = ()
     settled: tuple[Entry, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing needs to be requested."""
-        return not (self.creates or self.updates or self.deletes)
 
 
 def make_plan(
@@ -245,9 +250,3 @@ def _distance(wanted: DesiredEntry, entry: Entry) -> tuple[bool, timedelta]:
 
 def _week(moment: datetime) -> date:
     return moment.date() - timedelta(days=moment.weekday())
-
-
-def hold(plan: Plan, held: Iterable[str]) -> Plan:
-    """Return the plan without the deletes of these sync keys."""
-    keys = frozenset(held)
-    return replace(plan, deletes=tuple(d for d in plan.deletes if d.entry.sync_key not in keys))

@@ -13,11 +13,19 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from kalender.domain import block
-from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.entry import (
+    Entry,
+    EntryStatus,
+    FoundByKey,
+    Plain,
+    Transition,
+    after,
+    happens,
+)
 from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
-from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome
+from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome, ItemRef
 from kalender.reconcile.desired import wanted
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import doubles, entries
@@ -98,7 +106,7 @@ class _Sorting:
     shown: dict[str, Shown] = field(default_factory=dict)  # by event
     made_for: dict[str, Shown] = field(default_factory=dict)  # by the event in the key
     settled: set[str] = field(default_factory=set)  # events that their user, or Exchange, refused
-    missing: dict[str, str] = field(default_factory=dict)  # event -> key that is not there any more
+    missing: dict[str, Entry] = field(default_factory=dict)  # by event: not there any more
     doubles: list[Double] = field(default_factory=list)
     unknown: list[FoundItem] = field(default_factory=list)
 
@@ -114,7 +122,7 @@ class _Sorting:
             if item_id is not None:
                 self._show(entry.sync_key, item_id, entry.event_id, entry.activity)
             elif entry.status is EntryStatus.LIVE:
-                self.missing[entry.event_id] = entry.sync_key
+                self.missing[entry.event_id] = entry
             else:
                 self.settled.add(entry.event_id)
 
@@ -152,7 +160,8 @@ class _Sorting:
             entries.activity_of(self.connection, _event_of(key)),
         )
         if event_id in self.missing:
-            entries.abandon(self.connection, [self.missing.pop(event_id)])
+            lost = happens(self.missing.pop(event_id), Plain.NOT_FOUND_BY_KEY)
+            self.visit.save(self.connection, [lost])
         now = self.visit.now
         shows = (event_id, activity)
         entries.adopt(self.connection, row.calendar_id, item, key=key, now=now, shows=shows)
@@ -203,15 +212,16 @@ def mend(visit: Visit, found: Sequence[Double]) -> None:
     taken: set[str] = set()
     with visit.recording() as connection:
         entries.forget_digest(connection, visit.row)
+        records = {e.sync_key: e for e in entries.of_calendar(connection, calendar_id)}
         for original, items in _grouped(found):
             if original.item_id not in states:
                 continue
             judged = _judge(visit, original, items, states)
             if original.sync_key in judged.goes:
-                entries.condemn(connection, [original.sync_key])
+                ref = states[original.item_id].ref
+                visit.save(connection, _going(records[original.sync_key], ref), ahead=True)
             for item in items:
                 if item.sync_key not in judged.stays_too and item.ref.item_id in states:
-                    stays = item.sync_key == judged.stays
                     entries.adopt(
                         connection,
                         calendar_id,
@@ -219,7 +229,7 @@ def mend(visit: Visit, found: Sequence[Double]) -> None:
                         key=item.sync_key,
                         now=visit.now,
                         shows=(original.event_id, original.activity),
-                        status=EntryStatus.LIVE if stays else EntryStatus.DELETING,
+                        goes=item.sync_key != judged.stays,
                     )
             kept |= judged.stays_too
             taken |= {item.sync_key for item in items} - judged.stays_too
@@ -227,6 +237,14 @@ def mend(visit: Visit, found: Sequence[Double]) -> None:
         doubles.mended(connection, calendar_id, taken)
     visit.count("doubles", len(taken))
     visit.count("doubles_kept", len(kept))
+
+
+def _going(record: Entry, ref: ItemRef) -> list[Transition]:
+    """Return that an entry goes; its item may have been found by its key alone."""
+    if record.item_id is None:
+        where = FoundByKey(item_id=ref.item_id, change_key=ref.change_key)
+        return [Transition(record, after(after(record, where), Plain.DELETE_AHEAD))]
+    return [happens(record, Plain.DELETE_AHEAD)]
 
 
 def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:

@@ -1,32 +1,56 @@
-"""Find out what is uncertain before anything is planned; nothing is ever removed by a lookup."""
+"""Find out what is uncertain before anything is planned; nothing is ever removed by a lookup.
+
+Three questions are asked of the calendar itself: what became of creates that nobody answered
+(`look_up_keys`), where everything of ours is after a move or a restore (`look_up_everything`), and
+whether what we wrote is still there as we wrote it (`verify`).
+"""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import Connection
 
-from kalender.domain.entry import Entry, EntryStatus
-from kalender.ports import FoundItem
+from kalender.domain.entry import (
+    Entry,
+    EntryStatus,
+    FoundByKey,
+    LeftAsItIs,
+    NotFoundAtAll,
+    Plain,
+    Transition,
+    happens,
+)
+from kalender.errors import TransientError
+from kalender.ports import FoundItem, ItemError, ItemOutcome
 from kalender.reconcile.doubles import Double, oldest_of, sort_out
-from kalender.reconcile.protocol import Visit
+from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import entries, people
 
+# -- by key ------------------------------------------------------------------------------------------
 
-def locate(visit: Visit, lost: Sequence[Entry]) -> None:
+
+def look_up_keys(visit: Visit, lost: Sequence[Entry]) -> None:
     """Look these keys up: what is found is adopted, what is not is never used again."""
     give_up(visit, find_again(visit, lost))
 
 
 def find_again(visit: Visit, lost: Sequence[Entry]) -> list[Entry]:
-    """Look these keys up and adopt what is found; return what is not in the calendar."""
+    """Look these keys up and record where they are; return what is not in the calendar.
+
+    Where a key stands on several items, the oldest is ours, and the others are its user's copies.
+    """
     items = visit.calendars.find(visit.row.address, [entry.sync_key for entry in lost])
     oldest = oldest_of(items)
-    found = [entry for entry in lost if entry.sync_key in oldest]
-    if found:
+    located = [
+        happens(entry, _location(oldest[entry.sync_key], ended=False))
+        for entry in lost
+        if entry.sync_key in oldest
+    ]
+    if located:
         with visit.recording() as connection:
-            for entry in found:
-                _record(connection, entry, oldest[entry.sync_key])
+            visit.save(connection, located)
     return [entry for entry in lost if entry.sync_key not in oldest]
 
 
@@ -39,23 +63,15 @@ def give_up(visit: Visit, gone: Sequence[Entry]) -> None:
         taken = [entry for entry in gone if entry.status is not EntryStatus.INTENDED]
         visit.taken |= {entry.event_id for entry in taken}
         with visit.recording() as connection:
-            entries.abandon(connection, [entry.sync_key for entry in gone])
+            visit.save(connection, [happens(entry, Plain.NOT_FOUND_BY_KEY) for entry in gone])
             visit.log(connection, "gone", [entry.sync_key for entry in taken])
 
 
-def _record(connection: Connection, entry: Entry, item: FoundItem, *, over: bool = False) -> None:
-    """What was intended says what was intended, unless its user edited it by then.
+def _location(item: FoundItem, *, ended: bool) -> FoundByKey:
+    return FoundByKey(item_id=item.ref.item_id, change_key=item.ref.change_key, ended=ended)
 
-    That a verify finds out: it knows no change key of it. Of what moved the content is not known,
-    and of what is over it is not asked for: it stays as it is.
-    """
-    key, ref = entry.sync_key, item.ref
-    if entry.status is EntryStatus.INTENDED:
-        entries.created(connection, [(key, ref.item_id, "")])
-    elif entry.status is EntryStatus.DECLINED or (over and not entry.open):
-        entries.located(connection, key, ref.item_id, ref.change_key)
-    else:
-        entries.moved(connection, key, ref.item_id, ref.change_key)
+
+# -- everything of ours ------------------------------------------------------------------------------
 
 
 def look_up_everything(visit: Visit) -> list[Double]:
@@ -67,55 +83,120 @@ def look_up_everything(visit: Visit) -> list[Double]:
     """
     items = visit.calendars.find(visit.row.address, None)
     calendar_id = visit.row.calendar_id
-    with visit.database.write() as connection:
-        visit.renew(connection)
+    with visit.recording() as connection:
         keys = {item.sync_key for item in items}
         elsewhere = entries.take_over(connection, calendar_id, visit.row.address, keys)
-        found = entries.of_calendar(connection, calendar_id)
-        recorded = {entry.sync_key: entry for entry in found}
-        _relocate(connection, recorded, items, visit.now)
+        records = entries.of_calendar(connection, calendar_id)
+        visit.save(connection, _relocated(records, items, visit.now))
         if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
-            _adopt_everything(connection, visit, recorded, items)
+            _adopt_everything(connection, visit, records, items)
             return []
         return sort_out(connection, visit, items, elsewhere)
 
 
-def _relocate(
-    connection: Connection,
-    recorded: Mapping[str, Entry],
-    items: Sequence[FoundItem],
-    now: datetime,
-) -> None:
-    """Record where each key is.
+def _relocated(
+    records: Sequence[Entry], items: Sequence[FoundItem], now: datetime
+) -> list[Transition]:
+    """Return what a search of the whole calendar says of each record.
 
     Of what moved, or was written since, the content is not known. What is gone is made anew.
     """
-    alive = {item.ref.item_id: item for item in items}
+    by_id = {item.ref.item_id: item for item in items}
     oldest = oldest_of(items)
-    for key, entry in recorded.items():
-        item = alive.get(entry.item_id or "") or oldest.get(key)
-        if item is not None and (item.ref.item_id, item.ref.change_key) != (
-            entry.item_id,
-            entry.change_key,
-        ):
-            _record(connection, entry, item, over=entry.ends_at <= now)
-    lost = [entry for key, entry in recorded.items() if key not in oldest]
-    declined = [entry.sync_key for entry in lost if entry.status is EntryStatus.DECLINED]
-    entries.decline(connection, declined, still_there=False)
-    gone = {e.sync_key for e in lost if e.ends_at > now or e.open} - set(declined)
-    entries.abandon(connection, gone)
+    transitions = []
+    for entry in records:
+        ended = entry.ends_at <= now
+        item = by_id.get(entry.item_id or "") or oldest.get(entry.sync_key)
+        if item is None:
+            transitions.append(happens(entry, NotFoundAtAll(ended=ended)))
+        elif (item.ref.item_id, item.ref.change_key) != (entry.item_id, entry.change_key):
+            transitions.append(happens(entry, _location(item, ended=ended)))
+    return transitions
 
 
 def _adopt_everything(
     connection: Connection,
     visit: Visit,
-    recorded: Mapping[str, Entry],
+    records: Sequence[Entry],
     items: Sequence[FoundItem],
 ) -> None:
-    """Copies too, each under a key of its own that stands on no item."""
-    known = {entry.item_id for entry in recorded.values()}
-    oldest = {item.ref.item_id for key, item in oldest_of(items).items() if key in recorded}
+    """Adopt copies too, each under a key of its own that stands on no item."""
+    recorded = {entry.sync_key for entry in records}
+    known = {entry.item_id for entry in records}
+    known |= {item.ref.item_id for key, item in oldest_of(items).items() if key in recorded}
     for item in items:
-        if item.ref.item_id not in known | oldest:
+        if item.ref.item_id not in known:
             key = f"{item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
             entries.adopt(connection, visit.row.calendar_id, item, key=key, now=visit.now)
+
+
+# -- drift -------------------------------------------------------------------------------------------
+
+
+def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...] | None:
+    """Compare change keys with what we recorded, a hundred items a request.
+
+    Returns the records, in which what changed has unknown content, so that the plan writes it
+    again. None where an item was gone: it was followed by its key, and the plan makes anew what was
+    not found. Raises TransientError where an item could not be read.
+    """
+    changed: dict[str, Transition] = {}
+    gone: list[Entry] = []
+    for part in parts([entry for entry in standing if entry.item_id and not entry.open], READS):
+        ids = [str(entry.item_id) for entry in part]
+        states = visit.calendars.get(visit.row.address, ids, fields=False)
+        for entry, state in zip(part, states, strict=True):
+            if isinstance(state, ItemError):
+                gone.append(gone_or_raise(entry, state))
+            elif state.ref.change_key != entry.change_key:
+                changed[entry.sync_key] = happens(entry, Plain.UPDATE_AHEAD)
+                visit.edited[entry.sync_key] = entry.fingerprint or ""
+    visit.verified = True
+    edited = [entry for entry in standing if entry.sync_key in changed]
+    put_back = {entry.sync_key for entry in _to_put_back(visit, edited, "restore")}
+    changed = {key: transition for key, transition in changed.items() if key in put_back}
+    if gone:
+        with visit.recording() as connection:
+            visit.save(connection, changed.values(), ahead=True)
+        follow_by_key(visit, gone)
+        return None
+    content_unknown = {key: transition.after for key, transition in changed.items()}
+    return tuple(content_unknown.get(entry.sync_key) or entry for entry in standing)
+
+
+def follow_by_key(visit: Visit, gone: Sequence[Entry]) -> None:
+    """Follow by key what is not found by id; what its user took away is put back, or declined.
+
+    A mailbox that was restored or moved within an Exchange gives all its items new ids.
+    """
+    lost = find_again(visit, gone)
+    give_up(visit, _to_put_back(visit, lost, "gone"))
+
+
+def _to_put_back(
+    visit: Visit, touched: Sequence[Entry], operation: Literal["gone", "restore"]
+) -> list[Entry]:
+    """Return the entries to put back; what is not wanted back, or too often, is left as it is.
+
+    `operation` is the change log's word for putting back: what was `gone` was deleted by its user,
+    and what has to be `restore`d was edited.
+    """
+    if not touched:
+        return []
+    rule = visit.means.restore[visit.row.audience]
+    wished = rule.deleted if operation == "gone" else rule.edited
+    with visit.recording() as connection:
+        row = visit.row
+        often = entries.put_back_often(connection, row.calendar_id, operation, most=rule.most)
+        declined = [entry for entry in touched if not wished or entry.event_id in often]
+        left = LeftAsItIs(still_there=operation != "gone")
+        visit.save(connection, [happens(entry, left) for entry in declined])
+    return [entry for entry in touched if entry not in declined]
+
+
+def gone_or_raise(entry: Entry, error: ItemError) -> Entry:
+    """Return the entry where Exchange says that it is not there; else raise TransientError."""
+    if error.verdict is not ItemOutcome.GONE:
+        text = f"an entry could not be read ({error.code})"
+        raise TransientError(text, retry_after=error.retry_after)
+    return entry

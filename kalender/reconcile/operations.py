@@ -1,45 +1,103 @@
-"""Carry out a plan: at most four requests for fifty creates, updates and deletes each."""
+"""The plan as requests: at most four for fifty creates, updates and deletes each.
+
+Each request is a value of one class here, which `protocol.perform` carries out. What is about to be
+written over is read first, so that nothing that its user changed meanwhile is lost.
+"""
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import zip_longest
+from typing import Literal
 
 from sqlalchemy import Connection
 
 from kalender.domain import block
-from kalender.domain.entry import Entry
-from kalender.domain.plan import Create, Delete, DesiredEntry, Plan, Update
+from kalender.domain.entry import (
+    CreateAhead,
+    Created,
+    Entry,
+    Happening,
+    Held,
+    NotCarriedOut,
+    Plain,
+    Refused,
+    Shown,
+    Transition,
+    happens,
+)
+from kalender.domain.plan import Create, Delete, Plan, Update
 from kalender.domain.render import changed_fields
 from kalender.ports import EntryChange, EntryState, ItemError, ItemOutcome, ItemRef, NewEntry
-from kalender.reconcile.protocol import READS, PlanAgain, Visit, parts, stop_if_unknown, unknown
-from kalender.reconcile.verify import gone_or_raise, look_again
+from kalender.reconcile.lookup import follow_by_key, gone_or_raise
+from kalender.reconcile.protocol import READS, Next, Outcome, Results, Visit, Write, parts, perform
 from kalender.store import brakes, entries
 
+RELEASE: Literal["release"] = "release"
 NEEDS_READING = frozenset({"subject", "body", "show_as"})
-Results = Sequence[ItemRef | ItemError]
+"""The fields of an entry that its user may have changed, or that depend on what it has become."""
 
 
-def apply(visit: Visit, plan: Plan) -> None:
-    """Make the calendar as planned. PlanAgain where something was not as recorded."""
-    most = visit.calendars.batch
-    rounds = list(
-        zip_longest(parts(plan.updates, most), parts(plan.creates, most), parts(plan.deletes, most))
+def carry_out(visit: Visit, plan: Plan) -> Outcome:
+    """Make the calendar as planned, and return what is next.
+
+    Stops at the first request after which the calendar has to be planned again or is in doubt.
+    Raises as `protocol.perform` and the adapter's reads do.
+    """
+    batch = visit.calendars.batch
+    rounds = zip_longest(
+        parts(plan.updates, batch), parts(plan.creates, batch), parts(plan.deletes, batch)
     )
-    for number, (updates, creates, unguarded) in enumerate(rounds, 1):
-        last = number == len(rounds) and not unguarded
-        deletes = _unless_held(visit, unguarded or ())
+    result = Outcome()
+    for updates, creates, planned_deletes in rounds:
+        deletes = _let_through(visit, planned_deletes or ())
         states = _read(visit, updates or (), deletes)
-        _update(visit, updates or (), states, last=last and not creates)
-        _create(visit, creates or (), last=last)
-        _delete(visit, deletes, states)
+        if states is None:
+            return Outcome(Next.PLAN_AGAIN)
+        for write in _writes(visit, updates or (), creates or (), deletes, states):
+            outcome = perform(visit, write)
+            if outcome.next > Next.COME_LATER:
+                return outcome
+            if outcome.next is Next.COME_LATER:
+                result = outcome
+    return result
 
 
-# -- look before writing over ------------------------------------------------------------------------
+def _writes(
+    visit: Visit,
+    updates: Sequence[Update],
+    creates: Sequence[Create],
+    deletes: Sequence[Delete],
+    states: Mapping[str, EntryState],
+) -> Iterator[Write]:
+    """Give the requests of one round: what has to be changed, then what is new, then what goes."""
+    write = _updates(visit, updates, states)
+    if write.updates:
+        yield write
+    if creates:
+        yield _creates(creates)
+    # What its user made a meeting is not deleted: others were invited. It is only released.
+    meetings = [delete.entry for delete in deletes if states[delete.entry.sync_key].meeting]
+    plain = [delete.entry for delete in deletes if not states[delete.entry.sync_key].meeting]
+    # The change log says `remove` after a wish to leave, which counts for no brake.
+    taken: Literal["delete", "remove"] = "remove" if visit.view.leaving else "delete"
+    for gone, operation in ((meetings, RELEASE), (plain, taken)):
+        if gone:
+            yield Removals(
+                ahead=tuple(happens(entry, Plain.DELETE_AHEAD) for entry in gone),
+                refs=tuple(states[entry.sync_key].ref for entry in gone),
+                operation=operation,
+            )
 
 
-def _unless_held(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
-    """Spare the reading where a brake stands; the count itself is taken under write-ahead."""
+# -- read before writing over ------------------------------------------------------------------------
+
+
+def _let_through(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
+    """Return the deletes, or none and their entries held where a brake already stands.
+
+    This spares the reading. The deletes themselves are counted under the write-ahead.
+    """
     if not deletes or visit.view.leaving:
         return deletes
     with visit.database.write() as connection:
@@ -51,30 +109,35 @@ def _unless_held(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
 
 
 def _hold(visit: Visit, connection: Connection, held: Sequence[Entry], scope: str) -> None:
-    entries.hold(connection, [entry.sync_key for entry in held], scope)
+    """Record that a brake keeps these entries, and that the calendar is therefore not right."""
+    visit.save(connection, [happens(entry, Held(scope=scope)) for entry in held])
     entries.forget_digest(connection, visit.row)
     visit.count("held", len(held))
 
 
 def _read(
     visit: Visit, updates: Sequence[Update], deletes: Sequence[Delete]
-) -> Mapping[str, EntryState]:
-    """Read body, attendees and change key of what is about to be written over."""
+) -> Mapping[str, EntryState] | None:
+    """Read body, attendees and change key of what is about to be written over, by sync key.
+
+    None where an item was not there: it was followed by its key, and the calendar has to be planned
+    again. Updates are read all or none, as a request for a hundred costs as much as one for one.
+    """
     read_updates = any(_must_read(visit, update) for update in updates)
-    about = [u.entry for u in updates if read_updates] + [d.entry for d in deletes]
+    targets = [u.entry for u in updates if read_updates] + [d.entry for d in deletes]
     states: dict[str, EntryState] = {}
     gone: list[Entry] = []
-    for part in parts(about, READS):
+    for part in parts(targets, READS):
         ids = [str(entry.item_id) for entry in part]
-        found = visit.calendars.get(visit.row.address, ids, fields=True)
-        for entry, state in zip(part, found, strict=True):
+        answers = visit.calendars.get(visit.row.address, ids, fields=True)
+        for entry, state in zip(part, answers, strict=True):
             if isinstance(state, ItemError):
                 gone.append(gone_or_raise(entry, state))
             else:
                 states[entry.sync_key] = state
     if gone:
-        look_again(visit, gone)
-        raise PlanAgain
+        follow_by_key(visit, gone)
+        return None
     return states
 
 
@@ -84,86 +147,154 @@ def _must_read(visit: Visit, update: Update) -> bool:
     return not known or entry.sync_key in visit.conflicts or bool(update.fields & NEEDS_READING)
 
 
-# -- create -------------------------------------------------------------------------------------------
+# -- creates -----------------------------------------------------------------------------------------
 
 
-def _create(visit: Visit, creates: Sequence[Create], *, last: bool) -> None:
-    if not creates:
-        return
-    named = {f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates}
-    new = [NewEntry(sync_key=key, content=each.content) for key, each in named.items()]
-    _, send_by = visit.write_ahead(
-        lambda connection: entries.intend(connection, visit.row.calendar_id, named)
-    )
-    results = visit.send(
-        lambda: visit.calendars.create(visit.row.address, new, send_by=send_by),
-        undo=lambda connection: entries.remove(connection, list(named)),
-    )
-    with visit.recording_answers(results):
-        visit.record(
-            lambda connection: _record_creates(visit, connection, named, results),
-            ends=lambda _: last and not unknown(results),
-        )
-    _count(visit, "created", results)
-    stop_if_unknown(results)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creates:
+    """Creates entries, each under a key that is used once and never again."""
 
+    ahead: tuple[Transition, ...]
+    new: tuple[NewEntry, ...]  # in the order of `ahead`, as the next
+    fingerprints: tuple[str, ...]
+    counted_as: str = "created"
 
-def _record_creates(
-    visit: Visit, connection: Connection, named: Mapping[str, DesiredEntry], results: Results
-) -> None:
-    made, dropped = [], []
-    for (key, each), result in zip(named.items(), results, strict=True):
+    def write_ahead(self, visit: Visit, connection: Connection) -> bool:
+        """Write down the keys that may be about to stand in the calendar."""
+        visit.save(connection, self.ahead, ahead=True)
+        return True
+
+    def send(self, visit: Visit, send_by: float) -> Results:
+        """Create the items."""
+        return visit.calendars.create(visit.row.address, self.new, send_by=send_by)
+
+    def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
+        """Return what happened to one entry."""
         if isinstance(result, ItemRef):
-            made.append((key, result.item_id, result.change_key))
-        elif result.verdict is ItemOutcome.REFUSED:
-            entries.refused(connection, key, each)
-        elif visit.comes_later(result):
-            dropped.append(key)
-    entries.created(connection, made)
-    entries.remove(connection, dropped)
-    visit.log(connection, "create", [key for key, *_ in made])
-    back = [key for key, *_ in made if named[key].event.event_id in visit.taken]
-    entries.count_put_back(connection, visit.row.calendar_id, back)
+            made = Created(item_id=result.item_id, change_key=result.change_key)
+            return made, Next.GO_ON
+        match result.verdict:
+            case ItemOutcome.UNKNOWN:
+                return Plain.UNANSWERED, Next.IN_DOUBT
+            case ItemOutcome.REFUSED:
+                return Refused(fingerprint=self.fingerprints[number]), Next.GO_ON
+            case _:
+                return NotCarriedOut(before=None), Next.COME_LATER
+
+    def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
+        """Log what was created, and count what was put back after its user had taken it away."""
+        made = _entries(self, happenings, Created)
+        visit.log(connection, "create", [entry.sync_key for entry in made])
+        put_back = [entry.sync_key for entry in made if entry.event_id in visit.taken]
+        entries.count_put_back(connection, visit.row.calendar_id, put_back)
 
 
-def _count(visit: Visit, done: str, results: Results) -> None:
-    """Count after the recording, which may be tried twice."""
-    refused = [r for r in results if isinstance(r, ItemError) and r.verdict is ItemOutcome.REFUSED]
-    visit.count(done, sum(isinstance(result, ItemRef) for result in results))
-    visit.count("refused", len(refused))
-
-
-# -- update -------------------------------------------------------------------------------------------
-
-
-def _update(
-    visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState], *, last: bool
-) -> None:
-    changes = [(each, _change(visit, each, states.get(each.entry.sync_key))) for each in updates]
-    _record_unchanged(visit, [each for each, change in changes if change is None], states)
-    sent = [(each, change) for each, change in changes if change is not None]
-    if not sent:
-        return
-    before = [each.entry for each, _ in sent]
-    keys = [entry.sync_key for entry in before]
-    _, send_by = visit.write_ahead(lambda connection: entries.unsettle(connection, keys))
-    results = visit.send(
-        lambda: visit.calendars.update(
-            visit.row.address, [change for _, change in sent], send_by=send_by
-        ),
-        undo=lambda connection: _restore(connection, before),
+def _creates(creates: Sequence[Create]) -> Creates:
+    named = {f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates}
+    ahead = (
+        CreateAhead(sync_key=key, subject=desired.subject, fingerprint=desired.fingerprint)
+        for key, desired in named.items()
     )
-    with visit.recording_answers(results):
-        again = visit.record(
-            lambda connection: _record_updates(
-                visit, connection, [u for u, _ in sent], results, states
-            ),
-            ends=lambda again: last and not (again or unknown(results)),
-        )
-    _count(visit, "updated", results)
-    stop_if_unknown(results)
-    if again:
-        raise PlanAgain
+    return Creates(
+        ahead=tuple(happens(None, happening) for happening in ahead),
+        new=tuple(NewEntry(sync_key=key, content=each.content) for key, each in named.items()),
+        fingerprints=tuple(desired.fingerprint for desired in named.values()),
+    )
+
+
+# -- updates -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Updates:
+    """Makes entries say what is wanted, by the fields that differ."""
+
+    updates: tuple[Update, ...]
+    changes: tuple[EntryChange, ...]  # in the order of `updates`, as the next
+    states: tuple[EntryState | None, ...]  # as read before, where that was necessary
+    counted_as: str = "updated"
+
+    @property
+    def ahead(self) -> Sequence[Transition]:
+        """What is written ahead: the content of these entries is not known any more."""
+        return [happens(update.entry, Plain.UPDATE_AHEAD) for update in self.updates]
+
+    def write_ahead(self, visit: Visit, connection: Connection) -> bool:
+        """Write down that the content of these entries is not known any more."""
+        visit.save(connection, self.ahead, ahead=True)
+        return True
+
+    def send(self, visit: Visit, send_by: float) -> Results:
+        """Update the items."""
+        return visit.calendars.update(visit.row.address, self.changes, send_by=send_by)
+
+    def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
+        """Return what happened to one entry.
+
+        A conflict says that somebody wrote to the item since it was read: it is read and planned
+        again. An item that is gone is looked up by its key in the next round.
+        """
+        update = self.updates[number]
+        if isinstance(result, ItemRef):
+            return _shown(update, self.states[number], result), Next.GO_ON
+        match result.verdict:
+            case ItemOutcome.UNKNOWN:
+                return Plain.UNANSWERED, Next.IN_DOUBT
+            case ItemOutcome.GONE:
+                return Plain.UNANSWERED, Next.PLAN_AGAIN
+            case ItemOutcome.REFUSED:
+                return Refused(fingerprint=update.wanted.fingerprint), Next.GO_ON
+            case ItemOutcome.CONFLICT:
+                return NotCarriedOut(before=update.entry), Next.PLAN_AGAIN
+            case ItemOutcome.LATER:
+                return NotCarriedOut(before=update.entry), Next.COME_LATER
+
+    def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
+        """Log what was updated; what its user had edited was put back."""
+        done = [entry.sync_key for entry in _entries(self, happenings, Shown)]
+        put_back = [key for key in done if key in visit.edited]
+        visit.log(connection, "restore", put_back)
+        entries.count_put_back(connection, visit.row.calendar_id, put_back)
+        visit.log(connection, "update", [key for key in done if key not in visit.edited])
+
+
+def _updates(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]) -> Updates:
+    """Return the updates that need a request; record those whose items already are as wanted."""
+    about = [(update, states.get(update.entry.sync_key)) for update in updates]
+    triples = [(update, _change(visit, update, state), state) for update, state in about]
+    unchanged = [
+        happens(update.entry, _shown(update, state, state.ref))
+        for update, change, state in triples
+        if change is None and state is not None
+    ]
+    if unchanged:
+        with visit.recording() as connection:
+            visit.save(connection, unchanged)
+    sent = [(u, change, state) for u, change, state in triples if change is not None]
+    return Updates(
+        updates=tuple(update for update, _, _ in sent),
+        changes=tuple(change for _, change, _ in sent),
+        states=tuple(state for _, _, state in sent),
+    )
+
+
+def _shown(update: Update, state: EntryState | None, ref: ItemRef) -> Shown:
+    """Return that an entry says what is wanted.
+
+    Where somebody else wrote to the item since we did, our record keeps the older change key, so
+    that a verify sees that there is something to compare.
+    """
+    ours = (
+        state is None
+        or update.entry.fingerprint is None
+        or state.ref.change_key == update.entry.change_key
+    )
+    return Shown(
+        subject=update.wanted.subject,
+        fingerprint=update.wanted.fingerprint,
+        item_id=ref.item_id,
+        change_key=ref.change_key if ours else None,
+    )
 
 
 def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChange | None:
@@ -187,10 +318,10 @@ def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChan
 
 
 def _differing(visit: Visit, update: Update, state: EntryState) -> frozenset[str]:
-    """Return what is not as wanted in Exchange.
+    """Return the fields that are not as wanted in Exchange.
 
-    A meeting follows in time and place only; a body that the user edited is theirs, unless what
-    it should say changed as well.
+    A meeting follows in time and place only, since its invitation is its user's. A body that the
+    user edited is theirs, unless what it should say changed as well.
     """
     content, fields = update.wanted.content, update.fields
     written = visit.edited.get(update.entry.sync_key)
@@ -208,136 +339,71 @@ def _differing(visit: Visit, update: Update, state: EntryState) -> frozenset[str
     return frozenset(name for name in fields if not same[name])
 
 
-def _record_unchanged(
-    visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]
-) -> None:
-    if not updates:
-        return
-    with visit.recording() as connection:
-        for update in updates:
-            state = states[update.entry.sync_key]
-            _record_shown(connection, update, state, state.ref)
+# -- removals ----------------------------------------------------------------------------------------
 
 
-def _record_shown(
-    connection: Connection, update: Update, state: EntryState | None, ref: ItemRef
-) -> None:
-    known = ref.change_key if _all_is_known(update, state) else None
-    key = update.entry.sync_key
-    entries.shows(connection, key, update.wanted, item_id=ref.item_id, change_key=known)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removals:
+    """Deletes entries, or releases them: then our key is taken off, and the item is its user's."""
 
+    ahead: tuple[Transition, ...]
+    refs: tuple[ItemRef, ...]  # as read, in the order of `ahead`
+    operation: Literal["delete", "remove", "release"]  # the change log's word
+    counted_as: str = "deleted"
 
-def _all_is_known(update: Update, state: EntryState | None) -> bool:
-    """Whether nobody else wrote to it; else the change key stays, so that a verify sees it."""
-    if state is None or update.entry.fingerprint is None:
-        return True
-    return state.ref.change_key == update.entry.change_key
+    def write_ahead(self, visit: Visit, connection: Connection) -> bool:
+        """Write down that these entries are about to go, unless a brake holds them.
 
-
-def _record_updates(
-    visit: Visit,
-    connection: Connection,
-    updates: Sequence[Update],
-    results: Results,
-    states: Mapping[str, EntryState],
-) -> bool:
-    """Record what is known; return whether something must be read and planned again."""
-    done, again = [], False
-    for update, result in zip(updates, results, strict=True):
-        key = update.entry.sync_key
-        if isinstance(result, ItemRef):
-            _record_shown(connection, update, states.get(key), result)
-            done.append(key)
-        elif result.verdict is ItemOutcome.CONFLICT:
-            entries.restore(connection, update.entry)
-            visit.conflicts.add(key)
-            again = True
-        elif result.verdict is ItemOutcome.GONE:
-            again = True
-        elif result.verdict is ItemOutcome.REFUSED:
-            entries.refused(connection, key, update.wanted)
-        elif visit.comes_later(result):
-            entries.restore(connection, update.entry)
-    mended = [key for key in done if key in visit.edited]
-    visit.log(connection, "restore", mended)
-    entries.count_put_back(connection, visit.row.calendar_id, mended)
-    visit.log(connection, "update", [key for key in done if key not in visit.edited])
-    return again
-
-
-# -- delete -------------------------------------------------------------------------------------------
-
-
-def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryState]) -> None:
-    """Delete; what the user made a meeting is released instead."""
-    calendars, address = visit.calendars, visit.row.address
-    hard = visit.row.audience in visit.means.hard_delete
-    found = [(delete.entry, states[delete.entry.sync_key]) for delete in deletes]
-    meetings = [(entry, state) for entry, state in found if state.meeting]
-    plain = [(entry, state) for entry, state in found if not state.meeting]
-    _take_away(
-        visit,
-        "release",
-        [entry for entry, _ in meetings],
-        lambda by: calendars.update(address, [_released(s) for _, s in meetings], send_by=by),
-    )
-    _take_away(
-        visit,
-        "remove" if visit.view.leaving else "delete",  # a wish to leave counts for no brake
-        [entry for entry, _ in plain],
-        lambda by: calendars.delete(address, [s.ref for _, s in plain], hard=hard, send_by=by),
-    )
-
-
-def _released(state: EntryState) -> EntryChange:
-    return EntryChange(item_id=state.ref.item_id, change_key=state.ref.change_key, release=True)
-
-
-def _take_away(
-    visit: Visit, operation: str, gone: Sequence[Entry], request: Callable[[float], Results]
-) -> None:
-    if not gone:
-        return
-
-    def ahead(connection: Connection) -> bool:
+        They are logged ahead, since the brake counts the log: deletes whose answer is lost count.
+        """
+        gone = [transition.before for transition in self.ahead if transition.before is not None]
         scope = visit.braked(connection, len(gone))
         if scope is not None:
             _hold(visit, connection, gone, scope)
             return False
-        entries.condemn(connection, [entry.sync_key for entry in gone])
-        visit.log(connection, operation, [entry.sync_key for entry in gone])
+        visit.save(connection, self.ahead, ahead=True)
+        visit.log(connection, self.operation, [entry.sync_key for entry in gone])
         return True
 
-    let_through, send_by = visit.write_ahead(ahead)
-    if let_through:
-        results = visit.send(
-            lambda: request(send_by), undo=lambda connection: _spare(connection, gone)
-        )
-        _record_taken(visit, gone, results)
+    def send(self, visit: Visit, send_by: float) -> Results:
+        """Delete or release the items."""
+        calendars, address = visit.calendars, visit.row.address
+        if self.operation != RELEASE:
+            hard = visit.row.audience in visit.means.hard_delete
+            return calendars.delete(address, self.refs, hard=hard, send_by=send_by)
+        changes = [
+            EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)
+            for ref in self.refs
+        ]
+        return calendars.update(address, changes, send_by=send_by)
+
+    def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
+        """Return what happened to one entry; what was gone already is taken away as well."""
+        if isinstance(result, ItemRef) or result.verdict is ItemOutcome.GONE:
+            return Plain.TAKEN, Next.GO_ON
+        if result.verdict is ItemOutcome.UNKNOWN:
+            return Plain.UNANSWERED, Next.IN_DOUBT
+        again = result.verdict is ItemOutcome.CONFLICT
+        stays = NotCarriedOut(before=self.ahead[number].before)
+        return stays, Next.PLAN_AGAIN if again else Next.COME_LATER
+
+    def record(
+        self,
+        visit: Visit,  # noqa: ARG002
+        connection: Connection,
+        happenings: Sequence[Happening],
+    ) -> None:
+        """Take out of the log what was not taken away after all: no brake counts it."""
+        stay = _entries(self, happenings, NotCarriedOut)
+        entries.unlog(connection, [entry.sync_key for entry in stay])
 
 
-def _spare(connection: Connection, standing: Sequence[Entry]) -> None:
-    """These are still there: nothing was taken away, and no brake counts them."""
-    _restore(connection, standing)
-    entries.unlog(connection, [entry.sync_key for entry in standing])
-
-
-def _record_taken(visit: Visit, gone: Sequence[Entry], results: Results) -> None:
-    removed, again = [], False
-    with visit.recording_answers(results), visit.recording() as connection:
-        for entry, result in zip(gone, results, strict=True):
-            if isinstance(result, ItemRef) or result.verdict is ItemOutcome.GONE:
-                removed.append(entry.sync_key)
-            elif result.verdict is ItemOutcome.CONFLICT or visit.comes_later(result):
-                again = again or result.verdict is ItemOutcome.CONFLICT
-                _spare(connection, [entry])
-        entries.remove(connection, removed)
-    visit.count("deleted", len(removed))
-    stop_if_unknown(results)
-    if again:
-        raise PlanAgain
-
-
-def _restore(connection: Connection, before: Sequence[Entry]) -> None:
-    for entry in before:
-        entries.restore(connection, entry)
+def _entries(
+    write: Write, happenings: Sequence[Happening], kind: type[Created | Shown | NotCarriedOut]
+) -> list[Entry]:
+    """Return the entries of a request to which this kind of thing happened."""
+    return [
+        transition.after
+        for transition, happening in zip(write.ahead, happenings, strict=True)
+        if transition.after is not None and isinstance(happening, kind)
+    ]

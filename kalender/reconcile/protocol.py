@@ -1,14 +1,32 @@
-"""One claimed visit to one calendar: what it knows, and the two ends of every request."""
+"""One claimed visit to one calendar, and the protocol by which it changes anything there.
+
+`perform` carries out one request that changes entries, in four steps. It writes ahead what is about
+to happen, in a transaction that also renews the claim. It sends the request. It records what became
+of each entry, in a second transaction. It returns what the visit has to do next.
+
+Whatever dies between the two transactions leaves records whose outcome is open, and the next visit
+looks those up before it plans anything.
+"""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
+from enum import IntEnum
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from kalender.domain.entry import (
+    Created,
+    Happening,
+    Plain,
+    Refused,
+    Shown,
+    Transition,
+    happens,
+)
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Audience
 from kalender.domain.work import Lane
@@ -96,13 +114,16 @@ class ReconcileContext:
         ]
 
 
-class PlanAgain(Exception):
-    """Something was not as recorded; what is known now is written down."""
+Results = Sequence[ItemRef | ItemError]
+NOT_SENT = ItemError(code="NotCarriedOut", verdict=ItemOutcome.LATER)
 
 
 @dataclass(slots=True, kw_only=True)
 class Visit:
-    """A calendar under our claim. Counts what was done; `later` asks for another visit."""
+    """A calendar under our claim, with what the visit learned of it so far.
+
+    `counts` holds how many entries were created, updated, deleted, refused and so on.
+    """
 
     means: ReconcileContext
     claim: Claim
@@ -113,162 +134,265 @@ class Visit:
     verified: bool = False
     searched: bool = False  # for doubles of ours
     held: bool = False  # what is new, as it is too much
-    later: TransientError | None = None
-    ended: bool = False
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
     taken: set[str] = field(default_factory=set)  # events whose entry its user took away
-    conflicts: set[str] = field(default_factory=set)  # sync keys that somebody else wrote to
+    conflicts: set[str] = field(default_factory=set)  # sync keys that were not as recorded
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def row(self) -> CalendarRow:
-        """The calendar."""
+        """The calendar's row, as it was when the visit began."""
         return self.view.row
 
     @property
     def database(self) -> Database:
-        """Where all is recorded."""
+        """The database in which everything is recorded."""
         return self.means.database
 
     @property
     def calendars(self) -> Calendars:
-        """The calendar's Exchange."""
+        """The adapter of the calendar's Exchange."""
         return self.exchange.calendars
 
-    def count(self, what: str, number: int) -> None:
-        """Add to what was done."""
+    def count(self, operation: str, number: int) -> None:
+        """Add to what the visit did."""
         if number:
-            self.counts[what] = self.counts.get(what, 0) + number
+            self.counts[operation] = self.counts.get(operation, 0) + number
 
     def log(self, connection: Connection, operation: str, keys: Collection[str]) -> None:
-        """Remember what was written to the entries of these keys."""
-        told = (self.claim.reason, self.claim.since, self.renewed_at)
+        """Write into the change log what was done to the entries of these keys."""
+        about = (self.claim.reason, self.claim.since, self.renewed_at)
         live, cause = self.claim.lane <= Lane.LIVE, self.claim.cause
-        entries.log(connection, self.row, operation, keys, *told, cause=cause, live=live)
+        entries.log(connection, self.row, operation, keys, *about, cause=cause, live=live)
 
-    def renew(self, connection: Connection) -> None:
-        """Prolong the claim in full; ClaimLost where it is not ours any more."""
-        self.renewed_at = queue.renew(connection, self.claim, self.means.lease)
-
-    @contextmanager
-    def recording_answers(self, results: Sequence[ItemRef | ItemError]) -> Iterator[None]:
-        """Where what is known cannot be recorded, whatever is in doubt waits for the lease's end.
-
-        Exchange may still be working on it, and the quiet time cannot be written down either.
-        """
-        try:
-            yield
-        except NeighbourUnavailable as error:
-            if unknown(results):
-                raise error from OutcomeUnknown("entries in doubt that could not be recorded")
-            raise
+    def save(
+        self, connection: Connection, transitions: Iterable[Transition], *, ahead: bool = False
+    ) -> None:
+        """Write what happened to entries of this calendar."""
+        entries.save(connection, self.row.calendar_id, transitions, ahead=ahead)
 
     @contextmanager
     def recording(self) -> Iterator[Connection]:
-        """One transaction for what is known now; ClaimLost where somebody else knows better."""
+        """Open a transaction for what is known now, under a claim that is prolonged in full.
+
+        Raises ClaimLost where the claim is not ours any more: then somebody else knows better.
+        """
         with self.database.write() as connection:
-            self.renew(connection)
+            self.renew_claim(connection)
             yield connection
 
-    def end(self, connection: Connection) -> None:
-        """Finish, and record the digest where nothing was marked meanwhile."""
-        if queue.finish(connection, self.claim):
-            entries.synced(
-                connection,
-                self.row.calendar_id,
-                digest=None if self.row.taking_back or self.held else self.view.digest,
-                settings=self.means.settings.digest,
-                changes_at=self.view.changes_at,
-                verified=self.verified,
-                searched=self.searched,
-            )
+    def renew_claim(self, connection: Connection) -> None:
+        """Prolong the claim in full; ClaimLost where it is not ours any more."""
+        self.renewed_at = queue.renew(connection, self.claim, self.means.lease)
 
-    def record(self, record: Callable[[Connection], T], *, ends: Callable[[T], bool]) -> T:
-        """Record a request's answer, and end with it where that leaves nothing to do.
+    def require_unchanged(self, connection: Connection) -> None:
+        """Raise TransientError where the calendar may not be written to as the visit believes.
 
-        Where the transaction fails, as by a deadlock at its end, what was answered is recorded
-        alone, and the visit ends afterwards. So `record` may be called twice.
+        The person may have opted out or left the roll-out since the visit began, and the mailbox
+        may have passed to somebody else or to another Exchange. Also clears the calendar's digest:
+        until the visit ends well, the calendar is not known to be right.
         """
-        try:
-            with self.recording() as connection:
-                found = record(connection)
-                over = ends(found) and self.later is None
-                if over:
-                    self.end(connection)
-        except NeighbourUnavailable:
-            with self.recording() as connection:
-                return record(connection)
-        self.ended = over
-        return found
-
-    def write_ahead(self, write: Callable[[Connection], T]) -> tuple[T, float]:
-        """Write down what may be about to happen; return when the request must be on its way.
-
-        Stops where the claim is not ours any more, the person opted out or left the roll-out, or
-        the mailbox passed to somebody else or to another Exchange.
-        """
-        started = time.monotonic()
-        with self.means.memory.writing(self.database) as connection:
-            self.renew(connection)
-            if not self.means.allowed(connection, self.row):
-                raise TransientError("the calendar left the roll-out meanwhile")
-            standing = entries.forget_digest(connection, self.row)
-            if (standing.leaves or self.row.taking_back) is not self.view.leaving:
-                raise TransientError("the person's wishes changed meanwhile")
-            row = self.row
-            if standing[1:] != (row.owner, row.address, row.backend, row.state):
-                raise TransientError("the calendar's mailbox changed meanwhile")
-            written = write(connection)
-        return written, started + self.means.send_seconds
-
-    def send(
-        self,
-        request: Callable[[], Sequence[ItemRef | ItemError]],
-        *,
-        undo: Callable[[Connection], None],
-    ) -> Sequence[ItemRef | ItemError]:
-        """Send; where it was certainly not carried out, take the write-ahead back.
-
-        Of an error that no adapter raises on purpose that is not certain.
-        """
-        try:
-            return request()
-        except OutcomeUnknown:
-            raise
-        except KalenderError:
-            with self.recording() as connection:
-                undo(connection)
-            raise
-        except Exception as error:
-            raise OutcomeUnknown(f"an unexpected {type(error).__name__}") from error
+        if not self.means.allowed(connection, self.row):
+            raise TransientError("the calendar left the roll-out meanwhile")
+        standing = entries.forget_digest(connection, self.row)
+        if (standing.leaves or self.row.taking_back) is not self.view.leaving:
+            raise TransientError("the person's wishes changed meanwhile")
+        row = self.row
+        if standing[1:] != (row.owner, row.address, row.backend, row.state):
+            raise TransientError("the calendar's mailbox changed meanwhile")
 
     def braked(self, connection: Connection, deletes: int) -> str | None:
-        """Return the brake that holds so many more deletes; a wish to leave is exempt."""
+        """Return the scope of the brake that holds so many more deletes, or None.
+
+        Whoever wished to leave is exempt.
+        """
         if self.view.leaving:
             return None
         live = self.means.live.read(connection, self.now)
         return brakes.holding(connection, deletes, live, self.means.safety)
 
-    def comes_later(self, error: ItemError) -> bool:
-        """Whether this item was certainly not written; remembers to try again."""
-        if error.verdict is ItemOutcome.UNKNOWN:
-            return False
-        text = f"an entry was not taken ({error.code})"
-        self.later = TransientError(text, retry_after=error.retry_after)
-        return True
+    def finish(self) -> None:
+        """Finish the claim, and record the digest where nothing was marked meanwhile.
+
+        Where the database gives up the transaction, as by a deadlock with a resync, it is tried
+        once more: all that this visit wrote is recorded already.
+        """
+        try:
+            self._finish()
+        except NeighbourUnavailable:
+            self._finish()
+
+    def _finish(self) -> None:
+        with self.database.write() as connection:
+            if queue.finish(connection, self.claim):
+                entries.synced(
+                    connection,
+                    self.row.calendar_id,
+                    digest=None if self.row.taking_back or self.held else self.view.digest,
+                    settings=self.means.settings.digest,
+                    changes_at=self.view.changes_at,
+                    verified=self.verified,
+                    searched=self.searched,
+                )
 
 
-def stop_if_unknown(results: Sequence[ItemRef | ItemError]) -> None:
-    """Raise OutcomeUnknown where any item may or may not have been written."""
-    if doubtful := unknown(results):
-        raise OutcomeUnknown(f"{len(doubtful)} entries in doubt ({doubtful[0].code})")
+# -- the protocol ------------------------------------------------------------------------------------
 
 
-def unknown(results: Sequence[ItemRef | ItemError]) -> list[ItemError]:
+class Next(IntEnum):
+    """What is to be done after a request, or after one entry's answer; the greatest one counts."""
+
+    GO_ON = 0
+    COME_LATER = 1  # an entry was certainly not written, and may be at another time
+    PLAN_AGAIN = 2  # an entry was not as recorded; what is known now is written down
+    IN_DOUBT = 3  # an entry may or may not have been written
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request: what is next, and the error to end the visit with, if any."""
+
+    next: Next = Next.GO_ON
+    error: TransientError | OutcomeUnknown | None = None
+
+
+class Write(Protocol):
+    """One request that changes entries: creates, updates, deletes or releases, as a value."""
+
+    @property
+    def counted_as(self) -> str:
+        """What the visit's counts call an entry that this request changed."""
+        ...
+
+    @property
+    def ahead(self) -> Sequence[Transition]:
+        """What the write-ahead makes of each record, in the request's order."""
+        ...
+
+    def write_ahead(self, visit: Visit, connection: Connection) -> bool:
+        """Write down what is about to happen; False where a brake holds, and nothing is sent."""
+        ...
+
+    def send(self, visit: Visit, send_by: float) -> Results:
+        """Make the request, which leaves until `send_by` or not at all; results in its order."""
+        ...
+
+    def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
+        """Return what happened to the entry of this number, and what is to be done then."""
+        ...
+
+    def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
+        """Write into logs what happened; the records themselves are written already."""
+        ...
+
+
+def perform(visit: Visit, write: Write) -> Outcome:
+    """Write ahead, send, record, and say what is next.
+
+    A request that was certainly not carried out is recorded as such for each of its entries, and
+    its error is raised. An error that no adapter raises on purpose leaves every entry in doubt.
+
+    Raises ClaimLost; TransientError where the calendar may not be written to any more; whatever
+    the adapter raises but OutcomeUnknown; NeighbourUnavailable where the database is away.
+
+    The visit's claim is finished in a transaction of its own. Finishing it in the last request's
+    recording would save one commit in a visit that only creates, and none in any other.
+    """
+    started = time.monotonic()
+    with visit.means.memory.writing(visit.database) as connection:
+        visit.renew_claim(connection)
+        visit.require_unchanged(connection)
+        if not write.write_ahead(visit, connection):
+            return Outcome()
+    try:
+        results = write.send(visit, started + visit.means.send_seconds)
+    except OutcomeUnknown as error:
+        return Outcome(Next.IN_DOUBT, error)
+    except KalenderError:
+        _record(visit, write, [NOT_SENT] * len(write.ahead))
+        raise
+    except Exception as error:  # noqa: BLE001 - no adapter raises it on purpose: nothing is known
+        doubt = OutcomeUnknown(f"an unexpected {type(error).__name__}")
+        doubt.__cause__ = error
+        return Outcome(Next.IN_DOUBT, doubt)
+    return _record(visit, write, results)
+
+
+def _record(visit: Visit, write: Write, results: Results) -> Outcome:
+    """Record what became of each entry of a request, and return what is next."""
+    judged = [write.judge(number, result) for number, result in enumerate(results)]
+    happenings = [happening for happening, _ in judged]
+    transitions = [
+        happens(written.after, happening)
+        for written, happening in zip(write.ahead, happenings, strict=True)
+    ]
+    doubtful = unknown(results)
+    try:
+        _save(visit, write, transitions, happenings)
+    except NeighbourUnavailable as error:
+        if doubtful:
+            # Exchange may still be working on these entries, and the quiet time cannot be written
+            # down either: they wait for the end of the lease.
+            raise error from OutcomeUnknown("entries in doubt that could not be recorded")
+        raise
+    refused = sum(isinstance(happening, Refused) for happening in happenings)
+    visit.count("refused", refused)
+    visit.count(write.counted_as, sum(map(_is_done, happenings)))
+    if doubtful:
+        text = f"{len(doubtful)} entries in doubt ({doubtful[0].code})"
+        return Outcome(Next.IN_DOUBT, OutcomeUnknown(text))
+    visit.conflicts |= {
+        written.after.sync_key
+        for written, (_, following) in zip(write.ahead, judged, strict=True)
+        if written.after is not None and following is Next.PLAN_AGAIN
+    }
+    worst = max((following for _, following in judged), default=Next.GO_ON)
+    if worst is Next.COME_LATER:
+        return Outcome(worst, _to_be_tried_again(results, judged))
+    return Outcome(worst)
+
+
+def _save(
+    visit: Visit,
+    write: Write,
+    transitions: Sequence[Transition],
+    happenings: Sequence[Happening],
+) -> None:
+    """Write the records and the log, once more where the database gives up the transaction."""
+    for attempt in range(2):
+        try:
+            with visit.recording() as connection:
+                visit.save(connection, transitions)
+                write.record(visit, connection, happenings)
+        except NeighbourUnavailable:
+            if attempt:
+                raise
+        else:
+            return
+
+
+def _is_done(happening: Happening) -> bool:
+    return isinstance(happening, Created | Shown) or happening is Plain.TAKEN
+
+
+def _to_be_tried_again(
+    results: Results, judged: Sequence[tuple[Happening, Next]]
+) -> TransientError:
+    """Return the error of the last entry that comes later, with the server's word on when."""
+    errors = [
+        result
+        for result, (_, following) in zip(results, judged, strict=True)
+        if isinstance(result, ItemError) and following is Next.COME_LATER
+    ]
+    text = f"an entry was not taken ({errors[-1].code})"
+    return TransientError(text, retry_after=errors[-1].retry_after)
+
+
+def unknown(results: Results) -> list[ItemError]:
     """Return those that may or may not have been written."""
     return [r for r in results if isinstance(r, ItemError) and r.verdict is ItemOutcome.UNKNOWN]
 
 
-def parts(items: Sequence[T], most: int) -> list[Sequence[T]]:
+def parts(sequence: Sequence[T], most: int) -> list[Sequence[T]]:
     """Split into pieces of at most so many."""
-    return [items[start : start + most] for start in range(0, len(items), most)]
+    return [sequence[start : start + most] for start in range(0, len(sequence), most)]

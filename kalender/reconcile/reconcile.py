@@ -1,9 +1,7 @@
-"""Make one calendar right: desired, plan, guard, write ahead, apply, record.
+"""Make one calendar right: look up what is uncertain, plan, guard, carry out, finish.
 
-The one path that writes calendars. Every request that changes something is preceded by one
-transaction that renews the claim and writes down what may be about to happen, and followed by one
-that records what is known of it. Whatever dies between the two leaves rows that say what is
-uncertain; the next visit settles those before it plans anything.
+This is the only path that writes to calendars. Every request that changes something goes through
+`protocol.perform`.
 """
 
 from collections.abc import Sequence
@@ -13,9 +11,8 @@ from datetime import timedelta
 from typing import Never
 
 import structlog
-from sqlalchemy import Connection
 
-from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.entry import Entry, EntryStatus, Plain, Renamed, happens
 from kalender.domain.model import Audience
 from kalender.domain.plan import Plan, make_plan
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
@@ -26,12 +23,12 @@ from kalender.errors import (
     PermanentError,
     TransientError,
 )
+from kalender.reconcile import lookup
 from kalender.reconcile.desired import CalendarState, kept, load_states, look, split, wanted
 from kalender.reconcile.doubles import look_for_doubles, mend
-from kalender.reconcile.lookup import locate, look_up_everything
-from kalender.reconcile.operations import apply
-from kalender.reconcile.protocol import PlanAgain, ReconcileContext, Visit
-from kalender.reconcile.verify import verify
+from kalender.reconcile.lookup import look_up_everything, verify
+from kalender.reconcile.operations import carry_out
+from kalender.reconcile.protocol import Next, Outcome, ReconcileContext, Visit
 from kalender.store import brakes, entries, mailboxes, people, queue, recovery
 from kalender.store.entries import CalendarRow
 from kalender.store.queue import Claim
@@ -41,79 +38,80 @@ ROUNDS = 4
 SOURCES_SECONDS = 30.0
 
 
-def reconcile(means: ReconcileContext, claim: Claim, view: CalendarState | None = None) -> None:
-    """Make the claimed calendar right and finish the claim; `view` as looked at under it.
+def reconcile(context: ReconcileContext, claim: Claim, view: CalendarState | None = None) -> None:
+    """Make the claimed calendar right and finish the claim; `view` as it was loaded under it.
 
     Raises ClaimLost; OutcomeUnknown or TransientError to be retried; PermanentError to be parked;
     NeighbourError where Exchange, or the database, is away as a whole.
     """
-    visit = _open(means, claim, view)
+    visit = _open(context, claim, view)
     if visit is None or _up_to_date(visit.view):
-        _finish(means, claim)
+        with context.database.write() as connection:
+            queue.finish(connection, claim)
     elif visit.row.quiet_for:
-        _wait(means, claim, visit.row.quiet_for, None)
-    elif visit.row.must_look_up and not visit.view.leaving and _mirror_is_old(visit):
-        _wait(means, claim, SOURCES_SECONDS, "waits until FS and TP were asked again")
-    elif visit.view.rules.past_days and not visit.view.leaving and _courses_are_unread(visit):
-        _wait(means, claim, SOURCES_SECONDS, "waits until TP was asked for all of its courses")
+        _wait(context, claim, visit.row.quiet_for, None)
+    elif reason := _waits_for_sources(visit):
+        _wait(context, claim, SOURCES_SECONDS, reason)
     else:
         _make_right(visit)
 
 
-def finish_unchanged(means: ReconcileContext, claims: Sequence[Claim]) -> dict[str, CalendarState]:
+def finish_unchanged(
+    context: ReconcileContext, claims: Sequence[Claim]
+) -> dict[str, CalendarState]:
     """Finish all claimed calendars that are as they should be; return the others by their key."""
     if not claims:
         return {}
-    now, wanted = means.clock(), [int(claim.key) for claim in claims]
-    with means.database.read() as connection:
-        rows = means.all_allowed(connection, entries.load_many(connection, wanted))
-        views = load_states(connection, rows, means.settings, now) if rows else []
+    now, calendars = context.clock(), [int(claim.key) for claim in claims]
+    with context.database.read() as connection:
+        rows = context.all_allowed(connection, entries.load_many(connection, calendars))
+        views = load_states(connection, rows, context.settings, now) if rows else []
     changed = {str(v.row.calendar_id): v for v in views if not (v.row.owner and _up_to_date(v))}
     done = [claim for claim in claims if claim.key not in changed]
     if done:
-        with means.database.write() as connection:
+        with context.database.write() as connection:
             queue.finish_all(connection, done)
     return changed
 
 
-def _open(means: ReconcileContext, claim: Claim, view: CalendarState | None) -> Visit | None:
+def _open(context: ReconcileContext, claim: Claim, view: CalendarState | None) -> Visit | None:
     """Return the visit, or None where this calendar is not to be written to."""
-    now = means.clock()
+    now = context.clock()
     if view is None:
-        with means.database.read() as connection:
+        with context.database.read() as connection:
             loaded = entries.load(connection, int(claim.key))
-            if loaded is None or not means.allowed(connection, loaded):
+            if loaded is None or not context.allowed(connection, loaded):
                 return None
-            view = look(connection, loaded, means.settings, now)
+            view = look(connection, loaded, context.settings, now)
     row = view.row
     if not row.owner:
-        raise PermanentError(_is_anothers(means, row))
-    if row.backend not in means.exchanges:
-        _resettle(means, claim, row)
+        raise PermanentError(_is_anothers(context, row))
+    if row.backend not in context.exchanges:
+        _move_to_another_exchange(context, claim, row)
     return Visit(
-        means=means, claim=claim, view=view, exchange=means.exchanges[row.backend], now=now
+        means=context, claim=claim, view=view, exchange=context.exchanges[row.backend], now=now
     )
 
 
-def _is_anothers(means: ReconcileContext, row: CalendarRow) -> str:
+def _is_anothers(context: ReconcileContext, row: CalendarRow) -> str:
     """Say whose address it is, by FS numbers; protected persons are not named."""
-    with means.database.read() as connection:
+    with context.database.read() as connection:
         owner = mailboxes.owner_of(connection, row.address)
-        persons = [each for each in (owner, row.person_id) if each is not None]
-        numbers = [people.shown_number(connection, each) for each in persons]
-    known = sorted(each for each in numbers if each is not None)
-    two = f" (FS numbers {' and '.join(map(str, known))})" if len(known) > 1 else ""
+        persons = [row.person_id] if owner is None else [owner, row.person_id]
+        shown = [people.shown_number(connection, person_id) for person_id in persons]
+    numbers = sorted(number for number in shown if number is not None)
+    both = f" (FS numbers {' and '.join(map(str, numbers))})" if len(numbers) > 1 else ""
     return (
-        f"calendar {row.calendar_id}: its address belongs to another person's calendar{two}; "
+        f"calendar {row.calendar_id}: its address belongs to another person's calendar{both}; "
         "correct the username or address of one of the two in FS"
     )
 
 
-def _resettle(means: ReconcileContext, claim: Claim, row: CalendarRow) -> Never:
+def _move_to_another_exchange(context: ReconcileContext, claim: Claim, row: CalendarRow) -> Never:
     """The settings name its Exchange no more: look for the mailbox at those they name."""
-    with means.database.write() as connection:
-        queue.renew(connection, claim, means.lease)
-        entries.move_to(connection, row.calendar_id, min(means.exchanges))
+    with context.database.write() as connection:
+        queue.renew(connection, claim, context.lease)
+        entries.move_to(connection, row.calendar_id, min(context.exchanges))
     raise TransientError(f"[exchange.{row.backend}] is not configured any more")
 
 
@@ -127,36 +125,38 @@ def _up_to_date(view: CalendarState) -> bool:
     )
 
 
-def _finish(means: ReconcileContext, claim: Claim) -> None:
-    with means.database.write() as connection:
-        queue.finish(connection, claim)
-
-
-def _wait(means: ReconcileContext, claim: Claim, seconds: float, why: str | None) -> None:
+def _wait(context: ReconcileContext, claim: Claim, seconds: float, reason: str | None) -> None:
     """Exchange may still be working on a lost request, or the mirror is older than a recovery."""
-    with means.database.write() as connection:
-        queue.postpone(connection, claim, after=timedelta(seconds=seconds), why=why)
+    with context.database.write() as connection:
+        queue.postpone(connection, claim, after=timedelta(seconds=seconds), why=reason)
 
 
-def _mirror_is_old(visit: Visit) -> bool:
+def _waits_for_sources(visit: Visit) -> str | None:
+    """Return why the mirror does not yet say what this calendar should show, or None.
+
+    After a recovery, it may be older than what was written. And what has ended is written once: it
+    is to name all courses that share it.
+    """
+    if visit.view.leaving:
+        return None
+    person_id = visit.row.person_id
     with visit.database.read() as connection:
-        return recovery.waits_for_sources(connection, visit.row.person_id)
-
-
-def _courses_are_unread(visit: Visit) -> bool:
-    """What has ended is written once: it is to name all courses that share it."""
-    with visit.database.read() as connection:
-        return recovery.waits_for_courses(
-            connection, visit.row.person_id, teaches=visit.row.audience is not Audience.STUDENT
-        )
+        if visit.row.must_look_up and recovery.waits_for_sources(connection, person_id):
+            return "waits until FS and TP were asked again"
+        if visit.view.rules.past_days and recovery.waits_for_courses(
+            connection, person_id, teaches=visit.row.audience is not Audience.STUDENT
+        ):
+            return "waits until TP was asked for all of its courses"
+    return None
 
 
 def _make_right(visit: Visit) -> None:
+    """Look up what is uncertain, then plan and carry out until the calendar is right."""
     try:
         if visit.row.must_look_up:
             mend(visit, look_up_everything(visit))
         elif visit.row.doubles:
-            _recorded(visit)  # so that no create is in doubt
+            _records(visit)  # so that no create is in doubt
             mend(visit, look_for_doubles(visit))
         _until_right(visit)
     except OutcomeUnknown:
@@ -164,19 +164,32 @@ def _make_right(visit: Visit) -> None:
             entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
         raise
     except MailboxMissing as error:
-        elsewhere = _found_elsewhere(visit)
-        with visit.database.write() as connection:
-            visit.renew(connection)
-            if elsewhere is not None:
-                entries.move_to(connection, visit.row.calendar_id, elsewhere)
-            else:
-                _is_missing(connection, visit.row, str(error))
-        if elsewhere is not None:
-            raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
+        _record_missing(visit, error)
         raise
 
 
-def _found_elsewhere(visit: Visit) -> str | None:
+def _record_missing(visit: Visit, error: MailboxMissing) -> None:
+    """Record that the mailbox is not where it was.
+
+    Raises TransientError where another Exchange knows it. Where it held entries of ours and nobody
+    knows it, the person is asked for at once, to find out where the mailbox went.
+    """
+    elsewhere = _other_exchange(visit)
+    with visit.recording() as connection:
+        row = visit.row
+        if elsewhere is not None:
+            entries.move_to(connection, row.calendar_id, elsewhere)
+        elif entries.unreachable(connection, row.calendar_id, str(error)) == "lost":
+            number = people.fs_number(connection, row.person_id)
+            if number is not None:
+                key, lane = WorkKey.of_person(number), Lane.ASKED
+                lost = Mark(*key, reason="mailbox lost", cause=Cause.OPERATOR, lane=lane)
+                queue.mark(connection, [lost])
+    if elsewhere is not None:
+        raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
+
+
+def _other_exchange(visit: Visit) -> str | None:
     """Return the other Exchange that knows the mailbox, where there is one that answers so."""
     for name, exchange in sorted(visit.means.exchanges.items()):
         if name != visit.row.backend:
@@ -186,93 +199,87 @@ def _found_elsewhere(visit: Visit) -> str | None:
     return None
 
 
-def _is_missing(connection: Connection, row: CalendarRow, error: str) -> None:
-    """Record it; where it held entries of ours, find out at once where the mailbox went."""
-    number = people.fs_number(connection, row.person_id)
-    if entries.unreachable(connection, row.calendar_id, error) == "lost" and number is not None:
-        asked = WorkKey.of_person(number)
-        lost = Mark(*asked, reason="mailbox lost", cause=Cause.OPERATOR, lane=Lane.ASKED)
-        queue.mark(connection, [lost])
-
-
 def _until_right(visit: Visit) -> None:
+    """Plan and carry out, again where something was not as recorded; then finish the claim.
+
+    Raises OutcomeUnknown where an entry is in doubt, and TransientError where something has to be
+    tried at another time.
+    """
     for _ in range(ROUNDS):
-        try:
-            apply(visit, _plan(visit))
-        except PlanAgain:
-            continue
-        return _end(visit)
+        plan = _plan(visit)
+        outcome = Outcome(Next.PLAN_AGAIN) if plan is None else carry_out(visit, plan)
+        match outcome.next:
+            case Next.PLAN_AGAIN:
+                continue
+            case Next.IN_DOUBT if outcome.error is not None:
+                raise outcome.error
+        log.info(
+            "calendar_reconciled",
+            calendar=visit.row.calendar_id,
+            reason=visit.claim.reason,
+            **visit.counts,
+        )
+        if outcome.error is not None:
+            raise outcome.error
+        return visit.finish()
     raise TransientError("the calendar kept changing while it was written")
 
 
-def _plan(visit: Visit) -> Plan:
+def _plan(visit: Visit) -> Plan | None:
+    """Return what is to be done; None where a verify found that it has to be planned again.
+
+    What needs no request is recorded here.
+    """
     with visit.database.read() as connection:
-        events = wanted(connection, visit.view, visit.means.settings, visit.now)
-    standing, ended = split(_recorded(visit), visit.view, visit.now)
+        desired = wanted(connection, visit.view, visit.means.settings, visit.now)
+    writable, ended = split(_records(visit), visit.view, visit.now)
     if visit.row.must_verify and not visit.verified:
-        standing = verify(visit, standing)
-    plan = make_plan(events, standing, ended, kept=kept(standing, visit.view, visit.now))
-    plan = _guarded(visit, plan, standing)
-    _note(visit, plan)
+        verified = verify(visit, writable)
+        if verified is None:
+            return None
+        writable = verified
+    plan = make_plan(desired, writable, ended, kept=kept(writable, visit.view, visit.now))
+    plan = _guarded(visit, plan, writable)
+    transitions = [
+        *(happens(entry, Renamed(subject=desired.subject)) for entry, desired in plan.renamed),
+        *(happens(entry, Plain.FREED) for entry in plan.freed),
+        *(happens(entry, Plain.FORGOTTEN) for entry in plan.forgotten),
+        *(happens(entry, Plain.FROZEN) for entry in plan.settled),
+    ]
+    if transitions:
+        with visit.recording() as connection:
+            visit.save(connection, transitions)
+            brakes.end_if_nothing_is_held(connection)
     return plan
 
 
-def _recorded(visit: Visit) -> list[Entry]:
+def _records(visit: Visit) -> list[Entry]:
     """Return what we recorded, once it is known what became of creates that nobody answered."""
-    found = _read(visit)
-    lost = [entry for entry in found if entry.status is EntryStatus.INTENDED]
+    records = _read_records(visit)
+    lost = [entry for entry in records if entry.status is EntryStatus.INTENDED]
     if lost:
-        locate(visit, lost)
-        found = _read(visit)
-    return found
+        lookup.look_up_keys(visit, lost)
+        records = _read_records(visit)
+    return records
 
 
-def _read(visit: Visit) -> list[Entry]:
+def _read_records(visit: Visit) -> list[Entry]:
     with visit.database.read() as connection:
         return entries.of_calendar(connection, visit.row.calendar_id)
 
 
-def _guarded(visit: Visit, plan: Plan, standing: Sequence[Entry]) -> Plan:
+def _guarded(visit: Visit, plan: Plan, writable: Sequence[Entry]) -> Plan:
     """Hold what is new where a calendar would hold more than it can; all else goes on."""
-    most, after = visit.means.safety.max_entries, len(standing) + len(plan.creates)
+    most, after = visit.means.safety.max_entries, len(writable) + len(plan.creates)
     too_many = bool(plan.creates) and after - len(plan.deletes) > most
     if not (too_many or visit.row.held):
         return plan
-    told = (
+    reason = (
         f"{len(plan.creates)} new entries are held: {after} in one calendar are more than "
         f"[safety] max_entries = {most}; raise it if they are right"
     )
     with visit.recording() as connection:
         visit.held = brakes.hold_creates(
-            connection, visit.row.calendar_id, told if too_many else None
+            connection, visit.row.calendar_id, reason if too_many else None
         )
     return replace(plan, creates=()) if visit.held else plan
-
-
-def _note(visit: Visit, plan: Plan) -> None:
-    """Record what needs no request."""
-    if not (plan.renamed or plan.freed or plan.forgotten or plan.settled):
-        return
-    with visit.database.write() as connection:
-        visit.renew(connection)
-        for entry, each in plan.renamed:
-            entries.rename(connection, entry.sync_key, each)
-        entries.free(connection, [entry.sync_key for entry in plan.freed])
-        brakes.end_if_nothing_is_held(connection)
-        entries.remove(connection, [entry.sync_key for entry in plan.forgotten])
-        entries.settle(connection, [entry.sync_key for entry in plan.settled])
-
-
-def _end(visit: Visit) -> None:
-    """Record the digest and finish, or come back for what could not be done."""
-    log.info(
-        "calendar_reconciled",
-        calendar=visit.row.calendar_id,
-        reason=visit.claim.reason,
-        **visit.counts,
-    )
-    if visit.later is not None:
-        raise visit.later
-    if not visit.ended:
-        with visit.database.write() as connection:
-            visit.end(connection)

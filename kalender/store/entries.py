@@ -1,6 +1,7 @@
 """Calendars and their entries: what we wrote, what we may have written, and who must look."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -14,7 +15,6 @@ from sqlalchemy import (
     Row,
     Select,
     String,
-    Update,
     and_,
     bindparam,
     case,
@@ -29,9 +29,17 @@ from sqlalchemy import (
     update,
 )
 
-from kalender.domain.entry import OPEN, OPEN_WITHOUT_FINGERPRINT, Entry, EntryStatus
+from kalender.domain.entry import (
+    OPEN,
+    OPEN_WITHOUT_FINGERPRINT,
+    Adopted,
+    Entry,
+    EntryStatus,
+    Subject,
+    Transition,
+    happens,
+)
 from kalender.domain.model import ActivityKey, Audience
-from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import Cause
 from kalender.ports import FoundItem
 from kalender.store.counts import LATENCIES, counts_of
@@ -141,41 +149,60 @@ def _entry(row: Row[*tuple[Any, ...]]) -> Entry:
     return Entry(sync_key, event_id, ActivityKey(*activity), _STATUS[status], *row[8:])
 
 
-# -- written ahead -----------------------------------------------------------------------------------
+# -- the records ------------------------------------------------------------------------------------
 
 
-def intend(connection: Connection, calendar_id: int, creates: Mapping[str, DesiredEntry]) -> None:
-    """Write down that these keys may be about to be created, each with what it will say."""
-    rows = [
-        {"sync_key": key, "fingerprint": wanted.fingerprint, **_shown(wanted)}
-        for key, wanted in creates.items()
-    ]
-    same = {
-        "calendar_id": calendar_id,
-        "status": EntryStatus.INTENDED.value,
-        "restored": 0,
-        "written_at": db_now(),
-    }
-    insert_many(connection, entry, rows, **same)
+def save(
+    connection: Connection,
+    calendar_id: int,
+    transitions: Iterable[Transition],
+    *,
+    ahead: bool = False,
+) -> None:
+    """Write what happened to records of a calendar; a record stands in one transition at most.
+
+    A new record is inserted, one that is gone is deleted, and of all others only the columns that
+    differ are set: what somebody else wrote into other columns stays. What is written `ahead` of a
+    request also gets the database's time, even where no column differs.
+    """
+    moment = {"written_at": db_now()}
+    new: dict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    changed: dict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    gone: list[str] = []
+    for before, after in transitions:
+        if after is None:
+            gone += [before.sync_key] if before is not None else []
+        elif before is None:
+            row = {name: value for name, value in _row(after).items() if value is not None}
+            new[tuple(row)].append(row)
+        else:
+            old, row = _row(before), _row(after)
+            names = tuple(name for name in row if row[name] != old[name])
+            if names or ahead:
+                changed[names].append({name: row[name] for name in ("sync_key", *names)})
+    for rows in new.values():
+        same = {"calendar_id": calendar_id, "restored": 0, **moment}
+        insert_many(connection, entry, rows, **same)
+    for rows in changed.values():
+        update_many(connection, entry, rows, by="sync_key", **(moment if ahead else {}))
+    if gone:
+        connection.execute(delete(entry).where(entry.c.sync_key.in_(sorted(gone))))
 
 
-def _shown(wanted: DesiredEntry) -> dict[str, object]:
+def _row(record: Entry) -> dict[str, object]:
+    """Return the columns of a record by their names."""
     return {
-        "event_id": wanted.event.event_id,
-        **wanted.event.teaching.activity._asdict(),
-        "starts_at": wanted.content.starts_at,
-        "ends_at": wanted.content.ends_at,
+        "sync_key": record.sync_key,
+        "event_id": record.event_id,
+        **record.activity._asdict(),
+        "status": record.status.value,
+        "starts_at": record.starts_at,
+        "ends_at": record.ends_at,
+        "item_id": record.item_id,
+        "change_key": record.change_key,
+        "fingerprint": record.fingerprint,
+        "held_by": record.held_by,
     }
-
-
-def unsettle(connection: Connection, keys: Collection[str]) -> None:
-    """Write down that these entries may be about to change."""
-    _write(connection, keys, {"fingerprint": None}, ahead=True)
-
-
-def condemn(connection: Connection, keys: Collection[str]) -> None:
-    """Write down that these entries may be about to be deleted."""
-    _write(connection, keys, {"status": EntryStatus.DELETING.value, "held_by": None}, ahead=True)
 
 
 class Standing(NamedTuple):
@@ -211,118 +238,6 @@ _FORGET_DIGEST = (
 )
 
 
-def _set(connection: Connection, keys: Collection[str], **values: object) -> None:
-    _write(connection, keys, values)
-
-
-def _write(
-    connection: Connection,
-    keys: Collection[str],
-    values: Mapping[str, object],
-    *,
-    ahead: bool = False,
-) -> None:
-    """Set columns of these entries; `ahead` of a request, at this time."""
-    if keys:
-        query = _setting(connection.dialect.name, tuple(values), ahead=ahead)
-        told = {f"new_{name}": value for name, value in values.items()}
-        connection.execute(query, told | {"keys": sorted(keys)})
-
-
-@lru_cache
-def _setting(dialect: str, names: tuple[str, ...], *, ahead: bool) -> Update:
-    values: dict[str, Any] = {
-        name: bindparam(f"new_{name}", type_=entry.c[name].type) for name in names
-    }
-    moment = {"written_at": db_now()} if ahead else {}
-    return update(entry).where(one_of(dialect, entry.c.sync_key, "keys")).values(values | moment)
-
-
-# -- what became of it ----------------------------------------------------------------------------------
-
-
-def created(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> None:
-    """Record (sync key, item id, change key) of what Exchange created."""
-    rows = [dict(zip(("sync_key", "item_id", "change_key"), ref, strict=True)) for ref in refs]
-    update_many(connection, entry, rows, by="sync_key", status=EntryStatus.LIVE.value)
-
-
-def shows(
-    connection: Connection,
-    key: str,
-    wanted: DesiredEntry,
-    *,
-    item_id: str | None = None,
-    change_key: str | None = None,
-) -> None:
-    """Record that an entry says what is wanted; a new id or change key where it was told."""
-    values: dict[str, object] = {
-        **_shown(wanted),
-        "fingerprint": wanted.fingerprint,
-        "status": EntryStatus.LIVE.value,
-        "held_by": None,
-    }
-    if item_id is not None:
-        values["item_id"] = item_id
-    if change_key is not None:
-        values["change_key"] = change_key
-    _set(connection, [key], **values)
-
-
-def refused(connection: Connection, key: str, wanted: DesiredEntry) -> None:
-    """Record that Exchange never takes this content."""
-    _set(
-        connection,
-        [key],
-        status=EntryStatus.REFUSED.value,
-        fingerprint=wanted.fingerprint,
-    )
-
-
-def restore(connection: Connection, before: Entry) -> None:
-    """Take a write-ahead back: the request was certainly not carried out."""
-    _set(
-        connection,
-        [before.sync_key],
-        status=before.status.value,
-        fingerprint=before.fingerprint,
-        held_by=before.held_by,
-    )
-
-
-def moved(connection: Connection, key: str, item_id: str, change_key: str) -> None:
-    """Record where a key was found; what it says there is not known yet."""
-    _set(
-        connection,
-        [key],
-        status=EntryStatus.LIVE.value,
-        item_id=item_id,
-        change_key=change_key,
-        fingerprint=None,
-    )
-
-
-def located(connection: Connection, key: str, item_id: str, change_key: str) -> None:
-    """Record where a key was found; what it says is the user's."""
-    _set(connection, [key], item_id=item_id, change_key=change_key)
-
-
-def settle(connection: Connection, keys: Collection[str]) -> None:
-    """Record that these stay as they are, whatever they say: they have ended."""
-    _set(connection, keys, fingerprint="")
-
-
-def abandon(connection: Connection, keys: Collection[str]) -> None:
-    """Record that these keys are not in the calendar; they are never used again."""
-    _set(connection, keys, status=EntryStatus.ABANDONED.value, item_id=None, held_by=None)
-
-
-def decline(connection: Connection, keys: Collection[str], *, still_there: bool) -> None:
-    """Record that these are not put back: as the user has them now, so they stay."""
-    gone = {} if still_there else {"item_id": None}
-    _set(connection, keys, status=EntryStatus.DECLINED.value, **gone)
-
-
 def put_back_often(
     connection: Connection, calendar_id: int, operation: str, *, most: int
 ) -> set[str]:
@@ -354,27 +269,6 @@ def count_put_back(connection: Connection, calendar_id: int, keys: Collection[st
         )
         these = entry.c.sync_key.in_(sorted(keys))
         connection.execute(update(entry).where(these).values(restored=times, restored_at=db_now()))
-
-
-def remove(connection: Connection, keys: Collection[str]) -> None:
-    """Drop the records of entries that are gone."""
-    if keys:
-        connection.execute(delete(entry).where(entry.c.sync_key.in_(sorted(keys))))
-
-
-def hold(connection: Connection, keys: Collection[str], scope: str) -> None:
-    """Record which brake keeps these entries from being deleted."""
-    _set(connection, keys, held_by=scope)
-
-
-def free(connection: Connection, keys: Collection[str]) -> None:
-    """Record that nothing wants these entries gone any more."""
-    _set(connection, keys, held_by=None)
-
-
-def rename(connection: Connection, key: str, wanted: DesiredEntry) -> None:
-    """Record which event an entry shows now; it says the right thing already."""
-    _set(connection, [key], **_shown(wanted))
 
 
 def log(  # noqa: PLR0913, PLR0917
@@ -454,31 +348,28 @@ def adopt(  # noqa: PLR0913
     key: str,
     now: datetime,
     shows: tuple[str, ActivityKey] | None = None,
-    status: EntryStatus = EntryStatus.LIVE,
+    goes: bool = False,
 ) -> None:
     """Record an item that carries our key and of which no standing record is left.
 
     What it says is not known, nor asked of what has ended: that stays as it is. It `shows` an
-    event of an activity, or else the one in its key. With status `deleting` it goes by a plan.
+    event of an activity, or else the one in its key. With `goes` it is a double, and goes by a plan.
     """
-    remove(connection, [key])  # it may have been given up, and come late
     event_id = item.sync_key.rpartition("#")[0]
     event_id, activity = shows or (event_id, activity_of(connection, event_id))
-    connection.execute(
-        insert(entry).values(
-            sync_key=key,
-            calendar_id=calendar_id,
-            event_id=event_id,
-            **activity._asdict(),
-            status=status.value,
-            item_id=item.ref.item_id,
-            change_key=item.ref.change_key,
-            fingerprint="" if item.ends_at <= now else None,
-            starts_at=item.starts_at,
-            ends_at=item.ends_at,
-            written_at=db_now(),
-        )
+    adopted = Adopted(
+        sync_key=key,
+        subject=Subject(
+            event_id=event_id, activity=activity, starts_at=item.starts_at, ends_at=item.ends_at
+        ),
+        item_id=item.ref.item_id,
+        change_key=item.ref.change_key,
+        ended=item.ends_at <= now,
+        goes=goes,
     )
+    # The key may have been given up, and its item have come late.
+    connection.execute(delete(entry).where(entry.c.sync_key == key))
+    save(connection, calendar_id, [happens(None, adopted)])
 
 
 def activity_of(connection: Connection, event_id: str) -> ActivityKey:

@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, update
 
 from kalender.app import App
-from kalender.domain.entry import Entry
+from kalender.domain.entry import Entry, Transition
 from kalender.domain.model import ActivityKey, CourseKey
-from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import Trigger
-from kalender.reconcile import reconcile
+from kalender.reconcile import lookup
 from kalender.reconcile.memory import Forgetful, Memory
 from kalender.reconcile.protocol import Visit
 from kalender.store import courses, entries, queue
@@ -28,23 +27,28 @@ def install(name: str) -> None:
 
 def _no_write_ahead() -> None:
     """Creates are recorded when they are answered, and only then."""
-    intend, created = entries.intend, entries.created
-    intended: dict[str, tuple[int, DesiredEntry]] = {}
+    save = entries.save
+    intended: set[str] = set()
 
     def later(
-        connection: Connection, calendar_id: int, creates: Mapping[str, DesiredEntry]
+        connection: Connection,
+        calendar_id: int,
+        transitions: Iterable[Transition],
+        *,
+        ahead: bool = False,
     ) -> None:
-        intended.update({key: (calendar_id, wanted) for key, wanted in creates.items()})
+        written = []
+        for before, after in transitions:
+            if before is None and after is not None and ahead:
+                intended.add(after.sync_key)
+            elif before is not None and before.sync_key in intended:
+                intended.discard(before.sync_key)
+                written.append(Transition(None, after))
+            else:
+                written.append(Transition(before, after))
+        save(connection, calendar_id, written, ahead=ahead)
 
-    def now(connection: Connection, refs: Iterable[tuple[str, str, str]]) -> None:
-        made = list(refs)
-        for key, *_ in made:
-            if key in intended:
-                calendar_id, wanted = intended.pop(key)
-                intend(connection, calendar_id, {key: wanted})
-        created(connection, made)
-
-    entries.intend, entries.created = later, now
+    entries.save = later
 
 
 def _no_lookup() -> None:
@@ -52,9 +56,9 @@ def _no_lookup() -> None:
 
     def forget(visit: Visit, lost: Sequence[Entry]) -> None:
         with visit.database.write() as connection:
-            entries.remove(connection, [each.sync_key for each in lost])
+            visit.save(connection, [Transition(entry, None) for entry in lost])
 
-    reconcile.locate = forget  # type: ignore[attr-defined]
+    lookup.look_up_keys = forget
 
 
 def _no_token() -> None:

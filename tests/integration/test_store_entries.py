@@ -4,7 +4,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
-from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.entry import (
+    Created,
+    Entry,
+    EntryStatus,
+    FoundByKey,
+    Happening,
+    Held,
+    NotCarriedOut,
+    Plain,
+    Refused,
+    Shown,
+    happens,
+)
 from kalender.domain.model import Audience
 from kalender.ports import FoundItem, ItemRef
 from kalender.store import brakes, bulk, entries, people
@@ -14,6 +26,7 @@ from kalender.store.people import FS
 from kalender.store.tables import brake, calendar, change_log, db_now, entry, source_reading
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_activity_key, an_answer, an_event
 from tests.integration.test_store_courses import taken
+from tests.integration.test_store_people import intend
 
 SAFETY = Safety(max_deleted_share=0.1, min_deletes_hour=5, min_deletes_day=20)
 KEY = "1#a"
@@ -50,9 +63,19 @@ def a_calendar(connection: Connection, number: int) -> int:
 
 def live(connection: Connection, calendar_id: int, key: str = KEY, **told: object) -> Entry:
     wanted = a_wanted(an_event(key.partition("#")[0], **told))  # type: ignore[arg-type]
-    entries.intend(connection, calendar_id, {key: wanted})
-    entries.created(connection, [(key, f"item {key}", "c1")])
+    intend(connection, calendar_id, key, wanted)
+    made = Created(item_id=f"item {key}", change_key="c1")
+    happen(connection, calendar_id, made, key=key)
     return the(connection, calendar_id, key)
+
+
+def happen(
+    connection: Connection, calendar_id: int, *happenings: Happening, key: str = KEY
+) -> None:
+    """Write what happens to the record of a key."""
+    for happening in happenings:
+        transition = happens(the(connection, calendar_id, key), happening)
+        entries.save(connection, calendar_id, [transition])
 
 
 def the(connection: Connection, calendar_id: int, key: str = KEY) -> Entry:
@@ -77,12 +100,12 @@ def unsettled(connection: Connection, ours: int) -> bool:
 
 
 def test_a_create_is_open_until_its_outcome_is_known(connection: Connection, ours: int) -> None:
-    entries.intend(connection, ours, {KEY: a_wanted()})
+    intend(connection, ours, KEY, a_wanted())
     intended = the(connection, ours)
     assert (intended.status, intended.open) == (EntryStatus.INTENDED, True)
     assert intended.fingerprint == a_wanted().fingerprint
     assert unsettled(connection, ours)
-    entries.created(connection, [(KEY, "item", "c1")])
+    happen(connection, ours, Created(item_id="item", change_key="c1"))
     made = the(connection, ours)
     assert made == intended._replace(status=EntryStatus.LIVE, item_id="item", change_key="c1")
     assert not unsettled(connection, ours)
@@ -90,11 +113,12 @@ def test_a_create_is_open_until_its_outcome_is_known(connection: Connection, our
 
 def test_an_update_is_open_until_its_outcome_is_known(connection: Connection, ours: int) -> None:
     before = live(connection, ours)
-    entries.unsettle(connection, [KEY])
+    happen(connection, ours, Plain.UPDATE_AHEAD)
     assert the(connection, ours).open
     assert unsettled(connection, ours)
     new = a_wanted(an_event("2", starts=NOW + 3 * DAY))
-    entries.shows(connection, KEY, new, change_key="c2")
+    shown = Shown(subject=new.subject, fingerprint=new.fingerprint, change_key="c2")
+    happen(connection, ours, shown)
     after = the(connection, ours)
     assert (after.event_id, after.fingerprint, after.starts_at) == (
         "2",
@@ -106,31 +130,31 @@ def test_an_update_is_open_until_its_outcome_is_known(connection: Connection, ou
 
 def test_a_delete_is_open_until_its_outcome_is_known(connection: Connection, ours: int) -> None:
     live(connection, ours)
-    entries.hold(connection, [KEY], HAND)
+    happen(connection, ours, Held(scope=HAND))
     assert unsettled(connection, ours)
-    entries.condemn(connection, [KEY])
+    happen(connection, ours, Plain.DELETE_AHEAD)
     assert the(connection, ours).status is EntryStatus.DELETING
     assert the(connection, ours).held_by is None
     assert unsettled(connection, ours)
-    entries.remove(connection, [KEY])
+    happen(connection, ours, Plain.TAKEN)
     assert entries.of_calendar(connection, ours) == []
 
 
-@pytest.mark.parametrize("ahead", [entries.unsettle, entries.condemn])
+@pytest.mark.parametrize("ahead", [Plain.UPDATE_AHEAD, Plain.DELETE_AHEAD])
 def test_what_was_certainly_not_sent_is_taken_back(
-    connection: Connection, ours: int, ahead: Callable[[Connection, list[str]], None]
+    connection: Connection, ours: int, ahead: Plain
 ) -> None:
     live(connection, ours)
-    entries.hold(connection, [KEY], HAND)
+    happen(connection, ours, Held(scope=HAND))
     before = the(connection, ours)
-    ahead(connection, [KEY])
-    entries.restore(connection, before)
+    happen(connection, ours, ahead, NotCarriedOut(before=before))
     assert the(connection, ours) == before
 
 
 def test_what_is_refused_says_what_was_refused(connection: Connection, ours: int) -> None:
     live(connection, ours)
-    entries.refused(connection, KEY, a_wanted(an_event(title="New")))
+    new = a_wanted(an_event(title="New"))
+    happen(connection, ours, Refused(fingerprint=new.fingerprint))
     after = the(connection, ours)
     assert after.status is EntryStatus.REFUSED
     assert after.fingerprint == a_wanted(an_event(title="New")).fingerprint
@@ -139,15 +163,14 @@ def test_what_is_refused_says_what_was_refused(connection: Connection, ours: int
 
 def test_an_abandoned_key_stands_for_nothing(connection: Connection, ours: int) -> None:
     live(connection, ours)
-    entries.abandon(connection, [KEY])
+    happen(connection, ours, Plain.NOT_FOUND_BY_KEY)
     assert entries.of_calendar(connection, ours) == []
     assert not unsettled(connection, ours)
 
 
 def test_nothing_named_is_nothing_done(connection: Connection, ours: int) -> None:
     before = live(connection, ours)
-    entries.condemn(connection, [])
-    entries.remove(connection, [])
+    entries.save(connection, ours, [])
     entries.take_over(connection, ours + 1, "x@uio.no", [])
     assert the(connection, ours) == before
 
@@ -157,7 +180,7 @@ def test_nothing_named_is_nothing_done(connection: Connection, ours: int) -> Non
 
 def test_what_was_found_elsewhere_is_of_unknown_content(connection: Connection, ours: int) -> None:
     live(connection, ours)
-    entries.moved(connection, KEY, "new item", "c7")
+    happen(connection, ours, FoundByKey(item_id="new item", change_key="c7"))
     after = the(connection, ours)
     assert (after.item_id, after.change_key, after.fingerprint) == ("new item", "c7", None)
 
@@ -174,8 +197,8 @@ def test_an_unknown_key_is_adopted_by_the_event_in_it(connection: Connection, ou
 
 def test_a_create_that_came_late_can_still_be_adopted(connection: Connection, ours: int) -> None:
     """Its key was given up after a lookup; the row is still there, and must not stand in the way."""
-    entries.intend(connection, ours, {KEY: a_wanted()})
-    entries.abandon(connection, [KEY])
+    intend(connection, ours, KEY, a_wanted())
+    happen(connection, ours, Plain.NOT_FOUND_BY_KEY)
     entries.adopt(connection, ours, found(), key=KEY, now=NOW)
     assert the(connection, ours).item_id == "item"
 
@@ -318,7 +341,8 @@ def deleted(connection: Connection, ours: int, number: int, seconds_ago: float =
         live(connection, ours, f"d{n}#a")
     keys = [f"d{n}#a" for n in range(number)]
     entries.log(connection, row, "delete", keys, "test", NOW, NOW)
-    entries.remove(connection, keys)
+    for key in keys:
+        happen(connection, ours, Plain.DELETE_AHEAD, Plain.TAKEN, key=key)
     if seconds_ago:
         connection.execute(update(change_log).values(at=db_now(-seconds_ago)))
 
@@ -364,7 +388,8 @@ def test_a_release_lets_through_what_was_held_and_then_counts_anew(
     for n in range(30):
         live(connection, ours, f"e{n}#a")
     brakes.holding(connection, 30, 0, SAFETY)
-    entries.hold(connection, [f"e{n}#a" for n in range(30)], INSTITUTION)
+    for n in range(30):
+        happen(connection, ours, Held(scope=INSTITUTION), key=f"e{n}#a")
     assert brakes.release(connection, INSTITUTION, "looked") == [ours]
     assert brakes.holding(connection, 30, 0, SAFETY) is None
     deleted(connection, ours, 30)
@@ -375,7 +400,7 @@ def test_a_release_lets_through_what_was_held_and_then_counts_anew(
 def test_a_hold_that_holds_nothing_any_more_is_over(connection: Connection, ours: int) -> None:
     live(connection, ours)
     brakes.holding(connection, 99, 0, SAFETY)
-    entries.hold(connection, [KEY], INSTITUTION)
+    happen(connection, ours, Held(scope=INSTITUTION))
     brakes.end_if_nothing_is_held(connection)
     assert brakes.standing(connection) == INSTITUTION
     assert brakes.let_ended_go(connection, NOW + timedelta(days=900)) == [ours]

@@ -1,6 +1,4 @@
-"""Each setter of the store does to a row what the table of `domain.entry` says of its happening."""
-
-from collections.abc import Callable
+"""What the store writes of a happening is what the table of `domain.entry` says, on both databases."""
 
 import pytest
 from sqlalchemy import Connection, select
@@ -17,12 +15,14 @@ from kalender.domain.entry import (
     ImpossibleHappening,
     LeftAsItIs,
     NotCarriedOut,
+    NotFoundAtAll,
     Plain,
     Refused,
     Renamed,
     Shown,
     Subject,
     after,
+    happens,
 )
 from kalender.domain.model import ActivityKey
 from kalender.ports import FoundItem, ItemRef
@@ -33,62 +33,40 @@ from tests.integration.test_store_entries import KEY, connection, live, ours
 
 __all__ = ["connection", "ours"]
 
-Setter = Callable[[Connection, Entry], None]
 OTHER = a_wanted(an_event("2", starts_at=NOW + 2 * DAY, ends_at=NOW + 2 * DAY + HOUR))
-SUBJECT = Subject(
-    event_id=OTHER.event.event_id,
-    activity=OTHER.event.teaching.activity,
-    starts_at=OTHER.content.starts_at,
-    ends_at=OTHER.content.ends_at,
-)
 
-STATES: dict[str, Setter] = {
-    "live": lambda _, __: None,
-    "live, content unknown": lambda c, e: entries.unsettle(c, [e.sync_key]),
-    "live, held": lambda c, e: entries.hold(c, [e.sync_key], "all"),
-    "deleting": lambda c, e: entries.condemn(c, [e.sync_key]),
-    "refused": lambda c, e: entries.refused(c, e.sync_key, OTHER),
-    "declined": lambda c, e: entries.decline(c, [e.sync_key], still_there=True),
-    "declined, gone": lambda c, e: entries.decline(c, [e.sync_key], still_there=False),
-    "abandoned": lambda c, e: entries.abandon(c, [e.sync_key]),
+STATES: dict[str, list[Happening]] = {
+    "live": [],
+    "live, content unknown": [Plain.UPDATE_AHEAD],
+    "live, held": [Held(scope="all")],
+    "deleting": [Plain.DELETE_AHEAD],
+    "refused": [Refused(fingerprint=OTHER.fingerprint)],
+    "declined": [LeftAsItIs(still_there=True)],
+    "declined, gone": [LeftAsItIs(still_there=False)],
+    "abandoned": [Plain.NOT_FOUND_BY_KEY],
 }
 
-SETTERS: list[tuple[Callable[[Entry], Happening], Setter]] = [
-    (lambda _: Plain.UPDATE_AHEAD, lambda c, e: entries.unsettle(c, [e.sync_key])),
-    (lambda _: Plain.DELETE_AHEAD, lambda c, e: entries.condemn(c, [e.sync_key])),
-    (
-        lambda _: Created(item_id="i", change_key="k"),
-        lambda c, e: entries.created(c, [(e.sync_key, "i", "k")]),
-    ),
-    (
-        lambda _: Shown(subject=SUBJECT, fingerprint=OTHER.fingerprint, item_id="i"),
-        lambda c, e: entries.shows(c, e.sync_key, OTHER, item_id="i"),
-    ),
-    (
-        lambda e: NotCarriedOut(before=e._replace(fingerprint="f", held_by="all")),
-        lambda c, e: entries.restore(c, e._replace(fingerprint="f", held_by="all")),
-    ),
-    (lambda _: NotCarriedOut(before=None), lambda c, e: entries.remove(c, [e.sync_key])),
-    (lambda _: Plain.TAKEN, lambda c, e: entries.remove(c, [e.sync_key])),
-    (lambda _: Plain.FORGOTTEN, lambda c, e: entries.remove(c, [e.sync_key])),
-    (
-        lambda _: Refused(fingerprint=OTHER.fingerprint),
-        lambda c, e: entries.refused(c, e.sync_key, OTHER),
-    ),
-    (lambda _: Plain.NOT_FOUND_BY_KEY, lambda c, e: entries.abandon(c, [e.sync_key])),
-    (
-        lambda _: LeftAsItIs(still_there=True),
-        lambda c, e: entries.decline(c, [e.sync_key], still_there=True),
-    ),
-    (
-        lambda _: LeftAsItIs(still_there=False),
-        lambda c, e: entries.decline(c, [e.sync_key], still_there=False),
-    ),
-    (lambda _: Plain.FROZEN, lambda c, e: entries.settle(c, [e.sync_key])),
-    (lambda _: Held(scope="course"), lambda c, e: entries.hold(c, [e.sync_key], "course")),
-    (lambda _: Plain.FREED, lambda c, e: entries.free(c, [e.sync_key])),
-    (lambda _: Renamed(subject=SUBJECT), lambda c, e: entries.rename(c, e.sync_key, OTHER)),
-]
+
+def happenings(before: Entry) -> list[Happening]:
+    """Return everything that may happen to a record, whether or not it may to this one."""
+    other = before._replace(fingerprint="f", held_by="all")
+    return [
+        *Plain,
+        Created(item_id="i", change_key="k"),
+        Shown(subject=OTHER.subject, fingerprint=OTHER.fingerprint, item_id="i"),
+        Shown(subject=OTHER.subject, fingerprint=OTHER.fingerprint, change_key="k"),
+        NotCarriedOut(before=other),
+        NotCarriedOut(before=None),
+        Refused(fingerprint=OTHER.fingerprint),
+        FoundByKey(item_id="i", change_key="k"),
+        FoundByKey(item_id="i", change_key="k", ended=True),
+        NotFoundAtAll(ended=False),
+        NotFoundAtAll(ended=True),
+        LeftAsItIs(still_there=True),
+        LeftAsItIs(still_there=False),
+        Held(scope="course"),
+        Renamed(subject=OTHER.subject),
+    ]
 
 
 def the_row(connection: Connection) -> Entry | None:
@@ -99,39 +77,22 @@ def the_row(connection: Connection) -> Entry | None:
 
 
 @pytest.mark.parametrize("state", ["intended", *STATES])
-def test_every_setter_does_what_the_table_says(
+def test_every_happening_is_written_as_the_table_says(
     connection: Connection, ours: int, state: str
 ) -> None:
     before = the_state(connection, ours, state)
     carried_out = 0
-    for number, (happening_of, setter) in enumerate(SETTERS):
+    for happening in happenings(before):
         try:
-            expected = after(before, happening_of(before))
+            expected = after(before, happening)
         except ImpossibleHappening:
             continue
         with connection.begin_nested() as savepoint:
-            setter(connection, before)
-            assert the_row(connection) == expected, (number, happening_of(before))
+            entries.save(connection, ours, [happens(before, happening)])
+            assert the_row(connection) == expected, happening
             savepoint.rollback()
         carried_out += 1
     assert carried_out > 0
-
-
-@pytest.mark.parametrize("state", ["intended", *STATES])
-def test_a_key_that_was_found_is_recorded_as_the_table_says(
-    connection: Connection, ours: int, state: str
-) -> None:
-    before = the_state(connection, ours, state)
-    if before.status is EntryStatus.ABANDONED:
-        return
-    found = after(before, FoundByKey(item_id="i", change_key="k"))
-    if before.status is EntryStatus.INTENDED:
-        entries.created(connection, [(KEY, "i", "")])
-    elif before.status is EntryStatus.DECLINED:
-        entries.located(connection, KEY, "i", "k")
-    else:
-        entries.moved(connection, KEY, "i", "k")
-    assert the_row(connection) == found
 
 
 @pytest.mark.parametrize("state", ["intended", *STATES])
@@ -144,8 +105,8 @@ def test_sql_and_python_agree_on_what_is_open(
 
 
 def test_a_create_is_written_ahead_as_the_table_says(connection: Connection, ours: int) -> None:
-    entries.intend(connection, ours, {KEY: OTHER})
-    ahead = CreateAhead(sync_key=KEY, subject=SUBJECT, fingerprint=OTHER.fingerprint)
+    ahead = CreateAhead(sync_key=KEY, subject=OTHER.subject, fingerprint=OTHER.fingerprint)
+    entries.save(connection, ours, [happens(None, ahead)], ahead=True)
     assert the_row(connection) == after(None, ahead)
 
 
@@ -158,24 +119,39 @@ def test_an_item_is_adopted_as_the_table_says(
     ends_at, activity = starts_at + HOUR, ActivityKey("", "", "", 0, "")
     ref = ItemRef(item_id="i", change_key="k")
     item = FoundItem(ref=ref, sync_key=KEY, starts_at=starts_at, ends_at=ends_at, created_at=NOW)
-    entries.adopt(connection, ours, item, key=KEY, now=NOW, status=status)
+    goes = status is EntryStatus.DELETING
+    entries.adopt(connection, ours, item, key=KEY, now=NOW, goes=goes)
     happening = Adopted(
         sync_key=KEY,
         subject=Subject(event_id="1", activity=activity, starts_at=starts_at, ends_at=ends_at),
         item_id="i",
         change_key="k",
         ended=ended,
-        goes=status is EntryStatus.DELETING,
+        goes=goes,
     )
     assert the_row(connection) == after(None, happening)
 
 
+def test_what_somebody_else_wrote_into_another_column_stays(
+    connection: Connection, ours: int
+) -> None:
+    before = live(connection, ours)
+    entries.save(connection, ours, [happens(before, Held(scope="course"))])
+    entries.save(connection, ours, [happens(before, Plain.UPDATE_AHEAD)], ahead=True)
+    row = the_row(connection)
+    assert row == before._replace(held_by="course", fingerprint=None)
+
+
 def the_state(connection: Connection, calendar_id: int, state: str) -> Entry:
-    """Bring the record into this state with the store's own setters."""
+    """Bring the record into this state by what happens to it."""
     if state == "intended":
-        entries.intend(connection, calendar_id, {KEY: a_wanted(an_event("1"))})
+        subject, fingerprint = a_wanted(an_event("1")).subject, OTHER.fingerprint
+        ahead = CreateAhead(sync_key=KEY, subject=subject, fingerprint=fingerprint)
+        entries.save(connection, calendar_id, [happens(None, ahead)])
     else:
-        STATES[state](connection, live(connection, calendar_id))
-    record = the_row(connection)
-    assert record is not None
-    return record
+        record = live(connection, calendar_id)
+        for happening in STATES[state]:
+            entries.save(connection, calendar_id, [happens(record, happening)])
+    row = the_row(connection)
+    assert row is not None
+    return row

@@ -5,8 +5,10 @@ from threading import Barrier, Thread
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
+from kalender.domain.entry import CreateAhead, happens
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
+from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import Kind, Lane
 from kalender.store import entries, mailboxes, people, teaching
 from kalender.store.database import Database
@@ -69,9 +71,15 @@ def calendars(connection: Connection) -> dict[str, tuple[int, str, bool, str]]:
     return {row.address: (row.person_id, row.audience, row.owner, row.state) for row in rows}
 
 
+def intend(connection: Connection, calendar_id: int, key: str, desired: DesiredEntry) -> None:
+    """Write ahead that an entry is about to be created."""
+    ahead = CreateAhead(sync_key=key, subject=desired.subject, fingerprint=desired.fingerprint)
+    entries.save(connection, calendar_id, [happens(None, ahead)], ahead=True)
+
+
 def an_entry_in(connection: Connection, address: str, key: str) -> None:
     row = select(calendar.c.calendar_id).where(calendar.c.address == address, calendar.c.owner)
-    entries.intend(connection, connection.execute(row).scalar_one(), {key: a_wanted()})
+    intend(connection, connection.execute(row).scalar_one(), key, a_wanted())
 
 
 def marked(connection: Connection) -> set[str]:
