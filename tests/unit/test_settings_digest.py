@@ -4,13 +4,18 @@ The expected digests were recorded once. A changed digest means that every calen
 written under other settings, and that whoever upgrades is asked whether to rewrite all of them.
 """
 
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.config.calendar import AudienceCalendar
+from kalender.domain.render import Style
+from kalender.domain.timetable import Rules
+from kalender.reconcile.desired import CalendarSettings
 from kalender.store.database import Database
 
 EXAMPLE = Path("config.example.toml")
@@ -101,3 +106,42 @@ def test_the_digests_of_credentials_are_what_they_were(changed: App) -> None:
         "tp": "7c2f4d87f8c7eb8c",
         "exchange.old": "0eda54cf883adbab",
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterRules(Rules):
+    """The rules of a later release."""
+
+    later: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaterStyle(Style):
+    """The style of a later release."""
+
+    later: str = ""
+
+
+def later(settings: CalendarSettings, *, rule: bool = False, text: str = "") -> str:
+    """Return the digest of the same settings in a later release with two more options."""
+    return CalendarSettings(
+        rules={
+            audience: LaterRules(**options(rules), later=rule)
+            for audience, rules in settings.rules.items()
+        },
+        styles={
+            audience: LaterStyle(**options(style), later=text)
+            for audience, style in settings.styles.items()
+        },
+    ).digest
+
+
+def options(settings: Rules | Style) -> dict[str, Any]:
+    return {field.name: getattr(settings, field.name) for field in fields(settings)}
+
+
+def test_a_new_option_counts_only_where_it_is_used(changed: App) -> None:
+    for settings in (wired(EXAMPLE).settings(), changed.settings()):
+        assert later(settings) == settings.digest
+        used = {later(settings, rule=True), later(settings, text="new"), settings.digest}
+        assert len(used) == 3
