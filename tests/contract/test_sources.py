@@ -115,10 +115,10 @@ def test_pages_of_any_size_make_the_same_whole(opened: Opened, page_size: int) -
     assert by_person(pages)[STUDENT] == list(FACTS[STUDENT].registrations[:2])
 
 
-def test_other_institutions_are_left_out_and_counted(opened: Opened) -> None:
-    fs = opened.fs()
-    fs.person(STUDENT, [H25])
-    assert fs.foreign == 2
+def test_other_institutions_are_left_out(opened: Opened) -> None:
+    facts = opened.fs().person(STUDENT, [H25])
+    assert facts.registrations == FACTS[STUDENT].registrations[:2]
+    assert facts.placements == FACTS[STUDENT].placements[:1]
 
 
 def test_a_person_costs_a_handful_of_requests(opened: Opened) -> None:
