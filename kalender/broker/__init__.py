@@ -19,7 +19,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
-from kalender.broker.connection import GONE, Settings, parameters
+from kalender.broker.connection import GONE, parameters
+from kalender.config.sections import BrokerSettings
 from kalender.liveness import Liveness
 from kalender.ports import Delivery
 
@@ -120,7 +121,7 @@ class Broker:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BrokerSettings,
         *,
         jitter: Callable[[], float] = random.random,
     ) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from kalender.config.calendar import Calendar
+from kalender.config.calendar import AudienceCalendar, Calendar
 from kalender.config.reading import (
     PREFIX,
     merge,
@@ -22,23 +22,27 @@ from kalender.config.reading import (
     with_stand_ins,
 )
 from kalender.config.sections import (
-    Broker,
-    Database,
-    Exchange,
-    Fs,
+    BrokerSettings,
+    DatabaseSettings,
+    ExchangeSettings,
+    FsSettings,
     Identity,
     Institution,
-    Metrics,
+    MetricsSettings,
+    NeighbourSettings,
     NotificationPattern,
     Retention,
     Rollout,
     Safety,
     Section,
-    Tp,
+    TpSettings,
     Worker,
 )
+from kalender.domain import neighbour
 from kalender.domain.mailbox import MailboxRule
+from kalender.domain.model import Audience
 from kalender.domain.notification import USUAL, Pattern
+from kalender.domain.timetable import Rules
 from kalender.errors import ConfigError
 
 PACKED = frozenset({"backends", "general"})  # levels of the model that the file does not have
@@ -53,18 +57,18 @@ class Config(Section):
     """All settings; hand on the parts that are needed, never the whole."""
 
     institution: Institution
-    database: Database = Database()
-    broker: Broker | None = None
-    fs: Fs
-    tp: Tp
+    database: DatabaseSettings = DatabaseSettings()
+    broker: BrokerSettings | None = None
+    fs: FsSettings
+    tp: TpSettings
     identity: Identity = Identity()
-    exchange: Exchange
+    exchange: ExchangeSettings
     rollout: Rollout = Rollout()
     calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
     safety: Safety = Safety()
     worker: Worker = Worker()
     retention: Retention = Retention()
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     notifications: tuple[NotificationPattern, ...] = ()
 
     @property
@@ -73,6 +77,37 @@ class Config(Section):
         domains = frozenset(self.institution.mail_domains)
         mailbox = self.identity.mailbox
         return MailboxRule(student=mailbox.student, teacher=mailbox.teacher, domains=domains)
+
+    @property
+    def neighbours(self) -> Mapping[str, NeighbourSettings]:
+        """Every neighbour that is asked over HTTP, by its name: the sources, then the backends."""
+        backends = self.exchange.backends.items()
+        return {
+            neighbour.FS: self.fs,
+            neighbour.TP: self.tp,
+            **{neighbour.exchange(name): backend for name, backend in backends},
+        }
+
+    @property
+    def audiences(self) -> Mapping[Audience, AudienceCalendar]:
+        """The settings of each audience's calendars; whoever is both is treated as a teacher."""
+        student, teacher = self.calendar.student, self.calendar.teacher
+        return {Audience.STUDENT: student, Audience.TEACHER: teacher, Audience.BOTH: teacher}
+
+    def rules(self, audience: Audience) -> Rules:
+        """Return who sees what, for one audience."""
+        own = self.audiences[audience]
+        fallback = own.teacher_unit_fallback
+        return Rules(
+            zone=self.institution.time_zone,
+            accepted_offer_statuses=frozenset(self.fs.accepted_offer_statuses),
+            believe_offer_status=self.fs.offer_status != "ignore",
+            teaching_roles=frozenset(self.fs.teaching_roles),
+            sole_group=own.unplaced == "sole_group",
+            unit_fallback=None if fallback == "none" else fallback,
+            past_days=own.past_days,
+            future_days=own.future_days,
+        )
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:
@@ -86,7 +121,7 @@ class Config(Section):
             if self.worker.lease_seconds < least:
                 message = (
                     f"worker.lease_seconds must be at least {least:g}: send_seconds + timeout"
-                    f" + server_seconds of [exchange.{name}]"
+                    f" + server_seconds of [{neighbour.exchange(name)}]"
                 )
                 raise ValueError(message)
         return self
@@ -97,7 +132,7 @@ class Config(Section):
         for name, backend in self.exchange.backends.items():
             if wanted > backend.max_connections:
                 message = (
-                    f"worker.processes x worker.connections is {wanted}, but [exchange.{name}]"
+                    f"worker.processes x worker.connections is {wanted}, but [{neighbour.exchange(name)}]"
                     f" max_connections is {backend.max_connections}: lower the one or raise the other"
                 )
                 raise ValueError(message)

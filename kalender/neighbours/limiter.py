@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from sqlalchemy import Connection, Row
 
+from kalender.config.sections import NeighbourSettings
+from kalender.domain.work import Kind
 from kalender.errors import (
     NeighbourError,
     NeighbourShut,
@@ -43,12 +45,27 @@ class _Mine(threading.local):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighbourLimits:
-    """One neighbour's name, what tells our credentials apart, and how much may be asked."""
+    """One neighbour: its name, what tells our credentials apart, and how much may be asked.
+
+    `needed_by` is the kind of work that cannot be done without it, and `credentials` a digest.
+    """
 
     name: str
+    needed_by: Kind
     credentials: str
     most: int
     per_second: float | None = None  # requests of all workers that may begin; None: any number
+
+    @classmethod
+    def of(cls, name: str, settings: NeighbourSettings, send_seconds: float) -> Self:
+        """Return the limits of a neighbour from its section of the settings."""
+        return cls(
+            name=name,
+            needed_by=settings.needed_by,
+            credentials=credentials.digest(settings.address, *settings.credentials),
+            most=settings.most_within(send_seconds),
+            per_second=settings.max_requests_per_second,
+        )
 
 
 class _RateLimiter:
@@ -95,11 +112,11 @@ class Limiter:
     """
 
     def __init__(
-        self, database: Database, door: NeighbourLimits, *, holder: str, wants: int
+        self, database: Database, limits: NeighbourLimits, *, holder: str, wants: int
     ) -> None:
         self.database = database
-        self.name = door.name
-        self.door = door
+        self.name = limits.name
+        self.limits = limits
         self.holder = holder
         self.wants = wants
         self._lock = threading.Lock()
@@ -108,7 +125,7 @@ class Limiter:
         self._share = breaker.Share(0, 0)
         self._renewed = self._known = self._touched = float("-inf")
         self._limiter = (
-            _RateLimiter(database, door.name, door.per_second) if door.per_second else None
+            _RateLimiter(database, limits.name, limits.per_second) if limits.per_second else None
         )
 
     # -- turns ------------------------------------------------------------------------------------
@@ -145,7 +162,7 @@ class Limiter:
 
         The row is locked before our own lock, as everywhere.
         """
-        yields = breaker.holds_too_much(row, self.holder, self.door.most)
+        yields = breaker.holds_too_much(row, self.holder, self.limits.most)
         if self._is_leased(RENEW_SECONDS) and not yields:
             return row
         begun, row = monotonic(), breaker.lock(connection, self.name)
@@ -156,7 +173,7 @@ class Limiter:
                 self.holder,
                 wants=self.wants,
                 busy=self._busy,
-                most=self.door.most,
+                most=self.limits.most,
             )
             self._renewed = begun
         return row
@@ -175,7 +192,7 @@ class Limiter:
 
     def note(self, row: Row[Any]) -> credentials.Standing:
         """Take in what the database says of our credentials."""
-        found = credentials.standing(row, self.door.credentials)
+        found = credentials.standing(row, self.limits.credentials)
         free = row.paused_until is None and not breaker.held_for(row)
         self._known = monotonic() if found.known and free else float("-inf")
         return found
@@ -248,7 +265,7 @@ class Limiter:
                 f"{self.name}: paused by hand by {row.held_by} ({row.held_reason}): "
                 f"kalender resume {self.name} ends it"
             )
-        if row is not None and credentials.standing(row, self.door.credentials).wait:
+        if row is not None and credentials.standing(row, self.limits.credentials).wait:
             return (
                 f"{self.name}: it refuses our credentials ({row.last_error}): mend the account or "
                 f"the secret, then kalender resume {self.name} lets one request try"
@@ -284,14 +301,14 @@ class Limiter:
         if tries:
             self._record(
                 lambda connection: credentials.authorised(
-                    connection, breaker.lock(connection, self.name), self.door.credentials
+                    connection, breaker.lock(connection, self.name), self.limits.credentials
                 )
             )
         elif monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = monotonic()
             self._record(
                 lambda connection: credentials.still_authorised(
-                    connection, self.name, self.door.credentials
+                    connection, self.name, self.limits.credentials
                 )
             )
 
@@ -301,7 +318,7 @@ class Limiter:
             lambda connection: credentials.refused(
                 connection,
                 breaker.lock(connection, self.name),
-                self.door.credentials,
+                self.limits.credentials,
                 took=took,
                 error=str(error),
             )
@@ -320,11 +337,11 @@ class Limiters:
     """The ways to all neighbours of one process."""
 
     def __init__(
-        self, database: Database, doors: Collection[NeighbourLimits], *, holder: str, wants: int
+        self, database: Database, limits: Collection[NeighbourLimits], *, holder: str, wants: int
     ) -> None:
         self.holder = holder
         self.by_name: Mapping[str, Limiter] = {
-            door.name: Limiter(database, door, holder=holder, wants=wants) for door in doors
+            each.name: Limiter(database, each, holder=holder, wants=wants) for each in limits
         }
         self.names = frozenset(self.by_name)
         self.ailing: frozenset[str] = frozenset()

@@ -271,7 +271,7 @@ def _record_updates(
 def _delete(visit: Visit, deletes: Sequence[Delete], states: Mapping[str, EntryState]) -> None:
     """Delete; what the user made a meeting is released instead."""
     calendars, address = visit.calendars, visit.row.address
-    hard = visit.row.audience in visit.means.hard_delete
+    hard = visit.means.audiences[visit.row.audience].delete == "hard"
     found = [(delete.entry, states[delete.entry.sync_key]) for delete in deletes]
     meetings = [(entry, state) for entry, state in found if state.meeting]
     plain = [(entry, state) for entry, state in found if not state.meeting]

@@ -51,10 +51,12 @@ def _to_put_back(visit: Visit, entries_: Sequence[Entry], what: str) -> set[str]
     """Return the keys of those to put back; what is not wanted back, or too often, is declined."""
     if not entries_:
         return set()
-    rule = visit.means.restore[visit.row.audience]
-    wanted = rule.deleted if what == "gone" else rule.edited
+    settings = visit.means.audiences[visit.row.audience]
+    wanted = settings.restore_deleted if what == "gone" else settings.restore_edited
     with visit.recording() as connection:
-        often = entries.put_back_often(connection, visit.row.calendar_id, what, most=rule.most)
+        often = entries.put_back_often(
+            connection, visit.row.calendar_id, what, most=settings.max_restores
+        )
         left = [e for e in entries_ if not wanted or e.event_id in often]
         entries.decline(connection, [e.sync_key for e in left], still_there=what != "gone")
         kept = [e for e in entries_ if e not in left]

@@ -9,10 +9,12 @@ can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
+from kalender.config.sections import FsSettings
 from kalender.domain.model import (
     Account,
     ActivityKey,
@@ -23,6 +25,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.domain.neighbour import FS
 from kalender.errors import (
     BadSourceData,
     NeighbourUnavailable,
@@ -32,14 +35,8 @@ from kalender.errors import (
 from kalender.ports import LeftOut
 from kalender.sources import fs_json
 from kalender.sources.fs_json import Raw
-from kalender.sources.http import Http
+from kalender.sources.http import Http, Limiter
 
-PATHS = {
-    "personer": "personer",
-    "studentundervisning": "studentundervisning",
-    "studentundervisningsaktivitet": "studentundervisningsaktivitet",
-    "personroller": "personroller",
-}
 FEW = 10
 OTHERS = "fs: an answer about somebody else than asked for"
 Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
@@ -51,23 +48,25 @@ def _unheard(_bad: BadItem) -> None:
 
 
 class Fs:
-    """FS behind its gateway. Registrations of other institutions are left out and counted."""
+    """FS behind its gateway.
+
+    Left out are registrations of other institutions, and of courses that `skips` says are none of
+    ours.
+    """
 
     def __init__(
         self,
-        http: Http,
+        settings: FsSettings,
         *,
         institution: int,
-        page_size: int = 1000,
         skips: Callable[[str], bool] = lambda _course: False,
-        paths: Mapping[str, str] = PATHS,
+        limiter: Limiter = nullcontext,
     ) -> None:
-        self.http = http
+        self.http = Http(FS, settings, limiter)
         self.institution = institution
-        self.page_size = page_size
+        self.page_size = settings.page_size
         self.skips = skips
-        self.paths = {**PATHS, **paths}
-        self.foreign = 0
+        self.paths = settings.paths.model_dump()
 
     # -- one person -------------------------------------------------------------------------------
 
@@ -229,10 +228,7 @@ class Fs:
         return self._page(resource, {**own, "page": "1", "limit": str(self.page_size)})[0]
 
     def _is_ours(self, institution: int, course: str) -> bool:
-        if institution != self.institution:
-            self.foreign += 1
-            return False
-        return not self.skips(course)
+        return institution == self.institution and not self.skips(course)
 
     # -- answers ----------------------------------------------------------------------------------
 

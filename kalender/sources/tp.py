@@ -7,12 +7,13 @@ in an answer, `room` is a list or null, offsets have no minutes, `party` says no
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from kalender.config.sections import TpSettings
 from kalender.domain.model import (
     BadEvent,
     CourseAnswer,
@@ -21,16 +22,13 @@ from kalender.domain.model import (
     TeachingEvent,
     folded,
 )
+from kalender.domain.neighbour import TP
 from kalender.domain.text import without_unseen
 from kalender.errors import BadSourceData
-from kalender.sources.http import Http
+from kalender.sources.http import Http, Limiter
+from kalender.sources.tp_codes import is_matched, semester_of
 from kalender.sources.tp_json import Unreadable, read_event
 
-PATHS = {
-    "course": "ws/1.4/open/?type=course&id={course}&sem={semester}",
-    "courses": "ws/course/?id={institution}&sem={semester}&times=1",
-    "changed": "ws/1.4/lastchanged-list.php?timestamp={timestamp}&type=course",
-}
 FEW, LONGEST_CODE = 10, 64  # items of a list; what a database's column holds
 LeftOut = Callable[[str, str], None]  # list, reason
 
@@ -44,20 +42,19 @@ class Tp:
 
     def __init__(
         self,
-        http: Http,
+        settings: TpSettings,
         *,
         institution: int,
         zone: ZoneInfo,
-        skip: Sequence[str] = ("*EKSAMEN*", "*BOOKING*"),
-        paths: Mapping[str, str] = PATHS,
         on_left_out: LeftOut = _unheard,
+        limiter: Limiter = nullcontext,
     ) -> None:
         self.on_left_out = on_left_out
-        self.http = http
+        self.http = Http(TP, settings, limiter)
         self.institution = institution
         self.zone = zone
-        self.skip = tuple(skip)
-        self.paths = {**PATHS, **paths}
+        self.skip = settings.skip
+        self.paths = settings.paths.model_dump()
 
     def _get(self, path: str, **values: object) -> object:
         quoted = {name: quote(str(value), safe="") for name, value in values.items()}
@@ -72,7 +69,7 @@ class Tp:
         """Return the codes of all courses TP plans in a semester: one request."""
         answer = self._get("courses", semester=semester.code)
         codes = {code for (code,) in self._named(_listed(answer, "data"), "courses", "id")}
-        return sorted(code for code in codes if not self._is_skipped(code))
+        return sorted(code for code in codes if not is_matched(code, self.skip))
 
     def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
         """Return the courses that TP says changed since: one request."""
@@ -80,11 +77,11 @@ class Tp:
         answer = self._get("changed", timestamp=local)
         elements = _listed(answer, "elements")
         keys = {
-            CourseKey(course, semester.lower())
-            for course, semester in self._named(elements, "changed", "id", "semesterid")
-            if _is_planned(semester)
+            CourseKey(course, semester.code)
+            for course, code in self._named(elements, "changed", "id", "semesterid")
+            if (semester := semester_of(code)) is not None
         }
-        return sorted(key for key in keys if not self._is_skipped(key.course))
+        return sorted(key for key in keys if not is_matched(key.course, self.skip))
 
     def _named(self, listed: Sequence[object], what: str, *names: str) -> list[tuple[str, ...]]:
         """Return these codes of each item; one that lacks any is left out and told of.
@@ -99,9 +96,6 @@ class Tp:
             self.on_left_out(what, f"no {' or '.join(names)} that can be read")
         return readable
 
-    def _is_skipped(self, code: str) -> bool:
-        return _matches(code, self.skip)
-
 
 def _listed(answer: object, name: str) -> list[object]:
     """Return an answer's list; TP says null where it is empty."""
@@ -111,15 +105,6 @@ def _listed(answer: object, name: str) -> list[object]:
     if not isinstance(listed, list):
         raise BadSourceData(f"tp: {name!r} is no list")
     return listed
-
-
-def _is_planned(semester: str) -> bool:
-    """Whether a text is a semester's code; TP's list may name terms of another kind."""
-    try:
-        Semester.parse(semester)
-    except ValueError:
-        return False
-    return True
 
 
 def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> CourseAnswer:
@@ -186,11 +171,9 @@ def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) 
     semester = _code(raw, "semesterid")
     if semester and semester.lower() != key.semester.lower():
         return True
-    return any(_matches(_code(raw, name), skip) for name in ("courseid", "actid", "eventid", "id"))
-
-
-def _matches(text: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(text.upper(), pattern.upper()) for pattern in patterns)
+    return any(
+        is_matched(_code(raw, name), skip) for name in ("courseid", "actid", "eventid", "id")
+    )
 
 
 def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import structlog
 
+from kalender.domain.neighbour import TP
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
     KalenderError,
@@ -74,7 +75,13 @@ def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
             looked = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
             people.mark_calendars(connection, looked, reason="verify", lane=Lane.VERIFY)
     if crew.retention is not None:
-        prune(crew.database, crew.retention, crew.means.clock())
+        prune(
+            crew.database,
+            crew.retention,
+            crew.means.clock(),
+            writable=timedelta(days=crew.sources.rules.past_days + 1),
+            semesters=crew.sources.semesters.listed,
+        )
     if crew.poll_every is not None:
         poll(crew, crew.poll_every)
 
@@ -91,7 +98,7 @@ class NotPolled(StrEnum):
 def poll(crew: WorkerContext, every: timedelta) -> int | NotPolled:
     """Ask TP which courses changed, where no other worker did so lately; return how many."""
     with crew.database.write() as connection:
-        if "tp" in crew.gates.look(connection)[1]:
+        if TP in crew.gates.look(connection)[1]:
             return NotPolled.SHUT
         now = teaching.database_time(connection)
         last = teaching.was_read(connection, "lastchanged", "")

@@ -81,7 +81,7 @@ def changed(tmp_path: Path) -> App:
 
 def credentials(app: App) -> dict[str, str]:
     limiters = app.gates(Database("sqlite:////nowhere/kalender.db"))
-    return {name: limiter.door.credentials for name, limiter in limiters.by_name.items()}
+    return {name: limiter.limits.credentials for name, limiter in limiters.by_name.items()}
 
 
 def test_the_digest_of_the_example_is_what_it_was() -> None:

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from time import monotonic
 from typing import TypeVar
 
 import requests
@@ -13,7 +11,9 @@ from kalender.calendars.ews import soap
 from kalender.calendars.ews.error_codes import Meaning, meaning, words
 from kalender.calendars.ews.session import Lost, NotConnected, Sessions, windows_zone
 from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
+from kalender.config.sections import EwsSettings
 from kalender.domain.backoff import LONGEST, told_wait
+from kalender.domain.neighbour import exchange
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -38,13 +38,8 @@ KEYS_AT_ONCE = 100
 ALONE = timedelta(
     minutes=1
 )  # how long one calendar waits that alone meets what Exchange never says
-OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 T = TypeVar("T")
-
-
-def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
-    pass
 
 
 class EwsCalendars:
@@ -52,35 +47,19 @@ class EwsCalendars:
 
     batch = 50
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
-        *,
         name: str,
-        endpoint: str,
-        username: str,
-        password: str,
-        auth: str = "basic",
-        impersonate: bool = True,
-        ca_file: Path | None = None,
-        timeout: float = 60.0,
-        max_connections: int = 4,
+        settings: EwsSettings,
+        *,
+        connections: int = 4,
         time_zone: str = "Europe/Oslo",
-        on_request: OnRequest = _unheard,
-        gate: Limiter = nullcontext,
+        limiter: Limiter = nullcontext,
     ) -> None:
-        self.gate = gate
-        self.neighbour = f"exchange.{name}"
-        self.on_request = on_request
-        self._writer = Writer(zone=windows_zone(time_zone), impersonate=impersonate)
-        self._sessions = Sessions(
-            endpoint=endpoint,
-            username=username,
-            password=password,
-            auth=auth,
-            ca_file=ca_file,
-            timeout=timeout,
-            most=max_connections,
-        )
+        self.limiter = limiter
+        self.neighbour = exchange(name)
+        self._writer = Writer(zone=windows_zone(time_zone), impersonate=settings.impersonate)
+        self._sessions = Sessions(settings, most=connections)
 
     # -- the five operations ----------------------------------------------------------------------
 
@@ -159,15 +138,8 @@ class EwsCalendars:
     def _call(
         self, operation: str, mailbox: str, body: str, *, send_by: float | None, number: int
     ) -> list[Message]:
-        started = monotonic()
-        try:
-            with self.gate():
-                messages = self._answered(operation, mailbox, body, send_by, number)
-        except KalenderError as error:
-            self.on_request(self.neighbour, type(error).__name__, monotonic() - started)
-            raise
-        self.on_request(self.neighbour, "ok", monotonic() - started)
-        return messages
+        with self.limiter():
+            return self._answered(operation, mailbox, body, send_by, number)
 
     def _answered(
         self, operation: str, mailbox: str, body: str, send_by: float | None, number: int
