@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from kalender.domain.neighbour import backend_of
 from kalender.domain.work import Kind
 from kalender.errors import KalenderError, NeighbourError, StateInDoubt
 from kalender.mirror.refresh import refresh_course, refresh_person
@@ -95,7 +96,6 @@ class WorkerThread:
         gates = self.crew.gates
         ailing, shut = gates.look(connection)
         ours = {name for name in gates.names - shut if gates[name].reserve()}
-        prefix = "exchange."
         claims = queue.claim(
             connection,
             [kind for kind, names in self.crew.neighbours.items() if ours.intersection(names)],
@@ -103,7 +103,7 @@ class WorkerThread:
             lease=self.crew.lease,
             limit=self.at_once,
             oldest=self.turn == 0,
-            not_of=[n.removeprefix(prefix) for n in gates.names - ours if n.startswith(prefix)],
+            not_of=[b for n in gates.names - ours if (b := backend_of(n)) is not None],
             not_bulk=gates.bulk_is_held,
         )
         asked = {name for claim in claims for name in self._needs(claim)}
