@@ -69,15 +69,15 @@ def _for_people() -> structlog.typing.Processor:
 
 def _says_something(record: logging.LogRecord) -> bool:
     """Whether anything that may be told is left of a record; of a library's bare warning nothing."""
-    ours = isinstance(record.msg, dict)
-    return ours or bool(record.exc_info) or record.levelno != logging.WARNING
+    is_structured = isinstance(record.msg, dict)
+    return is_structured or bool(record.exc_info) or record.levelno != logging.WARNING
 
 
 def _reduce_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
-    kept = {key: event[key] for key in ("_record", "_from_structlog", "exc_info") if key in event}
+    fields = {key: event[key] for key in ("_record", "_from_structlog", "exc_info") if key in event}
     place = f"{record.filename}:{record.lineno}"
-    return {**kept, "event": "library", "logger": record.name, "at": place}
+    return {**fields, "event": "library", "logger": record.name, "at": place}
 
 
 def _reduce_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -107,9 +107,9 @@ def database_error(error: BaseException) -> dict[str, str]:
         return {}
     state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
     table = getattr(getattr(origin, "diag", None), "table_name", None)
-    named = _TABLE.search(str(origin).partition("\n")[0])
-    found = {"sqlstate": state, "table": table or (named[1] if named else None)}
-    return {name: str(value) for name, value in found.items() if value}
+    match = _TABLE.search(str(origin).partition("\n")[0])
+    facts = {"sqlstate": state, "table": table or (match[1] if match else None)}
+    return {name: str(value) for name, value in facts.items() if value}
 
 
 def _error_of(exc_info: ExcInfo | BaseException | None) -> BaseException | None:

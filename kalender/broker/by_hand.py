@@ -74,13 +74,13 @@ def look_at(settings: BrokerSettings, queue: str) -> Waiting | None:
     """Count what waits in a queue, and who takes it; None where it is not there, or not for us."""
     with connected(settings) as connection:
         try:
-            told = connection.channel().queue_declare(queue, passive=True).method
+            method = connection.channel().queue_declare(queue, passive=True).method
         except ChannelClosedByBroker:
             return None
-    return Waiting(messages=told.message_count, consumers=told.consumer_count)
+    return Waiting(messages=method.message_count, consumers=method.consumer_count)
 
 
 def waiting(settings: BrokerSettings) -> dict[str, int | None]:
     """Count what waits in each queue; None where it is not there, or not for us."""
-    found = {queue: look_at(settings, queue) for queue in settings.queues}
-    return {queue: told.messages if told else None for queue, told in found.items()}
+    answers = {queue: look_at(settings, queue) for queue in settings.queues}
+    return {queue: answer.messages if answer else None for queue, answer in answers.items()}

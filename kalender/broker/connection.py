@@ -25,19 +25,19 @@ REFUSED = (AuthenticationError, ProbableAuthenticationError, ProbableAccessDenie
 def parameters(settings: BrokerSettings) -> pika.URLParameters:
     """Return where and how to connect, or raise a ConfigError that does not quote the URL."""
     try:
-        found = pika.URLParameters(settings.url.get_secret_value())
+        url_parameters = pika.URLParameters(settings.url.get_secret_value())
     except (ValueError, TypeError, AttributeError, SyntaxError):  # as pika happens to raise
-        found = None
-    if found is None:
+        url_parameters = None
+    if url_parameters is None:
         message = "broker.url cannot be read: give amqps://user:password@host/vhost"
         raise ConfigError(message)
-    if found.ssl_options is not None:
-        found.ssl_options = _tls(settings, found.host)
-    if found.heartbeat is None:
-        found.heartbeat = HEARTBEAT_SECONDS
-    found.socket_timeout = CONNECT_SECONDS
-    found.client_properties = {"connection_name": "kalender"}
-    return found
+    if url_parameters.ssl_options is not None:
+        url_parameters.ssl_options = _tls(settings, url_parameters.host)
+    if url_parameters.heartbeat is None:
+        url_parameters.heartbeat = HEARTBEAT_SECONDS
+    url_parameters.socket_timeout = CONNECT_SECONDS
+    url_parameters.client_properties = {"connection_name": "kalender"}
+    return url_parameters
 
 
 def _tls(settings: BrokerSettings, host: str) -> pika.SSLOptions:

@@ -96,23 +96,23 @@ class Config(Section):
 
     def rules(self, audience: Audience) -> Rules:
         """Return who sees what, for one audience."""
-        own = self.audiences[audience]
-        fallback = own.teacher_unit_fallback
+        calendar = self.audiences[audience]
+        fallback = calendar.teacher_unit_fallback
         return Rules(
             zone=self.institution.time_zone,
             accepted_offer_statuses=frozenset(self.fs.accepted_offer_statuses),
             believe_offer_status=self.fs.offer_status != "ignore",
             teaching_roles=frozenset(self.fs.teaching_roles),
-            sole_group=own.unplaced == "sole_group",
+            sole_group=calendar.unplaced == "sole_group",
             unit_fallback=None if fallback == "none" else fallback,
-            past_days=own.past_days,
-            future_days=own.future_days,
+            past_days=calendar.past_days,
+            future_days=calendar.future_days,
         )
 
     @property
     def patterns(self) -> tuple[Pattern, ...]:
         """The operator's patterns, then the usual ones."""
-        return (*(own.pattern for own in self.notifications), *USUAL)
+        return (*(section.pattern for section in self.notifications), *USUAL)
 
     @model_validator(mode="after")
     def _lease_is_long_enough(self) -> Self:
@@ -128,11 +128,11 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _connections_suffice(self) -> Self:
-        wanted = self.worker.processes * self.worker.connections
+        connections = self.worker.processes * self.worker.connections
         for name, backend in self.exchange.backends.items():
-            if wanted > backend.max_connections:
+            if connections > backend.max_connections:
                 message = (
-                    f"worker.processes x worker.connections is {wanted}, but [{neighbour.exchange(name)}]"
+                    f"worker.processes x worker.connections is {connections}, but [{neighbour.exchange(name)}]"
                     f" max_connections is {backend.max_connections}: lower the one or raise the other"
                 )
                 raise ValueError(message)
@@ -145,11 +145,11 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     The file is `path`, else `KALENDER_CONFIG`; where neither is given the environment is all.
     Without `secrets` no secret but the database's is read: who only looks need not have them.
     """
-    named = place(path, environ)
-    raw = merge(read_toml(named) if named else {}, read_environment(environ))
+    file = place(path, environ)
+    raw = merge(read_toml(file) if file else {}, read_environment(environ))
     if not secrets:
         raw = with_stand_ins(raw)
-    return _validated(resolve_secrets(raw), str(named) if named else "the file given by --config")
+    return _validated(resolve_secrets(raw), str(file) if file else "the file given by --config")
 
 
 def place(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -169,10 +169,10 @@ def with_workers(
     `state_dir` is where processes remember the database, unless the settings name a place.
     """
     place = config.worker.state_dir or state_dir
-    given = {"processes": processes, "connections": connections, "state_dir": place}
-    changed = {name: value for name, value in given.items() if value is not None}
+    numbers = {"processes": processes, "connections": connections, "state_dir": place}
+    changes = {name: value for name, value in numbers.items() if value is not None}
     parts = {name: getattr(config, name) for name in Config.model_fields}
-    worker = config.worker.model_dump() | changed
+    worker = config.worker.model_dump() | changes
     return _validated(parts | {"worker": worker}, "the command line")
 
 
@@ -180,9 +180,9 @@ def _validated(raw: Mapping[str, object], source: str) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        lines = [_line(dict(each), source) for each in error.errors(include_input=False)]
-    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-    raise ConfigError(lines[0] + more)
+        lines = [_line(dict(detail), source) for detail in error.errors(include_input=False)]
+    count = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    raise ConfigError(lines[0] + count)
 
 
 def _line(error: Mapping[str, Any], source: str) -> str:
@@ -201,8 +201,8 @@ def _line(error: Mapping[str, Any], source: str) -> str:
         case kind if kind in PLAINLY:
             text = f"{key} {PLAINLY[kind]}"
         case _:
-            said = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
-            text = f"{key}: {said}; see config.example.toml" if key else said
+            problem = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+            text = f"{key}: {problem}; see config.example.toml" if key else problem
     return text
 
 

@@ -89,8 +89,8 @@ class Calendar(Section):
         if not isinstance(raw, dict):
             return raw
         general = {key: value for key, value in raw.items() if key not in {"student", "teacher"}}
-        own = {name: raw.get(name, {}) for name in ("student", "teacher")}
+        audiences = {name: raw.get(name, {}) for name in ("student", "teacher")}
         return {"general": general} | {
             name: merge(general, keys) if isinstance(keys, dict) else keys
-            for name, keys in own.items()
+            for name, keys in audiences.items()
         }

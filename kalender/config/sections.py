@@ -53,9 +53,9 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _a_switch_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+    def _a_switch_is_no_number(cls, value: object, field: ValidationInfo) -> object:
         """Refuse true and false for a number, which pydantic would take for 1 and 0."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
+        annotation = cls.model_fields[str(field.field_name)].annotation
         parts = (annotation, *get_args(annotation))
         kinds = [kind for part in parts for kind in (part, *get_args(part))]
         if isinstance(value, bool) and (int in kinds or float in kinds):
@@ -302,12 +302,12 @@ class ExchangeSettings(Section):
     def _gather(cls, raw: object) -> object:
         if not isinstance(raw, dict):
             return raw
-        named = {
+        backends = {
             key: {"kind": "ews", **value} for key, value in raw.items() if isinstance(value, dict)
         }
-        rest = {key: value for key, value in raw.items() if key not in named}
-        only = {"default": next(iter(named))} if len(named) == 1 else {}
-        return {**only, **rest, "backends": named}
+        options = {key: value for key, value in raw.items() if key not in backends}
+        only = {"default": next(iter(backends))} if len(backends) == 1 else {}
+        return {**only, **options, "backends": backends}
 
     @model_validator(mode="after")
     def _default_is_there(self) -> Self:

@@ -96,13 +96,13 @@ class _RateLimiter:
 
         So no permit is used in the time of the next ones, which may be another process'.
         """
-        asked = monotonic()
+        started = monotonic()
         with self._database.write() as connection:
             wait = breaker.acquire_permits(
                 connection, self._name, number=self._at_once, per_second=self._per_second
             ).total_seconds()
         self._next = monotonic() + wait
-        self._expire = asked + wait + self._at_once / self._per_second
+        self._expire = started + wait + self._at_once / self._per_second
 
 
 class Limiter:
@@ -165,7 +165,7 @@ class Limiter:
         yields = breaker.holds_too_much(row, self.holder, self.limits.most)
         if self._is_leased(RENEW_SECONDS) and not yields:
             return row
-        begun, row = monotonic(), breaker.lock(connection, self.name)
+        started, row = monotonic(), breaker.lock(connection, self.name)
         with self._lock:
             self._share = breaker.lease(
                 connection,
@@ -175,7 +175,7 @@ class Limiter:
                 busy=self._busy,
                 most=self.limits.most,
             )
-            self._renewed = begun
+            self._renewed = started
         return row
 
     # -- what is known ----------------------------------------------------------------------------
@@ -192,10 +192,10 @@ class Limiter:
 
     def note(self, row: Row[Any]) -> credentials.Standing:
         """Take in what the database says of our credentials."""
-        found = credentials.standing(row, self.limits.credentials)
+        standing = credentials.standing(row, self.limits.credentials)
         free = row.paused_until is None and not breaker.held_for(row)
-        self._known = monotonic() if found.known and free else float("-inf")
-        return found
+        self._known = monotonic() if standing.known and free else float("-inf")
+        return standing
 
     @property
     def heard(self) -> bool:
@@ -222,26 +222,26 @@ class Limiter:
                 self.free()
 
     def _ask(self, *, tries: bool) -> Iterator[None]:
-        begun = monotonic()
+        started = monotonic()
         try:
             yield
         except NeighbourUnauthorised as error:
-            self._count(type(error).__name__, begun)
-            self._refused(error, took=timedelta(seconds=monotonic() - begun))
+            self._count(type(error).__name__, started)
+            self._refused(error, took=timedelta(seconds=monotonic() - started))
             raise
         except Exception as error:
-            self._count(type(error).__name__, begun)
+            self._count(type(error).__name__, started)
             if isinstance(error, PermanentError):
                 self._answered(tries=tries)
             elif tries:
                 self._record(lambda connection: credentials.end_trial(connection, self.name))
             raise
-        self._count("ok", begun)
+        self._count("ok", started)
         self._answered(tries=tries)
 
-    def _count(self, outcome: str, begun: float) -> None:
+    def _count(self, outcome: str, started: float) -> None:
         TALLY.add("requests", self.name, outcome)
-        TALLY.time("request", self.name, seconds=monotonic() - begun)
+        TALLY.time("request", self.name, seconds=monotonic() - started)
 
     def _enter(self, patience: timedelta) -> bool:
         """Wait for our turn; return whether this request tries our credentials."""
@@ -281,18 +281,18 @@ class Limiter:
         """Return whether to try our credentials; or else how long to wait, None: go."""
         with self.database.read() as connection:
             row = breaker.read(connection, [self.name]).get(self.name)
-        known = row is not None and self.note(row).known and not breaker.held_for(row)
-        if known and self._is_leased(RENEW_SECONDS) and self._has_turn():
+        is_open = row is not None and self.note(row).known and not breaker.held_for(row)
+        if is_open and self._is_leased(RENEW_SECONDS) and self._has_turn():
             return False, None
         with self.database.write() as connection:
             row = self.renew(connection, breaker.lock(connection, self.name))
             if not self._has_turn():
                 return False, TURN
-            found, held = self.note(row), breaker.held_for(row)
-            if found.known and not held:
+            standing, hold = self.note(row), breaker.held_for(row)
+            if standing.known and not hold:
                 return False, None
-            if held or found.tried or found.wait:
-                return False, max(held, found.wait, TURN)
+            if hold or standing.tried or standing.wait:
+                return False, max(hold, standing.wait, TURN)
             credentials.begin_trial(connection, self.name)
             return True, None
 
@@ -341,7 +341,8 @@ class Limiters:
     ) -> None:
         self.holder = holder
         self.by_name: Mapping[str, Limiter] = {
-            each.name: Limiter(database, each, holder=holder, wants=wants) for each in limits
+            neighbour.name: Limiter(database, neighbour, holder=holder, wants=wants)
+            for neighbour in limits
         }
         self.names = frozenset(self.by_name)
         self.ailing: frozenset[str] = frozenset()
@@ -380,6 +381,6 @@ class Limiters:
 
 def _is_shut(connection: Connection, gate: Limiter, row: Row[Any] | None) -> bool:
     row = gate.renew(connection, row if row is not None else breaker.lock(connection, gate.name))
-    found = gate.note(row)
-    waits = not found.known and (found.tried or bool(found.wait))
+    standing = gate.note(row)
+    waits = not standing.known and (standing.tried or bool(standing.wait))
     return waits or breaker.is_shut(connection, row)

@@ -122,8 +122,8 @@ class Http:
         if status == requests.codes.server_error:  # it may be only this answer
             return TransientError(text, retry_after=after)
         if status // 100 in REDIRECTS_AND_FAILURES or status in BUSY:
-            told = text if status >= requests.codes.bad_request else settings
-            return NeighbourUnavailable(self.name, told, retry_after=after)
+            advice = text if status >= requests.codes.bad_request else settings
+            return NeighbourUnavailable(self.name, advice, retry_after=after)
         return NeighbourRefused(self.name, settings)  # the one question may be at fault, too
 
     def _decoded(self, response: requests.Response, place: str) -> object:
@@ -134,8 +134,8 @@ class Http:
             begins = response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
         if begins in (b"{", b"[", b""):
             raise TransientError(f"{place}: the answer was cut off")
-        what = "an HTML page" if _is_page(response) else "something that is not JSON"
-        text = f"{place}: {what} came instead of an answer; check base_url and paths of"
+        description = "an HTML page" if _is_page(response) else "something that is not JSON"
+        text = f"{place}: {description} came instead of an answer; check base_url and paths of"
         raise NeighbourRefused(self.name, f"{text} [{self.name}]")
 
 

@@ -83,17 +83,21 @@ class Tp:
         }
         return sorted(key for key in keys if not is_matched(key.course, self.skip))
 
-    def _named(self, listed: Sequence[object], what: str, *names: str) -> list[tuple[str, ...]]:
+    def _named(
+        self, elements: Sequence[object], list_name: str, *names: str
+    ) -> list[tuple[str, ...]]:
         """Return these codes of each item; one that lacks any is left out and told of.
 
         A list of which nothing can be read is of another form than we know.
         """
-        codes = [tuple(_code(each, name) for name in names) for each in listed]
-        readable = [each for each in codes if all(each) and len(each[0]) <= LONGEST_CODE]
-        if not readable and len(listed) > FEW:
-            raise BadSourceData(f"tp {what}: a list of which nothing can be read")
+        codes = [tuple(_code(element, name) for name in names) for element in elements]
+        readable = [
+            element for element in codes if all(element) and len(element[0]) <= LONGEST_CODE
+        ]
+        if not readable and len(elements) > FEW:
+            raise BadSourceData(f"tp {list_name}: a list of which nothing can be read")
         for _ in range(len(codes) - len(readable)):
-            self.on_left_out(what, f"no {' or '.join(names)} that can be read")
+            self.on_left_out(list_name, f"no {' or '.join(names)} that can be read")
         return readable
 
 
@@ -101,10 +105,10 @@ def _listed(answer: object, name: str) -> list[object]:
     """Return an answer's list; TP says null where it is empty."""
     if not isinstance(answer, dict) or name not in answer:
         raise BadSourceData(f"tp: an answer without {name!r}")
-    listed = answer[name] if answer[name] is not None else []
-    if not isinstance(listed, list):
+    elements = answer[name] if answer[name] is not None else []
+    if not isinstance(elements, list):
         raise BadSourceData(f"tp: {name!r} is no list")
-    return listed
+    return elements
 
 
 def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> CourseAnswer:
@@ -116,10 +120,10 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
     events: list[TeachingEvent] = []
     bad: list[BadEvent] = []
     odd: list[str] = []
-    skipped = 0
+    skip_count = 0
     for raw in answer["events"]:
         if isinstance(raw, dict) and _is_skipped(raw, key, skip):
-            skipped += 1
+            skip_count += 1
             continue
         try:
             events.append(read_event(raw, key, odd))
@@ -130,19 +134,19 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
         published=_published(answer, key),
         events=tuple(_once(events)),
         bad=tuple(bad),
-        skipped=skipped,
+        skipped=skip_count,
         odd=tuple(odd),
     )
 
 
 def _is_for(answer: Mapping[str, object], key: CourseKey) -> None:
     """An answer for another course or semester is none."""
-    for names, wanted in (
+    for names, asked_code in (
         (("id", "courseid"), key.course),
         (("semester", "semesterid"), key.semester),
     ):
-        code = next(filter(None, (_code(answer, name) for name in names)), wanted)
-        if folded(code) != folded(wanted):
+        code = next(filter(None, (_code(answer, name) for name in names)), asked_code)
+        if folded(code) != folded(asked_code):
             raise BadSourceData("tp: the answer is for another course or semester than asked")
 
 
@@ -152,12 +156,12 @@ def _spelled(answer: Mapping[str, object], course: str) -> str:
     An answer may repeat the question's spelling, so events are believed first.
     """
     events = answer["events"] if isinstance(answer["events"], list) else []
-    codes = [code for each in events if folded(code := _code(each, "courseid")) == folded(course)]
+    codes = [code for event in events if folded(code := _code(event, "courseid")) == folded(course)]
     if codes:
         return max(Counter(sorted(codes)).items(), key=itemgetter(1))[0]
     of_answer = (_code(answer, name) for name in ("id", "courseid"))
-    others = (code for code in of_answer if code != course and folded(code) == folded(course))
-    return next(others, course)
+    spellings = (code for code in of_answer if code != course and folded(code) == folded(course))
+    return next(spellings, course)
 
 
 def _code(raw: object, name: str) -> str:
@@ -179,18 +183,18 @@ def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) 
 def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:
     """Whether the semester asked for is published; None where the answer does not tell."""
     semesters = answer.get("semesters")
-    for each in semesters if isinstance(semesters, list) else ():
-        if isinstance(each, dict) and str(each.get("id", "")).lower() == key.semester:
-            told = each.get("publish_timetable")
-            return told if isinstance(told, bool) else None
+    for semester in semesters if isinstance(semesters, list) else ():
+        if isinstance(semester, dict) and str(semester.get("id", "")).lower() == key.semester:
+            flag = semester.get("publish_timetable")
+            return flag if isinstance(flag, bool) else None
     return None
 
 
 def _once(events: Iterable[TeachingEvent]) -> list[TeachingEvent]:
     """One event for each activity and id: active wins, else the first; in time's order."""
-    kept: dict[tuple[object, str], TeachingEvent] = {}
+    by_id: dict[tuple[object, str], TeachingEvent] = {}
     for event in events:
-        known = kept.get((event.activity, event.event_id))
-        if known is None or (known.status != "active" and event.status == "active"):
-            kept[event.activity, event.event_id] = event
-    return sorted(kept.values(), key=lambda e: (e.starts_at, e.event_id, e.activity))
+        earlier = by_id.get((event.activity, event.event_id))
+        if earlier is None or (earlier.status != "active" and event.status == "active"):
+            by_id[event.activity, event.event_id] = event
+    return sorted(by_id.values(), key=lambda e: (e.starts_at, e.event_id, e.activity))

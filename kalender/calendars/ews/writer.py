@@ -87,8 +87,8 @@ class EwsCalendars:
         body = soap.delete(items, hard=hard)
         messages = self._call("DeleteItem", mailbox, body, send_by=send_by, number=len(items))
         return [
-            item if message.code == "NoError" else _item_error(message)
-            for item, message in zip(items, messages, strict=True)
+            ref if message.code == "NoError" else _item_error(message)
+            for ref, message in zip(items, messages, strict=True)
         ]
 
     def get(
@@ -97,19 +97,19 @@ class EwsCalendars:
         """Read items by id; without `fields` only their change keys: one GetItem."""
         body = soap.get(item_ids, fields=fields, additions=additions)
         messages = self._call("GetItem", mailbox, body, send_by=None, number=len(item_ids))
-        return [self._state(each, fields=fields, additions=additions) for each in messages]
+        return [self._state(message, fields=fields, additions=additions) for message in messages]
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
-        found: list[FoundItem] = []
+        results: list[FoundItem] = []
         starts = range(0, len(keys), KEYS_AT_ONCE) if keys is not None else (0,)
         for start in starts:
             part = keys[start : start + KEYS_AT_ONCE] if keys is not None else None
             offset: int | None = 0
             while offset is not None:
                 page, offset = self._page(mailbox, part, offset)
-                found += page
-        return found
+                results += page
+        return results
 
     def _page(
         self, mailbox: str, keys: Sequence[str] | None, offset: int
@@ -123,14 +123,14 @@ class EwsCalendars:
     # -- one item's answer ------------------------------------------------------------------------
 
     def _outcomes(self, messages: Sequence[Message]) -> Sequence[ItemRef | ItemError]:
-        return self._parsed(lambda: [_outcome(each) for each in messages], changes=True)
+        return self._parsed(lambda: [_outcome(message) for message in messages], changes=True)
 
     def _state(self, message: Message, *, fields: bool, additions: bool) -> EntryState | ItemError:
-        item = soap.item_of(message)
-        if message.code != "NoError" or item is None:
+        element = soap.item_of(message)
+        if message.code != "NoError" or element is None:
             return _item_error(message)
         return self._parsed(
-            lambda: soap.state_of(item, fields=fields, additions=additions), changes=False
+            lambda: soap.state_of(element, fields=fields, additions=additions), changes=False
         )
 
     # -- one request ------------------------------------------------------------------------------
@@ -149,15 +149,15 @@ class EwsCalendars:
         if response.status_code not in (requests.codes.ok, requests.codes.server_error):
             raise self._status(response, changes=changes)
         try:
-            read = soap.read(response.content, operation)
+            messages = soap.read(response.content, operation)
         except Unparsable as error:
             text = f"HTTP {response.status_code} with {_kind(response)} ({error})"
             raise self._instead(text, certain=not changes) from error
-        if isinstance(read, Fault):
-            raise self._fault(read, changes=changes)
-        if len(read) != number:
-            raise _unsure(f"{len(read)} answers for {number} items", changes=changes)
-        return read
+        if isinstance(messages, Fault):
+            raise self._fault(messages, changes=changes)
+        if len(messages) != number:
+            raise _unsure(f"{len(messages)} answers for {number} items", changes=changes)
+        return messages
 
     def _posted(
         self, operation: str, mailbox: str, body: str, send_by: float | None
@@ -193,11 +193,11 @@ class EwsCalendars:
                 return NeighbourUnavailable(self.neighbour, text, retry_after=after)
             case status:
                 certain = not changes or status // 100 in NOT_CARRIED_OUT
-                what = f"HTTP {status} with {_kind(response)}"
-                return self._instead(what, certain=certain, after=after)
+                description = f"HTTP {status} with {_kind(response)}"
+                return self._instead(description, certain=certain, after=after)
 
     def _instead(
-        self, what: str, *, certain: bool, after: timedelta | None = None
+        self, description: str, *, certain: bool, after: timedelta | None = None
     ) -> NeighbourUnavailable | OutcomeUnknown:
         """Return what it means that this came, which is no answer of Exchange's.
 
@@ -205,7 +205,7 @@ class EwsCalendars:
         nothing was carried out or not.
         """
         text = (
-            f"{self.neighbour}: {what} came instead of Exchange's answer: check the endpoint of"
+            f"{self.neighbour}: {description} came instead of Exchange's answer: check the endpoint of"
             f" [{self.neighbour}], and what stands before it"
         )
         if certain:
@@ -213,10 +213,10 @@ class EwsCalendars:
         return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
 
     def _fault(self, fault: Fault, *, changes: bool) -> KalenderError:
-        which = meaning(fault.code)
-        if which is Meaning.UNKNOWN:
+        fault_meaning = meaning(fault.code)
+        if fault_meaning is Meaning.UNKNOWN:
             return _unsure(f"{self.neighbour}: {fault.code}", changes=changes)
-        if which is Meaning.STRANGE and changes:
+        if fault_meaning is Meaning.STRANGE and changes:
             text = f"{self.neighbour}: {fault.code}: {words(fault.code)}"
             return OutcomeUnknown(text, neighbour=self.neighbour)
         return self._refusal(fault.code, fault.back_off_seconds)
@@ -231,8 +231,8 @@ class EwsCalendars:
             case Meaning.NEIGHBOUR:
                 return NeighbourRefused(self.neighbour, text, retry_after=after)
             case Meaning.STRANGE:
-                said = f"{self.neighbour}: {text}"
-                return NeighbourUnavailable(self.neighbour, said, retry_after=after or ALONE)
+                advice = f"{self.neighbour}: {text}"
+                return NeighbourUnavailable(self.neighbour, advice, retry_after=after or ALONE)
             case Meaning.LATER | Meaning.UNKNOWN | Meaning.CONFLICT:
                 return TransientError(text, retry_after=after)
             case Meaning.DENIED | Meaning.GONE | Meaning.REFUSED:
@@ -241,10 +241,10 @@ class EwsCalendars:
 
 def _refused(neighbour: str, text: str, status: int, after: timedelta | None) -> NeighbourRefused:
     if status == requests.codes.unauthorized:
-        told = f"{text}; check username and password of [{neighbour}]"
-        return NeighbourUnauthorised(neighbour, told, retry_after=after)
-    told = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
-    return NeighbourRefused(neighbour, told, retry_after=after)
+        advice = f"{text}; check username and password of [{neighbour}]"
+        return NeighbourUnauthorised(neighbour, advice, retry_after=after)
+    advice = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
+    return NeighbourRefused(neighbour, advice, retry_after=after)
 
 
 NOT_CARRIED_OUT = frozenset({3, 4})  # hundreds: sent elsewhere, or refused before it was read
@@ -256,7 +256,7 @@ def _kind(response: requests.Response) -> str:
     if not response.content:
         return "nothing in it"
     kind = response.headers.get("Content-Type", "")
-    return next((told for word, told in _KINDS.items() if word in kind.lower()), "something else")
+    return next((name for word, name in _KINDS.items() if word in kind.lower()), "something else")
 
 
 def _unsure(text: str, *, changes: bool) -> TransientError:
@@ -274,10 +274,10 @@ _ITEMS = {
 def _outcome(message: Message) -> ItemRef | ItemError:
     if message.code != "NoError":
         return _item_error(message)
-    item = soap.item_of(message)
-    if item is None:
+    element = soap.item_of(message)
+    if element is None:
         raise Unparsable("an answer without its item")
-    return soap.ref_of(item)
+    return soap.ref_of(element)
 
 
 def _item_error(message: Message) -> ItemError:
