@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from bench.measure import Figure, paired, pss_megabytes, single
 from kalender.app import keeping
 from kalender.broker import Broker
-from kalender.config.sections import Broker as Settings
+from kalender.config.sections import BrokerSettings as Settings
 from kalender.domain.notification import USUAL
 from kalender.domain.work import Mark
 from kalender.listener import Listener

@@ -11,13 +11,10 @@ from ipaddress import ip_address
 from secrets import token_hex
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr
-
 from kalender.broker import Broker
+from kalender.calendars import open_calendars
 from kalender.config import Config
-from kalender.config.calendar import AudienceCalendar
-from kalender.config.sections import Backend, Neighbour
-from kalender.domain.mirror import CourseBrake
+from kalender.domain import neighbour
 from kalender.domain.model import Audience
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
@@ -25,26 +22,23 @@ from kalender.errors import ConfigError
 from kalender.listener import Listener
 from kalender.liveness import Liveness
 from kalender.mirror.context import RefreshContext, count_left_out_of_tp
-from kalender.neighbours.credentials import digest
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.ports import Calendars, Marks, Rejected
 from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
-from kalender.reconcile.protocol import Exchange, ReconcileContext, Restore
+from kalender.reconcile.protocol import Exchange, ReconcileContext
 from kalender.sources.fs import Fs
-from kalender.sources.http import Http, Limiter
+from kalender.sources.http import Limiter
 from kalender.sources.tp import Tp
+from kalender.sources.tp_codes import KINDS, skips
 from kalender.store import queue, rejected, teaching
-from kalender.store.brakes import Safety
 from kalender.store.counts import Counts
 from kalender.store.database import Database
 from kalender.store.people import People
-from kalender.store.prune import Retention
 from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext
 
 Clock = Callable[[], datetime]
-MONTH = timedelta(days=365.25 / 12)
 
 
 def clock_from(start: datetime | None) -> Clock:
@@ -55,8 +49,7 @@ def clock_from(start: datetime | None) -> Clock:
 
 def refuse_another_day(config: Config) -> None:
     """Raise ConfigError where an endpoint is not loopback: another day is for rehearsals only."""
-    urls = [config.fs.base_url, config.tp.base_url]
-    urls += [backend.endpoint for backend in config.exchange.backends.values()]
+    urls = [settings.address for settings in config.neighbours.values()]
     if config.broker is not None:
         urls.append(config.broker.url.get_secret_value())
     if not all(_is_loopback(str(url)) for url in urls):
@@ -91,43 +84,27 @@ class App:
         url = self.config.database.url.get_secret_value()
         return Database(url, pool_size=connections)
 
-    def _calendar(self, audience: Audience) -> AudienceCalendar:
-        """Return the settings for an audience; whoever is both is treated as a teacher."""
-        calendar = self.config.calendar
-        return calendar.student if audience is Audience.STUDENT else calendar.teacher
-
     # -- rules ----------------------------------------------------------------------------------
-
-    def rules(self, audience: Audience) -> Rules:
-        """Return who sees what, for one audience."""
-        config = self.config
-        own = self._calendar(audience)
-        fallback = own.teacher_unit_fallback
-        return Rules(
-            zone=config.institution.time_zone,
-            accepted_offer_statuses=frozenset(config.fs.accepted_offer_statuses),
-            believe_offer_status=config.fs.offer_status != "ignore",
-            teaching_roles=frozenset(config.fs.teaching_roles),
-            sole_group=own.unplaced == "sole_group",
-            unit_fallback=None if fallback == "none" else fallback,
-            past_days=own.past_days,
-            future_days=own.future_days,
-        )
 
     def mirror_rules(self) -> Rules:
         """Return what the mirror goes by: the longer of the two looks back."""
-        rules = [self.rules(audience) for audience in (Audience.STUDENT, Audience.TEACHER)]
+        rules = [self.config.rules(audience) for audience in (Audience.STUDENT, Audience.TEACHER)]
         return replace(rules[0], past_days=max(each.past_days for each in rules))
 
     def settings(self) -> CalendarSettings:
         """Return all that decides what entries there are and what they say."""
-        institution = self.config.institution
-        styles = {
-            audience: self._calendar(audience).style(institution.name, institution.language)
-            for audience in (Audience.STUDENT, Audience.TEACHER)
-        }
-        rules = {audience: self.rules(audience) for audience in styles}
-        return CalendarSettings(rules=rules, styles=styles, semesters=self.semesters())
+        config, institution = self.config, self.config.institution
+        audiences = (Audience.STUDENT, Audience.TEACHER)
+        return CalendarSettings(
+            rules={audience: config.rules(audience) for audience in audiences},
+            styles={
+                audience: config.audiences[audience].style(
+                    institution.name, institution.language, KINDS
+                )
+                for audience in audiences
+            },
+            semesters=self.semesters(),
+        )
 
     def semesters(self) -> Semesters:
         """Return which semesters are maintained."""
@@ -146,94 +123,40 @@ class App:
 
     def gates(self, database: Database, *, wants: int = 1) -> Limiters:
         """Return the ways to all neighbours, for a process that asks `wants` at once."""
-        fs, tp, exchanges = self.config.fs, self.config.tp, self.config.exchange.backends
-        doors = [
-            self._door("fs", fs, fs.base_url, fs.max_concurrency),
-            self._door("tp", tp, tp.base_url, tp.max_concurrency),
-        ]
-        doors += [
-            self._door(f"exchange.{name}", each, each.endpoint, each.max_connections)
-            for name, each in exchanges.items()
+        limits = [
+            NeighbourLimits.of(name, settings, self.config.worker.send_seconds)
+            for name, settings in self.config.neighbours.items()
         ]
         holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
-        return Limiters(database, doors, holder=holder, wants=wants)
-
-    def _door(self, name: str, section: Neighbour, endpoint: str, most: int) -> NeighbourLimits:
-        """Return how a neighbour may be asked.
-
-        At a slow rate fewer ask at once than `most`: only as many as may begin within half of
-        `send_seconds`. A request that waited longer for its permit would not be sent any more.
-        """
-        given = [getattr(section, key, None) for key in ("username", "password", "api_key")]
-        credentials = [
-            value.get_secret_value() if isinstance(value, SecretStr) else value for value in given
-        ]
-        rate = section.max_requests_per_second
-        if rate is not None:
-            most = min(most, max(1, int(rate * self.config.worker.send_seconds / 2)))
-        return NeighbourLimits(
-            name=name, credentials=digest(endpoint, *credentials), most=most, per_second=rate
-        )
+        return Limiters(database, limits, holder=holder, wants=wants)
 
     def fs(self, gate: Limiter = nullcontext) -> Fs:
         """Return the student system."""
-        config = self.config.fs
         return Fs(
-            Http(
-                "fs",
-                config.base_url,
-                api_key=config.api_key.get_secret_value() if config.api_key else None,
-                username=config.username,
-                password=config.password.get_secret_value() if config.password else None,
-                ca_file=config.ca_file,
-                timeout=config.timeout,
-                connections=config.max_concurrency,
-                gate=gate,
-            ),
+            self.config.fs,
             institution=self.config.institution.number,
-            page_size=config.page_size,
-            skips=self.config.tp.skips,
-            paths=config.paths.model_dump(),
+            skips=skips(self.config.tp.skip),
+            limiter=gate,
         )
 
     def tp(self, gate: Limiter = nullcontext, counts: Counts | None = None) -> Tp:
         """Return the timetable system; `counts`: where what cannot be read is counted."""
-        config = self.config.tp
         return Tp(
-            Http(
-                "tp",
-                config.base_url,
-                api_key=config.api_key.get_secret_value(),
-                ca_file=config.ca_file,
-                timeout=config.timeout,
-                connections=config.max_concurrency,
-                gate=gate,
-            ),
+            self.config.tp,
             institution=self.config.institution.number,
             zone=self.config.institution.time_zone,
-            skip=config.skip,
-            paths=config.paths.model_dump(),
             on_left_out=partial(count_left_out_of_tp, counts or Counts()),
+            limiter=gate,
         )
 
     def exchange(self, name: str, gate: Limiter = nullcontext) -> Calendars:
-        """Return one Exchange by its name in the settings."""
-        # exchangelib takes longer to load than most commands take to run
-        from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
-
-        backend: Backend = self.config.exchange.backends[name]
-        return EwsCalendars(
-            name=name,
-            endpoint=backend.endpoint,
-            username=backend.username,
-            password=backend.password.get_secret_value(),
-            auth=backend.auth,
-            impersonate=backend.impersonate,
-            ca_file=backend.ca_file,
-            timeout=backend.timeout,
-            max_connections=self.config.worker.connections,
+        """Return one calendar backend by its name in the settings."""
+        return open_calendars(
+            name,
+            self.config.exchange.backends[name],
+            connections=self.config.worker.connections,
             time_zone=str(self.config.institution.time_zone),
-            gate=gate,
+            limiter=gate,
         )
 
     # -- services -------------------------------------------------------------------------------
@@ -244,50 +167,39 @@ class App:
         gates = gates or self.gates(database)
         return RefreshContext(
             database=database,
-            timetables=self.tp(gates["tp"], database.counts),
-            students=self.fs(gates["fs"]),
+            timetables=self.tp(gates[neighbour.TP], database.counts),
+            students=self.fs(gates[neighbour.FS]),
             people=self.people(),
             rules=self.mirror_rules(),
-            brake=CourseBrake(
-                max_shrink=config.safety.max_course_shrink,
-                min_events=config.safety.min_course_events,
-            ),
+            brake=config.safety.course_brake,
             ask_singly=config.fs.offer_status == "single",
-            skips=config.tp.skips,
+            skips=skips(config.tp.skip),
             semesters=self.semesters(),
-            lease=timedelta(seconds=config.worker.lease_seconds),
+            lease=config.worker.lease,
             clock=self.clock,
         )
 
     def means(self, database: Database, gates: Limiters | None = None) -> ReconcileContext:
         """Return what makes calendars right."""
         gates = gates or self.gates(database)
-        config, safety = self.config, self.config.safety
+        config = self.config
         return ReconcileContext(
             database=database,
             exchanges={
                 name: Exchange(
-                    calendars=self.exchange(name, gates[f"exchange.{name}"]),
+                    calendars=self.exchange(name, gates[neighbour.exchange(name)]),
                     server_seconds=backend.server_seconds,
                 )
                 for name, backend in config.exchange.backends.items()
             },
             settings=self.settings(),
-            safety=Safety(
-                max_deleted_share=safety.max_deleted_share,
-                min_deletes_hour=safety.min_deletes,
-                min_deletes_day=safety.min_deletes_day,
-                max_entries=safety.max_entries,
-            ),
+            safety=config.safety,
             rollout_mode=config.rollout.mode,
-            hard_delete=frozenset(
-                audience for audience in Audience if self._calendar(audience).delete == "hard"
-            ),
-            lease=timedelta(seconds=config.worker.lease_seconds),
+            lease=config.worker.lease,
             send_seconds=config.worker.send_seconds,
             clock=self.clock,
             mailboxes=config.mailboxes,
-            restore={audience: self._restore(audience) for audience in Audience},
+            audiences=config.audiences,
             memory=self.memory(),
         )
 
@@ -295,40 +207,21 @@ class App:
         """Return what a process remembers of the database; create it after a fork."""
         return Memory(self.config.worker.state_dir)
 
-    def _restore(self, audience: Audience) -> Restore:
-        own = self._calendar(audience)
-        return Restore(
-            edited=own.restore_edited, deleted=own.restore_deleted, most=own.max_restores
-        )
-
     def crew(self) -> WorkerContext:
         """Return what a worker process needs; call it in that process."""
         worker = self.config.worker
         database = self.database(connections=worker.connections + 1)
         gates = self.gates(database, wants=worker.connections)
-        poll = self.config.tp.poll_seconds
         return WorkerContext(
             database=database,
             sources=self.sources(database, gates),
             means=self.means(database, gates),
             gates=gates,
             connections=worker.connections,
-            lease=timedelta(seconds=worker.lease_seconds),
-            verify_every=timedelta(hours=worker.verify_every_hours),
-            poll_every=timedelta(seconds=poll) if poll else None,
-            retention=self._retention(),
-        )
-
-    def _retention(self) -> Retention:
-        """Return how long what is kept; what may still be written is never too old."""
-        kept = self.config.retention
-        written = timedelta(days=self.mirror_rules().past_days + 1)
-        return Retention(
-            entries=max(kept.entries_months * MONTH, written),
-            change_log=timedelta(days=kept.change_log_days),
-            rejected=timedelta(days=kept.rejected_days),
-            look_up=timedelta(days=kept.look_up_days),
-            semesters=frozenset(self.semesters().listed),
+            lease=worker.lease,
+            verify_every=worker.verify_every,
+            poll_every=self.config.tp.poll_every,
+            retention=self.config.retention,
         )
 
     def listener(self, database: Database, ticks: Liveness | None = None) -> Listener:

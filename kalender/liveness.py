@@ -52,10 +52,10 @@ class Stop(threading.Event):
         end = None if timeout is None else monotonic() + timeout
         with self._changed:
             while not self._told:
-                left = LOOK_SECONDS if end is None else min(end - monotonic(), LOOK_SECONDS)
-                if left <= 0:
+                seconds = LOOK_SECONDS if end is None else min(end - monotonic(), LOOK_SECONDS)
+                if seconds <= 0:
                     break
-                self._changed.wait(left)
+                self._changed.wait(seconds)
             return self._told
 
 
@@ -126,5 +126,5 @@ class Liveness:
     def silent(self) -> tuple[float, float]:
         """Return for how many seconds neither said anything; nothing yet counts as just now."""
         moment = self._clock()
-        first, second = (moment - last if last else 0.0 for last in self._last)
+        first, second = (moment - beat if beat else 0.0 for beat in self._last)
         return first, second

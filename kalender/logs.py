@@ -14,14 +14,18 @@ import traceback
 from types import TracebackType
 
 import structlog
-from structlog.typing import EventDict, ExcInfo, WrappedLogger
+from structlog.typing import EventDict, WrappedLogger
 
 OURS = "kalender"
 
 
 def configure(*, verbose: bool, json: bool) -> None:
     """Send all logs to stderr, as JSON lines or as key=value; may be called again."""
-    render = structlog.processors.JSONRenderer(ensure_ascii=False) if json else _for_people()
+    render: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer(ensure_ascii=False)
+        if json
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     formatter = structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=[_reduce_foreign, *_every()],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, render],
@@ -38,10 +42,6 @@ def configure(*, verbose: bool, json: bool) -> None:
     logging.raiseExceptions = False  # the report of a broken log call quotes its arguments
     sys.excepthook = _report
     threading.excepthook = _report_thread
-    _configure_structlog()
-
-
-def _configure_structlog() -> None:
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -63,30 +63,30 @@ def _every() -> list[structlog.typing.Processor]:
     ]
 
 
-def _for_people() -> structlog.typing.Processor:
-    return structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
-
-
 def _says_something(record: logging.LogRecord) -> bool:
     """Whether anything that may be told is left of a record; of a library's bare warning nothing."""
-    ours = isinstance(record.msg, dict)
-    return ours or bool(record.exc_info) or record.levelno != logging.WARNING
+    is_structured = isinstance(record.msg, dict)
+    return is_structured or bool(record.exc_info) or record.levelno != logging.WARNING
 
 
 def _reduce_foreign(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     record: logging.LogRecord = event["_record"]
-    kept = {key: event[key] for key in ("_record", "_from_structlog", "exc_info") if key in event}
+    fields = {key: event[key] for key in ("_record", "_from_structlog", "exc_info") if key in event}
     place = f"{record.filename}:{record.lineno}"
-    return {**kept, "event": "library", "logger": record.name, "at": place}
+    return {**fields, "event": "library", "logger": record.name, "at": place}
 
 
 def _reduce_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     exc_info = event.pop("exc_info", None)
     event.pop("stack_info", None)
-    error = sys.exc_info()[1] if exc_info is True else _error_of(exc_info)
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if error is not None:
         event["error"] = type(error).__name__
-        event["where"] = _where(error.__traceback__)
+        frames = traceback.extract_tb(error.__traceback__)[-8:]
+        places = (f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+        event["where"] = " > ".join(places)
         event.update(database_error(error))
     for key, value in event.items():
         if isinstance(value, BaseException):
@@ -107,18 +107,9 @@ def database_error(error: BaseException) -> dict[str, str]:
         return {}
     state = getattr(origin, "sqlstate", None) or getattr(origin, "sqlite_errorname", None)
     table = getattr(getattr(origin, "diag", None), "table_name", None)
-    named = _TABLE.search(str(origin).partition("\n")[0])
-    found = {"sqlstate": state, "table": table or (named[1] if named else None)}
-    return {name: str(value) for name, value in found.items() if value}
-
-
-def _error_of(exc_info: ExcInfo | BaseException | None) -> BaseException | None:
-    return exc_info[1] if isinstance(exc_info, tuple) else exc_info
-
-
-def _where(trace: TracebackType | None) -> str:
-    frames = traceback.extract_tb(trace)[-8:]
-    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+    match = _TABLE.search(str(origin).partition("\n")[0])
+    facts = {"sqlstate": state, "table": table or (match[1] if match else None)}
+    return {name: str(value) for name, value in facts.items() if value}
 
 
 def _report(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:

@@ -60,10 +60,10 @@ class _Whole(io.RawIOBase):
     def readinto(self, buffer: Any) -> int | None:
         """Read what is there; TimeoutError beyond the deadline, TooLarge beyond the size."""
         if self._deadline is not None:
-            left = self._deadline - monotonic()
-            if left <= 0:
+            remaining = self._deadline - monotonic()
+            if remaining <= 0:
                 raise TimeoutError
-            self._sock.settimeout(left)
+            self._sock.settimeout(remaining)
         number: int | None = self._raw.readinto(buffer)
         self._left -= number or 0
         if self._left < 0:

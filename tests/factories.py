@@ -21,10 +21,11 @@ from kalender.domain.model import (
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
 from kalender.domain.timetable import Activity, Event, Relation, Rules
+from kalender.sources.tp_codes import KINDS
 
 OSLO = ZoneInfo("Europe/Oslo")
 RULES = Rules(zone=OSLO)
-STYLE = Style(institution="UiO")
+STYLE = Style(institution="UiO", kinds=KINDS)
 NOW = datetime(2025, 8, 18, 6, 0, tzinfo=UTC)  # a Monday, 08:00 in Oslo
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 UNIT = UnitKey("IN1000", "1", "25h", 1)

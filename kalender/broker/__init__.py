@@ -19,7 +19,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 from pika.spec import Basic, BasicProperties
 
-from kalender.broker.connection import GONE, Settings, parameters
+from kalender.broker.connection import GONE, parameters
+from kalender.config.sections import BrokerSettings
 from kalender.liveness import Liveness
 from kalender.ports import Delivery
 
@@ -59,14 +60,16 @@ class _Session:
         self.turn()
         if self.connection.is_open:  # else pika stumbles over itself with an AttributeError
             self.connection.process_data_events(seconds)
-        whole = self.connection.is_open and all(each.is_open for each in self.channels.values())
+        whole = self.connection.is_open and all(
+            channel.is_open for channel in self.channels.values()
+        )
         if self.cancelled or not whole:
             message = "connection or channel closed, or consumer cancelled"
             raise AMQPError(message)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Acknowledge all of them: once for each queue, up to the last."""
-        for queue, tag in {each.queue: each.tag for each in deliveries}.items():
+        for queue, tag in {delivery.queue: delivery.tag for delivery in deliveries}.items():
             self.channels[queue].basic_ack(tag, multiple=True)
 
     def _on_cancel(self, _frame: object) -> None:
@@ -105,8 +108,8 @@ class _Batch:
         """Keep the connection alive; False where we shall stop, or it was lost."""
         end = time.monotonic() + seconds
         try:
-            while (left := end - time.monotonic()) > 0 and not self.stop.is_set():
-                self.session.process(min(left, POLL_SECONDS))
+            while (remaining := end - time.monotonic()) > 0 and not self.stop.is_set():
+                self.session.process(min(remaining, POLL_SECONDS))
         except GONE:
             return False
         return not self.stop.is_set()
@@ -120,7 +123,7 @@ class Broker:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: BrokerSettings,
         *,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -165,24 +168,21 @@ class Broker:
         self.missing = frozenset(self._settings.queues)
         while not stop.is_set():
             if self.missing and time.monotonic() >= again:
-                self._consume(session)
+                prefetch, missing = self._settings.prefetch, sorted(self.missing)
+                consumed = {queue for queue in missing if session.consume(queue, prefetch)}
+                self.missing -= consumed
+                self.failures = 0
+                log.info("consuming", queues=sorted(consumed), missing=len(self.missing))
                 again = time.monotonic() + self._delay(tries)
                 tries += 1
             session.process(0 if session.arrived else POLL_SECONDS)
             if session.arrived:
                 yield _Batch(session, _gather(session), stop)
 
-    def _consume(self, session: _Session) -> None:
-        prefetch = self._settings.prefetch
-        there = {queue for queue in sorted(self.missing) if session.consume(queue, prefetch)}
-        self.missing -= there
-        self.failures = 0
-        log.info("consuming", queues=sorted(there), missing=len(self.missing))
-
 
 def _gather(session: _Session) -> list[Delivery]:
     """Wait for more, but not for long, and take what is there."""
     end = time.monotonic() + BATCH_SECONDS
-    while len(session.arrived) < BATCH and (left := end - time.monotonic()) > 0:
-        session.process(left)
+    while len(session.arrived) < BATCH and (remaining := end - time.monotonic()) > 0:
+        session.process(remaining)
     return [session.arrived.popleft() for _ in range(min(BATCH, len(session.arrived)))]

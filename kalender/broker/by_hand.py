@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from pika.exceptions import ChannelClosedByBroker, NackError, UnroutableError
 from pika.spec import BasicProperties
 
-from kalender.broker.connection import BROKER, Settings, connected
+from kalender.broker.connection import BROKER, connected
+from kalender.config.sections import BrokerSettings
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.ports import Delivery
 
 PERSISTENT = 2
 
 
-def publish(settings: Settings, exchange: str, routing_key: str, body: bytes) -> None:
+def publish(settings: BrokerSettings, exchange: str, routing_key: str, body: bytes) -> None:
     """Send one message; return when the broker has it safe in at least one queue.
 
     ConfigError where there is no such exchange, or no queue takes the routing key.
@@ -38,7 +39,9 @@ def publish(settings: Settings, exchange: str, routing_key: str, body: bytes) ->
     raise ConfigError(message)
 
 
-def tap(settings: Settings, queue: str, *, limit: int, seconds: float = 1.0) -> Iterator[Delivery]:
+def tap(
+    settings: BrokerSettings, queue: str, *, limit: int, seconds: float = 1.0
+) -> Iterator[Delivery]:
     """Show the next messages, waiting so long for another; all are back in the queue afterwards.
 
     They come again as redelivered, and a quorum queue counts that: look, but do not live here.
@@ -67,17 +70,17 @@ class Waiting:
     consumers: int
 
 
-def look_at(settings: Settings, queue: str) -> Waiting | None:
+def look_at(settings: BrokerSettings, queue: str) -> Waiting | None:
     """Count what waits in a queue, and who takes it; None where it is not there, or not for us."""
     with connected(settings) as connection:
         try:
-            told = connection.channel().queue_declare(queue, passive=True).method
+            method = connection.channel().queue_declare(queue, passive=True).method
         except ChannelClosedByBroker:
             return None
-    return Waiting(messages=told.message_count, consumers=told.consumer_count)
+    return Waiting(messages=method.message_count, consumers=method.consumer_count)
 
 
-def waiting(settings: Settings) -> dict[str, int | None]:
+def waiting(settings: BrokerSettings) -> dict[str, int | None]:
     """Count what waits in each queue; None where it is not there, or not for us."""
-    found = {queue: look_at(settings, queue) for queue in settings.queues}
-    return {queue: told.messages if told else None for queue, told in found.items()}
+    answers = {queue: look_at(settings, queue) for queue in settings.queues}
+    return {queue: answer.messages if answer else None for queue, answer in answers.items()}

@@ -1,9 +1,7 @@
 """Where and how to connect to RabbitMQ, and what pika raises when it cannot."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import Protocol
 
 import pika
 from pika.exceptions import (
@@ -13,6 +11,7 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
+from kalender.config.sections import BrokerSettings
 from kalender.errors import ConfigError, NeighbourRefused, NeighbourUnavailable
 from kalender.transport import trusting
 
@@ -23,62 +22,25 @@ GONE = (AMQPError, OSError, AssertionError)  # the last beside its own errors
 REFUSED = (AuthenticationError, ProbableAuthenticationError, ProbableAccessDeniedError)
 
 
-class Secret(Protocol):
-    """A text that does not show itself."""
-
-    def get_secret_value(self) -> str:
-        """Return the text."""
-        ...
-
-
-class Settings(Protocol):
-    """What is to be known of a broker; see `[broker]` in config.example.toml."""
-
-    @property
-    def url(self) -> Secret:
-        """`amqps://user:password@host/vhost`."""
-        ...
-
-    @property
-    def queues(self) -> Sequence[str]:
-        """The queues to consume."""
-        ...
-
-    @property
-    def prefetch(self) -> int:
-        """How many messages may be in hand, for each queue."""
-        ...
-
-    @property
-    def ca_file(self) -> Path | None:
-        """Whom to trust; None = whom this machine trusts."""
-        ...
-
-    @property
-    def server_name(self) -> str | None:
-        """The name sent as SNI and looked for in the certificate; None = the URL's host."""
-        ...
-
-
-def parameters(settings: Settings) -> pika.URLParameters:
+def parameters(settings: BrokerSettings) -> pika.URLParameters:
     """Return where and how to connect, or raise a ConfigError that does not quote the URL."""
     try:
-        found = pika.URLParameters(settings.url.get_secret_value())
+        url_parameters = pika.URLParameters(settings.url.get_secret_value())
     except (ValueError, TypeError, AttributeError, SyntaxError):  # as pika happens to raise
-        found = None
-    if found is None:
+        url_parameters = None
+    if url_parameters is None:
         message = "broker.url cannot be read: give amqps://user:password@host/vhost"
         raise ConfigError(message)
-    if found.ssl_options is not None:
-        found.ssl_options = _tls(settings, found.host)
-    if found.heartbeat is None:
-        found.heartbeat = HEARTBEAT_SECONDS
-    found.socket_timeout = CONNECT_SECONDS
-    found.client_properties = {"connection_name": "kalender"}
-    return found
+    if url_parameters.ssl_options is not None:
+        url_parameters.ssl_options = _tls(settings, url_parameters.host)
+    if url_parameters.heartbeat is None:
+        url_parameters.heartbeat = HEARTBEAT_SECONDS
+    url_parameters.socket_timeout = CONNECT_SECONDS
+    url_parameters.client_properties = {"connection_name": "kalender"}
+    return url_parameters
 
 
-def _tls(settings: Settings, host: str) -> pika.SSLOptions:
+def _tls(settings: BrokerSettings, host: str) -> pika.SSLOptions:
     try:
         context = trusting(settings.ca_file)
     except OSError:
@@ -88,7 +50,7 @@ def _tls(settings: Settings, host: str) -> pika.SSLOptions:
 
 
 @contextmanager
-def connected(settings: Settings) -> Iterator[pika.BlockingConnection]:
+def connected(settings: BrokerSettings) -> Iterator[pika.BlockingConnection]:
     """Connect for a moment; NeighbourError where that fails."""
     try:
         connection = pika.BlockingConnection(parameters(settings))

@@ -1,1 +1,36 @@
-"""Calendars: the domain's entries in and out of Exchange; one module a kind of backend."""
+"""Calendar backends: one package for each kind, and the one place that chooses among them."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+
+from kalender.config.sections import Backend
+from kalender.ports import Calendars
+
+Limiter = Callable[[], AbstractContextManager[None]]  # around each request
+
+
+def open_calendars(
+    name: str,
+    settings: Backend,
+    *,
+    connections: int,
+    time_zone: str,
+    limiter: Limiter = nullcontext,
+) -> Calendars:
+    """Return the adapter for a backend, by the kind that its section of the settings names.
+
+    `name` is the section's, such as `main`; `connections` says how many threads use the adapter at
+    once. The adapter is to be made after a fork.
+    """
+    match settings.kind:
+        case "ews":
+            # exchangelib takes longer to load than most commands take to run
+            from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
+
+            return EwsCalendars(
+                name,
+                settings,
+                connections=connections,
+                time_zone=time_zone,
+                limiter=limiter,
+            )

@@ -76,7 +76,7 @@ def resume(context: typer.Context, name: Name) -> None:
 
 
 def _check(wired: App, name: str) -> None:
-    known = [*(f"exchange.{each}" for each in wired.config.exchange.backends), "fs", "tp"]
+    known = sorted(wired.config.neighbours)
     if name not in (*known, breaker.BULK):
         raise ConfigError(f"nothing of that name: {', '.join([*known, breaker.BULK])}")
 

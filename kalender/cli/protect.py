@@ -7,6 +7,7 @@ import typer
 from sqlalchemy import Connection
 
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
+from kalender.domain.neighbour import backend_of
 from kalender.domain.work import Cause, Kind, Lane
 from kalender.errors import ConfigError
 from kalender.operate import look
@@ -54,7 +55,7 @@ def _hurry(connection: Connection, calendars: Collection[int]) -> None:
 
 
 def _is_shut(row: Mapping[str, Any]) -> bool:
-    return row["name"].startswith("exchange.") and bool(row["held_until"] or row["paused_until"])
+    return backend_of(row["name"]) is not None and bool(row["held_until"] or row["paused_until"])
 
 
 @protect.command()

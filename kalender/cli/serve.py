@@ -30,7 +30,7 @@ from kalender.cli.base import (
 from kalender.cli.progress import follow
 from kalender.cli.show import planned, say_plan
 from kalender.config import with_workers
-from kalender.config.sections import Broker as BrokerSettings
+from kalender.config.sections import BrokerSettings
 from kalender.domain.model import Semester
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError

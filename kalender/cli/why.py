@@ -25,6 +25,7 @@ from kalender.cli.show import looked_at
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.operate.why import Check, Question, checklist, first_failing
+from kalender.sources.tp_codes import skips
 
 
 @app.command()
@@ -49,7 +50,7 @@ def why(  # noqa: PLR0913, PLR0917
             connection=connection,
             settings=wired.settings(),
             rollout_mode=wired.config.rollout.mode,
-            skips=wired.config.tp.skips,
+            skips=skips(wired.config.tp.skip),
             now=wired.clock(),
             person_id=person_id,
             asked_for=course.strip(),

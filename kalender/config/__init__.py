@@ -12,7 +12,7 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from kalender.config.calendar import Calendar
+from kalender.config.calendar import AudienceCalendar, Calendar
 from kalender.config.reading import (
     PREFIX,
     merge,
@@ -22,23 +22,27 @@ from kalender.config.reading import (
     with_stand_ins,
 )
 from kalender.config.sections import (
-    Broker,
-    Database,
-    Exchange,
-    Fs,
+    BrokerSettings,
+    DatabaseSettings,
+    ExchangeSettings,
+    FsSettings,
     Identity,
     Institution,
-    Metrics,
+    MetricsSettings,
+    NeighbourSettings,
     NotificationPattern,
     Retention,
     Rollout,
     Safety,
     Section,
-    Tp,
+    TpSettings,
     Worker,
 )
+from kalender.domain import neighbour
 from kalender.domain.mailbox import MailboxRule
+from kalender.domain.model import Audience
 from kalender.domain.notification import USUAL, Pattern
+from kalender.domain.timetable import Rules
 from kalender.errors import ConfigError
 
 PACKED = frozenset({"backends", "general"})  # levels of the model that the file does not have
@@ -53,18 +57,18 @@ class Config(Section):
     """All settings; hand on the parts that are needed, never the whole."""
 
     institution: Institution
-    database: Database = Database()
-    broker: Broker | None = None
-    fs: Fs
-    tp: Tp
+    database: DatabaseSettings = DatabaseSettings()
+    broker: BrokerSettings | None = None
+    fs: FsSettings
+    tp: TpSettings
     identity: Identity = Identity()
-    exchange: Exchange
+    exchange: ExchangeSettings
     rollout: Rollout = Rollout()
     calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
     safety: Safety = Safety()
     worker: Worker = Worker()
     retention: Retention = Retention()
-    metrics: Metrics = Metrics()
+    metrics: MetricsSettings = MetricsSettings()
     notifications: tuple[NotificationPattern, ...] = ()
 
     @property
@@ -75,9 +79,40 @@ class Config(Section):
         return MailboxRule(student=mailbox.student, teacher=mailbox.teacher, domains=domains)
 
     @property
+    def neighbours(self) -> Mapping[str, NeighbourSettings]:
+        """Every neighbour that is asked over HTTP, by its name: the sources, then the backends."""
+        backends = self.exchange.backends.items()
+        return {
+            neighbour.FS: self.fs,
+            neighbour.TP: self.tp,
+            **{neighbour.exchange(name): backend for name, backend in backends},
+        }
+
+    @property
+    def audiences(self) -> Mapping[Audience, AudienceCalendar]:
+        """The settings of each audience's calendars; whoever is both is treated as a teacher."""
+        student, teacher = self.calendar.student, self.calendar.teacher
+        return {Audience.STUDENT: student, Audience.TEACHER: teacher, Audience.BOTH: teacher}
+
+    def rules(self, audience: Audience) -> Rules:
+        """Return who sees what, for one audience."""
+        calendar = self.audiences[audience]
+        fallback = calendar.teacher_unit_fallback
+        return Rules(
+            zone=self.institution.time_zone,
+            accepted_offer_statuses=frozenset(self.fs.accepted_offer_statuses),
+            believe_offer_status=self.fs.offer_status != "ignore",
+            teaching_roles=frozenset(self.fs.teaching_roles),
+            sole_group=calendar.unplaced == "sole_group",
+            unit_fallback=None if fallback == "none" else fallback,
+            past_days=calendar.past_days,
+            future_days=calendar.future_days,
+        )
+
+    @property
     def patterns(self) -> tuple[Pattern, ...]:
         """The operator's patterns, then the usual ones."""
-        return (*(own.pattern for own in self.notifications), *USUAL)
+        return (*(section.pattern for section in self.notifications), *USUAL)
 
     @model_validator(mode="after")
     def _lease_is_long_enough(self) -> Self:
@@ -86,18 +121,18 @@ class Config(Section):
             if self.worker.lease_seconds < least:
                 message = (
                     f"worker.lease_seconds must be at least {least:g}: send_seconds + timeout"
-                    f" + server_seconds of [exchange.{name}]"
+                    f" + server_seconds of [{neighbour.exchange(name)}]"
                 )
                 raise ValueError(message)
         return self
 
     @model_validator(mode="after")
     def _connections_suffice(self) -> Self:
-        wanted = self.worker.processes * self.worker.connections
+        connections = self.worker.processes * self.worker.connections
         for name, backend in self.exchange.backends.items():
-            if wanted > backend.max_connections:
+            if connections > backend.max_connections:
                 message = (
-                    f"worker.processes x worker.connections is {wanted}, but [exchange.{name}]"
+                    f"worker.processes x worker.connections is {connections}, but [{neighbour.exchange(name)}]"
                     f" max_connections is {backend.max_connections}: lower the one or raise the other"
                 )
                 raise ValueError(message)
@@ -110,11 +145,11 @@ def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True)
     The file is `path`, else `KALENDER_CONFIG`; where neither is given the environment is all.
     Without `secrets` no secret but the database's is read: who only looks need not have them.
     """
-    named = place(path, environ)
-    raw = merge(read_toml(named) if named else {}, read_environment(environ))
+    file = place(path, environ)
+    raw = merge(read_toml(file) if file else {}, read_environment(environ))
     if not secrets:
         raw = with_stand_ins(raw)
-    return _validated(resolve_secrets(raw), str(named) if named else "the file given by --config")
+    return _validated(resolve_secrets(raw), str(file) if file else "the file given by --config")
 
 
 def place(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -134,10 +169,10 @@ def with_workers(
     `state_dir` is where processes remember the database, unless the settings name a place.
     """
     place = config.worker.state_dir or state_dir
-    given = {"processes": processes, "connections": connections, "state_dir": place}
-    changed = {name: value for name, value in given.items() if value is not None}
+    numbers = {"processes": processes, "connections": connections, "state_dir": place}
+    changes = {name: value for name, value in numbers.items() if value is not None}
     parts = {name: getattr(config, name) for name in Config.model_fields}
-    worker = config.worker.model_dump() | changed
+    worker = config.worker.model_dump() | changes
     return _validated(parts | {"worker": worker}, "the command line")
 
 
@@ -145,9 +180,9 @@ def _validated(raw: Mapping[str, object], source: str) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        lines = [_line(dict(each), source) for each in error.errors(include_input=False)]
-    more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-    raise ConfigError(lines[0] + more)
+        lines = [_line(dict(detail), source) for detail in error.errors(include_input=False)]
+    count = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+    raise ConfigError(lines[0] + count)
 
 
 def _line(error: Mapping[str, Any], source: str) -> str:
@@ -166,8 +201,8 @@ def _line(error: Mapping[str, Any], source: str) -> str:
         case kind if kind in PLAINLY:
             text = f"{key} {PLAINLY[kind]}"
         case _:
-            said = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
-            text = f"{key}: {said}; see config.example.toml" if key else said
+            problem = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
+            text = f"{key}: {problem}; see config.example.toml" if key else problem
     return text
 
 

@@ -1,5 +1,6 @@
 """`[calendar]`: what entries say and which there are, for students and for teachers."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
 
 from pydantic import (
@@ -49,8 +50,13 @@ class AudienceCalendar(Section):
     max_restores: NonNegativeInt = 3
     delete: Literal["soft", "hard"] = "soft"
 
-    def style(self, institution: str, language: Language) -> Style:
-        """Return how entries of this audience look in a language."""
+    def style(
+        self, institution: str, language: Language, kinds: Mapping[str, tuple[str, str, str]]
+    ) -> Style:
+        """Return how entries of this audience look in a language.
+
+        `kinds` are the timetable's codes for kinds of teaching, with their names.
+        """
         texts = {name: getattr(getattr(self, name), language) for name in TEXTS}
         return Style(
             institution=institution,
@@ -58,6 +64,7 @@ class AudienceCalendar(Section):
             busy=self.busy,
             reminder_minutes=self.reminder_minutes,
             category=self.category or None,
+            kinds=kinds,
             **{name: text for name, text in texts.items() if text is not None},
         )
 
@@ -82,8 +89,8 @@ class Calendar(Section):
         if not isinstance(raw, dict):
             return raw
         general = {key: value for key, value in raw.items() if key not in {"student", "teacher"}}
-        own = {name: raw.get(name, {}) for name in ("student", "teacher")}
+        audiences = {name: raw.get(name, {}) for name in ("student", "teacher")}
         return {"general": general} | {
             name: merge(general, keys) if isinstance(keys, dict) else keys
-            for name, keys in own.items()
+            for name, keys in audiences.items()
         }

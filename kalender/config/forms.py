@@ -104,9 +104,9 @@ def _database_url(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _is_plain(host: str, rest: str) -> bool:
+def _is_plain(host: str, remainder: str) -> bool:
     """Whether nothing of a user's name or password can have been taken for a host or a path."""
-    return re.fullmatch(r"[\w.:%,-]*", host) is not None and "@" not in rest
+    return re.fullmatch(r"[\w.:%,-]*", host) is not None and "@" not in remainder
 
 
 def _broker_url(secret: SecretStr) -> SecretStr:
@@ -115,8 +115,8 @@ def _broker_url(secret: SecretStr) -> SecretStr:
         port = parts is not None and (parts.port or True)
     except ValueError:  # whose words may hold a password
         port = False
-    rest = f"{parts.path}?{parts.query}#{parts.fragment}" if parts is not None else "@"
-    if parts is None or not port or not _is_plain(parts.hostname or "", rest):
+    remainder = f"{parts.path}?{parts.query}#{parts.fragment}" if parts is not None else "@"
+    if parts is None or not port or not _is_plain(parts.hostname or "", remainder):
         message = f"cannot be read: {ENCODE}"
         raise ValueError(message)
     return secret
@@ -160,13 +160,13 @@ def begins_with(*schemes: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def names_only(*known: str) -> AfterValidator:
+def names_only(*fields: str) -> AfterValidator:
     """Accept a template whose fields are among these."""
 
     def check(template: str) -> str:
         names = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
-        if not names <= set(known):
-            message = f"may name {', '.join(f'{{{name}}}' for name in known)} alone"
+        if not names <= set(fields):
+            message = f"may name {', '.join(f'{{{name}}}' for name in fields)} alone"
             raise ValueError(message)
         return template
 
@@ -175,8 +175,8 @@ def names_only(*known: str) -> AfterValidator:
 
 def _mailbox_rule(rule: str) -> str:
     from_fs = rule.startswith(FROM_FS) and rule != FROM_FS
-    made = "{username}" in rule and rule.count("@") == 1 and not rule.endswith("@")
-    if not (from_fs or made) or re.search(r"\s", rule):
+    from_username = "{username}" in rule and rule.count("@") == 1 and not rule.endswith("@")
+    if not (from_fs or from_username) or re.search(r"\s", rule):
         message = 'must be "epost:TYPE" or "{username}@domain", without blanks'
         raise ValueError(message)
     return rule

@@ -46,11 +46,11 @@ def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Lay one tree over another; a secret and its `_file` displace each other."""
     merged = dict(under)
     for key, value in over.items():
-        name = next((known for known in merged if known.lower() == key.lower()), key)
+        name = next((known_key for known_key in merged if known_key.lower() == key.lower()), key)
         merged.pop(key.removesuffix("_file") if key.endswith("_file") else f"{key}_file", None)
-        old = merged.get(name)
-        nested = isinstance(old, dict) and isinstance(value, dict)
-        merged[name] = merge(dict(old or {}), value) if nested else value
+        value_under = merged.get(name)
+        nested = isinstance(value_under, dict) and isinstance(value, dict)
+        merged[name] = merge(dict(value_under or {}), value) if nested else value
     return merged
 
 
@@ -64,26 +64,26 @@ def with_stand_ins(raw: Mapping[str, Any]) -> dict[str, Any]:
         stand_ins["fs"]["password"] = STAND_IN
     exchanges = raw.get("exchange")
     if isinstance(exchanges, dict):
-        named = [key for key, value in exchanges.items() if isinstance(value, dict)]
-        stand_ins["exchange"] = {key: {"password": STAND_IN} for key in named}
+        backends = [key for key, value in exchanges.items() if isinstance(value, dict)]
+        stand_ins["exchange"] = {key: {"password": STAND_IN} for key in backends}
     return merge(raw, {key: value for key, value in stand_ins.items() if key in raw})
 
 
 def resolve_secrets(raw: Mapping[str, Any], *above: str) -> dict[str, Any]:
     """Read each `<secret>_file`, or raise a ConfigError that names the key."""
-    found: dict[str, Any] = {}
+    resolved: dict[str, Any] = {}
     for key, value in raw.items():
         name = key.removesuffix("_file")
         if isinstance(value, dict):
-            found[key] = resolve_secrets(value, *above, key)
+            resolved[key] = resolve_secrets(value, *above, key)
         elif name == key or name not in SECRETS:
-            found[key] = value
+            resolved[key] = value
         elif name in raw:
             message = f"{'.'.join((*above, name))} and {key} are both given: remove one"
             raise ConfigError(message)
         else:
-            found[name] = _read_secret(value, ".".join((*above, key)))
-    return found
+            resolved[name] = _read_secret(value, ".".join((*above, key)))
+    return resolved
 
 
 def _read_secret(path: object, key: str) -> str:
@@ -105,18 +105,18 @@ def open_to_others(settings: Path | None, environ: Mapping[str, str]) -> Sequenc
     These are what `_file` keys name, the settings themselves where secrets stand in them, and files
     of environment variables (*.env) beside them.
     """
-    told = read_toml(settings) if settings is not None else {}
-    raw = merge(told, read_environment(environ))
+    tree = read_toml(settings) if settings is not None else {}
+    raw = merge(tree, read_environment(environ))
     files = {
         Path(value)
         for name, value in _leaves(raw)
         if name.removesuffix("_file") in SECRETS and name.endswith("_file")
     }
     if settings is not None:
-        if any(name in SECRETS and not _is_plain(value) for name, value in _leaves(told)):
+        if any(name in SECRETS and not _is_plain(value) for name, value in _leaves(tree)):
             files.add(settings)
-        files |= {each for each in settings.parent.glob("*.env") if _holds_secrets(each)}
-    return sorted(str(each) for each in files if _is_open(each))
+        files |= {path for path in settings.parent.glob("*.env") if _holds_secrets(path)}
+    return sorted(str(path) for path in files if _is_open(path))
 
 
 def _leaves(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

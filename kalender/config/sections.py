@@ -1,10 +1,9 @@
 """The sections of the settings, each with its defaults; docs: config.example.toml."""
 
 import re
-from datetime import date
-from fnmatch import fnmatchcase
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, ClassVar, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -41,8 +40,10 @@ from kalender.config.forms import (
     each_of,
     names_only,
 )
+from kalender.domain.mirror import CourseBrake
 from kalender.domain.notification import Pattern
 from kalender.domain.render import Language
+from kalender.domain.work import Kind
 
 
 class Section(BaseModel):
@@ -52,9 +53,9 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _a_switch_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+    def _a_switch_is_no_number(cls, value: object, field: ValidationInfo) -> object:
         """Refuse true and false for a number, which pydantic would take for 1 and 0."""
-        annotation = cls.model_fields[str(info.field_name)].annotation
+        annotation = cls.model_fields[str(field.field_name)].annotation
         parts = (annotation, *get_args(annotation))
         kinds = [kind for part in parts for kind in (part, *get_args(part))]
         if isinstance(value, bool) and (int in kinds or float in kinds):
@@ -73,13 +74,13 @@ class Institution(Section):
     mail_domains: Domains
 
 
-class Database(Section):
+class DatabaseSettings(Section):
     """Where state is kept."""
 
     url: DatabaseUrl = SecretStr("sqlite:///kalender.db")
 
 
-class Broker(Section):
+class BrokerSettings(Section):
     """Where notifications come from; `server_name` (SNI) is the URL's host unless given."""
 
     url: BrokerUrl
@@ -99,19 +100,83 @@ class FsPaths(Section):
     personroller: str = "personroller"
 
 
-class Neighbour(Section):
-    """What is asked over HTTP."""
+class NeighbourSettings(Section):
+    """What is asked over HTTP: the entry of one neighbour.
+
+    A section of a neighbour says its address, its credentials, how many requests may be under way,
+    and which kind of work needs it. Whoever needs to know the neighbours reads
+    `Config.neighbours`; what builds an adapter from a section is in `kalender/sources/` and
+    `kalender/calendars/`.
+    """
+
+    needed_by: ClassVar[Kind]  # the work that cannot be done without this neighbour
 
     ca_file: CaFile | None = None
     max_requests_per_second: Annotated[float, Field(ge=1, allow_inf_nan=False)] | None = None
 
+    @property
+    def address(self) -> str:
+        """The URL below which it is asked."""
+        raise NotImplementedError
 
-class Fs(Neighbour):
-    """The student system: a gateway's key, or a username and its password, or both."""
+    @property
+    def credentials(self) -> tuple[str | None, ...]:
+        """What it knows us by: the user's name, the password and the key, those that there are."""
+        raise NotImplementedError
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests of all workers together may be under way."""
+        raise NotImplementedError
+
+    def most_within(self, send_seconds: float) -> int:
+        """Return how many requests may be under way where each must leave within `send_seconds`.
+
+        At a slow rate these are fewer than `most_requests`: only as many as may begin within half
+        of that time. A request that waited longer for its permit would not be sent any more.
+        """
+        rate = self.max_requests_per_second
+        if rate is None:
+            return self.most_requests
+        return min(self.most_requests, max(1, int(rate * send_seconds / 2)))
+
+
+class SourceSettings(NeighbourSettings):
+    """A source of teaching over HTTP, behind a gateway."""
 
     base_url: Url
     api_key: HeaderSecret | None = None
     api_key_expires: date | None = None
+    max_concurrency: PositiveInt = 8
+    timeout: PositiveFloat = 30
+
+    @property
+    def address(self) -> str:
+        """The URL below which it is asked."""
+        return self.base_url
+
+    @property
+    def basic_auth(self) -> tuple[str, str] | None:
+        """The user's name and the password, where it wants them."""
+        return None
+
+    @property
+    def credentials(self) -> tuple[str | None, ...]:
+        """What it knows us by: the user's name, the password and the key."""
+        key = self.api_key.get_secret_value() if self.api_key else None
+        return (*(self.basic_auth or (None, None)), key)
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests of all workers together may be under way."""
+        return self.max_concurrency
+
+
+class FsSettings(SourceSettings):
+    """The student system: a gateway's key, or a username and its password, or both."""
+
+    needed_by = Kind.PERSON
+
     username: Username | None = None
     password: Secret | None = None
     password_expires: date | None = None
@@ -119,9 +184,14 @@ class Fs(Neighbour):
     offer_status: Literal["collection", "single", "ignore"] = "collection"
     teaching_roles: Codes = ("LÆRER",)
     page_size: PositiveInt = 1000
-    max_concurrency: PositiveInt = 8
-    timeout: PositiveFloat = 30
     paths: FsPaths = FsPaths()
+
+    @property
+    def basic_auth(self) -> tuple[str, str] | None:
+        """The user's name and the password, where it wants them."""
+        if self.username is None or self.password is None:
+            return None
+        return self.username, self.password.get_secret_value()
 
     @model_validator(mode="after")
     def _has_credentials(self) -> Self:
@@ -146,25 +216,25 @@ class TpPaths(Section):
     )
 
 
-class Tp(Neighbour):
+class TpSettings(SourceSettings):
     """The timetable system; `semesters` None = the current and the next, as TP publishes them."""
 
-    base_url: Url
+    needed_by = Kind.COURSE
+
     api_key: HeaderSecret
-    api_key_expires: date | None = None
     semesters: Semesters = None
     skip: Words = ("*EKSAMEN*", "*BOOKING*")
     poll_seconds: NonNegativeInt = 0
     max_concurrency: PositiveInt = 4
-    timeout: PositiveFloat = 30
     paths: TpPaths = TpPaths()
 
-    def skips(self, course: str) -> bool:
-        """Whether teaching of this id is none of ours."""
-        return any(fnmatchcase(course.upper(), pattern.upper()) for pattern in self.skip)
+    @property
+    def poll_every(self) -> timedelta | None:
+        """How often it is asked what changed; None: never."""
+        return timedelta(seconds=self.poll_seconds) if self.poll_seconds else None
 
 
-class Mailbox(Section):
+class AddressRules(Section):
     """How an address is made, for each audience: `epost:TYPE` of FS or `{username}@domain`."""
 
     student: MailboxRuleText
@@ -174,13 +244,29 @@ class Mailbox(Section):
 class Identity(Section):
     """Which mailbox is whose."""
 
-    mailbox: Annotated[Mailbox, BeforeValidator(each_of("student", "teacher"))] = Mailbox(
+    mailbox: Annotated[AddressRules, BeforeValidator(each_of("student", "teacher"))] = AddressRules(
         student="epost:INSTITUSJON", teacher="epost:INSTITUSJON"
     )
 
 
-class Backend(Neighbour):
-    """One Exchange."""
+class BackendSettings(NeighbourSettings):
+    """What every kind of calendar backend has; `kind` says which adapter writes to it."""
+
+    needed_by = Kind.CALENDAR
+
+    kind: str
+    timeout: PositiveFloat = 60
+    server_seconds: PositiveFloat = 60
+    max_connections: PositiveInt = 20
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests of all workers together may be under way."""
+        return self.max_connections
+
+
+class EwsSettings(BackendSettings):
+    """One Exchange, by Exchange Web Services."""
 
     kind: Literal["ews"] = "ews"
     endpoint: Url
@@ -189,12 +275,23 @@ class Backend(Neighbour):
     password: Secret
     password_expires: date | None = None
     impersonate: bool = True
-    timeout: PositiveFloat = 60
-    server_seconds: PositiveFloat = 60
-    max_connections: PositiveInt = 20
+
+    @property
+    def address(self) -> str:
+        """The URL below which it is asked."""
+        return self.endpoint
+
+    @property
+    def credentials(self) -> tuple[str | None, ...]:
+        """What it knows us by: the user's name and the password, and no key."""
+        return (self.username, self.password.get_secret_value(), None)
 
 
-class Exchange(Section):
+# A second kind of backend makes this a union, which its `kind` tells apart.
+Backend = EwsSettings
+
+
+class ExchangeSettings(Section):
     """The Exchanges by name; `default` is where a new calendar goes."""
 
     default: str
@@ -205,10 +302,12 @@ class Exchange(Section):
     def _gather(cls, raw: object) -> object:
         if not isinstance(raw, dict):
             return raw
-        named = {key: value for key, value in raw.items() if isinstance(value, dict)}
-        rest = {key: value for key, value in raw.items() if key not in named}
-        only = {"default": next(iter(named))} if len(named) == 1 else {}
-        return {**only, **rest, "backends": named}
+        backends = {
+            key: {"kind": "ews", **value} for key, value in raw.items() if isinstance(value, dict)
+        }
+        options = {key: value for key, value in raw.items() if key not in backends}
+        only = {"default": next(iter(backends))} if len(backends) == 1 else {}
+        return {**only, **options, "backends": backends}
 
     @model_validator(mode="after")
     def _default_is_there(self) -> Self:
@@ -236,6 +335,11 @@ class Safety(Section):
     max_entries: PositiveInt = 1500
     max_reading_age_hours: PositiveFloat = 36
 
+    @property
+    def course_brake(self) -> CourseBrake:
+        """When the answer for one course loses too much."""
+        return CourseBrake(max_shrink=self.max_course_shrink, min_events=self.min_course_events)
+
 
 class Worker(Section):
     """How much at once, and for how long work is ours."""
@@ -248,6 +352,16 @@ class Worker(Section):
     verify_every_hours: PositiveFloat = 24
     state_dir: Path | None = None  # None: what is remembered ends with the command
 
+    @property
+    def lease(self) -> timedelta:
+        """For how long claimed work is ours."""
+        return timedelta(seconds=self.lease_seconds)
+
+    @property
+    def verify_every(self) -> timedelta:
+        """How often each calendar is compared with our record."""
+        return timedelta(hours=self.verify_every_hours)
+
 
 class Retention(Section):
     """How long what is kept; `entries_months` counts from an entry's end, the mirror with it."""
@@ -257,8 +371,28 @@ class Retention(Section):
     rejected_days: PositiveInt = 30
     look_up_days: PositiveInt = 365
 
+    @property
+    def entries(self) -> timedelta:
+        """How long an entry is kept after its end; a month is a twelfth of a year here."""
+        return self.entries_months * timedelta(days=365.25 / 12)
 
-class Metrics(Section):
+    @property
+    def change_log(self) -> timedelta:
+        """How long is kept what was written, when and why."""
+        return timedelta(days=self.change_log_days)
+
+    @property
+    def rejected(self) -> timedelta:
+        """How long notifications are kept that could not be read."""
+        return timedelta(days=self.rejected_days)
+
+    @property
+    def look_up(self) -> timedelta:
+        """How long is kept who looked whom up."""
+        return timedelta(days=self.look_up_days)
+
+
+class MetricsSettings(Section):
     """Where a listener, and a worker, tells Prometheus how it goes; None: nowhere."""
 
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
@@ -275,7 +409,7 @@ class NotificationPattern(Section):
     @property
     def pattern(self) -> Pattern:
         """The same as the domain knows it."""
-        return Pattern(queue=self.queue, routing_key=self.routing_key, subject=self.subject)
+        return Pattern(**dict(self))
 
     @model_validator(mode="after")
     def _names_a_subject(self) -> Self:

@@ -6,7 +6,7 @@ rewritten by the next resync.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache
 from hashlib import blake2b
@@ -79,21 +79,6 @@ WORDS: Mapping[Language, Words] = {
     ),
 }
 
-KINDS: Mapping[str, tuple[str, str, str]] = {
-    "FOR": ("Forelesning", "Førelesing", "Lecture"),
-    "ØVE": ("Øvelse", "Øving", "Exercise class"),
-    "ØV": ("Øvelse", "Øving", "Exercise class"),
-    "ØV-F": ("Fellesøvelse", "Fellesøving", "Plenary exercise class"),
-    "GR": ("Gruppe", "Gruppe", "Group"),
-    "GR-DATA": ("Datagruppe", "Datagruppe", "Computer group"),
-    "LAB": ("Lab", "Lab", "Lab"),
-    "KOL": ("Kollokvium", "Kollokvium", "Colloquium"),
-    "SEM": ("Seminar", "Seminar", "Seminar"),
-    "SEMFOR": ("Forelesning og seminar", "Førelesing og seminar", "Lecture and seminar"),
-    "OBLOPPG": ("Obligatorisk oppgave", "Obligatorisk oppgåve", "Compulsory assignment"),
-    "ORIENT": ("Orienteringsmøte", "Orienteringsmøte", "Information meeting"),
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Style:
@@ -113,6 +98,11 @@ class Style:
     busy: Busy = "busy"
     reminder_minutes: int | None = None
     category: str | None = "Undervisning"
+    # The timetable's codes for kinds of teaching, with their names in Bokmål, Nynorsk and English.
+    # They are no setting: whoever changes them counts `RENDERING` up.
+    kinds: Mapping[str, tuple[str, str, str]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         """Refuse a template that cannot be filled in."""
@@ -193,16 +183,16 @@ def _subject(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> st
 def _kind(event: TeachingEvent, style: Style) -> str:
     kind, name = one_line(event.summary), one_line(event.method_name)
     if kind in ("", name):
-        kind = _kind_by_code(event.method, style.language) or name
+        kind = _kind_by_code(event.method, style) or name
     compulsory = style.words.compulsory
     if event.compulsory and not kind.startswith(compulsory):
         return f"{kind} ({compulsory})".lstrip()
     return kind
 
 
-def _kind_by_code(code: str, language: Language) -> str:
-    nb, nn, en = KINDS.get(code, ("", "", ""))
-    return {"nb": nb, "nn": nn, "en": en}[language]
+def _kind_by_code(code: str, style: Style) -> str:
+    nb, nn, en = style.kinds.get(code, ("", "", ""))
+    return {"nb": nb, "nn": nn, "en": en}[style.language]
 
 
 def _location(rooms: tuple[Room, ...], digital: str) -> str:

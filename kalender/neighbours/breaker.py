@@ -36,12 +36,12 @@ def lock(connection: Connection, name: str) -> Row[Any]:
     query = select(neighbour, db_now().label("db_time")).where(neighbour.c.name == name)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
-    found = connection.execute(query).one_or_none()
-    if found is None:
+    row = connection.execute(query).one_or_none()
+    if row is None:
         make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
         connection.execute(make(neighbour).on_conflict_do_nothing(), {"name": name})
-        found = connection.execute(query).one()
-    return found
+        row = connection.execute(query).one()
+    return row
 
 
 # -- pauses ---------------------------------------------------------------------------------------
@@ -71,11 +71,11 @@ def failed(
 
 def _pause(failures: int, keys: int, retry_after: timedelta | None) -> timedelta | None:
     """How long to leave the neighbour alone; None: not yet."""
-    told = min(retry_after, LONGEST_TOLD_PAUSE) if retry_after is not None else None
+    asked_pause = min(retry_after, LONGEST_TOLD_PAUSE) if retry_after is not None else None
     if keys < KEYS_IN_A_ROW:
-        return told
+        return asked_pause
     grown = timedelta(seconds=2 ** min(failures, 6))
-    return max(min(grown, LONGEST_PAUSE), told or timedelta())
+    return max(min(grown, LONGEST_PAUSE), asked_pause or timedelta())
 
 
 def answered(connection: Connection, name: str) -> None:
@@ -107,7 +107,15 @@ def is_shut(connection: Connection, row: Row[Any]) -> bool:
         return True
     if row.paused_until is None:
         return False
-    return bool(row.paused_until > row.db_time or not _becomes_probe(connection, row.name))
+    if row.paused_until > row.db_time:
+        return True
+    free = or_(neighbour.c.probe_until.is_(None), neighbour.c.probe_until < db_now())
+    becomes_probe = connection.execute(
+        update(neighbour)
+        .where(neighbour.c.name == row.name, neighbour.c.paused_until <= db_now(), free)
+        .values(probe_token=uuid4().hex, probe_until=db_now(LONGEST_PAUSE.total_seconds()))
+    ).rowcount
+    return not becomes_probe
 
 
 def held_for(row: Row[Any]) -> timedelta:
@@ -127,33 +135,22 @@ def hold(connection: Connection, name: str, *, until: datetime, reason: str, by:
 def let_go(connection: Connection, name: str) -> bool:
     """End an operator's pause; return whether there was one."""
     values = {"held_until": None, "held_reason": None, "held_by": None, "changed_at": db_now()}
-    held = (neighbour.c.name == name) & neighbour.c.held_until.is_not(None)
-    return bool(connection.execute(update(neighbour).where(held).values(values)).rowcount)
+    held_row = (neighbour.c.name == name) & neighbour.c.held_until.is_not(None)
+    return bool(connection.execute(update(neighbour).where(held_row).values(values)).rowcount)
 
 
 def probe_now(connection: Connection, name: str) -> bool:
     """Let one ask a neighbour at once that was paused because it failed; False where it was not."""
     values = {"paused_until": db_now(), "probe_token": None, "probe_until": None}
-    paused = (neighbour.c.name == name) & neighbour.c.paused_until.is_not(None)
-    return bool(connection.execute(update(neighbour).where(paused).values(values)).rowcount)
-
-
-def _becomes_probe(connection: Connection, name: str) -> bool:
-    free = or_(neighbour.c.probe_until.is_(None), neighbour.c.probe_until < db_now())
-    return bool(
-        connection.execute(
-            update(neighbour)
-            .where(neighbour.c.name == name, neighbour.c.paused_until <= db_now(), free)
-            .values(probe_token=uuid4().hex, probe_until=db_now(LONGEST_PAUSE.total_seconds()))
-        ).rowcount
-    )
+    paused_row = (neighbour.c.name == name) & neighbour.c.paused_until.is_not(None)
+    return bool(connection.execute(update(neighbour).where(paused_row).values(values)).rowcount)
 
 
 def no_probe(connection: Connection, names: Collection[str]) -> None:
     """Let another try: whoever was to be the probe has nothing to ask these for."""
     for name in sorted(names):  # no two deadlock
-        mine = update(neighbour).where(neighbour.c.name == name)
-        connection.execute(mine.values(probe_token=None, probe_until=None))
+        statement = update(neighbour).where(neighbour.c.name == name)
+        connection.execute(statement.values(probe_token=None, probe_until=None))
 
 
 # -- rates: how many requests may begin in a second -------------------------------------------------
@@ -194,21 +191,21 @@ def lease(
     Whoever holds more than is its part gives it up as its requests end. A lease not prolonged
     runs out.
     """
-    others = _leases(row)
-    others.pop(holder, None)
-    wishes = {each: wish for each, (_, wish, _) in others.items()}
+    leases = _leases(row)
+    leases.pop(holder, None)
+    wishes = {process: wish for process, (_, wish, _) in leases.items()}
     limit = _parts({**wishes, holder: wants}, most)[holder]
-    free = most - sum(granted for granted, _, _ in others.values())
+    free = most - sum(granted for granted, _, _ in leases.values())
     granted = max(0, min(max(busy, limit), free))
     until = (row.db_time + LEASE).isoformat()
-    _write_leases(connection, row.name, {**others, holder: (granted, wants, until)})
+    _write_leases(connection, row.name, {**leases, holder: (granted, wants, until)})
     return Share(min(limit, granted), granted)
 
 
 def holds_too_much(row: Row[Any], holder: str, most: int) -> bool:
     """Whether others wait for what this process has beyond its part."""
     leases = _leases(row)
-    parts = _parts({each: wish for each, (_, wish, _) in leases.items()}, most)
+    parts = _parts({process: wish for process, (_, wish, _) in leases.items()}, most)
     return holder in leases and leases[holder][0] > parts[holder]
 
 
@@ -224,11 +221,11 @@ def _leases(row: Row[Any]) -> dict[str, tuple[int, int, str]]:
 def _parts(wishes: Mapping[str, int], most: int) -> dict[str, int]:
     """Share fairly, the smallest wishes first; all fulfilled where that is not too much."""
     parts = {}
-    ordered = sorted(wishes, key=lambda each: (wishes[each], each))
-    for number, each in enumerate(ordered):
+    ordered = sorted(wishes, key=lambda process: (wishes[process], process))
+    for number, process in enumerate(ordered):
         fair = max(1, most // (len(ordered) - number))
-        parts[each] = min(wishes[each], fair, most)
-        most -= parts[each]
+        parts[process] = min(wishes[process], fair, most)
+        most -= parts[process]
     return parts
 
 

@@ -26,7 +26,7 @@ Refusals = list[tuple[str, datetime]]
 
 def digest(endpoint: str, *secrets: str | None) -> str:
     """Return what tells credentials apart and gives nothing of them away."""
-    words = "\0".join(each or "" for each in secrets)
+    words = "\0".join(secret or "" for secret in secrets)
     return pbkdf2_hmac("sha256", words.encode(), endpoint.encode(), ROUNDS).hex()[:16]
 
 
@@ -45,10 +45,10 @@ def standing(row: Row[Any], credentials: str) -> Standing:
     lately = row.authorised_at is not None and row.authorised_at > now - LATELY
     if lately and row.credentials == credentials:
         return Standing(known=True)
-    until = _until([at for whose, at in _refusals(row) if whose == credentials])
+    until = _until([at for refused_digest, at in _refusals(row) if refused_digest == credentials])
     wait = max(until - now, timedelta()) if until is not None else timedelta()
-    tried = row.trial_until is not None and row.trial_until > now
-    return Standing(known=False, wait=wait, tried=tried)
+    is_tried = row.trial_until is not None and row.trial_until > now
+    return Standing(known=False, wait=wait, tried=is_tried)
 
 
 def _until(refusals: list[datetime]) -> datetime | None:
@@ -62,8 +62,15 @@ def _until(refusals: list[datetime]) -> datetime | None:
 
 def _refusals(row: Row[Any]) -> Refusals:
     """The refusals that still count, oldest first."""
-    told = [(whose, datetime.fromisoformat(at)) for whose, at in json.loads(row.refused or "[]")]
-    return [(whose, at) for whose, at in told if at > row.db_time - REFUSALS_WITHIN]
+    refusals = [
+        (refused_digest, datetime.fromisoformat(at))
+        for refused_digest, at in json.loads(row.refused or "[]")
+    ]
+    return [
+        (refused_digest, at)
+        for refused_digest, at in refusals
+        if at > row.db_time - REFUSALS_WITHIN
+    ]
 
 
 def begin_trial(connection: Connection, name: str) -> None:
@@ -78,13 +85,13 @@ def end_trial(connection: Connection, name: str) -> None:
 
 def authorised(connection: Connection, row: Row[Any], credentials: str) -> None:
     """Record that a trial went well: all may ask."""
-    others = [each for each in _refusals(row) if each[0] != credentials]
+    other_refusals = [refusal for refusal in _refusals(row) if refusal[0] != credentials]
     _set(
         connection,
         row.name,
         credentials=credentials,
         authorised_at=db_now(),
-        refused=_written(others),
+        refused=_written(other_refusals),
         trial_until=None,
     )
 
@@ -107,8 +114,8 @@ def refused(
 ) -> None:
     """Record a refusal; what was under way already when another was refused does not count."""
     refusals = _refusals(row)
-    mine = [at for whose, at in refusals if whose == credentials]
-    if mine and mine[-1] > row.db_time - took:
+    times = [at for refused_digest, at in refusals if refused_digest == credentials]
+    if times and times[-1] > row.db_time - took:
         return
     refusals.append((credentials, row.db_time))
     values = {"authorised_at": None} if row.credentials == credentials else {}
@@ -118,7 +125,7 @@ def refused(
         failures=row.failures + 1,
         refused=_written(refusals),
         trial_until=None,
-        last_error=_words(error, len(mine) + 1),
+        last_error=_words(error, len(times) + 1),
         changed_at=db_now(),
         **values,
     )
@@ -131,13 +138,21 @@ def try_once_more(connection: Connection, row: Row[Any]) -> bool:
     does not lock it out. The row must be locked.
     """
     refusals = _refusals(row)
-    waited = row.db_time - max(AFTER_REFUSAL)
-    kept: Refusals = []
-    for credentials in dict.fromkeys(whose for whose, _ in refusals):
-        own = [at for whose, at in refusals if whose == credentials][1 - REFUSALS :]
-        kept += [(credentials, min(at, waited)) for at in own]
+    earliest = row.db_time - max(AFTER_REFUSAL)
+    counted_refusals: Refusals = []
+    for credentials in dict.fromkeys(refused_digest for refused_digest, _ in refusals):
+        times = [at for refused_digest, at in refusals if refused_digest == credentials][
+            1 - REFUSALS :
+        ]
+        counted_refusals += [(credentials, min(at, earliest)) for at in times]
     if refusals:
-        _set(connection, row.name, refused=_written(kept), trial_until=None, changed_at=db_now())
+        _set(
+            connection,
+            row.name,
+            refused=_written(counted_refusals),
+            trial_until=None,
+            changed_at=db_now(),
+        )
     return bool(refusals)
 
 
@@ -152,7 +167,7 @@ def _words(error: str, refusals: int) -> str:
 
 
 def _written(refusals: Refusals) -> str:
-    return json.dumps([(whose, at.isoformat()) for whose, at in refusals])
+    return json.dumps([(refused_digest, at.isoformat()) for refused_digest, at in refusals])
 
 
 def _set(connection: Connection, name: str, **values: object) -> None:

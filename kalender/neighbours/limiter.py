@@ -10,11 +10,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import Any, Self
 
 import structlog
 from sqlalchemy import Connection, Row
 
+from kalender.config.sections import NeighbourSettings
+from kalender.domain.work import Kind
 from kalender.errors import (
     NeighbourError,
     NeighbourShut,
@@ -42,12 +44,27 @@ class _Mine(threading.local):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeighbourLimits:
-    """One neighbour's name, what tells our credentials apart, and how much may be asked."""
+    """One neighbour: its name, what tells our credentials apart, and how much may be asked.
+
+    `needed_by` is the kind of work that cannot be done without it, and `credentials` a digest.
+    """
 
     name: str
+    needed_by: Kind
     credentials: str
     most: int
     per_second: float | None = None  # requests of all workers that may begin; None: any number
+
+    @classmethod
+    def of(cls, name: str, settings: NeighbourSettings, send_seconds: float) -> Self:
+        """Return the limits of a neighbour from its section of the settings."""
+        return cls(
+            name=name,
+            needed_by=settings.needed_by,
+            credentials=credentials.digest(settings.address, *settings.credentials),
+            most=settings.most_within(send_seconds),
+            per_second=settings.max_requests_per_second,
+        )
 
 
 class _RateLimiter:
@@ -78,13 +95,13 @@ class _RateLimiter:
 
         So no permit is used in the time of the next ones, which may be another process'.
         """
-        asked = monotonic()
+        started = monotonic()
         with self._database.write() as connection:
             wait = breaker.acquire_permits(
                 connection, self._name, number=self._at_once, per_second=self._per_second
             ).total_seconds()
         self._next = monotonic() + wait
-        self._expire = asked + wait + self._at_once / self._per_second
+        self._expire = started + wait + self._at_once / self._per_second
 
 
 class Limiter:
@@ -94,11 +111,11 @@ class Limiter:
     """
 
     def __init__(
-        self, database: Database, door: NeighbourLimits, *, holder: str, wants: int
+        self, database: Database, limits: NeighbourLimits, *, holder: str, wants: int
     ) -> None:
         self.database = database
-        self.name = door.name
-        self.door = door
+        self.name = limits.name
+        self.limits = limits
         self.holder = holder
         self.wants = wants
         self._lock = threading.Lock()
@@ -107,7 +124,7 @@ class Limiter:
         self._share = breaker.Share(0, 0)
         self._renewed = self._known = self._touched = float("-inf")
         self._limiter = (
-            _RateLimiter(database, door.name, door.per_second) if door.per_second else None
+            _RateLimiter(database, limits.name, limits.per_second) if limits.per_second else None
         )
 
     # -- turns ------------------------------------------------------------------------------------
@@ -144,10 +161,10 @@ class Limiter:
 
         The row is locked before our own lock, as everywhere.
         """
-        yields = breaker.holds_too_much(row, self.holder, self.door.most)
+        yields = breaker.holds_too_much(row, self.holder, self.limits.most)
         if self._is_leased(RENEW_SECONDS) and not yields:
             return row
-        begun, row = monotonic(), breaker.lock(connection, self.name)
+        started, row = monotonic(), breaker.lock(connection, self.name)
         with self._lock:
             self._share = breaker.lease(
                 connection,
@@ -155,9 +172,9 @@ class Limiter:
                 self.holder,
                 wants=self.wants,
                 busy=self._busy,
-                most=self.door.most,
+                most=self.limits.most,
             )
-            self._renewed = begun
+            self._renewed = started
         return row
 
     # -- what is known ----------------------------------------------------------------------------
@@ -174,10 +191,10 @@ class Limiter:
 
     def note(self, row: Row[Any]) -> credentials.Standing:
         """Take in what the database says of our credentials."""
-        found = credentials.standing(row, self.door.credentials)
+        standing = credentials.standing(row, self.limits.credentials)
         free = row.paused_until is None and not breaker.held_for(row)
-        self._known = monotonic() if found.known and free else float("-inf")
-        return found
+        self._known = monotonic() if standing.known and free else float("-inf")
+        return standing
 
     @property
     def heard(self) -> bool:
@@ -204,26 +221,26 @@ class Limiter:
                 self.free()
 
     def _ask(self, *, tries: bool) -> Iterator[None]:
-        begun = monotonic()
+        started = monotonic()
         try:
             yield
         except NeighbourUnauthorised as error:
-            self._count(type(error).__name__, begun)
-            self._refused(error, took=timedelta(seconds=monotonic() - begun))
+            self._count(type(error).__name__, started)
+            self._refused(error, took=timedelta(seconds=monotonic() - started))
             raise
         except Exception as error:
-            self._count(type(error).__name__, begun)
+            self._count(type(error).__name__, started)
             if isinstance(error, PermanentError):
                 self._answered(tries=tries)
             elif tries:
                 self._record(lambda connection: credentials.end_trial(connection, self.name))
             raise
-        self._count("ok", begun)
+        self._count("ok", started)
         self._answered(tries=tries)
 
-    def _count(self, outcome: str, begun: float) -> None:
+    def _count(self, outcome: str, started: float) -> None:
         self.database.counts.add("requests", self.name, outcome)
-        self.database.counts.time("request", self.name, seconds=monotonic() - begun)
+        self.database.counts.time("request", self.name, seconds=monotonic() - started)
 
     def _enter(self, patience: timedelta) -> bool:
         """Wait for our turn; return whether this request tries our credentials."""
@@ -247,7 +264,7 @@ class Limiter:
                 f"{self.name}: paused by hand by {row.held_by} ({row.held_reason}): "
                 f"kalender resume {self.name} ends it"
             )
-        if row is not None and credentials.standing(row, self.door.credentials).wait:
+        if row is not None and credentials.standing(row, self.limits.credentials).wait:
             return (
                 f"{self.name}: it refuses our credentials ({row.last_error}): mend the account or "
                 f"the secret, then kalender resume {self.name} lets one request try"
@@ -263,18 +280,18 @@ class Limiter:
         """Return whether to try our credentials; or else how long to wait, None: go."""
         with self.database.read() as connection:
             row = breaker.read(connection, [self.name]).get(self.name)
-        known = row is not None and self.note(row).known and not breaker.held_for(row)
-        if known and self._is_leased(RENEW_SECONDS) and self._has_turn():
+        is_open = row is not None and self.note(row).known and not breaker.held_for(row)
+        if is_open and self._is_leased(RENEW_SECONDS) and self._has_turn():
             return False, None
         with self.database.write() as connection:
             row = self.renew(connection, breaker.lock(connection, self.name))
             if not self._has_turn():
                 return False, TURN
-            found, held = self.note(row), breaker.held_for(row)
-            if found.known and not held:
+            standing, hold = self.note(row), breaker.held_for(row)
+            if standing.known and not hold:
                 return False, None
-            if held or found.tried or found.wait:
-                return False, max(held, found.wait, TURN)
+            if hold or standing.tried or standing.wait:
+                return False, max(hold, standing.wait, TURN)
             credentials.begin_trial(connection, self.name)
             return True, None
 
@@ -283,14 +300,14 @@ class Limiter:
         if tries:
             self._record(
                 lambda connection: credentials.authorised(
-                    connection, breaker.lock(connection, self.name), self.door.credentials
+                    connection, breaker.lock(connection, self.name), self.limits.credentials
                 )
             )
         elif monotonic() - self._touched > TOUCH_SECONDS:
             self._touched = monotonic()
             self._record(
                 lambda connection: credentials.still_authorised(
-                    connection, self.name, self.door.credentials
+                    connection, self.name, self.limits.credentials
                 )
             )
 
@@ -300,7 +317,7 @@ class Limiter:
             lambda connection: credentials.refused(
                 connection,
                 breaker.lock(connection, self.name),
-                self.door.credentials,
+                self.limits.credentials,
                 took=took,
                 error=str(error),
             )
@@ -319,11 +336,12 @@ class Limiters:
     """The ways to all neighbours of one process."""
 
     def __init__(
-        self, database: Database, doors: Collection[NeighbourLimits], *, holder: str, wants: int
+        self, database: Database, limits: Collection[NeighbourLimits], *, holder: str, wants: int
     ) -> None:
         self.holder = holder
         self.by_name: Mapping[str, Limiter] = {
-            door.name: Limiter(database, door, holder=holder, wants=wants) for door in doors
+            neighbour.name: Limiter(database, neighbour, holder=holder, wants=wants)
+            for neighbour in limits
         }
         self.names = frozenset(self.by_name)
         self.ailing: frozenset[str] = frozenset()
@@ -362,6 +380,6 @@ class Limiters:
 
 def _is_shut(connection: Connection, gate: Limiter, row: Row[Any] | None) -> bool:
     row = gate.renew(connection, row if row is not None else breaker.lock(connection, gate.name))
-    found = gate.note(row)
-    waits = not found.known and (found.tried or bool(found.wait))
+    standing = gate.note(row)
+    waits = not standing.known and (standing.tried or bool(standing.wait))
     return waits or breaker.is_shut(connection, row)

@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection
 
 from kalender.broker import Broker
-from kalender.config.sections import Metrics as Settings
+from kalender.config.sections import MetricsSettings as Settings
 from kalender.errors import ConfigError, KalenderError
 from kalender.liveness import Liveness
 from kalender.operate.metrics import Metrics, gauge, gauges

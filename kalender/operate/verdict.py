@@ -20,6 +20,7 @@ from kalender.domain.work import Lane
 from kalender.neighbours.breaker import BULK, FOR_EVER
 from kalender.neighbours.credentials import REFUSALS
 from kalender.operate import look, numbers, troubles
+from kalender.sources.tp_codes import skips
 from kalender.store import identity, observations, recovery, scope, unreadable
 from kalender.store.database import now
 from kalender.store.heartbeats import ALIVE
@@ -114,20 +115,14 @@ class Expected:
             max_reading_age=timedelta(hours=config.safety.max_reading_age_hours),
             secrets=dict(_ends_of_secrets(config)),
             semesters=lambda connection: semesters.at(connection, rules, app.clock()),
-            skips=config.tp.skips,
+            skips=skips(config.tp.skip),
             clock=app.clock,
         )
 
 
 def _ends_of_secrets(config: Config) -> Iterator[tuple[str, date]]:
     """Give the keys of secrets whose end somebody told, with the day."""
-    sections: dict[str, Section | None] = {
-        "broker": config.broker,
-        "fs": config.fs,
-        "tp": config.tp,
-    }
-    for name, backend in config.exchange.backends.items():
-        sections[f"exchange.{name}"] = backend
+    sections: dict[str, Section | None] = {"broker": config.broker, **config.neighbours}
     for name, section in sections.items():
         for key in type(section).model_fields if section is not None else ():
             day = getattr(section, key)

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import Connection
 
+from kalender.domain import neighbour
 from kalender.domain.model import Audience, CourseKey, Status, TeachingEvent
 from kalender.domain.timetable import (
     Activity,
@@ -425,10 +426,10 @@ def _waiting(asked: Question, name: str, rows: Sequence[Mapping[str, Any]]) -> C
 
 def _shut(asked: Question, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the neighbour that the work waits for; None where all it needs may be asked."""
-    needed = {Kind.PERSON: "fs", Kind.COURSE: "tp"}.get(row["kind"])
+    needed = {Kind.PERSON: neighbour.FS, Kind.COURSE: neighbour.TP}.get(row["kind"])
     if needed is None:
         backends = (c["backend"] for c in asked.calendars if str(c["calendar_id"]) == row["key"])
-        needed = f"exchange.{next(backends, '')}"
+        needed = neighbour.exchange(next(backends, ""))
     return next(
         (
             each

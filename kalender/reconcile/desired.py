@@ -45,20 +45,49 @@ class CalendarSettings:
 
     @cached_property
     def digest(self) -> str:
-        """Condense every setting, so that a changed one makes calendars differ."""
-        rules = [(audience, _told(each)) for audience, each in sorted(self.rules.items())]
-        said = repr((RENDERING, rules, sorted(self.styles.items())))
-        return blake2b(said.encode(), digest_size=8).hexdigest()
+        """Condense every setting into 16 hexadecimal digits, so that a change marks calendars.
+
+        An option outside `DIGESTED` counts only where it differs from its default. So a release
+        that brings an unused option does not make every calendar differ.
+        """
+        rules = [
+            (audience, _options(audience_rules))
+            for audience, audience_rules in sorted(self.rules.items())
+        ]
+        styles = ", ".join(
+            f"({audience!r}, Style({', '.join(f'{n}={v!r}' for n, v in _options(style))}))"
+            for audience, style in sorted(self.styles.items())
+        )
+        settings = f"({RENDERING!r}, {rules!r}, [{styles}])"
+        return blake2b(settings.encode(), digest_size=8).hexdigest()
 
     def rules_for(self, audience: Audience) -> Rules:
         """Return the rules for a calendar of this audience."""
         return self.rules[Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER]
 
 
-def _told(rules: Rules) -> list[tuple[str, object]]:
-    """Return what rules say in an order that every process agrees on: a set's is its own."""
-    told = [(each.name, getattr(rules, each.name)) for each in fields(rules)]
-    return [(name, sorted(v) if isinstance(v, frozenset) else v) for name, v in told]
+# Options that are digested whatever they say. Never add one here: it would move every digest.
+DIGESTED = frozenset(
+    {
+        *("zone", "accepted_offer_statuses", "believe_offer_status", "teaching_roles"),
+        *("sole_group", "unit_fallback", "past_days", "future_days"),
+        *("institution", "language", "subject", "cancelled_prefix", "body", "contact"),
+        *("busy", "reminder_minutes", "category"),
+    }
+)
+
+
+def _options(settings: Rules | Style) -> list[tuple[str, object]]:
+    """Return the names and values that are digested, in the order of their declaration.
+
+    A set is sorted, since its own order differs from process to process.
+    """
+    options = [(option, getattr(settings, option.name)) for option in fields(settings)]
+    return [
+        (option.name, sorted(value) if isinstance(value, frozenset) else value)
+        for option, value in options
+        if option.repr and (option.name in DIGESTED or value != option.default)
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,11 +183,13 @@ def _to_put_back(
     """
     if not touched:
         return []
-    rule = visit.means.restore[visit.row.audience]
-    wished = rule.deleted if operation == "gone" else rule.edited
+    settings = visit.means.audiences[visit.row.audience]
+    wished = settings.restore_deleted if operation == "gone" else settings.restore_edited
     with visit.recording() as connection:
         row = visit.row
-        often = entries.put_back_often(connection, row.calendar_id, operation, most=rule.most)
+        often = entries.put_back_often(
+            connection, row.calendar_id, operation, most=settings.max_restores
+        )
         declined = [entry for entry in touched if not wished or entry.event_id in often]
         left = LeftAsItIs(still_there=operation != "gone")
         visit.save(connection, [happens(entry, left) for entry in declined])

@@ -369,7 +369,7 @@ class Removals:
         """Delete or release the items."""
         calendars, address = visit.calendars, visit.row.address
         if self.operation != RELEASE:
-            hard = visit.row.audience in visit.means.hard_delete
+            hard = visit.means.audiences[visit.row.audience].delete == "hard"
             return calendars.delete(address, self.refs, hard=hard, send_by=send_by)
         changes = [
             EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)

@@ -18,6 +18,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
+from kalender.config.calendar import AudienceCalendar
+from kalender.config.sections import Safety
 from kalender.domain.entry import (
     Created,
     Happening,
@@ -35,7 +37,6 @@ from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
 from kalender.store import brakes, entries, queue, rollouts
-from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.entries import CalendarRow
 from kalender.store.queue import Claim
@@ -69,15 +70,6 @@ class LiveCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Restore:
-    """What is put back when a user changed it; an entry put back `most` times in a week is left."""
-
-    edited: bool = True
-    deleted: bool = True
-    most: int = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReconcileContext:
     """What visits share: the database, every Exchange, and the settings."""
 
@@ -86,15 +78,14 @@ class ReconcileContext:
     settings: CalendarSettings
     safety: Safety
     rollout_mode: str
-    hard_delete: frozenset[Audience]  # else into the recoverable items
     lease: timedelta
     send_seconds: float
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
     memory: Memory = field(default_factory=Memory)  # of the database, so that an older one is known
     mailboxes: MailboxRule | None = None  # the mail domains that may be written to; None: all
-    restore: Mapping[Audience, Restore] = field(
-        default_factory=lambda: dict.fromkeys(Audience, Restore())
+    audiences: Mapping[Audience, AudienceCalendar] = field(
+        default_factory=lambda: dict.fromkeys(Audience, AudienceCalendar())
     )
 
     def allowed(self, connection: Connection, row: CalendarRow) -> bool:

@@ -9,10 +9,12 @@ can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote
 
+from kalender.config.sections import FsSettings
 from kalender.domain.model import (
     Account,
     ActivityKey,
@@ -23,6 +25,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.domain.neighbour import FS
 from kalender.errors import (
     BadSourceData,
     NeighbourUnavailable,
@@ -32,14 +35,8 @@ from kalender.errors import (
 from kalender.ports import LeftOut
 from kalender.sources import fs_json
 from kalender.sources.fs_json import Raw
-from kalender.sources.http import Http
+from kalender.sources.http import Http, Limiter
 
-PATHS = {
-    "personer": "personer",
-    "studentundervisning": "studentundervisning",
-    "studentundervisningsaktivitet": "studentundervisningsaktivitet",
-    "personroller": "personroller",
-}
 FEW = 10
 OTHERS = "fs: an answer about somebody else than asked for"
 Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
@@ -51,53 +48,55 @@ def _unheard(_bad: BadItem) -> None:
 
 
 class Fs:
-    """FS behind its gateway. Registrations of other institutions are left out and counted."""
+    """FS behind its gateway.
+
+    Left out are registrations of other institutions, and of courses that `skips` says are none of
+    ours.
+    """
 
     def __init__(
         self,
-        http: Http,
+        settings: FsSettings,
         *,
         institution: int,
-        page_size: int = 1000,
         skips: Callable[[str], bool] = lambda _course: False,
-        paths: Mapping[str, str] = PATHS,
+        limiter: Limiter = nullcontext,
     ) -> None:
-        self.http = http
+        self.http = Http(FS, settings, limiter)
         self.institution = institution
-        self.page_size = page_size
+        self.page_size = settings.page_size
         self.skips = skips
-        self.paths = {**PATHS, **paths}
-        self.foreign = 0
+        self.paths = settings.paths.model_dump()
 
     # -- one person -------------------------------------------------------------------------------
 
     def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
         """Return all that FS says of a person; NotFoundInSource where FS knows none such."""
         account = self._account(fs_number)
-        wanted = {semester.code: semester for semester in sorted(set(semesters))}
-        mine = {"person.personlopenummer": str(fs_number)}
+        by_code = {semester.code: semester for semester in sorted(set(semesters))}
+        query = {"person.personlopenummer": str(fs_number)}
         bad: list[BadItem] = []
         registrations = [
             fact
-            for code, semester in wanted.items()
+            for code, semester in by_code.items()
             for fact in _of(
-                fs_number, self._registrations({**mine, **_of_unit(semester)}, bad.append)
+                fs_number, self._registrations({**query, **_of_unit(semester)}, bad.append)
             )
             if fact.unit.semester == code
         ]
-        placements = list(_of(fs_number, self._placements(mine, bad.append)))
+        placements = list(_of(fs_number, self._placements(query, bad.append)))
         roles = [
             role
-            for year in sorted({semester.year for semester in wanted.values()})
-            for role in _of(fs_number, self._roles({**mine, "semester.ar": str(year)}, bad.append))
-            if role.unit.semester in wanted
+            for year in sorted({semester.year for semester in by_code.values()})
+            for role in _of(fs_number, self._roles({**query, "semester.ar": str(year)}, bad.append))
+            if role.unit.semester in by_code
         ]
         return PersonFacts(
             account=account,
             registrations=tuple(registrations),
-            placements=tuple(key for key in placements if key.semester in wanted),
+            placements=tuple(key for key in placements if key.semester in by_code),
             roles=tuple(roles),
-            bad=tuple(replace(each, fs_number=fs_number) for each in bad),
+            bad=tuple(replace(bad_item, fs_number=fs_number) for bad_item in bad),
         )
 
     def find_username(self, username: str) -> int | None:
@@ -106,12 +105,12 @@ class Fs:
         page = self._page("personer", query)[0][:FEW]
         for account in self._read("personer", page, fs_json.read_account, _unheard):
             if account.username is None:
-                told = fs_json.read_account(
+                name = fs_json.read_account(
                     self._whole("personer", str(account.fs_number))
                 ).username
             else:
-                told = account.username
-            if told is not None and told.lower() == username.lower():
+                name = account.username
+            if name is not None and name.lower() == username.lower():
                 return account.fs_number
         return None
 
@@ -147,44 +146,48 @@ class Fs:
         self, semester: Semester, left_out: LeftOut = _unheard
     ) -> Iterator[Sequence[tuple[int, Registration]]]:
         """Read all registrations of a semester, a page at a time."""
-        found = self._registrations(_of_unit(semester), left_out)
-        ours = ((n, each) for n, each in found if each.unit.semester == semester.code)
-        yield from _paged(ours, self.page_size)
+        facts = self._registrations(_of_unit(semester), left_out)
+        facts_of_semester = (
+            (n, registration)
+            for n, registration in facts
+            if registration.unit.semester == semester.code
+        )
+        yield from _paged(facts_of_semester, self.page_size)
 
     def placements(
         self, semester: Semester, left_out: LeftOut = _unheard
     ) -> Iterator[Sequence[tuple[int, ActivityKey]]]:
         """Read all placements of a semester, a page at a time."""
-        found = self._placements(_of_unit(semester), left_out)
-        ours = ((n, key) for n, key in found if key.semester == semester.code)
-        yield from _paged(ours, self.page_size)
+        facts = self._placements(_of_unit(semester), left_out)
+        facts_of_semester = ((n, key) for n, key in facts if key.semester == semester.code)
+        yield from _paged(facts_of_semester, self.page_size)
 
     def roles(
         self, semester: Semester, left_out: LeftOut = _unheard
     ) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
         """Read all teaching roles of a semester, a page at a time."""
         query = {"semester.ar": str(semester.year), "semester.termin": semester.term}
-        found = self._roles(query, left_out)
-        ours = ((n, role) for n, role in found if role.unit.semester == semester.code)
-        yield from _paged(ours, self.page_size)
+        facts = self._roles(query, left_out)
+        facts_of_semester = ((n, role) for n, role in facts if role.unit.semester == semester.code)
+        yield from _paged(facts_of_semester, self.page_size)
 
     def _registrations(
         self, query: Mapping[str, str], left_out: LeftOut
     ) -> Iterator[tuple[int, Registration]]:
         name = "studentundervisning"
         for page in self._pages(name, query):
-            for found in self._read(name, page, fs_json.read_registration, left_out):
-                if found is not None and self._is_ours(found[0], found[2].unit.course):
-                    yield found[1], found[2]
+            for fact in self._read(name, page, fs_json.read_registration, left_out):
+                if fact is not None and self._is_ours(fact[0], fact[2].unit.course):
+                    yield fact[1], fact[2]
 
     def _placements(
         self, query: Mapping[str, str], left_out: LeftOut
     ) -> Iterator[tuple[int, ActivityKey]]:
         name = "studentundervisningsaktivitet"
         for page in self._pages(name, query):
-            for found in self._read(name, page, fs_json.read_placement, left_out):
-                if found is not None and self._is_ours(found[0], found[2].course):
-                    yield found[1], found[2]
+            for fact in self._read(name, page, fs_json.read_placement, left_out):
+                if fact is not None and self._is_ours(fact[0], fact[2].course):
+                    yield fact[1], fact[2]
 
     def _roles(
         self, query: Mapping[str, str], left_out: LeftOut
@@ -197,9 +200,9 @@ class Fs:
             return fs_json.read_role(self._whole(name, fs_json.role_key(raw)))  # ids alone
 
         for page in self._pages(name, query):
-            for found in self._read(name, page, read, left_out):
-                if found is not None and self._is_ours(found[0], found[2].unit.course):
-                    yield found[1], found[2]
+            for fact in self._read(name, page, read, left_out):
+                if fact is not None and self._is_ours(fact[0], fact[2].unit.course):
+                    yield fact[1], fact[2]
 
     def _read(
         self,
@@ -212,7 +215,7 @@ class Fs:
         unread = 0
         for raw in page:
             try:
-                item = read(raw)
+                value = read(raw)
             except BadSourceData as error:
                 unread += 1
                 left_out(fs_json.bad_item(resource, raw, str(error)))
@@ -220,19 +223,16 @@ class Fs:
                     text = f"fs {resource}: a page of which nothing can be read"
                     raise BadSourceData(text) from None
             else:
-                yield item
+                yield value
 
     def first_page(self, resource: str, semester: Semester) -> Sequence[Raw]:
         """Return the first page of a collection as it came, to look at its form."""
         role = {"semester.ar": str(semester.year), "semester.termin": semester.term}
-        own = {"personer": {}, "personroller": role}.get(resource, _of_unit(semester))
-        return self._page(resource, {**own, "page": "1", "limit": str(self.page_size)})[0]
+        filters = {"personer": {}, "personroller": role}.get(resource, _of_unit(semester))
+        return self._page(resource, {**filters, "page": "1", "limit": str(self.page_size)})[0]
 
     def _is_ours(self, institution: int, course: str) -> bool:
-        if institution != self.institution:
-            self.foreign += 1
-            return False
-        return not self.skips(course)
+        return institution == self.institution and not self.skips(course)
 
     # -- answers ----------------------------------------------------------------------------------
 
@@ -251,52 +251,50 @@ class Fs:
 
     def _pages(self, resource: str, query: Mapping[str, str]) -> Iterator[list[Raw]]:
         """Follow `next` until there is none, on our own address only; whole or an error."""
-        asked: dict[str, str] = {**query, "page": "1", "limit": str(self.page_size)}
-        seen: set[frozenset[tuple[str, str]]] = set()
+        query_of_page: dict[str, str] = {**query, "page": "1", "limit": str(self.page_size)}
+        earlier_queries: set[frozenset[tuple[str, str]]] = set()
         before: list[Raw] | None = None
-        read = 0
+        count = 0
         while True:
-            seen.add(frozenset(asked.items()))
-            items, size, following = self._page(resource, asked)
-            read += len(items)
-            yield items
+            earlier_queries.add(frozenset(query_of_page.items()))
+            page, size, following = self._page(resource, query_of_page)
+            count += len(page)
+            yield page
             if following is None:
-                _is_whole(resource, read, size, len(items))
+                # `size` counts all items or those of a page: FS' documentation does not say which.
+                if size is not None and size not in (count, len(page)):
+                    raise TransientError(f"fs {resource}: {count} of {size} items came")
                 return
-            asked = {**asked, **following, **query}
-            if items == before or frozenset(asked.items()) in seen:
+            query_of_page = {**query_of_page, **following, **query}
+            if page == before or frozenset(query_of_page.items()) in earlier_queries:
                 raise TransientError(f"fs {resource}: a page that repeats")
-            before = items
+            before = page
 
     def _page(
-        self, resource: str, asked: Mapping[str, str]
+        self, resource: str, query: Mapping[str, str]
     ) -> tuple[list[Raw], int | None, dict[str, str] | None]:
         try:
-            answer = self.http.get_json(self.paths[resource], asked)
+            answer = self.http.get_json(self.paths[resource], query)
         except NotFoundInSource as error:
             text = f"{error}; check base_url and paths of [{self.http.name}]"
             raise NeighbourUnavailable(self.http.name, text) from None
         if not isinstance(answer, dict) or not isinstance(answer.get("items"), list):
             raise BadSourceData(f"fs {resource}: an answer without a list of items")
-        items: list[Raw] = [each if isinstance(each, dict) else {} for each in answer["items"]]
+        page: list[Raw] = [
+            element if isinstance(element, dict) else {} for element in answer["items"]
+        ]
         size = answer.get("size")
-        return items, size if isinstance(size, int) else None, _next(answer.get("next"))
+        return page, size if isinstance(size, int) else None, _next(answer.get("next"))
 
 
-def _next(told: object) -> dict[str, str] | None:
+def _next(link: object) -> dict[str, str] | None:
     """Return the query of the page that follows; None where there is none."""
-    if told is None:
+    if link is None:
         return None
-    href = told.get("href") if isinstance(told, dict) else None
+    href = link.get("href") if isinstance(link, dict) else None
     if not isinstance(href, str):
         raise BadSourceData("fs: a next page without its address")
     return dict(parse_qsl(href.partition("?")[2]))
-
-
-def _is_whole(resource: str, read: int, size: int | None, last: int) -> None:
-    """`size` counts all items or those of a page: the documentation does not say which."""
-    if size is not None and size not in (read, last):
-        raise TransientError(f"fs {resource}: {read} of {size} items came")
 
 
 def _of_unit(semester: Semester) -> dict[str, str]:
@@ -306,10 +304,10 @@ def _of_unit(semester: Semester) -> dict[str, str]:
     }
 
 
-def _paged(found: Iterable[tuple[int, Fact]], size: int) -> Iterator[Sequence[tuple[int, Fact]]]:
+def _paged(facts: Iterable[tuple[int, Fact]], size: int) -> Iterator[Sequence[tuple[int, Fact]]]:
     page: list[tuple[int, Fact]] = []
-    for each in found:
-        page.append(each)
+    for fact in facts:
+        page.append(fact)
         if len(page) >= size:
             yield page
             page = []
@@ -317,9 +315,9 @@ def _paged(found: Iterable[tuple[int, Fact]], size: int) -> Iterator[Sequence[tu
         yield page
 
 
-def _of(fs_number: int, found: Iterable[tuple[int, Fact]]) -> Iterator[Fact]:
+def _of(fs_number: int, facts: Iterable[tuple[int, Fact]]) -> Iterator[Fact]:
     """Return the facts; BadSourceData where one is about somebody else."""
-    for number, fact in found:
+    for number, fact in facts:
         if number != fs_number:
             raise BadSourceData(OTHERS)
         yield fact

@@ -6,6 +6,7 @@ other kinds are never read. What cannot be read raises BadSourceData, which quot
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date
 from typing import Any
 from urllib.parse import unquote
@@ -35,11 +36,11 @@ def flat(raw: Raw) -> Raw:
 
 def read_account(raw: Raw) -> Account:
     """Read a person; username and mail are None where the item does not have them."""
-    item = flat(raw)
-    mail = item.get("epost")
+    fields = flat(raw)
+    mail = fields.get("epost")
     return Account(
-        fs_number=_number(item.get("personlopenummer"), "personlopenummer"),
-        username=_name(item.get("brukernavn")),
+        fs_number=_number(fields.get("personlopenummer"), "personlopenummer"),
+        username=_name(fields.get("brukernavn")),
         mail=tuple(_mail(mail)) if isinstance(mail, list) else None,
     )
 
@@ -70,26 +71,26 @@ def _fits(text: str, name: str, most: int) -> str:
 
 def read_registration(raw: Raw) -> tuple[int, int, Registration] | None:
     """Read (institution, FS number, registration); None in a term that TP does not plan."""
-    item = flat(raw)
-    unit = _unit(item.get("undervisning"))
+    fields = flat(raw)
+    unit = _unit(fields.get("undervisning"))
     if unit is None:
         return None
-    registration = Registration(unit=unit[1], offer_status=offer_status(item))
-    return unit[0], _person(item), registration
+    registration = Registration(unit=unit[1], offer_status=offer_status(fields))
+    return unit[0], _person(fields), registration
 
 
 def offer_status(raw: Raw) -> str | None:
     """Return whether there is an offer; None where the item does not tell."""
     status = flat(raw).get("tilbudstatus")
-    told = _last(status) if isinstance(status, dict) else _word(status)  # a reference or the code
-    return _fits(told, "tilbudstatus", LONGEST_VERSION) or None
+    code = _last(status) if isinstance(status, dict) else _word(status)  # a reference or the code
+    return _fits(code, "tilbudstatus", LONGEST_VERSION) or None
 
 
 def read_placement(raw: Raw) -> tuple[int, int, ActivityKey] | None:
     """Read (institution, FS number, activity)."""
-    item = flat(raw)
-    activity = _activity(item.get("undervisningsaktivitet"))
-    return None if activity is None else (activity[0], _person(item), activity[1])
+    fields = flat(raw)
+    activity = _activity(fields.get("undervisningsaktivitet"))
+    return None if activity is None else (activity[0], _person(fields), activity[1])
 
 
 def tells_role(raw: Raw) -> bool:
@@ -99,52 +100,53 @@ def tells_role(raw: Raw) -> bool:
 
 def role_key(raw: Raw) -> str:
     """Return what names a role in its single form."""
-    item = flat(raw)
-    return f"{_person(item)},{_number(item.get('rollenummer'), 'rollenummer')}"
+    fields = flat(raw)
+    return f"{_person(fields)},{_number(fields.get('rollenummer'), 'rollenummer')}"
 
 
 def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
     """Read (institution, FS number, role); None where it is on no teaching."""
-    item = flat(raw)
-    place = _place(item)
+    fields = flat(raw)
+    place = _place(fields)
     if place is None:
         return None
     institution, unit, actid = place
-    period = item.get("periode")
-    told: Raw = period if isinstance(period, dict) else {}
+    period = fields.get("periode")
+    dates: Raw = period if isinstance(period, dict) else {}
     role = TeachingRole(
-        number=_number(item.get("rollenummer"), "rollenummer"),
-        role=_fits(_last(item.get("rolle"), "rolle"), "rolle", LONGEST_CODE),
+        number=_number(fields.get("rollenummer"), "rollenummer"),
+        role=_fits(_last(fields.get("rolle"), "rolle"), "rolle", LONGEST_CODE),
         unit=unit,
         actid=actid,
-        starts_on=_day(told, "fraDato"),
-        ends_on=_day(told, "tilDato"),
+        starts_on=_day(dates, "fraDato"),
+        ends_on=_day(dates, "tilDato"),
         period_told=isinstance(period, dict),
     )
-    return institution, _person(item), role
+    return institution, _person(fields), role
 
 
-def _place(item: Raw) -> tuple[int, UnitKey, str | None] | None:
-    if item.get("undervisningsaktivitet") is not None:
-        activity = _activity(item["undervisningsaktivitet"])
+def _place(fields: Raw) -> tuple[int, UnitKey, str | None] | None:
+    if fields.get("undervisningsaktivitet") is not None:
+        activity = _activity(fields["undervisningsaktivitet"])
         return None if activity is None else (activity[0], activity[1].unit, activity[1].actid)
-    if item.get("undervisning") is not None:
-        unit = _unit(item["undervisning"])
+    if fields.get("undervisning") is not None:
+        unit = _unit(fields["undervisning"])
         return None if unit is None else (*unit, None)
     return None
 
 
 def bad_item(collection: str, raw: Raw, reason: str) -> BadItem:
     """Say which item of a collection could not be read: its id as FS' addresses have it."""
-    item = flat(raw)
-    number = _whose(item)
-    teaching = item.get("undervisningsaktivitet") or item.get("undervisning")
-    role = item.get("rollenummer")
+    fields = flat(raw)
+    number = _whose(fields)
+    teaching = fields.get("undervisningsaktivitet") or fields.get("undervisning")
+    role = fields.get("rollenummer")
     parts = ["" if number is None else str(number)]
     if isinstance(role, int):
         parts.append(str(role))
     elif teaching is not None:
-        parts.insert(0, _last_or_nothing(teaching))
+        with suppress(BadSourceData):
+            parts.insert(0, _last(teaching))
     name = ",".join(filter(None, parts))
     return BadItem(
         collection=collection,
@@ -158,27 +160,20 @@ ID = re.compile(r"[\w,./-]{1,160}")
 MAY_BE_NATIONAL = re.compile(r"\d{11}")
 
 
-def _whose(item: Raw) -> int | None:
+def _whose(fields: Raw) -> int | None:
     try:
-        if item.get("person") is not None:
-            return _person(item)
-        return _number(item.get("personlopenummer"), "personlopenummer")
+        if fields.get("person") is not None:
+            return _person(fields)
+        return _number(fields.get("personlopenummer"), "personlopenummer")
     except BadSourceData:
         return None
-
-
-def _last_or_nothing(raw: object) -> str:
-    try:
-        return _last(raw)
-    except BadSourceData:
-        return ""
 
 
 # -- references ---------------------------------------------------------------------------------------
 
 
-def _person(item: Raw) -> int:
-    person = item.get("person")
+def _person(fields: Raw) -> int:
+    person = fields.get("person")
     number = person.get("personlopenummer") if isinstance(person, dict) else None
     if number is None and isinstance(person, dict):
         number = _last(person)

@@ -9,8 +9,6 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Retry
 
+from kalender.config.sections import SourceSettings
 from kalender.domain.backoff import told_wait
 from kalender.errors import (
     KalenderError,
@@ -36,12 +35,7 @@ CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
 BUSY = frozenset({408, 429})
 REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds
-OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 Limiter = Callable[[], AbstractContextManager[None]]  # around each request
-
-
-def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
-    pass
 
 
 class _Retry(Retry):
@@ -55,33 +49,23 @@ class _Retry(Retry):
 
 
 class Http:
-    """A client for one neighbour; usable from several threads, sockets opened on first use."""
+    """A client for one neighbour; usable from several threads, sockets opened on first use.
 
-    def __init__(  # noqa: PLR0913
-        self,
-        name: str,
-        base_url: str,
-        *,
-        api_key: str | None = None,
-        username: str | None = None,
-        password: str | None = None,
-        ca_file: Path | None = None,
-        timeout: float = 30.0,
-        connections: int = 16,
-        on_request: OnRequest = _unheard,
-        gate: Limiter = nullcontext,
-    ) -> None:
-        self.gate = gate
+    `limiter` is called around each request, and says when it may begin.
+    """
+
+    def __init__(self, name: str, settings: SourceSettings, limiter: Limiter = nullcontext) -> None:
         self.name = name
-        self.base_url = base_url.rstrip("/") + "/"
-        self.timeout = timeout
-        self.on_request = on_request
+        self.limiter = limiter
+        self.base_url = settings.base_url.rstrip("/") + "/"
+        self.timeout = settings.timeout
         self.session = requests.Session()
         self.session.trust_env = False
         self.session.headers["Accept"] = "application/json"
-        if api_key is not None:
-            self.session.headers[KEY_HEADER] = api_key
-        if username is not None and password is not None:
+        if settings.api_key is not None:
+            self.session.headers[KEY_HEADER] = settings.api_key.get_secret_value()
+        if settings.basic_auth is not None:
+            username, password = settings.basic_auth
             self.session.auth = HTTPBasicAuth(username.encode(), password.encode())
         retry = _Retry(
             total=2,
@@ -91,24 +75,20 @@ class Http:
             raise_on_status=False,
             respect_retry_after_header=False,
         )
-        adapter = Adapter(ca_file=ca_file, connections=connections, retries=retry)
+        adapter = Adapter(
+            ca_file=settings.ca_file, connections=settings.max_concurrency, retries=retry
+        )
         self.session.mount("http://", adapter)
         self.session.mount("https://", adapter)
 
     def get_json(self, path: str, params: Mapping[str, str] | None = None) -> object:
         """Return the decoded answer of one GET below the base URL; KalenderError for all else."""
-        started = monotonic()
-        try:
-            with self.gate():
-                answer = self._get(path, params)
-        except KalenderError as error:
-            self.on_request(self.name, type(error).__name__, monotonic() - started)
-            raise
-        self.on_request(self.name, "ok", monotonic() - started)
-        return answer
+        with self.limiter():
+            return self._get(path, params)
 
     def _get(self, path: str, params: Mapping[str, str] | None) -> object:
-        place = f"{self.name} {_first_word(path)}"
+        first_word = urlsplit(path).path.strip("/").split("/")[0] or "/"
+        place = f"{self.name} {first_word}"
         try:
             response = self.session.get(
                 self.base_url + path.lstrip("/"),
@@ -143,8 +123,8 @@ class Http:
         if status == requests.codes.server_error:  # it may be only this answer
             return TransientError(text, retry_after=after)
         if status // 100 in REDIRECTS_AND_FAILURES or status in BUSY:
-            told = text if status >= requests.codes.bad_request else settings
-            return NeighbourUnavailable(self.name, told, retry_after=after)
+            advice = text if status >= requests.codes.bad_request else settings
+            return NeighbourUnavailable(self.name, advice, retry_after=after)
         return NeighbourRefused(self.name, settings)  # the one question may be at fault, too
 
     def _decoded(self, response: requests.Response, place: str) -> object:
@@ -155,18 +135,14 @@ class Http:
             begins = response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
         if begins in (b"{", b"[", b""):
             raise TransientError(f"{place}: the answer was cut off")
-        what = "an HTML page" if _is_page(response) else "something that is not JSON"
-        text = f"{place}: {what} came instead of an answer; check base_url and paths of"
+        description = "an HTML page" if _is_page(response) else "something that is not JSON"
+        text = f"{place}: {description} came instead of an answer; check base_url and paths of"
         raise NeighbourRefused(self.name, f"{text} [{self.name}]")
 
 
 def _is_page(response: requests.Response) -> bool:
     """Whether a page came, as of a gateway or a login: no answer of FS' or TP's is HTML."""
     return response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
-
-
-def _first_word(path: str) -> str:
-    return urlsplit(path).path.strip("/").split("/")[0] or "/"
 
 
 def _cause(error: BaseException) -> str:

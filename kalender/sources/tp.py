@@ -7,12 +7,13 @@ in an answer, `room` is a list or null, offsets have no minutes, `party` says no
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
-from fnmatch import fnmatchcase
 from operator import itemgetter
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from kalender.config.sections import TpSettings
 from kalender.domain.model import (
     BadEvent,
     CourseAnswer,
@@ -21,16 +22,13 @@ from kalender.domain.model import (
     TeachingEvent,
     folded,
 )
+from kalender.domain.neighbour import TP
 from kalender.domain.text import without_unseen
 from kalender.errors import BadSourceData
-from kalender.sources.http import Http
+from kalender.sources.http import Http, Limiter
+from kalender.sources.tp_codes import is_matched, semester_of
 from kalender.sources.tp_json import Unreadable, read_event
 
-PATHS = {
-    "course": "ws/1.4/open/?type=course&id={course}&sem={semester}",
-    "courses": "ws/course/?id={institution}&sem={semester}&times=1",
-    "changed": "ws/1.4/lastchanged-list.php?timestamp={timestamp}&type=course",
-}
 FEW, LONGEST_CODE = 10, 64  # items of a list; what a database's column holds
 LeftOut = Callable[[str, str], None]  # list, reason
 
@@ -44,20 +42,19 @@ class Tp:
 
     def __init__(
         self,
-        http: Http,
+        settings: TpSettings,
         *,
         institution: int,
         zone: ZoneInfo,
-        skip: Sequence[str] = ("*EKSAMEN*", "*BOOKING*"),
-        paths: Mapping[str, str] = PATHS,
         on_left_out: LeftOut = _unheard,
+        limiter: Limiter = nullcontext,
     ) -> None:
         self.on_left_out = on_left_out
-        self.http = http
+        self.http = Http(TP, settings, limiter)
         self.institution = institution
         self.zone = zone
-        self.skip = tuple(skip)
-        self.paths = {**PATHS, **paths}
+        self.skip = settings.skip
+        self.paths = settings.paths.model_dump()
 
     def _get(self, path: str, **values: object) -> object:
         quoted = {name: quote(str(value), safe="") for name, value in values.items()}
@@ -72,7 +69,7 @@ class Tp:
         """Return the codes of all courses TP plans in a semester: one request."""
         answer = self._get("courses", semester=semester.code)
         codes = {code for (code,) in self._named(_listed(answer, "data"), "courses", "id")}
-        return sorted(code for code in codes if not self._is_skipped(code))
+        return sorted(code for code in codes if not is_matched(code, self.skip))
 
     def changed_since(self, instant: datetime) -> Sequence[CourseKey]:
         """Return the courses that TP says changed since: one request."""
@@ -80,46 +77,38 @@ class Tp:
         answer = self._get("changed", timestamp=local)
         elements = _listed(answer, "elements")
         keys = {
-            CourseKey(course, semester.lower())
-            for course, semester in self._named(elements, "changed", "id", "semesterid")
-            if _is_planned(semester)
+            CourseKey(course, semester.code)
+            for course, code in self._named(elements, "changed", "id", "semesterid")
+            if (semester := semester_of(code)) is not None
         }
-        return sorted(key for key in keys if not self._is_skipped(key.course))
+        return sorted(key for key in keys if not is_matched(key.course, self.skip))
 
-    def _named(self, listed: Sequence[object], what: str, *names: str) -> list[tuple[str, ...]]:
+    def _named(
+        self, elements: Sequence[object], list_name: str, *names: str
+    ) -> list[tuple[str, ...]]:
         """Return these codes of each item; one that lacks any is left out and told of.
 
         A list of which nothing can be read is of another form than we know.
         """
-        codes = [tuple(_code(each, name) for name in names) for each in listed]
-        readable = [each for each in codes if all(each) and len(each[0]) <= LONGEST_CODE]
-        if not readable and len(listed) > FEW:
-            raise BadSourceData(f"tp {what}: a list of which nothing can be read")
+        codes = [tuple(_code(element, name) for name in names) for element in elements]
+        readable = [
+            element for element in codes if all(element) and len(element[0]) <= LONGEST_CODE
+        ]
+        if not readable and len(elements) > FEW:
+            raise BadSourceData(f"tp {list_name}: a list of which nothing can be read")
         for _ in range(len(codes) - len(readable)):
-            self.on_left_out(what, f"no {' or '.join(names)} that can be read")
+            self.on_left_out(list_name, f"no {' or '.join(names)} that can be read")
         return readable
-
-    def _is_skipped(self, code: str) -> bool:
-        return _matches(code, self.skip)
 
 
 def _listed(answer: object, name: str) -> list[object]:
     """Return an answer's list; TP says null where it is empty."""
     if not isinstance(answer, dict) or name not in answer:
         raise BadSourceData(f"tp: an answer without {name!r}")
-    listed = answer[name] if answer[name] is not None else []
-    if not isinstance(listed, list):
+    elements = answer[name] if answer[name] is not None else []
+    if not isinstance(elements, list):
         raise BadSourceData(f"tp: {name!r} is no list")
-    return listed
-
-
-def _is_planned(semester: str) -> bool:
-    """Whether a text is a semester's code; TP's list may name terms of another kind."""
-    try:
-        Semester.parse(semester)
-    except ValueError:
-        return False
-    return True
+    return elements
 
 
 def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> CourseAnswer:
@@ -131,10 +120,10 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
     events: list[TeachingEvent] = []
     bad: list[BadEvent] = []
     odd: list[str] = []
-    skipped = 0
+    skip_count = 0
     for raw in answer["events"]:
         if isinstance(raw, dict) and _is_skipped(raw, key, skip):
-            skipped += 1
+            skip_count += 1
             continue
         try:
             events.append(read_event(raw, key, odd))
@@ -145,19 +134,19 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
         published=_published(answer, key),
         events=tuple(_once(events)),
         bad=tuple(bad),
-        skipped=skipped,
+        skipped=skip_count,
         odd=tuple(odd),
     )
 
 
 def _is_for(answer: Mapping[str, object], key: CourseKey) -> None:
     """An answer for another course or semester is none."""
-    for names, wanted in (
+    for names, asked_code in (
         (("id", "courseid"), key.course),
         (("semester", "semesterid"), key.semester),
     ):
-        code = next(filter(None, (_code(answer, name) for name in names)), wanted)
-        if folded(code) != folded(wanted):
+        code = next(filter(None, (_code(answer, name) for name in names)), asked_code)
+        if folded(code) != folded(asked_code):
             raise BadSourceData("tp: the answer is for another course or semester than asked")
 
 
@@ -167,12 +156,12 @@ def _spelled(answer: Mapping[str, object], course: str) -> str:
     An answer may repeat the question's spelling, so events are believed first.
     """
     events = answer["events"] if isinstance(answer["events"], list) else []
-    codes = [code for each in events if folded(code := _code(each, "courseid")) == folded(course)]
+    codes = [code for event in events if folded(code := _code(event, "courseid")) == folded(course)]
     if codes:
         return max(Counter(sorted(codes)).items(), key=itemgetter(1))[0]
     of_answer = (_code(answer, name) for name in ("id", "courseid"))
-    others = (code for code in of_answer if code != course and folded(code) == folded(course))
-    return next(others, course)
+    spellings = (code for code in of_answer if code != course and folded(code) == folded(course))
+    return next(spellings, course)
 
 
 def _code(raw: object, name: str) -> str:
@@ -186,28 +175,26 @@ def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) 
     semester = _code(raw, "semesterid")
     if semester and semester.lower() != key.semester.lower():
         return True
-    return any(_matches(_code(raw, name), skip) for name in ("courseid", "actid", "eventid", "id"))
-
-
-def _matches(text: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatchcase(text.upper(), pattern.upper()) for pattern in patterns)
+    return any(
+        is_matched(_code(raw, name), skip) for name in ("courseid", "actid", "eventid", "id")
+    )
 
 
 def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:
     """Whether the semester asked for is published; None where the answer does not tell."""
     semesters = answer.get("semesters")
-    for each in semesters if isinstance(semesters, list) else ():
-        if isinstance(each, dict) and str(each.get("id", "")).lower() == key.semester:
-            told = each.get("publish_timetable")
-            return told if isinstance(told, bool) else None
+    for semester in semesters if isinstance(semesters, list) else ():
+        if isinstance(semester, dict) and str(semester.get("id", "")).lower() == key.semester:
+            flag = semester.get("publish_timetable")
+            return flag if isinstance(flag, bool) else None
     return None
 
 
 def _once(events: Iterable[TeachingEvent]) -> list[TeachingEvent]:
     """One event for each activity and id: active wins, else the first; in time's order."""
-    kept: dict[tuple[object, str], TeachingEvent] = {}
+    by_id: dict[tuple[object, str], TeachingEvent] = {}
     for event in events:
-        known = kept.get((event.activity, event.event_id))
-        if known is None or (known.status != "active" and event.status == "active"):
-            kept[event.activity, event.event_id] = event
-    return sorted(kept.values(), key=lambda e: (e.starts_at, e.event_id, e.activity))
+        earlier = by_id.get((event.activity, event.event_id))
+        if earlier is None or (earlier.status != "active" and event.status == "active"):
+            by_id[event.activity, event.event_id] = event
+    return sorted(by_id.values(), key=lambda e: (e.starts_at, e.event_id, e.activity))

@@ -23,6 +23,7 @@ from kalender.domain.model import (
 from kalender.domain.text import clean, one_line, without_unseen
 
 DIGITAL = "DIGUND"
+STATUSES = {"active": Status.ACTIVE, "cancelled": Status.CANCELLED}
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
 LONGEST_CODE = 64  # characters that a database's column holds
 LONGEST_WORDS = {"eventid": 160, "courseversion": 16}
@@ -61,13 +62,14 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
     starts_at, ends_at = _instant(raw, "dtstart"), _instant(raw, "dtend")
     if ends_at <= starts_at:
         raise _Wrong("dtend is not after dtstart")
+    plenary = raw.get("status_plenary")
     return TeachingEvent(
         activity=_activity(raw, key),
         event_id=_word(raw, "eventid"),
         starts_at=starts_at,
         ends_at=ends_at,
-        status=_status(raw.get("status")),
-        plenary=_flag(raw.get("status_plenary")),
+        status=STATUSES.get(str(raw.get("status")), Status.UNKNOWN),
+        plenary=plenary if isinstance(plenary, bool) else None,
         staff=_staff(raw, odd),
         method=_method(raw, odd),
         method_name=_line(raw, "teaching-method-name", odd),
@@ -75,7 +77,7 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
         summary=_line(raw, "summary", odd),
         curriculum=clean(_text(raw, "curr", odd)),
         compulsory=raw.get("compulsory") is True,
-        rooms=tuple(_room(each, odd) for each in _shown(raw, "room", "roomname", odd)),
+        rooms=tuple(_room(room, odd) for room in _shown(raw, "room", "roomname", odd)),
         alerts=tuple(_alerts(raw, odd)),
         resources=tuple(_links(raw, odd)),
     )
@@ -133,15 +135,6 @@ def _instant(raw: Raw, name: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _status(value: object) -> Status:
-    known = {"active": Status.ACTIVE, "cancelled": Status.CANCELLED}
-    return known.get(value, Status.UNKNOWN) if isinstance(value, str) else Status.UNKNOWN
-
-
-def _flag(value: object) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
 def _text(raw: Raw, name: str, odd: list[str]) -> str:
     """Return a text or a number as text; false and 0 are empty, anything else is left out."""
     value = raw.get(name)
@@ -190,15 +183,15 @@ def _staff(raw: Raw, odd: list[str]) -> tuple[Staff, ...] | None:
     value = raw.get("staffs")
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+    if not isinstance(value, list) or not all(isinstance(member, dict) for member in value):
         raise _Wrong("staffs is no list of objects")
     names = ("firstname", "lastname")
     return tuple(
         Staff(
-            username=_username(each),
-            name=" ".join(filter(None, (_line(each, name, odd) for name in names))),
+            username=_username(member),
+            name=" ".join(filter(None, (_line(member, name, odd) for name in names))),
         )
-        for each in value
+        for member in value
     )
 
 
@@ -225,11 +218,13 @@ def _room(raw: Raw, odd: list[str]) -> Room:
 
 def _alerts(raw: Raw, odd: list[str]) -> Iterable[str]:
     alerts = _shown(raw, "alerts", "message", odd)
-    told = (_text(each, "message", odd) for each in alerts if each.get("deleted") is not True)
-    return filter(None, map(clean, told))
+    messages = (
+        _text(alert, "message", odd) for alert in alerts if alert.get("deleted") is not True
+    )
+    return filter(None, map(clean, messages))
 
 
 def _links(raw: Raw, odd: list[str]) -> Iterable[Link]:
-    for each in _shown(raw, "resources", "url", odd):
-        if url := _plain(each, "url", odd):
-            yield Link(name=_line(each, "name", odd), url=url)
+    for resource in _shown(raw, "resources", "url", odd):
+        if url := _plain(resource, "url", odd):
+            yield Link(name=_line(resource, "name", odd), url=url)

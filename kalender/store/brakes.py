@@ -27,6 +27,7 @@ from sqlalchemy import (
     update,
 )
 
+from kalender.config.sections import Safety
 from kalender.domain.model import CourseKey
 from kalender.store import acts
 from kalender.store.tables import (
@@ -48,16 +49,6 @@ ENDED = "brake end"
 Brake = Row[*tuple[Any, ...]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Safety:
-    """`[safety]`: when the deletes of all workers together are too many."""
-
-    max_deleted_share: float = 0.02
-    min_deletes_hour: int = 200
-    min_deletes_day: int = 2_000
-    max_entries: int = 1_500
-
-
 def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -> str | None:
     """Return the brake that holds so many more deletes, set here where they are too many.
 
@@ -69,7 +60,7 @@ def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -
     if scope is not None:
         return scope
     share = safety.max_deleted_share * coming
-    for window, least in ((HOUR, safety.min_deletes_hour), (DAY, safety.min_deletes_day)):
+    for window, least in ((HOUR, safety.min_deletes), (DAY, safety.min_deletes_day)):
         counted, most = _counted(connection, window, deletes), max(share, least)
         if counted > most:
             hours = window // HOUR

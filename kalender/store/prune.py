@@ -5,7 +5,7 @@ outcome is not known, that is about to be taken back or whose calendar is claime
 is over.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,6 +23,7 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.elements import ColumnElement
 
+from kalender.config.sections import Retention
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind
 from kalender.store import counters, entries, teaching
@@ -67,22 +68,22 @@ MIRROR = (
 Old = tuple[Table, ColumnElement[bool]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
-    """How long what is kept; the mirror as long as entries, but always of `semesters`."""
-
-    entries: timedelta
-    change_log: timedelta
-    rejected: timedelta
-    look_up: timedelta
-    semesters: frozenset[str] = frozenset()
-
-
-def prune(database: Database, kept: Retention, at: datetime, *, part: int = PART) -> int:
+def prune(
+    database: Database,
+    kept: Retention,
+    at: datetime,
+    *,
+    writable: timedelta = timedelta(0),
+    semesters: Collection[str] = (),
+    part: int = PART,
+) -> int:
     """Forget what is too old, where an hour passed since anybody did; return how many rows.
 
-    At most a part of each table goes; was that not all, the next call goes on.
+    Entries that ended within `writable` are always kept, since they may still be written. The
+    mirror is kept as long as entries are, and that of `semesters` always. At most a part of each
+    table goes; was that not all, the next call goes on.
     """
+    first_kept = at - max(kept.entries, writable)
     with database.read() as connection:
         last = teaching.was_read(connection, PRUNING, "")
         if last is not None and now(connection) - last < EVERY:
@@ -91,7 +92,8 @@ def prune(database: Database, kept: Retention, at: datetime, *, part: int = PART
         if not _our_turn(connection, EVERY):
             return 0
         counters.fold(connection)
-        old = _old(kept, at, entries.future_semesters(connection, at))
+        standing = {*semesters, *entries.future_semesters(connection, at)}
+        old = _old(kept, first_kept, standing)
     gone = [_forget(database, table, too_old, part) for table, too_old in old]
     if max(gone) >= part:
         with database.write() as connection:
@@ -124,11 +126,11 @@ def _forget(database: Database, table: Table, too_old: ColumnElement[bool], part
         return connection.execute(statement).rowcount
 
 
-def _old(kept: Retention, at: datetime, standing: set[str]) -> list[Old]:
-    """Return each table with what is too old in it."""
-    semesters = _before(at - kept.entries) - standing - kept.semesters
+def _old(kept: Retention, first_kept: datetime, standing: set[str]) -> list[Old]:
+    """Return each table with what is too old in it; `standing` are semesters that are kept."""
+    semesters = _before(first_kept) - standing
     return [
-        (entry, and_(entry.c.ends_at < at - kept.entries, ~_needed())),
+        (entry, and_(entry.c.ends_at < first_kept, ~_needed())),
         (change_log, change_log.c.at < _ago(kept.change_log)),
         (operator_act, operator_act.c.at < _ago(kept.change_log)),
         (rejected_notification, rejected_notification.c.received_at < _ago(kept.rejected)),

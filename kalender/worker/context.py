@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from kalender.config.sections import Retention
 from kalender.domain.work import Kind
 from kalender.liveness import Liveness
 from kalender.mirror.context import RefreshContext
@@ -11,7 +12,6 @@ from kalender.neighbours.limiter import Limiters
 from kalender.reconcile.protocol import ReconcileContext
 from kalender.store.database import Database
 from kalender.store.heartbeats import Heartbeat
-from kalender.store.prune import Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +33,7 @@ class WorkerContext:
     @property
     def neighbours(self) -> Mapping[Kind, Sequence[str]]:
         """Which neighbours each kind of work needs."""
+        limits = [limiter.limits for limiter in self.gates.by_name.values()]
         return {
-            Kind.COURSE: ("tp",),
-            Kind.PERSON: ("fs",),
-            Kind.CALENDAR: tuple(f"exchange.{name}" for name in self.means.exchanges),
+            kind: tuple(each.name for each in limits if each.needed_by is kind) for kind in Kind
         }

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import structlog
 
+from kalender.domain.neighbour import TP
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
     KalenderError,
@@ -80,7 +81,13 @@ def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
                 connection, to_verify, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
             )
     if crew.retention is not None:
-        prune(crew.database, crew.retention, crew.means.clock())
+        prune(
+            crew.database,
+            crew.retention,
+            crew.means.clock(),
+            writable=timedelta(days=crew.sources.rules.past_days + 1),
+            semesters=crew.sources.semesters.listed,
+        )
     if crew.poll_every is not None:
         poll(crew, crew.poll_every)
 
@@ -97,7 +104,7 @@ class NotPolled(StrEnum):
 def poll(crew: WorkerContext, every: timedelta) -> int | NotPolled:
     """Ask TP which courses changed, where no other worker did so lately; return how many."""
     with crew.database.write() as connection:
-        if "tp" in crew.gates.look(connection)[1]:
+        if TP in crew.gates.look(connection)[1]:
             return NotPolled.SHUT
         now = teaching.database_time(connection)
         last_poll = teaching.was_read(connection, "lastchanged", "")

@@ -9,6 +9,7 @@ from functools import partial
 import structlog
 from sqlalchemy import Connection
 
+from kalender.domain.neighbour import backend_of
 from kalender.domain.work import Kind
 from kalender.errors import KalenderError, NeighbourError, StateInDoubt
 from kalender.mirror.course import refresh_course
@@ -76,13 +77,13 @@ class WorkerThread:
     def _claim(self) -> list[Claim]:
         """Claim what may be asked for, with a slot at each neighbour that it needs."""
         self.turn = (self.turn + 1) % OLDEST_EACH
-        gates, prefix = self.crew.gates, "exchange."
+        gates = self.crew.gates
         claims: list[Claim] = []
         try:
             with self.crew.database.write() as connection:
                 ailing, shut = gates.look(connection)
                 reserved = {name for name in gates.names - shut if gates[name].reserve()}
-                others = [name for name in gates.names - reserved if name.startswith(prefix)]
+                others = [backend_of(name) for name in gates.names - reserved]
                 neighbours = self.crew.neighbours.items()
                 claims = queue.claim(
                     connection,
@@ -91,7 +92,7 @@ class WorkerThread:
                     lease=self.crew.lease,
                     limit=self.at_once,
                     oldest=self.turn == 0,
-                    not_of=[name.removeprefix(prefix) for name in others],
+                    not_of=[name for name in others if name is not None],
                     not_bulk=gates.bulk_is_held,
                 )
                 to_ask = {name for claim in claims for name in self._needs(claim)}

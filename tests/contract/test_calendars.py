@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from kalender.calendars.ews.writer import EwsCalendars
+from kalender.config.sections import EwsSettings
 from kalender.domain import block
 from kalender.domain.model import Content
 from kalender.errors import MailboxMissing, NotSent
@@ -112,19 +113,23 @@ def box(request: pytest.FixtureRequest) -> Box:
 
 def ews(endpoint: str) -> EwsCalendars:
     """The adapter on a sandbox."""
-    return EwsCalendars(
-        name="main", endpoint=endpoint, username="kalender", password="kalender", timeout=5
-    )
+    return EwsCalendars("main", ews_settings(endpoint, timeout=5))
+
+
+def ews_settings(endpoint: str, **options: object) -> EwsSettings:
+    """The settings of a backend at an endpoint."""
+    given = {"endpoint": endpoint, "username": "kalender", "password": "kalender", **options}
+    return EwsSettings.model_validate(given)
 
 
 def _real() -> EwsCalendars:
-    return EwsCalendars(
-        name="real",
-        endpoint=os.environ[REAL],
+    settings = ews_settings(
+        os.environ[REAL],
         username=os.environ["KALENDER_TEST_EWS_USERNAME"],
         password=os.environ["KALENDER_TEST_EWS_PASSWORD"],
         ca_file=Path(ca) if (ca := os.environ.get("KALENDER_TEST_EWS_CA")) else None,
     )
+    return EwsCalendars("real", settings)
 
 
 def test_what_was_created_reads_as_it_was_written(box: Box) -> None:

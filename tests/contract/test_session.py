@@ -14,6 +14,7 @@ import pytest
 import spnego
 
 from kalender.calendars.ews.session import Sessions
+from kalender.config.sections import EwsSettings
 
 ANSWER = b"<answer/>"
 
@@ -93,15 +94,16 @@ def an_account(username: str, password: str) -> Iterator[None]:
 
 
 def sessions(server: _Server, *, auth: str) -> Sessions:
-    return Sessions(
-        endpoint=f"http://127.0.0.1:{server.server_port}/EWS/Exchange.asmx",
-        username="UNI\\kalender",
-        password="secret",
-        auth=auth,
-        ca_file=None,
-        timeout=10,
-        most=1,
+    settings = EwsSettings.model_validate(
+        {
+            "endpoint": f"http://127.0.0.1:{server.server_port}/EWS/Exchange.asmx",
+            "username": "UNI\\kalender",
+            "password": "secret",
+            "auth": auth,
+            "timeout": 10,
+        }
     )
+    return Sessions(settings, most=1)
 
 
 def test_ntlm_authorises_a_connection_once_for_all_its_requests(server: _Server) -> None:

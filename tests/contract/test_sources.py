@@ -12,7 +12,7 @@ import pytest
 from kalender.domain.model import Account, BadItem, CourseKey, PersonFacts
 from kalender.errors import NeighbourRefused, NotFoundInSource
 from kalender.ports import Students, Timetables
-from kalender.sources.tp import Tp, read_course
+from kalender.sources.tp import read_course
 from tests.fakes.sources import FakeStudents, FakeTimetables
 from tests.fakes.university import (
     ANSWER,
@@ -20,7 +20,6 @@ from tests.fakes.university import (
     H25,
     IN5060,
     NOBODY,
-    OSLO,
     SECRET,
     STUDENT,
     TEACHER,
@@ -115,10 +114,10 @@ def test_pages_of_any_size_make_the_same_whole(opened: Opened, page_size: int) -
     assert by_person(pages)[STUDENT] == list(FACTS[STUDENT].registrations[:2])
 
 
-def test_other_institutions_are_left_out_and_counted(opened: Opened) -> None:
-    fs = opened.fs()
-    fs.person(STUDENT, [H25])
-    assert fs.foreign == 2
+def test_other_institutions_are_left_out(opened: Opened) -> None:
+    facts = opened.fs().person(STUDENT, [H25])
+    assert facts.registrations == FACTS[STUDENT].registrations[:2]
+    assert facts.placements == FACTS[STUDENT].placements[:1]
 
 
 def test_a_person_costs_a_handful_of_requests(opened: Opened) -> None:
@@ -163,7 +162,7 @@ def test_a_course_that_tp_does_not_plan_is_an_empty_answer(timetables: Timetable
 
 def test_the_other_form_tells_the_same(opened: Opened) -> None:
     paths = {"course": "tp/prod/ws/1.4/course.php?id={course}&sem={semester}&lang=no"}
-    other = Tp(opened.http("tp"), institution=185, zone=OSLO, paths=paths)
+    other = opened.tp(paths=paths)
     assert other.course(IN5060) == opened.tp().course(IN5060)
 
 

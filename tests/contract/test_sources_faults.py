@@ -16,7 +16,18 @@ from kalender.errors import (
 )
 from kalender.sandbox.server import Running
 from kalender.sources.http import Http
-from tests.fakes.university import FACTS, H25, IN5060, STUDENT, TEACHER, V26, Json, Opened, control
+from tests.fakes.university import (
+    FACTS,
+    H25,
+    IN5060,
+    STUDENT,
+    TEACHER,
+    V26,
+    Json,
+    Opened,
+    control,
+    settings_of,
+)
 
 
 def ask(opened: Opened, neighbour: str, **options: Any) -> object:
@@ -129,7 +140,7 @@ def test_the_neighbours_own_word_on_when_is_kept(
 
 @both
 def test_a_neighbour_that_is_not_there_is_unavailable(opened: Opened, neighbour: str) -> None:
-    http = Http(neighbour, "http://127.0.0.1:9/", api_key="sandbox")
+    http = Http(neighbour, settings_of(neighbour, "http://127.0.0.1:9/"))
     with pytest.raises(NeighbourUnavailable, match=r"ConnectionRefusedError$"):
         http.get_json("personer/56154", {"brukernavn": "olan"})
 

@@ -36,7 +36,9 @@ from tests.fakes.university import (
     a_person,
     a_registration,
     a_role,
+    fs_settings,
     ref,
+    tp_settings,
 )
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -92,7 +94,7 @@ def serving(script: Callable[[str], Answer]) -> Iterator[Server]:
 
 @contextmanager
 def client(server: Server) -> Iterator[Http]:
-    http = Http("fs", server.url, api_key="key", timeout=2)
+    http = Http("fs", fs_settings(server.url, api_key="key", timeout=2, page_size=2))
     try:
         yield http
     finally:
@@ -111,8 +113,12 @@ def page(*items: object, **top: Any) -> Answer:
 
 @contextmanager
 def fs_of(script: Callable[[str], Answer]) -> Iterator[tuple[Fs, Server]]:
-    with serving(script) as server, client(server) as http:
-        yield Fs(http, institution=185, page_size=2), server
+    with serving(script) as server:
+        fs = Fs(fs_settings(server.url, api_key="key", timeout=2, page_size=2), institution=185)
+        try:
+            yield fs, server
+        finally:
+            fs.http.session.close()
 
 
 # -- HTTP --------------------------------------------------------------------------------------------
@@ -375,9 +381,14 @@ def tp_that_lists(items: list[Any]) -> Iterator[tuple[Tp, list[tuple[str, str]]]
     """A TP with such lists, and what was left out of them: (list, reason)."""
     body = json.dumps({"data": items, "elements": items}).encode()
     left_out: list[tuple[str, str]] = []
-    with serving(lambda _: (200, {}, body)) as server, client(server) as http:
+    with serving(lambda _: (200, {}, body)) as server:
         note = lambda what, reason: left_out.append((what, reason))  # noqa: E731
-        yield Tp(http, institution=185, zone=ZoneInfo("Europe/Oslo"), on_left_out=note), left_out
+        settings, zone = tp_settings(server.url, timeout=2), ZoneInfo("Europe/Oslo")
+        tp = Tp(settings, institution=185, zone=zone, on_left_out=note)
+        try:
+            yield tp, left_out
+        finally:
+            tp.http.session.close()
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)

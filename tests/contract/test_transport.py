@@ -12,8 +12,10 @@ import pytest
 
 from kalender import transport
 from kalender.calendars.ews.session import Lost, NotConnected, Sessions
+from kalender.config.sections import EwsSettings
 from kalender.errors import KalenderError, NeighbourUnavailable
 from kalender.sources.http import Http
+from tests.fakes.university import fs_settings, settings_of, tp_settings
 from tests.servers import make_certificates
 
 SECONDS = 0.6  # the deadline of a whole answer; the servers drip for ever
@@ -89,15 +91,16 @@ def answering(connection: socket.socket) -> None:
 
 
 def sessions(url: str, *, ca_file: Path | None = None, timeout: float = 10) -> Sessions:
-    return Sessions(
-        endpoint=f"{url}/EWS/Exchange.asmx",
-        username="kalender",
-        password="secret",
-        auth="basic",
-        ca_file=ca_file,
-        timeout=timeout,
-        most=1,
+    settings = EwsSettings.model_validate(
+        {
+            "endpoint": f"{url}/EWS/Exchange.asmx",
+            "username": "kalender",
+            "password": "secret",
+            "ca_file": ca_file,
+            "timeout": timeout,
+        }
     )
+    return Sessions(settings, most=1)
 
 
 @pytest.mark.parametrize("begins", DRIPS.values(), ids=DRIPS)
@@ -107,7 +110,7 @@ def test_an_answer_that_drips_ends_at_its_deadline(neighbour: str, begins: bytes
     made.append(Server(dripping(made, begins)))
     with serving(made[0]) as url:
         if neighbour == "source":
-            http = Http("fs", url, api_key="key", timeout=SECONDS)
+            http = Http("fs", fs_settings(url, timeout=SECONDS))
             with pytest.raises(NeighbourUnavailable, match="imeout"):
                 http.get_json("personer")
             http.session.close()
@@ -128,7 +131,7 @@ def test_an_answer_without_end_is_not_taken_in(monkeypatch: pytest.MonkeyPatch) 
             connection.sendall(b" " * 10_000)
 
     with serving(Server(serve)) as url:
-        http = Http("tp", url, api_key="key", timeout=30)
+        http = Http("tp", tp_settings(url, timeout=30))
         with pytest.raises(NeighbourUnavailable, match="larger than any"):
             http.get_json("ws")
         http.session.close()
@@ -153,7 +156,7 @@ def ask(neighbour: str, url: str, ca_file: Path | None) -> None:
     if neighbour == "exchange":
         assert sessions(url, ca_file=ca_file).post(b"<a/>", "a@b.no", None).content == b"{}"
         return
-    http = Http(neighbour, url, api_key="key", timeout=10, ca_file=ca_file)
+    http = Http(neighbour, settings_of(neighbour, url, timeout=10, ca_file=ca_file))
     try:
         assert http.get_json("personer") == {}
     finally:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from kalender.config.calendar import AudienceCalendar
 from kalender.domain.model import Content
-from kalender.reconcile.protocol import Restore
 from tests.databases import migrate_to_copy
 from tests.fakes.calendars import Item
 from tests.fakes.faults import MortalDatabase, Outage, Points, SlowCalendars, Trouble
@@ -68,4 +68,6 @@ def frail_house(path: Path) -> FrailHouse:
     database = MortalDatabase(f"sqlite:///{path}")
     database.points = points
     exchange = SlowCalendars(points=points)
-    return FrailHouse(database, exchange=exchange, points=points, restore=Restore(most=10**6))
+    return FrailHouse(
+        database, exchange=exchange, points=points, restore=AudienceCalendar(max_restores=10**6)
+    )

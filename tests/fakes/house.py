@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
+from kalender.config.calendar import AudienceCalendar
+from kalender.config.sections import Safety
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
@@ -34,10 +36,10 @@ from kalender.mirror.resync import ResyncResult, resync
 from kalender.mirror.scope import Settings
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.reconcile.desired import CalendarSettings
-from kalender.reconcile.protocol import Exchange, ReconcileContext, Restore
+from kalender.reconcile.protocol import Exchange, ReconcileContext
 from kalender.reconcile.reconcile import reconcile
+from kalender.sources.tp_codes import KINDS
 from kalender.store import entries, people, queue
-from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.people import People
 from kalender.store.queue import Claim
@@ -85,9 +87,12 @@ def event(  # noqa: PLR0913
 
 def gates_for(database: Database, *, most: int = 8) -> Limiters:
     """Return the ways to a house's neighbours."""
-    names = ("fs", "tp", "exchange.main")
-    doors = [NeighbourLimits(name=name, credentials="known", most=most) for name in names]
-    return Limiters(database, doors, holder="house", wants=most)
+    names = {"fs": Kind.PERSON, "tp": Kind.COURSE, "exchange.main": Kind.CALENDAR}
+    limits = [
+        NeighbourLimits(name=name, needed_by=kind, credentials="known", most=most)
+        for name, kind in names.items()
+    ]
+    return Limiters(database, limits, holder="house", wants=most)
 
 
 @dataclass
@@ -106,7 +111,7 @@ class House:
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
     send_seconds: float = 5.0
-    restore: Restore = field(default_factory=Restore)
+    restore: AudienceCalendar = field(default_factory=AudienceCalendar)
     kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
 
     def verify(self, number: int | None = None) -> None:
@@ -137,7 +142,7 @@ class House:
         audiences = (Audience.STUDENT, Audience.TEACHER)
         made = CalendarSettings(
             rules=dict.fromkeys(audiences, self.rules),
-            styles=dict.fromkeys(audiences, Style(institution="UiO")),
+            styles=dict.fromkeys(audiences, Style(institution="UiO", kinds=KINDS)),
             semesters=Semesters(),
         )
         return self.kept.setdefault(self.rules, made)
@@ -181,11 +186,10 @@ class House:
             settings=self.settings,
             safety=self.safety,
             rollout_mode=self.rollout_mode,
-            hard_delete=frozenset(),
             lease=LEASE,
             send_seconds=self.send_seconds,
             clock=self.clock,
-            restore=dict.fromkeys(Audience, self.restore),
+            audiences=dict.fromkeys(Audience, self.restore),
             mailboxes=self.mailboxes,
         )
 

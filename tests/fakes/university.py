@@ -1,7 +1,10 @@
 """A small university with something of everything, what it should look like, and its clients."""
 
 import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import requests
 
+from kalender.config.sections import FsSettings, TpSettings
 from kalender.domain.model import (
     Account,
     ActivityKey,
@@ -19,6 +23,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.errors import KalenderError
 from kalender.sandbox.server import Running
 from kalender.sources.fs import Fs
 from kalender.sources.http import Http
@@ -158,24 +163,56 @@ class Opened:
         self.heard: list[tuple[str, str]] = []
         self.clients: list[Http] = []
 
+    @contextmanager
+    def _hear(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except KalenderError as error:
+            self.heard.append((name, type(error).__name__))
+            raise
+        self.heard.append((name, "ok"))
+
     def http(self, name: str, **options: Any) -> Http:
-        told = options if "username" in options else {"api_key": "sandbox", **options}
-        url = self.sandbox.endpoints.fs if name == "fs" else self.sandbox.endpoints.tp
-
-        def hear(neighbour: str, outcome: str, seconds: float) -> None:
-            assert seconds >= 0
-            self.heard.append((neighbour, outcome))
-
-        self.clients.append(Http(name, url, on_request=hear, **told))
+        """A client for `fs` or `tp`, with these settings."""
+        self.clients.append(Http(name, self._settings(name, options), partial(self._hear, name)))
         return self.clients[-1]
 
+    def _settings(self, name: str, options: Mapping[str, Any]) -> FsSettings | TpSettings:
+        url = self.sandbox.endpoints.fs if name == "fs" else self.sandbox.endpoints.tp
+        return settings_of(name, url, **options)
+
     def fs(self, page_size: int = 2, **options: Any) -> Fs:
-        return Fs(
-            self.http("fs", **options),
+        made = Fs(
+            fs_settings(self.sandbox.endpoints.fs, page_size=page_size, **options),
             institution=185,
-            page_size=page_size,
             skips=lambda course: "EKSAMEN" in course,
+            limiter=partial(self._hear, "fs"),
         )
+        self.clients.append(made.http)
+        return made
 
     def tp(self, **options: Any) -> Tp:
-        return Tp(self.http("tp", **options), institution=185, zone=OSLO)
+        made = Tp(
+            tp_settings(self.sandbox.endpoints.tp, **options),
+            institution=185,
+            zone=OSLO,
+            limiter=partial(self._hear, "tp"),
+        )
+        self.clients.append(made.http)
+        return made
+
+
+def fs_settings(url: str, **options: Any) -> FsSettings:
+    """The settings of FS at a URL, by a gateway's key where no user is named."""
+    key = {} if "username" in options else {"api_key": "sandbox"}
+    return FsSettings.model_validate({"base_url": url, **key, **options})
+
+
+def tp_settings(url: str, **options: Any) -> TpSettings:
+    """The settings of TP at a URL."""
+    return TpSettings.model_validate({"base_url": url, "api_key": "sandbox", **options})
+
+
+def settings_of(name: str, url: str, **options: Any) -> FsSettings | TpSettings:
+    """The settings of `fs` or `tp` at a URL."""
+    return fs_settings(url, **options) if name == "fs" else tp_settings(url, **options)

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from kalender.config.sections import Safety
 from kalender.domain.model import TeachingEvent
 from kalender.domain.work import Lane
 from kalender.errors import OutcomeUnknown
 from kalender.ports import ItemRef
 from kalender.store import doubles, entries, people, recovery
-from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.doubles import State
 from tests.fakes.calendars import Item
@@ -204,7 +204,7 @@ def test_what_has_ended_stays_as_it_is(house: House) -> None:
 
 def test_doubles_go_under_the_brake(house: House) -> None:
     doubled(house)
-    house.safety = Safety(max_deleted_share=0.0, min_deletes_hour=1)
+    house.safety = Safety(max_deleted_share=0.0, min_deletes=1)
     look(house, mend=True)
     assert house.settle() == []
     assert len(house.shown(1)) == 8

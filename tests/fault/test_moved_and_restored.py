@@ -129,7 +129,9 @@ class Year:
 def test_a_dump_restored_after_a_thousand_changes_doubles_and_loses_nothing(
     house: House, seed: int
 ) -> None:
-    house.safety = replace(house.safety, min_deletes_hour=100_000, min_deletes_day=100_000)
+    house.safety = house.safety.model_copy(
+        update={"min_deletes": 100_000, "min_deletes_day": 100_000}
+    )
     year = Year(house, seed)
     for number in range(1, 9):
         house.enrol(number)

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from kalender.broker import BATCH, Broker
 from kalender.broker.by_hand import publish, tap, waiting
-from kalender.config.sections import Broker as Settings
+from kalender.config.sections import BrokerSettings as Settings
 from kalender.domain.notification import USUAL
 from kalender.domain.work import Mark
 from kalender.errors import ConfigError, NeighbourRefused, NeighbourUnavailable
@@ -209,7 +209,7 @@ PROCESS = """
 import os, signal, sqlite3, sys, threading
 from datetime import UTC, datetime
 from kalender.broker import Broker
-from kalender.config.sections import Broker as Settings
+from kalender.config.sections import BrokerSettings as Settings
 from kalender.domain.notification import USUAL
 from kalender.listener import Listener
 url, queue, path, dies = sys.argv[1:]

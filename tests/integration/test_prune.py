@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Date, DateTime, Table, func, insert, select, text, update
 
+from kalender.config.sections import Retention
 from kalender.domain.work import Kind, Mark
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.store import counters, people, prune, queue, teaching
 from kalender.store.database import Database
-from kalender.store.prune import MIRROR, Retention
+from kalender.store.prune import MIRROR
 from kalender.store.tables import (
     Instant,
     calendar,
@@ -36,8 +37,8 @@ from tests.integration.test_store_entries import a_calendar
 
 pytestmark = pytest.mark.integration
 KEPT = Retention(
-    entries=395 * DAY, change_log=180 * DAY, rejected=30 * DAY, look_up=365 * DAY
-)  # on 18 August 2025: until 19 July 2024
+    entries_months=13, change_log_days=180, rejected_days=30, look_up_days=365
+)  # on 18 August 2025: until 18 July 2024
 OLD, YOUNG = NOW - 396 * DAY, NOW - 394 * DAY
 WORDS = {"semester": "23h", "status": "live", "kind": "student"}
 
@@ -154,16 +155,10 @@ def test_the_mirror_of_a_term_goes_when_all_of_it_is_so_old(
         for n, semester in enumerate(("99h", "23v", "23h", "24v", "24h", "25h", "26v")):
             unique = {"number": n} if "number" in table.c else {}
             a_row(connection, table, semester=semester, **own, **unique)
-    kept = Retention(**_told(KEPT), semesters=frozenset({"23v"}))
-    prune.prune(database, kept, NOW)
+    prune.prune(database, KEPT, NOW, semesters={"23v"})
     with database.read() as connection:
         found = connection.execute(select(table.c.semester)).scalars()
         assert {each for each in found if each} == {"99h", "23v", "24v", "24h", "25h", "26v"}
-
-
-def _told(kept: Retention) -> dict[str, Any]:
-    names = ("entries", "change_log", "rejected", "look_up")
-    return {name: getattr(kept, name) for name in names}
 
 
 def test_a_term_with_entries_to_come_is_kept_whatever_its_name(database: Database) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Connection, func, insert, select, update
 
+from kalender.config.sections import Safety
 from kalender.domain.entry import (
     Created,
     Entry,
@@ -20,7 +21,7 @@ from kalender.domain.entry import (
 from kalender.domain.model import Audience
 from kalender.ports import FoundItem, ItemRef
 from kalender.store import brakes, bulk, entries, people
-from kalender.store.brakes import HAND, INSTITUTION, Safety
+from kalender.store.brakes import HAND, INSTITUTION
 from kalender.store.database import Database
 from kalender.store.people import FS
 from kalender.store.tables import brake, calendar, change_log, db_now, entry, source_reading
@@ -28,7 +29,7 @@ from tests.factories import DAY, HOUR, NOW, a_wanted, an_activity_key, an_answer
 from tests.integration.test_store_courses import taken
 from tests.integration.test_store_people import intend
 
-SAFETY = Safety(max_deleted_share=0.1, min_deletes_hour=5, min_deletes_day=20)
+SAFETY = Safety(max_deleted_share=0.1, min_deletes=5, min_deletes_day=20)
 KEY = "1#a"
 
 

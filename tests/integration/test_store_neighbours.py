@@ -8,6 +8,7 @@ from time import monotonic
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
 
+from kalender.domain.work import Kind
 from kalender.errors import NeighbourUnavailable
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import Share
@@ -328,7 +329,9 @@ def test_permits_of_the_past_and_of_another_clock_hold_up_nobody(
 
 def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> None:
     """Two processes of two threads each ask as fast as they can."""
-    door = NeighbourLimits(name="tp", credentials="known", most=8, per_second=10)
+    door = NeighbourLimits(
+        name="tp", needed_by=Kind.COURSE, credentials="known", most=8, per_second=10
+    )
     processes = [Limiters(database, [door], holder=name, wants=2) for name in ("one", "two")]
     begun: list[float] = []
 

@@ -8,12 +8,12 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import Connection, delete, text, update
 
+from kalender.config.sections import Safety
 from kalender.domain.model import CourseKey, Registration, Staff, TeachingRole
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ClaimLost, NeighbourUnavailable, StateInDoubt, TransientError
 from kalender.ports import ItemError, ItemOutcome, ItemRef
 from kalender.store import mailboxes, migrations, people, recovery, rollouts
-from kalender.store.brakes import Safety
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
 from kalender.worker.outcomes import Outcomes

@@ -15,8 +15,15 @@ from kalender.app import App, clock_from
 from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
 from kalender.config.calendar import AudienceCalendar, Texts
-from kalender.config.sections import Backend, Broker, Mailbox, NotificationPattern, Section
+from kalender.config.sections import (
+    AddressRules,
+    BrokerSettings,
+    EwsSettings,
+    NotificationPattern,
+    Section,
+)
 from kalender.domain.model import Audience, Season, Semester
+from kalender.domain.work import Kind
 from kalender.errors import ConfigError
 from kalender.store.database import Database
 
@@ -182,9 +189,9 @@ def test_what_one_audience_lacks_is_taken_from_all(tmp_path: Path) -> None:
     ).calendar
     assert (calendar.student.reminder_minutes, calendar.teacher.reminder_minutes) == (15, None)
     assert (calendar.student.busy, calendar.teacher.busy) == ("free", "free")
-    assert calendar.student.style("U", "en").subject == "{title}"
-    assert calendar.teacher.style("U", "en").subject == "{course}"
-    assert calendar.teacher.style("U", "nb").subject == "{course} {kind}: {title}"
+    assert calendar.student.style("U", "en", {}).subject == "{title}"
+    assert calendar.teacher.style("U", "en", {}).subject == "{course}"
+    assert calendar.teacher.style("U", "nb", {}).subject == "{course} {kind}: {title}"
 
 
 @pytest.mark.parametrize(
@@ -414,8 +421,8 @@ def models() -> Iterator[tuple[str, type[BaseModel]]]:
     for name, field in Config.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield name, field.annotation
-    yield "broker", Broker
-    yield "exchange.main", Backend
+    yield "broker", BrokerSettings
+    yield "exchange.main", EwsSettings
     yield "calendar", AudienceCalendar
     yield "notifications", NotificationPattern
 
@@ -458,7 +465,7 @@ def told_as(value: object) -> object:
     match value:
         case list() | tuple():
             return list(value)
-        case Mailbox(student=student):
+        case AddressRules(student=student):
             return student
         case SecretStr():
             return value.get_secret_value()
@@ -561,5 +568,19 @@ def test_at_a_slow_rate_fewer_ask_at_once_than_begin_in_time(tmp_path: Path) -> 
     """What is written ahead of a request waits for its turn within `send_seconds`, here 5."""
     config = read(tmp_path, "max_requests_per_second = 2\n")
     doors = App(config, clock_from(None)).gates(Database("sqlite:///none.db")).by_name
-    assert (doors["exchange.main"].door.per_second, doors["exchange.main"].door.most) == (2, 5)
-    assert (doors["fs"].door.per_second, doors["fs"].door.most) == (None, 8)
+    assert (doors["exchange.main"].limits.per_second, doors["exchange.main"].limits.most) == (2, 5)
+    assert (doors["fs"].limits.per_second, doors["fs"].limits.most) == (None, 8)
+
+
+def test_every_neighbour_says_its_address_and_the_work_that_needs_it(tmp_path: Path) -> None:
+    neighbours = read(tmp_path).neighbours
+    assert {name: (each.address, each.needed_by) for name, each in neighbours.items()} == {
+        "fs": ("https://fs.example.org", Kind.PERSON),
+        "tp": ("https://tp.example.org", Kind.COURSE),
+        "exchange.main": ("https://mail.example.org/EWS/Exchange.asmx", Kind.CALENDAR),
+    }
+
+
+def test_a_backend_is_of_the_kind_ews_where_none_is_named(tmp_path: Path) -> None:
+    assert read(tmp_path).exchange.backends["main"].kind == "ews"
+    assert "exchange.main.kind" in told(tmp_path, 'kind = "smoke signals"\n')

@@ -7,9 +7,10 @@ import pytest
 from kalender.domain.model import ActivityKey, Content, Link, Room, Staff, Status, TeachingEvent
 from kalender.domain.render import FIELDS, Language, Style, changed_fields, fingerprint, render
 from kalender.domain.text import clean
+from kalender.sources.tp_codes import KINDS
 from tests.answers import chosen_events
 
-NB = Style(institution="Universitetet i Oslo")
+NB = Style(institution="Universitetet i Oslo", kinds=KINDS)
 NN, EN = replace(NB, language="nn"), replace(NB, language="en")
 STARTS_AT = datetime(2025, 8, 25, 6, 15, tzinfo=UTC)
 CHOSEN = chosen_events()

@@ -13,6 +13,7 @@ import pytest
 from kalender.domain.model import Audience, CourseKey, Registration
 from kalender.domain.render import Style, render
 from kalender.domain.timetable import Activity, PersonTeaching, Rules, desired, select
+from kalender.sources.tp_codes import KINDS
 from kalender.sources.tp_json import read_event
 from tests.answers import chosen_events
 
@@ -149,7 +150,10 @@ def seen(raw: dict[str, Any], *, placed: bool) -> list[tuple[str, str, str, str]
     )
     chosen = select(student, [activity], Audience.STUDENT, RULES, BEFORE)
     shown = desired(chosen, [event], frozenset(), RULES, BEFORE)
-    return [_said(render(each.teaching, each.courses, Style(institution="UiO"))) for each in shown]
+    return [
+        _said(render(each.teaching, each.courses, Style(institution="UiO", kinds=KINDS)))
+        for each in shown
+    ]
 
 
 def _said(content: Any) -> tuple[str, str, str, str]:

@@ -20,6 +20,7 @@ from exchangelib.version import EXCHANGE_2016
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import NewConnectionError
 
+from kalender.config.sections import EwsSettings
 from kalender.errors import NotSent
 from kalender.transport import Adapter, caused_by
 
@@ -78,26 +79,17 @@ class _Session:
 class Sessions:
     """A pool of authenticated sessions to one endpoint; nothing is opened before it is used."""
 
-    def __init__(  # noqa: PLR0913
-        self,
-        *,
-        endpoint: str,
-        username: str,
-        password: str,
-        auth: str,
-        ca_file: Path | None,
-        timeout: float,
-        most: int,
-    ) -> None:
-        self.endpoint = endpoint
-        self.timeout = timeout
-        self._ca_file = ca_file
-        self._basic = _basic(username, password) if auth == "basic" else None
+    def __init__(self, settings: EwsSettings, *, most: int) -> None:
+        username, password = settings.username, settings.password.get_secret_value()
+        self.endpoint = settings.endpoint
+        self.timeout = settings.timeout
+        self._ca_file = settings.ca_file
+        self._basic = _basic(username, password) if settings.auth == "basic" else None
         self._protocol = Protocol(
             config=Configuration(
-                service_endpoint=endpoint,
+                service_endpoint=settings.endpoint,
                 credentials=Credentials(username, password),
-                auth_type=AUTH[auth],
+                auth_type=AUTH[settings.auth],
                 version=Version(build=EXCHANGE_2016),
                 retry_policy=FailFast(),
                 max_connections=1,

@@ -88,7 +88,7 @@ class Writer:
 
     def envelope(self, mailbox: str, body: str) -> bytes:
         """Wrap a request."""
-        whom = (
+        impersonation = (
             "<t:ExchangeImpersonation><t:ConnectingSID><t:PrimarySmtpAddress>"
             f"{text(mailbox)}</t:PrimarySmtpAddress></t:ConnectingSID></t:ExchangeImpersonation>"
             if self.impersonate
@@ -97,36 +97,34 @@ class Writer:
         return (
             '<?xml version="1.0" encoding="utf-8"?>'
             f'<s:Envelope xmlns:s="{SOAP}" xmlns:m="{MESSAGES}" xmlns:t="{TYPES}"><s:Header>'
-            f'<t:RequestServerVersion Version="Exchange2016"/>{whom}<t:TimeZoneContext>'
+            f'<t:RequestServerVersion Version="Exchange2016"/>{impersonation}<t:TimeZoneContext>'
             f"<t:TimeZoneDefinition Id={attribute(self.zone)}/></t:TimeZoneContext></s:Header>"
             f"<s:Body>{body}</s:Body></s:Envelope>"
         ).encode()
 
     def create(self, mailbox: str, entries: Sequence[NewEntry]) -> str:
         """CreateItem: plain appointments, nobody invited."""
-        items = "".join(self._item(entry) for entry in entries)
+        elements = "".join(
+            text(entry.sync_key).join(_said(entry.content, self.zone)) for entry in entries
+        )
         return (
             '<m:CreateItem MessageDisposition="SaveOnly" SendMeetingInvitations="SendToNone">'
             f"<m:SavedItemFolderId>{_folder(mailbox)}</m:SavedItemFolderId>"
-            f"<m:Items>{items}</m:Items></m:CreateItem>"
+            f"<m:Items>{elements}</m:Items></m:CreateItem>"
         )
-
-    def _item(self, entry: NewEntry) -> str:
-        before, after = _said(entry.content, self.zone)
-        return f"{before}{text(entry.sync_key)}{after}"
 
     def update(self, changes: Sequence[EntryChange], *, overwrite: bool) -> str:
         """UpdateItem: only the fields named; never mails anybody."""
         resolution = "AlwaysOverwrite" if overwrite else "NeverOverwrite"
-        changed = "".join(
-            f"<t:ItemChange>{_item_id(each.item_id, each.change_key)}"
-            f"<t:Updates>{''.join(self._fields(each))}</t:Updates></t:ItemChange>"
-            for each in changes
+        elements = "".join(
+            f"<t:ItemChange>{_item_id(change.item_id, change.change_key)}"
+            f"<t:Updates>{''.join(self._fields(change))}</t:Updates></t:ItemChange>"
+            for change in changes
         )
         return (
             f'<m:UpdateItem ConflictResolution="{resolution}" MessageDisposition="SaveOnly"'
             ' SendMeetingInvitationsOrCancellations="SendToNone" SuppressReadReceipts="true">'
-            f"<m:ItemChanges>{changed}</m:ItemChanges></m:UpdateItem>"
+            f"<m:ItemChanges>{elements}</m:ItemChanges></m:UpdateItem>"
         )
 
     def _fields(self, change: EntryChange) -> Iterable[str]:
@@ -146,17 +144,26 @@ class Writer:
                 values[f"calendar:{name}"] = f"<t:{name} Id={attribute(self.zone)}/>"
         if change.release:
             yield f"<t:DeleteItemField>{PROPERTY}</t:DeleteItemField>"
-        yield from (_set(field, value) for field, value in values.items() if value is not None)
+        for field, value in values.items():
+            if value is not None:
+                yield (
+                    f'<t:SetItemField><t:FieldURI FieldURI="{field}"/><t:CalendarItem>{value}'
+                    "</t:CalendarItem></t:SetItemField>"
+                )
 
 
 @lru_cache(maxsize=10_000)
 def _said(content: Content, zone: str) -> tuple[str, str]:
     """Return an item up to its key, and what follows: written once for all who get the entry."""
+    # That there is no reminder has to be said too: Exchange's own default is one of 15 minutes.
+    has_reminder = content.reminder_minutes is not None
     before = (
         f"<t:CalendarItem><t:Subject>{text(content.subject)}</t:Subject>"
         f'<t:Sensitivity>Normal</t:Sensitivity><t:Body BodyType="HTML">{text(content.body)}'
         f"</t:Body>{_categories(content.categories)}<t:Importance>Normal</t:Importance>"
-        f"{_reminder(content)}<t:ExtendedProperty>{PROPERTY}<t:Value>"
+        f"<t:ReminderIsSet>{'true' if has_reminder else 'false'}</t:ReminderIsSet>"
+        f"<t:ReminderMinutesBeforeStart>{content.reminder_minutes or 0}"
+        f"</t:ReminderMinutesBeforeStart><t:ExtendedProperty>{PROPERTY}<t:Value>"
     )
     after = (
         "</t:Value></t:ExtendedProperty>"
@@ -178,13 +185,6 @@ def _maybe(name: str, value: str | None, attributes: str = "") -> str | None:
     return None if value is None else f"<t:{name}{attributes}>{text(value)}</t:{name}>"
 
 
-def _set(field: str, value: str) -> str:
-    return (
-        f'<t:SetItemField><t:FieldURI FieldURI="{field}"/><t:CalendarItem>{value}'
-        "</t:CalendarItem></t:SetItemField>"
-    )
-
-
 def _folder(mailbox: str) -> str:
     return (
         '<t:DistinguishedFolderId Id="calendar"><t:Mailbox><t:EmailAddress>'
@@ -200,24 +200,14 @@ def _item_id(item_id: str, change_key: str | None) -> str:
 def _categories(categories: Sequence[str]) -> str:
     if not categories:
         return ""
-    words = "".join(f"<t:String>{text(each)}</t:String>" for each in categories)
+    words = "".join(f"<t:String>{text(category)}</t:String>" for category in categories)
     return f"<t:Categories>{words}</t:Categories>"
 
 
-def _reminder(content: Content) -> str:
-    """No reminder has to be said: Exchange's own default is one of 15 minutes."""
-    wanted = content.reminder_minutes is not None
-    return (
-        f"<t:ReminderIsSet>{'true' if wanted else 'false'}</t:ReminderIsSet>"
-        f"<t:ReminderMinutesBeforeStart>{content.reminder_minutes or 0}"
-        "</t:ReminderMinutesBeforeStart>"
-    )
-
-
-def delete(items: Sequence[ItemRef], *, hard: bool) -> str:
+def delete(refs: Sequence[ItemRef], *, hard: bool) -> str:
     """DeleteItem: nothing left in Deleted Items, nobody told."""
     kind = "HardDelete" if hard else "SoftDelete"
-    ids = "".join(_item_id(each.item_id, each.change_key) for each in items)
+    ids = "".join(_item_id(ref.item_id, ref.change_key) for ref in refs)
     return (
         f'<m:DeleteItem DeleteType="{kind}" SendMeetingCancellations="SendToNone">'
         f"<m:ItemIds>{ids}</m:ItemIds></m:DeleteItem>"
@@ -250,15 +240,15 @@ _READ_ADDITIONS = (
 def get(item_ids: Sequence[str], *, fields: bool, additions: bool = False) -> str:
     """GetItem by id: with the fields we own and who is invited, or change keys alone."""
     names = (*_READ, *(_READ_ADDITIONS if additions else ()))
-    wanted = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in names) + PROPERTY
-    more = (
-        f"<t:BodyType>HTML</t:BodyType><t:AdditionalProperties>{wanted}</t:AdditionalProperties>"
+    paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in names) + PROPERTY
+    deeper_paths = (
+        f"<t:BodyType>HTML</t:BodyType><t:AdditionalProperties>{paths}</t:AdditionalProperties>"
         if fields
         else ""
     )
-    ids = "".join(_item_id(each, None) for each in item_ids)
+    ids = "".join(_item_id(item_id, None) for item_id in item_ids)
     return (
-        f"<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{more}</m:ItemShape>"
+        f"<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{deeper_paths}</m:ItemShape>"
         f"<m:ItemIds>{ids}</m:ItemIds></m:GetItem>"
     )
 
@@ -266,10 +256,10 @@ def get(item_ids: Sequence[str], *, fields: bool, additions: bool = False) -> st
 def find(mailbox: str, keys: Sequence[str] | None, offset: int) -> str:
     """FindItem, shallow, restricted to our property: these keys, or any (None)."""
     fields = ("item:DateTimeCreated", "calendar:Start", "calendar:End")
-    wanted = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + PROPERTY
+    paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + PROPERTY
     return (
         '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>'
-        f"<t:AdditionalProperties>{wanted}</t:AdditionalProperties></m:ItemShape>"
+        f"<t:AdditionalProperties>{paths}</t:AdditionalProperties></m:ItemShape>"
         f'<m:IndexedPageItemView MaxEntriesReturned="{PAGE}" Offset="{offset}"'
         f' BasePoint="Beginning"/><m:Restriction>{_restriction(keys)}</m:Restriction>'
         f"<m:ParentFolderIds>{_folder(mailbox)}</m:ParentFolderIds></m:FindItem>"
@@ -322,11 +312,16 @@ def read(content: bytes, operation: str) -> list[Message] | Fault:
         raise Unparsable("no SOAP")
     fault = body.find(f"{S}Fault")
     if fault is not None:
-        return _fault(fault)
+        tags = ((str(part.tag).rpartition("}")[2], part.text) for part in fault.iter())
+        code = next((value for name, value in tags if name == "ResponseCode"), None)
+        return Fault(
+            code=_code((code or fault.findtext("faultcode") or "").rpartition(":")[2]),
+            back_off_seconds=_back_off(fault),
+        )
     messages = body.find(f"{M}{operation}Response/{M}ResponseMessages")
     if messages is None:
         raise Unparsable("no response messages")
-    return [_message(each) for each in messages]
+    return [_message(message) for message in messages]
 
 
 def _root(content: bytes) -> etree._Element:
@@ -337,31 +332,19 @@ def _root(content: bytes) -> etree._Element:
         return etree.fromstring(legible(content), _PARSER)
 
 
-def _fault(fault: etree._Element) -> Fault:
-    code = next((each.text for each in fault.iter() if _name(each) == "ResponseCode"), None)
-    return Fault(
-        code=_code((code or fault.findtext("faultcode") or "").rpartition(":")[2]),
-        back_off_seconds=_back_off(fault),
-    )
-
-
 def _code(text: str) -> str:
     """Return a code fit to be shown: whatever is no plain name is not."""
     return text if re.fullmatch(r"[A-Za-z]\w{0,99}", text) else "unknown"
 
 
 def _back_off(element: etree._Element) -> float | None:
-    for each in element.iter(f"{T}Value"):
-        if each.get("Name") == "BackOffMilliseconds" and each.text:
+    for value in element.iter(f"{T}Value"):
+        if value.get("Name") == "BackOffMilliseconds" and value.text:
             try:
-                return float(each.text) / 1000
+                return float(value.text) / 1000
             except ValueError:
                 return None
     return None
-
-
-def _name(element: etree._Element) -> str:
-    return str(element.tag).rpartition("}")[2]
 
 
 def _message(element: etree._Element) -> Message:
@@ -369,9 +352,9 @@ def _message(element: etree._Element) -> Message:
     if code == "NoError":
         return Message(code=code, element=element)
     inner = [
-        each.text
-        for each in element.iter(f"{T}Value")
-        if each.get("Name") == "InnerErrorResponseCode" and each.text
+        value.text
+        for value in element.iter(f"{T}Value")
+        if value.get("Name") == "InnerErrorResponseCode" and value.text
     ]
     return Message(
         code=_code(inner[0] if inner else code),
@@ -382,91 +365,93 @@ def _message(element: etree._Element) -> Message:
 
 def item_of(message: Message) -> etree._Element | None:
     """Return the item a message carries."""
-    items = message.element.find(_ITEMS)
-    return items[0] if items is not None and len(items) else None
+    elements = message.element.find(_ITEMS)
+    return elements[0] if elements is not None and len(elements) else None
 
 
-def ref_of(item: etree._Element) -> ItemRef:
+def ref_of(element: etree._Element) -> ItemRef:
     """Return an item's reference; Unparsable where it has none."""
-    found = item.find(_ITEM_ID)
-    item_id = found.get("Id") if found is not None else None
-    if found is None or not item_id:
+    id_element = element.find(_ITEM_ID)
+    item_id = id_element.get("Id") if id_element is not None else None
+    if id_element is None or not item_id:
         raise Unparsable("an item without its id")
-    return ItemRef(item_id=item_id, change_key=found.get("ChangeKey", ""))
+    return ItemRef(item_id=item_id, change_key=id_element.get("ChangeKey", ""))
 
 
-def state_of(item: etree._Element, *, fields: bool, additions: bool = False) -> EntryState:
+def state_of(element: etree._Element, *, fields: bool, additions: bool = False) -> EntryState:
     """Return what GetItem told of an item."""
-    ref = ref_of(item)
+    ref = ref_of(element)
     if not fields:
         return EntryState(ref=ref)
     return EntryState(
         ref=ref,
-        sync_key=_sync_key(item),
-        subject=item.findtext(f"{T}Subject") or "",
-        body=item.findtext(f"{T}Body") or "",
-        location=item.findtext(f"{T}Location") or "",
-        starts_at=_moment(item, "Start"),
-        ends_at=_moment(item, "End"),
-        show_as=READ_SHOW_AS.get(item.findtext(f"{T}LegacyFreeBusyStatus") or "", "unknown"),
-        meeting=_is_meeting(item),
-        additions=_additions(item) if additions else None,
+        sync_key=_sync_key(element),
+        subject=element.findtext(f"{T}Subject") or "",
+        body=element.findtext(f"{T}Body") or "",
+        location=element.findtext(f"{T}Location") or "",
+        starts_at=_moment(element, "Start"),
+        ends_at=_moment(element, "End"),
+        show_as=READ_SHOW_AS.get(element.findtext(f"{T}LegacyFreeBusyStatus") or "", "unknown"),
+        meeting=_is_meeting(element),
+        additions=_additions(element) if additions else None,
     )
 
 
-def _additions(item: etree._Element) -> Additions:
-    reminds = item.findtext(f"{T}ReminderIsSet") == "true"
-    minutes = (item.findtext(f"{T}ReminderMinutesBeforeStart") or "").strip()
+def _additions(element: etree._Element) -> Additions:
+    reminds = element.findtext(f"{T}ReminderIsSet") == "true"
+    minutes = (element.findtext(f"{T}ReminderMinutesBeforeStart") or "").strip()
     return Additions(
-        attachments=item.findtext(f"{T}HasAttachments") == "true",
-        categories=tuple(sorted(e.text or "" for e in item.iterfind(f"{T}Categories/{T}String"))),
+        attachments=element.findtext(f"{T}HasAttachments") == "true",
+        categories=tuple(
+            sorted(e.text or "" for e in element.iterfind(f"{T}Categories/{T}String"))
+        ),
         reminder_minutes=int(minutes) if reminds and minutes.isdecimal() else None,
-        sensitivity=item.findtext(f"{T}Sensitivity") or "Normal",
-        importance=item.findtext(f"{T}Importance") or "Normal",
+        sensitivity=element.findtext(f"{T}Sensitivity") or "Normal",
+        importance=element.findtext(f"{T}Importance") or "Normal",
     )
 
 
-def _is_meeting(item: etree._Element) -> bool:
+def _is_meeting(element: etree._Element) -> bool:
     """Whether the user invited anybody or anything, or made it an online meeting."""
-    flags = (item.findtext(f"{T}{name}") for name in ("IsMeeting", "IsOnlineMeeting"))
+    flags = (element.findtext(f"{T}{name}") for name in ("IsMeeting", "IsOnlineMeeting"))
     invited = (
-        item.find(f"{T}{name}/{T}Attendee")
+        element.find(f"{T}{name}/{T}Attendee")
         for name in ("RequiredAttendees", "OptionalAttendees", "Resources")
     )
-    return "true" in flags or any(each is not None for each in invited)
+    return "true" in flags or any(attendees is not None for attendees in invited)
 
 
-def _moment(item: etree._Element, name: str) -> datetime:
+def _moment(element: etree._Element, name: str) -> datetime:
     try:
-        return datetime.fromisoformat(item.findtext(f"{T}{name}") or "").astimezone(UTC)
+        return datetime.fromisoformat(element.findtext(f"{T}{name}") or "").astimezone(UTC)
     except ValueError as error:
         raise Unparsable(f"an item without {name}") from error
 
 
-def _sync_key(item: etree._Element) -> str | None:
-    for each in item.iterfind(f"{T}ExtendedProperty"):
-        field = each.find(f"{T}ExtendedFieldURI")
+def _sync_key(element: etree._Element) -> str | None:
+    for extended in element.iterfind(f"{T}ExtendedProperty"):
+        field = extended.find(f"{T}ExtendedFieldURI")
         if field is not None and field.get("PropertyName") == PROPERTY_NAME:
-            return each.findtext(f"{T}Value")
+            return extended.findtext(f"{T}Value")
     return None
 
 
 def found_in(message: Message) -> tuple[list[FoundItem], int | None]:
     """Return FindItem's items, and the offset of the next page where there is one."""
     root = message.element.find(f"{M}RootFolder")
-    items = root.find(f"{T}Items") if root is not None else None
-    if root is None or items is None:
+    elements = root.find(f"{T}Items") if root is not None else None
+    if root is None or elements is None:
         raise Unparsable("no folder in the answer")
-    last = root.get("IncludesLastItemInRange", "true") == "true"
+    is_last = root.get("IncludesLastItemInRange", "true") == "true"
     offset = root.get("IndexedPagingOffset")
-    return [_found(each) for each in items], None if last or not offset else int(offset)
+    return [_found(element) for element in elements], None if is_last or not offset else int(offset)
 
 
-def _found(item: etree._Element) -> FoundItem:
+def _found(element: etree._Element) -> FoundItem:
     return FoundItem(
-        ref=ref_of(item),
-        sync_key=_sync_key(item) or "",
-        created_at=_moment(item, "DateTimeCreated"),
-        starts_at=_moment(item, "Start"),
-        ends_at=_moment(item, "End"),
+        ref=ref_of(element),
+        sync_key=_sync_key(element) or "",
+        created_at=_moment(element, "DateTimeCreated"),
+        starts_at=_moment(element, "Start"),
+        ends_at=_moment(element, "End"),
     )

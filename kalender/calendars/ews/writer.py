@@ -3,8 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from time import monotonic
+from functools import partial
 from typing import TypeVar
 
 import requests
@@ -13,7 +12,9 @@ from kalender.calendars.ews import soap
 from kalender.calendars.ews.error_codes import Meaning, meaning, words
 from kalender.calendars.ews.session import Lost, NotConnected, Sessions, windows_zone
 from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
+from kalender.config.sections import EwsSettings
 from kalender.domain.backoff import LONGEST, told_wait
+from kalender.domain.neighbour import exchange
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -38,13 +39,8 @@ KEYS_AT_ONCE = 100
 ALONE = timedelta(
     minutes=1
 )  # how long one calendar waits that alone meets what Exchange never says
-OnRequest = Callable[[str, str, float], None]  # neighbour, outcome, seconds
 Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 T = TypeVar("T")
-
-
-def _unheard(_neighbour: str, _outcome: str, _seconds: float) -> None:
-    pass
 
 
 class EwsCalendars:
@@ -52,35 +48,19 @@ class EwsCalendars:
 
     batch = 50
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
-        *,
         name: str,
-        endpoint: str,
-        username: str,
-        password: str,
-        auth: str = "basic",
-        impersonate: bool = True,
-        ca_file: Path | None = None,
-        timeout: float = 60.0,
-        max_connections: int = 4,
+        settings: EwsSettings,
+        *,
+        connections: int = 4,
         time_zone: str = "Europe/Oslo",
-        on_request: OnRequest = _unheard,
-        gate: Limiter = nullcontext,
+        limiter: Limiter = nullcontext,
     ) -> None:
-        self.gate = gate
-        self.neighbour = f"exchange.{name}"
-        self.on_request = on_request
-        self._writer = Writer(zone=windows_zone(time_zone), impersonate=impersonate)
-        self._sessions = Sessions(
-            endpoint=endpoint,
-            username=username,
-            password=password,
-            auth=auth,
-            ca_file=ca_file,
-            timeout=timeout,
-            most=max_connections,
-        )
+        self.limiter = limiter
+        self.neighbour = exchange(name)
+        self._writer = Writer(zone=windows_zone(time_zone), impersonate=settings.impersonate)
+        self._sessions = Sessions(settings, most=connections)
 
     # -- the five operations ----------------------------------------------------------------------
 
@@ -108,8 +88,8 @@ class EwsCalendars:
         body = soap.delete(items, hard=hard)
         messages = self._call("DeleteItem", mailbox, body, send_by=send_by, number=len(items))
         return [
-            item if message.code == "NoError" else _item_error(message)
-            for item, message in zip(items, messages, strict=True)
+            ref if message.code == "NoError" else _item_error(message)
+            for ref, message in zip(items, messages, strict=True)
         ]
 
     def get(
@@ -118,40 +98,35 @@ class EwsCalendars:
         """Read items by id; without `fields` only their change keys: one GetItem."""
         body = soap.get(item_ids, fields=fields, additions=additions)
         messages = self._call("GetItem", mailbox, body, send_by=None, number=len(item_ids))
-        return [self._state(each, fields=fields, additions=additions) for each in messages]
+        return [self._state(message, fields=fields, additions=additions) for message in messages]
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
-        found: list[FoundItem] = []
+        results: list[FoundItem] = []
         starts = range(0, len(keys), KEYS_AT_ONCE) if keys is not None else (0,)
         for start in starts:
             part = keys[start : start + KEYS_AT_ONCE] if keys is not None else None
             offset: int | None = 0
             while offset is not None:
-                page, offset = self._page(mailbox, part, offset)
-                found += page
-        return found
-
-    def _page(
-        self, mailbox: str, keys: Sequence[str] | None, offset: int
-    ) -> tuple[list[FoundItem], int | None]:
-        body = soap.find(mailbox, keys, offset)
-        (message,) = self._call("FindItem", mailbox, body, send_by=None, number=1)
-        if message.code != "NoError":
-            raise self._refusal(message.code, message.back_off_seconds)
-        return self._parsed(lambda: soap.found_in(message), changes=False)
+                body = soap.find(mailbox, part, offset)
+                (message,) = self._call("FindItem", mailbox, body, send_by=None, number=1)
+                if message.code != "NoError":
+                    raise self._refusal(message.code, message.back_off_seconds)
+                page, offset = self._parsed(partial(soap.found_in, message), changes=False)
+                results += page
+        return results
 
     # -- one item's answer ------------------------------------------------------------------------
 
     def _outcomes(self, messages: Sequence[Message]) -> Sequence[ItemRef | ItemError]:
-        return self._parsed(lambda: [_outcome(each) for each in messages], changes=True)
+        return self._parsed(lambda: [_outcome(message) for message in messages], changes=True)
 
     def _state(self, message: Message, *, fields: bool, additions: bool) -> EntryState | ItemError:
-        item = soap.item_of(message)
-        if message.code != "NoError" or item is None:
+        element = soap.item_of(message)
+        if message.code != "NoError" or element is None:
             return _item_error(message)
         return self._parsed(
-            lambda: soap.state_of(item, fields=fields, additions=additions), changes=False
+            lambda: soap.state_of(element, fields=fields, additions=additions), changes=False
         )
 
     # -- one request ------------------------------------------------------------------------------
@@ -159,15 +134,8 @@ class EwsCalendars:
     def _call(
         self, operation: str, mailbox: str, body: str, *, send_by: float | None, number: int
     ) -> list[Message]:
-        started = monotonic()
-        try:
-            with self.gate():
-                messages = self._answered(operation, mailbox, body, send_by, number)
-        except KalenderError as error:
-            self.on_request(self.neighbour, type(error).__name__, monotonic() - started)
-            raise
-        self.on_request(self.neighbour, "ok", monotonic() - started)
-        return messages
+        with self.limiter():
+            return self._answered(operation, mailbox, body, send_by, number)
 
     def _answered(
         self, operation: str, mailbox: str, body: str, send_by: float | None, number: int
@@ -177,15 +145,15 @@ class EwsCalendars:
         if response.status_code not in (requests.codes.ok, requests.codes.server_error):
             raise self._status(response, changes=changes)
         try:
-            read = soap.read(response.content, operation)
+            messages = soap.read(response.content, operation)
         except Unparsable as error:
             text = f"HTTP {response.status_code} with {_kind(response)} ({error})"
             raise self._instead(text, certain=not changes) from error
-        if isinstance(read, Fault):
-            raise self._fault(read, changes=changes)
-        if len(read) != number:
-            raise _unsure(f"{len(read)} answers for {number} items", changes=changes)
-        return read
+        if isinstance(messages, Fault):
+            raise self._fault(messages, changes=changes)
+        if len(messages) != number:
+            raise _unsure(f"{len(messages)} answers for {number} items", changes=changes)
+        return messages
 
     def _posted(
         self, operation: str, mailbox: str, body: str, send_by: float | None
@@ -221,11 +189,11 @@ class EwsCalendars:
                 return NeighbourUnavailable(self.neighbour, text, retry_after=after)
             case status:
                 certain = not changes or status // 100 in NOT_CARRIED_OUT
-                what = f"HTTP {status} with {_kind(response)}"
-                return self._instead(what, certain=certain, after=after)
+                description = f"HTTP {status} with {_kind(response)}"
+                return self._instead(description, certain=certain, after=after)
 
     def _instead(
-        self, what: str, *, certain: bool, after: timedelta | None = None
+        self, description: str, *, certain: bool, after: timedelta | None = None
     ) -> NeighbourUnavailable | OutcomeUnknown:
         """Return what it means that this came, which is no answer of Exchange's.
 
@@ -233,7 +201,7 @@ class EwsCalendars:
         nothing was carried out or not.
         """
         text = (
-            f"{self.neighbour}: {what} came instead of Exchange's answer: check the endpoint of"
+            f"{self.neighbour}: {description} came instead of Exchange's answer: check the endpoint of"
             f" [{self.neighbour}], and what stands before it"
         )
         if certain:
@@ -241,10 +209,10 @@ class EwsCalendars:
         return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
 
     def _fault(self, fault: Fault, *, changes: bool) -> KalenderError:
-        which = meaning(fault.code)
-        if which is Meaning.UNKNOWN:
+        fault_meaning = meaning(fault.code)
+        if fault_meaning is Meaning.UNKNOWN:
             return _unsure(f"{self.neighbour}: {fault.code}", changes=changes)
-        if which is Meaning.STRANGE and changes:
+        if fault_meaning is Meaning.STRANGE and changes:
             text = f"{self.neighbour}: {fault.code}: {words(fault.code)}"
             return OutcomeUnknown(text, neighbour=self.neighbour)
         return self._refusal(fault.code, fault.back_off_seconds)
@@ -259,8 +227,8 @@ class EwsCalendars:
             case Meaning.NEIGHBOUR:
                 return NeighbourRefused(self.neighbour, text, retry_after=after)
             case Meaning.STRANGE:
-                said = f"{self.neighbour}: {text}"
-                return NeighbourUnavailable(self.neighbour, said, retry_after=after or ALONE)
+                advice = f"{self.neighbour}: {text}"
+                return NeighbourUnavailable(self.neighbour, advice, retry_after=after or ALONE)
             case Meaning.LATER | Meaning.UNKNOWN | Meaning.CONFLICT:
                 return TransientError(text, retry_after=after)
             case Meaning.DENIED | Meaning.GONE | Meaning.REFUSED:
@@ -269,10 +237,10 @@ class EwsCalendars:
 
 def _refused(neighbour: str, text: str, status: int, after: timedelta | None) -> NeighbourRefused:
     if status == requests.codes.unauthorized:
-        told = f"{text}; check username and password of [{neighbour}]"
-        return NeighbourUnauthorised(neighbour, told, retry_after=after)
-    told = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
-    return NeighbourRefused(neighbour, told, retry_after=after)
+        advice = f"{text}; check username and password of [{neighbour}]"
+        return NeighbourUnauthorised(neighbour, advice, retry_after=after)
+    advice = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
+    return NeighbourRefused(neighbour, advice, retry_after=after)
 
 
 NOT_CARRIED_OUT = frozenset({3, 4})  # hundreds: sent elsewhere, or refused before it was read
@@ -284,7 +252,7 @@ def _kind(response: requests.Response) -> str:
     if not response.content:
         return "nothing in it"
     kind = response.headers.get("Content-Type", "")
-    return next((told for word, told in _KINDS.items() if word in kind.lower()), "something else")
+    return next((name for word, name in _KINDS.items() if word in kind.lower()), "something else")
 
 
 def _unsure(text: str, *, changes: bool) -> TransientError:
@@ -302,10 +270,10 @@ _ITEMS = {
 def _outcome(message: Message) -> ItemRef | ItemError:
     if message.code != "NoError":
         return _item_error(message)
-    item = soap.item_of(message)
-    if item is None:
+    element = soap.item_of(message)
+    if element is None:
         raise Unparsable("an answer without its item")
-    return soap.ref_of(item)
+    return soap.ref_of(element)
 
 
 def _item_error(message: Message) -> ItemError:

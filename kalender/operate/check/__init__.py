@@ -12,7 +12,8 @@ from functools import partial
 
 from kalender.app import App
 from kalender.broker import by_hand
-from kalender.config.sections import Broker
+from kalender.config.sections import BrokerSettings
+from kalender.domain import neighbour
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.neighbours.limiter import Limiters
@@ -237,12 +238,12 @@ def _broker(wired: App) -> Iterator[Trial]:
         yield Trial(what=f"queue {name}", run=look, remedy=mend, needs=["broker"])
 
 
-def _connects(settings: Broker) -> Said:
+def _connects(settings: BrokerSettings) -> Said:
     counts = by_hand.waiting(settings).values()
     return ok(f"connected; {len(counts)} queues, {sum(filter(None, counts))} messages wait")
 
 
-def _queue(settings: Broker, name: str) -> Said:
+def _queue(settings: BrokerSettings, name: str) -> Said:
     found = by_hand.look_at(settings, name)
     if found is None:
         return failed(
@@ -260,7 +261,7 @@ def _gate(gates: Limiters | None, name: str) -> Limiter:
 
 def _sources(wired: App, gates: Limiters | None) -> Iterator[Trial]:
     config, semester = wired.config, Semester.of(wired.clock().date())
-    fs, tp = wired.fs(_gate(gates, "fs")), wired.tp(_gate(gates, "tp"))
+    fs, tp = wired.fs(_gate(gates, neighbour.FS)), wired.tp(_gate(gates, neighbour.TP))
     hour_ago, polled = wired.clock() - timedelta(hours=1), config.tp.poll_seconds > 0
     mend = "look at base_url, paths and credentials of [{}], and ask its people"
     for what, needs, run in (
@@ -280,14 +281,14 @@ def _exchange(
 ) -> Iterator[Trial]:
     """Nothing more is tried where the mailbox does not open: it would prove nothing."""
     backends = wired.config.exchange.backends
-    what, mailbox = f"exchange.{name}", asked.mailbox
+    what, mailbox = neighbour.exchange(name), asked.mailbox
     calendars = wired.exchange(name, _gate(gates, what))
     mend = f"look at [{what}], and at what docs/exchange.md asks to be granted"
     if mailbox is None:
         without = not_tried("give --mailbox ADDRESS")
         yield Trial(what=what, run=lambda: without, remedy=mend)
         return
-    others = {trials.states.get(f"exchange.{each}") for each in backends if each != name}
+    others = {trials.states.get(neighbour.exchange(each)) for each in backends if each != name}
     opens = partial(own_entry.opens, calendars, mailbox, elsewhere=bool(others & {None, State.OK}))
     yield Trial(what=what, run=opens, remedy=mend)
     if asked.write:
@@ -320,7 +321,7 @@ def _connections(wired: App, database: Database) -> Said:
     config, own = wired.config, wired.config.worker.processes * wired.config.worker.connections
     with database.read() as connection:
         processes, live = heartbeats.alive(connection)
-    doors = [gate.door for gate in wired.gates(database).by_name.values()]
+    doors = [gate.limits for gate in wired.gates(database).by_name.values()]
     at_once = ", ".join(f"{door.name} {door.most}" for door in doors)
     rates = ", ".join(f"{door.name} {door.per_second:g}" for door in doors if door.per_second)
     text = (

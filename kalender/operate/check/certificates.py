@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from kalender.broker.connection import parameters
 from kalender.config import Config
-from kalender.config.sections import Broker
+from kalender.config.sections import BrokerSettings
 from kalender.errors import ConfigError
 from kalender.operate.check.trial import Said, failed, ok, warned
 from kalender.transport import trusting
@@ -45,12 +45,9 @@ def endpoints(config: Config) -> Iterator[tuple[str, Callable[[], Endpoint]]]:
     """Give each neighbour that speaks TLS, by name."""
     if config.broker is not None and _is_tls(config.broker.url.get_secret_value()):
         yield "broker", partial(_broker, config.broker)
-    for name, source in (("fs", config.fs), ("tp", config.tp)):
-        if _is_tls(source.base_url):
-            yield name, partial(_https, source.base_url, source.ca_file)
-    for name, each in config.exchange.backends.items():
-        if _is_tls(each.endpoint):
-            yield f"exchange.{name}", partial(_https, each.endpoint, each.ca_file)
+    for name, settings in config.neighbours.items():
+        if _is_tls(settings.address):
+            yield name, partial(_https, settings.address, settings.ca_file)
 
 
 def seen(config: Config) -> dict[str, datetime]:
@@ -66,7 +63,7 @@ def _is_tls(url: str) -> bool:
     return urlsplit(url).scheme in {"https", "amqps"}
 
 
-def _broker(settings: Broker) -> Endpoint:
+def _broker(settings: BrokerSettings) -> Endpoint:
     found = parameters(settings)
     if found.ssl_options is None:
         raise ConfigError("broker.url is not amqps")

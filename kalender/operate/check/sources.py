@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from kalender.config.sections import Fs as FsSettings
+from kalender.config.sections import FsSettings
 from kalender.domain.model import CourseKey, Semester
 from kalender.errors import BadSourceData, NotFoundInSource
 from kalender.operate.check.trial import Said, ok, warned

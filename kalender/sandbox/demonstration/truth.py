@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from kalender.domain import block
 from kalender.domain.model import ActivityKey, CourseKey, Status, TeachingEvent
 from kalender.domain.render import Style, render
+from kalender.sources.tp_codes import KINDS
 from kalender.sources.tp_json import read_event
 
 Json = dict[str, Any]
@@ -39,7 +40,7 @@ class Truth:
     """A university's answers, kept up as they are changed."""
 
     def __init__(self, directory: Path, institution: str, domain: str) -> None:
-        self.style = Style(institution=institution)
+        self.style = Style(institution=institution, kinds=KINDS)
         self.domain = domain
         self._renderings: dict[tuple[int, tuple[str, ...]], Line] = {}
         self.courses: dict[str, Json] = {}
