@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -12,10 +12,9 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from kalender.broker import Broker
 from kalender.config import Config
 from kalender.config.calendar import AudienceCalendar
-from kalender.config.sections import Backend, Neighbour
+from kalender.config.sections import Backend, Broker, Neighbour
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import Audience
 from kalender.domain.timetable import Rules
@@ -26,13 +25,10 @@ from kalender.liveness import Liveness
 from kalender.mirror.refresh import RefreshContext, count_left_out_of_tp
 from kalender.neighbours.credentials import digest
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
-from kalender.ports import Calendars, Marks, Rejected
+from kalender.ports import Calendars, Marks, Rejected, Students, Timetables
 from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Exchange, ReconcileContext, Restore
-from kalender.sources.fs import Fs
-from kalender.sources.http import Http, Limiter
-from kalender.sources.tp import Tp
 from kalender.store import queue, rejected, teaching
 from kalender.store.brakes import Safety
 from kalender.store.database import Database
@@ -42,6 +38,7 @@ from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext
 
 Clock = Callable[[], datetime]
+AroundRequest = Callable[[], AbstractContextManager[None]]
 MONTH = timedelta(days=365.25 / 12)
 
 
@@ -173,48 +170,20 @@ class App:
             name=name, credentials=digest(endpoint, *credentials), most=most, per_second=rate
         )
 
-    def fs(self, gate: Limiter = nullcontext) -> Fs:
+    def fs(self, gate: AroundRequest = nullcontext) -> Students:
         """Return the student system."""
-        config = self.config.fs
-        return Fs(
-            Http(
-                "fs",
-                config.base_url,
-                api_key=config.api_key.get_secret_value() if config.api_key else None,
-                username=config.username,
-                password=config.password.get_secret_value() if config.password else None,
-                ca_file=config.ca_file,
-                timeout=config.timeout,
-                connections=config.max_concurrency,
-                gate=gate,
-            ),
-            institution=self.config.institution.number,
-            page_size=config.page_size,
-            skips=self.config.tp.skips,
-            paths=config.paths.model_dump(),
-        )
+        # the adapters load requests, which commands that only ask the database do without
+        from kalender.sources.configured import fs  # noqa: PLC0415
 
-    def tp(self, gate: Limiter = nullcontext) -> Tp:
+        return fs(self.config, gate)
+
+    def tp(self, gate: AroundRequest = nullcontext) -> Timetables:
         """Return the timetable system."""
-        config = self.config.tp
-        return Tp(
-            Http(
-                "tp",
-                config.base_url,
-                api_key=config.api_key.get_secret_value(),
-                ca_file=config.ca_file,
-                timeout=config.timeout,
-                connections=config.max_concurrency,
-                gate=gate,
-            ),
-            institution=self.config.institution.number,
-            zone=self.config.institution.time_zone,
-            skip=config.skip,
-            paths=config.paths.model_dump(),
-            on_left_out=count_left_out_of_tp,
-        )
+        from kalender.sources.configured import tp  # noqa: PLC0415  # as for FS
 
-    def exchange(self, name: str, gate: Limiter = nullcontext) -> Calendars:
+        return tp(self.config, gate, on_left_out=count_left_out_of_tp)
+
+    def exchange(self, name: str, gate: AroundRequest = nullcontext) -> Calendars:
         """Return one Exchange by its name in the settings."""
         # exchangelib takes longer to load than most commands take to run
         from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
@@ -335,11 +304,11 @@ class App:
         return Listener(marks, self.config.patterns, self.clock, ticks=ticks or Liveness())
 
     def broker(self) -> Broker:
-        """Return the broker; ConfigError where none is configured."""
+        """Return the settings of the broker; ConfigError where none is configured."""
         if self.config.broker is None:
             message = "[broker] is missing: give url and queues, or use kalender listener --stdin"
             raise ConfigError(message)
-        return Broker(self.config.broker)
+        return self.config.broker
 
 
 def keeping(database: Database, clock: Callable[[], datetime], *, settle: float) -> Marks:

@@ -1,8 +1,10 @@
-"""The options that all commands share may stand anywhere."""
+"""The options that all commands share may stand anywhere; a command loads what it needs."""
 
 import pytest
+from typer.main import get_group
 
-from kalender.cli import hoisted
+from kalender.cli import COMMANDS, hoisted, load_all
+from kalender.cli.base import app
 
 
 @pytest.mark.parametrize(
@@ -20,3 +22,15 @@ def test_shared_options_come_first_wherever_they_were_given(
     given: list[str], meant: list[str]
 ) -> None:
     assert hoisted(given) == meant
+
+
+def test_the_words_in_the_help_of_all_commands_are_those_of_each_command() -> None:
+    helps = {name: command.help or "" for name, command in load_all().items()}
+    paragraphs = {name: " ".join(text.split("\n\n")[0].split()) for name, text in helps.items()}
+    assert paragraphs == {name: words for name, (_, words) in COMMANDS.items()}
+
+
+def test_every_module_of_commands_is_named_in_the_table() -> None:
+    load_all()
+    registered = get_group(app).commands
+    assert set(registered) == set(COMMANDS)
