@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import claims, fill, latency, listener, resync
+from bench import claims, fill, latency, listener, resync, start
 from bench.measure import show
 from bench.parts import Part, databases, figures
 from tests import servers
@@ -26,6 +26,7 @@ def main() -> None:
     students = QUICK_STUDENTS if quick else None
     with databases(os.environ[servers.DATABASE]) as made:
         parts: dict[str, Part] = {
+            "start": lambda: start.run(quick=quick),
             "listener": lambda: listener.run(amqp, made.make(), quick=quick),
             "claims": lambda: claims.run(made.make(), quick=quick),
             "big term": lambda: resync.run(made.make, quick=quick),

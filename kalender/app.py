@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -11,9 +11,8 @@ from ipaddress import ip_address
 from secrets import token_hex
 from urllib.parse import urlsplit
 
-from kalender.broker import Broker
-from kalender.calendars import open_calendars
 from kalender.config import Config
+from kalender.config.sections import BrokerSettings
 from kalender.domain import neighbour
 from kalender.domain.model import Audience
 from kalender.domain.timetable import Rules
@@ -23,13 +22,10 @@ from kalender.listener import Listener
 from kalender.liveness import Liveness
 from kalender.mirror.context import RefreshContext, count_left_out_of_tp
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
-from kalender.ports import Calendars, Marks, Rejected
+from kalender.ports import Calendars, Marks, Rejected, Students, Timetables
 from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Exchange, ReconcileContext
-from kalender.sources.fs import Fs
-from kalender.sources.http import Limiter
-from kalender.sources.tp import Tp
 from kalender.sources.tp_codes import KINDS, skips
 from kalender.store import queue, rejected, teaching
 from kalender.store.counts import Counts
@@ -39,6 +35,7 @@ from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext
 
 Clock = Callable[[], datetime]
+AroundRequest = Callable[[], AbstractContextManager[None]]
 
 
 def clock_from(start: datetime | None) -> Clock:
@@ -130,27 +127,24 @@ class App:
         holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
         return Limiters(database, limits, holder=holder, wants=wants)
 
-    def fs(self, gate: Limiter = nullcontext) -> Fs:
+    def fs(self, gate: AroundRequest = nullcontext) -> Students:
         """Return the student system."""
-        return Fs(
-            self.config.fs,
-            institution=self.config.institution.number,
-            skips=skips(self.config.tp.skip),
-            limiter=gate,
-        )
+        # the adapters load requests, which commands that only ask the database do without
+        from kalender.sources.configured import fs  # noqa: PLC0415
 
-    def tp(self, gate: Limiter = nullcontext, counts: Counts | None = None) -> Tp:
+        return fs(self.config, gate)
+
+    def tp(self, gate: AroundRequest = nullcontext, counts: Counts | None = None) -> Timetables:
         """Return the timetable system; `counts`: where what cannot be read is counted."""
-        return Tp(
-            self.config.tp,
-            institution=self.config.institution.number,
-            zone=self.config.institution.time_zone,
-            on_left_out=partial(count_left_out_of_tp, counts or Counts()),
-            limiter=gate,
-        )
+        from kalender.sources.configured import tp  # noqa: PLC0415  # as for FS
 
-    def exchange(self, name: str, gate: Limiter = nullcontext) -> Calendars:
+        left_out = partial(count_left_out_of_tp, counts or Counts())
+        return tp(self.config, gate, on_left_out=left_out)
+
+    def exchange(self, name: str, gate: AroundRequest = nullcontext) -> Calendars:
         """Return one calendar backend by its name in the settings."""
+        from kalender.calendars import open_calendars  # noqa: PLC0415  # as for FS
+
         return open_calendars(
             name,
             self.config.exchange.backends[name],
@@ -235,12 +229,12 @@ class App:
             counts=database.counts,
         )
 
-    def broker(self) -> Broker:
-        """Return the broker; ConfigError where none is configured."""
+    def broker(self) -> BrokerSettings:
+        """Return the settings of the broker; ConfigError where none is configured."""
         if self.config.broker is None:
             message = "[broker] is missing: give url and queues, or use kalender listener --stdin"
             raise ConfigError(message)
-        return Broker(self.config.broker)
+        return self.config.broker
 
 
 def keeping(database: Database, clock: Callable[[], datetime], *, settle: float) -> Marks:

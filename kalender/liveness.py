@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable
-from multiprocessing.sharedctypes import RawArray
 from time import monotonic
 
 from kalender.errors import ThreadDied
@@ -104,6 +103,9 @@ class Liveness:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        # multiprocessing takes longer to load than the rest of what the commands that ask need
+        from multiprocessing.sharedctypes import RawArray  # noqa: PLC0415
+
         self._last, self._clock = RawArray("d", 2), clock
 
     def begin(self) -> None:

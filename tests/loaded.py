@@ -5,4 +5,6 @@ import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 import kalender.calendars.ews.writer
-import kalender.cli  # noqa: F401
+import kalender.cli
+
+kalender.cli.load_all()

@@ -1,4 +1,4 @@
-"""What all commands share: the options, the app they make, and how results are shown."""
+"""What all commands share: options, the settings and the database opened, how results are shown."""
 
 import json
 import os
@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from kalender import __version__, logs
 from kalender.app import App, clock_from, refuse_another_day
 from kalender.config import load
 from kalender.domain.moment import said
@@ -24,13 +23,7 @@ from kalender.errors import ConfigError, KalenderError
 from kalender.store import migrations, people
 from kalender.store.database import Database
 
-app = typer.Typer(
-    name="kalender",
-    help="Keeps Exchange calendars equal to a university's teaching.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = typer.Typer()  # where the modules of commands leave them; `kalender.cli` takes them from it
 console = Console(highlight=False, soft_wrap=True, markup=False)
 
 OPERATOR = "KALENDER_OPERATOR"
@@ -51,41 +44,6 @@ class Options:
 
     config: Path | None
     now: datetime | None
-
-
-def _say_version(wanted: bool) -> None:  # noqa: FBT001  # typer's
-    if wanted:
-        typer.echo(f"kalender {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def options(
-    context: typer.Context,
-    config: Annotated[
-        Path | None, typer.Option(help="The settings; else KALENDER_CONFIG.", show_default=False)
-    ] = None,
-    now: Annotated[
-        str | None,
-        typer.Option(help="Rehearse another day, e.g. 2025-08-18T08:00+02:00; loopback only."),
-    ] = None,
-    by: Annotated[
-        str | None,
-        typer.Option(help="Who you are, for the log; else KALENDER_OPERATOR, sudo's or the login."),
-    ] = None,
-    verbose: Annotated[bool, typer.Option("--verbose", help="Log more.")] = False,  # noqa: FBT002
-    _version: Annotated[  # noqa: FBT002
-        bool,
-        typer.Option(
-            "--version", help="Say which release this is.", callback=_say_version, is_eager=True
-        ),
-    ] = False,
-) -> None:
-    """Keep the options for the command."""
-    if by:
-        os.environ[OPERATOR] = by  # this command is a process of its own
-    logs.configure(verbose=verbose, json=not os.isatty(2))
-    context.obj = Options(config=config, now=instant(now, "--now"))
 
 
 def operator() -> str:

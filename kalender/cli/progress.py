@@ -5,13 +5,14 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime
 from time import monotonic
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kalender.store import queue, recovery
 from kalender.store.database import Database
 
+Wait = Annotated[bool, typer.Option("--wait", help="Until no work is due.")]
 LOOK_EVERY = 0.5
 SAY_EVERY = 5.0
 
@@ -48,6 +49,15 @@ def _left(database: Database) -> Iterator[int]:
 
 
 def _bar(database: Database) -> None:
+    # only a terminal has a bar
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = (TextColumn("working"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task("work", total=None)

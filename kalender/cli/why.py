@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from kalender.cli.answers import LANGUAGES, Words
+from kalender.cli.answers import LANGUAGES
+from kalender.cli.answers.words import Words
 from kalender.cli.base import (
     Json,
     Person,

@@ -20,10 +20,11 @@ import psycopg  # noqa: F401
 import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
-from kalender.cli import main
+from kalender.cli import load_all, main
 from kalender.neighbours import breaker, credentials, limiter
 from tests.chaos import points, sabotage
 
+load_all()  # so are the modules of all commands
 POINTS, SABOTAGE = "KALENDER_TEST_POINTS", "KALENDER_TEST_SABOTAGE"
 
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
-from typer.main import get_command
 
-from kalender.cli.base import app
+from kalender.cli import load_all
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.store.database import Database
@@ -99,7 +98,7 @@ def commands(group: Any, *path: str) -> Iterator[tuple[Words, set[str]]]:
         yield from commands(each, *path, name)
 
 
-COMMANDS = dict(commands(get_command(app)))
+COMMANDS = dict(pair for name, each in load_all().items() for pair in commands(each, name))
 TREES = [ast.parse(path.read_text("utf-8")) for path in sorted(HERE.glob("test_*.py"))]
 
 

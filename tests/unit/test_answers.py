@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from kalender.cli.answers import ENGLISH, LANGUAGES
+from kalender.cli.answers import LANGUAGES
+from kalender.cli.answers.english import ENGLISH
 
 FACT = re.compile(r"<|>|\{\w+\}")
 

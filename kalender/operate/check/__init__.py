@@ -30,6 +30,7 @@ from kalender.operate.check.trial import (
     ok,
     warned,
 )
+from kalender.sources import configured
 from kalender.sources.http import Limiter
 from kalender.store import heartbeats, migrations, people, unreadable
 from kalender.store.database import Database, may_write
@@ -261,7 +262,8 @@ def _gate(gates: Limiters | None, name: str) -> Limiter:
 
 def _sources(wired: App, gates: Limiters | None) -> Iterator[Trial]:
     config, semester = wired.config, Semester.of(wired.clock().date())
-    fs, tp = wired.fs(_gate(gates, neighbour.FS)), wired.tp(_gate(gates, neighbour.TP))
+    fs = configured.fs(config, _gate(gates, neighbour.FS))
+    tp = wired.tp(_gate(gates, neighbour.TP))
     hour_ago, polled = wired.clock() - timedelta(hours=1), config.tp.poll_seconds > 0
     mend = "look at base_url, paths and credentials of [{}], and ask its people"
     for what, needs, run in (

@@ -8,10 +8,10 @@ from kalender.config.sections import FsSettings
 from kalender.domain.model import CourseKey, Semester
 from kalender.errors import BadSourceData, NotFoundInSource
 from kalender.operate.check.trial import Said, ok, warned
+from kalender.ports import Timetables
 from kalender.sources import fs_json
 from kalender.sources.fs import Fs
 from kalender.sources.fs_json import Raw
-from kalender.sources.tp import Tp
 
 READERS: Mapping[str, Callable[[Raw], object]] = {
     "personer": fs_json.read_account,
@@ -76,7 +76,7 @@ def accepted(settings: FsSettings) -> set[str | None]:
     return set(settings.accepted_offer_statuses)
 
 
-def tp_courses(tp: Tp, semester: Semester) -> Said:
+def tp_courses(tp: Timetables, semester: Semester) -> Said:
     """Read TP's list of courses, and one of them whole."""
     courses = tp.courses(semester)
     if not courses:
@@ -88,7 +88,7 @@ def tp_courses(tp: Tp, semester: Semester) -> Said:
     return ok(f"{len(courses)} courses in {semester.code}; {events}, {said[answer.published]}")
 
 
-def tp_changes(tp: Tp, since: datetime, *, polled: bool) -> Said:
+def tp_changes(tp: Timetables, since: datetime, *, polled: bool) -> Said:
     """Ask for the list of changes; it need not be there where nobody polls it."""
     try:
         found = tp.changed_since(since)

@@ -1,27 +1,19 @@
-"""The commands that run the service: listener, worker, resync; and a hand on the broker."""
+"""`kalender resync`: read sources anew and mark what changed, and agree to what settings ask for."""
 
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from datetime import datetime
 from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
 
 from kalender.app import App
-from kalender.broker import Broker, by_hand
 from kalender.cli.base import (
     Json,
     Yes,
     app,
     application,
-    listing,
     opened,
     operator,
     person_of,
@@ -29,144 +21,15 @@ from kalender.cli.base import (
 )
 from kalender.cli.progress import follow
 from kalender.cli.show import planned, say_plan
-from kalender.config import with_workers
-from kalender.config.sections import BrokerSettings
 from kalender.domain.model import Semester
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
-from kalender.listener import lines_of
-from kalender.liveness import Liveness, Vital, require_none_died, stop_on_signals
 from kalender.mirror.resync import ResyncResult
 from kalender.mirror.resync import resync as resync_all
 from kalender.mirror.scope import Decided, Leavers, Settings, compare
-from kalender.operate import health
 from kalender.operate.check import certificates
-from kalender.operate.metrics import Metrics
-from kalender.store import (
-    acts,
-    counters,
-    courses,
-    entries,
-    observations,
-    people,
-    queue,
-    recovery,
-    teaching,
-)
+from kalender.store import acts, counters, courses, entries, observations, people, queue, teaching
 from kalender.store.database import Database
-from kalender.worker import periodic
-from kalender.worker import supervisor as workers
-
-OVERLAP = timedelta(minutes=1)  # of what one poll asks for with the one before
-
-
-@app.command()
-def listener(
-    context: typer.Context,
-    stdin: Annotated[bool, typer.Option("--stdin", help="One JSON object a line.")] = False,  # noqa: FBT002
-) -> None:
-    """Turn notifications into marks, until stopped."""
-    wired = application(context)
-    opened(wired).close()
-    stop = stop_on_signals()
-    workers.collect_seldom()
-    if stdin:
-        database = wired.database()
-        with _signs(database, None, stop):
-            wired.listener(database).listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
-    else:
-        _listen(wired, stop)
-
-
-@contextmanager
-def _signs(
-    database: Database, broker: Broker | None, stop: threading.Event, *beside: Vital
-) -> Iterator[None]:
-    """Give signs of life while the block lasts; its end is the process' end.
-
-    Raises ThreadDied afterwards, where the thread for them, or one `beside`, ended by a bug.
-    """
-    life = Vital(partial(health.give_signs, database, broker, stop), stop, name="signs")
-    threads = [*beside, life]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        life.join()
-    require_none_died(threads)
-
-
-def _listen(wired: App, stop: threading.Event) -> None:
-    broker, settings = wired.broker(), wired.config.metrics
-    server = health.Server(settings) if settings.port else None
-    about = health.Queues(broker, broker.queues)
-    beside = list[Vital]()
-    if server is not None:
-        answers = partial(
-            server.serve, Metrics.of(wired), [about], alive=about.alive, ready=about.ready
-        )
-        beside.append(Vital(answers, stop, name="metrics", daemon=True))
-    database = wired.database()
-    with _signs(database, broker, stop, *beside):
-        wired.listener(database, broker.ticks).listen(broker, stop)
-
-
-@app.command()
-def worker(
-    context: typer.Context,
-    processes: Annotated[int | None, typer.Option(min=1, help="Else as configured.")] = None,
-    connections: Annotated[int | None, typer.Option(min=1, help="Of each process.")] = None,
-    until_idle: Annotated[  # noqa: FBT002
-        bool, typer.Option("--until-idle", help="End when nothing is due.")
-    ] = False,
-) -> None:
-    """Make what is dirty right, until stopped."""
-    with TemporaryDirectory(prefix="kalender-") as own:
-        _work(context, Path(own), processes, connections, until_idle=until_idle)
-
-
-def _work(
-    context: typer.Context,
-    own: Path,
-    processes: int | None,
-    connections: int | None,
-    *,
-    until_idle: bool,
-) -> None:
-    """Work until stopped; without a directory in the settings the memory lies in `own`."""
-    wired = application(context)
-    config = with_workers(wired.config, processes=processes, connections=connections, state_dir=own)
-    wired = App(config, wired.clock)
-    memory, database = wired.memory(), opened(wired)
-    memory.prepare()
-    with database.read() as connection:
-        recovery.require_sure(connection)
-    memory.verify(database)
-    database.close()
-    stop = stop_on_signals()
-    workers.supervise(
-        wired.crew,
-        stop,
-        processes=config.worker.processes,
-        until_idle=until_idle,
-        beside=_told(wired) if config.metrics.port and not until_idle else None,
-    )
-
-
-def _told(wired: App) -> workers.Beside:
-    """Return what tells how it goes; the port is taken at once."""
-    server, lease = health.Server(wired.config.metrics), wired.config.worker.lease_seconds
-
-    def serve(ticks: Sequence[Liveness]) -> None:
-        alive = health.workers_alive(ticks, timedelta(seconds=lease))
-        server.serve(Metrics.of(wired), [], alive=alive, ready=health.workers_ready(ticks))
-
-    return serve
-
-
-# -- resync ------------------------------------------------------------------------------------------
 
 
 @app.command()
@@ -372,60 +235,3 @@ def _say(found: dict[str, object], *, as_json: bool) -> None:
         return
     shown = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in found.items()}
     typer.echo("  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in shown.items()))
-
-
-@app.command()
-def poll(context: typer.Context) -> None:
-    """Ask TP once what changed since it was last asked; a worker does so by `tp.poll_seconds`."""
-    wired = application(context)
-    opened(wired).close()
-    crew = wired.crew()
-    polled = periodic.poll(crew, OVERLAP)
-    counters.give(crew.database)
-    with crew.database.write() as connection:
-        crew.gates.give_up(connection)
-    if isinstance(polled, int):
-        typer.echo(f"TP names {polled} courses that changed; those of ours are read again")
-    else:
-        typer.echo(f"TP was not asked: {polled}")
-
-
-# -- the broker by hand --------------------------------------------------------------------------------
-
-
-def _broker(context: typer.Context) -> BrokerSettings:
-    config = application(context, writes=False).config.broker
-    if config is None:
-        raise ConfigError("[broker] is missing: give url and queues")
-    return config
-
-
-@app.command()
-def publish(
-    context: typer.Context,
-    routing_key: str,
-    body: Annotated[str, typer.Argument(help="The message; - reads standard input.")],
-    exchange: Annotated[str, typer.Option(help="Empty: straight to the queue of that name.")] = "",
-) -> None:
-    """Send one notification, and know that it arrived."""
-    text = sys.stdin.read() if body == "-" else body
-    by_hand.publish(_broker(context), exchange, routing_key, text.encode())
-    typer.echo("the broker has it")
-
-
-@app.command()
-def tap(
-    context: typer.Context,
-    queue: Annotated[str | None, typer.Argument(help="Else the first configured.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="So many messages.")] = 10,
-    seconds: Annotated[float, typer.Option(help="How long to wait for another.")] = 1.0,
-    as_json: Json = False,  # noqa: FBT002
-) -> None:
-    """Look at waiting notifications; all are put back."""
-    broker = _broker(context)
-    wait = timedelta(seconds=seconds).total_seconds()
-    found = [
-        {"routing_key": each.routing_key, "body": each.body.decode(errors="replace")}
-        for each in by_hand.tap(broker, queue or broker.queues[0], limit=limit, seconds=wait)
-    ]
-    listing(found, as_json=as_json, empty="nothing waits there")

@@ -1,0 +1,15 @@
+"""What `kalender why` says of each check, in English, Bokmål and Nynorsk.
+
+A key is a check's name, or its name and case. A part in `<` and `>` is left out where a fact in it
+is empty.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from kalender.cli.answers.bokmal import BOKMAL
+from kalender.cli.answers.english import ENGLISH
+from kalender.cli.answers.nynorsk import NYNORSK
+from kalender.cli.answers.words import Words
+
+LANGUAGES: Final[Mapping[str, Words]] = {"en": ENGLISH, "nb": BOKMAL, "nn": NYNORSK}

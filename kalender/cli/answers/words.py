@@ -1,0 +1,16 @@
+"""The shape of one language of `kalender why`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """One language: what is so; what is not so, with who can mend it; and words for facts."""
+
+    so: Mapping[str, str]
+    not_so: Mapping[str, tuple[str, str]]
+    facts: Mapping[str, str]
+    fine: str
+    mended_by: str
+    beside: str  # of what does not matter here

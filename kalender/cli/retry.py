@@ -1,0 +1,52 @@
+"""`kalender retry`: parked or waiting work is due now."""
+
+from collections.abc import Collection
+from typing import Annotated
+
+import typer
+from sqlalchemy import Connection
+
+from kalender.cli.base import app, application, opened, operator, person_of
+from kalender.domain.work import Cause, Kind, Lane, Mark
+from kalender.errors import ConfigError
+from kalender.operate import disclosure
+from kalender.store import acts, queue
+
+
+@app.command()
+def retry(
+    context: typer.Context,
+    person: Annotated[
+        list[str] | None, typer.Argument(help="Whose; FS number, username, mail.")
+    ] = None,
+    everything: Annotated[  # noqa: FBT002
+        bool, typer.Option("--all", help="All that is parked or put off.")
+    ] = False,
+) -> None:
+    """Try parked or waiting work again now."""
+    if not person and not everything:
+        raise ConfigError("retry wants persons, or --all")
+    database = opened(application(context, asks=False))
+    keys = [person_of(database, each) for each in person or []]
+    with database.write() as connection:
+        if everything:
+            count = _retry(connection, queue.waiting(connection))
+        else:
+            work = {each for key in keys for each in disclosure.work_of(connection, key)}
+            count = _retry(connection, work)
+        scope = "all" if everything else ""
+        acts.record(connection, "retry", who=operator(), scope=scope, persons=keys, count=count)
+    typer.echo(f"{count} marked")
+
+
+def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
+    """Mark these calendars, and of the rest what waits; all of it is due now."""
+    known = {each for each in work if each[0] == Kind.CALENDAR} | queue.known(connection, work)
+    marks = [
+        Mark(kind=Kind(k), key=key, reason="retry", cause=Cause.OPERATOR, lane=Lane.ASKED)
+        for k, key in known
+    ]
+    queue.mark(connection, marks)
+    for each in marks:
+        queue.hurry(connection, each.kind, each.key)
+    return len(marks)

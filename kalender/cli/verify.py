@@ -1,0 +1,86 @@
+"""`kalender verify`: compare records with the calendars themselves; doubles of our own making."""
+
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from kalender.cli.base import app, application, opened, operator, person_of
+from kalender.cli.progress import Wait, follow
+from kalender.domain.work import Cause, Lane
+from kalender.errors import ConfigError
+from kalender.store import acts, doubles, entries, people, teaching
+from kalender.store.database import Database
+from kalender.store.doubles import State
+
+MendDoubles = Annotated[
+    bool,
+    typer.Option("--mend-doubles", help="Take away doubles of our making that nobody added to."),
+]
+
+
+@app.command()
+def verify(
+    context: typer.Context,
+    person: Annotated[
+        list[str] | None, typer.Argument(help="FS numbers, usernames, mail addresses.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All that were written.")] = False,  # noqa: FBT002
+    mend_doubles: MendDoubles = False,  # noqa: FBT002
+    wait: Wait = False,  # noqa: FBT002
+) -> None:
+    """Compare what we recorded with the calendars themselves, now; put back what differs.
+
+    Counts doubles of our making as well: another key of ours for an event that is already shown.
+    """
+    if not person and not everything:
+        raise ConfigError("verify wants persons, or --all")
+    database = opened(application(context, asks=False))
+    persons = [person_of(database, each) for each in person or []]
+    lane = Lane.VERIFY if everything else Lane.ASKED
+    with database.write() as connection:
+        since = teaching.database_time(connection)
+        wished: list[int] = []
+        for each in [None] if everything else persons:
+            wished += entries.wish_verification(connection, each)
+        doubles.wish(connection, wished, mend=mend_doubles)
+        people.mark_calendars(connection, wished, reason="verify", cause=Cause.VERIFY, lane=lane)
+        acts.record(
+            connection,
+            "verify --mend-doubles" if mend_doubles else "verify",
+            who=operator(),
+            scope="all" if everything else "",
+            persons=[] if everything else persons,
+            count=len(wished),
+        )
+    typer.echo(f"{len(wished)} calendars marked")
+    if wait:
+        follow_doubles(database, since, None if everything else wished)
+
+
+def follow_doubles(database: Database, since: datetime, calendars: list[int] | None) -> None:
+    """Follow the work, say what was found, and end with 1 where work was parked since then."""
+    parked = follow(database, since=since)
+    _say_doubles(database, calendars)
+    if parked:
+        raise typer.Exit(1)
+
+
+def _say_doubles(database: Database, calendars: list[int] | None) -> None:
+    """Print what the last lookups found beside our entries, and what can be done about it."""
+    with database.read() as connection:
+        counts = doubles.counts(connection, calendars)
+        kept = doubles.kept(connection, calendars)
+        waiting = doubles.not_searched(connection, calendars)
+    found = counts[State.DOUBLE]
+    remedy = ": kalender verify --all --mend-doubles takes them away" if found else ""
+    typer.echo(f"{found} doubles of ours{remedy}")
+    for each in kept:
+        typer.echo(
+            f"person {each.person_id}: event {each.event_id} stands twice in calendar "
+            f"{each.calendar_id}, and its user added to both; one of them is theirs to delete"
+        )
+    if counts[State.UNKNOWN]:
+        typer.echo(f"{counts[State.UNKNOWN]} keys of ours for events that nobody knows; they stay")
+    if waiting:
+        typer.echo(f"{waiting} calendars were not looked through yet")
