@@ -1,7 +1,7 @@
 """Persons of whom nothing may stand in a calendar and nothing is listed: threatened, closed, dead."""
 
-from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from collections.abc import Collection
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ConfigError
-from kalender.operate import look
+from kalender.operate import look, queries
 from kalender.store import acts, people, queue
 from kalender.store.people import PROTECT
 
@@ -38,7 +38,11 @@ def add(
         for person_id in persons:
             _hurry(connection, people.wish(connection, person_id, {PROTECT}, kind))
         acts.record(connection, "protect add", who=operator(), persons=persons, reason=kind)
-        paused = [row["name"] for row in look.neighbours(connection) if _is_shut(row)]
+        paused = [
+            neighbour.name
+            for neighbour in queries.neighbours(connection)
+            if neighbour.name.startswith("exchange.") and neighbour.is_shut
+        ]
     typer.echo(f"{len(persons)} protected; what was written is taken back at once")
     if paused:
         typer.echo(f"but not while it is paused: {', '.join(paused)}")
@@ -49,10 +53,6 @@ def _hurry(connection: Connection, calendars: Collection[int]) -> None:
     people.mark_calendars(connection, calendars, reason=PROTECT, lane=Lane.PROTECT)
     for each in calendars:
         queue.hurry(connection, Kind.CALENDAR, str(each))
-
-
-def _is_shut(row: Mapping[str, Any]) -> bool:
-    return row["name"].startswith("exchange.") and bool(row["held_until"] or row["paused_until"])
 
 
 @protect.command()

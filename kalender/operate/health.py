@@ -80,8 +80,8 @@ def _application(
     tells = make_wsgi_app(registry)
 
     def readiness() -> tuple[Sequence[str], Sequence[str]]:
-        metrics.look()
-        return [*ready(), *([metrics.error] if metrics.error else [])], metrics.verdicts_told
+        metrics.refresh()
+        return [*ready(), *([metrics.error] if metrics.error else [])], metrics.verdict_lines
 
     def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = environ["PATH_INFO"]

@@ -20,7 +20,8 @@ from kalender.domain.timetable import (
     select,
 )
 from kalender.domain.work import Kind
-from kalender.operate import disclosure, look
+from kalender.operate import disclosure, look, queries
+from kalender.operate.status import Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
 from kalender.store import brakes, courses, mailboxes, people, rollouts, unreadable
 from kalender.store.unreadable import Unreadable
@@ -245,9 +246,10 @@ def _of_sources(asked: Question) -> Iterator[Check]:
 def _held(asked: Question) -> Check:
     """What is gone at the source, and which a brake leaves in the calendar."""
     kept = [row["held_by"] for row in asked.of_course if row["held_by"]]
-    known = {each["scope"]: each for each in look.brakes(asked.connection, asked.now)}
+    standing = queries.standing_brakes(asked.connection, asked.now)
+    brake_of = {brake.scope: brake for brake in standing}
     courses_ = [f"course {key}" for key in asked.keys]
-    by_course = [s for s in courses_ if s in known and known[s]["state"] == "holding"]
+    by_course = [s for s in courses_ if s in brake_of and brake_of[s].state == "holding"]
     number = people.fs_number(asked.connection, asked.person_id)
     emptied = dict(brakes.waiting_persons(asked.connection)).get(str(number))
     scopes = [*by_course, *sorted(set(kept))]
@@ -255,11 +257,16 @@ def _held(asked: Question) -> Check:
         return Check(name="held", ok=False, case="person", facts={"brake": f"person fs {number}"})
     if not scopes:
         return Check(name="held", ok=True)
-    row = known.get(scopes[0], {})
-    facts = {"brake": scopes[0], "since": row.get("set_at"), "reason": row.get("reason")}
+    brake = brake_of.get(scopes[0])
     case = scopes[0].partition(" ")[0]
-    held = row.get("held", 0) if case == "course" else len(kept)
-    return Check(name="held", ok=False, case=case, facts={**facts, "count": held})
+    count = len(kept) if case != "course" else brake.held if brake is not None else 0
+    facts = {
+        "brake": scopes[0],
+        "since": brake.set_at if brake is not None else None,
+        "reason": brake.reason if brake is not None else None,
+        "count": count,
+    }
+    return Check(name="held", ok=False, case=case, facts=facts)
 
 
 def _could_not_ask(asked: Question, row: Mapping[str, Any]) -> bool:
@@ -416,14 +423,14 @@ def _waiting(asked: Question, name: str, rows: Sequence[Mapping[str, Any]]) -> C
     if facts["parked"]:
         case = "course_parked" if first["kind"] == Kind.COURSE else "parked"
     elif shut is not None:
-        case = "by_hand" if shut["held_until"] else "paused"
-        facts |= {"neighbour": shut["name"], "error": shut["held_reason"] or shut["last_error"]}
+        case = "by_hand" if shut.held_until else "paused"
+        facts |= {"neighbour": shut.name, "error": shut.held_reason or shut.last_error}
     else:
         case = "tried" if first["last_error"] else ""
     return Check(name=name, ok=False, case=case, facts=facts)
 
 
-def _shut(asked: Question, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _shut(asked: Question, row: Mapping[str, Any]) -> Neighbour | None:
     """Return the neighbour that the work waits for; None where all it needs may be asked."""
     needed = {Kind.PERSON: "fs", Kind.COURSE: "tp"}.get(row["kind"])
     if needed is None:
@@ -431,9 +438,9 @@ def _shut(asked: Question, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
         needed = f"exchange.{next(backends, '')}"
     return next(
         (
-            each
-            for each in look.neighbours(asked.connection)
-            if each["name"] == needed and (each["held_until"] or each["paused_until"])
+            neighbour
+            for neighbour in queries.neighbours(asked.connection)
+            if neighbour.name == needed and neighbour.is_shut
         ),
         None,
     )

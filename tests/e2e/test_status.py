@@ -10,12 +10,14 @@ import pytest
 from sqlalchemy import Table, event, insert, update
 
 from kalender.app import App, clock_from
-from kalender.cli.status import gathered
+from kalender.cli.status import as_values
 from kalender.config import load
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import FOR_EVER
-from kalender.operate.verdict import Expected, assess
+from kalender.operate.queries import read_figures, read_status
+from kalender.operate.status import Expected
+from kalender.operate.verdict import assess
 from kalender.store import (
     brakes,
     counters,
@@ -74,8 +76,11 @@ def alive(database: Database) -> Heartbeat:
 @pytest.fixture
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
+        expected = Expected.of(wired)
         with database.read() as connection:
-            told = gathered(connection, wired, assess(connection, Expected.of(wired)))
+            status = read_status(connection, expected)
+            figures = read_figures(connection, expected)
+        told = as_values(status, figures, assess(status, expected))
         schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 

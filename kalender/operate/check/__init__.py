@@ -16,7 +16,7 @@ from kalender.config.sections import Broker
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.neighbours.limiter import Limiters
-from kalender.operate import look
+from kalender.operate import queries
 from kalender.operate.check import certificates, own_entry, sources
 from kalender.operate.check.trial import (
     Line,
@@ -147,17 +147,17 @@ def _secrets(
 def _pauses(database: Database) -> Iterator[Trial]:
     """Say of each neighbour, and of bulk work, that is left alone why; of the others nothing."""
     with database.read() as connection:
-        now, rows = database_now(connection), look.neighbours(connection)
-    for row in rows:
-        name, error = row["name"], row["last_error"]
-        if row["held_until"] is not None:
-            said = f"paused by hand by {row['held_by']} ({row['held_reason']})"
+        now, neighbours = database_now(connection), queries.neighbours(connection)
+    for neighbour in neighbours:
+        name, error = neighbour.name, neighbour.last_error
+        if neighbour.held_until is not None:
+            said = f"paused by hand by {neighbour.held_by} ({neighbour.held_reason})"
             remedy = f"kalender resume {name} ends it"
-        elif row["refused"]:
-            said = f"refused our credentials {row['refused']} times in half an hour ({error})"
+        elif neighbour.refused:
+            said = f"refused our credentials {neighbour.refused} times in half an hour ({error})"
             remedy = f"mend the account or its secret; kalender resume {name} lets one request try"
-        elif row["paused_until"] is not None and row["paused_until"] > now:
-            said = f"left alone for a moment after {row['failures']} failures ({error})"
+        elif neighbour.paused_until is not None and neighbour.paused_until > now:
+            said = f"left alone for a moment after {neighbour.failures} failures ({error})"
             remedy = f"it is tried again by itself; kalender resume {name} does so at once"
         else:
             continue
