@@ -23,7 +23,7 @@ from kalender.cli.base import (
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.mirror.refresh import SECOND_LOOK
-from kalender.operate import look, queries
+from kalender.operate import disclosure, queries
 from kalender.store import acts, brakes, people, queue, teaching
 from kalender.store.brakes import HAND, INSTITUTION
 
@@ -45,7 +45,7 @@ def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 
 
 def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any]]:
-    hidden = look.protected_work(connection)
+    hidden = disclosure.protected_work(connection)
     rows = [asdict(brake) for brake in queries.standing_brakes(connection, moment)]
     names = rows[0] if rows else ("from_at", "up_to", "held", "people")
     return rows + [

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
 from kalender.domain.work import Kind, Lane
 from kalender.errors import ConfigError
-from kalender.operate import look, queries
+from kalender.operate import disclosure, queries
 from kalender.store import acts, people, queue
 from kalender.store.people import PROTECT
 
@@ -80,9 +80,9 @@ def list_(
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
     with database.write() if reveal else database.read() as connection:
-        rows = look.protected(connection, reveal=reveal)
+        rows = disclosure.protected_persons(connection, reveal=reveal)
         if reveal:
             seen = {row["person"] for row in rows}
-            look.looked_up(connection, seen, "protect list --reveal", who=operator())
+            disclosure.log_access(connection, seen, "protect list --reveal", operator=operator())
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nobody is protected", zone=zone)

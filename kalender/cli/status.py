@@ -25,9 +25,9 @@ from kalender.cli.base import (
 from kalender.cli.protect import Reveal
 from kalender.domain.moment import said, said_shortly
 from kalender.errors import ConfigError
-from kalender.operate import look
+from kalender.operate import disclosure
 from kalender.operate.queries import read_figures, read_status
-from kalender.operate.status import Expected, Figures, Neighbour, Requests, Status
+from kalender.operate.status import Expectations, Figures, Neighbour, Requests, Status
 from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
 from kalender.store import acts, observations
 
@@ -63,11 +63,11 @@ def status(
         return
     if reason or until:
         raise ConfigError("--reason and --until belong to --acknowledge CONDITION")
-    expected = Expected.of(wired)
+    expectations = Expectations.of(wired)
     with opened(wired).read() as connection:
-        status = read_status(connection, expected)
-        figures = read_figures(connection, expected)
-    verdict = assess(status, expected)
+        status = read_status(connection, expectations)
+        figures = read_figures(connection, expectations)
+    verdict = assess(status, expectations)
     if as_json:
         say_json(as_values(status, figures, verdict))
         return
@@ -98,12 +98,12 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
     end = instant(until, "--until")
     if not reason or end is None:
         raise ConfigError("--acknowledge wants --reason TEXT and --until TIME as well")
-    who, expected = operator(), Expected.of(wired)
+    who, expectations = operator(), Expectations.of(wired)
     with opened(wired).write() as connection:
-        status = read_status(connection, expected)
+        status = read_status(connection, expectations)
         if end <= status.moment:
             raise ConfigError("--until wants an instant that is to come")
-        verdict = assess(status, expected)
+        verdict = assess(status, expectations)
         standing = [
             *verdict.conditions,
             *(acknowledged.condition for acknowledged in verdict.acknowledged),
@@ -296,10 +296,12 @@ def parked(
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
     with database.write() if reveal else database.read() as connection:
-        rows = look.with_names(connection, look.parked(connection, reveal=reveal))
+        work = disclosure.parked_work(connection, reveal=reveal)
         if reveal:
-            hidden = look.protected_work(connection)
-            seen = {hidden[work] for row in rows if (work := (row["kind"], row["key"])) in hidden}
-            look.looked_up(connection, seen, "parked --reveal", who=operator())
+            protected = disclosure.protected_work(connection)
+            keys = protected.keys() & {(piece.kind, piece.key) for piece in work}
+            persons = {protected[key] for key in keys}
+            disclosure.log_access(connection, persons, "parked --reveal", operator=operator())
+    rows = [asdict(piece) for piece in work]
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nothing is parked", zone=zone)

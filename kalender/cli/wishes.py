@@ -25,7 +25,7 @@ from kalender.cli.base import (
 from kalender.cli.progress import follow
 from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.operate import erasure, look
+from kalender.operate import disclosure, erasure
 from kalender.store import acts, doubles, entries, mailboxes, people, recovery, teaching
 from kalender.store.database import Database
 from kalender.store.doubles import State
@@ -103,7 +103,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     """List who is left alone, since when, and who said so."""
     wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
-        rows = look.preferences(connection)
+        rows = disclosure.preferences(connection)
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nobody opted out", zone=zone)
 
@@ -185,8 +185,8 @@ def _known_or_new(wired: App, database: Database, text: str) -> int:
 
 def _confirm(wired: App, database: Database, person_id: int, *, search: bool, yes: bool) -> None:
     with database.read() as connection:
-        rows = look.calendars_of(connection, person_id)
-        recorded = sum(len(look.entries_of(connection, row["calendar_id"])) for row in rows)
+        rows = disclosure.calendars_of(connection, person_id)
+        recorded = sum(len(disclosure.entries_of(connection, row["calendar_id"])) for row in rows)
     if not search:
         question = f"{recorded} entries are recorded and will be removed. Go on?"
     else:

@@ -27,7 +27,7 @@ from kalender.app import App
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.operate.queries import read_status
-from kalender.operate.status import Expected, Status
+from kalender.operate.status import Expectations, Status
 from kalender.operate.verdict import STATES, HealthState, assess
 from kalender.store import counters
 from kalender.store.counters import Key
@@ -70,8 +70,8 @@ ENDED_WELL = ("done", "unchanged")
 class Metrics(Collector):
     """All families of metrics, read anew where the last reading is older than ten seconds."""
 
-    def __init__(self, database: Database, expected: Expected) -> None:
-        self._database, self._expected = database, expected
+    def __init__(self, database: Database, expectations: Expectations) -> None:
+        self._database, self._expectations = database, expectations
         self._lock = threading.Lock()
         self._refreshed_at, self._families = float("-inf"), list[Metric]()
         self.verdict: HealthState | None = (
@@ -82,7 +82,7 @@ class Metrics(Collector):
     @classmethod
     def of(cls, app: App) -> "Metrics":
         """Return the metrics of an installation; call it in the process that serves them."""
-        return cls(app.database(), Expected.of(app))
+        return cls(app.database(), Expectations.of(app))
 
     def registry(self, *more: Collector) -> CollectorRegistry:
         """Return these metrics and those of other collectors as a registry of their own."""
@@ -109,21 +109,21 @@ class Metrics(Collector):
             self._refreshed_at = monotonic()
             try:
                 with self._database.read() as connection:
-                    status = read_status(connection, self._expected)
+                    status = read_status(connection, self._expectations)
                     totals = counters.totals(connection)
             except KalenderError as error:
                 self._families, self.verdict, self.error = [], None, str(error)
                 return
-            verdict = assess(status, self._expected)
+            verdict = assess(status, self._expectations)
             families = (*counter_families(totals), *histograms(totals))
-            self._families = [*families, *gauges_of(status, verdict, self._expected)]
+            self._families = [*families, *gauges_of(status, verdict, self._expectations)]
             self.verdict, self.error = verdict, None
 
     @property
     def verdict_lines(self) -> list[str]:
         """What the last reading found wrong, one line for each condition."""
         conditions = self.verdict.conditions if self.verdict is not None else ()
-        return [condition.said(self._expected.zone) for condition in conditions]
+        return [condition.said(self._expectations.zone) for condition in conditions]
 
 
 # -- families -----------------------------------------------------------------------------------------
@@ -183,12 +183,12 @@ def histograms(totals: Totals) -> Iterator[HistogramMetricFamily]:
 
 
 def gauges_of(
-    status: Status, verdict: HealthState, expected: Expected
+    status: Status, verdict: HealthState, expectations: Expectations
 ) -> Iterator[GaugeMetricFamily]:
     """Give all that a status and its verdict say."""
-    yield from _work(status)
-    yield from _neighbours(status)
-    yield from _brakes(status)
+    yield from work_families(status)
+    yield from neighbour_families(status)
+    yield from brake_families(status)
     waiting = {waiting.what: waiting.calendars for waiting in status.settings_waiting}
     yield gauges(
         "kalender_settings_waiting",
@@ -196,7 +196,7 @@ def gauges_of(
         ("what",),
         [((change,), waiting.get(change, 0)) for change in ("rewrite", "move", "leave")],
     )
-    yield from _calendars(status)
+    yield from calendar_families(status)
     processes = Counter((process.kind, process.version) for process in status.living_processes)
     yield gauges(
         "kalender_processes",
@@ -209,12 +209,12 @@ def gauges_of(
         "kalender_source_silence_seconds",
         "Since a configured queue gave its last message, or was first listened to.",
         ("queue",),
-        (((queue,), silence[queue]) for queue in expected.queues if queue in silence),
+        (((queue,), silence[queue]) for queue in expectations.queues if queue in silence),
     )
-    yield from _verdict(verdict)
+    yield from verdict_families(verdict)
 
 
-def _work(status: Status) -> Iterator[GaugeMetricFamily]:
+def work_families(status: Status) -> Iterator[GaugeMetricFamily]:
     """Give what waits, by the names of Kubernetes' work queues."""
     waiting = {(kind.value, lane.name.lower()): 0.0 for kind in Kind for lane in Lane}
     due_seconds = dict(waiting)
@@ -246,7 +246,7 @@ def _work(status: Status) -> Iterator[GaugeMetricFamily]:
     )
 
 
-def _neighbours(status: Status) -> Iterator[GaugeMetricFamily]:
+def neighbour_families(status: Status) -> Iterator[GaugeMetricFamily]:
     """Give who is not asked, and why."""
     neighbours = status.neighbours
     for name, text, values in (
@@ -271,7 +271,7 @@ def _neighbours(status: Status) -> Iterator[GaugeMetricFamily]:
         yield gauges(f"kalender_neighbour_{name}", text, ("neighbour",), rows)
 
 
-def _brakes(status: Status) -> Iterator[GaugeMetricFamily]:
+def brake_families(status: Status) -> Iterator[GaugeMetricFamily]:
     """Give what brakes hold, by kind of scope."""
     holding: Counter[str] = Counter()
     entries: Counter[str] = Counter()
@@ -287,7 +287,7 @@ def _brakes(status: Status) -> Iterator[GaugeMetricFamily]:
         yield gauges(name, text, ("scope",), rows)
 
 
-def _calendars(status: Status) -> Iterator[GaugeMetricFamily]:
+def calendar_families(status: Status) -> Iterator[GaugeMetricFamily]:
     """Give how many calendars there are, how many are known right, and what else is counted."""
     labels = ("audience", "state")
     counts = [((count.audience.value, count.state), count) for count in status.calendars]
@@ -307,7 +307,7 @@ def _calendars(status: Status) -> Iterator[GaugeMetricFamily]:
         yield gauge(f"kalender_{name}", "See kalender status.", number)
 
 
-def _verdict(verdict: HealthState) -> Iterator[GaugeMetricFamily]:
+def verdict_families(verdict: HealthState) -> Iterator[GaugeMetricFamily]:
     """Give the verdict's state, and how much of each condition there is."""
     yield gauges(
         "kalender_verdict",

@@ -37,7 +37,7 @@ from kalender.operate.status import (
     CalendarCount,
     CommonFailure,
     Counts,
-    Expected,
+    Expectations,
     Figures,
     Latency,
     Neighbour,
@@ -91,9 +91,9 @@ ready_at = case(
 is_due = ready_at <= db_now()
 
 
-def read_status(connection: Connection, expected: Expected) -> Status:
-    """Return all that is so now. `expected` says where the roll-out and the semesters lie."""
-    mode, semesters = expected.rollout_mode, expected.semesters(connection)
+def read_status(connection: Connection, expectations: Expectations) -> Status:
+    """Return all that is so now. `expectations` says where the roll-out and the semesters lie."""
+    mode, semesters = expectations.rollout_mode, expectations.semesters(connection)
     moment = now(connection)
     return Status(
         moment=moment,
@@ -103,7 +103,7 @@ def read_status(connection: Connection, expected: Expected) -> Status:
         work=work_by_lane(connection),
         parked=parked_by_kind(connection),
         common_failure=common_failure(connection),
-        unfinished_seconds=unfinished_seconds(connection, expected.lease),
+        unfinished_seconds=unfinished_seconds(connection, expectations.lease),
         neighbours=neighbours(connection),
         brakes=standing_brakes(connection),
         processes=processes(connection),
@@ -112,14 +112,14 @@ def read_status(connection: Connection, expected: Expected) -> Status:
         unseen_queues=observations.unseen(connection),
         silence_seconds=counters.silence(connection),
         calendars=calendar_counts(connection),
-        troubles=troubles.calendar_troubles(connection, mode, expected.clock()),
+        troubles=troubles.calendar_troubles(connection, mode, expectations.clock()),
         fill=troubles.fill(connection, mode),
         unreadable=unreadable.counts(connection),
         unreadable_events=troubles.unreadable_events(connection, semesters),
         settings_waiting=scope.settings_waiting_for(connection),
         reading=troubles.last_reading(connection),
         overdue_courses=troubles.overdue_courses(
-            connection, semesters, expected.skips, expected.max_reading_age
+            connection, semesters, expectations.skips, expectations.max_reading_age
         ),
         certificates=observations.certificates(connection),
         acknowledgements=observations.acknowledged(connection),
@@ -128,10 +128,10 @@ def read_status(connection: Connection, expected: Expected) -> Status:
     )
 
 
-def read_figures(connection: Connection, expected: Expected) -> Figures:
+def read_figures(connection: Connection, expectations: Expectations) -> Figures:
     """Return how well it goes: of all calendars, and of what the last day wrote and asked."""
     return Figures(
-        right=right_by_audience(connection, rollouts.inside(connection, expected.rollout_mode)),
+        right=right_by_audience(connection, rollouts.inside(connection, expectations.rollout_mode)),
         latencies=latencies(connection),
         writes=writes(connection),
         requests=requests(connection),

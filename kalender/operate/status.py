@@ -31,7 +31,7 @@ ProcessState = Literal["lives", "stopped", "dead"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
+class Expectations:
     """What the settings say of how an installation should be."""
 
     zone: tzinfo
@@ -45,7 +45,7 @@ class Expected:
     clock: Callable[[], datetime]  # the domain's
 
     @classmethod
-    def of(cls, app: App) -> "Expected":
+    def of(cls, app: App) -> "Expectations":
         """Return what the settings of an installation say."""
         config, rules, semesters = app.config, app.mirror_rules(), app.semesters()
         return cls(

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from kalender.domain.moment import said
 from kalender.domain.work import Lane
 from kalender.neighbours.breaker import BULK, FOR_EVER
-from kalender.operate.status import Expected, Neighbour, Status, Work
+from kalender.operate.status import Expectations, Neighbour, Status, Work
 from kalender.store import identity, observations, unreadable
 from kalender.store.heartbeats import ALIVE
 from kalender.store.observations import Acknowledgement
@@ -90,14 +90,14 @@ class HealthState:
         return self.conditions[0]
 
 
-def assess(status: Status, expected: Expected) -> HealthState:
+def assess(status: Status, expectations: Expectations) -> HealthState:
     """Return all that is wrong, the worst first, and apart from it what somebody acknowledged."""
     standing = [
-        *_stuck(status, expected),
-        *_held(status, expected),
+        *_stuck(status, expectations),
+        *_held(status, expectations),
         *_incomplete(status),
-        *_behind(status, expected),
-        *_warnings(status, expected),
+        *_behind(status, expectations),
+        *_warnings(status, expectations),
     ]
     acknowledged = {
         condition.condition: status.acknowledgements[condition.condition]
@@ -131,7 +131,7 @@ def _is_acknowledged(acknowledgements: Mapping[str, Acknowledgement], condition:
 # -- nothing gets done --------------------------------------------------------------------------------
 
 
-def _stuck(status: Status, expected: Expected) -> Iterator[Condition]:
+def _stuck(status: Status, expectations: Expectations) -> Iterator[Condition]:
     if status.database_in_doubt:
         yield Condition(
             condition="database-in-doubt",
@@ -151,7 +151,7 @@ def _stuck(status: Status, expected: Expected) -> Iterator[Condition]:
             remedy="start a worker; its log says why the last one ended",
         )
     for neighbour in status.neighbours:
-        because = shut(neighbour, expected.zone)
+        because = shut(neighbour, expectations.zone)
         if because is not None and neighbour.name != BULK:
             resume = f"kalender resume {neighbour.name}"
             yield Condition(
@@ -170,7 +170,7 @@ def _stuck(status: Status, expected: Expected) -> Iterator[Condition]:
             because=f"all that waits fails alike, {failure.count} pieces of work: {failure.error}",
             remedy="kalender check",
         )
-    if expected.queues:
+    if expectations.queues:
         yield from _broker(status)
 
 
@@ -230,7 +230,7 @@ def shut(neighbour: Neighbour, zone: tzinfo) -> str | None:
 # -- held ---------------------------------------------------------------------------------------------
 
 
-def _held(status: Status, expected: Expected) -> Iterator[Condition]:
+def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
     """Say what waits for an operator: brakes, paused bulk work, and changed settings."""
     holding = [brake for brake in status.brakes if brake.state == "holding"]
     if holding:
@@ -251,7 +251,7 @@ def _held(status: Status, expected: Expected) -> Iterator[Condition]:
                 condition="bulk-paused",
                 state="held",
                 since=neighbour.since,
-                because=f"bulk work {shut(neighbour, expected.zone)}",
+                because=f"bulk work {shut(neighbour, expectations.zone)}",
                 remedy="kalender resume bulk",
             )
     for waiting in status.settings_waiting:  # a resync without a terminal left them alone
@@ -361,9 +361,9 @@ def _many(count: int, noun: str) -> str:
 # -- it takes long --------------------------------------------------------------------------------------
 
 
-def _behind(status: Status, expected: Expected) -> Iterator[Condition]:
+def _behind(status: Status, expectations: Expectations) -> Iterator[Condition]:
     if status.quiet_for:
-        until = said(status.moment + status.quiet_for, expected.zone)
+        until = said(status.moment + status.quiet_for, expectations.zone)
         yield Condition(
             condition="recovering",
             state="behind",
@@ -373,7 +373,7 @@ def _behind(status: Status, expected: Expected) -> Iterator[Condition]:
         )
     live = [work for work in status.due_work if work.lane < Lane.FILL]
     bulk = [work for work in status.due_work if work.lane >= Lane.FILL]
-    fill, fill_ends = status.fill, _end(bulk, expected.zone)
+    fill, fill_ends = status.fill, _end(bulk, expectations.zone)
     is_filling = fill.written < fill.calendars and fill_ends is not None
     if is_filling:
         yield Condition(
@@ -387,7 +387,7 @@ def _behind(status: Status, expected: Expected) -> Iterator[Condition]:
         since = _first_due(lanes)
         if since is not None and status.moment - since > LATE:
             count = sum(work.due for work in lanes)
-            end = _end(lanes, expected.zone)
+            end = _end(lanes, expectations.zone)
             yield Condition(
                 condition=f"late-{name}",
                 state="behind",
@@ -396,7 +396,7 @@ def _behind(status: Status, expected: Expected) -> Iterator[Condition]:
                 + (end or "with no end in sight: nothing of that kind was finished lately"),
                 remedy=None if end else "kalender parked; more workers, if it lasts",
             )
-    yield from _readings(status, expected)
+    yield from _readings(status, expectations)
 
 
 def _first_due(lanes: Sequence[Work]) -> datetime | None:
@@ -412,17 +412,17 @@ def _end(lanes: Sequence[Work], zone: tzinfo) -> str | None:
     return f"done about {said(max(ends), zone)}" if ends else "none of it is due now"
 
 
-def _readings(status: Status, expected: Expected) -> Iterator[Condition]:
+def _readings(status: Status, expectations: Expectations) -> Iterator[Condition]:
     """Say whether all of FS and TP was read as lately as it should have been.
 
     Where nothing was ever read, time counts from the first process that we know of.
     """
-    max_age, read_at = expected.max_reading_age, status.reading.read_at
+    max_age, read_at = expectations.max_reading_age, status.reading.read_at
     hours = f"{max_age.total_seconds() / 3600:g} hours"
     since = read_at or status.reading.could_since
     courses = status.overdue_courses
     if since is not None and status.moment - since > max_age:
-        last = f"last at {said(read_at, expected.zone)}" if read_at else "never yet"
+        last = f"last at {said(read_at, expectations.zone)}" if read_at else "never yet"
         yield Condition(
             condition="reading-overdue",
             state="behind",
@@ -444,7 +444,7 @@ def _readings(status: Status, expected: Expected) -> Iterator[Condition]:
 # -- what will go wrong -----------------------------------------------------------------------------------
 
 
-def _warnings(status: Status, expected: Expected) -> Iterator[Condition]:
+def _warnings(status: Status, expectations: Expectations) -> Iterator[Condition]:
     for dead in status.dead:
         noun = f"{dead.kind} process" if dead.count == 1 else f"{dead.kind} processes"
         yield Condition(
@@ -458,8 +458,10 @@ def _warnings(status: Status, expected: Expected) -> Iterator[Condition]:
             exact=True,
         )
     ends = {f"certificate {name}": ends_at for name, ends_at in status.certificates.items()}
-    for key, day in expected.secrets.items():
-        ends[f"secret {key}"] = datetime.combine(day, time(), tzinfo=expected.zone).astimezone(UTC)
+    for key, day in expectations.secrets.items():
+        ends[f"secret {key}"] = datetime.combine(day, time(), tzinfo=expectations.zone).astimezone(
+            UTC
+        )
     for name, ends_at in sorted(ends.items()):
         left = ends_at - status.moment
         if left < SOON:
@@ -468,7 +470,7 @@ def _warnings(status: Status, expected: Expected) -> Iterator[Condition]:
                 condition=name.replace(" ", "-ends:", 1),
                 state="warning",
                 since=ends_at - SOON,
-                because=f"{name} {verb} at {said(ends_at, expected.zone)}",
+                because=f"{name} {verb} at {said(ends_at, expectations.zone)}",
                 remedy="have it renewed"
                 + (f", and mend {name.split()[1]}_expires" if name.startswith("secret") else ""),
             )

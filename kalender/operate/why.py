@@ -20,7 +20,7 @@ from kalender.domain.timetable import (
     select,
 )
 from kalender.domain.work import Kind
-from kalender.operate import disclosure, look, queries
+from kalender.operate import disclosure, queries
 from kalender.operate.status import Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
 from kalender.store import brakes, courses, mailboxes, people, rollouts, unreadable
@@ -72,10 +72,10 @@ class Question:
         return self.settings.rules_for(Audience(row["audience"]) if row else Audience.STUDENT)
 
     @cached_property
-    def calendars(self) -> look.Rows:
+    def calendars(self) -> Sequence[disclosure.Row]:
         """The person's calendars, the one that shows such teaching first."""
         fitting = {Audience.BOTH, Audience.TEACHER if self.teaches else Audience.STUDENT}
-        rows = look.calendars_of(self.connection, self.person_id)
+        rows = disclosure.calendars_of(self.connection, self.person_id)
         return sorted(
             rows,
             key=lambda row: (row["audience"] not in fitting, not row["owner"], row["calendar_id"]),
@@ -153,7 +153,7 @@ class Question:
         return [
             row
             for each in self.calendars
-            for row in look.entries_of(self.connection, each["calendar_id"])
+            for row in disclosure.entries_of(self.connection, each["calendar_id"])
             if row["course"] == self.course and row["status"] != "abandoned"
             if row["ends_at"] > self.now or self.day is not None
             if self.day is None or self._local(row["starts_at"]) == self.day
@@ -183,7 +183,7 @@ class Question:
         shown = wanted(self.connection, seen[0], self.settings, self.now) if seen else []
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
         should = [w.event for w in shown if (w.content.starts_at, w.content.ends_at) in spans]
-        rows = look.entries_of(self.connection, number)
+        rows = disclosure.entries_of(self.connection, number)
         known = {row["event_id"] for row in rows if row["status"] in STANDING}
         return {event.event_id for event in should} - known
 

@@ -16,7 +16,7 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import FOR_EVER
 from kalender.operate.queries import read_figures, read_status
-from kalender.operate.status import Expected
+from kalender.operate.status import Expectations
 from kalender.operate.verdict import assess
 from kalender.store import (
     brakes,
@@ -76,11 +76,11 @@ def alive(database: Database) -> Heartbeat:
 @pytest.fixture
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
-        expected = Expected.of(wired)
+        expectations = Expectations.of(wired)
         with database.read() as connection:
-            status = read_status(connection, expected)
-            figures = read_figures(connection, expected)
-        told = as_values(status, figures, assess(status, expected))
+            status = read_status(connection, expectations)
+            figures = read_figures(connection, expectations)
+        told = as_values(status, figures, assess(status, expectations))
         schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 
