@@ -7,7 +7,7 @@ from time import monotonic
 
 from kalender.domain.model import Content
 from kalender.errors import KalenderError, MailboxMissing, OutcomeUnknown, PermanentError
-from kalender.operate.check.trial import Said, failed, ok, warned
+from kalender.operate.check.trial import Outcome, failed, ok, warned
 from kalender.ports import Calendars, ItemError, ItemRef, NewEntry
 
 OWN = "kalender-check"  # stands where other keys have an event
@@ -16,53 +16,49 @@ FOLDER_HIDDEN = "ErrorFolderNotFound"  # what full access to mailboxes lacks, wi
 TAKE_BACK = "run kalender check --write on it again: that takes back what an earlier one left"
 
 
-def opens(calendars: Calendars, mailbox: str, *, elsewhere: bool) -> Said:
+def opens(calendars: Calendars, mailbox: str, *, elsewhere: bool) -> Outcome:
     """Count our entries in a mailbox; it need not be here where it may be elsewhere."""
     try:
-        found = calendars.find(mailbox, None)
+        entries = calendars.find(mailbox, None)
     except MailboxMissing as error:
         if not elsewhere:
             raise
         return warned(f"not here ({error})", "give the address of a mailbox that is here as well")
-    return ok(f"the mailbox opens; {len(found)} entries of ours there")
+    return ok(f"the mailbox opens; {len(entries)} entries of ours there")
 
 
-def writes(calendars: Calendars, mailbox: str, now: datetime) -> Said:
+def writes(calendars: Calendars, mailbox: str, now: datetime) -> Outcome:
     """Write one entry and take it back, with what earlier checks may have left."""
-    refused: Said | None = None
+    failure: Outcome | None = None
     try:
-        (made,) = calendars.create(mailbox, [_entry(now)], send_by=monotonic() + 5)
-        if isinstance(made, ItemError):
-            refused = failed(f"not written: {made.code}", "look at the account's rights")
+        (result,) = calendars.create(mailbox, [_entry(now)], send_by=monotonic() + 5)
+        if isinstance(result, ItemError):
+            failure = failed(f"not written: {result.code}", "look at the account's rights")
     except OutcomeUnknown as error:
-        refused = failed(f"may have been written: {error}", TAKE_BACK)
-    taken = _taken_back(calendars, mailbox)
-    return taken if isinstance(taken, Said) else refused or _counted(taken)
-
-
-def _counted(taken: int) -> Said:
-    text = "one entry written and taken back"
-    if taken == 0:
+        failure = failed(f"may have been written: {error}", TAKE_BACK)
+    count = _take_back(calendars, mailbox)
+    if isinstance(count, Outcome):
+        return count
+    if failure is not None:
+        return failure
+    if count == 0:
         return failed("what was written is not found by its key", TAKE_BACK)
-    return ok(text if taken == 1 else f"{text}, and {taken - 1} that an earlier check left")
+    text = "one entry written and taken back"
+    return ok(text if count == 1 else f"{text}, and {count - 1} that an earlier check left")
 
 
-def _taken_back(calendars: Calendars, mailbox: str) -> int | Said:
-    """Delete all entries of checks; a Said where one may be left."""
+def _take_back(calendars: Calendars, mailbox: str) -> int | Outcome:
+    """Delete all entries of checks; return how many, or an outcome where one may be left."""
     try:
-        found = [each for each in calendars.find(mailbox, None) if _is_ours(each.sync_key)]
-        ended: Sequence[ItemRef | ItemError] = ()
-        if found:
-            refs = [each.ref for each in found]
-            ended = calendars.delete(mailbox, refs, hard=True, send_by=monotonic() + 5)
+        entries = calendars.find(mailbox, None)
+        refs = [entry.ref for entry in entries if entry.sync_key.startswith(f"{OWN}#")]
+        results: Sequence[ItemRef | ItemError] = ()
+        if refs:
+            results = calendars.delete(mailbox, refs, hard=True, send_by=monotonic() + 5)
     except KalenderError as error:
         return failed(f"written, but perhaps not taken back: {error}", TAKE_BACK)
-    left = [each.code for each in ended if isinstance(each, ItemError)]
-    return failed(f"written, but not taken back: {left[0]}", TAKE_BACK) if left else len(found)
-
-
-def _is_ours(sync_key: str) -> bool:
-    return sync_key.startswith(f"{OWN}#")
+    codes = [result.code for result in results if isinstance(result, ItemError)]
+    return failed(f"written, but not taken back: {codes[0]}", TAKE_BACK) if codes else len(refs)
 
 
 def _entry(now: datetime) -> NewEntry:
@@ -79,7 +75,7 @@ def _entry(now: datetime) -> NewEntry:
     return NewEntry(sync_key=f"{OWN}#{token_hex(4)}", content=content)
 
 
-def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Said:
+def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Outcome:
     """Prove that a mailbox outside our scope does not open."""
     codes = DENIED if impersonate else (*DENIED, FOLDER_HIDDEN)
     narrow = "narrow the management scope of the service account"
@@ -89,6 +85,6 @@ def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Said
         code = str(error).partition(":")[0]
         if code in codes:
             return ok(f"refused, as it must be ({code})")
-        other = "give the address of a mailbox that there is, outside the scope"
-        return failed(f"proves nothing: {error}", other)
+        remedy = "give the address of a mailbox that there is, outside the scope"
+        return failed(f"proves nothing: {error}", remedy)
     return failed("the mailbox outside the scope OPENS", narrow)
