@@ -27,7 +27,7 @@ from kalender.domain.moment import said, said_shortly
 from kalender.errors import ConfigError
 from kalender.operate import disclosure
 from kalender.operate.queries import read_figures, read_status
-from kalender.operate.status import Expectations, Figures, Neighbour, Requests, Status
+from kalender.operate.status import Expectations, Figures, Requests, Status
 from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
 from kalender.store import acts, observations
 
@@ -226,7 +226,28 @@ def _tables(
             for work in status.work
         ],
     )
-    yield "neighbours", [_neighbour_row(row, figures) for row in status.neighbours]
+    requests = {
+        neighbour.name: figures.requests.get(neighbour.name, NO_REQUESTS)
+        for neighbour in status.neighbours
+    }
+    yield (
+        "neighbours",
+        [
+            {
+                "name": neighbour.name,
+                "requests": ", ".join(
+                    f"{outcome} {count}"
+                    for outcome, count in sorted(requests[neighbour.name].requests.items())
+                )
+                or None,
+                "p50": requests[neighbour.name].p50,
+                "p95": requests[neighbour.name].p95,
+                "failures": neighbour.failures or None,
+                "state": neighbour.condition,
+            }
+            for neighbour in status.neighbours
+        ],
+    )
     yield "writes", [asdict(writes) for writes in figures.writes]
     yield (
         f"brakes ({zone})",
@@ -268,19 +289,6 @@ def _tables(
             for count in status.unreadable
         ],
     )
-
-
-def _neighbour_row(neighbour: Neighbour, figures: Figures) -> Values:
-    requests = figures.requests.get(neighbour.name, NO_REQUESTS)
-    outcomes = sorted(requests.requests.items())
-    return {
-        "name": neighbour.name,
-        "requests": ", ".join(f"{name} {count}" for name, count in outcomes) or None,
-        "p50": requests.p50,
-        "p95": requests.p95,
-        "failures": neighbour.failures or None,
-        "state": neighbour.condition,
-    }
 
 
 # -- laid aside ------------------------------------------------------------------------------------------

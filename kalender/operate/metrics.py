@@ -84,10 +84,10 @@ class Metrics(Collector):
         """Return the metrics of an installation; call it in the process that serves them."""
         return cls(app.database(), Expectations.of(app))
 
-    def registry(self, *more: Collector) -> CollectorRegistry:
+    def registry(self, *collectors: Collector) -> CollectorRegistry:
         """Return these metrics and those of other collectors as a registry of their own."""
         registry = CollectorRegistry()
-        for collector in (self, *more):
+        for collector in (self, *collectors):
             registry.register(collector)
         return registry
 
@@ -189,12 +189,12 @@ def gauges_of(
     yield from work_families(status)
     yield from neighbour_families(status)
     yield from brake_families(status)
-    waiting = {waiting.what: waiting.calendars for waiting in status.settings_waiting}
+    calendars_of = {change.what: change.calendars for change in status.settings_waiting}
     yield gauges(
         "kalender_settings_waiting",
         "Calendars that changed settings wait to rewrite, move or let go.",
         ("what",),
-        [((change,), waiting.get(change, 0)) for change in ("rewrite", "move", "leave")],
+        [((change,), calendars_of.get(change, 0)) for change in ("rewrite", "move", "leave")],
     )
     yield from calendar_families(status)
     processes = Counter((process.kind, process.version) for process in status.living_processes)
@@ -216,15 +216,15 @@ def gauges_of(
 
 def work_families(status: Status) -> Iterator[GaugeMetricFamily]:
     """Give what waits, by the names of Kubernetes' work queues."""
-    waiting = {(kind.value, lane.name.lower()): 0.0 for kind in Kind for lane in Lane}
-    due_seconds = dict(waiting)
+    depth = {(kind.value, lane.name.lower()): 0.0 for kind in Kind for lane in Lane}
+    due_seconds = dict(depth)
     for work in status.work:
-        waiting[work.kind.value, work.lane.name.lower()] = work.waiting
+        depth[work.kind.value, work.lane.name.lower()] = work.waiting
         if work.due_since is not None:
             age = (status.moment - work.due_since).total_seconds()
             due_seconds[work.kind.value, work.lane.name.lower()] = max(age, 0.0)
     labels = ("kind", "lane")
-    yield gauges("kalender_workqueue_depth", "Work that waits.", labels, waiting.items())
+    yield gauges("kalender_workqueue_depth", "Work that waits.", labels, depth.items())
     yield gauges(
         "kalender_workqueue_oldest_age_seconds",
         "For how long the oldest due work has been due.",

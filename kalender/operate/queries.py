@@ -6,7 +6,7 @@ A question that has a view in `views.sql` is asked through it, so that it is def
 import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import accumulate
@@ -144,10 +144,12 @@ def read_figures(connection: Connection, expectations: Expectations) -> Figures:
 
 def right_calendars(connection: Connection) -> set[int]:
     """Return the calendars as they should be: written so, and nothing but a look waits for them."""
-    same = cast(calendar.c.calendar_id, String(160)) == dirty.c.key
-    waits = exists().where(same, dirty.c.kind == "calendar", dirty.c.priority < int(Lane.VERIFY))
-    written = calendar.c.synced_digest.is_not(None) & ~waits
-    return set(connection.execute(select(calendar.c.calendar_id).where(written)).scalars())
+    is_its_work = cast(calendar.c.calendar_id, String(160)) == dirty.c.key
+    waits = exists().where(
+        is_its_work, dirty.c.kind == "calendar", dirty.c.priority < int(Lane.VERIFY)
+    )
+    is_right = calendar.c.synced_digest.is_not(None) & ~waits
+    return set(connection.execute(select(calendar.c.calendar_id).where(is_right)).scalars())
 
 
 def right_by_audience(connection: Connection, inside: Collection[int]) -> list[RightCalendars]:
@@ -225,18 +227,20 @@ def latencies(connection: Connection) -> list[Latency]:
     durations: defaultdict[str, list[float]] = defaultdict(list)
     for name, seconds in connection.execute(query):
         durations[name].append(max(seconds, 0.0))
-    return [_latency(name, sorted(durations[name])) for name in sorted(durations)]
-
-
-def _latency(source: str, ordered: Sequence[float]) -> Latency:
-    last = len(ordered) - 1
-    return Latency(
-        source=source,
-        writes=len(ordered),
-        p50=round(ordered[last // 2], 1),
-        p95=round(ordered[-(-last * 95 // 100)], 1),
-        max=round(ordered[last], 1),
-    )
+    result = []
+    for name in sorted(durations):
+        ordered = sorted(durations[name])
+        steps = len(ordered) - 1
+        result.append(
+            Latency(
+                source=name,
+                writes=len(ordered),
+                p50=round(ordered[steps // 2], 1),
+                p95=round(ordered[-(-steps * 95 // 100)], 1),
+                max=round(ordered[-1], 1),
+            )
+        )
+    return result
 
 
 # -- what waits ----------------------------------------------------------------------------------------
@@ -258,7 +262,12 @@ def work_by_lane(connection: Connection) -> list[Work]:
         .group_by(dirty_now.c.kind, dirty_now.c.priority)
         .order_by(dirty_now.c.priority, dirty_now.c.kind)
     )
-    moment, rates = now(connection), _rates(connection)
+    moment = now(connection)
+    rates = {
+        Kind.CALENDAR: rate(connection, calendar.c.synced_at),
+        Kind.COURSE: rate(connection, course_run.c.asked_at),
+        Kind.PERSON: rate(connection, person.c.fs_asked_at),
+    }
     ahead: Counter[Kind] = Counter()
     work = []
     for row in connection.execute(query):
@@ -301,19 +310,10 @@ def unfinished_seconds(connection: Connection, lease: timedelta) -> Mapping[Kind
     return seconds
 
 
-def _rates(connection: Connection) -> Mapping[Kind, float]:
-    """Return how much of each kind was done a second, within the last minutes."""
-    return {
-        Kind.CALENDAR: rate(connection, calendar.c.synced_at),
-        Kind.COURSE: rate(connection, course_run.c.asked_at),
-        Kind.PERSON: rate(connection, person.c.fs_asked_at),
-    }
-
-
-def rate(connection: Connection, when: Column[Any], *which: ColumnElement[bool]) -> float:
+def rate(connection: Connection, when: Column[Any], *conditions: ColumnElement[bool]) -> float:
     """Return how many rows a second bear an instant of the last minutes in the column `when`."""
     moment = now(connection)
-    lately = select(func.count(), func.min(when)).where(when > moment - LATELY, *which)
+    lately = select(func.count(), func.min(when)).where(when > moment - LATELY, *conditions)
     count, first = connection.execute(lately).one()
     return count / max((moment - first).total_seconds(), 10.0) if count else 0.0
 
@@ -323,12 +323,14 @@ def common_failure(connection: Connection) -> CommonFailure | None:
 
     Calendars whose mailbox is missing do not count: why those fail is known.
     """
-    same = cast(calendar.c.calendar_id, String(160)) == dirty_now.c.key
-    gone = exists().where(same, dirty_now.c.kind == "calendar", calendar.c.state.in_(GONE))
+    is_its_work = cast(calendar.c.calendar_id, String(160)) == dirty_now.c.key
+    has_no_mailbox = exists().where(
+        is_its_work, dirty_now.c.kind == "calendar", calendar.c.state.in_(GONE)
+    )
     waits = or_(dirty_now.c.last_error.is_not(None), dirty_now.c.due_at < db_now(-60.0))
     rows = connection.execute(
         select(dirty_now.c.last_error, func.count(), func.min(dirty_now.c.first_marked_at))
-        .where(dirty_now.c.due_at <= db_now(), waits, ~gone)
+        .where(dirty_now.c.due_at <= db_now(), waits, ~has_no_mailbox)
         .group_by(dirty_now.c.last_error)
         .limit(2)
     ).all()
@@ -437,11 +439,11 @@ def requests(connection: Connection) -> Mapping[str, Requests]:
     outcomes: defaultdict[str, dict[str, int]] = defaultdict(dict)
     buckets: defaultdict[str, dict[float, float]] = defaultdict(dict)
     for (name, label), value in counters.totals(connection, within=timedelta(hours=2)).items():
-        neighbour_name, _, rest = label.partition(" ")
+        neighbour_name, _, outcome = label.partition(" ")
         if name == "requests":
-            outcomes[neighbour_name][rest] = int(value)
+            outcomes[neighbour_name][outcome] = int(value)
         elif name == "request_bucket":
-            buckets[neighbour_name][float(rest)] = value
+            buckets[neighbour_name][float(outcome)] = value  # here it is an upper bound
     return {
         name: Requests(
             requests=outcomes[name],

@@ -5,7 +5,7 @@ that somebody acknowledged (`kalender status --acknowledge`) does not make the v
 grows, begins anew, or its time is over.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
@@ -59,6 +59,12 @@ class Condition:
         since = f" since {said(self.since, zone)}" if self.since else ""
         return f"{self.state}{since}: {self.because}"
 
+    def is_covered_by(self, acknowledgement: Acknowledgement | None) -> bool:
+        """Whether an acknowledgement is of all of this; not where it grew or began anew since."""
+        if acknowledgement is None or self.count > acknowledgement.count:
+            return False
+        return not self.exact or self.since is None or self.since <= acknowledgement.set_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcknowledgedCondition:
@@ -102,7 +108,7 @@ def assess(status: Status, expectations: Expectations) -> HealthState:
     acknowledged = {
         condition.condition: status.acknowledgements[condition.condition]
         for condition in standing
-        if _is_acknowledged(status.acknowledgements, condition)
+        if condition.is_covered_by(status.acknowledgements.get(condition.condition))
     }
     wrong = [condition for condition in standing if condition.condition not in acknowledged]
     wrong.sort(key=lambda condition: -STATES.index(condition.state))
@@ -116,16 +122,6 @@ def assess(status: Status, expectations: Expectations) -> HealthState:
             if condition.condition in acknowledged
         ],
     )
-
-
-def _is_acknowledged(acknowledgements: Mapping[str, Acknowledgement], condition: Condition) -> bool:
-    """Whether somebody acknowledged all of a condition; not where it grew or began anew since."""
-    acknowledgement = acknowledgements.get(condition.condition)
-    if acknowledgement is None or condition.count > acknowledgement.count:
-        return False
-    if not condition.exact or condition.since is None:
-        return True
-    return condition.since <= acknowledgement.set_at
 
 
 # -- nothing gets done --------------------------------------------------------------------------------

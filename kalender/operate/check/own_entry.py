@@ -28,10 +28,23 @@ def opens(calendars: Calendars, mailbox: str, *, elsewhere: bool) -> Outcome:
 
 
 def writes(calendars: Calendars, mailbox: str, now: datetime) -> Outcome:
-    """Write one entry and take it back, with what earlier checks may have left."""
+    """Write one entry and take it back, with what earlier checks may have left.
+
+    The entry is a quarter of an hour of tomorrow night, and is shown as free.
+    """
+    starts_at = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
+    content = Content(
+        subject="kalender check",
+        body="Written by kalender check, to be taken back at once.",
+        location="",
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=15),
+        show_as="free",
+    )
+    entry = NewEntry(sync_key=f"{OWN}#{token_hex(4)}", content=content)
     failure: Outcome | None = None
     try:
-        (result,) = calendars.create(mailbox, [_entry(now)], send_by=monotonic() + 5)
+        (result,) = calendars.create(mailbox, [entry], send_by=monotonic() + 5)
         if isinstance(result, ItemError):
             failure = failed(f"not written: {result.code}", "look at the account's rights")
     except OutcomeUnknown as error:
@@ -59,20 +72,6 @@ def _take_back(calendars: Calendars, mailbox: str) -> int | Outcome:
         return failed(f"written, but perhaps not taken back: {error}", TAKE_BACK)
     codes = [result.code for result in results if isinstance(result, ItemError)]
     return failed(f"written, but not taken back: {codes[0]}", TAKE_BACK) if codes else len(refs)
-
-
-def _entry(now: datetime) -> NewEntry:
-    """Return a quarter of an hour of tomorrow night, shown as free."""
-    begins = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
-    content = Content(
-        subject="kalender check",
-        body="Written by kalender check, to be taken back at once.",
-        location="",
-        starts_at=begins,
-        ends_at=begins + timedelta(minutes=15),
-        show_as="free",
-    )
-    return NewEntry(sync_key=f"{OWN}#{token_hex(4)}", content=content)
 
 
 def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Outcome:
