@@ -1,6 +1,7 @@
 """The brake's commands: what it holds, letting go, holding by hand, nights that are known."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from kalender.cli.base import (
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
 from kalender.mirror.person import SECOND_LOOK
-from kalender.operate import look
+from kalender.operate import disclosure, queries
 from kalender.store import acts, brakes, people, queue, teaching
 from kalender.store.brakes import HAND, INSTITUTION
 
@@ -44,8 +45,8 @@ def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 
 
 def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any]]:
-    hidden = look.protected_work(connection)
-    rows = list(look.brakes(connection, moment))
+    hidden = disclosure.protected_work(connection)
+    rows = [asdict(brake) for brake in queries.standing_brakes(connection, moment)]
     names = rows[0] if rows else ("from_at", "up_to", "held", "people")
     return rows + [
         {

@@ -10,7 +10,7 @@ from kalender.cli.base import Json, Options, app, application, lines, say_json, 
 from kalender.config import place
 from kalender.config.reading import open_to_others
 from kalender.errors import ConfigError
-from kalender.operate.check import Asked, Line, State
+from kalender.operate.check import ExchangeTrials, Line, State
 from kalender.operate.check import check as try_all
 
 
@@ -35,7 +35,7 @@ def check(
     except ConfigError as error:  # also where we have no secret but the database's
         lacking = str(error)
         wired = application(context, writes=write, asks=False)
-    asked = _asked(wired, Asked(mailbox=mailbox, write=write, must_fail=must_fail))
+    asked = _asked(wired, ExchangeTrials(mailbox=mailbox, write=write, must_fail=must_fail))
     ended = []
     given: Options = context.obj
     readable = open_to_others(place(given.config, os.environ), os.environ)
@@ -45,11 +45,11 @@ def check(
             lines(_text(line))
     if as_json:
         say_json([_row(line) for line in ended])
-    if any(line.said.state is State.FAILED for line in ended):
+    if any(line.outcome.state is State.FAILED for line in ended):
         raise typer.Exit(1)
 
 
-def _asked(wired: App, asked: Asked) -> Asked:
+def _asked(wired: App, asked: ExchangeTrials) -> ExchangeTrials:
     """Return what was asked; a mailbox is written to only where we may write at all."""
     if asked.mailbox is None and (asked.write or asked.must_fail is not None):
         raise ConfigError("--write and --must-fail want --mailbox ADDRESS as well")
@@ -60,15 +60,15 @@ def _asked(wired: App, asked: Asked) -> Asked:
 
 def _text(line: Line) -> list[str]:
     """Return a line of the table that fits the terminal, and the remedy beneath it."""
-    said = line.said
-    text = f"{said.state:9}  {line.what:22} {line.milliseconds:6} ms  {said.text}"
+    said = line.outcome
+    text = f"{said.state:9}  {line.name:22} {line.milliseconds:6} ms  {said.text}"
     return [*wrapped(text), *(wrapped(f"    -> {said.remedy}") if said.remedy else [])]
 
 
 def _row(line: Line) -> dict[str, Any]:
-    said = line.said
+    said = line.outcome
     return {
-        "what": line.what,
+        "what": line.name,
         "state": said.state,
         "ok": said.state is not State.FAILED,
         "ms": line.milliseconds,

@@ -22,7 +22,7 @@ from kalender.cli.protect import Reveal
 from kalender.cli.show import looked_at
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
-from kalender.operate import look
+from kalender.operate import disclosure
 from kalender.store import acts, courses
 
 WIDTH, INDENT = 80, " " * 4
@@ -70,7 +70,7 @@ def log_(  # noqa: PLR0913, PLR0917
     rows = sorted(rows, key=lambda row: row["at"], reverse=True)[:limit]
     if seen := {row["person"] for row in rows} & hidden:
         with database.write() as connection:
-            look.looked_up(connection, seen, "log --reveal", who=operator())
+            disclosure.log_access(connection, seen, "log --reveal", operator=operator())
     if as_json:
         say_json(rows)
     elif rows:

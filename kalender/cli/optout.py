@@ -17,7 +17,7 @@ from kalender.cli.base import (
 )
 from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
-from kalender.operate import look
+from kalender.operate import disclosure
 from kalender.store import acts, people
 from kalender.store.people import OPT_OUT
 
@@ -90,7 +90,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     """List who is left alone, since when, and who said so."""
     wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
-        rows = look.preferences(connection)
+        rows = disclosure.preferences(connection)
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nobody opted out", zone=zone)
 

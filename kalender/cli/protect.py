@@ -1,7 +1,7 @@
 """Persons of whom nothing may stand in a calendar and nothing is listed: threatened, closed, dead."""
 
-from collections.abc import Collection, Mapping
-from typing import Annotated, Any
+from collections.abc import Collection
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -10,7 +10,7 @@ from kalender.cli.base import Json, NotKnown, app, application, listing, opened,
 from kalender.domain.neighbour import backend_of
 from kalender.domain.work import Cause, Kind, Lane
 from kalender.errors import ConfigError
-from kalender.operate import look
+from kalender.operate import disclosure, queries
 from kalender.store import acts, people, queue
 from kalender.store.people import PROTECT
 
@@ -39,7 +39,11 @@ def add(
         for person_id in persons:
             _hurry(connection, people.wish(connection, person_id, {PROTECT}, kind))
         acts.record(connection, "protect add", who=operator(), persons=persons, reason=kind)
-        paused = [row["name"] for row in look.neighbours(connection) if _is_shut(row)]
+        paused = [
+            neighbour.name
+            for neighbour in queries.neighbours(connection)
+            if backend_of(neighbour.name) is not None and neighbour.is_shut
+        ]
     typer.echo(f"{len(persons)} protected; what was written is taken back at once")
     if paused:
         typer.echo(f"but not while it is paused: {', '.join(paused)}")
@@ -52,10 +56,6 @@ def _hurry(connection: Connection, calendars: Collection[int]) -> None:
     )
     for each in calendars:
         queue.hurry(connection, Kind.CALENDAR, str(each))
-
-
-def _is_shut(row: Mapping[str, Any]) -> bool:
-    return backend_of(row["name"]) is not None and bool(row["held_until"] or row["paused_until"])
 
 
 @protect.command()
@@ -85,9 +85,9 @@ def list_(
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
     with database.write() if reveal else database.read() as connection:
-        rows = look.protected(connection, reveal=reveal)
+        rows = disclosure.protected_persons(connection, reveal=reveal)
         if reveal:
             seen = {row["person"] for row in rows}
-            look.looked_up(connection, seen, "protect list --reveal", who=operator())
+            disclosure.log_access(connection, seen, "protect list --reveal", operator=operator())
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nobody is protected", zone=zone)

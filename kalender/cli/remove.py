@@ -9,7 +9,7 @@ from kalender.app import App
 from kalender.cli.base import NotKnown, Person, Yes, app, application, opened, operator, person_of
 from kalender.cli.optout import wish
 from kalender.cli.progress import Wait, follow
-from kalender.operate import erasure, look
+from kalender.operate import disclosure, erasure
 from kalender.store import acts, mailboxes, teaching
 from kalender.store.database import Database
 from kalender.store.people import REMOVE, SEARCH
@@ -84,8 +84,8 @@ def _known_or_new(wired: App, database: Database, text: str) -> int:
 
 def _confirm(wired: App, database: Database, person_id: int, *, search: bool, yes: bool) -> None:
     with database.read() as connection:
-        rows = look.calendars_of(connection, person_id)
-        recorded = sum(len(look.entries_of(connection, row["calendar_id"])) for row in rows)
+        rows = disclosure.calendars_of(connection, person_id)
+        recorded = sum(len(disclosure.entries_of(connection, row["calendar_id"])) for row in rows)
     if not search:
         question = f"{recorded} entries are recorded and will be removed. Go on?"
     else:

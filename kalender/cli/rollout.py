@@ -25,7 +25,7 @@ from kalender.cli.base import (
 )
 from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
-from kalender.operate import numbers
+from kalender.operate import queries
 from kalender.store import acts, people, rollouts
 from kalender.store.database import Database
 
@@ -59,7 +59,8 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
     mode = wired.config.rollout.mode
     with opened(wired).read() as connection:
         listed = [_summed(kind, rollouts.listed(connection)) for kind in rollouts.KINDS]
-        calendars = numbers.right(connection, _inside(connection, mode))
+        right = queries.right_by_audience(connection, _inside(connection, mode))
+        calendars = [asdict(count) for count in right]
     if as_json:
         say_json({"mode": mode, "listed": listed, "calendars": calendars})
         return

@@ -32,7 +32,7 @@ from kalender.domain.model import CourseKey
 from kalender.domain.moment import said, said_shortly
 from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
-from kalender.operate import disclosure, look
+from kalender.operate import disclosure
 from kalender.operate.week import Shown, draw
 from kalender.reconcile.desired import CalendarState, preview, wanted
 from kalender.store import people, rollouts, teaching, unreadable
@@ -137,7 +137,7 @@ def looked_at(database: Database, text: str, command: str, *, reveal: bool) -> i
     try:
         with database.write() as connection:
             who, words = operator(), f"{command} --reveal" if reveal else command
-            look.looked_up(connection, [person_id], words, who=who)
+            disclosure.log_access(connection, [person_id], words, operator=who)
     except (DBAPIError, NeighbourUnavailable):  # the role, or a standby, may not let us write
         typer.echo("kalender: this look could not be recorded in look_up", err=True)
     return person_id
@@ -149,7 +149,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
     return {
         "person": person_id,
         "opted_out": people.opted_out(connection, person_id),
-        "identities": [dict(row) for row in look.identities(connection, person_id)],
+        "identities": [dict(row) for row in disclosure.identities(connection, person_id)],
         "registrations": [
             {**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations
         ],
@@ -162,7 +162,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
         ],
         "calendars": [
             {**row, "shown": _entries(connection, wired, row["calendar_id"])}
-            for row in look.calendars_of(connection, person_id)
+            for row in disclosure.calendars_of(connection, person_id)
         ],
     }
 
@@ -211,7 +211,7 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
             "because": change.get("reason"),
             "told_at": change.get("noticed_at"),
         }
-        for row in look.entries_of(connection, calendar_id, after=wired.clock())
+        for row in disclosure.entries_of(connection, calendar_id, after=wired.clock())
         if row["status"] != "abandoned"
     ]
 
@@ -271,7 +271,7 @@ def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
 
 def _weeks(connection: Connection, wired: App, person_id: int, day: date) -> Iterator[str]:
     zone = wired.config.institution.time_zone
-    for row in look.calendars_of(connection, person_id):
+    for row in disclosure.calendars_of(connection, person_id):
         seen = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
         if seen is not None:
             events = wanted(connection, seen[0], wired.settings(), wired.clock())
@@ -311,7 +311,7 @@ def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]
     person_id = person_of(database, person)
     shown: list[dict[str, Any]] = []
     with database.read() as connection:
-        for row in look.calendars_of(connection, person_id):
+        for row in disclosure.calendars_of(connection, person_id):
             seen = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
             if seen is not None:
                 shown += [{"calendar": row["calendar_id"], **each} for each in _steps(*seen)]

@@ -1,13 +1,12 @@
 """How it goes, opened by one line that says whether anybody must do anything; what was laid aside."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import tzinfo
-from typing import Annotated, Any
+from datetime import datetime, tzinfo
+from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from kalender.app import App
 from kalender.cli.base import (
@@ -25,20 +24,14 @@ from kalender.cli.base import (
 )
 from kalender.cli.protect import Reveal
 from kalender.domain.moment import said, said_shortly
-from kalender.domain.work import Lane
 from kalender.errors import ConfigError
-from kalender.operate import look, numbers
-from kalender.operate.verdict import (
-    HEALTHY,
-    Condition,
-    Expected,
-    HealthState,
-    assess,
-    how_shut,
-    state_of,
-)
-from kalender.store import acts, brakes, observations, rollouts, scope, unreadable
-from kalender.store.database import now
+from kalender.operate import disclosure
+from kalender.operate.queries import read_figures, read_status
+from kalender.operate.status import Expectations, Figures, Requests, Status
+from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
+from kalender.store import acts, observations
+
+NO_REQUESTS = Requests(requests={})
 
 
 @app.command()
@@ -70,31 +63,34 @@ def status(
         return
     if reason or until:
         raise ConfigError("--reason and --until belong to --acknowledge CONDITION")
+    expectations = Expectations.of(wired)
     with opened(wired).read() as connection:
-        verdict = assess(connection, Expected.of(wired))
-        found = gathered(connection, wired, verdict)
+        status = read_status(connection, expectations)
+        figures = read_figures(connection, expectations)
+    verdict = assess(status, expectations)
     if as_json:
-        say_json(found)
+        say_json(as_values(status, figures, verdict))
         return
     zone = wired.config.institution.time_zone
-    lines(_said(verdict, zone))
-    for name, rows in found.items():
-        if isinstance(rows, list) and rows and name in READABLE:
-            shown = [READABLE[name](row, zone) for row in rows]
-            title = f"\n{name}{f' ({zone})' if name in TIMED else ''}"
-            console.print(table(shown, title=title), soft_wrap=False)
+    lines(_verdict_lines(verdict, zone))
+    for title, rows in _tables(status, figures, zone):
+        if rows:
+            console.print(table(rows, title=f"\n{title}"), soft_wrap=False)
     typer.echo()
-    lines(f"{k.replace('_', ' ')}: {v}" for k, v in found.items() if isinstance(v, int))
-    if len(found["versions"]) > 1:
-        typer.echo(f"mixed versions: {', '.join(found['versions'])}")
+    numbers = _numbers(status, figures)
+    lines(f"{name.replace('_', ' ')}: {number}" for name, number in numbers.items())
+    versions = _versions(status)
+    if len(versions) > 1:
+        typer.echo(f"mixed versions: {', '.join(versions)}")
 
 
-def _said(verdict: HealthState, zone: tzinfo) -> Iterator[str]:
-    for number, each in enumerate(verdict.conditions):
-        yield f"{'also ' if number else ''}{each.said(zone)}"
-        if each.remedy is not None:
-            yield f"  {each.condition}: {each.remedy}"
-    yield from (each.said(zone) for each in verdict.known)
+def _verdict_lines(verdict: HealthState, zone: tzinfo) -> Iterator[str]:
+    """Give each condition as a line, with its name and remedy beneath it, the worst first."""
+    for number, condition in enumerate(verdict.conditions):
+        yield f"{'also ' if number else ''}{condition.said(zone)}"
+        if condition.remedy is not None:
+            yield f"  {condition.condition}: {condition.remedy}"
+    yield from (acknowledged.said(zone) for acknowledged in verdict.acknowledged)
 
 
 def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None) -> None:
@@ -102,26 +98,33 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
     end = instant(until, "--until")
     if not reason or end is None:
         raise ConfigError("--acknowledge wants --reason TEXT and --until TIME as well")
-    who = operator()
+    who, expectations = operator(), Expectations.of(wired)
     with opened(wired).write() as connection:
-        moment = now(connection)
-        if end <= moment:
+        status = read_status(connection, expectations)
+        if end <= status.moment:
             raise ConfigError("--until wants an instant that is to come")
-        verdict = assess(connection, Expected.of(wired))
-        standing = [*verdict.conditions, *(each.condition for each in verdict.known)]
-        counts = {each.condition: each.count for each in standing if each.condition != HEALTHY}
+        verdict = assess(status, expectations)
+        standing = [
+            *verdict.conditions,
+            *(acknowledged.condition for acknowledged in verdict.acknowledged),
+        ]
+        counts = {
+            condition.condition: condition.count
+            for condition in standing
+            if condition.condition != HEALTHY
+        }
         if name not in counts:
-            known = f"there is {', '.join(sorted(counts))}" if counts else "nothing is wrong"
-            raise ConfigError(f"no condition of that name stands: {known}")
-        known_of = observations.Acknowledgement(
+            names = f"there is {', '.join(sorted(counts))}" if counts else "nothing is wrong"
+            raise ConfigError(f"no condition of that name stands: {names}")
+        acknowledgement = observations.Acknowledgement(
             condition=name,
             count=counts[name],
             who=who,
             reason=reason,
-            set_at=moment,
+            set_at=status.moment,
             until_at=end,
         )
-        observations.acknowledge(connection, known_of)
+        observations.acknowledge(connection, acknowledgement)
         acts.record(
             connection,
             "status acknowledge",
@@ -134,131 +137,158 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
     typer.echo(f"{name} ({counts[name]}) is known to {who} until {said(end, zone)}")
 
 
-def gathered(connection: Connection, wired: App, verdict: HealthState) -> dict[str, Any]:
-    """Return all that `status` shows, the verdict first."""
-    inside = rollouts.inside(connection, wired.config.rollout.mode)
-    due = numbers.due(connection)
-    moment = now(connection)
-    found: dict[str, Any] = {
-        "verdict": _plain(verdict.worst),
-        "also": [_plain(each) for each in verdict.conditions[1:]],
+# -- as JSON -------------------------------------------------------------------------------------------
+
+Values = dict[str, object]
+
+
+def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
+    """Return all that `--json` prints, the verdict first; docs/schemas/status.json describes it."""
+    return {
+        "verdict": _condition_values(verdict.worst),
+        "also": [_condition_values(condition) for condition in verdict.conditions[1:]],
         "acknowledged": [
-            _plain(each.condition)
+            _condition_values(acknowledged.condition)
             | {
-                name: getattr(each.acknowledgement, name)
+                name: getattr(acknowledged.acknowledgement, name)
                 for name in ("who", "reason", "set_at", "until_at")
             }
-            for each in verdict.known
+            for acknowledged in verdict.acknowledged
         ],
-        "right": numbers.right(connection, inside),
-        "latency": numbers.latencies(connection),
-        "work": _work(connection, due),
-        "neighbours": _neighbours(connection),
-        "writes": numbers.writes(connection),
-        "brakes": look.brakes(connection),
-        "calendars": look.calendars(connection),
-        "processes": [
-            {**row, "state": state_of(row, moment)} for row in look.heartbeats(connection)
+        "right": [asdict(count) for count in figures.right],
+        "latency": [asdict(latency) for latency in figures.latencies],
+        "work": [asdict(work) for work in status.work],
+        "neighbours": [
+            {**asdict(neighbour), **asdict(figures.requests.get(neighbour.name, NO_REQUESTS))}
+            for neighbour in status.neighbours
         ],
-        "unreadable": [asdict(each) for each in unreadable.counts(connection)],
-        "settings_waiting": [asdict(each) for each in scope.settings_waiting_for(connection)],
-        "parked": len(look.parked(connection)),
-        "persons_emptied": len(list(brakes.waiting_persons(connection))),
-        "courses_without_placements": numbers.courses_without_placements(connection),
-        **look.counts(connection),
+        "writes": [asdict(writes) for writes in figures.writes],
+        "brakes": [asdict(brake) for brake in status.brakes],
+        "calendars": [asdict(count) for count in status.calendars],
+        "processes": [asdict(process) for process in status.processes],
+        "unreadable": [asdict(count) for count in status.unreadable],
+        "settings_waiting": [asdict(waiting) for waiting in status.settings_waiting],
+        **_numbers(status, figures),
+        "versions": _versions(status),
     }
-    states = Counter({"missing": 0, "lost": 0})
-    for row in found["calendars"]:
-        states[row["state"]] += row["calendars"]
-    found |= {"missing": states["missing"], "lost": states["lost"]}
-    versions = Counter(
-        row["version"]
-        for row in found["processes"]
-        if row["kind"] == "worker" and row["state"] == "lives"
-    )
-    found["versions"] = dict(sorted(versions.items()))
-    return found
 
 
-def _plain(condition: Condition) -> dict[str, Any]:
+def _condition_values(condition: Condition) -> Values:
     names = ("state", "since", "because", "condition", "count", "remedy")
     return {name: getattr(condition, name) for name in names}
 
 
-def _work(connection: Connection, due: numbers.Rows) -> numbers.Rows:
-    more = {(row["kind"], row["lane"]): row for row in due}
-    none = {"due": 0, "due_since": None, "ends_at": None}
-    return [
-        {**row, **none, **more.get((row["kind"], row["lane"]), {})} for row in look.work(connection)
-    ]
+def _numbers(status: Status, figures: Figures) -> dict[str, int]:
+    """Return what JSON and text show as one number each."""
+    states: Counter[str] = Counter()
+    for count in status.calendars:
+        states[count.state] += count.calendars
+    return {
+        "parked": sum(parked.count for parked in status.parked),
+        "persons_emptied": status.persons_emptied,
+        "courses_without_placements": figures.courses_without_placements,
+        **asdict(status.counts),
+        "missing": states["missing"],
+        "lost": states["lost"],
+    }
 
 
-def _neighbours(connection: Connection) -> numbers.Rows:
-    asked = numbers.requests(connection)
-    none: dict[str, Any] = {"requests": {}, "p50": None, "p95": None}
-    return [{**row, **none, **asked.get(row["name"], {})} for row in look.neighbours(connection)]
+def _versions(status: Status) -> dict[str, int]:
+    """Return how many living workers run which release; two are mixed during an upgrade."""
+    return dict(sorted(Counter(worker.version for worker in status.living_workers).items()))
 
 
 # -- for people ------------------------------------------------------------------------------------------
 
-Shown = Mapping[str, object]
 
+def _tables(
+    status: Status, figures: Figures, zone: tzinfo
+) -> Iterator[tuple[str, Sequence[Values]]]:
+    """Give the tables with their titles; those with times name the zone. A table may be empty."""
 
-def _when(row: Mapping[str, Any], name: str, zone: tzinfo) -> str | None:
-    return said_shortly(row[name], zone) if row[name] is not None else None
+    def at(moment: datetime | None) -> str | None:
+        return said_shortly(moment, zone) if moment is not None else None
 
-
-def _shown_work(row: Mapping[str, Any], zone: tzinfo) -> Shown:
-    counts = {name: row[name] for name in ("kind", "waiting", "claimed", "due")}
-    times = {"due since": _when(row, "due_since", zone), "done about": _when(row, "ends_at", zone)}
-    return {"lane": Lane(row["lane"]).name.lower(), **counts, **times}
-
-
-def _shown_neighbour(row: Mapping[str, Any], _zone: tzinfo) -> Shown:
-    counted = sorted(row["requests"].items())
-    return {
-        "name": row["name"],
-        "requests": ", ".join(f"{name} {count}" for name, count in counted) or None,
-        "p50": row["p50"],
-        "p95": row["p95"],
-        "failures": row["failures"] or None,
-        "state": how_shut(row),
+    yield "right", [asdict(count) for count in figures.right]
+    yield "latency", [asdict(latency) for latency in figures.latencies]
+    yield (
+        f"work ({zone})",
+        [
+            {
+                "lane": work.lane.name.lower(),
+                "kind": work.kind,
+                "waiting": work.waiting,
+                "claimed": work.claimed,
+                "due": work.due,
+                "due since": at(work.due_since),
+                "done about": at(work.ends_at),
+            }
+            for work in status.work
+        ],
+    )
+    requests = {
+        neighbour.name: figures.requests.get(neighbour.name, NO_REQUESTS)
+        for neighbour in status.neighbours
     }
-
-
-def _shown_brake(row: Mapping[str, Any], zone: tzinfo) -> Shown:
-    times = {"since": _when(row, "set_at", zone), "until": _when(row, "until_at", zone)}
-    return {**{name: row[name] for name in ("scope", "state", "held")}, **times}
-
-
-def _shown_process(row: Mapping[str, Any], zone: tzinfo) -> Shown:
-    ended = {"lives": None, "stopped": "stopped_at", "dead": "seen_at"}[row["state"]]
-    state = row["state"] if ended is None else f"{row['state']} since {_when(row, ended, zone)}"
-    told = {name: row[name] for name in ("worker", "version")}
-    return {**told, "started": _when(row, "started_at", zone), "state": state}
-
-
-def _shown_unreadable(row: Mapping[str, Any], zone: tzinfo) -> Shown:
-    counts = {name: row[name] for name in ("source", "collection", "count")}
-    return {**counts, "since": _when(row, "since", zone)}
-
-
-def _as_it_is(row: Mapping[str, Any], _zone: tzinfo) -> Shown:
-    return row
-
-
-READABLE: Mapping[str, Callable[[Mapping[str, Any], tzinfo], Shown]] = {
-    "right": _as_it_is,
-    "latency": _as_it_is,
-    "work": _shown_work,
-    "neighbours": _shown_neighbour,
-    "writes": _as_it_is,
-    "brakes": _shown_brake,
-    "calendars": _as_it_is,
-    "unreadable": _shown_unreadable,
-    "processes": _shown_process,
-}
-TIMED = ("work", "brakes", "unreadable", "processes")
+    yield (
+        "neighbours",
+        [
+            {
+                "name": neighbour.name,
+                "requests": ", ".join(
+                    f"{outcome} {count}"
+                    for outcome, count in sorted(requests[neighbour.name].requests.items())
+                )
+                or None,
+                "p50": requests[neighbour.name].p50,
+                "p95": requests[neighbour.name].p95,
+                "failures": neighbour.failures or None,
+                "state": neighbour.condition,
+            }
+            for neighbour in status.neighbours
+        ],
+    )
+    yield "writes", [asdict(writes) for writes in figures.writes]
+    yield (
+        f"brakes ({zone})",
+        [
+            {
+                "scope": brake.scope,
+                "state": brake.state,
+                "held": brake.held,
+                "since": at(brake.set_at),
+                "until": at(brake.until_at),
+            }
+            for brake in status.brakes
+        ],
+    )
+    yield "calendars", [asdict(count) for count in status.calendars]
+    yield (
+        f"processes ({zone})",
+        [
+            {
+                "worker": process.worker,
+                "version": process.version,
+                "started": at(process.started_at),
+                "state": "lives"
+                if process.state == "lives"
+                else f"{process.state} since {at(process.stopped_at or process.seen_at)}",
+            }
+            for process in status.processes
+        ],
+    )
+    yield (
+        f"unreadable ({zone})",
+        [
+            {
+                "source": count.source,
+                "collection": count.collection,
+                "count": count.count,
+                "since": at(count.since),
+            }
+            for count in status.unreadable
+        ],
+    )
 
 
 # -- laid aside ------------------------------------------------------------------------------------------
@@ -274,10 +304,12 @@ def parked(
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
     with database.write() if reveal else database.read() as connection:
-        rows = look.with_names(connection, look.parked(connection, reveal=reveal))
+        work = disclosure.parked_work(connection, reveal=reveal)
         if reveal:
-            hidden = look.protected_work(connection)
-            seen = {hidden[work] for row in rows if (work := (row["kind"], row["key"])) in hidden}
-            look.looked_up(connection, seen, "parked --reveal", who=operator())
+            protected = disclosure.protected_work(connection)
+            keys = protected.keys() & {(piece.kind, piece.key) for piece in work}
+            persons = {protected[key] for key in keys}
+            disclosure.log_access(connection, persons, "parked --reveal", operator=operator())
+    rows = [asdict(piece) for piece in work]
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nothing is parked", zone=zone)

@@ -12,7 +12,8 @@ from kalender.app import App
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened
 from kalender.domain.model import Semester
 from kalender.errors import ConfigError
-from kalender.operate import numbers
+from kalender.operate import queries
+from kalender.operate.term import coming_entries, creates_per_second, source_counts
 from kalender.reconcile.desired import CalendarSettings, load_states, wanted
 from kalender.store import entries, rollouts
 from kalender.store.database import now
@@ -57,7 +58,7 @@ def _code(text: str | None) -> str | None:
 
 
 def _terms(connection: Connection, wired: App, code: str | None) -> Rows:
-    told = numbers.told(connection)
+    told = source_counts(connection)
     settings = wired.settings()
     rules = next(iter(settings.rules.values()))
     maintained = settings.semesters.at(connection, rules, wired.clock())
@@ -65,7 +66,7 @@ def _terms(connection: Connection, wired: App, code: str | None) -> Rows:
     inside = rollouts.inside(connection, wired.config.rollout.mode)
     open_, standing = _split(connection, wired, inside)
     computed, scale = _computed(connection, settings, open_, wired.clock())
-    made, moment = numbers.creates(connection), now(connection)
+    made, moment = creates_per_second(connection), now(connection)
     rows: Rows = []
     for each in shown:
         planned = standing["kept", each] + round(computed[each] * scale)
@@ -88,12 +89,12 @@ def _split(
     connection: Connection, wired: App, inside: Collection[int]
 ) -> tuple[list[int], Counter[tuple[str, str]]]:
     """Return the calendars that are not right, and what is counted of all by semester."""
-    right = numbers.right_calendars(connection) & set(inside)
+    right = queries.right_calendars(connection) & set(inside)
     counts: Counter[tuple[str, str]] = Counter()
-    for row in numbers.coming_of(connection, inside, wired.clock()):
-        counts["written", row["semester"]] += row["written"]
-        if row["calendar_id"] in right:
-            counts["kept", row["semester"]] += row["kept"]
+    for coming in coming_entries(connection, inside, wired.clock()):
+        counts["written", coming.semester] += coming.written
+        if coming.calendar_id in right:
+            counts["kept", coming.semester] += coming.kept
     return sorted(set(inside) - right), counts
 
 

@@ -1,18 +1,36 @@
-"""What is asked about one person or one course: plain rows, a few statements each."""
+"""What is asked about single persons and courses, and who may be shown: a few statements each.
 
-from collections.abc import Collection, Mapping
+Rows are mappings of a table's columns: `kalender show --export` and `--json` print them whole.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, false, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Table,
+    and_,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+)
+from sqlalchemy.sql.base import Executable
 
 from kalender.domain.model import CourseKey, as_spelled
-from kalender.domain.work import WorkKey
-from kalender.operate import look
-from kalender.store import brakes, courses
+from kalender.domain.work import Kind, WorkKey
+from kalender.store import brakes, courses, people
+from kalender.store.people import PROTECT
+from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     change_log,
     course_run,
+    db_now,
     dirty,
     due_later,
     entry,
@@ -31,6 +49,7 @@ from kalender.store.tables import (
     unreadable_item,
     username_claim,
 )
+from kalender.store.views import parked
 
 Row = Mapping[str, Any]
 OF_PERSONS = (
@@ -45,31 +64,184 @@ OF_PERSONS = (
 )
 
 
-def _rows(connection: Connection, query: Any) -> list[dict[str, Any]]:
+def _rows(connection: Connection, query: Executable) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
-def last_changes(connection: Connection, calendar_id: int) -> dict[str, Row]:
-    """Return the last that was written of each entry, by its sync key."""
+# -- a person -----------------------------------------------------------------------------------------
+
+
+def identities(connection: Connection, person_id: int) -> Sequence[Row]:
+    """Return all that names a person: rows of kind, value and detail, in FS' order within a kind."""
+    return _rows(
+        connection,
+        select(identity.c.kind, identity.c.value, identity.c.detail)
+        .where(identity.c.person_id == person_id)
+        .order_by(identity.c.kind, identity.c.position),
+    )
+
+
+def calendars_of(connection: Connection, person_id: int) -> Sequence[Row]:
+    """Return a person's calendars, each with the work that waits for it.
+
+    The columns of that work are prefixed with `work_`; all of them are None where none waits.
+    """
+    work = [
+        dirty.c[name].label(f"work_{name}")
+        for name in ("reason", "due_at", "not_before", "attempts", "parked_at", "last_error")
+    ]
+    of_calendar = and_(
+        dirty.c.kind == Kind.CALENDAR.value,
+        dirty.c.key == calendar_key(calendar.c.calendar_id),
+    )
+    query = select(calendar, *work).outerjoin_from(calendar, dirty, of_calendar)
+    owned = query.where(calendar.c.person_id == person_id)
+    return _rows(connection, owned.order_by(calendar.c.calendar_id))
+
+
+def entries_of(
+    connection: Connection, calendar_id: int, *, after: datetime | None = None
+) -> Sequence[Row]:
+    """Return a calendar's records by their start; with `after` those that end later than that."""
+    query = select(entry).where(entry.c.calendar_id == calendar_id)
+    if after is not None:
+        query = query.where(entry.c.ends_at > after)
+    return _rows(connection, query.order_by(entry.c.starts_at, entry.c.sync_key))
+
+
+def last_changes(connection: Connection, calendar_id: int) -> Mapping[str, Row]:
+    """Return the last that was written of each entry of a calendar, by its sync key."""
     query = select(change_log).where(change_log.c.calendar_id == calendar_id)
     ordered = query.order_by(change_log.c.at, change_log.c.change_id)
     return {row["sync_key"]: row for row in _rows(connection, ordered)}
 
 
 def pending(connection: Connection, keys: Collection[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Return the work that waits under these (kind, key)."""
-    named = (and_(dirty.c.kind == kind, dirty.c.key == key) for kind, key in sorted(keys))
-    return _rows(connection, select(dirty).where(or_(false(), *named)))
+    """Return the work that waits, is claimed or is parked under these (kind, key)."""
+    conditions = (and_(dirty.c.kind == kind, dirty.c.key == key) for kind, key in sorted(keys))
+    return _rows(connection, select(dirty).where(or_(false(), *conditions)))
 
 
 def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
     """Return (kind, key) under which a person's work is marked."""
-    named = look.identities(connection, person_id)
+    rows = identities(connection, person_id)
     keys: set[tuple[str, str]] = {
-        WorkKey.of_identity(row["kind"], row["value"]) for row in named if row["kind"] != "mail"
+        WorkKey.of_identity(row["kind"], row["value"]) for row in rows if row["kind"] != "mail"
     }
-    mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    return keys | {WorkKey.of_calendar(each) for each in connection.execute(mine).scalars()}
+    query = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
+    numbers = connection.execute(query).scalars()
+    return keys | {("calendar", str(calendar_id)) for calendar_id in numbers}
+
+
+# -- parked work, preferences and protection ----------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParkedWork:
+    """One piece of work that was laid aside, and whose it is.
+
+    Of a protected person's only `kind` is told, and a `key` that names our number of the person.
+    """
+
+    kind: str
+    key: str
+    number: str | None = None
+    username: str | None = None
+    parked_at: datetime | None = None
+    attempts: int | None = None
+    last_error: str | None = None
+
+
+def parked_work(connection: Connection, *, reveal: bool = False) -> list[ParkedWork]:
+    """Return what was laid aside, the latest first; `reveal` shows that of protected persons too.
+
+    A protected person's FS number and username are left out even then: the key names the person.
+    """
+    protected = {} if reveal else protected_work(connection)
+    query = select(parked).order_by(parked.c.parked_at.desc())
+    rows = _rows(connection, query)
+    owners = {
+        (row["kind"], row["key"]): people.look_up(connection, f"{row['kind']} {row['key']}")
+        for row in rows
+        if row["kind"] != Kind.COURSE and (row["kind"], row["key"]) not in protected
+    }
+    persons = {person_id for person_id in owners.values() if person_id is not None}
+    names = people.names_of(connection, persons)
+    work = []
+    for row in rows:
+        subject = (row["kind"], row["key"])
+        owner = owners.get(subject)
+        if subject in protected:
+            work.append(ParkedWork(kind=row["kind"], key=f"protected {protected[subject]}"))
+        else:
+            owner_names = people.Names() if owner is None else names[owner]
+            work.append(ParkedWork(**row, **asdict(owner_names)))
+    return work
+
+
+def protected_work(connection: Connection) -> Mapping[tuple[str, str], int]:
+    """Return (kind, key) of all work that is, or could be, of protected persons -> the person."""
+    persons = select(preference.c.person_id).where(preference.c.wish == PROTECT)
+    names = select(identity).where(identity.c.person_id.in_(persons))
+    calendars = select(calendar.c.calendar_id, calendar.c.person_id)
+    work = {
+        (Kind.PERSON.value, f"{row.kind} {row.value}"): row.person_id
+        for row in connection.execute(names)
+    }
+    for row in connection.execute(calendars.where(calendar.c.person_id.in_(persons))):
+        work[Kind.CALENDAR.value, str(row.calendar_id)] = row.person_id
+    return work
+
+
+def preferences(connection: Connection) -> Sequence[Row]:
+    """Return who wished to be excluded, with their names; protected persons are not among them."""
+    rows = _rows(connection, select(preference).order_by(preference.c.set_at))
+    protected = {row["person_id"] for row in rows if row["wish"] == PROTECT}
+    names = people.names_of(connection, {row["person_id"] for row in rows})
+    return [
+        {"person_id": row["person_id"], **asdict(names[row["person_id"]]), **row}
+        for row in rows
+        if row["person_id"] not in protected
+    ]
+
+
+def protected_persons(connection: Connection, *, reveal: bool = False) -> Sequence[Row]:
+    """Return protected persons by our number, and how many entries are still to be taken back.
+
+    `reveal` adds the kind of protection, since when it is, and all that names the person.
+    """
+    rows = _rows(
+        connection,
+        select(
+            preference.c.person_id.label("person"),
+            func.count(entry.c.sync_key).label("entries"),
+            preference.c.source.label("kind"),
+            preference.c.set_at.label("since"),
+        )
+        .outerjoin_from(preference, calendar, calendar.c.person_id == preference.c.person_id)
+        .outerjoin(entry, entry.c.calendar_id == calendar.c.calendar_id)
+        .where(preference.c.wish == PROTECT)
+        .group_by(preference.c.person_id, preference.c.source, preference.c.set_at)
+        .order_by(preference.c.person_id),
+    )
+    if not reveal:
+        return [{"person": row["person"], "entries": row["entries"]} for row in rows]
+    names = {row["person"]: identities(connection, row["person"]) for row in rows}
+    return [
+        {**row, "names": ", ".join(name["value"] for name in names[row["person"]])} for row in rows
+    ]
+
+
+def log_access(
+    connection: Connection, persons: Collection[int], command: str, *, operator: str
+) -> None:
+    """Record in `look_up` that an operator was shown these persons by a command."""
+    rows = [
+        {"who": operator, "command": command, "person_id": person_id}
+        for person_id in sorted(persons)
+    ]
+    if rows:
+        connection.execute(insert(look_up).values(at=db_now()), rows)
 
 
 # -- a course -----------------------------------------------------------------------------------------
@@ -86,57 +258,64 @@ def spelled(connection: Connection, course: str) -> str | None:
 
 def answers(connection: Connection, course: str, semester: str) -> list[dict[str, Any]]:
     """Return what TP answered last for a course in a semester: one row, or none."""
-    of = _of_course(CourseKey(course, semester))
-    return _rows(connection, select(course_run).where(of(course_run)))
+    of_course = _of_course(CourseKey(course, semester))
+    return _rows(connection, select(course_run).where(of_course(course_run)))
 
 
 def runs(connection: Connection, course: str, semester: str | None = None) -> list[dict[str, Any]]:
-    """Return a course's runs, in whatever letters it is given, with TP's last answer, what changed in it, and whom it concerns."""
-    same = course_run.c.course == courses.spelled(connection, course)
-    query = select(course_run).where(same).order_by(course_run.c.semester)
+    """Return a course's runs by semester; the code may be spelled in any letters.
+
+    A run is TP's last answer, with what a brake holds of it, how many are registered for it, how
+    many staff it has, what work is pending, and its groups: how many are placed on each, and how
+    many events it has and of these are missing.
+    """
+    is_course = course_run.c.course == courses.spelled(connection, course)
+    query = select(course_run).where(is_course).order_by(course_run.c.semester)
     if semester is not None:
         query = query.where(course_run.c.semester == semester)
-    return [_run(connection, row) for row in _rows(connection, query)]
+    result = []
+    for row in _rows(connection, query):
+        key = CourseKey(row["course"], row["semester"])
+        persons = func.count(registration.c.person_id.distinct())
+        registered = select(persons).where(_of_course(key)(registration))
+        result.append(
+            {
+                **row,
+                "held": brakes.state(connection, brakes.course_scope(key)),
+                "registered": connection.execute(registered).scalar_one(),
+                "staff": len(courses.staff_of(connection, key)),
+                "pending": pending(connection, [("course", str(key))]),
+                "groups": _groups(connection, key),
+            }
+        )
+    return result
 
 
-def _run(connection: Connection, row: Row) -> dict[str, Any]:
-    key = CourseKey(row["course"], row["semester"])
-    of = _of_course(key)
-    registered = select(func.count(registration.c.person_id.distinct())).where(of(registration))
-    return {
-        **row,
-        "held": brakes.state(connection, brakes.course_scope(key)),
-        "registered": connection.execute(registered).scalar_one(),
-        "staff": len(courses.staff_of(connection, key)),
-        "pending": pending(connection, [("course", str(key))]),
-        "groups": _groups(connection, key),
-    }
-
-
-def _of_course(key: CourseKey) -> Any:
+def _of_course(key: CourseKey) -> Callable[[Table], ColumnElement[bool]]:
     return lambda table: and_(table.c.course == key.course, table.c.semester == key.semester)
 
 
 def _groups(connection: Connection, key: CourseKey) -> list[dict[str, Any]]:
-    of = _of_course(key)
-    named = [teaching_activity.c[name] for name in ("term_number", "actid", "method")]
-    kinds = [teaching_activity.c.has_plenary.label("plenary")]
-    query = select(*named, *kinds).where(of(teaching_activity)).order_by(*named)
-    placed = _counted(connection, placement, of, func.count())
-    events = _counted(connection, teaching_event, of, func.count())
-    missing = _counted(connection, teaching_event, of, func.count(teaching_event.c.missing_since))
+    of_course = _of_course(key)
+    columns = [teaching_activity.c[name] for name in ("term_number", "actid", "method")]
+    plenary = teaching_activity.c.has_plenary.label("plenary")
+    query = select(*columns, plenary).where(of_course(teaching_activity)).order_by(*columns)
+
+    def count(table: Table, number: ColumnElement[int]) -> Mapping[tuple[int, str], int]:
+        by = (table.c.term_number, table.c.actid)
+        rows = connection.execute(select(*by, number).where(of_course(table)).group_by(*by))
+        return {(term, actid): counted for term, actid, counted in rows}
+
+    placed = count(placement, func.count())
+    events = count(teaching_event, func.count())
+    missing = count(teaching_event, func.count(teaching_event.c.missing_since))
     rows = _rows(connection, query)
     for row in rows:
-        which = (row["term_number"], row["actid"])
-        row |= {"placed": placed.get(which, 0), "events": events.get(which, 0)}
-        row["missing"] = missing.get(which, 0)
+        group = (row["term_number"], row["actid"])
+        row["placed"] = placed.get(group, 0)
+        row["events"] = events.get(group, 0)
+        row["missing"] = missing.get(group, 0)
     return rows
-
-
-def _counted(connection: Connection, table: Table, of: Any, what: Any) -> dict[Any, int]:
-    by = (table.c.term_number, table.c.actid)
-    rows = connection.execute(select(*by, what).where(of(table)).group_by(*by))
-    return {(term, actid): count for term, actid, count in rows}
 
 
 # -- all that is held on somebody ----------------------------------------------------------------------
@@ -145,16 +324,18 @@ def _counted(connection: Connection, table: Table, of: Any, what: Any) -> dict[A
 def export(connection: Connection, person_id: int) -> dict[str, Any]:
     """Return all rows that speak of a person, by table."""
     calendars = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    names = [r["value"] for r in look.identities(connection, person_id) if r["kind"] == "username"]
+    rows = identities(connection, person_id)
+    usernames = [row["value"] for row in rows if row["kind"] == "username"]
     keys = work_of(connection, person_id)
-    found: dict[str, Any] = {
+    tables: dict[str, Any] = {
         table.name: _rows(connection, select(table).where(table.c.person_id == person_id))
         for table in (*OF_PERSONS, change_log, look_up, operator_act, unreadable_item)
     }
-    found["entry"] = _rows(connection, select(entry).where(entry.c.calendar_id.in_(calendars)))
+    tables["entry"] = _rows(connection, select(entry).where(entry.c.calendar_id.in_(calendars)))
     for table in (teaching_staff, fan_out):
-        found[table.name] = _rows(connection, select(table).where(table.c.username.in_(names)))
+        by_name = select(table).where(table.c.username.in_(usernames))
+        tables[table.name] = _rows(connection, by_name)
     later = _rows(connection, select(due_later))
-    found["dirty"] = pending(connection, keys)
-    found["due_later"] = [row for row in later if (row["kind"], row["key"]) in keys]
-    return found
+    tables["dirty"] = pending(connection, keys)
+    tables["due_later"] = [row for row in later if (row["kind"], row["key"]) in keys]
+    return tables

@@ -1,6 +1,6 @@
 """Erase what is held on a person, once nothing of ours stands in their calendars any more."""
 
-from sqlalchemy import Connection, String, cast, delete, exists, or_, select
+from sqlalchemy import Connection, Select, String, cast, delete, exists, or_, select
 
 from kalender.errors import PermanentError
 from kalender.operate import disclosure
@@ -26,69 +26,75 @@ from kalender.store.tables import (
     username_claim,
 )
 
-TAUGHT = (registration, placement, teaching_role)
+TEACHING = (registration, placement, teaching_role)
 
 
 def stands(connection: Connection, person_id: int) -> bool:
-    """Whether an entry of ours stands, or may stand, in a calendar of theirs."""
-    mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    there = entry.c.status.not_in(["abandoned", "refused"])
-    found = select(exists().where(entry.c.calendar_id.in_(mine), there))
-    return bool(connection.execute(found).scalar())
+    """Whether an entry of ours stands, or may stand, in a calendar of the person."""
+    may_stand = entry.c.status.not_in(["abandoned", "refused"])
+    in_calendar = entry.c.calendar_id.in_(_calendars_of(person_id))
+    return bool(connection.execute(select(exists().where(in_calendar, may_stand))).scalar())
 
 
 def is_listed(connection: Connection, person_id: int) -> bool:
-    """Whether FS or TP still list the person, so that they would come back."""
-    taught = [exists().where(each.c.person_id == person_id) for each in TAUGHT]
-    names = people.usernames(connection, person_id)
-    named = exists().where(teaching_staff.c.username.in_(sorted(names)))
-    return bool(connection.execute(select(or_(*taught, named))).scalar())
-
-
-def forget(connection: Connection, person_id: int) -> bool:
-    """Erase a person; True where their number, usernames and wish stay, to go on leaving them alone.
-
-    Raises PermanentError where entries of ours stand, or FS or TP still list who did not opt out.
-    """
-    if stands(connection, person_id):
-        raise PermanentError("entries of ours still stand: a worker has to take them back first")
-    require_leaving(connection, person_id)
-    stays = OPT_OUT in people.wishes_of(connection, person_id)
-    _erase(connection, person_id)
-    if stays:
-        people.wish(connection, person_id, {FORGET}, "operator")
-    else:
-        connection.execute(delete(person).where(person.c.person_id == person_id))
-    return stays
+    """Whether FS or TP still list the person, so that erasing would not last."""
+    in_fs = [exists().where(table.c.person_id == person_id) for table in TEACHING]
+    usernames = people.usernames(connection, person_id)
+    in_tp = exists().where(teaching_staff.c.username.in_(sorted(usernames)))
+    return bool(connection.execute(select(or_(*in_fs, in_tp))).scalar())
 
 
 def require_leaving(connection: Connection, person_id: int) -> None:
     """Raise PermanentError where FS or TP still list the person, who did not opt out."""
-    stays = OPT_OUT in people.wishes_of(connection, person_id)
-    if is_listed(connection, person_id) and not stays:
+    has_opted_out = OPT_OUT in people.wishes_of(connection, person_id)
+    if is_listed(connection, person_id) and not has_opted_out:
         raise PermanentError(
             f"person {person_id} is still listed by FS or TP and would come back: "
             "kalender optout add first, or wait until they are gone there"
         )
 
 
-def _erase(connection: Connection, person_id: int) -> None:
-    """Everything but the person's number, usernames and wishes."""
-    keys = disclosure.work_of(connection, person_id)
+def forget(connection: Connection, person_id: int) -> bool:
+    """Erase all that is held on a person; return whether the person's row stays.
+
+    The row stays with the FS number, the usernames and the opt-out of whoever opted out, so that
+    they go on being excluded. Raises PermanentError where entries of ours stand in a calendar of
+    theirs, or where FS or TP still list somebody who did not opt out.
+    """
+    if stands(connection, person_id):
+        raise PermanentError("entries of ours still stand: a worker has to take them back first")
+    require_leaving(connection, person_id)
+    has_opted_out = OPT_OUT in people.wishes_of(connection, person_id)
     acts.forget(connection, person_id)
-    mine = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    names = people.usernames(connection, person_id)
-    connection.execute(delete(entry).where(entry.c.calendar_id.in_(mine)))
-    held = mine.with_only_columns("calendar " + cast(calendar.c.calendar_id, String))
-    connection.execute(delete(brake).where(brake.c.scope.in_(held)))
-    connection.execute(delete(fan_out).where(fan_out.c.username.in_(sorted(names))))
-    for kind, key in sorted(keys):
+    # Work, brakes and fan-outs are found through the rows that are deleted after them.
+    calendars = _calendars_of(person_id)
+    scopes = calendars.with_only_columns("calendar " + cast(calendar.c.calendar_id, String))
+    usernames = people.usernames(connection, person_id)
+    for kind, key in sorted(disclosure.work_of(connection, person_id)):
         for table in (dirty, due_later):
             connection.execute(delete(table).where(table.c.kind == kind, table.c.key == key))
-    also = (rollout_member, unreadable_item, username_claim)
-    for table in (change_log, calendar, *also, *TAUGHT):
+    connection.execute(delete(entry).where(entry.c.calendar_id.in_(calendars)))
+    connection.execute(delete(brake).where(brake.c.scope.in_(scopes)))
+    connection.execute(delete(fan_out).where(fan_out.c.username.in_(sorted(usernames))))
+    for table in (
+        change_log,
+        calendar,
+        rollout_member,
+        unreadable_item,
+        username_claim,
+        *TEACHING,
+    ):
         connection.execute(delete(table).where(table.c.person_id == person_id))
-    mail = (identity.c.person_id == person_id) & (identity.c.kind == MAIL)
-    connection.execute(delete(identity).where(mail))
-    others = preference.c.wish != OPT_OUT
-    connection.execute(delete(preference).where(preference.c.person_id == person_id, others))
+    is_mail = (identity.c.person_id == person_id) & (identity.c.kind == MAIL)
+    connection.execute(delete(identity).where(is_mail))
+    other_wishes = (preference.c.person_id == person_id) & (preference.c.wish != OPT_OUT)
+    connection.execute(delete(preference).where(other_wishes))
+    if has_opted_out:
+        people.wish(connection, person_id, {FORGET}, "operator")
+    else:
+        connection.execute(delete(person).where(person.c.person_id == person_id))
+    return has_opted_out
+
+
+def _calendars_of(person_id: int) -> Select[int]:
+    return select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)

@@ -1,8 +1,9 @@
-"""A process' own port: /metrics, /healthz (does it still turn?), /readyz (can it do its work?).
+"""A process' own port: /metrics, /healthz (do its loops turn?) and /readyz (can it do its work?).
 
-Stuck is not idle: a loop turns whether there is work or not, and says so (`Liveness`). Only a process
-that has stopped turning fails /healthz, since only that is mended by a new one; a neighbour that is
-away is nobody's stuckness. /readyz also says how the whole installation goes, without failing.
+A stuck process is not an idle one: a loop turns whether there is work or not, and notes it
+(`Liveness`). Only a process whose loops have stopped fails /healthz, since only that is mended by a
+new process; a neighbour that is away fails no probe. /readyz also shows the verdict on the whole
+installation, without failing for it.
 """
 
 import os
@@ -17,7 +18,6 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 import structlog
 from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection
 
 from kalender.broker import Broker
 from kalender.config.sections import MetricsSettings as Settings
@@ -56,11 +56,11 @@ class Server(ThreadingMixIn, WSGIServer):
         self.timeout = 0.5
 
     def serve(
-        self, metrics: Metrics, more: Iterable[Collector], *, alive: Probe, ready: Probe
+        self, metrics: Metrics, collectors: Iterable[Collector], *, alive: Probe, ready: Probe
     ) -> None:
         """Answer until this process' parent is gone."""
         parent = os.getppid()
-        self.set_app(_application(metrics.registry(*more), metrics, alive, ready))
+        self.set_app(_application(metrics, metrics.registry(*collectors), alive, ready))
         while os.getppid() == parent:
             self.handle_request()
 
@@ -74,62 +74,64 @@ class _Quiet(WSGIRequestHandler):
 
 
 def _application(
-    registry: CollectorRegistry, metrics: Metrics, alive: Probe, ready: Probe
+    metrics: Metrics, registry: CollectorRegistry, alive: Probe, ready: Probe
 ) -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
-    tells = make_wsgi_app(registry)
-
-    def readiness() -> tuple[Sequence[str], Sequence[str]]:
-        metrics.look()
-        return [*ready(), *([metrics.error] if metrics.error else [])], metrics.verdicts_told
+    """Return the WSGI application that answers /metrics, /healthz and /readyz."""
+    metrics_application = make_wsgi_app(registry)
 
     def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
         if path == "/metrics":
-            found: Iterable[bytes] = tells(environ, start)
-            return found
+            body: Iterable[bytes] = metrics_application(environ, start)
+            return body
         if path == "/healthz":
-            return _say(start, alive(), ())
+            return _answer_probe(start, alive(), ())
         if path == "/readyz":
-            return _say(start, *readiness())
+            metrics.refresh()
+            errors = [metrics.error] if metrics.error else []
+            return _answer_probe(start, [*ready(), *errors], metrics.verdict_lines)
         start("404 Not Found", [("Content-Type", "text/plain")])
         return [b"/metrics /healthz /readyz\n"]
 
     return answer
 
 
-def _say(start: Start, complaints: Sequence[str], more: Sequence[str]) -> Iterable[bytes]:
+def _answer_probe(
+    start: Start, complaints: Sequence[str], verdict_lines: Sequence[str]
+) -> Iterable[bytes]:
+    """Fail the probe where anything is complained of; the verdict is only shown."""
     status = "503 Service Unavailable" if complaints else "200 OK"
     start(status, [("Content-Type", "text/plain; charset=utf-8")])
-    return ["\n".join([*(complaints or ["ok"]), *more, ""]).encode()]
+    return ["\n".join([*(complaints or ["ok"]), *verdict_lines, ""]).encode()]
 
 
 # -- probes -------------------------------------------------------------------------------------------
 
 
-def workers_alive(ticks: Sequence[Liveness], lease: timedelta) -> Probe:
-    """Complain of each worker process whose loops do not turn."""
-    longest = max(LEAST_WORK_SECONDS, 4 * lease.total_seconds())
+def workers_alive(processes: Sequence[Liveness], lease: timedelta) -> Probe:
+    """Return a probe that complains of each worker process whose loops do not turn."""
+    longest_work = max(LEAST_WORK_SECONDS, 4 * lease.total_seconds())
 
     def probe() -> Sequence[str]:
         return [
-            f"stuck: worker process {number} {what} for {seconds:.0f} seconds"
-            for number, each in enumerate(ticks, 1)
-            for what, seconds, most in (
-                ("keeps no house", each.silent()[0], STUCK_SECONDS),
-                ("does nothing", each.silent()[1], longest),
+            f"stuck: worker process {number} {complaint} for {seconds:.0f} seconds"
+            for number, process in enumerate(processes, 1)
+            for complaint, seconds, longest in (
+                ("keeps no house", process.silent()[0], STUCK_SECONDS),
+                ("does nothing", process.silent()[1], longest_work),
             )
-            if seconds > most
+            if seconds > longest
         ]
 
     return probe
 
 
-def workers_ready(ticks: Sequence[Liveness]) -> Probe:
-    """Complain of each worker process that has not begun."""
+def workers_ready(processes: Sequence[Liveness]) -> Probe:
+    """Return a probe that complains of each worker process that has not begun."""
     return lambda: [
         f"worker process {number} has not begun"
-        for number, each in enumerate(ticks, 1)
-        if not each.begun
+        for number, process in enumerate(processes, 1)
+        if not process.begun
     ]
 
 
@@ -150,52 +152,50 @@ class Queues(Collector):
         """Complain of a broker that is away, and of each queue that is not there."""
         if not self._broker.connected:
             return ["the broker is away"]
-        return [f"queue {each} is missing, or not for us" for each in sorted(self._broker.missing)]
+        queues = sorted(self._broker.missing)
+        return [f"queue {queue} is missing, or not for us" for queue in queues]
 
     def collect(self) -> Iterable[Metric]:
-        """Give both."""
+        """Give whether the broker is connected, and which queues are missing."""
         connected, missing = self._broker.connected, self._broker.missing
         yield gauge("kalender_broker_connected", "Whether this listener is connected.", connected)
         yield gauges(
             "kalender_queue_missing",
             "Whether a configured queue is not there, or not for us.",
             ("queue",),
-            (((each,), connected and each in missing) for each in self._queues),
+            (((queue,), connected and queue in missing) for queue in self._queues),
         )
 
 
 # -- a listener's sign of life ----------------------------------------------------------------------------
 
 
-def _saw(connection: Connection, broker: Broker, worker: str, *, first: bool) -> None:
-    if first:
-        counters.saw(connection, broker.queues, first=True)
-    observations.saw_broker(
-        connection,
-        worker,
-        connected=broker.connected,
-        missing=broker.missing,
-        queues=broker.queues,
-    )
-
-
 def give_signs(database: Database, broker: Broker | None, stop: threading.Event) -> None:
-    """Beat, and tell of the broker, where there is one, and of what was counted, until stopped.
+    """Record every ten seconds that a listener lives, what it counted and how it finds its broker.
 
-    A database that is away is waited for.
+    Returns when `stop` is set, after having recorded a clean end. Nothing is raised where the
+    database is away: the next round records what this one could not.
     """
-    begun = False
+    is_first = True
     while True:
-        pulse = Heartbeat(kind="listener", worker=f"listener {Heartbeat().worker}")
+        heartbeat = Heartbeat(kind="listener", worker=f"listener {Heartbeat().worker}")
         try:
-            pulse.beat(database)
+            heartbeat.beat(database)
             counters.give(database)
             with database.write() as connection:
                 if broker is not None:
-                    _saw(connection, broker, pulse.worker, first=not begun)
+                    if is_first:
+                        counters.saw(connection, broker.queues, first=True)
+                    observations.saw_broker(
+                        connection,
+                        heartbeat.worker,
+                        connected=broker.connected,
+                        missing=broker.missing,
+                        queues=broker.queues,
+                    )
                 if stop.is_set():
-                    pulse.stop(connection)
-            begun = True
+                    heartbeat.stop(connection)
+            is_first = False
         except KalenderError as error:
             log.warning("no_sign_given", error=str(error))
         except Exception as error:  # noqa: BLE001  # the next sign may be given again

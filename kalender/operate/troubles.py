@@ -1,9 +1,11 @@
-"""What keeps somebody from having the right calendar, in counts; a question each, for all persons."""
+"""What keeps somebody from having the right calendar: the questions that the verdict alone asks.
+
+All count over the whole installation; what concerns calendars counts only those inside the roll-out.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import (
     ColumnElement,
@@ -16,6 +18,15 @@ from sqlalchemy import (
 )
 
 from kalender.domain.work import Lane
+from kalender.operate.status import (
+    CalendarTroubles,
+    Dead,
+    Fill,
+    Listening,
+    OverdueCourses,
+    Reading,
+    UnreadableEvents,
+)
 from kalender.store import rollouts
 from kalender.store.courses import PLACEMENTS
 from kalender.store.heartbeats import lives
@@ -25,139 +36,127 @@ from kalender.store.tables import (
     calendar,
     course_run,
     db_now,
-    dirty,
     entry,
     heartbeat,
     preference,
     source_reading,
 )
+from kalender.store.views import dirty_now
 
-LATELY_SECONDS = -86_400.0  # a process that died is told of for a day
-_CLAIM_OF = (dirty.c.kind == "calendar", dirty.c.key == calendar_key(calendar.c.calendar_id))
-_ON_ITS_WAY = exists().where(*_CLAIM_OF, dirty.c.parked_at.is_(None))
-_LEFT_ALONE = exists().where(preference.c.person_id == calendar.c.person_id)
-_NEVER_WRITTEN = and_(
+LATELY_SECONDS = -86_400.0  # a process that died is reported for a day
+_WORK_OF_CALENDAR = (
+    dirty_now.c.kind == "calendar",
+    dirty_now.c.key == calendar_key(calendar.c.calendar_id),
+)
+_IS_EXCLUDED = exists().where(preference.c.person_id == calendar.c.person_id)
+_IS_UNWRITTEN = and_(
     calendar.c.state == "active",
     calendar.c.owner,
     calendar.c.synced_settings.is_(None),
     calendar.c.synced_digest.is_(None),
     ~calendar.c.taking_back,
-    ~_LEFT_ALONE,
+    ~_IS_EXCLUDED,
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
-    """Processes of a kind whose sign of life stopped, and which nothing replaced."""
-
-    kind: str
-    count: int
-    since: datetime
+# -- calendars ----------------------------------------------------------------------------------------
 
 
-def _inside(connection: Connection, which: ColumnElement[bool], mode: str) -> int:
-    """Count the calendars of which something holds, and which lie inside the roll-out."""
-    found = connection.execute(select(calendar.c.calendar_id).where(which)).scalars().all()
-    return len(rollouts.switched_on_of(connection, found, mode)) if found else 0
+def calendar_troubles(connection: Connection, mode: str, after: datetime) -> CalendarTroubles:
+    """Count the calendars inside the roll-out that are not right, by what keeps them from it.
 
-
-def never_written(connection: Connection, mode: str) -> int:
-    """Count calendars inside the roll-out that nothing was written to, and nothing waits to be."""
-    return _inside(connection, and_(_NEVER_WRITTEN, ~_ON_ITS_WAY), mode)
-
-
-def being_filled(connection: Connection, mode: str) -> tuple[int, int]:
-    """Return how many calendars inside the roll-out were written, and how many there shall be.
-
-    The two are the same where no fill is under way: a fill is bulk work on calendars that were
-    never written.
+    `mode` is the roll-out's. Refused entries count where they end after an instant, which is on the
+    domain's clock.
     """
-    bulk = exists().where(*_CLAIM_OF, dirty.c.parked_at.is_(None), dirty.c.priority >= Lane.FILL)
-    waiting = _inside(connection, and_(_NEVER_WRITTEN, bulk), mode)
-    if not waiting:
-        return 0, 0
-    open_ = and_(calendar.c.state == "active", calendar.c.owner, ~_LEFT_ALONE)
-    every = _inside(connection, open_, mode)
-    return every - waiting, every
-
-
-def closed(connection: Connection, mode: str) -> int:
-    """Count people's addresses that are never written to: outside our mail domains."""
-    outside = and_(calendar.c.state == "closed", calendar.c.last_error == OUTSIDE)
-    return _inside(connection, and_(outside, ~_LEFT_ALONE), mode)
-
-
-def clashing(connection: Connection, mode: str) -> int:
-    """Count calendars that wait, since their address is another person's."""
-    second = and_(~calendar.c.owner, calendar.c.state != "closed")
-    return _inside(connection, and_(second, ~_LEFT_ALONE), mode)
-
-
-def without_mailbox(connection: Connection, mode: str) -> int:
-    """Count calendars whose mailbox Exchange does not have, or no longer has."""
-    gone = calendar.c.state.in_(("missing", "lost"))
-    return _inside(connection, and_(gone, ~_LEFT_ALONE), mode)
-
-
-def refused(connection: Connection, mode: str, after: datetime) -> int:
-    """Count entries to come that Exchange never takes."""
-    of = select(entry.c.calendar_id, func.count()).where(
-        entry.c.status == "refused", entry.c.ends_at > after
+    waits = exists().where(*_WORK_OF_CALENDAR)
+    is_outside = and_(calendar.c.state == "closed", calendar.c.last_error == OUTSIDE)
+    is_second = and_(~calendar.c.owner, calendar.c.state != "closed")
+    is_gone = calendar.c.state.in_(("missing", "lost"))
+    coming = and_(entry.c.status == "refused", entry.c.ends_at > after)
+    query = select(entry.c.calendar_id, func.count()).where(coming).group_by(entry.c.calendar_id)
+    refused_by_calendar: dict[int, int] = dict(map(tuple, connection.execute(query)))
+    switched_on = (
+        rollouts.switched_on_of(connection, refused_by_calendar, mode)
+        if refused_by_calendar
+        else ()
     )
-    rows = connection.execute(of.group_by(entry.c.calendar_id))
-    counts: dict[int, int] = dict(map(tuple, rows))
-    on = rollouts.switched_on_of(connection, counts, mode) if counts else ()
-    return sum(counts[each] for each in on)
+    return CalendarTroubles(
+        never_written=_count_inside(connection, and_(_IS_UNWRITTEN, ~waits), mode),
+        address_closed=_count_inside(connection, and_(is_outside, ~_IS_EXCLUDED), mode),
+        address_clash=_count_inside(connection, and_(is_second, ~_IS_EXCLUDED), mode),
+        no_mailbox=_count_inside(connection, and_(is_gone, ~_IS_EXCLUDED), mode),
+        refused_entries=sum(refused_by_calendar[number] for number in switched_on),
+    )
 
 
-def unreadable_events(connection: Connection, semesters: Collection[str]) -> tuple[int, int]:
-    """Return how many events of these semesters could not be read, and of how many courses."""
-    bad = func.coalesce(func.sum(course_run.c.bad_events), 0)
-    some = (course_run.c.bad_events > 0, course_run.c.semester.in_(sorted(semesters)))
-    events, courses = connection.execute(select(bad, func.count()).where(*some)).one()
-    return int(events), int(courses)
+def fill(connection: Connection, mode: str) -> Fill:
+    """Return how many calendars inside the roll-out are written, and how many there shall be.
+
+    The two are equal where no fill is under way: a fill is bulk work on calendars that were never
+    written.
+    """
+    bulk = exists().where(*_WORK_OF_CALENDAR, dirty_now.c.priority >= Lane.FILL)
+    waiting = _count_inside(connection, and_(_IS_UNWRITTEN, bulk), mode)
+    if not waiting:
+        return Fill(written=0, calendars=0)
+    is_open = and_(calendar.c.state == "active", calendar.c.owner, ~_IS_EXCLUDED)
+    calendars = _count_inside(connection, is_open, mode)
+    return Fill(written=calendars - waiting, calendars=calendars)
 
 
-def parked(connection: Connection) -> tuple[int, datetime | None]:
-    """Return how much work is laid aside, and since when."""
-    query = select(func.count(), func.min(dirty.c.parked_at)).where(dirty.c.parked_at.is_not(None))
-    count, since = connection.execute(query).one()
-    return count, since
+def _count_inside(connection: Connection, which: ColumnElement[bool], mode: str) -> int:
+    """Count the calendars of which a condition holds, and which lie inside the roll-out."""
+    query = select(calendar.c.calendar_id).where(which)
+    numbers = connection.execute(query).scalars().all()
+    return len(rollouts.switched_on_of(connection, numbers, mode)) if numbers else 0
 
 
-# -- readings ---------------------------------------------------------------------------------------
+# -- sources ------------------------------------------------------------------------------------------
 
 
-def last_reading(connection: Connection) -> tuple[datetime | None, datetime | None]:
-    """Return when all was read last; and, where it never was, since when we could have."""
+def unreadable_events(connection: Connection, semesters: Collection[str]) -> UnreadableEvents:
+    """Count the events of these semesters that could not be read, and their courses."""
+    total = func.coalesce(func.sum(course_run.c.bad_events), 0)
+    has_any = (course_run.c.bad_events > 0, course_run.c.semester.in_(sorted(semesters)))
+    events, courses = connection.execute(select(total, func.count()).where(*has_any)).one()
+    return UnreadableEvents(events=int(events), courses=int(courses))
+
+
+def last_reading(connection: Connection) -> Reading:
+    """Return when FS and TP were last read whole; where they never were, since when they could be."""
     readings = select(func.max(source_reading.c.read_at)).where(
         source_reading.c.source == PLACEMENTS
     )
     read_at = connection.execute(readings).scalar()
-    first = select(func.min(heartbeat.c.started_at))
-    return read_at, None if read_at is not None else connection.execute(first).scalar()
+    first_start = select(func.min(heartbeat.c.started_at))
+    could_since = None if read_at is not None else connection.execute(first_start).scalar()
+    return Reading(read_at=read_at, could_since=could_since)
 
 
-def courses_not_read(
+def overdue_courses(
     connection: Connection,
     semesters: Collection[str],
     skips: Callable[[str], bool],
-    seconds: float,
-) -> tuple[int, datetime | None]:
-    """Return how many courses TP was not asked for within so many seconds, and since when."""
-    old = (course_run.c.asked_at < db_now(-seconds), course_run.c.semester.in_(sorted(semesters)))
-    rows = connection.execute(select(course_run.c.course, course_run.c.asked_at).where(*old)).all()
-    asked = [asked_at for course, asked_at in rows if not skips(course)]
-    return len(asked), min(asked, default=None)
+    max_age: timedelta,
+) -> OverdueCourses:
+    """Count the courses of these semesters that TP was not asked for within `max_age`.
+
+    `skips` says of a course that its teaching is none of ours.
+    """
+    is_old = course_run.c.asked_at < db_now(-max_age.total_seconds())
+    is_maintained = course_run.c.semester.in_(sorted(semesters))
+    query = select(course_run.c.course, course_run.c.asked_at).where(is_old, is_maintained)
+    instants = [asked_at for course, asked_at in connection.execute(query) if not skips(course)]
+    return OverdueCourses(count=len(instants), asked_at=min(instants, default=None))
 
 
-# -- processes --------------------------------------------------------------------------------------
+# -- processes ----------------------------------------------------------------------------------------
 
 
-def dead(connection: Connection) -> list[Dead]:
-    """Return which kinds of process died within a day, and how many that nothing replaced.
+def dead_processes(connection: Connection) -> list[Dead]:
+    """Return by kind the processes that died within a day and that nothing replaced.
 
-    Every process that was started after a sign of life stopped replaces one.
+    Each process that was started after another one's last sign of life replaces one.
     """
     rows = connection.execute(
         select(
@@ -168,24 +167,25 @@ def dead(connection: Connection) -> list[Dead]:
         ).where(heartbeat.c.seen_at > db_now(LATELY_SECONDS))
     ).all()
     starts: defaultdict[str, list[datetime]] = defaultdict(list)
-    ends: defaultdict[str, list[datetime]] = defaultdict(list)
-    for kind, started_at, seen_at, well in rows:
+    deaths: defaultdict[str, list[datetime]] = defaultdict(list)
+    for kind, started_at, seen_at, is_well in rows:
         starts[kind].append(started_at)
-        if not well:
-            ends[kind].append(seen_at)
-    found = []
-    for kind in sorted(ends):
-        left, later = sorted(ends[kind]), sorted(starts[kind])
-        for start in later:
-            if left and start > left[0]:
-                left.pop(0)
-        if left:
-            found.append(Dead(kind=kind, count=len(left), since=left[0]))
-    return found
+        if not is_well:
+            deaths[kind].append(seen_at)
+    result = []
+    for kind in sorted(deaths):
+        unreplaced = sorted(deaths[kind])
+        for start in sorted(starts[kind]):
+            if unreplaced and start > unreplaced[0]:
+                unreplaced.pop(0)
+        if unreplaced:
+            result.append(Dead(kind=kind, count=len(unreplaced), since=unreplaced[0]))
+    return result
 
 
-def last_listener(connection: Connection) -> tuple[bool, datetime | None]:
-    """Return whether a listener lives, and when one was seen last; None: none ever was."""
+def last_listener(connection: Connection) -> Listening:
+    """Return whether a listener lives, and when one gave its last sign of life."""
     query = select(func.max(heartbeat.c.seen_at)).where(heartbeat.c.kind == "listener")
-    alive = connection.execute(query.where(lives())).scalar()
-    return alive is not None, alive or connection.execute(query).scalar()
+    living_at = connection.execute(query.where(lives())).scalar()
+    seen_at = living_at or connection.execute(query).scalar()
+    return Listening(lives=living_at is not None, seen_at=seen_at)

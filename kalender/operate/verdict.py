@@ -1,28 +1,19 @@
 """One line that says whether everybody has the right calendar, and whatever keeps somebody from it.
 
-A condition is something that is not as it should be. One that somebody knows of
-(`kalender status --acknowledge`) does not make the verdict, until it grows, begins anew, or its
-time is over.
+`assess` reads a `Status` and asks nobody. A condition is something that is not as it should be. One
+that somebody acknowledged (`kalender status --acknowledge`) does not make the verdict, until it
+grows, begins anew, or its time is over.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Any
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
-from sqlalchemy import Connection
-
-from kalender.app import App
-from kalender.config import Config
-from kalender.config.sections import Section
 from kalender.domain.moment import said
 from kalender.domain.work import Lane
 from kalender.neighbours.breaker import BULK, FOR_EVER
-from kalender.neighbours.credentials import REFUSALS
-from kalender.operate import look, numbers, troubles
-from kalender.sources.tp_codes import skips
-from kalender.store import identity, observations, recovery, scope, unreadable
-from kalender.store.database import now
+from kalender.operate.status import Expectations, Neighbour, Status, Work
+from kalender.store import identity, observations, unreadable
 from kalender.store.heartbeats import ALIVE
 from kalender.store.observations import Acknowledgement
 
@@ -39,7 +30,7 @@ STATES = (
     "incomplete",
     "held",
     "stuck",
-)  # worse and worse
+)  # from good to bad
 LATE = timedelta(minutes=5)
 SOON = timedelta(days=30)  # a certificate or secret is about to end
 HEALTHY = "healthy"
@@ -48,31 +39,42 @@ RESYNC = "kalender resync --all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Something that is not as it should be, or that all is; `count` is how much of it there is."""
+    """Something that is not as it should be, or that all is as it should be.
+
+    `condition` is its name, as `--acknowledge` and the metrics take it. `because` and `remedy` are
+    words for people. `count` is how much of it there is. `exact`: since when is known and not only
+    estimated, so that what began after an acknowledgement is another condition.
+    """
 
     condition: str
-    state: str
+    state: str  # one of STATES
     since: datetime | None
     because: str
     remedy: str | None = None
     count: int = 1
-    exact: bool = False  # since when is known: what began after it was acknowledged is another one
+    exact: bool = False
 
     def said(self, zone: tzinfo) -> str:
-        """Return one line, in the institution's time."""
+        """Return the condition as one line, with its time in a zone."""
         since = f" since {said(self.since, zone)}" if self.since else ""
         return f"{self.state}{since}: {self.because}"
 
+    def is_covered_by(self, acknowledgement: Acknowledgement | None) -> bool:
+        """Whether an acknowledgement is of all of this; not where it grew or began anew since."""
+        if acknowledgement is None or self.count > acknowledgement.count:
+            return False
+        return not self.exact or self.since is None or self.since <= acknowledgement.set_at
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """A condition that somebody knows of."""
+class AcknowledgedCondition:
+    """A condition that stands, with the acknowledgement that keeps it out of the verdict."""
 
     condition: Condition
     acknowledgement: Acknowledgement
 
     def said(self, zone: tzinfo) -> str:
-        """Return one line, in the institution's time."""
+        """Return both as one line, with the time in a zone."""
         by = self.acknowledgement
         until = said(by.until_at, zone)
         return f"known until {until}, {by.who}: {by.reason}: {self.condition.because}"
@@ -80,121 +82,53 @@ class Known:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthState:
-    """All that is wrong and that nobody knows of, the worst first, at the least that nothing is."""
+    """The verdict: `conditions` are never empty, the worst first; `acknowledged` are apart.
+
+    Where nothing is wrong, or all of it is acknowledged, the one condition is that all is healthy.
+    """
 
     conditions: Sequence[Condition]
-    known: Sequence[Known]
+    acknowledged: Sequence[AcknowledgedCondition]
 
     @property
     def worst(self) -> Condition:
-        """What the verdict is."""
+        """The condition that makes the verdict."""
         return self.conditions[0]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expected:
-    """What the settings say of how it should be."""
-
-    zone: tzinfo
-    rollout_mode: str
-    queues: Sequence[str]
-    max_reading_age: timedelta
-    secrets: Mapping[str, date]  # the key in the settings -> the day it ends
-    semesters: Callable[[Connection], frozenset[str]]  # that are maintained now
-    skips: Callable[[str], bool]  # whether a course's teaching is none of ours
-    clock: Callable[[], datetime]  # the domain's
-
-    @classmethod
-    def of(cls, app: App) -> "Expected":
-        """Return what the settings of an installation say."""
-        config, rules, semesters = app.config, app.mirror_rules(), app.semesters()
-        return cls(
-            zone=config.institution.time_zone,
-            rollout_mode=config.rollout.mode,
-            queues=config.broker.queues if config.broker else (),
-            max_reading_age=timedelta(hours=config.safety.max_reading_age_hours),
-            secrets=dict(_ends_of_secrets(config)),
-            semesters=lambda connection: semesters.at(connection, rules, app.clock()),
-            skips=skips(config.tp.skip),
-            clock=app.clock,
-        )
-
-
-def _ends_of_secrets(config: Config) -> Iterator[tuple[str, date]]:
-    """Give the keys of secrets whose end somebody told, with the day."""
-    sections: dict[str, Section | None] = {"broker": config.broker, **config.neighbours}
-    for name, section in sections.items():
-        for key in type(section).model_fields if section is not None else ():
-            day = getattr(section, key)
-            if key.endswith("_expires") and day is not None:
-                yield f"{name}.{key.removesuffix('_expires')}", day
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Looked:
-    """What the verdict goes by, gathered at one moment."""
-
-    expected: Expected
-    moment: datetime  # on the database's clock
-    neighbours: Sequence[Mapping[str, Any]]
-    brakes: Sequence[Mapping[str, Any]]
-    workers: Sequence[Mapping[str, Any]]
-    due: Sequence[Mapping[str, Any]]
-
-    @property
-    def alive(self) -> Sequence[Mapping[str, Any]]:
-        """The workers that live."""
-        return [row for row in self.workers if state_of(row, self.moment) == "lives"]
-
-
-def assess(connection: Connection, expected: Expected) -> HealthState:
-    """Return all that is wrong, the worst first, and apart from it what somebody knows of."""
-    looked = _Looked(
-        expected=expected,
-        moment=now(connection),
-        neighbours=look.neighbours(connection),
-        brakes=look.brakes(connection),
-        workers=[row for row in look.heartbeats(connection) if row["kind"] == "worker"],
-        due=numbers.due(connection),
-    )
-    standing = list(_conditions(connection, looked))
-    told = observations.acknowledged(connection)
-    known = {each.condition: told[each.condition] for each in standing if _knows(told, each)}
-    wrong = [each for each in standing if each.condition not in known]
-    wrong.sort(key=lambda each: -STATES.index(each.state))
+def assess(status: Status, expectations: Expectations) -> HealthState:
+    """Return all that is wrong, the worst first, and apart from it what somebody acknowledged."""
+    standing = [
+        *_stuck(status, expectations),
+        *_held(status, expectations),
+        *_incomplete(status),
+        *_behind(status, expectations),
+        *_warnings(status, expectations),
+    ]
+    acknowledged = {
+        condition.condition: status.acknowledgements[condition.condition]
+        for condition in standing
+        if condition.is_covered_by(status.acknowledgements.get(condition.condition))
+    }
+    wrong = [condition for condition in standing if condition.condition not in acknowledged]
+    wrong.sort(key=lambda condition: -STATES.index(condition.state))
     return HealthState(
-        conditions=wrong or [_healthy(looked, known=len(known))],
-        known=[
-            Known(condition=each, acknowledgement=known[each.condition])
-            for each in standing
-            if each.condition in known
+        conditions=wrong or [_healthy(status, acknowledged=len(acknowledged))],
+        acknowledged=[
+            AcknowledgedCondition(
+                condition=condition, acknowledgement=acknowledged[condition.condition]
+            )
+            for condition in standing
+            if condition.condition in acknowledged
         ],
     )
-
-
-def _knows(told: Mapping[str, Acknowledgement], condition: Condition) -> bool:
-    """Whether somebody said that they know of all of it; not of what began since."""
-    known = told.get(condition.condition)
-    if known is None or condition.count > known.count:
-        return False
-    return not condition.exact or condition.since is None or condition.since <= known.set_at
-
-
-def _conditions(connection: Connection, looked: _Looked) -> Iterator[Condition]:
-    yield from _stuck(connection, looked)
-    yield from _held(looked)
-    yield from _settings(connection)
-    yield from _incomplete(connection, looked)
-    yield from _behind(connection, looked)
-    yield from _warnings(connection, looked)
 
 
 # -- nothing gets done --------------------------------------------------------------------------------
 
 
-def _stuck(connection: Connection, looked: _Looked) -> Iterator[Condition]:
-    because = identity.refusal(connection)
-    if because is not None:
+def _stuck(status: Status, expectations: Expectations) -> Iterator[Condition]:
+    if status.database_in_doubt:
         yield Condition(
             condition="database-in-doubt",
             state="stuck",
@@ -202,45 +136,45 @@ def _stuck(connection: Connection, looked: _Looked) -> Iterator[Condition]:
             because="workers refuse this database: it was put back, or it is another",
             remedy=identity.RECOVER,
         )
-    if looked.due and not looked.alive:
-        last = max((row["seen_at"] for row in looked.workers), default=None)
-        oldest = min(row["due_since"] for row in looked.due)
+    due_since = _first_due(status.due_work)
+    if due_since is not None and not status.living_workers:
+        last_sign = max((worker.seen_at for worker in status.workers), default=due_since)
         yield Condition(
             condition="no-worker",
             state="stuck",
-            since=max(oldest, last) if last else oldest,
+            since=max(due_since, last_sign),
             because="work is due, and no worker lives",
             remedy="start a worker; its log says why the last one ended",
         )
-    for row in looked.neighbours:
-        because = shut(row, looked.expected.zone)
-        if because is not None and row["name"] != BULK:
+    for neighbour in status.neighbours:
+        because = shut(neighbour, expectations.zone)
+        if because is not None and neighbour.name != BULK:
+            resume = f"kalender resume {neighbour.name}"
             yield Condition(
-                condition=f"{row['name']}-{how_shut(row)}",
+                condition=f"{neighbour.name}-{neighbour.condition}",
                 state="stuck",
-                since=row["since"],
-                because=f"{row['name']} {because}",
-                remedy=f"kalender resume {row['name']}" if row["held_until"] else "kalender check",
+                since=neighbour.since,
+                because=f"{neighbour.name} {because}",
+                remedy=resume if neighbour.held_until else "kalender check",
             )
-    alike = numbers.failing_alike(connection)
-    if alike is not None:
-        count, error, since = alike
+    failure = status.common_failure
+    if failure is not None:
         yield Condition(
             condition="all-fails-alike",
             state="stuck",
-            since=since,
-            because=f"all that waits fails alike, {count} pieces of work: {error}",
+            since=failure.since,
+            because=f"all that waits fails alike, {failure.count} pieces of work: {failure.error}",
             remedy="kalender check",
         )
-    yield from _broker(connection, looked)
+    if expectations.queues:
+        yield from _broker(status)
 
 
-def _broker(connection: Connection, looked: _Looked) -> Iterator[Condition]:
-    """Say what keeps notifications from being read; where no broker is configured, nothing does."""
-    if not looked.expected.queues:
-        return
-    lives, seen_at = troubles.last_listener(connection)
-    if not lives and seen_at is not None and looked.moment - seen_at > ALIVE:
+def _broker(status: Status) -> Iterator[Condition]:
+    """Say what keeps notifications from being read."""
+    seen_at = status.listening.seen_at
+    is_dead = seen_at is not None and status.moment - seen_at > ALIVE
+    if is_dead and not status.listening.lives:
         yield Condition(
             condition="no-listener",
             state="stuck",
@@ -249,79 +183,74 @@ def _broker(connection: Connection, looked: _Looked) -> Iterator[Condition]:
             remedy="start a listener; its log says why the last one ended",
             exact=True,
         )
-    for each in observations.unseen(connection):
-        if each.queue == observations.BROKER:
+    for unseen in status.unseen_queues:
+        if unseen.queue == observations.BROKER:
             yield Condition(
                 condition="broker-away",
                 state="stuck",
-                since=each.since,
+                since=unseen.since,
                 because="the broker is away: no notification is read",
                 remedy="kalender check; a listener connects again by itself",
                 exact=True,
             )
         else:
             yield Condition(
-                condition=f"queue-missing:{each.queue}",
+                condition=f"queue-missing:{unseen.queue}",
                 state="stuck",
-                since=each.since,
-                because=f"queue {each.queue} is missing, or not for us",
+                since=unseen.since,
+                because=f"queue {unseen.queue} is missing, or not for us",
                 remedy=f"have it made, or mend [broker] queues; then {RESYNC}",
                 exact=True,
             )
 
 
-def how_shut(row: Mapping[str, Any]) -> str | None:
-    """Return in a word why nobody asks a neighbour; None where it may be asked."""
-    if row["held_until"]:
-        return "paused"
-    if row["refused"] >= REFUSALS:
-        return "refuses"
-    return "away" if row["paused_until"] else None
-
-
-def shut(row: Mapping[str, Any], zone: tzinfo) -> str | None:
-    """Say why nobody asks a neighbour; None where it may be asked."""
-    if row["held_until"]:
-        until = "" if row["held_until"] == FOR_EVER else f" until {said(row['held_until'], zone)}"
-        return f"is paused by hand{until}: {row['held_reason']} ({row['held_by']})"
-    if row["refused"] >= REFUSALS:
-        return "refuses our credentials; asked at most three times in half an hour, changed ones at once"
-    if row["paused_until"]:
-        return f"is paused: {row['last_error']}"
-    return None
+def shut(neighbour: Neighbour, zone: tzinfo) -> str | None:
+    """Say in words why nobody asks a neighbour; None where it may be asked."""
+    match neighbour.condition:
+        case "paused":
+            until = ""
+            if neighbour.held_until is not None and neighbour.held_until != FOR_EVER:
+                until = f" until {said(neighbour.held_until, zone)}"
+            return f"is paused by hand{until}: {neighbour.held_reason} ({neighbour.held_by})"
+        case "refuses":
+            return (
+                "refuses our credentials; asked at most three times in half an hour, "
+                "changed ones at once"
+            )
+        case "away":
+            return f"is paused: {neighbour.last_error}"
+        case None:
+            return None
 
 
 # -- held ---------------------------------------------------------------------------------------------
 
 
-def _held(looked: _Looked) -> Iterator[Condition]:
-    holding = [row for row in looked.brakes if row["state"] == "holding"]
+def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
+    """Say what waits for an operator: brakes, paused bulk work, and changed settings."""
+    holding = [brake for brake in status.brakes if brake.state == "holding"]
     if holding:
-        scopes = ", ".join(row["scope"] for row in holding[:3])
+        scopes = ", ".join(brake.scope for brake in holding[:3])
         more = f" and {len(holding) - 3} more" if holding[3:] else ""
         yield Condition(
             condition="brake",
             state="held",
-            since=min(row["set_at"] for row in holding),
+            since=min(brake.set_at for brake in holding),
             because=f"a brake holds deletes back: {scopes}{more}",
             remedy="kalender brake show",
             count=len(holding),
             exact=True,
         )
-    for row in looked.neighbours:
-        if row["name"] == BULK and row["held_until"]:
+    for neighbour in status.neighbours:
+        if neighbour.name == BULK and neighbour.held_until:
             yield Condition(
                 condition="bulk-paused",
                 state="held",
-                since=row["since"],
-                because=f"bulk work {shut(row, looked.expected.zone)}",
+                since=neighbour.since,
+                because=f"bulk work {shut(neighbour, expectations.zone)}",
                 remedy="kalender resume bulk",
             )
-
-
-def _settings(connection: Connection) -> Iterator[Condition]:
-    """Say what a resync without a terminal left alone because much would change."""
-    for waiting in scope.settings_waiting_for(connection):
+    for waiting in status.settings_waiting:  # a resync without a terminal left them alone
         leaving = "with --take-back --yes or --leave"
         yield Condition(
             condition=f"settings-{waiting.what}",
@@ -337,71 +266,79 @@ def _settings(connection: Connection) -> Iterator[Condition]:
 # -- somebody does not have the right calendar ----------------------------------------------------------
 
 
-def _incomplete(connection: Connection, looked: _Looked) -> Iterator[Condition]:
-    mode = looked.expected.rollout_mode
-    semesters = looked.expected.semesters(connection)
-    events, courses = troubles.unreadable_events(connection, semesters)
-    parked, parked_since = troubles.parked(connection)
-    refused = troubles.refused(connection, mode, looked.expected.clock())
-    items = [each for each in unreadable.counts(connection) if each.source == unreadable.FS]
-    for condition, count, words, remedy in (
+def _incomplete(status: Status) -> Iterator[Condition]:
+    """Say who does not have the right calendar, and that nothing under way would mend it.
+
+    `{}` in the words stands for the count with its noun, and a verb in braces for its form.
+    """
+    troubles, events = status.troubles, status.unreadable_events
+    counts = [count for count in status.unreadable if count.source == unreadable.FS]
+    names = [count.collection for count in counts]
+    for condition, count, noun, words, remedy in (
         (
             "never-written",
-            troubles.never_written(connection, mode),
+            troubles.never_written,
+            "calendar",
             "{} inside the roll-out {was} never written, and nothing waits to write {it}",
             f"{RESYNC} --yes",
         ),
         (
             "address-closed",
-            troubles.closed(connection, mode),
+            troubles.address_closed,
+            "calendar",
             "{} {has} an address outside [institution] mail_domains, and {is} never written",
             "mend mail_domains or the address in FS, then " + RESYNC,
         ),
         (
             "address-clash",
-            troubles.clashing(connection, mode),
+            troubles.address_clash,
+            "calendar",
             "{} {waits}, since another person has the same address",
             "kalender why PERSON COURSE; FS' people mend the address",
         ),
         (
             "no-mailbox",
-            troubles.without_mailbox(connection, mode),
+            troubles.no_mailbox,
+            "calendar",
             "{} {has} no mailbox in Exchange",
             "Exchange's people make it; it is looked for again by itself",
         ),
-        ("parked", parked, "{} {is} laid aside", "kalender parked, then kalender retry --all"),
+        (
+            "parked",
+            sum(parked.count for parked in status.parked),
+            "piece of work",
+            "{} {is} laid aside",
+            "kalender parked, then kalender retry --all",
+        ),
         (
             "refused-entries",
-            refused,
+            troubles.refused_entries,
+            "entry",
             "{} {is} never taken by Exchange",
             "kalender show PERSON says which; the texts of the event in TP are to be mended",
         ),
         (
             "unreadable-events",
-            events,
-            f"{{}} of {_many(courses, 'course')} could not be read and {{is}} in no calendar",
+            events.events,
+            "event",
+            f"{{}} of {_many(events.courses, 'course')} could not be read and {{is}} in no calendar",
             "kalender show --course COURSE; TP's people mend them",
         ),
         (
             "unreadable-items",
-            sum(each.count for each in items),
-            f"{{}} of FS ({', '.join(each.collection for each in items)}) could not be read",
+            sum(count.count for count in counts),
+            "item",
+            f"{{}} of FS ({', '.join(names)}) could not be read",
             "kalender check names them; FS' people mend them",
         ),
     ):
         if count:
-            thing = {
-                "parked": "piece of work",
-                "refused-entries": "entry",
-                "unreadable-events": "event",
-                "unreadable-items": "item",
-            }
-            counted = _many(count, thing.get(condition, "calendar"))
+            parked_since = min((parked.since for parked in status.parked), default=None)
             yield Condition(
                 condition=condition,
                 state="incomplete",
                 since=parked_since if condition == "parked" else None,
-                because=words.format(counted, **(ONE if count == 1 else SEVERAL)),
+                because=words.format(_many(count, noun), **(ONE if count == 1 else SEVERAL)),
                 remedy=remedy,
                 count=count,
             )
@@ -412,43 +349,41 @@ SEVERAL = {"was": "were", "has": "have", "is": "are", "it": "them", "waits": "wa
 PLURALS = {"entry": "entries", "piece of work": "pieces of work"}
 
 
-def _many(count: int, thing: str) -> str:
-    return f"{count} {thing if count == 1 else PLURALS.get(thing, f'{thing}s')}"
+def _many(count: int, noun: str) -> str:
+    """Return a count with its noun, in the plural unless it is one."""
+    return f"{count} {noun if count == 1 else PLURALS.get(noun, f'{noun}s')}"
 
 
 # -- it takes long --------------------------------------------------------------------------------------
 
 
-def _behind(connection: Connection, looked: _Looked) -> Iterator[Condition]:
-    quiet = identity.quiet_for(connection)
-    if quiet:
-        until = said(looked.moment + quiet, looked.expected.zone)
+def _behind(status: Status, expectations: Expectations) -> Iterator[Condition]:
+    if status.quiet_for:
+        until = said(status.moment + status.quiet_for, expectations.zone)
         yield Condition(
             condition="recovering",
             state="behind",
-            since=recovery.since(connection),
+            since=status.recovered_at,
             because=f"after a recovery nothing is written before {until}, since requests from "
             "before it may still arrive; then every calendar is looked up",
         )
-    written, all_ = troubles.being_filled(connection, looked.expected.rollout_mode)
-    bulk = [row for row in looked.due if row["lane"] >= Lane.FILL]
-    ends = _end(bulk, looked.expected.zone)
-    filling = written < all_ and ends is not None
-    if filling:
+    live = [work for work in status.due_work if work.lane < Lane.FILL]
+    bulk = [work for work in status.due_work if work.lane >= Lane.FILL]
+    fill, fill_ends = status.fill, _end(bulk, expectations.zone)
+    is_filling = fill.written < fill.calendars and fill_ends is not None
+    if is_filling:
         yield Condition(
             condition="filling",
             state="filling",
-            since=min((row["due_since"] for row in bulk), default=None),
-            because=f"filling, {written} of {all_} calendars are written, {ends}",
+            since=_first_due(bulk),
+            because=f"filling, {fill.written} of {fill.calendars} calendars are written, "
+            f"{fill_ends}",
         )
-    for name, rows in (
-        ("live", [row for row in looked.due if row["lane"] < Lane.FILL]),
-        ("bulk", [] if filling else bulk),
-    ):
-        since = min((row["due_since"] for row in rows), default=looked.moment)
-        if looked.moment - since > LATE:
-            count = sum(row["due"] for row in rows)
-            end = _end(rows, looked.expected.zone)
+    for name, lanes in (("live", live), ("bulk", [] if is_filling else bulk)):
+        since = _first_due(lanes)
+        if since is not None and status.moment - since > LATE:
+            count = sum(work.due for work in lanes)
+            end = _end(lanes, expectations.zone)
             yield Condition(
                 condition=f"late-{name}",
                 state="behind",
@@ -457,83 +392,81 @@ def _behind(connection: Connection, looked: _Looked) -> Iterator[Condition]:
                 + (end or "with no end in sight: nothing of that kind was finished lately"),
                 remedy=None if end else "kalender parked; more workers, if it lasts",
             )
-    yield from _readings(connection, looked)
+    yield from _readings(status, expectations)
 
 
-def _end(rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> str | None:
-    """Say when work will be done; None: no end is in sight."""
-    ends = [row["ends_at"] for row in rows]
-    if None in ends:
+def _first_due(lanes: Sequence[Work]) -> datetime | None:
+    """Return since when any work of these lanes has been due; None where none is."""
+    return min((work.due_since for work in lanes if work.due_since is not None), default=None)
+
+
+def _end(lanes: Sequence[Work], zone: tzinfo) -> str | None:
+    """Say when the due work of these lanes will be done; None where no end is in sight."""
+    ends = [work.ends_at for work in lanes if work.ends_at is not None]
+    if len(ends) < len(lanes):
         return None
     return f"done about {said(max(ends), zone)}" if ends else "none of it is due now"
 
 
-def _readings(connection: Connection, looked: _Looked) -> Iterator[Condition]:
+def _readings(status: Status, expectations: Expectations) -> Iterator[Condition]:
     """Say whether all of FS and TP was read as lately as it should have been.
 
     Where nothing was ever read, time counts from the first process that we know of.
     """
-    most, zone = looked.expected.max_reading_age, looked.expected.zone
-    hours = f"{most.total_seconds() / 3600:g} hours"
-    read_at, could_since = troubles.last_reading(connection)
-    since = read_at or could_since
-    if since is not None and looked.moment - since > most:
-        last = f"last at {said(read_at, zone)}" if read_at else "never yet"
+    max_age, read_at = expectations.max_reading_age, status.reading.read_at
+    hours = f"{max_age.total_seconds() / 3600:g} hours"
+    since = read_at or status.reading.could_since
+    courses = status.overdue_courses
+    if since is not None and status.moment - since > max_age:
+        last = f"last at {said(read_at, expectations.zone)}" if read_at else "never yet"
         yield Condition(
             condition="reading-overdue",
             state="behind",
-            since=since + most,
+            since=since + max_age,
             because=f"FS and TP should be read whole every {hours}, and were {last}",
             remedy=f"{RESYNC}, and look at its timer",
         )
-        return
-    count, asked_at = troubles.courses_not_read(
-        connection,
-        looked.expected.semesters(connection),
-        looked.expected.skips,
-        most.total_seconds(),
-    )
-    if count and asked_at is not None and read_at is not None:
+    elif courses.asked_at is not None and read_at is not None:
         yield Condition(
             condition="courses-overdue",
             state="behind",
-            since=asked_at + most,
-            because=f"TP was not asked for {_many(count, 'course')} within {hours}",
+            since=courses.asked_at + max_age,
+            because=f"TP was not asked for {_many(courses.count, 'course')} within {hours}",
             remedy="kalender status, kalender parked: what waits, and why",
-            count=count,
+            count=courses.count,
         )
 
 
 # -- what will go wrong -----------------------------------------------------------------------------------
 
 
-def _warnings(connection: Connection, looked: _Looked) -> Iterator[Condition]:
-    for each in troubles.dead(connection):
+def _warnings(status: Status, expectations: Expectations) -> Iterator[Condition]:
+    for dead in status.dead:
+        noun = f"{dead.kind} process" if dead.count == 1 else f"{dead.kind} processes"
         yield Condition(
-            condition=f"{each.kind}-died",
+            condition=f"{dead.kind}-died",
             state="warning",
-            since=each.since,
-            because=f"{_many(each.count, f'{each.kind} process').replace('processs', 'processes')}"
-            " ended without saying so, and nothing replaced "
-            + ("it" if each.count == 1 else "them"),
+            since=dead.since,
+            because=f"{dead.count} {noun} ended without saying so, and nothing replaced "
+            + ("it" if dead.count == 1 else "them"),
             remedy="its log says why; start it anew",
-            count=each.count,
+            count=dead.count,
             exact=True,
         )
-    ends = {f"certificate {name}": at for name, at in observations.certificates(connection).items()}
-    for name, day in looked.expected.secrets.items():
-        ends[f"secret {name}"] = datetime.combine(
-            day, time(), tzinfo=looked.expected.zone
-        ).astimezone(UTC)
-    for name, at in sorted(ends.items()):
-        left = at - looked.moment
+    ends = {f"certificate {name}": ends_at for name, ends_at in status.certificates.items()}
+    for key, day in expectations.secrets.items():
+        ends[f"secret {key}"] = datetime.combine(day, time(), tzinfo=expectations.zone).astimezone(
+            UTC
+        )
+    for name, ends_at in sorted(ends.items()):
+        left = ends_at - status.moment
         if left < SOON:
-            ended = "ended" if left < timedelta() else "ends"
+            verb = "ended" if left < timedelta() else "ends"
             yield Condition(
                 condition=name.replace(" ", "-ends:", 1),
                 state="warning",
-                since=at - SOON,
-                because=f"{name} {ended} at {said(at, looked.expected.zone)}",
+                since=ends_at - SOON,
+                because=f"{name} {verb} at {said(ends_at, expectations.zone)}",
                 remedy="have it renewed"
                 + (f", and mend {name.split()[1]}_expires" if name.startswith("secret") else ""),
             )
@@ -542,22 +475,21 @@ def _warnings(connection: Connection, looked: _Looked) -> Iterator[Condition]:
 # -- all is well ------------------------------------------------------------------------------------------
 
 
-def _healthy(looked: _Looked, *, known: int) -> Condition:
-    """Since the last that changed: a worker's start, a neighbour's return, a brake's release."""
-    alive = looked.alive
-    times = [row["set_at"] for row in looked.brakes]
-    times += [row["since"] for row in looked.neighbours if row["since"]]
-    times += [min(row["started_at"] for row in alive)] if alive else []
-    times += [] if alive else [row["seen_at"] for row in looked.workers]
-    because = "nothing waits too long" if alive else "nothing is due; no worker lives"
-    if known:
-        because += f"; {_many(known, 'condition')} that somebody knows of"
+def _healthy(status: Status, *, acknowledged: int) -> Condition:
+    """Return that nothing is wrong, since the last that changed.
+
+    That is the first living worker's start or the last dead one's sign of life, a neighbour's
+    return, or a brake's release.
+    """
+    workers = status.living_workers
+    times = [brake.set_at for brake in status.brakes]
+    times += [neighbour.since for neighbour in status.neighbours if neighbour.since]
+    if workers:
+        times.append(min(worker.started_at for worker in workers))
+    else:
+        times += [worker.seen_at for worker in status.workers]
+    because = "nothing waits too long" if workers else "nothing is due; no worker lives"
+    if acknowledged:
+        because += f"; {_many(acknowledged, 'condition')} that somebody knows of"
     since = max(times, default=None)
     return Condition(condition=HEALTHY, state=HEALTHY, since=since, because=because, count=0)
-
-
-def state_of(process: Mapping[str, Any], moment: datetime) -> str:
-    """Return whether a process lives, was stopped, or is dead: it ended without saying so."""
-    if process["stopped_at"] is not None:
-        return "stopped"
-    return "lives" if process["seen_at"] > moment - ALIVE else "dead"

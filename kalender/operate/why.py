@@ -21,7 +21,8 @@ from kalender.domain.timetable import (
     select,
 )
 from kalender.domain.work import Kind
-from kalender.operate import disclosure, look
+from kalender.operate import disclosure, queries
+from kalender.operate.status import Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
 from kalender.store import brakes, courses, mailboxes, people, rollouts, unreadable
 from kalender.store.unreadable import Unreadable
@@ -31,9 +32,11 @@ STANDING = {"live", "deleting", "declined"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """One thing that must be so. `ok` None: it does not matter here.
+    """One condition for an event to be in the calendar.
 
-    `case` says in which way it is so, or not so, where there are several.
+    `ok` None: it does not matter here. `case` says in which way the condition holds or fails, where
+    there are several. `facts` are the values that the words for people name; which ones there are
+    depends on `name` and `case`, and `kalender/cli/why.py` has the words.
     """
 
     name: str
@@ -72,10 +75,10 @@ class Question:
         return self.settings.rules_for(Audience(row["audience"]) if row else Audience.STUDENT)
 
     @cached_property
-    def calendars(self) -> look.Rows:
+    def calendars(self) -> Sequence[disclosure.Row]:
         """The person's calendars, the one that shows such teaching first."""
         fitting = {Audience.BOTH, Audience.TEACHER if self.teaches else Audience.STUDENT}
-        rows = look.calendars_of(self.connection, self.person_id)
+        rows = disclosure.calendars_of(self.connection, self.person_id)
         return sorted(
             rows,
             key=lambda row: (row["audience"] not in fitting, not row["owner"], row["calendar_id"]),
@@ -92,7 +95,7 @@ class Question:
         return self.names.number or self.names.username or f"person {self.person_id}"
 
     @cached_property
-    def taught(self) -> PersonTeaching:
+    def teaching(self) -> PersonTeaching:
         """What the mirror holds of the person."""
         rules = self.settings.rules_for(Audience.STUDENT)
         semesters = self.settings.semesters.at(self.connection, rules, self.now)
@@ -101,10 +104,11 @@ class Question:
     @cached_property
     def keys(self) -> list[CourseKey]:
         """The course in the semesters in which it concerns the person."""
-        told = [r.unit for r in self.taught.registrations] + [r.unit for r in self.taught.roles]
-        found = {CourseKey(u.course, u.semester) for u in told}
-        found |= {CourseKey(key.course, key.semester) for key in self.taught.named_in}
-        return sorted(key for key in found if key.course == self.course)
+        units = [registration.unit for registration in self.teaching.registrations]
+        units += [role.unit for role in self.teaching.roles]
+        keys = {CourseKey(unit.course, unit.semester) for unit in units}
+        keys |= {CourseKey(key.course, key.semester) for key in self.teaching.named_in}
+        return sorted(key for key in keys if key.course == self.course)
 
     @cached_property
     def runs(self) -> list[Mapping[str, Any]]:
@@ -115,9 +119,9 @@ class Question:
     def teaches(self) -> bool:
         """Whether TP names the person, or a counted role does."""
         rules = self.settings.rules_for(Audience.TEACHER)
-        named = any(key.course == self.course for key in self.taught.named_in)
-        roles = counted_roles(self.taught.roles, rules)
-        return named or any(role.unit.course == self.course for role in roles)
+        is_named = any(key.course == self.course for key in self.teaching.named_in)
+        roles = counted_roles(self.teaching.roles, rules)
+        return is_named or any(role.unit.course == self.course for role in roles)
 
     @cached_property
     def activities(self) -> Sequence[Activity]:
@@ -127,16 +131,20 @@ class Question:
     @cached_property
     def selected(self) -> Sequence[ActivityInterest]:
         """Those of them that concern the person, as student or teacher."""
-        return select(self.taught, self.activities, Audience.BOTH, self.rules, self.now)
+        return select(self.teaching, self.activities, Audience.BOTH, self.rules, self.now)
 
     @cached_property
     def events(self) -> Sequence[TeachingEvent]:
         """The course's coming events, or those of the day."""
-        known = {each.key for each in self.activities}
+        keys = {activity.key for activity in self.activities}
         after = self.now if self.day is None else self.now.replace(year=self.now.year - 2)
-        told = courses.events_of(self.connection, known, after=after).values()
-        found = (event for _, events in told for event in events)
-        return [e for e in found if self.day is None or self._local(e.starts_at) == self.day]
+        by_activity = courses.events_of(self.connection, keys, after=after).values()
+        return [
+            event
+            for _, events in by_activity
+            for event in events
+            if self.day is None or self._local(event.starts_at) == self.day
+        ]
 
     def _local(self, moment: datetime) -> date:
         return moment.astimezone(self.rules.zone).date()
@@ -144,16 +152,16 @@ class Question:
     @cached_property
     def concerning(self) -> Sequence[TeachingEvent]:
         """Those events whose activity concerns the person."""
-        chosen = {each.activity for each in self.selected}
-        return [event for event in self.events if event.activity in chosen]
+        activities = {interest.activity for interest in self.selected}
+        return [event for event in self.events if event.activity in activities]
 
     @cached_property
     def of_course(self) -> Sequence[Mapping[str, Any]]:
         """What we recorded of the course that is to come, or of the day, in all calendars."""
         return [
             row
-            for each in self.calendars
-            for row in look.entries_of(self.connection, each["calendar_id"])
+            for calendar in self.calendars
+            for row in disclosure.entries_of(self.connection, calendar["calendar_id"])
             if row["course"] == self.course and row["status"] != "abandoned"
             if row["ends_at"] > self.now or self.day is not None
             if self.day is None or self._local(row["starts_at"]) == self.day
@@ -179,13 +187,16 @@ class Question:
         if not self.calendars or not self.concerning:
             return set()
         number = self.calendars[0]["calendar_id"]
-        seen = preview(self.connection, number, self.settings, self.now)
-        shown = wanted(self.connection, seen[0], self.settings, self.now) if seen else []
+        state = preview(self.connection, number, self.settings, self.now)
+        desired = wanted(self.connection, state[0], self.settings, self.now) if state else []
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
-        should = [w.event for w in shown if (w.content.starts_at, w.content.ends_at) in spans]
-        rows = look.entries_of(self.connection, number)
-        known = {row["event_id"] for row in rows if row["status"] in STANDING}
-        return {event.event_id for event in should} - known
+        rows = disclosure.entries_of(self.connection, number)
+        standing = {row["event_id"] for row in rows if row["status"] in STANDING}
+        return {
+            entry.event.event_id
+            for entry in desired
+            if (entry.content.starts_at, entry.content.ends_at) in spans
+        } - standing
 
     @cached_property
     def work(self) -> Sequence[Mapping[str, Any]]:
@@ -196,13 +207,13 @@ class Question:
         return sorted(rows, key=lambda row: (row["parked_at"] is None, row["due_at"]))
 
 
-def checklist(asked: Question) -> list[Check]:
+def checklist(question: Question) -> list[Check]:
     """Return what must be so, in order; the first that is not so is the answer.
 
     What a brake holds, and what FS and TP could not be asked, comes before what they told: it may
     be old.
     """
-    return [*_of_sources(asked), *_of_exchange(asked), *_of_work(asked)]
+    return [*_of_sources(question), *_of_exchange(question), *_of_work(question)]
 
 
 def first_failing(checks: Sequence[Check]) -> Check | None:
@@ -213,89 +224,106 @@ def first_failing(checks: Sequence[Check]) -> Check | None:
 # -- FS and TP ----------------------------------------------------------------------------------------
 
 
-def _of_sources(asked: Question) -> Iterator[Check]:
-    number = people.fs_number(asked.connection, asked.person_id)
+def _of_sources(question: Question) -> Iterator[Check]:
+    number = people.fs_number(question.connection, question.person_id)
     yield Check(
         name="known",
-        ok=number is not None or asked.teaches,
+        ok=number is not None or question.teaches,
         case="" if number is not None else "by_tp",
         facts={"number": number},
     )
-    skipped = asked.skips(asked.course)
+    is_skipped = question.skips(question.course)
     yield Check(
         name="course",
-        ok=asked.spelled is not None and not skipped,
-        case="skipped" if skipped else "",
+        ok=question.spelled is not None and not is_skipped,
+        case="skipped" if is_skipped else "",
     )
-    yield _held(asked)
-    yield _waiting(asked, "asked", [row for row in asked.work if _could_not_ask(asked, row)])
-    role = "teacher" if asked.teaches else "student"
+    yield _held(question)
+    unanswered = [
+        row
+        for row in question.work
+        if row["kind"] != Kind.CALENDAR
+        if row["parked_at"] is not None
+        or row["last_error"] is not None
+        or _shut_neighbour(question, row) is not None
+    ]
+    yield _waiting(question, "asked", unanswered)
+    role = "teacher" if question.teaches else "student"
     yield Check(
         name="registered",
-        ok=bool(asked.keys),
-        **_told_badly(asked, {"studentundervisning", "personroller"}, {"role": role}),
+        ok=bool(question.keys),
+        **_case_and_facts(question, {"studentundervisning", "personroller"}, {"role": role}),
     )
-    yield _status(asked)
-    yield _published(asked)
-    yield _placed(asked)
-    yield _event(asked)
-    inside = any(in_window(event, asked.rules, asked.now) for event in asked.concerning)
-    yield Check(name="window", ok=inside if asked.concerning else None)
+    yield _status(question)
+    is_published = any(row["published"] for row in question.runs)
+    asked_at = max((row["asked_at"] for row in question.runs), default=None)
+    yield Check(
+        name="published",
+        ok=is_published if question.keys else None,
+        case="" if question.runs else "unasked",
+        facts={"asked_at": asked_at},
+    )
+    yield _placed(question)
+    yield _event(question)
+    inside = any(in_window(event, question.rules, question.now) for event in question.concerning)
+    yield Check(name="window", ok=inside if question.concerning else None)
 
 
-def _held(asked: Question) -> Check:
-    """What is gone at the source, and which a brake leaves in the calendar."""
-    kept = [row["held_by"] for row in asked.of_course if row["held_by"]]
-    known = {each["scope"]: each for each in look.brakes(asked.connection, asked.now)}
-    courses_ = [brakes.course_scope(key) for key in asked.keys]
-    by_course = [s for s in courses_ if s in known and known[s]["state"] == "holding"]
-    number = people.fs_number(asked.connection, asked.person_id)
-    emptied = dict(brakes.waiting_persons(asked.connection)).get(str(number))
-    scopes = [*by_course, *sorted(set(kept))]
-    if emptied is not None:
+def _held(question: Question) -> Check:
+    """Say what is gone at the source, and which brake leaves it in the calendar."""
+    scopes_of_entries = [row["held_by"] for row in question.of_course if row["held_by"]]
+    standing = queries.standing_brakes(question.connection, question.now)
+    brake_of = {brake.scope: brake for brake in standing}
+    course_scopes = [brakes.course_scope(key) for key in question.keys]
+    scopes = [s for s in course_scopes if s in brake_of and brake_of[s].state == "holding"]
+    scopes += sorted(set(scopes_of_entries))
+    number = people.fs_number(question.connection, question.person_id)
+    if str(number) in dict(brakes.waiting_persons(question.connection)):
         return Check(name="held", ok=False, case="person", facts={"brake": f"person fs {number}"})
     if not scopes:
         return Check(name="held", ok=True)
-    row = known.get(scopes[0], {})
-    facts = {"brake": scopes[0], "since": row.get("set_at"), "reason": row.get("reason")}
+    brake = brake_of.get(scopes[0])
     case = scopes[0].partition(" ")[0]
-    held = row.get("held", 0) if case == "course" else len(kept)
-    return Check(name="held", ok=False, case=case, facts={**facts, "count": held})
+    count = len(scopes_of_entries) if case != "course" else brake.held if brake is not None else 0
+    facts = {
+        "brake": scopes[0],
+        "since": brake.set_at if brake is not None else None,
+        "reason": brake.reason if brake is not None else None,
+        "count": count,
+    }
+    return Check(name="held", ok=False, case=case, facts=facts)
 
 
-def _could_not_ask(asked: Question, row: Mapping[str, Any]) -> bool:
-    """Whether FS or TP was to be asked, and did not answer as it should."""
-    if row["kind"] == Kind.CALENDAR:
-        return False
-    shut = _shut(asked, row) is not None
-    return row["parked_at"] is not None or row["last_error"] is not None or shut
-
-
-def _status(asked: Question) -> Check:
-    told = [r for r in asked.taught.registrations if r.unit.course == asked.course]
-    statuses = sorted({r.offer_status for r in told if r.offer_status is not None})
-    ok = any(counts(each, asked.rules) for each in told) if told else None
+def _status(question: Question) -> Check:
+    registrations = [
+        registration
+        for registration in question.teaching.registrations
+        if registration.unit.course == question.course
+    ]
+    statuses = {
+        registration.offer_status
+        for registration in registrations
+        if registration.offer_status is not None
+    }
+    is_counted = any(counts(registration, question.rules) for registration in registrations)
     return Check(
         name="status",
-        ok=None if asked.teaches else ok,
-        case="" if statuses or ok else "untold",
-        facts={"status": ", ".join(statuses)},
+        ok=is_counted if registrations and not question.teaches else None,
+        case="" if statuses or is_counted else "untold",
+        facts={"status": ", ".join(sorted(statuses))},
     )
 
 
-def _published(asked: Question) -> Check:
-    facts = {"asked_at": max((row["asked_at"] for row in asked.runs), default=None)}
-    ok = any(row["published"] for row in asked.runs) if asked.keys else None
-    return Check(name="published", ok=ok, case="" if asked.runs else "unasked", facts=facts)
-
-
-def _placed(asked: Question) -> Check:
-    groups = sorted(key.actid for key in asked.taught.placements if key.course == asked.course)
-    ok = bool(asked.concerning) if asked.events else bool(asked.selected)
-    known = ok if asked.keys and asked.activities else None
+def _placed(question: Question) -> Check:
+    placements = question.teaching.placements
+    groups = sorted(key.actid for key in placements if key.course == question.course)
+    ok = bool(question.concerning) if question.events else bool(question.selected)
     facts = {"groups": ", ".join(groups)}
-    told = _told_badly(asked, {"studentundervisningsaktivitet"}, facts)
-    return Check(name="placed", ok=known, **told)
+    return Check(
+        name="placed",
+        ok=ok if question.keys and question.activities else None,
+        **_case_and_facts(question, {"studentundervisningsaktivitet"}, facts),
+    )
 
 
 class _CaseAndFacts(TypedDict):
@@ -303,55 +331,68 @@ class _CaseAndFacts(TypedDict):
     facts: Mapping[str, Any]
 
 
-def _told_badly(
-    asked: Question, collections: Collection[str], facts: Mapping[str, Any]
+def _case_and_facts(
+    question: Question, collections: Collection[str], facts: Mapping[str, Any]
 ) -> _CaseAndFacts:
-    """Return these facts with what FS told of the person in these collections unreadably."""
-    bad = unreadable.of_person(asked.connection, asked.person_id)
-    theirs = [each for each in bad if each.collection in collections]
-    if not theirs:
+    """Add to these facts what FS said of the person in these collections that cannot be read.
+
+    The case is `unreadable` where there is any, else empty.
+    """
+    unreadable_items = [
+        unreadable_item
+        for unreadable_item in unreadable.of_person(question.connection, question.person_id)
+        if unreadable_item.collection in collections
+    ]
+    if not unreadable_items:
         return {"case": "", "facts": facts}
-    return {"case": "unreadable", "facts": {**facts, **_said(theirs)}}
+    return {"case": "unreadable", "facts": {**facts, **_facts_of_unreadable(unreadable_items)}}
 
 
-def _said(bad: Sequence[Unreadable]) -> dict[str, Any]:
-    """How many items these are, and what is wrong with them."""
-    return {"bad": len(bad), "field": ", ".join(sorted({each.reason for each in bad}))}
+def _facts_of_unreadable(unreadable_items: Sequence[Unreadable]) -> dict[str, Any]:
+    """Say how many items cannot be read, and what is wrong with them."""
+    reasons = {unreadable_item.reason for unreadable_item in unreadable_items}
+    return {"bad": len(unreadable_items), "field": ", ".join(sorted(reasons))}
 
 
-def _event(asked: Question) -> Check:
-    unsure = [e for e in asked.concerning if e.doubt or e.missing or e.status is Status.UNKNOWN]
+def _event(question: Question) -> Check:
+    events = question.concerning
+    unsure = [e for e in events if e.doubt or e.missing or e.status is Status.UNKNOWN]
     facts: dict[str, Any] = {
-        "events": len(asked.concerning),
-        "cancelled": sum(e.status is Status.CANCELLED for e in asked.concerning),
+        "events": len(events),
+        "cancelled": sum(event.status is Status.CANCELLED for event in events),
         "unsure": len(unsure),
+        **_facts_of_unreadable_events(question),
     }
-    sure = len(unsure) < len(asked.concerning)
-    bad = _bad_events(asked)
-    case = "unsure" if unsure else "unreadable" if bad else ""
-    return Check(name="event", ok=sure if asked.keys else None, case=case, facts={**facts, **bad})
+    return Check(
+        name="event",
+        ok=len(unsure) < len(events) if question.keys else None,
+        case="unsure" if unsure else "unreadable" if "bad" in facts else "",
+        facts=facts,
+    )
 
 
-def _bad_events(asked: Question) -> dict[str, Any]:
-    """How much TP told of the course that cannot be read, and what is wrong with it."""
-    bad = [each for key in asked.keys for each in unreadable.of_course(asked.connection, key)]
-    return _said(bad) if bad else {}
+def _facts_of_unreadable_events(question: Question) -> dict[str, Any]:
+    """Say how many events of the course TP told unreadably; nothing where there is none."""
+    events = [
+        event for key in question.keys for event in unreadable.of_course(question.connection, key)
+    ]
+    return _facts_of_unreadable(events) if events else {}
 
 
 # -- Exchange and who may be written to -----------------------------------------------------------------
 
 
-def _of_exchange(asked: Question) -> Iterator[Check]:
-    row = next(iter(asked.calendars), None)
-    yield _mailbox(asked, row)
-    ids = [each["calendar_id"] for each in asked.calendars]
-    inside = rollouts.switched_on_of(asked.connection, ids, asked.rollout_mode)
+def _of_exchange(question: Question) -> Iterator[Check]:
+    row = next(iter(question.calendars), None)
+    yield _mailbox(question, row)
+    numbers = [calendar["calendar_id"] for calendar in question.calendars]
+    inside = rollouts.switched_on_of(question.connection, numbers, question.rollout_mode)
     yield Check(
         name="rollout",
         ok=bool(inside) if row else None,
-        case="off" if asked.rollout_mode == "off" else "",
+        case="off" if question.rollout_mode == "off" else "",
     )
-    wishes = sorted(people.wishes_of(asked.connection, asked.person_id))
+    wishes = sorted(people.wishes_of(question.connection, question.person_id))
     yield Check(
         name="wish",
         ok=not wishes,
@@ -360,7 +401,8 @@ def _of_exchange(asked: Question) -> Iterator[Check]:
     )
 
 
-def _mailbox(asked: Question, row: Mapping[str, Any] | None) -> Check:
+def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:
+    """Say what keeps the person's first calendar from being written; a clash names who has it."""
     if row is None:
         return Check(name="mailbox", ok=False, case="none")
     if row["state"] == "closed":
@@ -371,36 +413,32 @@ def _mailbox(asked: Question, row: Mapping[str, Any] | None) -> Check:
         case = "" if row["state"] == "active" else str(row["state"])
     facts: dict[str, Any] = {"calendar": row["calendar_id"]}
     if case == "clash":
-        other = mailboxes.owner_of(asked.connection, row["address"])
-        known = people.names_of(asked.connection, [other] if other is not None else [])
-        facts["others"] = next((f"FS {each.number}" for each in known.values() if each.number), "")
+        owner = mailboxes.owner_of(question.connection, row["address"])
+        owners = people.names_of(question.connection, [owner] if owner is not None else [])
+        numbers = (f"FS {names.number}" for names in owners.values() if names.number)
+        facts["others"] = next(numbers, "")
     return Check(name="mailbox", ok=not case, case=case, facts=facts)
 
 
 # -- our own work ---------------------------------------------------------------------------------------
 
 
-def _of_work(asked: Question) -> Iterator[Check]:
-    yield _room(asked)
-    yield _waiting(asked, "pending", asked.work)
-    yield _written(asked)
-    often = max((row["restored"] for row in asked.records), default=0)
-    declined = any(row["status"] == "declined" for row in asked.records)
-    yield Check(name="restored", ok=not declined, facts={"times": often})
-    bad = _bad_events(asked)
-    yield Check(name="readable", ok=not bad if asked.keys else None, facts=bad)
+def _of_work(question: Question) -> Iterator[Check]:
+    scopes = [f"calendar {calendar['calendar_id']}" for calendar in question.calendars]
+    full = (s for s in scopes if brakes.state(question.connection, s) == "holding")
+    scope = next(full, None) if question.missing else None
+    yield Check(name="room", ok=scope is None, facts={"brake": scope} if scope else {})
+    yield _waiting(question, "pending", question.work)
+    yield _written(question)
+    often = max((row["restored"] for row in question.records), default=0)
+    is_declined = any(row["status"] == "declined" for row in question.records)
+    yield Check(name="restored", ok=not is_declined, facts={"times": often})
+    facts = _facts_of_unreadable_events(question)
+    yield Check(name="readable", ok=not facts if question.keys else None, facts=facts)
 
 
-def _room(asked: Question) -> Check:
-    """What is new, and held since its calendar would hold too much."""
-    for row in asked.calendars if asked.missing else ():
-        scope = f"calendar {row['calendar_id']}"
-        if brakes.state(asked.connection, scope) == "holding":
-            return Check(name="room", ok=False, facts={"brake": scope})
-    return Check(name="room", ok=True)
-
-
-def _waiting(asked: Question, name: str, rows: Sequence[Mapping[str, Any]]) -> Check:
+def _waiting(question: Question, name: str, rows: Sequence[Mapping[str, Any]]) -> Check:
+    """Say what the most urgent of this work waits for; all is well where there is none."""
     if not rows:
         return Check(name=name, ok=True)
     first = rows[0]
@@ -413,43 +451,37 @@ def _waiting(asked: Question, name: str, rows: Sequence[Mapping[str, Any]]) -> C
         "not_before": first["not_before"] or first["due_at"],
         "error": first["last_error"],
     }
-    shut = _shut(asked, first)
+    neighbour = _shut_neighbour(question, first)
     if facts["parked"]:
         case = "course_parked" if first["kind"] == Kind.COURSE else "parked"
-    elif shut is not None:
-        case = "by_hand" if shut["held_until"] else "paused"
-        facts |= {"neighbour": shut["name"], "error": shut["held_reason"] or shut["last_error"]}
+    elif neighbour is not None:
+        case = "by_hand" if neighbour.held_until else "paused"
+        facts["neighbour"] = neighbour.name
+        facts["error"] = neighbour.held_reason or neighbour.last_error
     else:
         case = "tried" if first["last_error"] else ""
     return Check(name=name, ok=False, case=case, facts=facts)
 
 
-def _shut(asked: Question, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _shut_neighbour(question: Question, row: Mapping[str, Any]) -> Neighbour | None:
     """Return the neighbour that the work waits for; None where all it needs may be asked."""
-    needed = {Kind.PERSON: neighbour.FS, Kind.COURSE: neighbour.TP}.get(row["kind"])
-    if needed is None:
-        backends = (c["backend"] for c in asked.calendars if str(c["calendar_id"]) == row["key"])
-        needed = neighbour.exchange(next(backends, ""))
-    return next(
-        (
-            each
-            for each in look.neighbours(asked.connection)
-            if each["name"] == needed and (each["held_until"] or each["paused_until"])
-        ),
-        None,
-    )
+    name = {Kind.PERSON: neighbour.FS, Kind.COURSE: neighbour.TP}.get(row["kind"])
+    if name is None:
+        backends = {str(c["calendar_id"]): c["backend"] for c in question.calendars}
+        name = neighbour.exchange(backends.get(row["key"], ""))
+    neighbours = queries.neighbours(question.connection)
+    return next((n for n in neighbours if n.name == name and n.is_shut), None)
 
 
-def _written(asked: Question) -> Check:
-    refused = sum(row["status"] == "refused" for row in asked.records)
-    facts: dict[str, Any] = {"entries": len(asked.standing), "refused": refused}
-    if asked.standing:
-        last = max(asked.standing, key=lambda row: row["written_at"])
-        change = disclosure.last_changes(asked.connection, last["calendar_id"]).get(
-            last["sync_key"], {}
-        )
-        facts |= {"written_at": last["written_at"], "reason": change.get("reason")}
-    ok = not asked.missing if asked.standing or asked.missing else None
+def _written(question: Question) -> Check:
+    refused = sum(row["status"] == "refused" for row in question.records)
+    facts: dict[str, Any] = {"entries": len(question.standing), "refused": refused}
+    if question.standing:
+        newest = max(question.standing, key=lambda row: row["written_at"])
+        changes = disclosure.last_changes(question.connection, newest["calendar_id"])
+        facts["written_at"] = newest["written_at"]
+        facts["reason"] = changes.get(newest["sync_key"], {}).get("reason")
+    ok = not question.missing if question.standing or question.missing else None
     return Check(
         name="written",
         ok=ok,

@@ -26,9 +26,9 @@ SELECT a.course, a.semester, a.actid, a.method, count(DISTINCT r.person_id) AS r
 FROM teaching_activity a
 JOIN registration r ON r.course = a.course AND r.version = a.version
      AND r.semester = a.semester AND r.term_number = a.term_number
-LEFT JOIN placement p ON p.course = a.course AND p.version = a.version
-     AND p.semester = a.semester AND p.term_number = a.term_number AND p.actid = a.actid
-WHERE a.has_group AND p.person_id IS NULL
+WHERE a.has_group AND NOT EXISTS (
+    SELECT 1 FROM placement p WHERE p.course = a.course AND p.version = a.version
+    AND p.semester = a.semester AND p.term_number = a.term_number AND p.actid = a.actid)
 GROUP BY a.course, a.semester, a.actid, a.method;
 
 CREATE VIEW busiest_courses AS

@@ -10,12 +10,14 @@ import pytest
 from sqlalchemy import Table, event, insert, update
 
 from kalender.app import App, clock_from
-from kalender.cli.status import gathered
+from kalender.cli.status import as_values
 from kalender.config import load
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import FOR_EVER
-from kalender.operate.verdict import Expected, assess
+from kalender.operate.queries import read_figures, read_status
+from kalender.operate.status import Expectations
+from kalender.operate.verdict import assess
 from kalender.store import (
     brakes,
     counters,
@@ -73,8 +75,11 @@ def alive(database: Database) -> Heartbeat:
 @pytest.fixture
 def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
     def look() -> dict[str, Any]:
+        expectations = Expectations.of(wired)
         with database.read() as connection:
-            told = gathered(connection, wired, assess(connection, Expected.of(wired)))
+            status = read_status(connection, expectations)
+            figures = read_figures(connection, expectations)
+        told = as_values(status, figures, assess(status, expectations))
         schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 

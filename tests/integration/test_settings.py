@@ -8,7 +8,7 @@ import pytest
 
 from kalender.domain.model import Registration
 from kalender.domain.work import Lane
-from kalender.operate import look
+from kalender.operate import queries
 from kalender.store import people, rollouts
 from kalender.store.database import Database
 from tests.fakes.house import MONDAY, House, activity, event
@@ -132,10 +132,12 @@ def test_a_course_that_is_skipped_from_now_on_is_taken_out_or_held_if_it_is_much
     assert len(house.shown(7)) == held
     assert house.timetables.asked == []
     with house.database.read() as connection:
-        assert [row["held"] for row in look.brakes(connection)] == ([held] if held else [])
+        assert [brake.held for brake in queries.standing_brakes(connection)] == (
+            [held] if held else []
+        )
     house.skipped = "EKSAMEN"
     house.resync()
     assert house.settle() == []
     assert len(house.shown(7)) == events
     with house.database.read() as connection:
-        assert look.brakes(connection) == []
+        assert queries.standing_brakes(connection) == []

@@ -5,7 +5,7 @@ same gates, so that trying never locks a service account out. Queues are looked 
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,11 +17,10 @@ from kalender.domain import neighbour
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.neighbours.limiter import Limiters
-from kalender.operate import look
-from kalender.operate.check import certificates, own_entry, sources
+from kalender.operate.check import certificates, database, own_entry, sources
 from kalender.operate.check.trial import (
     Line,
-    Said,
+    Outcome,
     State,
     Trial,
     Trials,
@@ -32,15 +31,11 @@ from kalender.operate.check.trial import (
 )
 from kalender.sources import configured
 from kalender.sources.http import Limiter
-from kalender.store import heartbeats, migrations, people, unreadable
 from kalender.store.database import Database, may_write
-from kalender.store.database import now as database_now
 
-__all__ = ["Asked", "Line", "State", "check"]
+__all__ = ["ExchangeTrials", "Line", "State", "check"]
 
-CLOCKS_APART = timedelta(seconds=5)
 AS_THE_SERVICE = "run check as the service does (docs/operations.md, By hand)"
-MOST = 10  # clashes that are named
 UNKNOWABLE = (
     "type and dead-lettering cannot be seen by AMQP:"
     " rabbitmqctl list_queues name type arguments policy"
@@ -48,8 +43,8 @@ UNKNOWABLE = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What may be tried in Exchange: a mailbox to open, to write into, and one to be refused."""
+class ExchangeTrials:
+    """What may be tried in Exchange: a mailbox to open, whether to write into it, one to be refused."""
 
     mailbox: str | None = None
     write: bool = False
@@ -58,74 +53,61 @@ class Asked:
 
 def check(
     wired: App,
-    asked: Asked,
+    exchange_trials: ExchangeTrials,
     *,
     lacking: str | None = None,
     open_to_others: Collection[str] = (),
 ) -> Iterator[Line]:
-    """Try everything, and tell each end at once; the tables must not be there.
+    """Try everything, and give each result at once; the tables need not be there.
 
-    `lacking`: which secret is not given; then, or where our role only reads, no neighbour is asked:
-    a refusal could not be counted. `open_to_others`: the files of secrets that others may read.
+    `lacking` says which secret is not given. Then, or where our role of the database only reads, no
+    neighbour is asked, since a refusal could not be counted. `open_to_others` are the files of
+    secrets that others on this machine may read.
     """
-    trials, database = Trials(), wired.database()
+    trials, opened = Trials(), wired.database()
     try:
-        yield from trials.run([*_database(wired, database)])
-        tables = trials.states["migration"] in (State.OK, State.WARNED)
-        reads_only = tables and not _may_count(database)
+        yield from trials.run([*_database(wired, opened)])
+        has_tables = trials.states["migration"] in (State.OK, State.WARNED)
+        reads_only = False
+        if has_tables:
+            with opened.read() as connection:
+                reads_only = not may_write(connection, "neighbour")
         yield from trials.run([*_secrets(lacking, open_to_others, reads_only=reads_only)])
-        if tables:
-            yield from trials.run([*_pauses(database)])
+        if has_tables:
+            yield from trials.run([*database.pauses(opened)])
         if lacking is not None or reads_only:
-            yield from trials.run([*_totals(wired, database)])
+            yield from trials.run([*_totals(wired, opened)])
             return
-        gates = wired.gates(database) if tables else None
-        yield from trials.run([*_broker(wired), *_sources(wired, gates)])
+        limiters = wired.gates(opened) if has_tables else None
+        yield from trials.run([*_broker(wired), *_sources(wired, limiters)])
         for name in wired.config.exchange.backends:
-            yield from trials.run([*_exchange(wired, name, gates, asked, trials)])
-        yield from trials.run([*_totals(wired, database)])
-        if gates is not None:
-            _give_up(database, gates)
+            yield from trials.run([*_exchange(wired, name, limiters, exchange_trials, trials)])
+        yield from trials.run([*_totals(wired, opened)])
+        if limiters is not None:
+            # Where this fails, our leases run out by themselves.
+            with suppress(KalenderError), opened.write() as connection:
+                limiters.give_up(connection)
     finally:
-        database.close()
-
-
-def _give_up(database: Database, gates: Limiters) -> None:
-    try:
-        with database.write() as connection:
-            gates.give_up(connection)
-    except KalenderError:
-        return  # our turns run out by themselves
+        opened.close()
 
 
 # -- settings and database ----------------------------------------------------------------------------
 
 
-def _database(wired: App, database: Database) -> Iterator[Trial]:
-    yield Trial(what="settings", run=lambda: ok(f"roll-out {wired.config.rollout.mode}"), remedy="")
-    mend = "look at database.url, and whether the server runs and lets us in"
-    yield Trial(what="database", run=lambda: _answers(database), remedy=mend)
-    yield Trial(what="migration", run=lambda: _migration(database), remedy=mend, needs=["database"])
-    yield Trial(
-        what="unreadable items",
-        run=lambda: _unreadable(database),
-        remedy="run kalender db upgrade",
-        needs=["migration"],
+def _database(wired: App, opened: Database) -> Iterator[Trial]:
+    yield Trial(name="settings", run=lambda: ok(f"roll-out {wired.config.rollout.mode}"), remedy="")
+    mend, upgrade = (
+        "look at database.url, and whether the server runs and lets us in",
+        "run kalender db upgrade",
     )
-    yield Trial(
-        what="usernames",
-        run=lambda: _usernames(database),
-        remedy="run kalender db upgrade",
-        needs=["migration"],
-    )
-    yield Trial(
-        what="clocks", run=lambda: _clocks(wired, database), remedy=mend, needs=["database"]
-    )
-
-
-def _may_count(database: Database) -> bool:
-    with database.read() as connection:
-        return may_write(connection, "neighbour")
+    for name, run, remedy, needs in (
+        ("database", partial(database.answers, opened), mend, ()),
+        ("migration", partial(database.migration, opened), mend, ("database",)),
+        ("unreadable items", partial(database.unreadable_items, opened), upgrade, ("migration",)),
+        ("usernames", partial(database.usernames, opened), upgrade, ("migration",)),
+        ("clocks", partial(database.clocks, wired, opened), mend, ("database",)),
+    ):
+        yield Trial(name=name, run=run, remedy=remedy, needs=needs)
 
 
 def _secrets(
@@ -133,94 +115,17 @@ def _secrets(
 ) -> Iterator[Trial]:
     """Say of the secrets who may read them, and what cannot be tried by whom we run as."""
     if lacking is not None and not reads_only:
-        yield Trial(what="secrets", run=lambda: failed(lacking, AS_THE_SERVICE), remedy="")
+        yield Trial(name="secrets", run=lambda: failed(lacking, AS_THE_SERVICE), remedy="")
     elif open_to_others:
-        named = ", ".join(open_to_others)
-        said = warned(
-            f"others on this machine may read {named}",
-            f"chmod o-r {named}, and change what was in it",
+        names = ", ".join(open_to_others)
+        warning = warned(
+            f"others on this machine may read {names}",
+            f"chmod o-r {names}, and change what was in it",
         )
-        yield Trial(what="secrets", run=lambda: said, remedy="")
+        yield Trial(name="secrets", run=lambda: warning, remedy="")
     if reads_only:
-        partly = not_tried(f"our role of the database only reads: {AS_THE_SERVICE}")
-        yield Trial(what="neighbours", run=lambda: partly, remedy="")
-
-
-def _pauses(database: Database) -> Iterator[Trial]:
-    """Say of each neighbour, and of bulk work, that is left alone why; of the others nothing."""
-    with database.read() as connection:
-        now, rows = database_now(connection), look.neighbours(connection)
-    for row in rows:
-        name, error = row["name"], row["last_error"]
-        if row["held_until"] is not None:
-            said = f"paused by hand by {row['held_by']} ({row['held_reason']})"
-            remedy = f"kalender resume {name} ends it"
-        elif row["refused"]:
-            said = f"refused our credentials {row['refused']} times in half an hour ({error})"
-            remedy = f"mend the account or its secret; kalender resume {name} lets one request try"
-        elif row["paused_until"] is not None and row["paused_until"] > now:
-            said = f"left alone for a moment after {row['failures']} failures ({error})"
-            remedy = f"it is tried again by itself; kalender resume {name} does so at once"
-        else:
-            continue
-        yield Trial(what=f"{name} paused", run=partial(warned, said, remedy), remedy="")
-
-
-def _answers(database: Database) -> Said:
-    database.now()
-    return ok(database.engine.name)
-
-
-def _migration(database: Database) -> Said:
-    found, newest = migrations.current(database), migrations.newest()
-    remedy = migrations.remedy(found)
-    if found == newest:
-        return ok(f"current, at {found}")
-    state = "behind" if found is None or found in migrations.revisions() else "ahead"
-    text = f"{state}: at {found or 'no tables'}, this release knows {newest}"
-    return warned(text, remedy) if migrations.is_workable(found) else failed(text, remedy)
-
-
-def _unreadable(database: Database) -> Said:
-    """Say how many items could not be read when they came last, and which of them the oldest are."""
-    with database.read() as connection:
-        counts = unreadable.counts(connection)
-        oldest = [
-            unreadable.items(connection, source=each.source, collection=each.collection, limit=3)
-            for each in counts
-        ]
-    if not counts:
-        return ok("none")
-    told = [
-        f"{each.source} {each.collection} {each.count} ({'; '.join(map(str, items))})"
-        for each, items in zip(counts, oldest, strict=True)
-    ]
-    remedy = "have them mended there; kalender show PERSON or --course CODE tells why"
-    return warned(", ".join(told), remedy)
-
-
-def _usernames(database: Database) -> Said:
-    """Say of whom FS tells one username: one has it, the other waits."""
-    with database.read() as connection:
-        clashes = people.clashes(connection)
-    if not clashes:
-        return ok("each is one person's")
-    told = [f"{_number(each.holder)} has that of {_number(each.claimant)}" for each in clashes]
-    remedy = "correct one of the two in FS: whoever had it first keeps it until then"
-    return warned(f"FS tells one username of two persons: {', '.join(told[:MOST])}", remedy)
-
-
-def _number(fs_number: int | None) -> str:
-    return "a protected person" if fs_number is None else f"FS number {fs_number}"
-
-
-def _clocks(wired: App, database: Database) -> Said:
-    before = wired.machine_now()
-    there = database.now()
-    middle = before + (wired.machine_now() - before) / 2
-    text = f"the database's is {(there - middle).total_seconds():+.1f} s from ours"
-    remedy = "synchronise both with the same source of time (NTP)"
-    return ok(text) if abs(there - middle) <= CLOCKS_APART else failed(text, remedy)
+        outcome = not_tried(f"our role of the database only reads: {AS_THE_SERVICE}")
+        yield Trial(name="neighbours", run=lambda: outcome, remedy="")
 
 
 # -- broker -------------------------------------------------------------------------------------------
@@ -229,109 +134,95 @@ def _clocks(wired: App, database: Database) -> Said:
 def _broker(wired: App) -> Iterator[Trial]:
     settings = wired.config.broker
     if settings is None:
-        without = not_tried("not configured: only kalender listener --stdin can be used")
-        yield Trial(what="broker", run=lambda: without, remedy="")
+        outcome = not_tried("not configured: only kalender listener --stdin can be used")
+        yield Trial(name="broker", run=lambda: outcome, remedy="")
         return
     mend = "look at [broker] url and ca_file"
-    yield Trial(what="broker", run=lambda: _connects(settings), remedy=mend)
+
+    def connects() -> Outcome:
+        counts = by_hand.waiting(settings).values()
+        return ok(f"connected; {len(counts)} queues, {sum(filter(None, counts))} messages wait")
+
+    yield Trial(name="broker", run=connects, remedy=mend)
     for name in settings.queues:
-        look = partial(_queue, settings, name)
-        yield Trial(what=f"queue {name}", run=look, remedy=mend, needs=["broker"])
+        run = partial(_queue, settings, name)
+        yield Trial(name=f"queue {name}", run=run, remedy=mend, needs=["broker"])
 
 
-def _connects(settings: BrokerSettings) -> Said:
-    counts = by_hand.waiting(settings).values()
-    return ok(f"connected; {len(counts)} queues, {sum(filter(None, counts))} messages wait")
-
-
-def _queue(settings: BrokerSettings, name: str) -> Said:
-    found = by_hand.look_at(settings, name)
-    if found is None:
+def _queue(settings: BrokerSettings, name: str) -> Outcome:
+    """Look at a queue without declaring it; None of `look_at` also means that it is not for us."""
+    queue = by_hand.look_at(settings, name)
+    if queue is None:
         return failed(
             "it is not there, or not for us", "have it made, bound and granted; or broker.queues"
         )
-    return ok(f"{found.messages} waiting, {found.consumers} consumers; {UNKNOWABLE}")
+    return ok(f"{queue.messages} waiting, {queue.consumers} consumers; {UNKNOWABLE}")
 
 
-# -- sources ------------------------------------------------------------------------------------------
+# -- sources and Exchange -----------------------------------------------------------------------------
 
 
-def _gate(gates: Limiters | None, name: str) -> Limiter:
-    return nullcontext if gates is None else gates[name]
+def _limiter(limiters: Limiters | None, name: str) -> Limiter:
+    return nullcontext if limiters is None else limiters[name]
 
 
-def _sources(wired: App, gates: Limiters | None) -> Iterator[Trial]:
+def _sources(wired: App, limiters: Limiters | None) -> Iterator[Trial]:
     config, semester = wired.config, Semester.of(wired.clock().date())
-    fs = configured.fs(config, _gate(gates, neighbour.FS))
-    tp = wired.tp(_gate(gates, neighbour.TP))
-    hour_ago, polled = wired.clock() - timedelta(hours=1), config.tp.poll_seconds > 0
+    fs = configured.fs(config, _limiter(limiters, neighbour.FS))
+    tp = wired.tp(_limiter(limiters, neighbour.TP))
+    hour_ago, is_polled = wired.clock() - timedelta(hours=1), config.tp.poll_seconds > 0
     mend = "look at base_url, paths and credentials of [{}], and ask its people"
-    for what, needs, run in (
+    for name, needs, run in (
         ("fs", (), partial(sources.fs_forms, fs, semester)),
         ("fs offers", ("fs",), partial(sources.offer_statuses, fs, semester, config.fs)),
         ("tp", (), partial(sources.tp_courses, tp, semester)),
-        ("tp changes", ("tp",), partial(sources.tp_changes, tp, hour_ago, polled=polled)),
+        ("tp changes", ("tp",), partial(sources.tp_changes, tp, hour_ago, polled=is_polled)),
     ):
-        yield Trial(what=what, run=run, remedy=mend.format(what[:2]), needs=needs)
-
-
-# -- Exchange -----------------------------------------------------------------------------------------
+        yield Trial(name=name, run=run, remedy=mend.format(name[:2]), needs=needs)
 
 
 def _exchange(
-    wired: App, name: str, gates: Limiters | None, asked: Asked, trials: Trials
+    wired: App,
+    backend: str,
+    limiters: Limiters | None,
+    exchange_trials: ExchangeTrials,
+    trials: Trials,
 ) -> Iterator[Trial]:
     """Nothing more is tried where the mailbox does not open: it would prove nothing."""
     backends = wired.config.exchange.backends
-    what, mailbox = neighbour.exchange(name), asked.mailbox
-    calendars = wired.exchange(name, _gate(gates, what))
-    mend = f"look at [{what}], and at what docs/exchange.md asks to be granted"
+    name, mailbox = neighbour.exchange(backend), exchange_trials.mailbox
+    calendars = wired.exchange(backend, _limiter(limiters, name))
+    mend = f"look at [{name}], and at what docs/exchange.md asks to be granted"
     if mailbox is None:
-        without = not_tried("give --mailbox ADDRESS")
-        yield Trial(what=what, run=lambda: without, remedy=mend)
+        outcome = not_tried("give --mailbox ADDRESS")
+        yield Trial(name=name, run=lambda: outcome, remedy=mend)
         return
-    others = {trials.states.get(neighbour.exchange(each)) for each in backends if each != name}
-    opens = partial(own_entry.opens, calendars, mailbox, elsewhere=bool(others & {None, State.OK}))
-    yield Trial(what=what, run=opens, remedy=mend)
-    if asked.write:
+    states = {
+        trials.states.get(neighbour.exchange(other)) for other in backends if other != backend
+    }
+    elsewhere = bool(states & {None, State.OK})
+    opens = partial(own_entry.opens, calendars, mailbox, elsewhere=elsewhere)
+    yield Trial(name=name, run=opens, remedy=mend)
+    if exchange_trials.write:
         run = partial(own_entry.writes, calendars, mailbox, wired.clock())
-        yield Trial(what=f"{what} write", run=run, remedy=mend, needs=[what])
-    if asked.must_fail is not None:
-        impersonate = backends[name].impersonate
-        run = partial(own_entry.is_refused, calendars, asked.must_fail, impersonate=impersonate)
-        yield Trial(what=f"{what} scope", run=run, remedy=mend, needs=[what])
+        yield Trial(name=f"{name} write", run=run, remedy=mend, needs=[name])
+    must_fail, impersonate = exchange_trials.must_fail, backends[backend].impersonate
+    if must_fail is not None:
+        run = partial(own_entry.is_refused, calendars, must_fail, impersonate=impersonate)
+        yield Trial(name=f"{name} scope", run=run, remedy=mend, needs=[name])
 
 
 # -- sums and days ------------------------------------------------------------------------------------
 
 
-def _totals(wired: App, database: Database) -> Iterator[Trial]:
+def _totals(wired: App, opened: Database) -> Iterator[Trial]:
     yield Trial(
-        what="connections",
-        run=lambda: _connections(wired, database),
+        name="connections",
+        run=partial(database.connections, wired, opened),
         remedy="look at the database",
         needs=["migration"],
     )
     for name, endpoint in certificates.endpoints(wired.config):
         run = partial(certificates.lasts, endpoint, wired.machine_now())
         mend = "look at its URL and ca_file"
-        yield Trial(what=f"certificate {name}", run=run, remedy=mend)
-
-
-def _connections(wired: App, database: Database) -> Said:
-    """Sum what all workers may open, those alive and those that this machine would start."""
-    config, own = wired.config, wired.config.worker.processes * wired.config.worker.connections
-    with database.read() as connection:
-        processes, live = heartbeats.alive(connection)
-    doors = [gate.limits for gate in wired.gates(database).by_name.values()]
-    at_once = ", ".join(f"{door.name} {door.most}" for door in doors)
-    rates = ", ".join(f"{door.name} {door.per_second:g}" for door in doors if door.per_second)
-    text = (
-        f"{live} of {processes} live worker processes, {own} configured here; at once at most"
-        f" {at_once}"
-    ) + (f"; in a second at most {rates}" if rates else "")
-    if max(live, own) > min(each.max_connections for each in config.exchange.backends.values()):
-        return failed(
-            text, "run fewer workers or lower worker.connections, or raise max_connections"
-        )
-    return ok(text)
+        yield Trial(name=f"certificate {name}", run=run, remedy=mend)

@@ -14,7 +14,7 @@ from kalender.broker.connection import parameters
 from kalender.config import Config
 from kalender.config.sections import BrokerSettings
 from kalender.errors import ConfigError
-from kalender.operate.check.trial import Said, failed, ok, warned
+from kalender.operate.check.trial import Outcome, failed, ok, warned
 from kalender.transport import trusting
 
 SECONDS = 10.0
@@ -37,8 +37,8 @@ class Endpoint:
             socket.create_connection((self.host, self.port), SECONDS) as plain,
             self.context.wrap_socket(plain, server_hostname=self.server_name) as speaking,
         ):
-            found: Mapping[str, object] = speaking.getpeercert() or {}
-        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(found["notAfter"])), UTC)
+            certificate: Mapping[str, object] = speaking.getpeercert() or {}
+        return datetime.fromtimestamp(ssl.cert_time_to_seconds(str(certificate["notAfter"])), UTC)
 
 
 def endpoints(config: Config) -> Iterator[tuple[str, Callable[[], Endpoint]]]:
@@ -64,12 +64,12 @@ def _is_tls(url: str) -> bool:
 
 
 def _broker(settings: BrokerSettings) -> Endpoint:
-    found = parameters(settings)
-    if found.ssl_options is None:
+    broker = parameters(settings)
+    if broker.ssl_options is None:
         raise ConfigError("broker.url is not amqps")
-    options = found.ssl_options
-    name = options.server_hostname or found.host
-    return Endpoint(host=found.host, port=found.port, context=options.context, server_name=name)
+    options = broker.ssl_options
+    name = options.server_hostname or broker.host
+    return Endpoint(host=broker.host, port=broker.port, context=options.context, server_name=name)
 
 
 def _https(url: str, ca_file: Path | None) -> Endpoint:
@@ -78,7 +78,7 @@ def _https(url: str, ca_file: Path | None) -> Endpoint:
     return Endpoint(host=host, port=place.port or 443, context=trusting(ca_file), server_name=host)
 
 
-def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Said:
+def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Outcome:
     """Look at a certificate, and judge what is left of its days."""
     try:
         return judged(endpoint().ends_at() - now)
@@ -88,7 +88,7 @@ def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Said:
         return failed(f"no TLS ({type(error).__name__})", "look at host and port")
 
 
-def judged(left: timedelta) -> Said:
+def judged(left: timedelta) -> Outcome:
     """Return what so much time left means."""
     text = f"ends in {left.days} days"
     if left < TOO_SOON:

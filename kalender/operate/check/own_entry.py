@@ -7,7 +7,7 @@ from time import monotonic
 
 from kalender.domain.model import Content
 from kalender.errors import KalenderError, MailboxMissing, OutcomeUnknown, PermanentError
-from kalender.operate.check.trial import Said, failed, ok, warned
+from kalender.operate.check.trial import Outcome, failed, ok, warned
 from kalender.ports import Calendars, ItemError, ItemRef, NewEntry
 
 OWN = "kalender-check"  # stands where other keys have an event
@@ -16,70 +16,65 @@ FOLDER_HIDDEN = "ErrorFolderNotFound"  # what full access to mailboxes lacks, wi
 TAKE_BACK = "run kalender check --write on it again: that takes back what an earlier one left"
 
 
-def opens(calendars: Calendars, mailbox: str, *, elsewhere: bool) -> Said:
+def opens(calendars: Calendars, mailbox: str, *, elsewhere: bool) -> Outcome:
     """Count our entries in a mailbox; it need not be here where it may be elsewhere."""
     try:
-        found = calendars.find(mailbox, None)
+        entries = calendars.find(mailbox, None)
     except MailboxMissing as error:
         if not elsewhere:
             raise
         return warned(f"not here ({error})", "give the address of a mailbox that is here as well")
-    return ok(f"the mailbox opens; {len(found)} entries of ours there")
+    return ok(f"the mailbox opens; {len(entries)} entries of ours there")
 
 
-def writes(calendars: Calendars, mailbox: str, now: datetime) -> Said:
-    """Write one entry and take it back, with what earlier checks may have left."""
-    refused: Said | None = None
-    try:
-        (made,) = calendars.create(mailbox, [_entry(now)], send_by=monotonic() + 5)
-        if isinstance(made, ItemError):
-            refused = failed(f"not written: {made.code}", "look at the account's rights")
-    except OutcomeUnknown as error:
-        refused = failed(f"may have been written: {error}", TAKE_BACK)
-    taken = _taken_back(calendars, mailbox)
-    return taken if isinstance(taken, Said) else refused or _counted(taken)
+def writes(calendars: Calendars, mailbox: str, now: datetime) -> Outcome:
+    """Write one entry and take it back, with what earlier checks may have left.
 
-
-def _counted(taken: int) -> Said:
-    text = "one entry written and taken back"
-    if taken == 0:
-        return failed("what was written is not found by its key", TAKE_BACK)
-    return ok(text if taken == 1 else f"{text}, and {taken - 1} that an earlier check left")
-
-
-def _taken_back(calendars: Calendars, mailbox: str) -> int | Said:
-    """Delete all entries of checks; a Said where one may be left."""
-    try:
-        found = [each for each in calendars.find(mailbox, None) if _is_ours(each.sync_key)]
-        ended: Sequence[ItemRef | ItemError] = ()
-        if found:
-            refs = [each.ref for each in found]
-            ended = calendars.delete(mailbox, refs, hard=True, send_by=monotonic() + 5)
-    except KalenderError as error:
-        return failed(f"written, but perhaps not taken back: {error}", TAKE_BACK)
-    left = [each.code for each in ended if isinstance(each, ItemError)]
-    return failed(f"written, but not taken back: {left[0]}", TAKE_BACK) if left else len(found)
-
-
-def _is_ours(sync_key: str) -> bool:
-    return sync_key.startswith(f"{OWN}#")
-
-
-def _entry(now: datetime) -> NewEntry:
-    """Return a quarter of an hour of tomorrow night, shown as free."""
-    begins = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
+    The entry is a quarter of an hour of tomorrow night, and is shown as free.
+    """
+    starts_at = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
     content = Content(
         subject="kalender check",
         body="Written by kalender check, to be taken back at once.",
         location="",
-        starts_at=begins,
-        ends_at=begins + timedelta(minutes=15),
+        starts_at=starts_at,
+        ends_at=starts_at + timedelta(minutes=15),
         show_as="free",
     )
-    return NewEntry(sync_key=f"{OWN}#{token_hex(4)}", content=content)
+    entry = NewEntry(sync_key=f"{OWN}#{token_hex(4)}", content=content)
+    failure: Outcome | None = None
+    try:
+        (result,) = calendars.create(mailbox, [entry], send_by=monotonic() + 5)
+        if isinstance(result, ItemError):
+            failure = failed(f"not written: {result.code}", "look at the account's rights")
+    except OutcomeUnknown as error:
+        failure = failed(f"may have been written: {error}", TAKE_BACK)
+    count = _take_back(calendars, mailbox)
+    if isinstance(count, Outcome):
+        return count
+    if failure is not None:
+        return failure
+    if count == 0:
+        return failed("what was written is not found by its key", TAKE_BACK)
+    text = "one entry written and taken back"
+    return ok(text if count == 1 else f"{text}, and {count - 1} that an earlier check left")
 
 
-def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Said:
+def _take_back(calendars: Calendars, mailbox: str) -> int | Outcome:
+    """Delete all entries of checks; return how many, or an outcome where one may be left."""
+    try:
+        entries = calendars.find(mailbox, None)
+        refs = [entry.ref for entry in entries if entry.sync_key.startswith(f"{OWN}#")]
+        results: Sequence[ItemRef | ItemError] = ()
+        if refs:
+            results = calendars.delete(mailbox, refs, hard=True, send_by=monotonic() + 5)
+    except KalenderError as error:
+        return failed(f"written, but perhaps not taken back: {error}", TAKE_BACK)
+    codes = [result.code for result in results if isinstance(result, ItemError)]
+    return failed(f"written, but not taken back: {codes[0]}", TAKE_BACK) if codes else len(refs)
+
+
+def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Outcome:
     """Prove that a mailbox outside our scope does not open."""
     codes = DENIED if impersonate else (*DENIED, FOLDER_HIDDEN)
     narrow = "narrow the management scope of the service account"
@@ -89,6 +84,6 @@ def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Said
         code = str(error).partition(":")[0]
         if code in codes:
             return ok(f"refused, as it must be ({code})")
-        other = "give the address of a mailbox that there is, outside the scope"
-        return failed(f"proves nothing: {error}", other)
+        remedy = "give the address of a mailbox that there is, outside the scope"
+        return failed(f"proves nothing: {error}", remedy)
     return failed("the mailbox outside the scope OPENS", narrow)

@@ -7,7 +7,7 @@ from datetime import datetime
 from kalender.config.sections import FsSettings
 from kalender.domain.model import CourseKey, Semester
 from kalender.errors import BadSourceData, NotFoundInSource
-from kalender.operate.check.trial import Said, ok, warned
+from kalender.operate.check.trial import Outcome, ok, warned
 from kalender.ports import Timetables
 from kalender.sources import fs_json
 from kalender.sources.fs import Fs
@@ -22,7 +22,7 @@ READERS: Mapping[str, Callable[[Raw], object]] = {
 BARE = frozenset({"id", "href", "rel"})
 
 
-def fs_forms(fs: Fs, semester: Semester) -> Said:
+def fs_forms(fs: Fs, semester: Semester) -> Outcome:
     """Read a first page of each collection; say whether it has its fields, and what is unreadable."""
     forms = [_form(fs, name, semester) for name in READERS]
     text = ", ".join(form for form, _ in forms)
@@ -54,46 +54,42 @@ def _is_readable(read: Callable[[Raw], object], raw: Raw) -> bool:
     return True
 
 
-def offer_statuses(fs: Fs, semester: Semester, settings: FsSettings) -> Said:
+def offer_statuses(fs: Fs, semester: Semester, settings: FsSettings) -> Outcome:
     """Count which offer statuses occur on a first page, against what the settings make of them."""
     page = fs.first_page("studentundervisning", semester)
     readable = [raw for raw in page if _is_readable(fs_json.offer_status, raw)]
-    found = Counter(fs_json.offer_status(raw) for raw in readable)
-    untold = found.pop(None, 0)
-    shown = [f"{status} {count}" for status, count in sorted(found.items(), key=str)]
-    text = ", ".join([*shown, f"not told {untold}"] if untold else shown)
+    counts = Counter(fs_json.offer_status(raw) for raw in readable)
+    without_status = counts.pop(None, 0)
+    texts = [f"{status} {count}" for status, count in sorted(counts.items(), key=str)]
+    text = ", ".join([*texts, f"not told {without_status}"] if without_status else texts)
     if not page:
         return ok(f"no registrations in {semester.code}")
-    if settings.offer_status == "collection" and untold:
+    if settings.offer_status == "collection" and without_status:
         return warned(text, 'set fs.offer_status = "single", or "ignore" where all are to count')
-    if found and settings.offer_status != "ignore" and not set(found) & accepted(settings):
+    accepted = set(settings.accepted_offer_statuses)
+    if counts and settings.offer_status != "ignore" and not accepted.intersection(counts):
         return warned(text, "none of these is in fs.accepted_offer_statuses: correct it")
     return ok(text)
 
 
-def accepted(settings: FsSettings) -> set[str | None]:
-    """Return the statuses with which a registration counts."""
-    return set(settings.accepted_offer_statuses)
-
-
-def tp_courses(tp: Timetables, semester: Semester) -> Said:
+def tp_courses(tp: Timetables, semester: Semester) -> Outcome:
     """Read TP's list of courses, and one of them whole."""
     courses = tp.courses(semester)
     if not courses:
         remedy = "look at [tp] paths and institution.number, unless TP plans nothing then"
         return warned(f"no courses in {semester.code}", remedy)
     answer = tp.course(CourseKey(courses[0], semester.code))
-    said = {True: "published", False: "not published", None: "publishing not told"}
+    words = {True: "published", False: "not published", None: "publishing not told"}
     events = f"the first has {len(answer.events)} events, {len(answer.bad)} unreadable"
-    return ok(f"{len(courses)} courses in {semester.code}; {events}, {said[answer.published]}")
+    return ok(f"{len(courses)} courses in {semester.code}; {events}, {words[answer.published]}")
 
 
-def tp_changes(tp: Timetables, since: datetime, *, polled: bool) -> Said:
+def tp_changes(tp: Timetables, since: datetime, *, polled: bool) -> Outcome:
     """Ask for the list of changes; it need not be there where nobody polls it."""
     try:
-        found = tp.changed_since(since)
+        courses = tp.changed_since(since)
     except NotFoundInSource:
         if polled:
             raise
         return ok("not served, and not polled")
-    return ok(f"served: {len(found)} courses changed within the hour")
+    return ok(f"served: {len(courses)} courses changed within the hour")

@@ -20,8 +20,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What a trial found; `remedy` where something is to be done."""
+class Outcome:
+    """How a trial ended, in words for people; `remedy` where something is to be done."""
 
     state: State = State.OK
     text: str
@@ -30,20 +30,23 @@ class Said:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """Something to try; `needs` names those before it without which it would say nothing."""
+    """Something to try, and what to do where it fails.
 
-    what: str
-    run: Callable[[], Said]
+    `needs` names the earlier trials without which this one would say nothing.
+    """
+
+    name: str
+    run: Callable[[], Outcome]
     remedy: str
     needs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A trial's end."""
+    """The outcome of a trial, and how long it took."""
 
-    what: str
-    said: Said
+    name: str
+    outcome: Outcome
     milliseconds: int
 
 
@@ -54,45 +57,42 @@ class Trials:
     states: dict[str, State] = field(default_factory=dict)
 
     def run(self, trials: Sequence[Trial]) -> Iterator[Line]:
-        """Try each, and tell at once."""
+        """Run the trials, and give each one's line at once."""
         for trial in trials:
             started = monotonic()
-            said = self._missing(trial) or _tried(trial)
-            self.states[trial.what] = said.state
-            took = round((monotonic() - started) * 1000)
-            yield Line(what=trial.what, said=said, milliseconds=took)
+            outcome = self._outcome(trial)
+            self.states[trial.name] = outcome.state
+            milliseconds = round((monotonic() - started) * 1000)
+            yield Line(name=trial.name, outcome=outcome, milliseconds=milliseconds)
 
-    def _missing(self, trial: Trial) -> Said | None:
+    def _outcome(self, trial: Trial) -> Outcome:
+        """Run one trial; an error is its outcome. It is not run where a trial it needs failed."""
         for name in trial.needs:
             if self.states[name] not in (State.OK, State.WARNED):
                 return not_tried(f"{name}: {self.states[name]}")
-        return None
+        try:
+            return trial.run()
+        except KalenderError as error:
+            return failed(str(error), trial.remedy)
+        except (SQLAlchemyError, ImportError) as error:  # the text may quote the URL
+            return failed(type(error).__name__, trial.remedy)
 
 
-def _tried(trial: Trial) -> Said:
-    try:
-        return trial.run()
-    except KalenderError as error:
-        return failed(str(error), trial.remedy)
-    except (SQLAlchemyError, ImportError) as error:  # the text may quote the URL
-        return failed(type(error).__name__, trial.remedy)
-
-
-def ok(text: str) -> Said:
+def ok(text: str) -> Outcome:
     """Say that it holds."""
-    return Said(text=text)
+    return Outcome(text=text)
 
 
-def warned(text: str, remedy: str) -> Said:
+def warned(text: str, remedy: str) -> Outcome:
     """Say what does not hinder, yet is to be looked at."""
-    return Said(state=State.WARNED, text=text, remedy=remedy)
+    return Outcome(state=State.WARNED, text=text, remedy=remedy)
 
 
-def not_tried(text: str) -> Said:
+def not_tried(text: str) -> Outcome:
     """Say why nothing was tried."""
-    return Said(state=State.NOT_TRIED, text=text)
+    return Outcome(state=State.NOT_TRIED, text=text)
 
 
-def failed(text: str, remedy: str) -> Said:
+def failed(text: str, remedy: str) -> Outcome:
     """Say what does not hold."""
-    return Said(state=State.FAILED, text=text, remedy=remedy)
+    return Outcome(state=State.FAILED, text=text, remedy=remedy)
