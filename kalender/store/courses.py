@@ -197,7 +197,7 @@ def save(
     rows_: list[tuple[ActivityKey, bool, str | None]] = [(key, True, None) for key in of_everybody]
     rows_ += [(key, False, None) for key in placed - of_everybody]
     rows_ += [(key, False, name) for key, name in change.former]
-    _save_fan_out(connection, rows_, trigger)
+    save_fan_out(connection, rows_, trigger)
     return bool(rows_)
 
 
@@ -440,7 +440,7 @@ def respell(
     concerned_ |= {
         (row.key.activity, False, name) for row in moved_rows for name in usernames(row.event)
     }
-    _save_fan_out(connection, concerned_, trigger)
+    save_fan_out(connection, concerned_, trigger)
 
 
 def _rename(connection: Connection, table: Table, key: CourseKey, course: str) -> None:
@@ -474,11 +474,15 @@ def _rename_listed(connection: Connection, before: str, course: str) -> None:
 # -- fan-out ----------------------------------------------------------------------------------------
 
 
-def _save_fan_out(
+def save_fan_out(
     connection: Connection,
     concerned: Iterable[tuple[ActivityKey, bool, str | None]],
     trigger: Trigger,
 ) -> None:
+    """Write down whom a change may concern: (activity, everybody on it, or one username).
+
+    It is read in a second transaction, so that whoever registers in between is not missed.
+    """
     values = [
         {
             **key._asdict(),

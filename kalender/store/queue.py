@@ -378,7 +378,7 @@ def renew(connection: Connection, claim: Claim, lease: timedelta) -> datetime:
     Returns the database's time.
     """
     params = _names(claim) | {"seconds": lease.total_seconds()}
-    now = connection.execute(_RENEW, params).scalar_one_or_none()
+    now = connection.execute(RENEW, params).scalar_one_or_none()
     if now is None:
         raise _lost(claim)
     return now
@@ -386,7 +386,7 @@ def renew(connection: Connection, claim: Claim, lease: timedelta) -> datetime:
 
 def finish(connection: Connection, claim: Claim) -> bool:
     """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
-    finished = connection.execute(_FINISH, _names(claim) | {"my_generation": claim.generation})
+    finished = connection.execute(FINISH, _names(claim) | {"my_generation": claim.generation})
     if not finished.rowcount:
         _changed(
             connection,
@@ -488,15 +488,15 @@ def release(connection: Connection, claim: Claim) -> None:
 _UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
 
 
-_IS_MINE = and_(
+IS_OURS = and_(  # a claim without its token would be anybody's
     dirty.c.kind == bindparam("my_kind"),
     dirty.c.key == bindparam("my_key"),
     dirty.c.claim_token == bindparam("my_token"),
 )
-_FINISH = delete(dirty).where(_IS_MINE, dirty.c.generation == bindparam("my_generation"))
-_RENEW = (
+FINISH = delete(dirty).where(IS_OURS, dirty.c.generation == bindparam("my_generation"))
+RENEW = (
     update(dirty)
-    .where(_IS_MINE)
+    .where(IS_OURS)
     .values(claimed_until=db_now(bindparam("seconds", type_=Float)))
     .returning(db_now())
 )
@@ -507,7 +507,7 @@ def _names(claim: Claim) -> dict[str, object]:
 
 
 def _changed(connection: Connection, claim: Claim, **values: object) -> None:
-    statement = update(dirty).where(_IS_MINE).values(**values)
+    statement = update(dirty).where(IS_OURS).values(**values)
     if not connection.execute(statement, _names(claim)).rowcount:
         raise _lost(claim)
 

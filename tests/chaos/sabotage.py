@@ -71,9 +71,9 @@ def _no_token() -> None:
     )
     same = work.c.generation == bindparam("my_generation")
     lease = db_now(bindparam("seconds", type_=Float))
-    queue._IS_MINE = mine
-    queue._FINISH = delete(work).where(mine, same)
-    queue._RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
+    queue.IS_OURS = mine
+    queue.FINISH = delete(work).where(mine, same)
+    queue.RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
 
 
 def _no_fan_out() -> None:
@@ -98,7 +98,7 @@ def _no_fan_out() -> None:
     def clear(connection: Connection, rows_: Sequence[Row[Any]]) -> None:
         kept[:] = [each for each in kept if each not in rows_]
 
-    courses._save_fan_out = save
+    courses.save_fan_out = save
     courses.pending_fan_out = pending
     courses.clear_fan_out = clear
 
