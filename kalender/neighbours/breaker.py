@@ -14,7 +14,8 @@ from sqlalchemy import Connection, Row, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from kalender.store.tables import db_now, neighbour
+from kalender.store.instants import db_now
+from kalender.store.tables import neighbour
 
 KEYS_IN_A_ROW = 3
 LONGEST_PAUSE = timedelta(minutes=1)

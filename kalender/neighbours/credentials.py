@@ -13,7 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, update
 
-from kalender.store.tables import db_now, neighbour
+from kalender.store.instants import db_now
+from kalender.store.tables import neighbour
 
 LATELY = timedelta(minutes=30)
 REFUSALS = 3

@@ -24,13 +24,13 @@ from sqlalchemy.sql.base import Executable
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.work import Kind, WorkKey
 from kalender.store import brakes, courses, people
+from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
 from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     change_log,
     course_run,
-    db_now,
     dirty,
     due_later,
     entry,

@@ -61,13 +61,13 @@ from kalender.store import (
 )
 from kalender.store.database import now
 from kalender.store.heartbeats import ALIVE
+from kalender.store.instants import db_now
 from kalender.store.people import OPT_OUT, PROTECT
 from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     change_log,
     course_run,
-    db_now,
     dirty,
     heartbeat,
     neighbour,

@@ -30,17 +30,10 @@ from kalender.operate.status import (
 from kalender.store import rollouts
 from kalender.store.courses import PLACEMENTS
 from kalender.store.heartbeats import lives
+from kalender.store.instants import db_now
 from kalender.store.mailboxes import OUTSIDE
 from kalender.store.sql import calendar_key
-from kalender.store.tables import (
-    calendar,
-    course_run,
-    db_now,
-    entry,
-    heartbeat,
-    preference,
-    source_reading,
-)
+from kalender.store.tables import calendar, course_run, entry, heartbeat, preference, source_reading
 from kalender.store.views import dirty_now
 
 LATELY_SECONDS = -86_400.0  # a process that died is reported for a day

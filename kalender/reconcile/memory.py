@@ -33,7 +33,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from kalender.errors import ConfigError, StateInDoubt
 from kalender.store import identity
 from kalender.store.database import Database
-from kalender.store.tables import database_identity, db_now, process_memory
+from kalender.store.instants import db_now
+from kalender.store.tables import database_identity, process_memory
 
 SUFFIX = ".memory"
 RECORD = struct.Struct("<32sQd")  # a row's key, how far it was seen, when, in seconds since 1970

@@ -10,15 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, exists, insert, or_, select, true, update
 
+from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
-from kalender.store.tables import (
-    change_log,
-    db_now,
-    entry,
-    operator_act,
-    preference,
-    teaching_event,
-)
+from kalender.store.tables import change_log, entry, operator_act, preference, teaching_event
 
 SERVICE = "service"  # who it was where no person did it
 LONGEST_NAME = 120

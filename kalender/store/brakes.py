@@ -30,16 +30,8 @@ from sqlalchemy import (
 from kalender.config.sections import Safety
 from kalender.domain.model import CourseKey
 from kalender.store import acts
-from kalender.store.tables import (
-    brake,
-    calendar,
-    change_log,
-    db_now,
-    entry,
-    identity,
-    let_through,
-    person,
-)
+from kalender.store.instants import db_now
+from kalender.store.tables import brake, calendar, change_log, entry, identity, let_through, person
 from kalender.store.tables import teaching_event as event
 
 HAND, INSTITUTION, COURSE = "hand", "institution", "course "

@@ -24,11 +24,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from kalender.domain.model import ActivityKey, Registration, TeachingRole
 from kalender.domain.work import Kind
 from kalender.store import teaching
+from kalender.store.instants import db_now
 from kalender.store.people import FS, MAIL, USERNAME, claimed
 from kalender.store.sql import person_key
 from kalender.store.tables import (
     calendar,
-    db_now,
     dirty,
     identity,
     person,

@@ -28,7 +28,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.counts import Key
 from kalender.store.database import Database, now
-from kalender.store.tables import db_now, queue_seen, tally
+from kalender.store.instants import db_now
+from kalender.store.tables import queue_seen, tally
 
 KEPT_BY_HOUR = timedelta(hours=48)
 FOLDED = datetime(1970, 1, 1, tzinfo=UTC)

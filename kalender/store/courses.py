@@ -50,6 +50,7 @@ from kalender.domain.timetable import Activity, Rules, sole_groups
 from kalender.domain.work import Trigger
 from kalender.store import unreadable
 from kalender.store.database import now
+from kalender.store.instants import db_now
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.sql import (
     delete_many,
@@ -62,7 +63,6 @@ from kalender.store.sql import (
 )
 from kalender.store.tables import (
     course_run,
-    db_now,
     fan_out,
     identity,
     placement,

@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store.counts import OPTION, Counts
-from kalender.store.tables import db_now
+from kalender.store.instants import db_now
 
 BUSY_SECONDS = 30
 DAMAGED = {11, 26}  # SQLite's codes: malformed, not a database

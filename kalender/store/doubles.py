@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, delete, func, or_, select, update
 
+from kalender.store.instants import db_now
 from kalender.store.sql import insert_many
-from kalender.store.tables import calendar, change_log, db_now, stray_key, teaching_event
+from kalender.store.tables import calendar, change_log, stray_key, teaching_event
 
 TAKEN = ("delete", "remove", "release")
 

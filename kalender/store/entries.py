@@ -43,13 +43,13 @@ from kalender.domain.model import ActivityKey, Audience
 from kalender.domain.work import Cause
 from kalender.ports import FoundItem
 from kalender.store.counts import LATENCIES, counts_of
+from kalender.store.instants import db_now
 from kalender.store.sql import insert_many, one_of, update_many
 from kalender.store.tables import (
     brake,
     calendar,
     change_log,
     database_identity,
-    db_now,
     entry,
     preference,
     teaching_event,

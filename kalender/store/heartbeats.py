@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from kalender import __version__
 from kalender.store.database import Database
-from kalender.store.tables import db_now, heartbeat
+from kalender.store.instants import db_now
+from kalender.store.tables import heartbeat
 
 FORGOTTEN = -7 * 86_400.0
 ALIVE = timedelta(minutes=1)  # without a sign of life for longer a process is dead

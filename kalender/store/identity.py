@@ -13,7 +13,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Select, insert, select, text, update
 
 from kalender.errors import StateInDoubt
-from kalender.store.tables import database_identity, db_now
+from kalender.store.instants import db_now
+from kalender.store.tables import database_identity
 
 RECOVER = "kalender recover --since TIME after a restored backup (the time it was made)"
 ANOTHER = (

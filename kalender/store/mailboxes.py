@@ -13,16 +13,9 @@ from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.model import Audience
 from kalender.domain.work import Cause, Lane
 from kalender.store import recovery
+from kalender.store.instants import db_now
 from kalender.store.people import USERNAME, People, called, mails, mark_calendars
-from kalender.store.tables import (
-    calendar,
-    db_now,
-    entry,
-    identity,
-    person,
-    registration,
-    teaching_role,
-)
+from kalender.store.tables import calendar, entry, identity, person, registration, teaching_role
 from kalender.store.tables import teaching_staff as staff
 
 Calendar = Row[*tuple[Any, ...]]

@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.heartbeats import GONE, lives
-from kalender.store.tables import acknowledgement, broker_seen, certificate, db_now, heartbeat
+from kalender.store.instants import db_now
+from kalender.store.tables import acknowledgement, broker_seen, certificate, heartbeat
 
 BROKER = ""  # the name, among queues, of the connection itself
 STEADY_SECONDS = -20.0  # what began later may be a connection that is only being made

@@ -16,11 +16,11 @@ from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.text import without_unseen
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
+from kalender.store.instants import db_now
 from kalender.store.queue import mark
 from kalender.store.sql import in_parts, is_one_of, one_of
 from kalender.store.tables import (
     calendar,
-    db_now,
     entry,
     identity,
     operator_act,

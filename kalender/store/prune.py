@@ -28,12 +28,12 @@ from kalender.domain.model import Semester
 from kalender.domain.work import Kind
 from kalender.store import counters, entries, teaching
 from kalender.store.database import Database, now
+from kalender.store.instants import db_now
 from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
     change_log,
     course_run,
-    db_now,
     dirty,
     entry,
     look_up,

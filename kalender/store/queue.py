@@ -61,7 +61,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
 from kalender.errors import ClaimLost
 from kalender.store.counts import counts_of
-from kalender.store.tables import Instant, calendar, db_now, dirty, due_later
+from kalender.store.instants import Instant, db_now
+from kalender.store.tables import calendar, dirty, due_later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,11 +18,11 @@ from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store import courses as mirror
+from kalender.store.instants import db_now
 from kalender.store.sql import in_parts, is_one_of
 from kalender.store.tables import (
     calendar,
     course_run,
-    db_now,
     entry,
     identity,
     registration,

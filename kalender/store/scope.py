@@ -9,12 +9,12 @@ from sqlalchemy import Connection, and_, delete, exists, insert, select, update
 from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.work import Kind
 from kalender.store import bulk
+from kalender.store.instants import db_now
 from kalender.store.mailboxes import OUTSIDE
 from kalender.store.people import USERNAME, People
 from kalender.store.sql import in_parts, is_one_of
 from kalender.store.tables import (
     calendar,
-    db_now,
     dirty,
     entry,
     identity,

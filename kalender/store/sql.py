@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.work import FS
-from kalender.store.tables import db_now
+from kalender.store.instants import db_now
 
 Rows = Sequence[Mapping[str, Any]]
 T = TypeVar("T")

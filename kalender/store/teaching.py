@@ -20,15 +20,9 @@ from kalender.domain.model import (
     UnitKey,
 )
 from kalender.store import unreadable
+from kalender.store.instants import db_now
 from kalender.store.sql import one_of
-from kalender.store.tables import (
-    db_now,
-    person,
-    placement,
-    registration,
-    source_reading,
-    teaching_role,
-)
+from kalender.store.tables import person, placement, registration, source_reading, teaching_role
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,8 @@ Revises: 0002
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0003"
 down_revision = "0002"
@@ -24,7 +25,7 @@ def upgrade() -> None:
         sa.Column("sync_key", sa.String(length=180), nullable=False),
         sa.Column("event_id", sa.String(length=160), nullable=False),
         sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("found_at", Instant(), nullable=False),
+        sa.Column("found_at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["calendar_id"],
             ["calendar.calendar_id"],

@@ -7,7 +7,8 @@ Revises: 0003
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0004"
 down_revision = "0003"
@@ -20,7 +21,7 @@ def upgrade() -> None:
     op.create_table(
         "operator_act",
         sa.Column("act_id", sa.Integer(), nullable=False),
-        sa.Column("at", Instant(), nullable=False),
+        sa.Column("at", INSTANT, nullable=False),
         sa.Column("who", sa.String(length=120), nullable=False),
         sa.Column("command", sa.String(length=64), nullable=False),
         sa.Column("scope", sa.Text(), server_default=sa.text("''"), nullable=False),

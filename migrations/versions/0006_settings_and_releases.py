@@ -7,7 +7,8 @@ Revises: 0005
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0006"
 down_revision = "0005"
@@ -21,7 +22,7 @@ def upgrade() -> None:
         "rollout_member",
         sa.Column("course", sa.String(length=64), nullable=False),
         sa.Column("person_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("since", Instant(), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.person_id"],
@@ -35,15 +36,15 @@ def upgrade() -> None:
         "settings_waiting",
         sa.Column("what", sa.String(length=16), nullable=False),
         sa.Column("calendars", sa.Integer(), nullable=False),
-        sa.Column("since", Instant(), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("what", name=op.f("pk_settings_waiting")),
     )
     op.create_table(
         "let_through",
         sa.Column("let_through_id", sa.Integer(), nullable=False),
         sa.Column("scope", sa.String(length=160), nullable=False),
-        sa.Column("from_at", Instant(), nullable=False),
-        sa.Column("until_at", Instant(), nullable=False),
+        sa.Column("from_at", INSTANT, nullable=False),
+        sa.Column("until_at", INSTANT, nullable=False),
         sa.Column("up_to", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("let_through_id", name=op.f("pk_let_through")),
     )

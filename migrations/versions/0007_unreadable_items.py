@@ -7,7 +7,8 @@ Revises: 0006
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0007"
 down_revision = "0006"
@@ -27,8 +28,8 @@ def upgrade() -> None:
         sa.Column("actid", sa.String(length=64), nullable=True),
         sa.Column("person_id", sa.Integer(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("since", Instant(), nullable=False),
-        sa.Column("seen_at", Instant(), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.Column("seen_at", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.person_id"],

@@ -7,7 +7,8 @@ Revises: 0007
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0008"
 down_revision = "0007"
@@ -21,7 +22,7 @@ def upgrade() -> None:
         "username_claim",
         sa.Column("username", sa.String(length=255), nullable=False),
         sa.Column("person_id", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("since", Instant(), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
         sa.ForeignKeyConstraint(
             ["person_id"],
             ["person.person_id"],

@@ -7,7 +7,8 @@ Revises: 0008
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0009"
 down_revision = "0008"
@@ -22,15 +23,15 @@ def upgrade() -> None:
         sa.Column("worker", sa.String(length=120), nullable=False),
         sa.Column("queue", sa.String(length=255), nullable=False),
         sa.Column("there", sa.Boolean(), nullable=False),
-        sa.Column("since", Instant(), nullable=False),
-        sa.Column("seen_at", Instant(), nullable=False),
+        sa.Column("since", INSTANT, nullable=False),
+        sa.Column("seen_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("worker", "queue", name=op.f("pk_broker_seen")),
     )
     op.create_table(
         "certificate",
         sa.Column("name", sa.String(length=64), nullable=False),
-        sa.Column("ends_at", Instant(), nullable=False),
-        sa.Column("seen_at", Instant(), nullable=False),
+        sa.Column("ends_at", INSTANT, nullable=False),
+        sa.Column("seen_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_certificate")),
     )
     op.create_table(
@@ -39,8 +40,8 @@ def upgrade() -> None:
         sa.Column("count", sa.Integer(), nullable=False),
         sa.Column("who", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("set_at", Instant(), nullable=False),
-        sa.Column("until_at", Instant(), nullable=False),
+        sa.Column("set_at", INSTANT, nullable=False),
+        sa.Column("until_at", INSTANT, nullable=False),
         sa.PrimaryKeyConstraint("condition", name=op.f("pk_acknowledgement")),
     )
 

@@ -7,7 +7,8 @@ Revises: 0009
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0010"
 down_revision = "0009"
@@ -17,4 +18,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Add a column; NULL lets all go on."""
-    op.add_column("database_identity", sa.Column("quiet_until", Instant(), nullable=True))
+    op.add_column("database_identity", sa.Column("quiet_until", INSTANT, nullable=True))

@@ -7,7 +7,8 @@ Revises: 0010
 import sqlalchemy as sa
 from alembic import op
 
-from kalender.store.tables import Instant
+INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
+
 
 revision = "0011"
 down_revision = "0010"
@@ -17,4 +18,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Add a column; NULL lets the next request begin at once."""
-    op.add_column("neighbour", sa.Column("next_at", Instant(), nullable=True))
+    op.add_column("neighbour", sa.Column("next_at", INSTANT, nullable=True))

@@ -14,7 +14,7 @@ from kalender.reconcile import lookup
 from kalender.reconcile.memory import Forgetful, Memory
 from kalender.reconcile.protocol import Visit
 from kalender.store import courses, entries, queue
-from kalender.store.tables import db_now
+from kalender.store.instants import db_now
 from kalender.store.tables import dirty as work
 
 SERVER_SECONDS = {"early-lookup": "0.001"}  # what its settings say of Exchange

@@ -15,7 +15,8 @@ from kalender.cli import load_all
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.store.database import Database
-from kalender.store.tables import db_now, dirty
+from kalender.store.instants import db_now
+from kalender.store.tables import dirty
 from tests import schemas
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House, fails

@@ -15,12 +15,11 @@ from kalender.sandbox.generate import generate
 from kalender.sandbox.server import start
 from kalender.store import counters, people, prune, queue, teaching
 from kalender.store.database import Database
+from kalender.store.instants import Instant, db_now
 from kalender.store.prune import MIRROR
 from kalender.store.tables import (
-    Instant,
     calendar,
     change_log,
-    db_now,
     entry,
     look_up,
     person,

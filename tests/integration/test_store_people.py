@@ -12,8 +12,9 @@ from kalender.domain.plan import DesiredEntry
 from kalender.domain.work import Kind, Lane
 from kalender.store import entries, mailboxes, people, teaching
 from kalender.store.database import Database
+from kalender.store.instants import db_now
 from kalender.store.people import FS, USERNAME, People
-from kalender.store.tables import calendar, db_now, identity, person, preference, teaching_staff
+from kalender.store.tables import calendar, identity, person, preference, teaching_staff
 from kalender.store.tables import dirty as dirty_rows
 from kalender.store.teaching import FsFacts
 from tests.factories import a_registration, a_wanted, an_activity_key
