@@ -1,5 +1,7 @@
 """No sequence of happenings leaves the table, and none leaves two live entries for one event."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,10 +82,13 @@ def test_no_sequence_of_happenings_leaves_the_table(sequence: list[Happening]) -
 
 
 class Calendar:
-    """A calendar, its records, and visits that write as the protocol says: look up, then plan."""
+    """A calendar, its records, and visits that write as the protocol says: look up, then plan.
+
+    Between visits its user deletes entries and edits them, and TP gives events other ids.
+    """
 
     def __init__(self) -> None:
-        self.items: set[str] = set()  # keys that stand in the calendar
+        self.items: dict[str, str] = {}  # key -> what the item says: "f" as we write it, or "user"
         self.records: dict[str, Entry] = {}
         self.keys = 0
 
@@ -96,66 +101,129 @@ class Calendar:
     def look_up(self, statuses: set[EntryStatus]) -> None:
         for key in [k for k, entry in self.records.items() if entry.status in statuses]:
             if key in self.items:
-                self.happen(key, FoundByKey(item_id=key, change_key=key))
+                self.happen(key, FoundByKey(item_id=key, change_key=self.items[key]))
             else:
                 self.happen(key, Plain.NOT_FOUND_BY_KEY)
 
-    def visit(self, wanted: set[str], outcome: str) -> None:
+    # -- what its user and TP do -----------------------------------------------------------------
+
+    def user_deletes(self, subject: Subject) -> None:
+        for key in [k for k in self.items if self.shows(k, subject)]:
+            del self.items[key]
+
+    def user_edits(self, subject: Subject) -> None:
+        self.items |= {key: "user" for key in self.items if self.shows(key, subject)}
+
+    def shows(self, key: str, subject: Subject) -> bool:
+        return key in self.records and self.records[key].event_id == subject.event_id
+
+    # -- visits ----------------------------------------------------------------------------------
+
+    def visit(self, wanted: set[str], outcome: str, *, puts_back: bool = True) -> None:
         self.look_up({EntryStatus.INTENDED})
-        showing = {
-            entry.event_id for entry in self.records.values() if entry.status is EntryStatus.LIVE
+        self.verify(puts_back=puts_back)
+        self.rename(wanted)
+        for key, entry in list(self.records.items()):
+            if entry.item_id is None and entry.event_id not in wanted:
+                self.happen(key, Plain.FORGOTTEN)
+        taken = {
+            entry.event_id
+            for entry in self.records.values()
+            if entry.status in (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
         }
         for subject in SUBJECTS:
-            if subject.event_id in wanted - showing:
+            if subject.event_id in wanted - taken:
                 self.create(subject, outcome)
         for key, entry in list(self.records.items()):
             goes = entry.event_id not in wanted or entry.status is EntryStatus.DELETING
             if goes and entry.item_id is not None:
                 self.delete(key, entry, outcome)
+            elif entry.status is EntryStatus.LIVE and entry.fingerprint is None:
+                self.update(key, entry, outcome)
+
+    def verify(self, *, puts_back: bool) -> None:
+        """Look into the calendar: what is gone is made anew or declined, what differs is open."""
+        live = [(k, e) for k, e in self.records.items() if e.status is EntryStatus.LIVE]
+        for key, entry in live:
+            if key not in self.items:
+                left = LeftAsItIs(still_there=False)
+                self.happen(key, Plain.NOT_FOUND_BY_KEY if puts_back else left)
+            elif entry.change_key != self.items[key]:
+                found = FoundByKey(item_id=key, change_key=self.items[key])
+                self.happen(key, found)
+
+    def rename(self, wanted: set[str]) -> None:
+        """A lone event takes over a lone entry: TP gave the event another id."""
+        live = {e.event_id: k for k, e in self.records.items() if e.status is EntryStatus.LIVE}
+        known = {entry.event_id for entry in self.records.values()}
+        lone_events = [s for s in SUBJECTS if s.event_id in wanted - known]
+        lone_keys = [key for event, key in sorted(live.items()) if event not in wanted]
+        for subject, key in zip(lone_events, lone_keys, strict=False):
+            self.happen(key, Renamed(subject=subject))
 
     def create(self, subject: Subject, outcome: str) -> None:
         self.keys += 1
         key = f"{subject.event_id}#{self.keys}"
         self.happen(key, CreateAhead(sync_key=key, subject=subject, fingerprint="f"))
         if outcome in ("done", "lost after"):
-            self.items.add(key)
-        if outcome == "done":
-            self.happen(key, Created(item_id=key, change_key=key))
-        elif outcome == "not sent":
-            self.happen(key, NotCarriedOut(before=None))
-        else:
-            self.happen(key, Plain.UNANSWERED)
+            self.items[key] = "f"
+        answers: dict[str, Happening] = {
+            "done": Created(item_id=key, change_key="f"),
+            "not sent": NotCarriedOut(before=None),
+            "refused": Refused(fingerprint="f"),
+        }
+        self.happen(key, answers.get(outcome, Plain.UNANSWERED))
+
+    def update(self, key: str, before: Entry, outcome: str) -> None:
+        self.happen(key, Plain.UPDATE_AHEAD)
+        if outcome in ("done", "lost after"):
+            self.items[key] = "f"
+        subject = next(s for s in SUBJECTS if s.event_id == before.event_id)
+        answers: dict[str, Happening] = {
+            "done": Shown(subject=subject, fingerprint="f", change_key="f"),
+            "not sent": NotCarriedOut(before=before),
+            "refused": Refused(fingerprint="f"),
+        }
+        self.happen(key, answers.get(outcome, Plain.UNANSWERED))
 
     def delete(self, key: str, before: Entry, outcome: str) -> None:
         if key not in self.items:  # it is read before it is deleted
             return self.happen(key, Plain.NOT_FOUND_BY_KEY)
         self.happen(key, Plain.DELETE_AHEAD)
         if outcome in ("done", "lost after"):
-            self.items.discard(key)
-        if outcome == "done":
-            self.happen(key, Plain.TAKEN)
-        elif outcome == "not sent":
-            self.happen(key, NotCarriedOut(before=before))
-        else:
-            self.happen(key, Plain.UNANSWERED)
-        return None
+            del self.items[key]
+        answers: dict[str, Happening] = {
+            "done": Plain.TAKEN,
+            "not sent": NotCarriedOut(before=before),
+            "refused": NotCarriedOut(before=before),
+        }
+        return self.happen(key, answers.get(outcome, Plain.UNANSWERED))
 
 
-visits = st.tuples(
-    st.sets(st.sampled_from("12")),
-    st.sampled_from(["done", "not sent", "lost before", "lost after"]),
+outcomes = st.sampled_from(["done", "not sent", "lost before", "lost after", "refused"])
+steps = st.one_of(
+    st.tuples(st.just("visit"), st.sets(st.sampled_from("12")), outcomes, st.booleans()),
+    st.tuples(st.just("deletes"), st.sampled_from(SUBJECTS)),
+    st.tuples(st.just("edits"), st.sampled_from(SUBJECTS)),
 )
 
 
-@given(st.lists(visits, max_size=15), st.sets(st.sampled_from("12")))
+@given(st.lists(steps, max_size=20), st.sets(st.sampled_from("12")))
 def test_no_sequence_of_visits_leaves_two_live_entries_for_one_event(
-    sequence: list[tuple[set[str], str]], wanted: set[str]
+    sequence: list[tuple[Any, ...]], wanted: set[str]
 ) -> None:
     calendar = Calendar()
-    for desired, outcome in sequence:
-        calendar.visit(desired, outcome)
+    for what, *details in sequence:
+        if what == "visit":
+            calendar.visit(details[0], details[1], puts_back=details[2])
+        elif what == "deletes":
+            calendar.user_deletes(*details)
+        else:
+            calendar.user_edits(*details)
         live = [e.event_id for e in calendar.records.values() if e.status is EntryStatus.LIVE]
         assert len(live) == len(set(live))
+    calendar.visit(set(), "done")
+    assert calendar.items == {}  # whatever happened, everything of ours can be taken away
     calendar.visit(wanted, "done")
-    standing = [key.partition("#")[0] for key in calendar.items]
-    assert sorted(standing) == sorted(wanted)
+    assert sorted(key.partition("#")[0] for key in calendar.items) == sorted(wanted)
+    assert set(calendar.items.values()) <= {"f"}
