@@ -11,10 +11,10 @@ status.
     UpdateAhead         live, refused, declined, in calendar  (same), content unknown
     DeleteAhead         all of these, and deleting            deleting, not held
     Created             intended                              live, says what was intended
-    Shown               live, refused, declined               live, says what is wanted, not held
+    Shown               live, refused, declined, in calendar  live, says what is wanted, not held
     Taken               deleting                              (none)
     NotCarriedOut       intended                              (none)
-                        live, refused, declined, deleting     status, fingerprint, hold of before
+                        all of Shown, and deleting            status, fingerprint, hold of before
     Unanswered          all but abandoned                     (same), nothing changes
     Refused             intended, live, refused, declined     refused
     FoundByKey          intended                              live, without a change key
@@ -262,7 +262,8 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             row = _require(entry, happening, _INTENDED)
             return row._replace(status=EntryStatus.LIVE, item_id=item_id, change_key=change_key)
         case Shown():
-            row = _with_subject(_require(entry, happening, _KNOWN), happening.subject)
+            row = _require(entry, happening, _KNOWN, there=True)
+            row = _with_subject(row, happening.subject)
             return row._replace(
                 status=EntryStatus.LIVE,
                 fingerprint=happening.fingerprint,
@@ -271,8 +272,11 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
                 change_key=row.change_key if happening.change_key is None else happening.change_key,
             )
         case NotCarriedOut(before=before):
-            row = _require(entry, happening, _INTENDED if before is None else _WRITTEN)
-            return before and row._replace(
+            if before is None:
+                _require(entry, happening, _INTENDED)
+                return None
+            row = _require(entry, happening, _WRITTEN, there=True)
+            return row._replace(
                 status=before.status, fingerprint=before.fingerprint, held_by=before.held_by
             )
         case Refused(fingerprint=fingerprint):
