@@ -319,7 +319,9 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
     ]
     doubtful = unknown(results)
     try:
-        _save(visit, write, transitions, happenings)
+        with visit.recording() as connection:
+            visit.save(connection, transitions)
+            write.record(visit, connection, happenings)
     except NeighbourUnavailable as error:
         if doubtful:
             # Exchange may still be working on these entries, and the quiet time cannot be written
@@ -341,25 +343,6 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
     if worst is Next.COME_LATER:
         return Outcome(worst, _to_be_tried_again(results, judged))
     return Outcome(worst)
-
-
-def _save(
-    visit: Visit,
-    write: Write,
-    transitions: Sequence[Transition],
-    happenings: Sequence[Happening],
-) -> None:
-    """Write the records and the log, once more where the database gives up the transaction."""
-    for attempt in range(2):
-        try:
-            with visit.recording() as connection:
-                visit.save(connection, transitions)
-                write.record(visit, connection, happenings)
-        except NeighbourUnavailable:
-            if attempt:
-                raise
-        else:
-            return
 
 
 def _is_done(happening: Happening) -> bool:

@@ -119,7 +119,7 @@ def test_a_deadlock_at_the_end_of_a_visit_spares_what_was_recorded(house: House)
     assert house.settle() == []
     counts = house.database.counts.take()
     assert {key: value for key, value in counts.items() if key[0] == "entries"} == {
-        ("entries", "update other"): 3  # each once, although the recording was tried twice
+        ("entries", "update other"): 3  # each once, although the end of the visit was tried twice
     }
     remove(house.database.engine, "before_cursor_execute", deadlock)
     assert failed
