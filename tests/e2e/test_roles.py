@@ -211,12 +211,14 @@ def test_what_only_writes_down_a_wish_needs_no_secret_but_the_databases(
 
 
 def test_a_missing_grant_is_named_with_its_remedy(house: House, roles: Roles) -> None:
+    """Parked work is asked through its view, the roll-out from its table."""
     become(house, roles, "operator")
-    roles.run(roles.of("owner"), f"REVOKE SELECT ON dirty FROM {roles.prefix}_operator")  # noqa: S608
-    code, said = fails(house, "parked")
-    assert (code, len(said.splitlines())) == (1, 1)
-    assert "permission denied for table dirty" in said
-    assert "GRANT SELECT ON dirty TO that role" in said
+    for words, kind, name in (("parked", "view", "parked"), ("rollout list", "table", "rollout")):
+        roles.run(roles.of("owner"), f"REVOKE SELECT ON {name} FROM {roles.prefix}_operator")  # noqa: S608
+        code, said = fails(house, *words.split())
+        assert (code, len(said.splitlines())) == (1, 1)
+        assert f"permission denied for {kind} {name}" in said
+        assert f"GRANT SELECT ON {name} TO that role" in said
     assert "GRANT INSERT ON operator_act" in fails(house, "brake", "set", "--reason", "x")[1]
     assert "ask its people" not in house.run("check")
 
