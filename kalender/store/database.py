@@ -99,12 +99,12 @@ def _translated(secrets: Collection[str]) -> Iterator[None]:
             raise
         raise NeighbourUnavailable("database", _cause(error, secrets)) from error
     except DBAPIError as error:
-        if error.connection_invalidated or _sqlstate(error) in AWAY:
+        if error.connection_invalidated or sqlstate(error) in AWAY:
             raise NeighbourUnavailable("database", _cause(error, secrets)) from error
         raise
 
 
-def _sqlstate(error: Exception) -> str | None:
+def sqlstate(error: BaseException | None) -> str | None:
     """Return the driver's code for an error, where it has one."""
     code = getattr(getattr(error, "orig", None), "sqlstate", None)
     return code if isinstance(code, str) else None
@@ -128,7 +128,7 @@ def _cause(error: Exception, secrets: Collection[str]) -> str:
     said = (str(origin).strip() or type(origin).__name__).splitlines()[0][:LONGEST]
     if any(secret in said for secret in secrets):
         said = type(origin).__name__
-    code = f"SQLSTATE {state}: " if (state := _sqlstate(error)) else ""
+    code = f"SQLSTATE {state}: " if (state := sqlstate(error)) else ""
     if state == DENIED:
         return f"the database does not let our role do that ({code}{said}): {_remedy(error, said)}"
     return f"the database is away ({code}{said}); work waits until it answers"

@@ -7,17 +7,26 @@ does not only add begins the next thousand.
 
 from importlib import resources
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import structlog
-from sqlalchemy import inspect, text
+from sqlalchemy import Connection, inspect, text
 
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store import identity
-from kalender.store.database import Database
-from kalender.store.tables import database_identity
+from kalender.store.database import Database, sqlstate, views
+from kalender.store.tables import database_identity, metadata
 
 log = structlog.get_logger()
-TRIES = 5
+PATIENCE = 60.0  # seconds
+PAUSE = 0.3  # seconds
+GIVES_WAY = "500ms"  # less than PostgreSQL's deadlock_timeout
+GAVE_WAY = ("55P03", "40P01")  # SQLSTATEs: a lock was not available in time; a deadlock
+IN_USE = (
+    "the tables were in use all the time (a back-up? pg_stat_activity tells by whom), and nothing "
+    "was changed: run kalender db upgrade again when they are free"
+)
 
 
 def _scripts() -> Path:
@@ -44,23 +53,29 @@ def current(database: Database) -> str | None:
         return told.scalar_one_or_none()
 
 
-def upgrade(database: Database, to: str = "head") -> bool:
+def upgrade(database: Database, to: str = "head", *, patience: float = PATIENCE) -> bool:
     """Bring the tables to this release in one transaction; views are made anew.
 
-    Others may be at work on them. Raises ConfigError where a newer release made them. Returns
-    whether this database was recorded just now as the one that calendars are written from.
+    Others may be at work on the tables: the upgrade takes all of them before it changes one, gives
+    way where it does not get them at once, and tries again for `patience` seconds. Raises
+    NeighbourUnavailable where it did not get them in that time, and ConfigError where a newer
+    release made them; nothing was changed then. Returns whether this database was recorded just now
+    as the one that calendars are written from.
     """
     found = current(database)
     if found is not None and found not in revisions():
         raise ConfigError(f"the database is at revision {found}: {remedy(found)}")
-    for again in reversed(range(TRIES)):
+    until = monotonic() + patience
+    while True:
         try:
             return _upgrade(database, to)
         except NeighbourUnavailable as error:
-            if not (again and _is_deadlock(error)):
+            if sqlstate(error.__cause__) not in GAVE_WAY:
                 raise
-            log.warning("upgrade_again", reason="deadlock with somebody at work")
-    raise AssertionError  # the last try ends in one way or the other
+            if monotonic() > until:
+                raise NeighbourUnavailable("database", IN_USE) from error
+            log.warning("upgrade_again", reason="somebody is at work on the tables")
+            Event().wait(PAUSE)  # those who were held up go on meanwhile
 
 
 def _upgrade(database: Database, to: str) -> bool:
@@ -70,15 +85,29 @@ def _upgrade(database: Database, to: str) -> bool:
     config = Config()
     config.set_main_option("script_location", str(_scripts()))
     with database.write() as connection:
+        _lock_all(connection)
         config.attributes["connection"] = connection
         command.upgrade(config, to)
         has_place = inspect(connection).has_table(database_identity.name)
         return has_place and identity.record_first(connection)
 
 
-def _is_deadlock(error: NeighbourUnavailable) -> bool:
-    """Whether PostgreSQL ended our transaction so that a worker's could go on."""
-    return type(getattr(error.__cause__, "orig", None)).__name__ == "DeadlockDetected"
+def _lock_all(connection: Connection) -> None:
+    """Lock all our tables and views on PostgreSQL, before the first of them is changed.
+
+    Migrations change tables one by one; a worker that holds a table which is changed later, and
+    wants one that was changed before, would end in a deadlock with them. While we wait for a lock,
+    everybody else waits behind us: we give way before PostgreSQL looks for deadlocks (after a
+    second) and would end the worker's transaction instead of ours.
+    """
+    if connection.dialect.name != "postgresql":
+        return  # SQLite's writers wait for each other
+    connection.execute(text(f"SET LOCAL lock_timeout = '{GIVES_WAY}'"))
+    there = inspect(connection)
+    existing = {*there.get_table_names(), *there.get_view_names()}
+    ours = [name for name in (*views(), *metadata.tables) if name in existing]
+    if ours:
+        connection.execute(text(f"LOCK TABLE {', '.join(ours)} IN ACCESS EXCLUSIVE MODE"))
 
 
 def remedy(found: str | None) -> str:
