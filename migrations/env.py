@@ -4,7 +4,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from kalender.store.database import drop_views, make_engine, make_views
-from kalender.store.tables import metadata
+from kalender.store.partial_indexes import metadata
 
 
 def migrate(connection: Connection) -> None:

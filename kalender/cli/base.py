@@ -13,8 +13,6 @@ from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from kalender.app import App, clock_from, refuse_another_day
 from kalender.config import load
@@ -24,7 +22,6 @@ from kalender.store import migrations, people
 from kalender.store.database import Database
 
 app = typer.Typer()  # where the modules of commands leave them; `kalender.cli` takes them from it
-console = Console(highlight=False, soft_wrap=True, markup=False)
 
 OPERATOR = "KALENDER_OPERATOR"
 
@@ -176,17 +173,6 @@ def wrapped(text: str, width: int | None = None) -> list[str]:
         subsequent_indent=" " * (least + 4),
         break_on_hyphens=False,
     )
-
-
-def table(rows: Sequence[Mapping[str, Any]], title: str | None = None, zone: tzinfo = UTC) -> Table:
-    """Return rows as a table of their own keys; columns without any value are left out."""
-    shown = [name for name in rows[0] if any(row[name] is not None for row in rows)]
-    made = Table(title=title, box=None, pad_edge=False, title_justify="left")
-    for name in shown:
-        made.add_column(name, overflow="fold")
-    for row in rows:
-        made.add_row(*(cell(row[name], zone) for name in shown))
-    return made
 
 
 def cell(value: object, zone: tzinfo) -> str:

@@ -13,14 +13,13 @@ from kalender.cli.base import (
     Json,
     app,
     application,
-    console,
+    columns,
     instant,
     lines,
     listing,
     opened,
     operator,
     say_json,
-    table,
 )
 from kalender.cli.protect import Reveal
 from kalender.domain.moment import said, said_shortly
@@ -75,7 +74,8 @@ def status(
     lines(_verdict_lines(verdict, zone))
     for title, rows in _tables(status, figures, zone):
         if rows:
-            console.print(table(rows, title=f"\n{title}"), soft_wrap=False)
+            typer.echo(f"\n{title}")
+            lines(columns(rows, zone))
     typer.echo()
     numbers = _numbers(status, figures)
     lines(f"{name.replace('_', ' ')}: {number}" for name, number in numbers.items())

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy import Connection, Row, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.instants import db_now
+from kalender.store.sql import upsert
 from kalender.store.tables import neighbour
 
 KEYS_IN_A_ROW = 3
@@ -39,8 +38,9 @@ def lock(connection: Connection, name: str) -> Row[Any]:
         query = query.with_for_update()
     row = connection.execute(query).one_or_none()
     if row is None:
-        make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-        connection.execute(make(neighbour).on_conflict_do_nothing(), {"name": name})
+        connection.execute(
+            upsert(connection.dialect.name, neighbour).on_conflict_do_nothing(), {"name": name}
+        )
         row = connection.execute(query).one()
     return row
 

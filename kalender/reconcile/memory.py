@@ -27,13 +27,12 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.errors import ConfigError, StateInDoubt
 from kalender.store import identity
 from kalender.store.database import Database
 from kalender.store.instants import db_now
+from kalender.store.sql import upsert
 from kalender.store.tables import database_identity, process_memory
 
 SUFFIX = ".memory"
@@ -255,8 +254,7 @@ def _advanced(dialect: str, *, begins: bool) -> Any:
     )
     if not begins:
         return update(process_memory).where(mine).values(again).returning(*tells)
-    insert = postgresql_insert if dialect == "postgresql" else sqlite_insert
-    first = insert(process_memory).values(
+    first = upsert(dialect, process_memory).values(
         memory_id=bindparam("mine"), advanced=1, advanced_at=db_now()
     )
     return first.on_conflict_do_update(index_elements=["memory_id"], set_=again).returning(*tells)

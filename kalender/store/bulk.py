@@ -16,17 +16,13 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects.postgresql import Insert as PostgresqlInsert
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import Insert as SqliteInsert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole
 from kalender.domain.work import Kind
 from kalender.store import teaching
 from kalender.store.instants import db_now
 from kalender.store.people import FS, MAIL, USERNAME, claimed
-from kalender.store.sql import person_key
+from kalender.store.sql import person_key, upsert
 from kalender.store.tables import (
     calendar,
     dirty,
@@ -178,12 +174,6 @@ def _grouped(pairs: Iterable[tuple[int, Any]]) -> Mapping[int, list[Any]]:
     return grouped
 
 
-def _new(connection: Connection, table: Table) -> PostgresqlInsert | SqliteInsert:
-    """Insert what nobody inserted meanwhile."""
-    insert_ = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    return insert_(table).on_conflict_do_nothing()
-
-
 def add_registrations(
     connection: Connection, new: Iterable[tuple[int, Registration]], *, changed: bool
 ) -> None:
@@ -193,7 +183,9 @@ def add_registrations(
         for p, fact in new
     ]
     if rows and not changed:
-        connection.execute(_new(connection, registration), rows)
+        connection.execute(
+            upsert(connection.dialect.name, registration).on_conflict_do_nothing(), rows
+        )
     elif rows:
         names = ("person_id", "course", "version", "semester", "term_number")
         connection.execute(
@@ -208,7 +200,9 @@ def add_placements(connection: Connection, new: Iterable[tuple[int, ActivityKey]
     """Write new placements."""
     rows = [{"person_id": p, **key._asdict()} for p, key in new]
     if rows:
-        connection.execute(_new(connection, placement), rows)
+        connection.execute(
+            upsert(connection.dialect.name, placement).on_conflict_do_nothing(), rows
+        )
 
 
 def add_roles(
@@ -217,7 +211,9 @@ def add_roles(
     """Write roles, new ones or changed ones."""
     rows = [{"person_id": p, **role_values(role)} for p, role in new]
     if rows and not changed:
-        connection.execute(_new(connection, teaching_role), rows)
+        connection.execute(
+            upsert(connection.dialect.name, teaching_role).on_conflict_do_nothing(), rows
+        )
     for row in rows if changed else ():
         connection.execute(
             update(teaching_role)

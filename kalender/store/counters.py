@@ -23,12 +23,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.counts import Key
 from kalender.store.database import Database, now
 from kalender.store.instants import db_now
+from kalender.store.sql import upsert
 from kalender.store.tables import queue_seen, tally
 
 KEPT_BY_HOUR = timedelta(hours=48)
@@ -63,9 +62,8 @@ def add(connection: Connection, counts: Mapping[Key, float]) -> None:
 
 def saw(connection: Connection, queues: Sequence[str], *, first: bool = False) -> None:
     """Remember that a queue gave a message just now; `first`: that we began to listen to it."""
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     for queue in queues:
-        new = insert(queue_seen).values(queue=queue, seen_at=db_now())
+        new = upsert(connection.dialect.name, queue_seen).values(queue=queue, seen_at=db_now())
         seen = {"seen_at": new.excluded.seen_at}
         connection.execute(
             new.on_conflict_do_nothing()
@@ -84,8 +82,7 @@ def silence(connection: Connection) -> dict[str, float]:
 
 
 def _add(connection: Connection, rows: list[dict[str, object]]) -> None:
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    new = insert(tally)
+    new = upsert(connection.dialect.name, tally)
     both = {"value": tally.c.value + new.excluded.value}
     connection.execute(
         new.on_conflict_do_update(index_elements=["name", "label", "hour"], set_=both), rows

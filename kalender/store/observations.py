@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, case, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store.heartbeats import GONE, lives
 from kalender.store.instants import db_now
+from kalender.store.sql import upsert
 from kalender.store.tables import acknowledgement, broker_seen, certificate, heartbeat
 
 BROKER = ""  # the name, among queues, of the connection itself
@@ -52,8 +51,9 @@ def saw_broker(
     there = {BROKER: connected}
     if connected:  # of the queues of a broker that is away nothing is known
         there |= {queue: queue not in missing for queue in queues}
-    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    new = make(broker_seen).values(worker=worker, since=db_now(), seen_at=db_now())
+    new = upsert(connection.dialect.name, broker_seen).values(
+        worker=worker, since=db_now(), seen_at=db_now()
+    )
     same = broker_seen.c.there == new.excluded.there
     since = case((same, broker_seen.c.since), else_=new.excluded.since)
     values = {"there": new.excluded.there, "since": since, "seen_at": new.excluded.seen_at}
@@ -81,8 +81,9 @@ def unseen(connection: Connection) -> list[Unseen]:
 
 def saw_certificate(connection: Connection, name: str, ends_at: datetime) -> None:
     """Record when the certificate that a neighbour shows ends."""
-    make = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    new = make(certificate).values(name=name, ends_at=ends_at, seen_at=db_now())
+    new = upsert(connection.dialect.name, certificate).values(
+        name=name, ends_at=ends_at, seen_at=db_now()
+    )
     values = {"ends_at": new.excluded.ends_at, "seen_at": new.excluded.seen_at}
     connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
 

@@ -8,8 +8,6 @@ from datetime import datetime
 from functools import lru_cache
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain import work
 from kalender.domain.mailbox import MailboxRule
@@ -18,7 +16,7 @@ from kalender.domain.text import without_unseen
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store.instants import db_now
 from kalender.store.queue import mark
-from kalender.store.sql import in_parts, is_one_of, one_of
+from kalender.store.sql import in_parts, is_one_of, one_of, upsert
 from kalender.store.tables import (
     calendar,
     entry,
@@ -139,8 +137,7 @@ def ensure(connection: Connection, kind: str, value: str) -> int:
         insert(person).values(created_at=db_now()).returning(person.c.person_id)
     )
     person_id = int(new_row.scalar_one())
-    postgresql = connection.dialect.name == "postgresql"
-    new_identity = (postgresql_insert if postgresql else sqlite_insert)(identity).values(
+    new_identity = upsert(connection.dialect.name, identity).values(
         kind=kind, value=value, person_id=person_id
     )
     statement = new_identity.on_conflict_do_nothing().returning(identity.c.person_id)

@@ -19,8 +19,6 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.config.sections import Retention
@@ -29,7 +27,7 @@ from kalender.domain.work import Kind
 from kalender.store import counters, entries, teaching
 from kalender.store.database import Database, now
 from kalender.store.instants import db_now
-from kalender.store.sql import calendar_key
+from kalender.store.sql import calendar_key, upsert
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -108,8 +106,9 @@ def _our_turn(
 ) -> bool:
     """Take the turn, if so much time passed since the last: of several that ask, one has it."""
     moment = now(connection)
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    new = insert(source_reading).values(source=PRUNING, semester="", read_at=moment - earlier)
+    new = upsert(connection.dialect.name, source_reading).values(
+        source=PRUNING, semester="", read_at=moment - earlier
+    )
     taken = new.on_conflict_do_update(
         index_elements=["source", "semester"],
         set_={"read_at": new.excluded.read_at},

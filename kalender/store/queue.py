@@ -54,14 +54,13 @@ from sqlalchemy import (
     union_all,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
 from kalender.errors import ClaimLost
 from kalender.store.counts import counts_of
 from kalender.store.instants import Instant, db_now
+from kalender.store.sql import upsert
 from kalender.store.tables import calendar, dirty, due_later
 
 
@@ -112,10 +111,11 @@ def mark(connection: Connection, marks: Iterable[Mark], *, settle: float = 0.0) 
         if mark.due_at is not None
     }
     if later:
-        insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
         names = ("kind", "key", "due_at", "reason", "cause")
         rows = [dict(zip(names, row, strict=True)) for row in sorted(later)]
-        connection.execute(insert(due_later).on_conflict_do_nothing(), rows)
+        connection.execute(
+            upsert(connection.dialect.name, due_later).on_conflict_do_nothing(), rows
+        )
     for kind, count in Counter(mark.kind for mark in coalesced).items():
         counts_of(connection).add("adds", kind.value, value=count)
     return len(coalesced)

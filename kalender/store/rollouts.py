@@ -14,12 +14,10 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.store import courses as mirror
 from kalender.store.instants import db_now
-from kalender.store.sql import in_parts, is_one_of
+from kalender.store.sql import in_parts, is_one_of, upsert
 from kalender.store.tables import (
     calendar,
     course_run,
@@ -133,10 +131,11 @@ def enrol(connection: Connection, persons: Collection[int] | None = None) -> Non
     if persons is not None:
         known = known.where(is_one_of(connection, rollout_member.c.person_id, persons))
     new = sorted(found - {tuple(row) for row in connection.execute(known)})
-    insert_ = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
     if new:
         connection.execute(
-            insert_(rollout_member).values(since=db_now()).on_conflict_do_nothing(),
+            upsert(connection.dialect.name, rollout_member)
+            .values(since=db_now())
+            .on_conflict_do_nothing(),
             [{"person_id": person_id, "course": course} for person_id, course in new],
         )
 

@@ -1,4 +1,7 @@
-"""Every table and column, in one place; the migrations make exactly these."""
+"""Every table and column, in one place; the migrations make exactly these.
+
+The five indexes with a condition are in `partial_indexes.py`.
+"""
 
 from typing import Any
 
@@ -74,7 +77,6 @@ dirty = Table(
     Column("parked_at", Instant),
     Column("last_error", Text),
     Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
-    Index("ix_dirty_due", "kind", "priority", "due_at", postgresql_where=text("parked_at IS NULL")),
 )
 
 due_later = Table(
@@ -118,14 +120,6 @@ identity = Table(
     Column("detail", String(255)),  # a mail address' types in FS, joined by commas
     Column("position", Integer, nullable=False, server_default=text("0")),
     Index("ix_identity_person_id_kind", "person_id", "kind"),
-    Index(
-        "uq_identity_one_person",
-        "kind",
-        "value",
-        unique=True,
-        postgresql_where=text("kind <> 'mail'"),
-        sqlite_where=text("kind <> 'mail'"),
-    ),
 )
 
 username_claim = Table(  # a username that FS tells of a person while another has it
@@ -161,19 +155,6 @@ calendar = Table(
     Column("last_error", Text),
     Index(None, "person_id"),
     Index(None, "changes_at"),
-    Index(
-        "ix_calendar_waiting",
-        "address",
-        postgresql_where=text("NOT owner"),
-        sqlite_where=text("NOT owner"),
-    ),
-    Index(
-        "uq_calendar_owner",
-        "address",
-        unique=True,
-        postgresql_where=text("owner"),
-        sqlite_where=text("owner"),
-    ),
 )
 
 rollout = Table(
@@ -365,12 +346,6 @@ entry = Table(
     Column("written_at", Instant, nullable=False),
     Index(None, "calendar_id"),
     Index(None, "ends_at"),
-    Index(
-        "ix_entry_held_by",
-        "held_by",
-        postgresql_where=text("held_by IS NOT NULL"),
-        sqlite_where=text("held_by IS NOT NULL"),
-    ),
 )
 
 stray_key = Table(

@@ -8,8 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Select, Table, delete, exists, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from kalender.domain.model import (
     ActivityKey,
@@ -21,7 +19,7 @@ from kalender.domain.model import (
 )
 from kalender.store import unreadable
 from kalender.store.instants import db_now
-from kalender.store.sql import one_of
+from kalender.store.sql import one_of, upsert
 from kalender.store.tables import person, placement, registration, source_reading, teaching_role
 
 
@@ -262,7 +260,8 @@ def last_reading(connection: Connection, source: str) -> datetime | None:
 
 def record_reading(connection: Connection, source: str, semester: str, at: datetime) -> None:
     """Record that a source was read completely; `at` is the time before its first page."""
-    insert_ = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    new = insert_(source_reading).values(source=source, semester=semester, read_at=at)
+    new = upsert(connection.dialect.name, source_reading).values(
+        source=source, semester=semester, read_at=at
+    )
     keys = [source_reading.c.source, source_reading.c.semester]
     connection.execute(new.on_conflict_do_update(index_elements=keys, set_={"read_at": at}))

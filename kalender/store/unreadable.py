@@ -11,13 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, func, or_, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.model import BadEvent, BadItem, CourseKey
 from kalender.store.database import now
-from kalender.store.sql import delete_many, is_one_of
+from kalender.store.sql import delete_many, is_one_of, upsert
 from kalender.store.tables import preference, unreadable_item
 
 FS, TP = "fs", "tp"
@@ -236,8 +234,7 @@ def _replace(
     if not told:
         return
     moment = now(connection)
-    insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    new = insert(unreadable_item)
+    new = upsert(connection.dialect.name, unreadable_item)
     again = {name: new.excluded[name] for name in ("seen_at", "reason", "actid", "person_id")}
     connection.execute(
         new.on_conflict_do_update(index_elements=_KEY, set_=again),

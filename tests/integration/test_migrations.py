@@ -17,7 +17,7 @@ from kalender.domain.work import Kind, Mark
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store import migrations, queue
 from kalender.store.database import Database, views
-from kalender.store.tables import metadata
+from kalender.store.partial_indexes import metadata
 
 pytestmark = pytest.mark.integration
 
