@@ -67,6 +67,15 @@ class EntryStatus(StrEnum):
     ABANDONED = "abandoned"  # the key was not found: it was never created
 
 
+# Every list of statuses is made here, and SQL's conditions from these lists.
+RECORDED = tuple(status for status in EntryStatus if status is not EntryStatus.ABANDONED)
+"""The statuses of keys that Exchange holds, or may hold."""
+ANSWERED = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
+"""The statuses that stand for an event: no create or delete is under way, and the key is not lost."""
+WRITTEN = (EntryStatus.LIVE, EntryStatus.DELETING)
+"""The statuses of what Exchange holds and we maintain; deletes are counted against their number."""
+EXPLAINED = (*WRITTEN, EntryStatus.DECLINED)
+"""The statuses of what is, or was, in the calendar, and is there no longer at its user's wish."""
 OPEN = (EntryStatus.INTENDED, EntryStatus.DELETING)
 """The statuses whose outcome is always unknown."""
 OPEN_WITHOUT_FINGERPRINT = (EntryStatus.LIVE,)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from kalender.domain.entry import Entry, EntryStatus, Subject
+from kalender.domain.entry import ANSWERED, Entry, EntryStatus, Subject
 from kalender.domain.model import ActivityKey, Content
 from kalender.domain.render import changed_fields
 from kalender.domain.timetable import Event
@@ -170,7 +170,7 @@ def _by_event_id(
 ) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
     standing: dict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=_entry_time):
-        if entry.status in _STANDING:
+        if entry.status in ANSWERED:
             standing[entry.event_id].append(entry)
     pairs: Pairs = []
     alone = []
@@ -212,10 +212,6 @@ def _by_activity(
         [each for each in wanted if each.event.event_id not in events],
         [entry for entry in entries if entry.sync_key not in keys],
     )
-
-
-_STANDING = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
-"""A row whose delete may have happened, or that never came to be, stands for nothing."""
 
 
 def _stands_otherwise(entry: Entry) -> bool:

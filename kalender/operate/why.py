@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from sqlalchemy import Connection
 
 from kalender.domain import neighbour
+from kalender.domain.entry import EXPLAINED
 from kalender.domain.model import Audience, CourseKey, Status, TeachingEvent
 from kalender.domain.timetable import (
     Activity,
@@ -26,8 +27,6 @@ from kalender.operate.status import Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
 from kalender.store import brakes, courses, mailboxes, people, rollouts, unreadable
 from kalender.store.unreadable import Unreadable
-
-STANDING = {"live", "deleting", "declined"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +175,7 @@ class Question:
     @cached_property
     def standing(self) -> Sequence[Mapping[str, Any]]:
         """Those records whose entries are, or were, in the calendar."""
-        return [row for row in self.records if row["status"] in STANDING]
+        return [row for row in self.records if row["status"] in EXPLAINED]
 
     @cached_property
     def missing(self) -> set[str]:
@@ -191,7 +190,7 @@ class Question:
         desired = wanted(self.connection, state[0], self.settings, self.now) if state else []
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
         rows = disclosure.entries_of(self.connection, number)
-        standing = {row["event_id"] for row in rows if row["status"] in STANDING}
+        standing = {row["event_id"] for row in rows if row["status"] in EXPLAINED}
         return {
             entry.event.event_id
             for entry in desired

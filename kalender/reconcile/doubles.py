@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from kalender.domain import block
 from kalender.domain.entry import (
+    ANSWERED,
     Entry,
     EntryStatus,
     FoundByKey,
@@ -30,8 +31,6 @@ from kalender.reconcile.desired import wanted
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import doubles, entries
 from kalender.store.doubles import State, Wish
-
-STANDING = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +115,7 @@ class _Sorting:
         keys = {item.sync_key: item.ref.item_id for item in items}
         self.recorded = {entry.sync_key for entry in found}
         for entry in found:
-            if entry.status not in STANDING:
+            if entry.status not in ANSWERED:
                 continue
             item_id = entry.item_id if entry.item_id in alive else keys.get(entry.sync_key)
             if item_id is not None:

@@ -32,6 +32,8 @@ from sqlalchemy import (
 from kalender.domain.entry import (
     OPEN,
     OPEN_WITHOUT_FINGERPRINT,
+    RECORDED,
+    WRITTEN,
     Adopted,
     Entry,
     EntryStatus,
@@ -54,8 +56,6 @@ from kalender.store.tables import (
     preference,
     teaching_event,
 )
-
-STANDING = [status.value for status in EntryStatus if status is not EntryStatus.ABANDONED]
 
 
 def is_open() -> ColumnElement[bool]:
@@ -139,7 +139,7 @@ _OF_CALENDAR = select(
     *(entry.c[name] for name in ("sync_key", "event_id", *ActivityKey._fields, "status")),
     *(entry.c[name] for name in ("starts_at", "ends_at", "item_id", "change_key")),
     *(entry.c[name] for name in ("fingerprint", "held_by")),
-).where(entry.c.calendar_id == bindparam("of"), entry.c.status.in_(STANDING))
+).where(entry.c.calendar_id == bindparam("of"), entry.c.status.in_(RECORDED))
 _STATUS = {status.value: status for status in EntryStatus}
 
 
@@ -336,7 +336,7 @@ def take_over(
     moved = and_(elsewhere, entry.c.calendar_id.in_(select(calendar.c.calendar_id).where(gone)))
     if keys:
         connection.execute(update(entry).where(moved).values(calendar_id=calendar_id))
-    standing = and_(elsewhere, entry.c.status.in_(STANDING))
+    standing = and_(elsewhere, entry.c.status.in_(RECORDED))
     return set(connection.execute(select(entry.c.sync_key).where(standing)).scalars())
 
 
@@ -481,7 +481,5 @@ def future_semesters(connection: Connection, now: datetime) -> set[str]:
 def coming(connection: Connection, now: datetime) -> int:
     """How many live entries have not ended."""
     return connection.execute(
-        select(func.count()).where(
-            entry.c.ends_at > now, or_(entry.c.status == "live", entry.c.status == "deleting")
-        )
+        select(func.count()).where(entry.c.ends_at > now, entry.c.status.in_(WRITTEN))
     ).scalar_one()
