@@ -42,6 +42,13 @@ ASKED = """
          + (SELECT count(*) FROM person p JOIN identity i USING (person_id)
             WHERE i.kind = 'fs' AND i.value IN ({persons}) AND p.fs_asked_at > :since)
 """
+UNREST = {
+    "waits": "SELECT kind, key, reason, attempts, due_at, not_before, claimed_until, last_error,"
+    " CURRENT_TIMESTAMP FROM dirty WHERE parked_at IS NULL",
+    "course": "SELECT course, semester, asked_at FROM course_run",
+    "neighbour": "SELECT * FROM neighbour",
+}
+LAST_LINES = 30  # of each log, where a run does not come to rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -316,12 +323,29 @@ class Run:
 
     # -- the judgement ------------------------------------------------------------------------------
 
+    def _restless(self) -> list[str]:
+        """Say what still waited when patience ended, and which neighbours were paused."""
+        with self.engine.connect() as connection:
+            return [
+                "never at rest",
+                *(
+                    f"{name}: {tuple(row)}"
+                    for name, query in UNREST.items()
+                    for row in connection.execute(text(query))
+                ),
+                *(
+                    line
+                    for path in sorted(self.directory.glob("*.log"))
+                    for line in path.read_text().splitlines()[-LAST_LINES:]
+                ),
+            ]
+
     def _judge(self, found: Found, before: set[Added], *, rested: bool) -> None:
         result = judge(self.house, self.grounds, self.engine, self.template.created)
         found.doubled, found.foreign = result.doubled, result.foreign
         taken = taken_away(self.grounds, before)
         found.lost = result.lost + [f"{box}: what its owner added" for box, _, _ in sorted(taken)]
-        found.other = result.other if rested else ["never at rest", *result.other]
+        found.other = result.other if rested else [*self._restless(), *result.other]
         words = secrets_of(self.house.university) | {SECRET}
         found.other += leaks(self.directory.glob("*.log"), words)
 
