@@ -22,10 +22,11 @@ from sqlalchemy import text
 
 from bench.measure import Figure, family, pss_megabytes, single
 from kalender.sandbox.generate import generate
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import start
 from kalender.store.database import Database
 from tests.drills.town import tell_of_course, whose
-from tests.e2e.house import House, Json, cut
+from tests.e2e.house import House, cut
 from tests.real_data import unpack_term
 
 NOW = "2025-08-18T08:00+02:00"

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 from bench.latency import group_of, wait_until_done
 from bench.measure import Figure, single
+from kalender.sandbox.installation import Json
+from kalender.sandbox.oracle import Expected
 from kalender.store.database import Database
 from tests.drills.town import tell_of_course, whose
-from tests.e2e.house import House, Json
-from tests.oracle import Expected
+from tests.e2e.house import House
 
 ARRIVES_SECONDS = 3.0
 Change = Callable[[Json], None]

@@ -23,11 +23,11 @@ from bench.claims import claim, finished, mark_all
 from bench.measure import Figure, show, single
 from bench.parts import databases
 from bench.resync import PEAK
+from kalender.sandbox.installation import SETTINGS
 from kalender.store import migrations, queue
 from kalender.store.database import Database
 from kalender.worker.thread import AT_MOST, AT_ONCE
 from tests import servers
-from tests.e2e.house import CONFIG
 
 FEW, SAMPLE, TIMES = 50_000, 200_000, 20
 PERSONS = "INSERT INTO person (created_at) SELECT now() FROM generate_series(1, :many)"
@@ -81,7 +81,14 @@ def status(url: str) -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as directory:
         config = Path(directory) / "config.toml"
         ends = dict.fromkeys(("fs", "tp", "exchange"), away)
-        written = CONFIG.format(database=url, mailbox="{username}@uio.example", broker="", **ends)
+        written = SETTINGS.format(
+            domain="uio.example",
+            settle_seconds=0.1,
+            database=url,
+            mailbox="{username}@uio.example",
+            broker="",
+            **ends,
+        )
         config.write_text(written)
         words = [sys.executable, "-c", PEAK, sys.executable, "-m", "kalender"]
         begun = monotonic()

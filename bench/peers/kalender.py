@@ -14,10 +14,11 @@ from sqlalchemy import text
 from bench.measure import cpu_of, family
 from bench.peers.pair import Spent, spent
 from bench.peers.university import make_university
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import start
 from kalender.store.database import Database
 from tests.drills.town import tell_of_course
-from tests.e2e.house import House, Json
+from tests.e2e.house import House
 
 NOW = "2025-08-18T08:00+02:00"
 STARTS_SECONDS = 5.0

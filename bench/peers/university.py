@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from kalender.sandbox.generate import generate
-from tests.e2e.house import Json
+from kalender.sandbox.installation import Json
 
 A_COURSE, COURSES_EACH = 100, 10  # events of a course, courses of a student
 CODE = "MAT{}".format

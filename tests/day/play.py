@@ -3,9 +3,10 @@
 import json
 from datetime import datetime, timedelta
 
+from kalender.sandbox.installation import Json
 from tests.day.record import Recorder
 from tests.drills.town import SEMESTER, courses, registrations, whose
-from tests.e2e.house import SOON_OVER, Json
+from tests.e2e.house import SOON_OVER
 
 QUESTIONS = (
     ("status",),

@@ -14,9 +14,10 @@ from time import monotonic
 
 import requests
 
+from kalender.sandbox.installation import Json
 from tests import commands
 from tests.day.masks import Mask, masked
-from tests.e2e.house import House, Json, environment
+from tests.e2e.house import House, environment
 
 OF_A_REQUEST = (
     "neighbour",

@@ -13,6 +13,7 @@ from subprocess import Popen
 from time import monotonic
 
 from kalender.app import App
+from kalender.sandbox.installation import Json
 from tests.drills.town import (
     courses,
     registrations,
@@ -22,7 +23,7 @@ from tests.drills.town import (
     town,
     whose,
 )
-from tests.e2e.house import House, Json
+from tests.e2e.house import House
 
 EVERY_SECONDS = 3.0
 EXCHANGE_SECONDS = 0.5

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from kalender.app import App
+from kalender.sandbox.installation import Json
 from tests.drills.town import (
     courses,
     registrations,
@@ -18,7 +19,7 @@ from tests.drills.town import (
     town,
     whose,
 )
-from tests.e2e.house import SOON_OVER, House, Json, fails
+from tests.e2e.house import SOON_OVER, House, fails
 
 
 def play(students: int = 60) -> None:

@@ -9,8 +9,9 @@ from pathlib import Path
 from subprocess import Popen
 
 from kalender.sandbox.generate import generate
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import start
-from tests.e2e.house import House, Json
+from tests.e2e.house import House
 
 NIGHT = "2025-09-02T03:05+02:00"
 SEMESTER = "25h"

@@ -4,24 +4,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
-import requests
-
-from kalender.sandbox.server import Running
+from kalender.sandbox.installation import Installation, missing_and_surplus
 from tests import commands, schemas
-from tests.oracle import Expected, calendars
-
-Json = dict[str, Any]
-SHOW_AS = {"Busy": "busy", "Free": "free"}
 
 SOON_OVER = {  # for `recover`, after which nobody writes within a lease
     "KALENDER_WORKER__LEASE_SECONDS": "3",
@@ -29,41 +21,6 @@ SOON_OVER = {  # for `recover`, after which nobody writes within a lease
     "KALENDER_EXCHANGE__MAIN__TIMEOUT": "1",
     "KALENDER_EXCHANGE__MAIN__SERVER_SECONDS": "1",
 }
-
-CONFIG = """
-[institution]
-number = 185
-name = "Universitetet"
-mail_domains = ["uio.example"]
-
-[database]
-url = "{database}"
-
-[fs]
-base_url = "{fs}"
-api_key = "sandbox"
-
-[tp]
-base_url = "{tp}"
-api_key = "sandbox"
-
-[identity]
-mailbox = "{mailbox}"
-
-[exchange.main]
-endpoint = "{exchange}"
-username = "kalender"
-password = "kalender"
-
-[rollout]
-mode = "all"
-
-[worker]
-processes = 2
-connections = 3
-settle_seconds = 0.1
-{broker}
-"""
 
 
 def cut(university: Path, out: Path, *, students: int | Collection[int]) -> Path:
@@ -89,39 +46,15 @@ def _stays(line: str, students: set[int]) -> bool:
 
 
 @dataclass
-class House:
-    """One installation on one sandbox."""
+class House(Installation):
+    """One installation on one sandbox, of which every output and log is held to its rules."""
 
-    directory: Path
-    university: Path
-    sandbox: Running
-    database: str
-    now: str
     mailbox: str = "{username}@uio.example"
-    broker: str = ""
+    domain: str = "uio.example"
+    settle_seconds: float = 0.1
     processes: list[subprocess.Popen[str]] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        ends = self.sandbox.endpoints
-        self.control = ends.control
-        self.config = self.directory / "config.toml"
-        self.config.write_text(
-            CONFIG.format(
-                database=self.database,
-                fs=ends.fs,
-                tp=ends.tp,
-                exchange=ends.exchange,
-                mailbox=self.mailbox,
-                broker=self.broker,
-            )
-        )
-
     # -- commands -----------------------------------------------------------------------------
-
-    def command(self, *words: str, now: str | None = None) -> list[str]:
-        """Return the command line."""
-        before = ["--config", str(self.config), "--now", now or self.now]
-        return [sys.executable, "-m", "kalender", *before, *words]
 
     def words(self, *words: str, now: str | None = None) -> list[str]:
         """Return what follows the command's name."""
@@ -145,14 +78,11 @@ class House:
         """Run a command to its end; return what it printed, JSON as its schema has it."""
         done = self.done(*words, now=now, env=env)
         assert done.returncode == expect, f"{words}: {done.returncode}\n{done.stderr[-3000:]}"
-        self._log(words[0], done.stderr)
+        with (self.directory / f"{words[0]}.log").open("a") as log:
+            log.write(done.stderr)
         if {"--json", "--export"} & {*words}:
             schemas.hold(words, done.stdout)
         return done.stdout
-
-    def _log(self, name: str, text: str) -> None:
-        with (self.directory / f"{name}.log").open("a") as log:
-            log.write(text)
 
     @contextmanager
     def running(self, *words: str, stdin: bool = False) -> Iterator[subprocess.Popen[str]]:
@@ -189,38 +119,11 @@ class House:
             said = (self.directory / f"{name}.log").read_text()[-20_000:]
             raise AssertionError(f"{name} does not end:\n{said}") from None
 
-    # -- the sandbox --------------------------------------------------------------------------
-
-    def get(self, path: str) -> Any:
-        """Look through the control API."""
-        answer = requests.get(f"{self.control}/{path}", timeout=120)
-        answer.raise_for_status()
-        return answer.json()
-
-    def send(self, method: str, path: str, body: object = None) -> Any:
-        """Change the university, or meddle."""
-        answer = requests.request(method, f"{self.control}/{path}", json=body, timeout=60)
-        answer.raise_for_status()
-        return answer.json() if answer.content else None
-
     def requests_to_exchange(self) -> int:
         """How many there were since the log was last emptied."""
-        return int(self.get("counters").get("exchange", 0))
-
-    def held(self) -> dict[str, list[Expected]]:
-        """What the sandbox's calendars hold of ours; doubles stand twice."""
-        return {
-            mailbox: found
-            for mailbox, items in self.get("exchange/all").items()
-            if (found := sorted(_own(items)))
-        }
+        return self.requests_to("exchange")
 
     # -- comparing ----------------------------------------------------------------------------
-
-    def wanted(self, now: str | None = None) -> dict[str, list[Expected]]:
-        """What the calendars should hold that is to come, as the oracle reads the files."""
-        moment = datetime.fromisoformat(now or self.now)
-        return calendars(self.university, moment, mailbox=self.mailbox)
 
     def differences(self, now: str | None = None) -> list[str]:
         """Compare every calendar with the oracle; history is left out on both sides."""
@@ -229,7 +132,9 @@ class House:
         held = {m: [e for e in found if e.end > moment] for m, found in self.held().items()}
         lines = []
         for mailbox in sorted(wanted.keys() | held.keys()):
-            lines += _differ(mailbox, wanted.get(mailbox, []), held.get(mailbox, []))
+            missing, surplus = missing_and_surplus(wanted.get(mailbox, []), held.get(mailbox, []))
+            lines += [f"{mailbox} lacks {entry}" for entry in missing]
+            lines += [f"{mailbox} has {entry}" for entry in surplus]
         return lines
 
     def assert_logs_are_clean(self) -> None:
@@ -257,50 +162,6 @@ class House:
 
     def _differ(self, mailbox: str) -> list[str]:
         return [line for line in self.differences() if line.startswith(mailbox)]
-
-    # -- the university, in the sandbox and in its files ----------------------------------------
-
-    def change_course(self, course: str, change: Callable[[Json], None]) -> None:
-        """Change a course's answer in TP, and in our copy of the files."""
-        answer = self.get(f"tp/{course}")
-        change(answer)
-        self.send("PUT", f"tp/{course}", answer)
-        path = self.university / "tp" / f"{course}.json"
-        path.write_text(json.dumps(answer, ensure_ascii=False), "utf-8")
-
-    def put(self, collection: str, item: Json) -> None:
-        """Add an item to FS, and to our copy of the files."""
-        self.send("PUT", f"fs/{collection}", item)
-        with (self.university / "fs" / f"{collection}.ndjson").open("a") as lines:
-            lines.write(json.dumps(item, ensure_ascii=False) + "\n")
-
-    def drop(self, collection: str, item: Json) -> None:
-        """Take an item out of FS, and out of our copy of the files."""
-        self.send("DELETE", f"fs/{collection}", item)
-        path = self.university / "fs" / f"{collection}.ndjson"
-        lines = path.read_text("utf-8").splitlines()
-        path.write_text("\n".join(li for li in lines if json.loads(li) != item) + "\n", "utf-8")
-
-
-def _own(items: Sequence[Json]) -> Iterator[Expected]:
-    for item in items:
-        if item["sync_key"] is not None and item["folder"] == "calendar":
-            start, end = (datetime.fromisoformat(item[k]).astimezone(UTC) for k in ("start", "end"))
-            show_as = SHOW_AS.get(str(item["show_as"]), str(item["show_as"]))
-            yield Expected(start, end, item["subject"], item["location"], show_as)
-
-
-def _differ(mailbox: str, wanted: list[Expected], held: list[Expected]) -> list[str]:
-    rest = list(held)
-    missing = []
-    for each in wanted:
-        if each in rest:
-            rest.remove(each)
-        else:
-            missing.append(each)
-    return [f"{mailbox} lacks {each}" for each in missing] + [
-        f"{mailbox} has {each}" for each in rest
-    ]
 
 
 def environment(**extra: str) -> dict[str, str]:

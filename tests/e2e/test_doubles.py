@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from kalender.sandbox.installation import Json
 from tests.drills.town import courses, town
-from tests.e2e.house import SOON_OVER, House, Json
+from tests.e2e.house import SOON_OVER, House
 
 pytestmark = pytest.mark.e2e
 

@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from kalender.app import App
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import Running
 from tests import databases
-from tests.e2e.house import SOON_OVER, House, Json, fails
+from tests.e2e.house import SOON_OVER, House, fails
 from tests.e2e.test_metrics import Endpoint, fired, telling
 from tests.e2e.test_metrics import queue as queue  # noqa: PLC0414  # a fixture
 from tests.e2e.test_roles import NOW, Roles, become

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from kalender.sandbox.generate import generate
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import Running, start
-from tests.e2e.house import House, Json
+from tests.e2e.house import House
 
 pytestmark = pytest.mark.e2e
 TABLES = ("registration", "placement", "teaching_role", "identity")

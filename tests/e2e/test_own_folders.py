@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from kalender.sandbox.installation import Json
 from tests.drills.town import town
-from tests.e2e.house import House, Json
+from tests.e2e.house import House
 
 pytestmark = pytest.mark.e2e
 

@@ -10,9 +10,10 @@ from pathlib import Path
 import pika
 import pytest
 
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import start
 from tests import real_data
-from tests.e2e.house import House, Json, cut
+from tests.e2e.house import House, cut
 
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"

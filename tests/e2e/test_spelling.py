@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from kalender.sandbox.generate import generate
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import Running, start
-from tests.e2e.house import House, Json, fails
+from tests.e2e.house import House, fails
 
 pytestmark = pytest.mark.e2e
 COURSE, ODD = "BIO1000", "bio1000"

@@ -18,6 +18,7 @@ from kalender.neighbours.breaker import FOR_EVER
 from kalender.operate.queries import read_figures, read_status
 from kalender.operate.status import Expectations
 from kalender.operate.verdict import assess
+from kalender.sandbox.installation import SETTINGS
 from kalender.store import (
     brakes,
     counters,
@@ -41,7 +42,7 @@ from kalender.store.tables import (
 )
 from kalender.store.tables import dirty as work
 from tests import schemas
-from tests.e2e.house import CONFIG, House, fails
+from tests.e2e.house import House, fails
 
 pytestmark = pytest.mark.e2e
 CLOSE = timedelta(seconds=5)
@@ -59,7 +60,14 @@ def wired(tmp_path: Path, database: Database) -> App:
     path = tmp_path / "config.toml"
     url = "sqlite:///nowhere.db"
     path.write_text(
-        CONFIG.format(database=url, mailbox="{username}@uio.example", broker="", **URLS)
+        SETTINGS.format(
+            domain="uio.example",
+            settle_seconds=0.1,
+            database=url,
+            mailbox="{username}@uio.example",
+            broker="",
+            **URLS,
+        )
     )
     return App(load(path, {}), clock_from(None))
 

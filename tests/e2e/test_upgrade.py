@@ -16,10 +16,11 @@ import pytest
 from sqlalchemy import text
 
 from kalender.sandbox.generate import generate
+from kalender.sandbox.installation import Json
 from kalender.sandbox.server import start
 from kalender.store import migrations
 from kalender.store.database import Database
-from tests.e2e.house import House, Json, fails
+from tests.e2e.house import House, fails
 
 NOW = "2025-08-18T08:00+02:00"
 BEFORE_0002 = "15076a1"

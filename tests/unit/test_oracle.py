@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from kalender.sandbox.oracle import Expected, Rules, calendars
 from tests import real_data
-from tests.oracle import Expected, Rules, calendars
 
 TESTS = Path(__file__).parents[1]
 CASES = TESTS / "data" / "hard-cases"

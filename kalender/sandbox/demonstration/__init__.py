@@ -1,5 +1,9 @@
 """The demonstration: a first fill, a day of changes, and every calendar compared at the end.
 
+It plays on an installation of its own: SQLite in a temporary directory, settings of its own, and
+nothing of this process' environment that is meant for the service. Every wish of the changes is
+carried out by the real commands as processes; the oracle of the sandbox says what is right.
+
 For tests that the comparison can fail, `KALENDER_DEMO_SABOTAGE=entry` breaks one entry behind
 Kalender's back just before it, and `private` touches somebody's own.
 """
@@ -10,40 +14,73 @@ import signal
 import sys
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
+from subprocess import Popen
 from time import monotonic
+from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
+from kalender.config.reading import PREFIX
+from kalender.errors import KalenderError
 from kalender.operate.week import Shown, draw
-from kalender.sandbox.demonstration.day import MONDAY, NOTE, Change, Day
-from kalender.sandbox.demonstration.stage import NOW, Stage, StageError, own
-from kalender.sandbox.demonstration.truth import OSLO, Json, Line
+from kalender.sandbox.demonstration.broker import Broker, named_broker, publish_to_input
+from kalender.sandbox.demonstration.day import MONDAY, NOTE, NOW, Change, Day
+from kalender.sandbox.generate import generate
+from kalender.sandbox.installation import (
+    Installation,
+    InstallationError,
+    Json,
+    missing_and_surplus,
+    own_entries,
+)
+from kalender.sandbox.oracle import Expected
+from kalender.sandbox.server import start
+from kalender.store import queue
+from kalender.store.database import Database
 
-Calendars = Mapping[str, Counter[Line]]
+Calendars = Mapping[str, list[Expected]]  # by address, each in time's order
 START = datetime.fromisoformat(NOW)
-SAY_EVERY = 5.0
+OSLO = ZoneInfo("Europe/Oslo")
+PATIENCE, LITTLE_PATIENCE, SAY_EVERY = 60.0, 5.0, 5.0  # seconds
+LAST_LINES = 8
 
 
 def run(*, people: int = 200, as_json: bool = False) -> int:
     """Play the demonstration; 0 where every calendar was right and nothing private touched."""
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     begun = monotonic()
-    with _ended_by_sigterm(), tempfile.TemporaryDirectory() as directory:
+    with _ended_by_sigterm(), ExitStack() as stack:
+        university = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         console.print("[bold]A university is made up, and served on loopback[/]")
-        with Stage(Path(directory), people) as stage:
-            found = _Play(stage, console).play()
-    found["seconds"] = round(monotonic() - begun, 1)
-    console.print("[bold]" + _verdict(found))
+        generate(university, students=people)
+        sandbox = stack.enter_context(start(university))
+        broker = stack.enter_context(named_broker())
+        url = f"sqlite:///{university}/kalender.db"
+        installation = Installation(
+            university,
+            university,
+            sandbox,
+            url,
+            NOW,
+            broker=broker.settings if broker else "",
+            environment={k: v for k, v in os.environ.items() if not k.upper().startswith(PREFIX)},
+        )
+        database = Database(url)
+        stack.callback(database.close)
+        try:
+            result = _Play(installation, database, broker, console, stack).play()
+        except InstallationError as error:
+            raise KalenderError(str(error)) from error
+    result["seconds"] = round(monotonic() - begun, 1)
+    console.print("[bold]" + _verdict(result))
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
-    return 1 if found["differences"] or found["private_touched"] else 0
+        sys.stdout.write(json.dumps(result) + "\n")
+    return 1 if result["differences"] or result["private_touched"] else 0
 
 
 @contextmanager
@@ -60,28 +97,39 @@ def _ended_by_sigterm() -> Iterator[None]:
 
 
 class _Play:
-    def __init__(self, stage: Stage, console: Console) -> None:
-        self.stage, self.console, self.truth = stage, console, stage.truth
-        self.day = Day(stage)
-        self._failed = False
-        self.address = f"{self.day.student}@{self.truth.domain}"
-        self.wanted: Calendars = self.truth.calendars(START)
+    """The demonstration as it is played; processes end with the stack."""
+
+    def __init__(
+        self,
+        installation: Installation,
+        database: Database,
+        broker: Broker | None,
+        console: Console,
+        stack: ExitStack,
+    ) -> None:
+        self.installation, self.database, self.broker = installation, database, broker
+        self.console, self.stack = console, stack
+        self.day = Day(installation)
+        self.address = f"{self.day.student}@{installation.domain}"
+        self.wanted: Calendars = installation.wanted()
         self.private = {
-            address: _private(stage.items(address)) for address in self.truth.addresses()
+            address: _private(items) for address, items in installation.all_items().items()
         }
+        self._patience, self._pause, self._failed = PATIENCE, threading.Event(), False
+        self._processes: list[Popen[str]] = []
 
     def play(self) -> Json:
         """Play it, and return what was found at the end, but for the seconds."""
         try:
             return self._play()
-        except StageError:
-            self._last_words()
+        except InstallationError:
+            self._show_log_ends()
             raise
 
     def _play(self) -> Json:
         self._introduce()
         self._first_fill()
-        self._open()
+        self._start_processes()
         before = self._week()
         changes = 0
         for title, group in self.day.changes():
@@ -91,18 +139,17 @@ class _Play:
                 changes += 1
         self._draw("One student's week before:", before)
         self._draw("The same week after:", self._week())
-        idle = self.stage.until_idle()
-        _sabotage(self.stage, self.address)
+        idle = self._until(self._is_idle)
+        _sabotage(self.installation, self.address)
         return {"people": len(self.wanted), "entries": 0, "changes": changes} | self._compared(
             idle=idle
         )
 
     def _introduce(self) -> None:
-        students = len(self.truth.fs["studentundervisning"])
-        broker = self.stage.broker
-        how = f"through RabbitMQ at {broker}" if broker else "by kalender listener --stdin"
-        self.console.print(f"  courses        {len(self.truth.courses):>6}")
-        self.console.print(f"  registrations  {students:>6}")
+        broker = self.broker
+        how = f"through RabbitMQ at {broker.place}" if broker else "by kalender listener --stdin"
+        self.console.print(f"  courses        {len(self.day.courses):>6}")
+        self.console.print(f"  registrations  {len(self.day.registrations):>6}")
         self.console.print(f"  people         {len(self.wanted):>6}  with something to come")
         self.console.print(
             "  FS, TP and Exchange from the sandbox, SQLite in a temporary directory"
@@ -114,86 +161,108 @@ class _Play:
     def _first_fill(self) -> None:
         self.console.print("\n[bold]The first fill[/]")
         begun = monotonic()
-        self.stage.run("resync", "--all")
+        self.installation.run_command("db", "upgrade")
+        self.installation.run_command("resync", "--all")
         self.console.print(f"  all sources read in {monotonic() - begun:.1f} s")
-        entries = sum(lines.total() for lines in self.wanted.values())
-        columns = TextColumn("  writing"), BarColumn(), MofNCompleteColumn()
-        on_terminal = self.console.is_terminal
-        with Progress(
-            *columns, console=self.console, transient=True, disable=not on_terminal
-        ) as bar:
-            task = bar.add_task("fill", total=entries)
-            plain = self._plain(entries)
-            self.stage.fill(
-                lambda: bar.update(task, completed=self._created()) if on_terminal else plain()
-            )
+        entries = sum(map(len, self.wanted.values()))
+        due = monotonic() + SAY_EVERY
+        with self.installation.started("worker", "--until-idle") as worker:
+            while worker.poll() is None:
+                self._pause.wait(0.2)
+                if monotonic() > due:
+                    due = monotonic() + SAY_EVERY
+                    created = sum(map(len, self.installation.held().values()))
+                    self.console.print(f"  {created} of {entries} entries")
+        if worker.returncode:
+            raise InstallationError(f"kalender worker --until-idle ended with {worker.returncode}")
         seconds = monotonic() - begun
         rate = f"{entries / seconds:.0f} a second"
         self.console.print(f"  {entries} entries in {seconds:.1f} s, {rate}")
 
-    def _plain(self, entries: int) -> Callable[[], None]:
-        said = monotonic()
-
-        def say() -> None:
-            nonlocal said
-            if monotonic() - said >= SAY_EVERY:
-                said = monotonic()
-                self.console.print(f"  {self._created()} of {entries} entries")
-
-        return say
-
-    def _created(self) -> int:
-        boxes = self.stage.control("GET", "exchange/mailboxes")
-        return sum(int(box["items"]) for box in boxes) - sum(map(len, self.private.values()))
-
-    def _open(self) -> None:
+    def _start_processes(self) -> None:
         """Start listener and worker; what is measured later does not include their start."""
-        self.stage.open()
-        asked = self.stage.requests("tp")
-        self.stage.notify(*self.day.nothing_new())
-        if not self.stage.until(lambda: self.stage.requests("tp") > asked):
-            raise StageError("listener and worker do not answer a first notification")
-        self.stage.until_idle()
+        words = ("listener",) if self.broker else ("listener", "--stdin")
+        listener = self.stack.enter_context(self.installation.started(*words))
+        worker = self.stack.enter_context(self.installation.started("worker"))
+        self._processes = [listener, worker]
+        asked = self.installation.requests_to("tp")
+        self._notify(*self.day.nothing_new())
+        if not self._until(lambda: self.installation.requests_to("tp") > asked):
+            raise InstallationError("listener and worker do not answer a first notification")
+        self._until(self._is_idle)
+
+    def _notify(self, routing_key: str, body: Mapping[str, str]) -> None:
+        if self.broker:
+            self.broker.publish(routing_key, body)
+        else:
+            publish_to_input(self._processes[0], routing_key, body)
 
     # -- a change -----------------------------------------------------------------------------------
 
     def _change(self, make: Callable[[], Change]) -> None:
         """Tell of a change, wait until all whom it concerns are right, and say how long it took."""
         change, before = make(), self.wanted
-        self.wanted = now = self.truth.calendars(START)
-        concerned = [a for a in sorted({*before, *now}) if before.get(a) != now.get(a)]
-        asked = self.stage.requests("exchange")
+        self.wanted = now = self.installation.wanted()
+        concerned = [
+            address
+            for address in sorted({*before, *now})
+            if before.get(address) != now.get(address)
+        ]
+        if change.person:  # no notification tells of what a user does
+            concerned = [self.address]
+        requests_before = self.installation.requests_to("exchange")
         begun = monotonic()
-        right = self._told(change) and self.stage.until_right(
-            [self.address] if change.person else concerned, now
-        )
+        is_right = self._announced(change) and all(self._until_right(each) for each in concerned)
         milliseconds = (monotonic() - begun) * 1000
-        self.stage.until_idle()
-        took = f"[cyan]{milliseconds:6.0f} ms[/]" if right else "[red]never right[/]"
-        whom = _many(1 if change.person else len(concerned), "calendar")
-        requests = _many(self.stage.requests("exchange") - asked, "request")
-        self.console.print(f"  {change.what:<52} {whom:>13} {took}  [dim]{requests:>13}[/]")
-        if not right:
-            self._last_words()
+        self._until(self._is_idle)
+        took = f"[cyan]{milliseconds:6.0f} ms[/]" if is_right else "[red]never right[/]"
+        calendars = _many(len(concerned), "calendar")
+        requests = _many(self.installation.requests_to("exchange") - requests_before, "request")
+        self.console.print(f"  {change.words:<52} {calendars:>13} {took}  [dim]{requests:>13}[/]")
+        if not is_right:
+            self._show_log_ends()
 
-    def _told(self, change: Change) -> bool:
+    def _announced(self, change: Change) -> bool:
         """Send the notification; where there is none, look into the calendar, and wait for that."""
         if change.body is not None:
-            self.stage.notify(change.routing_key, change.body)
+            self._notify(change.routing_key, change.body)
             return True
-        self.stage.run("resync", "--person", change.person, "--verify")
-        return self.stage.until_idle()
+        self.installation.run_command("resync", "--person", change.person, "--verify")
+        return self._until(self._is_idle)
 
-    def _last_words(self) -> None:
+    # -- waiting ------------------------------------------------------------------------------------
+
+    def _until_right(self, address: str) -> bool:
+        wanted = self.wanted.get(address, [])
+        return self._until(lambda: own_entries(self.installation.items(address)) == wanted)
+
+    def _is_idle(self) -> bool:
+        with self.database.read() as connection:
+            return not queue.depth(connection)
+
+    def _until(self, holds: Callable[[], bool]) -> bool:
+        """Wait until something holds; False where it never does, or a process of ours has ended."""
+        end = monotonic() + self._patience
+        while not holds():
+            if monotonic() > end or any(each.poll() is not None for each in self._processes):
+                self._patience = LITTLE_PATIENCE  # it is lost already: do not keep people waiting
+                return False
+            self._pause.wait(0.01)
+        return True
+
+    def _show_log_ends(self) -> None:
         """Show the ends of the logs, at the first failure."""
         if not self._failed:
             self._failed = True
-            self.console.print(Text(self.stage.last_words(), style="dim"))
+            self.console.print(Text(self.installation.log_ends(LAST_LINES), style="dim"))
+
+    # -- the week, and the end ----------------------------------------------------------------------
 
     def _week(self) -> str:
+        entries = own_entries(self.installation.items(self.address))
         shown = [
-            Shown(starts_at=e.starts_at, ends_at=e.ends_at, subject=e.subject, location=e.location)
-            for e in own(self.stage.items(self.address)).elements()
+            Shown(starts_at=e.start, ends_at=e.end, subject=e.subject, location=e.location)
+            for e in entries
         ]
         return draw(shown, MONDAY, OSLO)
 
@@ -201,29 +270,23 @@ class _Play:
         self.console.print(f"\n[bold]{title}[/]\n")
         self.console.print(Text(week))
 
-    # -- the end ------------------------------------------------------------------------------------
-
     def _compared(self, *, idle: bool) -> Json:
-        items = _all(self.stage)
-        held = {address: own(each) for address, each in items.items()}
+        items = self.installation.all_items()
+        held = {address: own_entries(box) for address, box in items.items()}
         noted = any(i["sync_key"] and NOTE in str(i["body"]) for i in items[self.address])
         if not idle:
-            self._last_words()
+            self._show_log_ends()
         self.console.print()
+        named_in_requests = int(self.installation.get("exchange/private-touched")["count"])
         return {
-            "entries": sum(lines.total() for lines in held.values()),
+            "entries": sum(map(len, held.values())),
             "differences": _differences(self.wanted, held) + (not noted) + (not idle),
-            "private_touched": max(_touched(self.private, items), _told_of(self.stage)),
+            "private_touched": max(_touched(self.private, items), named_in_requests),
         }
 
 
-def _many(number: int, what: str) -> str:
-    return f"{number} {what}" + ("s" if number != 1 else "")
-
-
-def _all(stage: Stage) -> Mapping[str, list[Json]]:
-    found: Mapping[str, list[Json]] = stage.control("GET", "exchange/all")
-    return found
+def _many(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("s" if number != 1 else "")
 
 
 def _private(items: Iterable[Json]) -> dict[str, Json]:
@@ -240,30 +303,28 @@ def _touched(before: Mapping[str, dict[str, Json]], now: Mapping[str, list[Json]
     return touched
 
 
-def _told_of(stage: Stage) -> int:
-    """How many the sandbox saw named in a request."""
-    return int(stage.control("GET", "exchange/private-touched")["count"])
-
-
 def _differences(wanted: Calendars, held: Calendars) -> int:
     """How many entries are missing, wrong, doubled or too many; a wrong one counts once."""
     differences = 0
     for address in wanted.keys() | held.keys():
-        should, has = wanted.get(address, Counter()), held.get(address, Counter())
-        differences += max((should - has).total(), (has - should).total())
+        missing, surplus = missing_and_surplus(wanted.get(address, []), held.get(address, []))
+        differences += max(len(missing), len(surplus))
     return differences
 
 
-def _sabotage(stage: Stage, address: str) -> None:
+def _sabotage(installation: Installation, address: str) -> None:
     match os.environ.get("KALENDER_DEMO_SABOTAGE"):
         case "entry":
             item = next(
-                i for i in stage.items(address) if i["sync_key"] and i["folder"] == "calendar"
+                i
+                for i in installation.items(address)
+                if i["sync_key"] and i["folder"] == "calendar"
             )
-            told = {"mailbox": address, "id": item["id"], "do": "edit", "subject": "broken"}
-            stage.control("POST", "exchange/meddle", told)
+            deed = {"mailbox": address, "id": item["id"], "do": "edit", "subject": "broken"}
+            installation.send("POST", "exchange/meddle", deed)
         case "private":
-            stage.control("POST", "exchange/meddle", {"mailbox": address, "do": "touch-private"})
+            deed = {"mailbox": address, "do": "touch-private"}
+            installation.send("POST", "exchange/meddle", deed)
         case _:
             pass
 

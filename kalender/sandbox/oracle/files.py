@@ -55,16 +55,16 @@ def read(directory: Path) -> University:
     for item in _lines(directory, "studentundervisning"):
         inner = item["id"]
         if _ref(inner["undervisning"]).startswith(ours):
-            unit = _unit(_ref(inner["undervisning"]))
+            unit = unit_of(inner["undervisning"])
             registrations[_number(inner)][unit] = _word(item.get("tilbudstatus"))
     for item in _lines(directory, "studentundervisningsaktivitet"):
         where = item["id"]["undervisningsaktivitet"]
         if _ref(where).startswith(ours):
-            placements[_number(item["id"])].add(_activity_ref(where))
+            placements[_number(item["id"])].add(activity_of(where))
     for item in _lines(directory, "personroller"):
         where = item.get("undervisningsaktivitet")  # a role on the unit alone gives nothing
         if where and _ref(item["rolle"]) == "LÆRER" and _ref(where).startswith(ours):
-            roles[_number(item)].append(Role(_activity_ref(where), *_period(item)))
+            roles[_number(item)].append(Role(activity_of(where), *_period(item)))
     people = list(_lines(directory, "personer"))
     return University(people, registrations, placements, roles, list(_events(directory)))
 
@@ -109,12 +109,18 @@ def _readable(event: Json) -> bool:
         return False
 
 
+def unit_of(reference: Json) -> tuple[str, str, str, int]:
+    """The teaching unit that a reference of FS names."""
+    return _unit(_ref(reference))
+
+
 def _unit(ref: str) -> tuple[str, str, str, int]:
     _, course, version, year, term, number = ref.split(",")
     return course, version, f"{int(year) % 100:02d}{'v' if term == 'VÅR' else 'h'}", int(number)
 
 
-def _activity_ref(raw: Json) -> Activity:
+def activity_of(raw: Json) -> Activity:
+    """The activity that a reference of FS names."""
     unit, _, actid = _ref(raw).rpartition(",")
     return Activity(*_unit(unit), actid)
 

@@ -11,10 +11,21 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tests.oracle_files import Activity, Json, Role, University, activity, end, named, read, start
-from tests.oracle_words import location, show_as, subject
+from kalender.sandbox.oracle.files import (
+    Activity,
+    Json,
+    Role,
+    University,
+    activity,
+    end,
+    named,
+    read,
+    start,
+)
+from kalender.sandbox.oracle.words import location, show_as, subject
 
 OSLO = ZoneInfo("Europe/Oslo")
+JULY = 7  # the last month of the spring semester
 ACCEPTED = {"I", "S"}  # offer statuses
 
 
@@ -76,11 +87,12 @@ def calendars(
 
 def _semester_counts(event: Json, today: date) -> bool:
     """The current semester and the next, and the last one while entries of it are to come."""
-    this = (today.year, 1 if today.month <= 7 else 2)
-    following = (today.year, 2) if this[1] == 1 else (today.year + 1, 1)
+    year, is_spring = today.year, today.month <= JULY
+    this = (year, "v" if is_spring else "h")
+    following = (year, "h") if is_spring else (year + 1, "v")
+    last = (year - 1, "h") if is_spring else (year, "v")
     code = event["semesterid"]
-    last = (this[0], 1) if this[1] == 2 else (this[0] - 1, 2)
-    return (2000 + int(code[:2]), 1 if code[2] == "v" else 2) in {last, this, following}
+    return (2000 + int(code[:2]), code[2]) in {last, this, following}
 
 
 def _by_key(events: Iterable[Json]) -> dict[str, list[Json]]:

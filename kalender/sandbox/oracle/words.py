@@ -18,6 +18,7 @@ KINDS = {
     "OBLOPPG": "Obligatorisk oppgave",
     "ORIENT": "Orienteringsmøte",
 }
+LONGEST = 255
 Json = dict[str, Any]
 
 
@@ -70,6 +71,7 @@ def _clean(text: str | None) -> str:
 
 def _cut(text: str) -> str:
     """At most 255 characters with the ellipsis, ended after a whole word where there is one."""
-    if len(text) <= 255:
+    if len(text) <= LONGEST:
         return text
-    return (text[:255].rsplit(" ", 1)[0] if " " in text[:255] else text[:254]).rstrip() + "…"
+    start = text[:LONGEST]
+    return (start.rsplit(" ", 1)[0] if " " in start else start[:-1]).rstrip() + "…"
