@@ -34,7 +34,8 @@ from tests.fakes.proxy import Proxy
 
 Death = Literal["none", "kill", "kill-all"]
 Mishap = Literal["none", "stop", "cut", "restore"]
-PATIENCE = 60.0
+# Longer than a trial of credentials holds whose process was killed (60 seconds).
+PATIENCE = 90.0
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
 ASKED = """
