@@ -86,7 +86,7 @@ class App:
     def mirror_rules(self) -> Rules:
         """Return what the mirror goes by: the longer of the two looks back."""
         rules = [self.config.rules(audience) for audience in (Audience.STUDENT, Audience.TEACHER)]
-        return replace(rules[0], past_days=max(each.past_days for each in rules))
+        return replace(rules[0], past_days=max(rule.past_days for rule in rules))
 
     def settings(self) -> CalendarSettings:
         """Return all that decides what entries there are and what they say."""
@@ -105,8 +105,8 @@ class App:
 
     def semesters(self) -> Semesters:
         """Return which semesters are maintained."""
-        listed = self.config.tp.semesters
-        return Semesters(listed=tuple(each.code for each in listed or ()))
+        configured = self.config.tp.semesters
+        return Semesters(listed=tuple(semester.code for semester in configured or ()))
 
     def people(self) -> People:
         """Return who gets which calendar."""
@@ -240,17 +240,15 @@ class App:
 def keeping(database: Database, clock: Callable[[], datetime], *, settle: float) -> Marks:
     """Return where the listener leaves what it read; times are then the database's clock's."""
 
-    def keep(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
+    def keep(marks: Sequence[Mark], refused_messages: Sequence[Rejected]) -> None:
         with database.write() as connection:
-            if any(each.due_at for each in marks):
+            if any(mark.due_at for mark in marks):
                 ahead = clock() - teaching.database_time(connection)
-                marks = [_on(each, ahead) for each in marks]
+                marks = [
+                    mark if mark.due_at is None else mark._replace(due_at=mark.due_at - ahead)
+                    for mark in marks
+                ]
             queue.mark(connection, marks, settle=settle)
-            rejected.keep(connection, refused)
+            rejected.keep(connection, refused_messages)
 
     return keep
-
-
-def _on(mark: Mark, ahead: timedelta) -> Mark:
-    """Return a mark due on the database's clock, not on the domain's."""
-    return mark if mark.due_at is None else mark._replace(due_at=mark.due_at - ahead)

@@ -199,8 +199,8 @@ _root = typer.Typer(
 )
 
 
-def _say_version(wanted: bool) -> None:  # noqa: FBT001  # typer's
-    if wanted:
+def _say_version(asked_for: bool) -> None:  # noqa: FBT001  # typer's
+    if asked_for:
         typer.echo(f"kalender {__version__}")
         raise typer.Exit
 
@@ -243,33 +243,35 @@ def _show_no_types_of_switches(command: TyperCommand | TyperGroup, above: Contex
     for option in command.get_params(context):
         if isinstance(option, TyperOption) and option.is_flag:
             option.metavar = ""
-    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
-        if isinstance(each, TyperCommand | TyperGroup):
-            _show_no_types_of_switches(each, context)
+    for subcommand in command.commands.values() if isinstance(command, TyperGroup) else ():
+        if isinstance(subcommand, TyperCommand | TyperGroup):
+            _show_no_types_of_switches(subcommand, context)
 
 
 def hoisted(words: Sequence[str]) -> list[str]:
     """Put the options that all commands share before the command, wherever they were given."""
-    shared, rest = [], list(words)
+    shared_words, other_words = [], list(words)
     for name, takes in (("--config", True), ("--now", True), ("--by", True), ("--verbose", False)):
-        while found := [w for w in rest if w == name or (takes and w.startswith(f"{name}="))]:
-            at = rest.index(found[0])
-            many = 2 if takes and found[0] == name else 1
-            shared += rest[at : at + many]
-            del rest[at : at + many]
-    return shared + rest
+        while matches := [
+            w for w in other_words if w == name or (takes and w.startswith(f"{name}="))
+        ]:
+            at = other_words.index(matches[0])
+            many = 2 if takes and matches[0] == name else 1
+            shared_words += other_words[at : at + many]
+            del other_words[at : at + many]
+    return shared_words + other_words
 
 
 def joined(words: Sequence[str]) -> list[str]:
     """Take `calendar 20` and `person 7` as one name, as listings print it, where persons are given."""
     takes_persons = "rollout" not in words and not TAKE_PERSONS.isdisjoint(words)
-    made: list[str] = []
+    names: list[str] = []
     for word in words:
-        if made and word.isdecimal() and made[-1] in OWN_NUMBERS and takes_persons:
-            made[-1] += f" {word}"
+        if names and word.isdecimal() and names[-1] in OWN_NUMBERS and takes_persons:
+            names[-1] += f" {word}"
         else:
-            made.append(word)
-    return made
+            names.append(word)
+    return names
 
 
 def _fail(error: KalenderError, code: int) -> None:

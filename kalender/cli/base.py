@@ -78,12 +78,12 @@ def application(context: typer.Context, *, writes: bool = True, asks: bool = Tru
     What asks no neighbour (`asks` false) is given no secret but the database's, and needs none;
     but where another day is to be refused, the broker's URL is read as well.
     """
-    given: Options = context.obj
-    refusable = given.now is not None and writes
-    config = load(given.config, os.environ, secrets=asks or refusable)
+    options: Options = context.obj
+    refusable = options.now is not None and writes
+    config = load(options.config, os.environ, secrets=asks or refusable)
     if refusable:
         refuse_another_day(config)
-    return App(config, clock_from(given.now))
+    return App(config, clock_from(options.now))
 
 
 def opened(wired: App) -> Database:
@@ -148,20 +148,20 @@ def columns(rows: Sequence[Mapping[str, Any]], zone: tzinfo) -> Iterator[str]:
     width = get_terminal_size().columns
     texts = [{name: cell(value, zone) for name, value in row.items()} for row in rows]
     wide = {
-        name: max(len(name), *(len(each[name]) for each in texts))
+        name: max(len(name), *(len(text[name]) for text in texts))
         for name in texts[0]
-        if any(each[name] for each in texts)
+        if any(text[name] for text in texts)
     }
     beside = list(wide)
     while len(beside) > 1 and sum(wide[name] + 2 for name in beside) - 2 > width:
         beside.remove(max(beside, key=lambda name: wide[name]))
     beneath = [name for name in wide if name not in beside]
-    for number, each in enumerate([{name: name.replace("_", " ") for name in wide}, *texts]):
-        line = "  ".join(each[name].ljust(wide[name]) for name in beside).rstrip()
+    for number, text in enumerate([{name: name.replace("_", " ") for name in wide}, *texts]):
+        line = "  ".join(text[name].ljust(wide[name]) for name in beside).rstrip()
         yield from wrapped(line, width) if len(line) > width else [line]
         for name in beneath if number else ():
-            if each[name]:
-                yield from wrapped(f"    {name.replace('_', ' ')}: {each[name]}", width)
+            if text[name]:
+                yield from wrapped(f"    {name.replace('_', ' ')}: {text[name]}", width)
 
 
 def wrapped(text: str, width: int | None = None) -> list[str]:
@@ -184,7 +184,7 @@ def cell(value: object, zone: tzinfo) -> str:
     return " ".join(str(value).split())
 
 
-def lines(each: Iterable[str]) -> None:
+def lines(texts: Iterable[str]) -> None:
     """Print lines."""
-    for line in each:
+    for line in texts:
         typer.echo(line)

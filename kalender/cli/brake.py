@@ -1,9 +1,8 @@
 """The brake's commands: what it holds, letting go, holding by hand, nights that are known."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -39,31 +38,27 @@ def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
     with database.read() as connection:
-        rows = _standing(connection, wired.clock())
+        protected = disclosure.protected_work(connection)
+        rows = [
+            asdict(standing_brake)
+            for standing_brake in queries.standing_brakes(connection, wired.clock())
+        ]
+        names = rows[0] if rows else ("from_at", "up_to", "held", "people")
+        rows += [
+            {
+                **dict.fromkeys(names),
+                "scope": f"person fs {number}" if person_id is None else f"protected {person_id}",
+                "state": "holding",
+                "reason": "FS lists nothing any more; asked again ten minutes later",
+                "set_at": at,
+                "until_at": at + SECOND_LOOK,
+                "people": 1,
+            }
+            for number, at in brakes.waiting_persons(connection)
+            for person_id in [protected.get(WorkKey.of_person(number))]
+        ]
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="no brake is set: deletes go through", zone=zone)
-
-
-def _standing(connection: Connection, moment: datetime) -> list[Mapping[str, Any]]:
-    hidden = disclosure.protected_work(connection)
-    rows = [asdict(brake) for brake in queries.standing_brakes(connection, moment)]
-    names = rows[0] if rows else ("from_at", "up_to", "held", "people")
-    return rows + [
-        {
-            **dict.fromkeys(names),
-            "scope": _named(hidden.get(WorkKey.of_person(number)), number),
-            "state": "holding",
-            "reason": "FS lists nothing any more; asked again ten minutes later",
-            "set_at": at,
-            "until_at": at + SECOND_LOOK,
-            "people": 1,
-        }
-        for number, at in brakes.waiting_persons(connection)
-    ]
-
-
-def _named(protected: int | None, number: str) -> str:
-    return f"person fs {number}" if protected is None else f"protected {protected}"
 
 
 @brake.command()
@@ -87,70 +82,65 @@ def release(
     kind = words[0].lower() if words else ""
     name = " ".join([kind, *words[1:]])
     with database.read() as connection:
-        held = _holding(connection, name)
-        let_go = brakes.would_go(connection, held, wired.clock())
-    counted = f"{let_go.held} deletes, of {let_go.people} people"
+        brake_name = _holding(connection, name)
+        let_go = brakes.would_go(connection, brake_name, wired.clock())
+    deletes = f"{let_go.held} deletes, of {let_go.people} people"
     if dry_run:
-        typer.echo(_would(kind, counted))
+        would = {
+            "person": "the next answer of FS about 1 person would be believed",
+            "calendar": "what is new in 1 calendar would be written",
+        }
+        typer.echo(would.get(kind, f"{deletes}, would be let go"))
         return
     if let_go.people > 1 and not yes:
-        ask_first(f"{counted}, are let go. Go on?")
+        ask_first(f"{deletes}, are let go. Go on?")
     with database.write() as connection:
-        _let_go(connection, _holding(connection, name), reason, wired.clock(), counted)
+        _let_go(connection, _holding(connection, name), reason, wired.clock(), deletes)
 
 
-def _let_go(connection: Connection, held: str, reason: str, now: datetime, counted: str) -> None:
+def _let_go(connection: Connection, scope: str, reason: str, now: datetime, deletes: str) -> None:
     """Release one brake, mark what it held, and say so; `now` is the domain's."""
-    kind, _, rest = held.partition(" ")
+    kind, _, key = scope.partition(" ")
     if kind in (INSTITUTION, HAND):
-        calendars = brakes.release(connection, held, reason, who=operator())
+        calendars = brakes.release(connection, scope, reason, who=operator())
         people.mark_calendars(
             connection, calendars, reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
         )
-        typer.echo(f"{counted}, are let go: {len(calendars)} calendars marked")
+        typer.echo(f"{deletes}, are let go: {len(calendars)} calendars marked")
     elif kind == "calendar":
-        brakes.put(connection, held, "released", reason, who=operator())
+        brakes.put(connection, scope, "released", reason, who=operator())
         people.mark_calendars(
-            connection, [int(rest)], reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
+            connection, [int(key)], reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
         )
         typer.echo("1 calendar marked: what is new in it is written")
     elif kind == "course":
-        brakes.release_course(connection, held, reason, now, who=operator())
-        typer.echo(f"{counted}, are let go where TP says so again")
-        _ask_again(connection, WorkKey(Kind.COURSE, rest))
+        brakes.release_course(connection, scope, reason, now, who=operator())
+        typer.echo(f"{deletes}, are let go where TP says so again")
+        _ask_again(connection, WorkKey(Kind.COURSE, key))
     else:
-        number = rest.rsplit(maxsplit=1)[-1]
-        _believe(connection, number)
-        _record_person(connection, held, reason)
+        number = key.rsplit(maxsplit=1)[-1]
+        person_id = people.find(connection, people.FS, number)
+        if person_id is not None:  # the next answer counts as the second look
+            before = teaching.database_time(connection) - 2 * SECOND_LOOK
+            teaching.asked(connection, person_id, before, emptied=True)
+        # by our number: it alone is hidden of who is protected
+        persons = [] if person_id is None else [person_id]
+        acts.record(connection, "brake release", who=operator(), persons=persons, reason=reason)
         _ask_again(connection, WorkKey.of_person(number))
-
-
-def _would(kind: str, counted: str) -> str:
-    """Say what a release would do."""
-    if kind == "person":
-        return "the next answer of FS about 1 person would be believed"
-    if kind == "calendar":
-        return "what is new in 1 calendar would be written"
-    return f"{counted}, would be let go"
 
 
 def _holding(connection: Connection, name: str) -> str:
     """Return the brake of that name as it is kept; ConfigError where it does not hold (now)."""
-    kind, _, rest = name.partition(" ")
-    number = rest.rsplit(maxsplit=1)[-1:]
-    if kind == "person" and _waits(connection, "".join(number)):
-        return name
-    held = brakes.spelled(connection, name) if kind in RELEASED else None
-    if held is None:
+    kind, _, key = name.partition(" ")
+    if kind == "person":
+        number = "".join(key.rsplit(maxsplit=1)[-1:])
+        is_known = people.find(connection, people.FS, number) is not None
+        if is_known and number in dict(brakes.waiting_persons(connection)):
+            return name
+    scope = brakes.spelled(connection, name) if kind in RELEASED else None
+    if scope is None:
         raise ConfigError("no such brake holds: kalender brake show lists them")
-    return held
-
-
-def _record_person(connection: Connection, scope: str, reason: str) -> None:
-    """Record a person's release by our number, which alone is hidden of who is protected."""
-    person_id = people.find(connection, people.FS, scope.rsplit(maxsplit=1)[-1])
-    persons = [] if person_id is None else [person_id]
-    acts.record(connection, "brake release", who=operator(), persons=persons, reason=reason)
+    return scope
 
 
 def _ask_again(connection: Connection, work: WorkKey) -> None:
@@ -159,20 +149,6 @@ def _ask_again(connection: Connection, work: WorkKey) -> None:
     )
     queue.hurry(connection, *work)
     typer.echo(f"{work.kind.value} marked: the source is asked once more, and believed")
-
-
-def _waits(connection: Connection, number: str) -> bool:
-    """Tell whether that person of FS waits for a second look."""
-    known = people.find(connection, people.FS, number) is not None
-    return known and number in dict(brakes.waiting_persons(connection))
-
-
-def _believe(connection: Connection, number: str) -> None:
-    """Let the next answer about that person count as the second look."""
-    person_id = people.find(connection, people.FS, number)
-    if person_id is not None:
-        before = teaching.database_time(connection) - 2 * SECOND_LOOK
-        teaching.asked(connection, person_id, before, emptied=True)
 
 
 @brake.command("set")
@@ -195,24 +171,19 @@ def expect(
     """Announce a night in which much is deleted, such as a registration deadline's."""
     wired = application(context, asks=False)
     database = opened(wired)
-    first, last = _hours(begins, until)
+    begins_at, ends_at = instant(begins, "--from"), instant(until, "--until")
+    if begins_at is None or ends_at is None or begins_at >= ends_at:
+        raise ConfigError("--until wants an instant after --from")
     with database.write() as connection:
         rehearsed = context.obj.now is not None
         ahead = wired.clock() - teaching.database_time(connection)
         shift = ahead if rehearsed else timedelta()
         brakes.expect(
             connection,
-            from_at=first - shift,
-            until_at=last - shift,
+            from_at=begins_at - shift,
+            until_at=ends_at - shift,
             up_to=up_to,
             reason=reason,
             who=operator(),
         )
     typer.echo(f"up to {up_to} deletes more than usual pass between {begins} and {until}")
-
-
-def _hours(begins: str, until: str) -> tuple[datetime, datetime]:
-    first, last = instant(begins, "--from"), instant(until, "--until")
-    if first is None or last is None or first >= last:
-        raise ConfigError("--until wants an instant after --from")
-    return first, last

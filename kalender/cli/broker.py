@@ -43,8 +43,8 @@ def tap(
     """Look at waiting notifications; all are put back."""
     broker = _broker(context)
     wait = timedelta(seconds=seconds).total_seconds()
-    found = [
-        {"routing_key": each.routing_key, "body": each.body.decode(errors="replace")}
-        for each in by_hand.tap(broker, queue or broker.queues[0], limit=limit, seconds=wait)
+    rows = [
+        {"routing_key": message.routing_key, "body": message.body.decode(errors="replace")}
+        for message in by_hand.tap(broker, queue or broker.queues[0], limit=limit, seconds=wait)
     ]
-    listing(found, as_json=as_json, empty="nothing waits there")
+    listing(rows, as_json=as_json, empty="nothing waits there")

@@ -53,7 +53,7 @@ def log_(  # noqa: PLR0913, PLR0917
         raise ConfigError("give --acts or --writes, or neither for both")
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
-    wanted = acts.Filter(
+    filters = acts.Filter(
         person_id=looked_at(database, person, "log", reveal=reveal) if person else None,
         course=course,
         what=operation,
@@ -63,14 +63,14 @@ def log_(  # noqa: PLR0913, PLR0917
     )
     with database.read() as connection:
         if course is not None:
-            wanted = replace(wanted, course=courses.spelled(connection, course.upper()))
-        rows = [] if only_writes else [*acts.acts(connection, wanted, reveal=reveal)]
-        rows += [] if only_acts else acts.writes(connection, wanted, reveal=reveal)
-        hidden = acts.protected(connection) if reveal and person is None else frozenset()
+            filters = replace(filters, course=courses.spelled(connection, course.upper()))
+        rows = [] if only_writes else [*acts.acts(connection, filters, reveal=reveal)]
+        rows += [] if only_acts else acts.writes(connection, filters, reveal=reveal)
+        protected = acts.protected(connection) if reveal and person is None else frozenset()
     rows = sorted(rows, key=lambda row: row["at"], reverse=True)[:limit]
-    if seen := {row["person"] for row in rows} & hidden:
+    if persons := {row["person"] for row in rows} & protected:
         with database.write() as connection:
-            disclosure.log_access(connection, seen, "log --reveal", operator=operator())
+            disclosure.log_access(connection, persons, "log --reveal", operator=operator())
     if as_json:
         say_json(rows)
     elif rows:

@@ -74,12 +74,12 @@ def _lines(content: bytes) -> list[str]:
 def remove(context: typer.Context, person: list[str]) -> None:
     """Forget that persons wished to be left alone, or that their entries be removed."""
     database = opened(application(context, asks=False))
-    persons = [person_of(database, each) for each in person]
+    persons = [person_of(database, name) for name in person]
     with database.write() as connection:
         for person_id in persons:
-            marked = people.take_wish_back(connection, person_id)
+            calendars = people.take_wish_back(connection, person_id)
             people.mark_calendars(
-                connection, marked, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
+                connection, calendars, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
             )
         acts.record(connection, "optout remove", who=operator(), persons=persons)
     typer.echo(f"{len(persons)} are served again")
@@ -97,5 +97,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 
 def wish(connection: Connection, person_id: int, wishes: set[str], source: str) -> None:
     """Record that a person wishes these, and mark the calendars that it concerns."""
-    marked = people.wish(connection, person_id, wishes, source)
-    people.mark_calendars(connection, marked, reason=min(wishes), cause=Cause.WISH, lane=Lane.ASKED)
+    calendars = people.wish(connection, person_id, wishes, source)
+    people.mark_calendars(
+        connection, calendars, reason=min(wishes), cause=Cause.WISH, lane=Lane.ASKED
+    )

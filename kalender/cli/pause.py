@@ -38,12 +38,12 @@ def pause(
         end = _end(context, wired, connection, until, lasting)
         breaker.hold(connection, name, until=end, reason=reason, by=operator())
         acts.record(connection, "pause", who=operator(), scope=name, reason=reason)
-    told = (
+    duration = (
         "until resumed"
         if end == breaker.FOR_EVER
         else f"until {said(end, wired.config.institution.time_zone)}"
     )
-    typer.echo(f"{name} is paused within seconds, {told}; marks go on")
+    typer.echo(f"{name} is paused within seconds, {duration}; marks go on")
 
 
 @app.command()
@@ -58,27 +58,27 @@ def resume(context: typer.Context, name: Name) -> None:
     with opened(wired).write() as connection:
         row = breaker.lock(connection, name)
         by_hand = breaker.let_go(connection, name)
-        refused = credentials.try_once_more(connection, row)
-        failed = breaker.probe_now(connection, name)
-        if by_hand or refused or failed:
+        was_refused = credentials.try_once_more(connection, row)
+        had_failed = breaker.probe_now(connection, name)
+        if by_hand or was_refused or had_failed:
             acts.record(connection, "resume", who=operator(), scope=name)
-    if not (by_hand or refused or failed):
+    if not (by_hand or was_refused or had_failed):
         raise ConfigError(f"{name} is not paused by hand, and neither failed nor refused us lately")
     if by_hand:
         typer.echo(f"{name} is resumed within seconds")
-    if refused:
+    if was_refused:
         typer.echo(
             f"{name}: one request tries the credentials within a minute; refused again, it is left "
             "alone for up to 30 minutes, or until the next resume"
         )
-    elif failed:
+    elif had_failed:
         typer.echo(f"{name}: one request tries it within seconds")
 
 
 def _check(wired: App, name: str) -> None:
-    known = sorted(wired.config.neighbours)
-    if name not in (*known, breaker.BULK):
-        raise ConfigError(f"nothing of that name: {', '.join([*known, breaker.BULK])}")
+    names = sorted(wired.config.neighbours)
+    if name not in (*names, breaker.BULK):
+        raise ConfigError(f"nothing of that name: {', '.join([*names, breaker.BULK])}")
 
 
 def _end(
@@ -93,18 +93,14 @@ def _end(
         raise ConfigError("give --until or --for, not both")
     moment = now(connection)
     if lasting:
-        return moment + _duration(lasting)
-    told = instant(until, "--until")
-    if told is None:
+        match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", lasting)
+        if match is None:
+            raise ConfigError("--for wants a duration such as 30m, 2h or 1d")
+        return moment + timedelta(**{UNITS[match[2]]: int(match[1])})
+    instant_given = instant(until, "--until")
+    if instant_given is None:
         return breaker.FOR_EVER
-    end = told - (wired.clock() - moment) if context.obj.now is not None else told
+    end = instant_given - (wired.clock() - moment) if context.obj.now is not None else instant_given
     if end <= moment:
         raise ConfigError("--until wants an instant that is to come")
     return end
-
-
-def _duration(text: str) -> timedelta:
-    found = re.fullmatch(r"([1-9]\d{0,3})([mhd])", text)
-    if found is None:
-        raise ConfigError("--for wants a duration such as 30m, 2h or 1d")
-    return timedelta(**{UNITS[found[2]]: int(found[1])})

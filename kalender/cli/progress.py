@@ -30,9 +30,9 @@ def follow(database: Database, *, since: datetime) -> int:
         waits = sum(queue.depth(connection).values())
         parked, lately = queue.parked(connection), queue.parked(connection, since=since)
     counts = {"put off": waits, "parked": parked}
-    rest = [f"{count} {name}" for name, count in counts.items() if count]
-    more = f" ({lately} of it just now: kalender parked says why)" if lately else ""
-    typer.echo("; ".join(["done", *rest]) + more, err=True)
+    remainders = [f"{count} {name}" for name, count in counts.items() if count]
+    parked_lately = f" ({lately} of it just now: kalender parked says why)" if lately else ""
+    typer.echo("; ".join(["done", *remainders]) + parked_lately, err=True)
     return lately
 
 
@@ -41,9 +41,9 @@ def _left(database: Database) -> Iterator[int]:
     pause = threading.Event()
     while True:
         with database.read() as connection:
-            left = queue.under_way(connection, within=recovery.horizon(connection))
-        yield left
-        if not left:
+            count = queue.under_way(connection, within=recovery.horizon(connection))
+        yield count
+        if not count:
             return
         pause.wait(LOOK_EVERY)
 
@@ -61,20 +61,20 @@ def _bar(database: Database) -> None:
     columns = (TextColumn("working"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task("work", total=None)
-        most = 0
-        for left in _left(database):
-            most = max(most, left)
-            progress.update(task, total=most, completed=most - left)
+        total = 0
+        for count in _left(database):
+            total = max(total, count)
+            progress.update(task, total=total, completed=total - count)
 
 
 def _plain(database: Database) -> None:
-    said, first = float("-inf"), None
-    for left in _left(database):
+    last_line_at, first = float("-inf"), None
+    for count in _left(database):
         now = monotonic()
-        first = first or (now, left)
-        if now - said >= SAY_EVERY:
-            said = now
-            done, seconds = first[1] - left, now - first[0]
-            rate = done / seconds if seconds and done > 0 else 0.0
-            rest = f", about {left / rate:.0f} s to go" if rate else ""
-            typer.echo(f"{left} left{rest}", err=True)
+        first = first or (now, count)
+        if now - last_line_at >= SAY_EVERY:
+            last_line_at = now
+            progress, seconds = first[1] - count, now - first[0]
+            rate = progress / seconds if seconds and progress > 0 else 0.0
+            estimate = f", about {count / rate:.0f} s to go" if rate else ""
+            typer.echo(f"{count} left{estimate}", err=True)

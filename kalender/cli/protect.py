@@ -1,10 +1,8 @@
 """Persons of whom nothing may stand in a calendar and nothing is listed: threatened, closed, dead."""
 
-from collections.abc import Collection
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened, operator, person_of
 from kalender.domain.neighbour import backend_of
@@ -34,42 +32,38 @@ def add(
     if kind not in (*KINDS, "operator"):
         raise ConfigError(f"--reason-kind wants {', '.join(KINDS)}")
     database = opened(application(context, asks=False))
-    persons = [person_of(database, each) for each in person]
+    persons = [person_of(database, name) for name in person]
     with database.write() as connection:
         for person_id in persons:
-            _hurry(connection, people.wish(connection, person_id, {PROTECT}, kind))
+            calendars = people.wish(connection, person_id, {PROTECT}, kind)
+            people.mark_calendars(
+                connection, calendars, reason=PROTECT, cause=Cause.WISH, lane=Lane.PROTECT
+            )
+            for calendar_id in calendars:
+                queue.hurry(connection, Kind.CALENDAR, str(calendar_id))
         acts.record(connection, "protect add", who=operator(), persons=persons, reason=kind)
-        paused = [
+        paused_backends = [
             neighbour.name
             for neighbour in queries.neighbours(connection)
             if backend_of(neighbour.name) is not None and neighbour.is_shut
         ]
     typer.echo(f"{len(persons)} protected; what was written is taken back at once")
-    if paused:
-        typer.echo(f"but not while it is paused: {', '.join(paused)}")
-
-
-def _hurry(connection: Connection, calendars: Collection[int]) -> None:
-    """Mark before all other work, also what was put off."""
-    people.mark_calendars(
-        connection, calendars, reason=PROTECT, cause=Cause.WISH, lane=Lane.PROTECT
-    )
-    for each in calendars:
-        queue.hurry(connection, Kind.CALENDAR, str(each))
+    if paused_backends:
+        typer.echo(f"but not while it is paused: {', '.join(paused_backends)}")
 
 
 @protect.command()
 def remove(context: typer.Context, person: list[str]) -> None:
     """Protect persons no more; whoever did not opt out is served again."""
     database = opened(application(context, asks=False))
-    persons = [person_of(database, each) for each in person]
+    persons = [person_of(database, name) for name in person]
     with database.write() as connection:
         for person_id in persons:
             if PROTECT not in people.wishes_of(connection, person_id):
                 raise NotKnown(f"person {person_id} is not protected")
-            marked = people.take_wish_back(connection, person_id, protection=True)
+            calendars = people.take_wish_back(connection, person_id, protection=True)
             people.mark_calendars(
-                connection, marked, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
+                connection, calendars, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
             )
         acts.record(connection, "protect remove", who=operator(), persons=persons)
     typer.echo(f"{len(persons)} protected no more")
@@ -87,7 +81,7 @@ def list_(
     with database.write() if reveal else database.read() as connection:
         rows = disclosure.protected_persons(connection, reveal=reveal)
         if reveal:
-            seen = {row["person"] for row in rows}
-            disclosure.log_access(connection, seen, "protect list --reveal", operator=operator())
+            persons = {row["person"] for row in rows}
+            disclosure.log_access(connection, persons, "protect list --reveal", operator=operator())
     zone = wired.config.institution.time_zone
     listing(rows, as_json=as_json, empty="nobody is protected", zone=zone)

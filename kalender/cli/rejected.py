@@ -35,15 +35,17 @@ def replay(
         raise ConfigError("rejected replay wants numbers, or --all")
     wired = application(context, asks=False)
     with opened(wired).read() as connection:
-        found = messages.bodies(connection, None if everything else number or [])
-    if number and len(found) < len(set(number)):
+        messages_kept = messages.bodies(connection, None if everything else number or [])
+    if number and len(messages_kept) < len(set(number)):
         raise ConfigError("no such notification is kept: kalender rejected list shows them")
     readable = {
         rejected_id
-        for rejected_id, queue, key, body in found
+        for rejected_id, queue, key, body in messages_kept
         if wired.listener(wired.database()).replay(Delivery(queue, key, body))
     }
     with opened(wired).write() as connection:
         messages.drop(connection, readable)
         acts.record(connection, "rejected replay", who=operator(), count=len(readable))
-    typer.echo(f"{len(readable)} read and marked; {len(found) - len(readable)} still unreadable")
+    typer.echo(
+        f"{len(readable)} read and marked; {len(messages_kept) - len(readable)} still unreadable"
+    )

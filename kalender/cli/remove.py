@@ -1,7 +1,6 @@
 """`kalender remove`: take back all that we wrote to a person, and erase what we hold on them."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -85,21 +84,19 @@ def _known_or_new(wired: App, database: Database, text: str) -> int:
 def _confirm(wired: App, database: Database, person_id: int, *, search: bool, yes: bool) -> None:
     with database.read() as connection:
         rows = disclosure.calendars_of(connection, person_id)
-        recorded = sum(len(disclosure.entries_of(connection, row["calendar_id"])) for row in rows)
+        entries = sum(len(disclosure.entries_of(connection, row["calendar_id"])) for row in rows)
     if not search:
-        question = f"{recorded} entries are recorded and will be removed. Go on?"
+        question = f"{entries} entries are recorded and will be removed. Go on?"
     else:
-        found = sum(_carrying(wired, database, row) for row in rows)
+        exchanges = wired.means(database).exchanges
+        carriers = sum(
+            len(exchanges[row["backend"]].calendars.find(row["address"], None)) for row in rows
+        )
         question = (
-            f"{found} entries carry our property, {recorded} of ours are recorded. All of them "
+            f"{carriers} entries carry our property, {entries} of ours are recorded. All of them "
             "are removed, copies that the person made too. Go on?"
         )
     if yes:
         typer.echo(question.removesuffix(" Go on?"))
     else:
         typer.confirm(question, abort=True)
-
-
-def _carrying(wired: App, database: Database, row: Mapping[str, Any]) -> int:
-    exchange = wired.means(database).exchanges[row["backend"]]
-    return len(exchange.calendars.find(row["address"], None))

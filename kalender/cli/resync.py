@@ -2,11 +2,9 @@
 
 import sys
 from dataclasses import asdict, replace
-from datetime import datetime
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from kalender.app import App
 from kalender.cli.base import (
@@ -62,35 +60,41 @@ def resync(  # noqa: PLR0913
         raise ConfigError("give one of --take-back and --leave")
     if more and (everything or bool(person) == bool(course)):
         raise ConfigError("more names are courses after --course, or persons after --person")
-    if course:
-        course = [*course, *(more or [])]
-    elif person:
-        person = [*person, *(more or [])]
+    courses_named = [*course, *(more or [])] if course else []
+    persons_named = [] if course else [*(person or []), *(more or [])]
     wired = application(context, asks=everything)
     database = opened(wired)
-    since, waits = _now(database), False
+    with database.read() as connection:
+        since = teaching.database_time(connection)
+    waits = False
     if everything:
         leavers: Leavers | None = "leave" if leave else "take back" if take_back and yes else None
-        settings = _settings(wired, rewrites=yes, leavers=leavers)
-        found = _all(wired, database, settings, dry_run=dry_run, as_json=as_json)
+        settings = Settings(
+            digest=wired.settings().digest,
+            rollout_mode=wired.config.rollout.mode,
+            max_updated_share=wired.config.safety.max_updated_share,
+            rewrites=yes,
+            leavers=leavers,
+        )
+        decided = _all(wired, database, settings, dry_run=dry_run, as_json=as_json)
         if not dry_run:
-            _see_certificates(wired, database)
-            waits = _ask(wired, database, settings, found, take_back=take_back)
+            waits = _ask(wired, database, settings, decided, take_back=take_back)
     else:
-        marks = _persons(database, person or [], verify=verify and not dry_run)
-        marks += _courses(wired, course or [], database)
+        marks = _marks(wired, database, persons_named, courses_named, verify=verify and not dry_run)
         if dry_run:
-            _say_courses(marks)
-            shown = [step for name in person or [] for step in planned(wired, database, name)]
-            say_plan(shown, as_json, wired, "nothing to write by what is mirrored now")
+            lines = [f"TP would be asked for {m.key}\n" for m in marks if m.kind is Kind.COURSE]
+            typer.echo("".join(lines), err=True, nl=False)
+            steps = [step for name in persons_named for step in planned(wired, database, name)]
+            say_plan(steps, as_json, wired, "nothing to write by what is mirrored now")
             return
-        with database.write() as connection:
-            queue.mark(connection, marks)
-            for mark in marks:
-                _record(connection, mark)
+        _mark(database, marks)
         _say({"marked": len(marks)}, as_json=as_json)
     if everything and verify and not dry_run:
-        _verify_all(database)
+        with database.write() as connection:
+            wished = entries.wish_verification(connection, None)
+            people.mark_calendars(
+                connection, wished, reason="resync --verify", cause=Cause.VERIFY, lane=Lane.VERIFY
+            )
     parked = follow(database, since=since) if wait and not dry_run else 0
     if parked or waits:
         raise typer.Exit(1)
@@ -102,79 +106,59 @@ def _agreed(settings: Settings) -> str:
     return leavers + (" --yes" if settings.rewrites else "")
 
 
-def _see_certificates(wired: App, database: Database) -> None:
-    """Let `status` say in time that a neighbour's certificate is about to end."""
-    ends = certificates.seen(wired.config)
-    with database.write() as connection:
-        for name, ends_at in ends.items():
-            observations.saw_certificate(connection, name, ends_at)
-
-
-def _settings(wired: App, *, rewrites: bool, leavers: Leavers | None) -> Settings:
-    return Settings(
-        digest=wired.settings().digest,
-        rollout_mode=wired.config.rollout.mode,
-        max_updated_share=wired.config.safety.max_updated_share,
-        rewrites=rewrites,
-        leavers=leavers,
-    )
-
-
-def _now(database: Database) -> datetime:
-    with database.read() as connection:
-        return teaching.database_time(connection)
-
-
-def _record(connection: Connection, mark: Mark) -> None:
-    """Record who asked for a source's answer; a person by our number."""
+def _mark(database: Database, marks: list[Mark]) -> None:
+    """Mark the sources, and record who asked for each answer; a person by our number."""
     who = operator()
-    if mark.kind is Kind.COURSE:
-        acts.record(connection, "resync --course", who=who, scope=f"course {mark.key}")
-    else:
-        person_id = people.find(connection, *WorkKey(mark.kind, mark.key).identity)
-        persons = [] if person_id is None else [person_id]
-        acts.record(connection, "resync --person", who=who, persons=persons)
-
-
-def _say_courses(marks: list[Mark]) -> None:
-    """Say which courses TP would be asked for: what it would answer is not known yet."""
-    for mark in marks:
-        if mark.kind is Kind.COURSE:
-            typer.echo(f"TP would be asked for {mark.key}", err=True)
+    with database.write() as connection:
+        queue.mark(connection, marks)
+        for mark in marks:
+            if mark.kind is Kind.COURSE:
+                acts.record(connection, "resync --course", who=who, scope=f"course {mark.key}")
+            else:
+                person_id = people.find(connection, *WorkKey(mark.kind, mark.key).identity)
+                persons = [] if person_id is None else [person_id]
+                acts.record(connection, "resync --person", who=who, persons=persons)
 
 
 def _all(
     wired: App, database: Database, settings: Settings, *, dry_run: bool, as_json: bool
 ) -> Decided:
-    found: ResyncResult = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
+    """Read all sources, and print what came of it; return what is decided about the settings."""
+    result: ResyncResult = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
     counters.give(database)
     if not dry_run:
         command = "resync --all" + _agreed(settings)
-        count = found.changed_persons
+        count = result.changed_persons
         with database.write() as connection:
             acts.record(connection, command, who=operator(), scope="all", count=count)
-    told = asdict(found)
-    _say(told | told.pop("decided") | {"dry_run": dry_run}, as_json=as_json)
-    return found.decided
+    values = asdict(result)
+    _say(values | values.pop("decided") | {"dry_run": dry_run}, as_json=as_json)
+    if not dry_run:
+        # so that `status` says in time that a neighbour's certificate is about to end
+        ends = certificates.seen(wired.config)
+        with database.write() as connection:
+            for name, ends_at in ends.items():
+                observations.saw_certificate(connection, name, ends_at)
+    return result.decided
 
 
 def _ask(
-    wired: App, database: Database, settings: Settings, found: Decided, *, take_back: bool
+    wired: App, database: Database, settings: Settings, decided: Decided, *, take_back: bool
 ) -> bool:
     """Say what the settings ask for and nobody agreed to; on a terminal ask. True: it waits."""
     asks = sys.stdin.isatty()
     agreed = settings
-    if found.not_marked:
+    if decided.not_marked:
         typer.echo(
-            f"{found.not_marked} calendars were written under other settings, {found.moving} of "
+            f"{decided.not_marked} calendars were written under other settings, {decided.moving} of "
             "them at another address: kalender resync --all --yes rewrites them",
             err=True,
         )
         if asks and typer.confirm("Rewrite them?", err=True):
             agreed = replace(agreed, rewrites=True)
-    if found.not_decided:
+    if decided.not_decided:
         typer.echo(
-            f"{found.not_decided} calendars lie outside the roll-out now, and what we wrote stands "
+            f"{decided.not_decided} calendars lie outside the roll-out now, and what we wrote stands "
             "in them, updated no more: kalender resync --all --take-back --yes removes it, "
             "kalender resync --all --leave leaves it as it is",
             err=True,
@@ -183,21 +167,16 @@ def _ask(
             agreed = replace(agreed, leavers="take back")
     if agreed != settings:
         with database.write() as connection:
-            found = compare(connection, wired.sources(database), agreed)
+            decided = compare(connection, wired.sources(database), agreed)
             acts.record(connection, "resync --all" + _agreed(agreed), who=operator(), scope="all")
-    return bool(found.not_marked or found.not_decided)
+    return bool(decided.not_marked or decided.not_decided)
 
 
-def _verify_all(database: Database) -> None:
-    with database.write() as connection:
-        wished = entries.wish_verification(connection, None)
-        people.mark_calendars(
-            connection, wished, reason="resync --verify", cause=Cause.VERIFY, lane=Lane.VERIFY
-        )
-
-
-def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark]:
-    marks = []
+def _marks(
+    wired: App, database: Database, names: list[str], codes: list[str], *, verify: bool
+) -> list[Mark]:
+    """Return a mark for each person named, and one for each course in each maintained semester."""
+    works = []
     for name in names:
         person_id = person_of(database, name)
         with database.write() as connection:
@@ -208,30 +187,23 @@ def _persons(database: Database, names: list[str], *, verify: bool) -> list[Mark
                 people.mark_calendars(
                     connection, wished, reason="verify", cause=Cause.VERIFY, lane=Lane.ASKED
                 )
-        named = WorkKey.of_account(username) if number is None else WorkKey.of_person(number)
-        marks.append(Mark(*named, reason="asked for", cause=Cause.OPERATOR, lane=Lane.ASKED))
-    return marks
-
-
-def _courses(wired: App, codes: list[str], database: Database) -> list[Mark]:
-    with database.read() as connection:
-        maintained = wired.sources(database).maintained(connection) if codes else ()
-        codes = [courses.spelled(connection, code) for code in codes]
+        works.append(WorkKey.of_account(username) if number is None else WorkKey.of_person(number))
+    if codes:
+        with database.read() as connection:
+            maintained = wired.sources(database).maintained(connection)
+            works += [
+                WorkKey.of_course(courses.spelled(connection, code), semester)
+                for code in codes
+                for semester in sorted(maintained, key=Semester.parse)
+            ]
     return [
-        Mark(
-            *WorkKey.of_course(code, each),
-            reason="asked for",
-            cause=Cause.OPERATOR,
-            lane=Lane.ASKED,
-        )
-        for code in codes
-        for each in sorted(maintained, key=Semester.parse)
+        Mark(*work, reason="asked for", cause=Cause.OPERATOR, lane=Lane.ASKED) for work in works
     ]
 
 
-def _say(found: dict[str, object], *, as_json: bool) -> None:
+def _say(values: dict[str, object], *, as_json: bool) -> None:
     if as_json:
-        say_json(found)
+        say_json(values)
         return
-    shown = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in found.items()}
-    typer.echo("  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in shown.items()))
+    texts = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    typer.echo("  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in texts.items()))

@@ -27,12 +27,12 @@ def retry(
     if not person and not everything:
         raise ConfigError("retry wants persons, or --all")
     database = opened(application(context, asks=False))
-    keys = [person_of(database, each) for each in person or []]
+    keys = [person_of(database, name) for name in person or []]
     with database.write() as connection:
         if everything:
             count = _retry(connection, queue.waiting(connection))
         else:
-            work = {each for key in keys for each in disclosure.work_of(connection, key)}
+            work = {name for key in keys for name in disclosure.work_of(connection, key)}
             count = _retry(connection, work)
         scope = "all" if everything else ""
         acts.record(connection, "retry", who=operator(), scope=scope, persons=keys, count=count)
@@ -41,10 +41,10 @@ def retry(
 
 def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
     """Mark these calendars, and of the rest what waits; all of it is due now."""
-    known = {each for each in work if each[0] == Kind.CALENDAR} | queue.known(connection, work)
+    keys = {each for each in work if each[0] == Kind.CALENDAR} | queue.known(connection, work)
     marks = [
         Mark(kind=Kind(k), key=key, reason="retry", cause=Cause.OPERATOR, lane=Lane.ASKED)
-        for k, key in known
+        for k, key in keys
     ]
     queue.mark(connection, marks)
     for each in marks:

@@ -1,8 +1,9 @@
 """`kalender rollout`: who is switched on."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -40,13 +41,13 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
     with database.read() as connection:
-        listed = rollouts.listed(connection)
-        persons = {int(value) for kind, value in listed if kind == "person"}
+        list_entries = rollouts.listed(connection)
+        persons = {int(value) for kind, value in list_entries if kind == "person"}
         names = {str(n): names for n, names in people.names_of(connection, persons).items()}
         rows = [
             {"kind": kind, "value": value}
             | asdict(names[value] if kind == "person" else people.Names())
-            for kind, value in listed
+            for kind, value in list_entries
         ]
     mode = wired.config.rollout.mode
     listing(rows, as_json=as_json, empty=f"the list is empty; [rollout] mode is {mode}")
@@ -58,23 +59,27 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
     wired = application(context, writes=False, asks=False)
     mode = wired.config.rollout.mode
     with opened(wired).read() as connection:
-        listed = [_summed(kind, rollouts.listed(connection)) for kind in rollouts.KINDS]
+        values = defaultdict[str, list[str]](list)
+        for kind, value in rollouts.listed(connection):
+            values[kind].append(value)
+        lists = [
+            {
+                "kind": kind,
+                "listed": len(values[kind]),
+                # persons are counted, and not named
+                "values": ", ".join(values[kind]) or None if kind != "person" else None,
+            }
+            for kind in rollouts.KINDS
+        ]
         right = queries.right_by_audience(connection, _inside(connection, mode))
         calendars = [asdict(count) for count in right]
     if as_json:
-        say_json({"mode": mode, "listed": listed, "calendars": calendars})
+        say_json({"mode": mode, "listed": lists, "calendars": calendars})
         return
     typer.echo(f"[rollout] mode is {mode}")
-    for name, rows in (("listed", listed), ("calendars", calendars)):
+    for name, rows in (("listed", lists), ("calendars", calendars)):
         if rows:
             lines(["", name, *columns(rows, wired.config.institution.time_zone)])
-
-
-def _summed(kind: str, listed: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """How many of a kind are on the list; persons are not named."""
-    values = [value for each, value in listed if each == kind]
-    named = ", ".join(values) if kind != "person" and values else None
-    return {"kind": kind, "listed": len(values), "values": named}
 
 
 @rollout.command()
@@ -94,13 +99,13 @@ def add(
     values = _checked(database, kind, value, adding=True)
     with database.read() as connection:
         inside, after = _with(connection, wired, kind, values, adding=True)
-        all_ = len(rollouts.inside(connection, "all"))
+        total = len(rollouts.inside(connection, "all"))
     many = len(after - inside)
     if dry_run:
-        typer.echo(f"{many} of {all_} calendars would be switched on")
+        typer.echo(f"{many} of {total} calendars would be switched on")
         return
-    if kind != "person" and many > wired.config.safety.max_updated_share * all_ and not yes:
-        ask_first(f"{many} of {all_} calendars are switched on and written. Go on?")
+    if kind != "person" and many > wired.config.safety.max_updated_share * total and not yes:
+        ask_first(f"{many} of {total} calendars are switched on and written. Go on?")
     with database.write() as connection:
         before = _inside(connection, wired.config.rollout.mode)
         rollouts.add(connection, kind, values)
@@ -141,14 +146,14 @@ def remove(  # noqa: PLR0913, PLR0917
     with database.write() as connection:
         before = _inside(connection, mode)
         rollouts.remove(connection, kind, values)
-        left = before - _inside(connection, mode)
-        rollouts.leave(connection, left, take_back=take_back)
+        leavers = before - _inside(connection, mode)
+        rollouts.leave(connection, leavers, take_back=take_back)
         people.mark_calendars(
-            connection, left, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
+            connection, leavers, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
         )
         how = "--take-back" if take_back else "--leave"
-        _record(connection, f"rollout remove {how}", kind, values, len(left))
-    typer.echo(f"{len(left)} calendars switched off{'; taking back' if take_back else ''}")
+        _record(connection, f"rollout remove {how}", kind, values, len(leavers))
+    typer.echo(f"{len(leavers)} calendars switched off{'; taking back' if take_back else ''}")
 
 
 def _record(
@@ -174,18 +179,17 @@ def _checked(
             return list(values)
         case "course" if adding:
             with database.read() as connection:
-                return [_course(connection, value) for value in values]
+                courses = {value: rollouts.spelled(connection, value) for value in values}
+            for value, course in courses.items():
+                if course is None:
+                    raise ConfigError(
+                        f"no course {value} is mirrored: kalender resync --all reads them from TP"
+                    )
+            return [course for course in courses.values() if course is not None]
         case "course":
             return list(values)
         case _:
             raise ConfigError("rollout wants person, course, share or audience (student, teacher)")
-
-
-def _course(connection: Connection, code: str) -> str:
-    course = rollouts.spelled(connection, code)
-    if course is None:
-        raise ConfigError(f"no course {code} is mirrored: kalender resync --all reads them from TP")
-    return course
 
 
 def _with(

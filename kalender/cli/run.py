@@ -43,7 +43,18 @@ def listener(
         with _signs(database, None, stop):
             wired.listener(database).listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
     else:
-        _listen(wired, stop)
+        broker, settings = Broker(wired.broker()), wired.config.metrics
+        server = health.Server(settings) if settings.port else None
+        about = health.Queues(broker, broker.queues)
+        beside = list[Vital]()
+        if server is not None:
+            answers = partial(
+                server.serve, Metrics.of(wired), [about], alive=about.alive, ready=about.ready
+            )
+            beside.append(Vital(answers, stop, name="metrics", daemon=True))
+        database = wired.database()
+        with _signs(database, broker, stop, *beside):
+            wired.listener(database, broker.ticks).listen(broker, stop)
 
 
 @contextmanager
@@ -66,21 +77,6 @@ def _signs(
     require_none_died(threads)
 
 
-def _listen(wired: App, stop: threading.Event) -> None:
-    broker, settings = Broker(wired.broker()), wired.config.metrics
-    server = health.Server(settings) if settings.port else None
-    about = health.Queues(broker, broker.queues)
-    beside = list[Vital]()
-    if server is not None:
-        answers = partial(
-            server.serve, Metrics.of(wired), [about], alive=about.alive, ready=about.ready
-        )
-        beside.append(Vital(answers, stop, name="metrics", daemon=True))
-    database = wired.database()
-    with _signs(database, broker, stop, *beside):
-        wired.listener(database, broker.ticks).listen(broker, stop)
-
-
 @app.command()
 def worker(
     context: typer.Context,
@@ -91,36 +87,26 @@ def worker(
     ] = False,
 ) -> None:
     """Make what is dirty right, until stopped."""
-    with TemporaryDirectory(prefix="kalender-") as own:
-        _work(context, Path(own), processes, connections, until_idle=until_idle)
-
-
-def _work(
-    context: typer.Context,
-    own: Path,
-    processes: int | None,
-    connections: int | None,
-    *,
-    until_idle: bool,
-) -> None:
-    """Work until stopped; without a directory in the settings the memory lies in `own`."""
-    wired = application(context)
-    config = with_workers(wired.config, processes=processes, connections=connections, state_dir=own)
-    wired = App(config, wired.clock)
-    memory, database = wired.memory(), opened(wired)
-    memory.prepare()
-    with database.read() as connection:
-        recovery.require_sure(connection)
-    memory.verify(database)
-    database.close()
-    stop = stop_on_signals()
-    workers.supervise(
-        wired.crew,
-        stop,
-        processes=config.worker.processes,
-        until_idle=until_idle,
-        beside=_told(wired) if config.metrics.port and not until_idle else None,
-    )
+    with TemporaryDirectory(prefix="kalender-") as directory:
+        wired = application(context)
+        config = with_workers(
+            wired.config, processes=processes, connections=connections, state_dir=Path(directory)
+        )
+        wired = App(config, wired.clock)
+        memory, database = wired.memory(), opened(wired)
+        memory.prepare()
+        with database.read() as connection:
+            recovery.require_sure(connection)
+        memory.verify(database)
+        database.close()
+        stop = stop_on_signals()
+        workers.supervise(
+            wired.crew,
+            stop,
+            processes=config.worker.processes,
+            until_idle=until_idle,
+            beside=_told(wired) if config.metrics.port and not until_idle else None,
+        )
 
 
 def _told(wired: App) -> workers.Beside:

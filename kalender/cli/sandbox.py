@@ -28,9 +28,9 @@ def sandbox(
         from kalender.sandbox import server  # noqa: F401, PLC0415
     except ImportError as error:
         raise ConfigError("the sandbox needs kalender[sandbox] installed") from error
-    with tempfile.TemporaryDirectory() as made:
+    with tempfile.TemporaryDirectory() as directory:
         if generate is not None:
-            university = Path(made) / "university"
+            university = Path(directory) / "university"
             generator.generate(university, students=generate)
         if university is None or not (university / "university.json").is_file():
             raise ConfigError("give --university DIR (with its university.json) or --generate N")
@@ -41,12 +41,12 @@ def sandbox(
 def _serve(university: Path, port_base: int) -> None:
     from kalender.sandbox import server  # noqa: PLC0415
 
-    told = json.loads((university / "university.json").read_text("utf-8"))
-    semester = Semester.parse(told["semester"])
+    description = json.loads((university / "university.json").read_text("utf-8"))
+    semester = Semester.parse(description["semester"])
     day = "01-19T08:00+01:00" if semester.season is Season.SPRING else "08-18T08:00+02:00"
     courses = sorted(path.name.partition(".")[0] for path in (university / "tp").iterdir())
     words = {
-        "number": told["institution"],
+        "number": description["institution"],
         "semester": semester.code,
         "day": f"{semester.year}-{day}",
         "course": courses[0] if courses else "IN1000",

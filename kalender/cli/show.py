@@ -34,7 +34,7 @@ from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.operate import disclosure
 from kalender.operate.week import Shown, draw
-from kalender.reconcile.desired import CalendarState, preview, wanted
+from kalender.reconcile.desired import preview, wanted
 from kalender.store import people, rollouts, teaching, unreadable
 from kalender.store.database import Database
 from kalender.store.unreadable import Unreadable
@@ -67,14 +67,14 @@ def show(  # noqa: PLR0913, PLR0917
     with database.read() as connection:
         if week:
             day = day_of(monday, "--on") or wired.clock().date()
-            lines(_weeks(connection, wired, person_id, day))
+            _draw_week(connection, wired, person_id, day)
             return
-        held = disclosure.export(connection, person_id) if export else None
-        found = held or _person(connection, wired, person_id)
+        export_values = disclosure.export(connection, person_id) if export else None
+        values = export_values or _person(connection, wired, person_id)
     if as_json or export:
-        say_json(found)
+        say_json(values)
     else:
-        lines(_lines_of(found, wired.config.institution.time_zone))
+        lines(_lines_of(values, wired.config.institution.time_zone))
 
 
 # -- a course ----------------------------------------------------------------------------------------
@@ -88,7 +88,7 @@ def _show_course(
         runs = disclosure.runs(connection, spelled, semester.lower() if semester else None)
         for run in runs:
             key = CourseKey(run["course"], run["semester"])
-            run["unreadable"] = [_bad(each) for each in unreadable.of_course(connection, key)]
+            run["unreadable"] = [_bad(problem) for problem in unreadable.of_course(connection, key)]
     if not runs:
         raise NotKnown("no such course is mirrored: nobody known takes or teaches it")
     if as_json:
@@ -144,18 +144,21 @@ def looked_at(database: Database, text: str, command: str, *, reveal: bool) -> i
 
 
 def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
-    semesters = wired.semesters().at(connection, _rules(wired), wired.clock())
-    taught = teaching.read(connection, person_id, semesters)
+    semesters = wired.semesters().at(
+        connection, next(iter(wired.settings().rules.values())), wired.clock()
+    )
+    person_teaching = teaching.read(connection, person_id, semesters)
     return {
         "person": person_id,
         "opted_out": people.opted_out(connection, person_id),
         "identities": [dict(row) for row in disclosure.identities(connection, person_id)],
         "registrations": [
-            {**r.unit._asdict(), "offer_status": r.offer_status} for r in taught.registrations
+            {**r.unit._asdict(), "offer_status": r.offer_status}
+            for r in person_teaching.registrations
         ],
-        "placements": [key._asdict() for key in sorted(taught.placements)],
-        "roles": [teaching.role_values(role) for role in taught.roles],
-        "unreadable": [_bad(each) for each in unreadable.of_person(connection, person_id)],
+        "placements": [key._asdict() for key in sorted(person_teaching.placements)],
+        "roles": [teaching.role_values(role) for role in person_teaching.roles],
+        "unreadable": [_bad(problem) for problem in unreadable.of_person(connection, person_id)],
         "pending": [
             {name: row[name] for name in _PENDING}
             for row in disclosure.pending(connection, disclosure.work_of(connection, person_id))
@@ -167,10 +170,10 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
     }
 
 
-def _bad(each: Unreadable) -> dict[str, Any]:
+def _bad(problem: Unreadable) -> dict[str, Any]:
     """Return an item of FS or event of TP that cannot be read, as it is listed."""
     names = ("collection", "item", "actid", "reason", "since", "seen_at")
-    return {name: getattr(each, name) for name in names}
+    return {name: getattr(problem, name) for name in names}
 
 
 _PENDING = (
@@ -184,16 +187,12 @@ _PENDING = (
 )
 
 
-def _rules(wired: App) -> Any:
-    return next(iter(wired.settings().rules.values()))
-
-
 def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[str, Any]]:
     """A calendar's coming records, each with why it is there."""
-    seen = preview(connection, calendar_id, wired.settings(), wired.clock())
+    state_and_plan = preview(connection, calendar_id, wired.settings(), wired.clock())
     why: dict[str, str] = {}
-    if seen is not None:
-        events = wanted(connection, seen[0], wired.settings(), wired.clock())
+    if state_and_plan is not None:
+        events = wanted(connection, state_and_plan[0], wired.settings(), wired.clock())
         why = {w.event.event_id: w.event.capacity.name.lower() for w in events}
     changes = disclosure.last_changes(connection, calendar_id)
     return [
@@ -216,49 +215,45 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
     ]
 
 
-def _lines_of(found: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
+def _lines_of(values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     """A person as lines that fit: who, their teaching, what is pending, and each calendar."""
-    yield f"person {found['person']}{'  (opted out)' if found['opted_out'] else ''}"
+    yield f"person {values['person']}{'  (opted out)' if values['opted_out'] else ''}"
     for name in ("identities", "registrations", "placements", "roles", "unreadable"):
-        if found[name]:
-            yield from ("", name, *columns(found[name], zone))
-    if found["pending"]:
+        if values[name]:
+            yield from ("", name, *columns(values[name], zone))
+    if values["pending"]:
         yield from ("", "pending")
-        for work in found["pending"]:
+        for work in values["pending"]:
             yield from wrapped(_pending_line(work, zone))
-    for row in found["calendars"]:
-        yield from _calendar_lines(row, zone)
-
-
-def _calendar_lines(row: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
-    yield from ("", f"calendar {row['calendar_id']}")
-    for name, value in row.items():
-        if value is not None and name not in {"shown", "calendar_id"}:
-            yield from wrapped(f"  {name.replace('_', ' ')}: {cell(value, zone)}")
-    if row["shown"]:
-        yield f"  entries to come ({zone}): when, what, why, written"
-        for entry in row["shown"]:
-            yield from _entry_lines(entry, zone)
+    for row in values["calendars"]:
+        yield from ("", f"calendar {row['calendar_id']}")
+        for field, value in row.items():
+            if value is not None and field not in {"shown", "calendar_id"}:
+                yield from wrapped(f"  {field.replace('_', ' ')}: {cell(value, zone)}")
+        if row["shown"]:
+            yield f"  entries to come ({zone}): when, what, why, written"
+            for entry in row["shown"]:
+                yield from _entry_lines(entry, zone)
 
 
 def _pending_line(work: Mapping[str, Any], zone: tzinfo) -> str:
-    told = [
+    parts = [
         f"  {work['kind']}: {work['reason']}, since {said(work['first_marked_at'], zone)}",
         f"laid aside {said(work['parked_at'], zone)}" if work["parked_at"] else "",
         f"not before {said(work['not_before'], zone)}" if work["not_before"] else "",
         f"tried {work['attempts']} times" if work["attempts"] else "",
         work["last_error"] or "",
     ]
-    return ", ".join(filter(None, told))
+    return ", ".join(filter(None, parts))
 
 
 def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
     """An entry on one line, and beneath it only what is not as usual, or what wrote it anew."""
-    ends, written = entry["ends_at"].astimezone(zone), entry["written_at"]
+    ends, written_at = entry["ends_at"].astimezone(zone), entry["written_at"]
     when = f"{said_shortly(entry['starts_at'], zone)}-{ends:%H:%M}"
-    what = f"{entry['course']} {entry['actid']}"
-    at = said_shortly(written, zone) if written else "not written"
-    yield from wrapped(f"  {when}  {what:<18} {entry['why']:<15} {at}")
+    activity = f"{entry['course']} {entry['actid']}"
+    at = said_shortly(written_at, zone) if written_at else "not written"
+    yield from wrapped(f"  {when}  {activity:<18} {entry['why']:<15} {at}")
     unusual = [
         "" if entry["status"] == "live" else entry["status"],
         f"held by {entry['held_by']}" if entry["held_by"] else "",
@@ -269,14 +264,14 @@ def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
         yield from wrapped(f"      {', '.join(filter(None, unusual))}")
 
 
-def _weeks(connection: Connection, wired: App, person_id: int, day: date) -> Iterator[str]:
+def _draw_week(connection: Connection, wired: App, person_id: int, day: date) -> None:
     zone = wired.config.institution.time_zone
     for row in disclosure.calendars_of(connection, person_id):
-        seen = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
-        if seen is not None:
-            events = wanted(connection, seen[0], wired.settings(), wired.clock())
+        state_and_plan = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
+        if state_and_plan is not None:
+            events = wanted(connection, state_and_plan[0], wired.settings(), wired.clock())
             contents = [Shown.of(w.content) for w in events]
-            yield draw(contents, day - timedelta(days=day.weekday()), zone)
+            typer.echo(draw(contents, day - timedelta(days=day.weekday()), zone))
 
 
 # -- plan --------------------------------------------------------------------------------------------
@@ -293,8 +288,8 @@ def plan(
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
     looked_at(database, person, "plan", reveal=reveal)
-    shown = planned(wired, database, person)
-    say_plan(shown, as_json, wired, "nothing to write: the calendar is as it should be")
+    steps = planned(wired, database, person)
+    say_plan(steps, as_json, wired, "nothing to write: the calendar is as it should be")
 
 
 def say_plan(rows: Sequence[Mapping[str, Any]], as_json: bool, wired: App, empty: str) -> None:  # noqa: FBT001
@@ -309,17 +304,21 @@ def say_plan(rows: Sequence[Mapping[str, Any]], as_json: bool, wired: App, empty
 def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]:
     """Return what would be written for a person now, a row for each entry."""
     person_id = person_of(database, person)
-    shown: list[dict[str, Any]] = []
+    steps: list[dict[str, Any]] = []
     with database.read() as connection:
         for row in disclosure.calendars_of(connection, person_id):
-            seen = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
-            if seen is not None:
-                shown += [{"calendar": row["calendar_id"], **each} for each in _steps(*seen)]
-    return shown
+            state_and_plan = preview(
+                connection, row["calendar_id"], wired.settings(), wired.clock()
+            )
+            if state_and_plan is not None:
+                steps += [
+                    {"calendar": row["calendar_id"], **step} for step in _steps(state_and_plan[1])
+                ]
+    return steps
 
 
-def _steps(_view: CalendarState, made: Plan) -> Iterator[dict[str, Any]]:
-    for create in made.creates:
+def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
+    for create in plan.creates:
         content = create.wanted.content
         yield {
             "do": "create",
@@ -327,7 +326,7 @@ def _steps(_view: CalendarState, made: Plan) -> Iterator[dict[str, Any]]:
             "what": content.subject,
             "fields": None,
         }
-    for update in made.updates:
+    for update in plan.updates:
         content = update.wanted.content
         yield {
             "do": "update",
@@ -335,7 +334,7 @@ def _steps(_view: CalendarState, made: Plan) -> Iterator[dict[str, Any]]:
             "what": content.subject,
             "fields": ", ".join(sorted(update.fields)),
         }
-    for delete in made.deletes:
+    for delete in plan.deletes:
         yield {
             "do": "delete",
             "when": delete.entry.starts_at,

@@ -98,7 +98,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
     end = instant(until, "--until")
     if not reason or end is None:
         raise ConfigError("--acknowledge wants --reason TEXT and --until TIME as well")
-    who, expectations = operator(), Expectations.of(wired)
+    by, expectations = operator(), Expectations.of(wired)
     with opened(wired).write() as connection:
         status = read_status(connection, expectations)
         if end <= status.moment:
@@ -119,7 +119,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
         acknowledgement = observations.Acknowledgement(
             condition=name,
             count=counts[name],
-            who=who,
+            who=by,
             reason=reason,
             set_at=status.moment,
             until_at=end,
@@ -128,13 +128,13 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
         acts.record(
             connection,
             "status acknowledge",
-            who=who,
+            who=by,
             scope=name,
             reason=reason,
             count=counts[name],
         )
     zone = wired.config.institution.time_zone
-    typer.echo(f"{name} ({counts[name]}) is known to {who} until {said(end, zone)}")
+    typer.echo(f"{name} ({counts[name]}) is known to {by} until {said(end, zone)}")
 
 
 # -- as JSON -------------------------------------------------------------------------------------------
@@ -167,7 +167,7 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
         "calendars": [asdict(count) for count in status.calendars],
         "processes": [asdict(process) for process in status.processes],
         "unreadable": [asdict(count) for count in status.unreadable],
-        "settings_waiting": [asdict(waiting) for waiting in status.settings_waiting],
+        "settings_waiting": [asdict(settings) for settings in status.settings_waiting],
         **_numbers(status, figures),
         "versions": _versions(status),
     }

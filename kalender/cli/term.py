@@ -37,52 +37,42 @@ def term(
     not right yet it is computed for 500 of them, spread evenly, and scaled (`exact` is false).
     `ends_at` is told from the entries made within the last ten minutes.
     """
-    code = _code(semester)
-    wired = application(context, writes=False, asks=False)
-    with opened(wired).read() as connection:
-        rows = _terms(connection, wired, code)
-    if code is not None and not rows:
-        raise NotKnown(f"nothing is known of {code}")
-    empty, zone = (
-        "no semester is known yet: kalender resync --all",
-        wired.config.institution.time_zone,
-    )
-    listing(rows, as_json=as_json, empty=empty, zone=zone)
-
-
-def _code(text: str | None) -> str | None:
     try:
-        return Semester.parse(text).code if text is not None else None
+        code = None if semester is None else Semester.parse(semester).code
     except ValueError as error:
         raise ConfigError("a semester is given as 25h or 26v") from error
-
-
-def _terms(connection: Connection, wired: App, code: str | None) -> Rows:
-    told = source_counts(connection)
-    settings = wired.settings()
-    rules = next(iter(settings.rules.values()))
-    maintained = settings.semesters.at(connection, rules, wired.clock())
-    shown = sorted(told.keys() & (maintained if code is None else {code}))
-    inside = rollouts.inside(connection, wired.config.rollout.mode)
-    open_, standing = _split(connection, wired, inside)
-    computed, scale = _computed(connection, settings, open_, wired.clock())
-    made, moment = creates_per_second(connection), now(connection)
-    rows: Rows = []
-    for each in shown:
-        planned = standing["kept", each] + round(computed[each] * scale)
-        written = standing["written", each]
-        missing = max(planned - written, 0)
-        rows.append(
-            {
-                "semester": each,
-                **told[each],
-                "planned": planned,
-                "exact": scale == 1,
-                "written": written,
-                "ends_at": moment + timedelta(seconds=missing / made) if missing and made else None,
-            }
-        )
-    return rows
+    wired = application(context, writes=False, asks=False)
+    with opened(wired).read() as connection:
+        sources = source_counts(connection)
+        settings = wired.settings()
+        rules = next(iter(settings.rules.values()))
+        maintained = settings.semesters.at(connection, rules, wired.clock())
+        semesters = sorted(sources.keys() & (maintained if code is None else {code}))
+        inside = rollouts.inside(connection, wired.config.rollout.mode)
+        open_, standing = _split(connection, wired, inside)
+        computed, scale = _computed(connection, settings, open_, wired.clock())
+        rate, moment = creates_per_second(connection), now(connection)
+        rows: Rows = []
+        for name in semesters:
+            planned_count = standing["kept", name] + round(computed[name] * scale)
+            written_count = standing["written", name]
+            missing = max(planned_count - written_count, 0)
+            rows.append(
+                {
+                    "semester": name,
+                    **sources[name],
+                    "planned": planned_count,
+                    "exact": scale == 1,
+                    "written": written_count,
+                    "ends_at": moment + timedelta(seconds=missing / rate)
+                    if missing and rate
+                    else None,
+                }
+            )
+    if code is not None and not rows:
+        raise NotKnown(f"nothing is known of {code}")
+    empty = "no semester is known yet: kalender resync --all"
+    listing(rows, as_json=as_json, empty=empty, zone=wired.config.institution.time_zone)
 
 
 def _split(
@@ -91,10 +81,10 @@ def _split(
     """Return the calendars that are not right, and what is counted of all by semester."""
     right = queries.right_calendars(connection) & set(inside)
     counts: Counter[tuple[str, str]] = Counter()
-    for coming in coming_entries(connection, inside, wired.clock()):
-        counts["written", coming.semester] += coming.written
-        if coming.calendar_id in right:
-            counts["kept", coming.semester] += coming.kept
+    for entry in coming_entries(connection, inside, wired.clock()):
+        counts["written", entry.semester] += entry.written
+        if entry.calendar_id in right:
+            counts["kept", entry.semester] += entry.kept
     return sorted(set(inside) - right), counts
 
 
@@ -108,8 +98,8 @@ def _computed(
     counts: Counter[str] = Counter()
     for view in load_states(connection, rows, settings, moment) if rows else []:
         counts.update(
-            each.event.teaching.activity.semester
-            for each in wanted(connection, view, settings, moment)
-            if each.event.teaching.ends_at > moment
+            event.event.teaching.activity.semester
+            for event in wanted(connection, view, settings, moment)
+            if event.event.teaching.ends_at > moment
         )
     return counts, len(calendars) / len(sample) if sample else 1.0

@@ -36,13 +36,13 @@ def verify(
     if not person and not everything:
         raise ConfigError("verify wants persons, or --all")
     database = opened(application(context, asks=False))
-    persons = [person_of(database, each) for each in person or []]
+    persons = [person_of(database, name) for name in person or []]
     lane = Lane.VERIFY if everything else Lane.ASKED
     with database.write() as connection:
         since = teaching.database_time(connection)
         wished: list[int] = []
-        for each in [None] if everything else persons:
-            wished += entries.wish_verification(connection, each)
+        for person_id in [None] if everything else persons:
+            wished += entries.wish_verification(connection, person_id)
         doubles.wish(connection, wished, mend=mend_doubles)
         people.mark_calendars(connection, wished, reason="verify", cause=Cause.VERIFY, lane=lane)
         acts.record(
@@ -61,26 +61,21 @@ def verify(
 def follow_doubles(database: Database, since: datetime, calendars: list[int] | None) -> None:
     """Follow the work, say what was found, and end with 1 where work was parked since then."""
     parked = follow(database, since=since)
-    _say_doubles(database, calendars)
-    if parked:
-        raise typer.Exit(1)
-
-
-def _say_doubles(database: Database, calendars: list[int] | None) -> None:
-    """Print what the last lookups found beside our entries, and what can be done about it."""
     with database.read() as connection:
         counts = doubles.counts(connection, calendars)
-        kept = doubles.kept(connection, calendars)
-        waiting = doubles.not_searched(connection, calendars)
-    found = counts[State.DOUBLE]
-    remedy = ": kalender verify --all --mend-doubles takes them away" if found else ""
-    typer.echo(f"{found} doubles of ours{remedy}")
-    for each in kept:
+        kept_doubles = doubles.kept(connection, calendars)
+        calendars_not_searched = doubles.not_searched(connection, calendars)
+    count = counts[State.DOUBLE]
+    remedy = ": kalender verify --all --mend-doubles takes them away" if count else ""
+    typer.echo(f"{count} doubles of ours{remedy}")
+    for double in kept_doubles:
         typer.echo(
-            f"person {each.person_id}: event {each.event_id} stands twice in calendar "
-            f"{each.calendar_id}, and its user added to both; one of them is theirs to delete"
+            f"person {double.person_id}: event {double.event_id} stands twice in calendar "
+            f"{double.calendar_id}, and its user added to both; one of them is theirs to delete"
         )
     if counts[State.UNKNOWN]:
         typer.echo(f"{counts[State.UNKNOWN]} keys of ours for events that nobody knows; they stay")
-    if waiting:
-        typer.echo(f"{waiting} calendars were not looked through yet")
+    if calendars_not_searched:
+        typer.echo(f"{calendars_not_searched} calendars were not looked through yet")
+    if parked:
+        raise typer.Exit(1)

@@ -47,7 +47,7 @@ def why(  # noqa: PLR0913, PLR0917
     database = opened(wired)
     person_id = looked_at(database, person, "why", reveal=reveal)
     with database.read() as connection:
-        asked = Question(
+        question = Question(
             connection=connection,
             settings=wired.settings(),
             rollout_mode=wired.config.rollout.mode,
@@ -57,13 +57,26 @@ def why(  # noqa: PLR0913, PLR0917
             asked_for=course.strip(),
             day=day_of(day, "the day"),
         )
-        checks = checklist(asked)
-        common = {"whom": asked.whom, "course": asked.course}
+        checks = checklist(question)
+        common = {"whom": question.whom, "course": question.course}
     speech = Speech(words=words, zone=wired.config.institution.time_zone, common=common)
     if as_json:
-        say_json([_told(check, checks, speech) for check in checks])
+        say_json(
+            [
+                {
+                    "check": check.name,
+                    "ok": check.ok,
+                    "case": check.case or None,
+                    "first_failing": check is first_failing(checks),
+                    "text": speech.sentence(check),
+                    "remedy": speech.remedy(check),
+                    **check.facts,
+                }
+                for check in checks
+            ]
+        )
     else:
-        lines(line for each in _lines(checks, speech) for line in wrapped(each))
+        lines(line for sentence in _lines(checks, speech) for line in wrapped(sentence))
 
 
 _PART, _FIELD = re.compile("<([^<>]*)>"), re.compile(r"\{(\w+)\}")
@@ -92,8 +105,8 @@ class Speech:
         return self._filled(self._not_so(check)[1], check) if check.ok is False else None
 
     def _not_so(self, check: Check) -> tuple[str, str]:
-        told = self.words.not_so
-        return told.get(f"{check.name}.{check.case}") or told[check.name]
+        texts = self.words.not_so
+        return texts.get(f"{check.name}.{check.case}") or texts[check.name]
 
     def _filled(self, template: str, check: Check) -> str:
         """Return a sentence with its facts; a part in `<` and `>` goes where a fact is empty."""
@@ -108,8 +121,8 @@ class Speech:
         if isinstance(value, datetime):
             return said(value, self.zone)
         if name in _TRANSLATED:
-            told = value if isinstance(value, list) else [value]
-            return ", ".join(self.words.facts.get(str(each), str(each)) for each in told)
+            values = value if isinstance(value, list) else [value]
+            return ", ".join(self.words.facts.get(str(fact), str(fact)) for fact in values)
         return "" if value is None else str(value).rstrip(".")
 
 
@@ -123,15 +136,3 @@ def _lines(checks: list[Check], speech: Speech) -> Iterator[str]:
         yield speech.words.fine
     else:
         yield f"{speech.words.mended_by}{speech.remedy(failing)}."
-
-
-def _told(check: Check, checks: list[Check], speech: Speech) -> dict[str, object]:
-    return {
-        "check": check.name,
-        "ok": check.ok,
-        "case": check.case or None,
-        "first_failing": check is first_failing(checks),
-        "text": speech.sentence(check),
-        "remedy": speech.remedy(check),
-        **check.facts,
-    }
