@@ -57,7 +57,16 @@ class Listener:
         """Take one JSON object a line, `routing_key` and `body` (a string, or JSON itself)."""
         for line in lines:
             if line.strip():
-                self._take(Line(deliveries=(_delivery(line),), stop=stop))
+                raw, routing_key = line.strip(), ""
+                try:
+                    message = json.loads(line)
+                    if isinstance(message, dict) and "body" in message:
+                        body, routing_key = message["body"], str(message.get("routing_key", ""))
+                        raw = body if isinstance(body, str) else json.dumps(body)
+                except (ValueError, RecursionError):
+                    pass  # read as a message itself, and rejected with the reason
+                delivery = Delivery("stdin", routing_key, raw.encode(errors="replace"))
+                self._take(Line(deliveries=(delivery,), stop=stop))
             if stop.is_set():
                 return
 
@@ -195,15 +204,3 @@ def _text(routing_key: str) -> str:
     if routing_key.isprintable():
         return routing_key
     return "".join(character for character in routing_key if character.isprintable())
-
-
-def _delivery(line: str) -> Delivery:
-    raw, routing_key = line.strip(), ""
-    try:
-        message = json.loads(line)
-        if isinstance(message, dict) and "body" in message:
-            body, routing_key = message["body"], str(message.get("routing_key", ""))
-            raw = body if isinstance(body, str) else json.dumps(body)
-    except (ValueError, RecursionError):
-        pass  # read as a message itself, and rejected with the reason
-    return Delivery(queue="stdin", routing_key=routing_key, body=raw.encode(errors="replace"))

@@ -32,17 +32,15 @@ class TooLarge(OSError):
 def trusting(ca_file: Path | None) -> ssl.SSLContext:
     """Return what verifies a server: by this file of authorities in PEM, or the machine's list.
 
-    A machine without any list (a bare container) takes the one that requests brings. OSError where the file is none.
+    A machine without any list (a bare container) takes the one that requests brings. Raises OSError
+    where the file holds no certificates.
     """
-    if ca_file is None and not _machine_has_a_list():
+    # where OpenSSL looks for authorities; SSL_CERT_FILE may name the place
+    paths = ssl.get_default_verify_paths()
+    has_list = bool(paths.cafile) or (bool(paths.capath) and any(os.scandir(paths.capath)))
+    if ca_file is None and not has_list:
         return ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
     return ssl.create_default_context(cafile=ca_file)
-
-
-def _machine_has_a_list() -> bool:
-    """Whether OpenSSL would find any authority where it looks; SSL_CERT_FILE may name the place."""
-    paths = ssl.get_default_verify_paths()
-    return bool(paths.cafile) or (bool(paths.capath) and any(os.scandir(paths.capath)))
 
 
 class _Whole(io.RawIOBase):

@@ -177,12 +177,8 @@ class Broker:
                 tries += 1
             session.process(0 if session.arrived else POLL_SECONDS)
             if session.arrived:
-                yield _Batch(session, _gather(session), stop)
-
-
-def _gather(session: _Session) -> list[Delivery]:
-    """Wait for more, but not for long, and take what is there."""
-    end = time.monotonic() + BATCH_SECONDS
-    while len(session.arrived) < BATCH and (remaining := end - time.monotonic()) > 0:
-        session.process(remaining)
-    return [session.arrived.popleft() for _ in range(min(BATCH, len(session.arrived)))]
+                end = time.monotonic() + BATCH_SECONDS
+                while len(session.arrived) < BATCH and (remaining := end - time.monotonic()) > 0:
+                    session.process(remaining)
+                number = min(BATCH, len(session.arrived))
+                yield _Batch(session, [session.arrived.popleft() for _ in range(number)], stop)

@@ -32,21 +32,18 @@ def parameters(settings: BrokerSettings) -> pika.URLParameters:
         message = "broker.url cannot be read: give amqps://user:password@host/vhost"
         raise ConfigError(message)
     if url_parameters.ssl_options is not None:
-        url_parameters.ssl_options = _tls(settings, url_parameters.host)
+        try:
+            context = trusting(settings.ca_file)
+        except OSError:
+            message = "broker.ca_file cannot be used: give a file of certificates in PEM form"
+            raise ConfigError(message) from None
+        server_name = settings.server_name or url_parameters.host
+        url_parameters.ssl_options = pika.SSLOptions(context, server_hostname=server_name)
     if url_parameters.heartbeat is None:
         url_parameters.heartbeat = HEARTBEAT_SECONDS
     url_parameters.socket_timeout = CONNECT_SECONDS
     url_parameters.client_properties = {"connection_name": "kalender"}
     return url_parameters
-
-
-def _tls(settings: BrokerSettings, host: str) -> pika.SSLOptions:
-    try:
-        context = trusting(settings.ca_file)
-    except OSError:
-        message = "broker.ca_file cannot be used: give a file of certificates in PEM form"
-        raise ConfigError(message) from None
-    return pika.SSLOptions(context, server_hostname=settings.server_name or host)
 
 
 @contextmanager

@@ -119,6 +119,13 @@ def refused(
     if times and times[-1] > row.db_time - took:
         return
     refusals.append((credentials, row.db_time))
+    number = len(times) + 1
+    if number >= REFUSALS:
+        minutes = round(REFUSALS_WITHIN.total_seconds() / 60)
+        error = (
+            f"{error}; refused {number} times: not asked again for {minutes} minutes, or until the "
+            "credentials are others"
+        )
     values = {"authorised_at": None} if row.credentials == credentials else {}
     _set(
         connection,
@@ -126,7 +133,7 @@ def refused(
         failures=row.failures + 1,
         refused=_written(refusals),
         trial_until=None,
-        last_error=_words(error, len(times) + 1),
+        last_error=error,
         changed_at=db_now(),
         **values,
     )
@@ -155,16 +162,6 @@ def try_once_more(connection: Connection, row: Row[Any]) -> bool:
             changed_at=db_now(),
         )
     return bool(refusals)
-
-
-def _words(error: str, refusals: int) -> str:
-    if refusals < REFUSALS:
-        return error
-    minutes = round(REFUSALS_WITHIN.total_seconds() / 60)
-    return (
-        f"{error}; refused {refusals} times: not asked again for {minutes} minutes, or until the "
-        "credentials are others"
-    )
 
 
 def _written(refusals: Refusals) -> str:

@@ -358,11 +358,13 @@ class Limiters:
         rows = breaker.read(connection, [*self.by_name, breaker.BULK])
         bulk = rows.pop(breaker.BULK, None)
         self.bulk_is_held = bulk is not None and bool(breaker.held_for(bulk))
-        shut = {
-            name
-            for name, gate in sorted(self.by_name.items())
-            if _is_shut(connection, gate, rows.get(name))
-        }
+        shut = set()
+        for name, gate in sorted(self.by_name.items()):
+            row = gate.renew(connection, rows.get(name) or breaker.lock(connection, name))
+            standing = gate.note(row)
+            waits = not standing.known and (standing.tried or bool(standing.wait))
+            if waits or breaker.is_shut(connection, row):
+                shut.add(name)
         self.ailing = frozenset(
             name for name, row in rows.items() if row.failures or row.paused_until is not None
         )
@@ -376,10 +378,3 @@ class Limiters:
     def give_up(self, connection: Connection) -> None:
         """Let others have our turns: this process ends."""
         breaker.give_up(connection, self.by_name, self.holder)
-
-
-def _is_shut(connection: Connection, gate: Limiter, row: Row[Any] | None) -> bool:
-    row = gate.renew(connection, row if row is not None else breaker.lock(connection, gate.name))
-    standing = gate.note(row)
-    waits = not standing.known and (standing.tried or bool(standing.wait))
-    return waits or breaker.is_shut(connection, row)

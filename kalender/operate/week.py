@@ -62,19 +62,16 @@ def _cell(entries: Sequence[Shown], day: date, hour: int, zone: ZoneInfo) -> lis
     for entry in sorted(entries, key=lambda e: (e.starts_at, e.subject)):
         start, end = entry.starts_at.astimezone(zone), entry.ends_at.astimezone(zone)
         if (start.date(), start.hour) == (day, hour):
-            lines += [f"{start:%H.%M}-{end:%H.%M}", *_words(entry.subject)]
+            cancelled = entry.subject.startswith(("AVLYST: ", "CANCELLED: "))
+            text = entry.subject.partition(": ")[2] if cancelled else entry.subject
+            first, _, remainder = text.partition(" ")
+            words = [_short(first), _short(remainder)] if remainder else [_short(first)]
+            if cancelled:  # crossed out with dashes
+                words = [_short(f"--{word}--") for word in words]
+            lines += [f"{start:%H.%M}-{end:%H.%M}", *words]
             if entry.location:
                 lines.append(_short(f"@ {entry.location}"))
     return lines
-
-
-def _words(subject: str) -> list[str]:
-    """A subject on at most two lines; the cancelled are crossed out with dashes."""
-    cancelled = subject.startswith(("AVLYST: ", "CANCELLED: "))
-    text = subject.partition(": ")[2] if cancelled else subject
-    first, _, rest = text.partition(" ")
-    words = [_short(first), _short(rest)] if rest else [_short(first)]
-    return [_short(f"--{word}--") for word in words] if cancelled else words
 
 
 def _short(text: str) -> str:

@@ -72,7 +72,13 @@ class Fs:
 
     def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
         """Return all that FS says of a person; NotFoundInSource where FS knows none such."""
-        account = self._account(fs_number)
+        try:
+            account = fs_json.read_account(self._single("personer", str(fs_number)))
+        except NotFoundInSource:
+            self._page("personer", {"page": "1", "limit": "1"})  # a wrong path is a 404 here too
+            raise
+        if account.fs_number != fs_number:
+            raise BadSourceData(OTHERS)
         by_code = {semester.code: semester for semester in sorted(set(semesters))}
         query = {"person.personlopenummer": str(fs_number)}
         bad: list[BadItem] = []
@@ -113,16 +119,6 @@ class Fs:
             if name is not None and name.lower() == username.lower():
                 return account.fs_number
         return None
-
-    def _account(self, fs_number: int) -> Account:
-        try:
-            account = fs_json.read_account(self._single("personer", str(fs_number)))
-        except NotFoundInSource:
-            self._page("personer", {"page": "1", "limit": "1"})  # a wrong path is a 404 here too
-            raise
-        if account.fs_number != fs_number:
-            raise BadSourceData(OTHERS)
-        return account
 
     def offer_status(self, fs_number: int, unit: UnitKey) -> str | None:
         """Ask for one registration singly; None where even that does not tell."""

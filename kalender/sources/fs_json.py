@@ -5,7 +5,7 @@ other kinds are never read. What cannot be read raises BadSourceData, which quot
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
 from typing import Any
@@ -41,7 +41,14 @@ def read_account(raw: Raw) -> Account:
     return Account(
         fs_number=_number(fields.get("personlopenummer"), "personlopenummer"),
         username=_name(fields.get("brukernavn")),
-        mail=tuple(_mail(mail)) if isinstance(mail, list) else None,
+        mail=tuple(
+            (_word(address.get("type"))[:LONGEST_CODE], text)
+            for address in mail
+            if isinstance(address, dict)
+            and 0 < len(text := _word(address.get("adresse"))) <= LONGEST_NAME
+        )
+        if isinstance(mail, list)
+        else None,
     )
 
 
@@ -49,13 +56,6 @@ def _name(value: object) -> str | None:
     """Return a username; what is longer than any is none that is told."""
     name = _word(value)
     return name if 0 < len(name) <= LONGEST_NAME else None
-
-
-def _mail(mail: list[object]) -> Iterator[tuple[str, str]]:
-    for each in mail:
-        address = _word(each.get("adresse")) if isinstance(each, dict) else ""
-        if isinstance(each, dict) and 0 < len(address) <= LONGEST_NAME:
-            yield _word(each.get("type"))[:LONGEST_CODE], address
 
 
 def _word(value: object) -> str:

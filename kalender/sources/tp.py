@@ -115,7 +115,13 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
     """Read one course's answer; BadSourceData where it is none for this course as a whole."""
     if not isinstance(answer, dict) or not isinstance(answer.get("events"), list):
         raise BadSourceData("tp: an answer without a list of events")
-    _is_for(answer, key)
+    for names, asked_code in (
+        (("id", "courseid"), key.course),
+        (("semester", "semesterid"), key.semester),
+    ):
+        code = next(filter(None, (_code(answer, name) for name in names)), asked_code)
+        if folded(code) != folded(asked_code):
+            raise BadSourceData("tp: the answer is for another course or semester than asked")
     key = key._replace(course=_spelled(answer, key.course))
     events: list[TeachingEvent] = []
     bad: list[BadEvent] = []
@@ -137,17 +143,6 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
         skipped=skip_count,
         odd=tuple(odd),
     )
-
-
-def _is_for(answer: Mapping[str, object], key: CourseKey) -> None:
-    """An answer for another course or semester is none."""
-    for names, asked_code in (
-        (("id", "courseid"), key.course),
-        (("semester", "semesterid"), key.semester),
-    ):
-        code = next(filter(None, (_code(answer, name) for name in names)), asked_code)
-        if folded(code) != folded(asked_code):
-            raise BadSourceData("tp: the answer is for another course or semester than asked")
 
 
 def _spelled(answer: Mapping[str, object], course: str) -> str:

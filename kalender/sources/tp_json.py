@@ -6,7 +6,7 @@ look like the whole. What is only text on the entry is read as text where that m
 else left out: no lecture is missed for the name of its room.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from kalender.domain.model import (
@@ -63,6 +63,14 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
     if ends_at <= starts_at:
         raise _Wrong("dtend is not after dtstart")
     plenary = raw.get("status_plenary")
+    alerts = (
+        clean(_text(alert, "message", odd))
+        for alert in _shown(raw, "alerts", "message", odd)
+        if alert.get("deleted") is not True
+    )
+    method = _line(raw, "teaching-method", odd)
+    if len(method) > LONGEST_CODE:
+        odd.append("teaching-method")  # longer than any code is: it is cut
     return TeachingEvent(
         activity=_activity(raw, key),
         event_id=_word(raw, "eventid"),
@@ -71,15 +79,19 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
         status=STATUSES.get(str(raw.get("status")), Status.UNKNOWN),
         plenary=plenary if isinstance(plenary, bool) else None,
         staff=_staff(raw, odd),
-        method=_method(raw, odd),
+        method=method[:LONGEST_CODE],
         method_name=_line(raw, "teaching-method-name", odd),
         title=_line(raw, "title", odd),
         summary=_line(raw, "summary", odd),
         curriculum=clean(_text(raw, "curr", odd)),
         compulsory=raw.get("compulsory") is True,
         rooms=tuple(_room(room, odd) for room in _shown(raw, "room", "roomname", odd)),
-        alerts=tuple(_alerts(raw, odd)),
-        resources=tuple(_links(raw, odd)),
+        alerts=tuple(filter(None, alerts)),
+        resources=tuple(
+            Link(name=_line(resource, "name", odd), url=url)
+            for resource in _shown(raw, "resources", "url", odd)
+            if (url := _plain(resource, "url", odd))
+        ),
     )
 
 
@@ -151,14 +163,6 @@ def _line(raw: Raw, name: str, odd: list[str]) -> str:
     return one_line(clean(_text(raw, name, odd)))
 
 
-def _method(raw: Raw, odd: list[str]) -> str:
-    """Return the kind of teaching; a code that is longer than any is cut."""
-    method = _line(raw, "teaching-method", odd)
-    if len(method) > LONGEST_CODE:
-        odd.append("teaching-method")
-    return method[:LONGEST_CODE]
-
-
 def _plain(raw: Raw, name: str, odd: list[str]) -> str:
     return one_line(_text(raw, name, odd))
 
@@ -214,17 +218,3 @@ def _room(raw: Raw, odd: list[str]) -> Room:
         url=_plain(raw, "roomurl", odd),
         digital=raw.get("buildingid") == DIGITAL,
     )
-
-
-def _alerts(raw: Raw, odd: list[str]) -> Iterable[str]:
-    alerts = _shown(raw, "alerts", "message", odd)
-    messages = (
-        _text(alert, "message", odd) for alert in alerts if alert.get("deleted") is not True
-    )
-    return filter(None, map(clean, messages))
-
-
-def _links(raw: Raw, odd: list[str]) -> Iterable[Link]:
-    for resource in _shown(raw, "resources", "url", odd):
-        if url := _plain(resource, "url", odd):
-            yield Link(name=_line(resource, "name", odd), url=url)

@@ -49,18 +49,15 @@ def run_periodic_tasks(
             if time.monotonic() - marked_at > LOOK_SECONDS / 2:
                 _mark_by_time(crew, verifies=not until_idle)
                 marked_at = time.monotonic()
-            if until_idle and not _waits(crew):
-                return
+            if until_idle:
+                with crew.database.read() as connection:
+                    if not queue.waits(connection, within=recovery.horizon(connection)):
+                        return
         except StateInDoubt:
             raise
         except KalenderError as error:
             log.warning("house_not_kept", error=str(error))
         stop.wait(LOOK_SECONDS_UNTIL_IDLE if until_idle else LOOK_SECONDS)
-
-
-def _waits(crew: WorkerContext) -> bool:
-    with crew.database.read() as connection:
-        return queue.waits(connection, within=recovery.horizon(connection))
 
 
 def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:

@@ -49,7 +49,7 @@ def supervise(
     database was put back to an earlier state meanwhile.
     """
     ticks = [Liveness() for _ in range(processes)]
-    children = {_start(make, until_idle, each): each for each in ticks}
+    children = {_start(make, until_idle, process_ticks): process_ticks for process_ticks in ticks}
     side = _start_beside(beside, ticks)
     doubted = False
     while children:
@@ -57,11 +57,17 @@ def supervise(
         if stop.is_set():  # each time: one that was just forked has not heard the first
             for child in children:
                 child.terminate()
-        for child in [each for each in children if not each.is_alive()]:
-            mine = children.pop(child)
-            doubted = doubted or _found_it_put_back(child, stop)
-            if _ended_untold(child, stop, until_idle=until_idle):
-                children[_start(make, until_idle, mine)] = mine
+        for child in [child for child in children if not child.is_alive()]:
+            process_ticks = children.pop(child)
+            child.join()
+            if child.exitcode == IN_DOUBT:  # the database was put back: all stop
+                doubted = True
+                stop.set()
+            if stop.is_set() or (until_idle and child.exitcode == 0):
+                continue
+            log.error("worker_died", exit_code=child.exitcode)
+            if not stop.wait(1.0):
+                children[_start(make, until_idle, process_ticks)] = process_ticks
         if side is not None and not side.is_alive():
             side = _start_beside(beside, ticks)
     if doubted:
@@ -92,22 +98,6 @@ def _beside(beside: Beside, ticks: Sequence[Liveness]) -> None:
     except Exception as error:  # multiprocessing would print all that it quotes
         log.critical("crashed", exc_info=error)
         sys.exit(1)
-
-
-def _ended_untold(child: BaseProcess, stop: threading.Event, *, until_idle: bool) -> bool:
-    """Whether a process ended without being told to, and we are to run on a second later."""
-    if stop.is_set() or (until_idle and child.exitcode == 0):
-        return False
-    log.error("worker_died", exit_code=child.exitcode)
-    return not stop.wait(1.0)
-
-
-def _found_it_put_back(child: BaseProcess, stop: threading.Event) -> bool:
-    """Whether a process ended because the database was put back, so that all stop."""
-    child.join()
-    if child.exitcode == IN_DOUBT:
-        stop.set()
-    return child.exitcode == IN_DOUBT
 
 
 def _child(

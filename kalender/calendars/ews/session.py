@@ -103,20 +103,18 @@ class Sessions:
     def _session(self) -> Iterator[_Session]:
         session = self._free.get()
         try:
-            session = session or self._make()
+            if session is None:
+                http: requests.Session = self._protocol.create_session()
+                http.trust_env = False
+                if self._basic is not None:
+                    http.auth = self._basic
+                adapter = _Deadline(self._ca_file)
+                http.mount(self.endpoint, adapter)
+                blank = http.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
+                session = _Session(http, adapter, blank)
             yield session
         finally:
             self._free.put(session)
-
-    def _make(self) -> _Session:
-        session: requests.Session = self._protocol.create_session()
-        session.trust_env = False
-        if self._basic is not None:
-            session.auth = self._basic
-        adapter = _Deadline(self._ca_file)
-        session.mount(self.endpoint, adapter)
-        blank = session.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
-        return _Session(session, adapter, blank)
 
     def post(self, body: bytes, mailbox: str, send_by: float | None) -> requests.Response:
         """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
@@ -130,7 +128,8 @@ class Sessions:
                 kind = NotConnected if "CERTIFICATE" in str(error).upper() else Lost
                 raise kind("SSLError") from error
             except requests.exceptions.ConnectionError as error:
-                kind = NotConnected if _never_connected(error) else Lost
+                reason = getattr(error.args[0], "reason", None) if error.args else None
+                kind = NotConnected if isinstance(reason, NewConnectionError) else Lost
                 late = kind is Lost and caused_by(error, TimeoutError)
                 raise kind("ReadTimeout" if late else type(error).__name__) from error
             except requests.exceptions.RequestException as error:
@@ -143,11 +142,6 @@ def _basic(username: str, password: str) -> HTTPBasicAuth:
         return HTTPBasicAuth(username.encode("latin-1"), password.encode("latin-1"))
     except UnicodeEncodeError:
         return HTTPBasicAuth(username.encode(), password.encode())
-
-
-def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
-    reason = getattr(error.args[0], "reason", None) if error.args else None
-    return isinstance(reason, NewConnectionError)
 
 
 def windows_zone(time_zone: str) -> str:

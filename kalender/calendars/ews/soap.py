@@ -157,10 +157,12 @@ def _said(content: Content, zone: str) -> tuple[str, str]:
     """Return an item up to its key, and what follows: written once for all who get the entry."""
     # That there is no reminder has to be said too: Exchange's own default is one of 15 minutes.
     has_reminder = content.reminder_minutes is not None
+    words = "".join(f"<t:String>{text(category)}</t:String>" for category in content.categories)
+    categories = f"<t:Categories>{words}</t:Categories>" if words else ""
     before = (
         f"<t:CalendarItem><t:Subject>{text(content.subject)}</t:Subject>"
         f'<t:Sensitivity>Normal</t:Sensitivity><t:Body BodyType="HTML">{text(content.body)}'
-        f"</t:Body>{_categories(content.categories)}<t:Importance>Normal</t:Importance>"
+        f"</t:Body>{categories}<t:Importance>Normal</t:Importance>"
         f"<t:ReminderIsSet>{'true' if has_reminder else 'false'}</t:ReminderIsSet>"
         f"<t:ReminderMinutesBeforeStart>{content.reminder_minutes or 0}"
         f"</t:ReminderMinutesBeforeStart><t:ExtendedProperty>{PROPERTY}<t:Value>"
@@ -195,13 +197,6 @@ def _folder(mailbox: str) -> str:
 def _item_id(item_id: str, change_key: str | None) -> str:
     key = f" ChangeKey={attribute(change_key)}" if change_key else ""
     return f"<t:ItemId Id={attribute(item_id)}{key}/>"
-
-
-def _categories(categories: Sequence[str]) -> str:
-    if not categories:
-        return ""
-    words = "".join(f"<t:String>{text(category)}</t:String>" for category in categories)
-    return f"<t:Categories>{words}</t:Categories>"
 
 
 def delete(refs: Sequence[ItemRef], *, hard: bool) -> str:
@@ -304,7 +299,10 @@ class Message:
 def read(content: bytes, operation: str) -> list[Message] | Fault:
     """Return an answer's messages in order, or its fault; Unparsable for all else."""
     try:
-        root = _root(content)
+        try:
+            root = etree.fromstring(content, _PARSER)
+        except etree.XMLSyntaxError:  # only then is looked for what XML forbids in an answer
+            root = etree.fromstring(legible(content), _PARSER)
     except (etree.XMLSyntaxError, ValueError) as error:
         raise Unparsable("broken XML") from error
     body = root.find(f"{S}Body")
@@ -322,14 +320,6 @@ def read(content: bytes, operation: str) -> list[Message] | Fault:
     if messages is None:
         raise Unparsable("no response messages")
     return [_message(message) for message in messages]
-
-
-def _root(content: bytes) -> etree._Element:
-    """Parse an answer; what XML forbids in it is looked for only where it does not parse."""
-    try:
-        return etree.fromstring(content, _PARSER)
-    except etree.XMLSyntaxError:
-        return etree.fromstring(legible(content), _PARSER)
 
 
 def _code(text: str) -> str:
@@ -383,6 +373,11 @@ def state_of(element: etree._Element, *, fields: bool, additions: bool = False) 
     ref = ref_of(element)
     if not fields:
         return EntryState(ref=ref)
+    flags = (element.findtext(f"{T}{name}") for name in ("IsMeeting", "IsOnlineMeeting"))
+    attendees = (
+        element.find(f"{T}{name}/{T}Attendee")
+        for name in ("RequiredAttendees", "OptionalAttendees", "Resources")
+    )
     return EntryState(
         ref=ref,
         sync_key=_sync_key(element),
@@ -392,7 +387,8 @@ def state_of(element: etree._Element, *, fields: bool, additions: bool = False) 
         starts_at=_moment(element, "Start"),
         ends_at=_moment(element, "End"),
         show_as=READ_SHOW_AS.get(element.findtext(f"{T}LegacyFreeBusyStatus") or "", "unknown"),
-        meeting=_is_meeting(element),
+        # the user invited anybody or anything, or made it an online meeting
+        meeting="true" in flags or any(attendee is not None for attendee in attendees),
         additions=_additions(element) if additions else None,
     )
 
@@ -409,16 +405,6 @@ def _additions(element: etree._Element) -> Additions:
         sensitivity=element.findtext(f"{T}Sensitivity") or "Normal",
         importance=element.findtext(f"{T}Importance") or "Normal",
     )
-
-
-def _is_meeting(element: etree._Element) -> bool:
-    """Whether the user invited anybody or anything, or made it an online meeting."""
-    flags = (element.findtext(f"{T}{name}") for name in ("IsMeeting", "IsOnlineMeeting"))
-    invited = (
-        element.find(f"{T}{name}/{T}Attendee")
-        for name in ("RequiredAttendees", "OptionalAttendees", "Resources")
-    )
-    return "true" in flags or any(attendees is not None for attendees in invited)
 
 
 def _moment(element: etree._Element, name: str) -> datetime:
@@ -444,14 +430,14 @@ def found_in(message: Message) -> tuple[list[FoundItem], int | None]:
         raise Unparsable("no folder in the answer")
     is_last = root.get("IncludesLastItemInRange", "true") == "true"
     offset = root.get("IndexedPagingOffset")
-    return [_found(element) for element in elements], None if is_last or not offset else int(offset)
-
-
-def _found(element: etree._Element) -> FoundItem:
-    return FoundItem(
-        ref=ref_of(element),
-        sync_key=_sync_key(element) or "",
-        created_at=_moment(element, "DateTimeCreated"),
-        starts_at=_moment(element, "Start"),
-        ends_at=_moment(element, "End"),
-    )
+    items = [
+        FoundItem(
+            ref=ref_of(element),
+            sync_key=_sync_key(element) or "",
+            created_at=_moment(element, "DateTimeCreated"),
+            starts_at=_moment(element, "Start"),
+            ends_at=_moment(element, "End"),
+        )
+        for element in elements
+    ]
+    return items, None if is_last or not offset else int(offset)

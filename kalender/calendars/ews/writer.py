@@ -179,8 +179,12 @@ class EwsCalendars:
         after = told_wait(response.headers.get("Retry-After"), datetime.now(UTC))  # noqa: TID251
         text = f"{self.neighbour}: HTTP {response.status_code}"
         match response.status_code:
-            case 401 | 403 as status:
-                return _refused(self.neighbour, text, status, after)
+            case 401:
+                advice = f"{text}; check username and password of [{self.neighbour}]"
+                return NeighbourUnauthorised(self.neighbour, advice, retry_after=after)
+            case 403:
+                advice = f"{text}; check that EWS is allowed for the account of [{self.neighbour}]"
+                return NeighbourRefused(self.neighbour, advice, retry_after=after)
             case 429:
                 return TransientError(text, retry_after=after)
             case 502 | 503 | 504 if changes:
@@ -233,14 +237,6 @@ class EwsCalendars:
                 return TransientError(text, retry_after=after)
             case Meaning.DENIED | Meaning.GONE | Meaning.REFUSED:
                 return PermanentError(text)
-
-
-def _refused(neighbour: str, text: str, status: int, after: timedelta | None) -> NeighbourRefused:
-    if status == requests.codes.unauthorized:
-        advice = f"{text}; check username and password of [{neighbour}]"
-        return NeighbourUnauthorised(neighbour, advice, retry_after=after)
-    advice = f"{text}; check that EWS is allowed for the account of [{neighbour}]"
-    return NeighbourRefused(neighbour, advice, retry_after=after)
 
 
 NOT_CARRIED_OUT = frozenset({3, 4})  # hundreds: sent elsewhere, or refused before it was read
