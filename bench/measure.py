@@ -112,8 +112,8 @@ def cpu_of(pids: Iterable[int]) -> float:
     fields = [
         Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split() for pid in pids
     ]
-    ticks = sum(int(each[11]) + int(each[12]) for each in fields)
-    return ticks / os.sysconf("SC_CLK_TCK")
+    liveness = sum(int(each[11]) + int(each[12]) for each in fields)
+    return liveness / os.sysconf("SC_CLK_TCK")
 
 
 def pss_megabytes(pids: Iterable[int]) -> float:

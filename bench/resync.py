@@ -64,17 +64,17 @@ def seed(wired: App) -> int:
 def unchanged_a_second(wired: App) -> float:
     """Mark all, then claim, compute the digest and finish, in this process as in a worker's."""
     collect_seldom()
-    crew, count = wired.crew(), 0
-    with crew.database.write() as connection:
+    worker_context, count = wired.worker_context(), 0
+    with worker_context.database.write() as connection:
         ids = connection.execute(select(calendar.c.calendar_id)).scalars().all()
         people.mark_calendars(connection, ids, reason="bench", lane=Lane.LIVE)
     begun = monotonic()
-    while claims := _claimed(crew.database):
-        if rest := finish_unchanged(crew.means, claims):
+    while claims := _claimed(worker_context.database):
+        if rest := finish_unchanged(worker_context.reconcile_context, claims):
             raise AssertionError(f"{len(rest)} calendars would be written")
         count += len(claims)
     took = monotonic() - begun
-    crew.database.close()
+    worker_context.database.close()
     return count / took
 
 

@@ -118,7 +118,7 @@ class App:
 
     # -- neighbours -----------------------------------------------------------------------------
 
-    def gates(self, database: Database, *, wants: int = 1) -> Limiters:
+    def limiters(self, database: Database, *, wants: int = 1) -> Limiters:
         """Return the ways to all neighbours, for a process that asks `wants` at once."""
         limits = [
             NeighbourLimits.of(name, settings, self.config.worker.send_seconds)
@@ -127,21 +127,21 @@ class App:
         holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
         return Limiters(database, limits, holder=holder, wants=wants)
 
-    def fs(self, gate: AroundRequest = nullcontext) -> Students:
+    def fs(self, limiter: AroundRequest = nullcontext) -> Students:
         """Return the student system."""
         # the adapters load requests, which commands that only ask the database do without
         from kalender.sources.configured import fs  # noqa: PLC0415
 
-        return fs(self.config, gate)
+        return fs(self.config, limiter)
 
-    def tp(self, gate: AroundRequest = nullcontext, counts: Counts | None = None) -> Timetables:
+    def tp(self, limiter: AroundRequest = nullcontext, counts: Counts | None = None) -> Timetables:
         """Return the timetable system; `counts`: where what cannot be read is counted."""
         from kalender.sources.configured import tp  # noqa: PLC0415  # as for FS
 
         left_out = partial(count_left_out_of_tp, counts or Counts())
-        return tp(self.config, gate, on_left_out=left_out)
+        return tp(self.config, limiter, on_left_out=left_out)
 
-    def exchange(self, name: str, gate: AroundRequest = nullcontext) -> Calendars:
+    def exchange(self, name: str, limiter: AroundRequest = nullcontext) -> Calendars:
         """Return one calendar backend by its name in the settings."""
         from kalender.calendars import open_calendars  # noqa: PLC0415  # as for FS
 
@@ -150,19 +150,21 @@ class App:
             self.config.exchange.backends[name],
             connections=self.config.worker.connections,
             time_zone=str(self.config.institution.time_zone),
-            limiter=gate,
+            limiter=limiter,
         )
 
     # -- services -------------------------------------------------------------------------------
 
-    def sources(self, database: Database, gates: Limiters | None = None) -> RefreshContext:
+    def refresh_context(
+        self, database: Database, limiters: Limiters | None = None
+    ) -> RefreshContext:
         """Return what refreshes the mirror."""
         config = self.config
-        gates = gates or self.gates(database)
+        limiters = limiters or self.limiters(database)
         return RefreshContext(
             database=database,
-            timetables=self.tp(gates[neighbour.TP], database.counts),
-            students=self.fs(gates[neighbour.FS]),
+            timetables=self.tp(limiters[neighbour.TP], database.counts),
+            students=self.fs(limiters[neighbour.FS]),
             people=self.people(),
             rules=self.mirror_rules(),
             brake=config.safety.course_brake,
@@ -173,15 +175,17 @@ class App:
             clock=self.clock,
         )
 
-    def means(self, database: Database, gates: Limiters | None = None) -> ReconcileContext:
+    def reconcile_context(
+        self, database: Database, limiters: Limiters | None = None
+    ) -> ReconcileContext:
         """Return what makes calendars right."""
-        gates = gates or self.gates(database)
+        limiters = limiters or self.limiters(database)
         config = self.config
         return ReconcileContext(
             database=database,
             exchanges={
                 name: Exchange(
-                    calendars=self.exchange(name, gates[neighbour.exchange(name)]),
+                    calendars=self.exchange(name, limiters[neighbour.exchange(name)]),
                     server_seconds=backend.server_seconds,
                 )
                 for name, backend in config.exchange.backends.items()
@@ -201,16 +205,16 @@ class App:
         """Return what a process remembers of the database; create it after a fork."""
         return Memory(self.config.worker.state_dir)
 
-    def crew(self) -> WorkerContext:
+    def worker_context(self) -> WorkerContext:
         """Return what a worker process needs; call it in that process."""
         worker = self.config.worker
         database = self.database(connections=worker.connections + 1)
-        gates = self.gates(database, wants=worker.connections)
+        limiters = self.limiters(database, wants=worker.connections)
         return WorkerContext(
             database=database,
-            sources=self.sources(database, gates),
-            means=self.means(database, gates),
-            gates=gates,
+            refresh_context=self.refresh_context(database, limiters),
+            reconcile_context=self.reconcile_context(database, limiters),
+            limiters=limiters,
             connections=worker.connections,
             lease=worker.lease,
             verify_every=worker.verify_every,
@@ -218,14 +222,14 @@ class App:
             retention=self.config.retention,
         )
 
-    def listener(self, database: Database, ticks: Liveness | None = None) -> Listener:
+    def listener(self, database: Database, liveness: Liveness | None = None) -> Listener:
         """Return what turns notifications into marks."""
         marks = keeping(database, self.clock, settle=self.config.worker.settle_seconds)
         return Listener(
             marks,
             self.config.patterns,
             self.clock,
-            ticks=ticks or Liveness(),
+            liveness=liveness or Liveness(),
             counts=database.counts,
         )
 

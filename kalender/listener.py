@@ -44,13 +44,13 @@ class Listener:
     patterns: Sequence[Pattern]
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = field(default=random.random, kw_only=True)
-    ticks: Liveness = field(default_factory=Liveness, kw_only=True)
+    liveness: Liveness = field(default_factory=Liveness, kw_only=True)
     counts: Counts = field(default_factory=Counts, kw_only=True)
 
     def listen(self, deliveries: Deliveries, stop: Event) -> None:
         """Take batch after batch until stopped; what is in hand is then kept and acknowledged."""
         for batch in deliveries.batches(stop):
-            self.ticks.turn()
+            self.liveness.turn()
             self._take(batch)
 
     def listen_stdin(self, lines: Iterable[str], stop: Event) -> None:
@@ -74,23 +74,23 @@ class Listener:
         started = time.monotonic()
         failures = 0
         while (result := self._try_to_keep(batch.deliveries)) is None:
-            self.ticks.turn()
+            self.liveness.turn()
             wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
             failures += 1
             if not batch.wait(wait * (1 + self.jitter()) / 2):
                 log.warning("batch_given_back", messages=len(batch.deliveries), failures=failures)
                 return
         batch.acknowledge()
-        marks, rejected = result
+        marks, rejected_messages = result
         for queue, count in Counter(delivery.queue for delivery in batch.deliveries).items():
             self.counts.add("messages", queue, value=count)
-        for queue, count in Counter(message.queue for message in rejected).items():
+        for queue, count in Counter(message.queue for message in rejected_messages).items():
             self.counts.add("rejected", queue, value=count)
         log.info(
             "batch",
             messages=len(batch.deliveries),
             marked=len(set(map(attrgetter("key"), marks))),
-            rejected=len(rejected),
+            rejected=len(rejected_messages),
             milliseconds=round((time.monotonic() - started) * 1000),
         )
 
@@ -107,24 +107,24 @@ class Listener:
 
         Which one that is shows when the halves are kept apart.
         """
-        marks, rejected = self._read(deliveries)
+        marks, rejected_messages = self._read(deliveries)
         try:
-            self.store(marks, rejected)
+            self.store(marks, rejected_messages)
         except NeighbourError:
             raise
         except Exception as error:  # noqa: BLE001  # one message must not stop all others for ever
             if len(deliveries) == 1:
-                marks, rejected = [], [_rejected(deliveries[0], type(error).__name__)]
-                self.store(marks, rejected)
+                marks, rejected_messages = [], [_rejected(deliveries[0], type(error).__name__)]
+                self.store(marks, rejected_messages)
             else:
                 half = len(deliveries) // 2
                 first, second = self._keep(deliveries[:half]), self._keep(deliveries[half:])
-                marks, rejected = first[0] + second[0], first[1] + second[1]
-        return marks, rejected
+                marks, rejected_messages = first[0] + second[0], first[1] + second[1]
+        return marks, rejected_messages
 
     def _read(self, deliveries: Sequence[Delivery]) -> Read:
         marks: list[Mark] = []
-        rejected: list[Rejected] = []
+        rejected_messages: list[Rejected] = []
         now = self.clock()
         patterns = {
             queue: [pattern for pattern in self.patterns if fnmatchcase(queue, pattern.queue)]
@@ -135,15 +135,15 @@ class Listener:
                 queue, key, body, _ = delivery
                 marks += parse(body, key, patterns[queue], now=now, reason=_reason(key))
             except NotificationError as error:
-                rejected.append(_rejected(delivery, str(error)))
+                rejected_messages.append(_rejected(delivery, str(error)))
             except Exception as error:  # noqa: BLE001  # kept for somebody to look at, like these
-                rejected.append(_rejected(delivery, type(error).__name__))
-        return marks, rejected
+                rejected_messages.append(_rejected(delivery, type(error).__name__))
+        return marks, rejected_messages
 
     def replay(self, delivery: Delivery) -> bool:
         """Read a kept message again and keep its marks; False where it still cannot be read."""
-        marks, rejected = self._read([delivery])
-        if rejected:
+        marks, rejected_messages = self._read([delivery])
+        if rejected_messages:
             return False
         self.store(marks, [])
         return True

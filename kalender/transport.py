@@ -76,8 +76,8 @@ class _Whole(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     """An answer whose head and body together meet the deadline."""
 
-    def __init__(self, sock: socket, *args: Any, **named: Any) -> None:
-        super().__init__(sock, *args, **named)
+    def __init__(self, sock: socket, *args: Any, **keywords: Any) -> None:
+        super().__init__(sock, *args, **keywords)
         self.fp = io.BufferedReader(_Whole(self.fp.detach(), sock))
 
 
@@ -115,14 +115,14 @@ class Adapter(HTTPAdapter):
         """Read when it is needed: most commands ask nobody, and the list takes a while."""
         return trusting(self._ca_file)
 
-    def init_poolmanager(self, *args: Any, **named: Any) -> None:
+    def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
         """Make pools of such connections."""
-        super().init_poolmanager(*args, **named)
+        super().init_poolmanager(*args, **keywords)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
 
-    def build_connection_pool_key_attributes(self, *args: Any, **named: Any) -> Any:
+    def build_connection_pool_key_attributes(self, *args: Any, **keywords: Any) -> Any:
         """Let a pool that speaks TLS trust whom we trust."""
-        host, pool = super().build_connection_pool_key_attributes(*args, **named)
+        host, pool = super().build_connection_pool_key_attributes(*args, **keywords)
         if host["scheme"] == "https":
             pool["ssl_context"] = self._context
         return host, pool

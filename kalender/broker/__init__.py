@@ -128,7 +128,7 @@ class Broker:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._settings = settings
-        self.ticks = Liveness()
+        self.liveness = Liveness()
         self.queues = tuple(settings.queues)
         self._parameters = parameters(settings)
         self._jitter = jitter
@@ -144,7 +144,7 @@ class Broker:
                     yield from self._of(session, stop)
             except GONE as error:
                 self.failures += 1
-                self.ticks.turn()
+                self.liveness.turn()
                 log.warning("broker_away", failures=self.failures, error=error)
                 stop.wait(self._delay(self.failures))
 
@@ -157,7 +157,7 @@ class Broker:
         connection = pika.BlockingConnection(self._parameters)
         self.connected = True
         try:
-            yield _Session(connection, self.ticks.turn)
+            yield _Session(connection, self.liveness.turn)
         finally:
             self.connected = False
             with suppress(*GONE):

@@ -88,7 +88,7 @@ def _confirm(wired: App, database: Database, person_id: int, *, search: bool, ye
     if not search:
         question = f"{entries} entries are recorded and will be removed. Go on?"
     else:
-        exchanges = wired.means(database).exchanges
+        exchanges = wired.reconcile_context(database).exchanges
         carriers = sum(
             len(exchanges[row["backend"]].calendars.find(row["address"], None)) for row in rows
         )

@@ -124,7 +124,9 @@ def _all(
     wired: App, database: Database, settings: Settings, *, dry_run: bool, as_json: bool
 ) -> Decided:
     """Read all sources, and print what came of it; return what is decided about the settings."""
-    result: ResyncResult = resync_all(wired.sources(database), settings=settings, dry_run=dry_run)
+    result: ResyncResult = resync_all(
+        wired.refresh_context(database), settings=settings, dry_run=dry_run
+    )
     counters.give(database)
     if not dry_run:
         command = "resync --all" + _agreed(settings)
@@ -167,7 +169,7 @@ def _ask(
             agreed = replace(agreed, leavers="take back")
     if agreed != settings:
         with database.write() as connection:
-            decided = compare(connection, wired.sources(database), agreed)
+            decided = compare(connection, wired.refresh_context(database), agreed)
             acts.record(connection, "resync --all" + _agreed(agreed), who=operator(), scope="all")
     return bool(decided.not_marked or decided.not_decided)
 
@@ -190,7 +192,7 @@ def _marks(
         works.append(WorkKey.of_account(username) if number is None else WorkKey.of_person(number))
     if codes:
         with database.read() as connection:
-            maintained = wired.sources(database).maintained(connection)
+            maintained = wired.refresh_context(database).maintained(connection)
             works += [
                 WorkKey.of_course(courses.spelled(connection, code), semester)
                 for code in codes

@@ -54,7 +54,7 @@ def listener(
             beside.append(Vital(answers, stop, name="metrics", daemon=True))
         database = wired.database()
         with _signs(database, broker, stop, *beside):
-            wired.listener(database, broker.ticks).listen(broker, stop)
+            wired.listener(database, broker.liveness).listen(broker, stop)
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def worker(
         database.close()
         stop = stop_on_signals()
         workers.supervise(
-            wired.crew,
+            wired.worker_context,
             stop,
             processes=config.worker.processes,
             until_idle=until_idle,
@@ -113,9 +113,9 @@ def _told(wired: App) -> workers.Beside:
     """Return what tells how it goes; the port is taken at once."""
     server, lease = health.Server(wired.config.metrics), wired.config.worker.lease_seconds
 
-    def serve(ticks: Sequence[Liveness]) -> None:
-        alive = health.workers_alive(ticks, timedelta(seconds=lease))
-        server.serve(Metrics.of(wired), [], alive=alive, ready=health.workers_ready(ticks))
+    def serve(liveness: Sequence[Liveness]) -> None:
+        alive = health.workers_alive(liveness, timedelta(seconds=lease))
+        server.serve(Metrics.of(wired), [], alive=alive, ready=health.workers_ready(liveness))
 
     return serve
 
@@ -125,11 +125,11 @@ def poll(context: typer.Context) -> None:
     """Ask TP once what changed since it was last asked; a worker does so by `tp.poll_seconds`."""
     wired = application(context)
     opened(wired).close()
-    crew = wired.crew()
-    polled = periodic.poll(crew, OVERLAP)
-    counters.give(crew.database)
-    with crew.database.write() as connection:
-        crew.gates.give_up(connection)
+    worker_context = wired.worker_context()
+    polled = periodic.poll(worker_context, OVERLAP)
+    counters.give(worker_context.database)
+    with worker_context.database.write() as connection:
+        worker_context.limiters.give_up(connection)
     if isinstance(polled, int):
         typer.echo(f"TP names {polled} courses that changed; those of ours are read again")
     else:

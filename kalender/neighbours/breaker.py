@@ -203,10 +203,10 @@ def lease(
     return Share(min(limit, granted), granted)
 
 
-def holds_too_much(row: Row[Any], holder: str, most: int) -> bool:
+def holds_too_much(row: Row[Any], holder: str, limit: int) -> bool:
     """Whether others wait for what this process has beyond its part."""
     leases = _leases(row)
-    parts = _parts({process: wish for process, (_, wish, _) in leases.items()}, most)
+    parts = _parts({process: wish for process, (_, wish, _) in leases.items()}, limit)
     return holder in leases and leases[holder][0] > parts[holder]
 
 
@@ -219,14 +219,14 @@ def _leases(row: Row[Any]) -> dict[str, tuple[int, int, str]]:
     }
 
 
-def _parts(wishes: Mapping[str, int], most: int) -> dict[str, int]:
+def _parts(wishes: Mapping[str, int], limit: int) -> dict[str, int]:
     """Share fairly, the smallest wishes first; all fulfilled where that is not too much."""
     parts = {}
     ordered = sorted(wishes, key=lambda process: (wishes[process], process))
     for number, process in enumerate(ordered):
-        fair = max(1, most // (len(ordered) - number))
-        parts[process] = min(wishes[process], fair, most)
-        most -= parts[process]
+        fair = max(1, limit // (len(ordered) - number))
+        parts[process] = min(wishes[process], fair, limit)
+        limit -= parts[process]
     return parts
 
 

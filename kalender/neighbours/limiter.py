@@ -1,7 +1,7 @@
 """The way to every neighbour, as one process goes it: who may ask, and how many at once.
 
 Nothing is asked of the database for a request: what it said a moment ago holds, and the claims of
-a worker ask it anyway. Only who tries credentials, or waits for its turn, asks each time.
+a worker ask it anyway. Only who tries credentials, or waits for its slot, asks each time.
 """
 
 import threading
@@ -31,8 +31,8 @@ FRESH_SECONDS = 1.0  # what a request may go by
 LOOK_SECONDS = 0.2  # what a claim may go by
 RENEW_SECONDS = breaker.LEASE.total_seconds() / 3
 TOUCH_SECONDS = 300.0  # how often it is recorded that credentials go on being good
-PATIENCE = timedelta(seconds=30)  # of who has no turn: a command, not a worker's hand
-TURN = timedelta(milliseconds=200)
+PATIENCE = timedelta(seconds=30)  # of who has no slot: a command, not a worker's hand
+SLOT_WAIT = timedelta(milliseconds=200)
 
 
 class _Mine(threading.local):
@@ -107,7 +107,7 @@ class _RateLimiter:
 class Limiter:
     """The way to one neighbour; called around each request. Usable from several threads.
 
-    Raises NeighbourShut where nobody may ask now; whoever has reserved a turn does not wait.
+    Raises NeighbourShut where nobody may ask now; whoever has reserved a slot does not wait.
     """
 
     def __init__(
@@ -127,10 +127,10 @@ class Limiter:
             _RateLimiter(database, limits.name, limits.per_second) if limits.per_second else None
         )
 
-    # -- turns ------------------------------------------------------------------------------------
+    # -- slots ------------------------------------------------------------------------------------
 
     def reserve(self) -> bool:
-        """Take a turn for this thread, where one is free: so many ask at once, not more."""
+        """Take a slot for this thread, where one is free: so many ask at once, not more."""
         with self._lock:
             if not self._is_leased(breaker.LEASE.total_seconds()):
                 return False
@@ -141,13 +141,13 @@ class Limiter:
         return True
 
     def free(self) -> None:
-        """Give this thread's turn back, where it has one."""
+        """Give this thread's slot back, where it has one."""
         if self._mine.reserved:
             self._mine.reserved = False
             with self._lock:
                 self._busy -= 1
 
-    def _has_turn(self) -> bool:
+    def _has_slot(self) -> bool:
         """Whether this thread has one that is still ours, or gets one."""
         if self._mine.reserved:
             return self._busy <= self._share.granted
@@ -156,7 +156,7 @@ class Limiter:
     def _is_leased(self, within: float) -> bool:
         return monotonic() - self._renewed < within
 
-    def renew(self, connection: Connection, row: Row[Any]) -> Row[Any]:
+    def renew_lease(self, connection: Connection, row: Row[Any]) -> Row[Any]:
         """Prolong what this process may use, where it is time to; return the row as it is now.
 
         The row is locked before our own lock, as everywhere.
@@ -180,13 +180,13 @@ class Limiter:
     # -- what is known ----------------------------------------------------------------------------
 
     def is_known(self, within: float) -> bool:
-        """Whether the neighbour was open to us so lately, and our turns are ours."""
+        """Whether the neighbour was open to us so lately, and our slots are ours."""
         return monotonic() - self._known < within and self._is_leased(RENEW_SECONDS)
 
-    def forget(self, *, turns: bool = False) -> None:
-        """Look again before the next request; with `turns` also at what may be used."""
+    def invalidate(self, *, slots: bool = False) -> None:
+        """Look again before the next request; with `slots` also at what may be used."""
         self._known = float("-inf")
-        if turns:
+        if slots:
             self._renewed = float("-inf")
 
     def note(self, row: Row[Any]) -> credentials.Standing:
@@ -243,17 +243,17 @@ class Limiter:
         self.database.counts.time("request", self.name, seconds=monotonic() - started)
 
     def _enter(self, patience: timedelta) -> bool:
-        """Wait for our turn; return whether this request tries our credentials."""
+        """Wait for our slot; return whether this request tries our credentials."""
         end, pause = monotonic() + patience.total_seconds(), threading.Event()
         while True:
-            if self._has_turn() and self.is_known(FRESH_SECONDS):
+            if self._has_slot() and self.is_known(FRESH_SECONDS):
                 return False
             tries, wait = self._look()
             if wait is None:
                 return tries
             if monotonic() + wait.total_seconds() > end:
                 raise NeighbourShut(self.name, self._why_shut(), retry_after=wait)
-            pause.wait(min(wait, TURN).total_seconds())
+            pause.wait(min(wait, SLOT_WAIT).total_seconds())
 
     def _why_shut(self) -> str:
         """Say why nobody, or not this process, may ask."""
@@ -281,17 +281,17 @@ class Limiter:
         with self.database.read() as connection:
             row = breaker.read(connection, [self.name]).get(self.name)
         is_open = row is not None and self.note(row).known and not breaker.held_for(row)
-        if is_open and self._is_leased(RENEW_SECONDS) and self._has_turn():
+        if is_open and self._is_leased(RENEW_SECONDS) and self._has_slot():
             return False, None
         with self.database.write() as connection:
-            row = self.renew(connection, breaker.lock(connection, self.name))
-            if not self._has_turn():
-                return False, TURN
+            row = self.renew_lease(connection, breaker.lock(connection, self.name))
+            if not self._has_slot():
+                return False, SLOT_WAIT
             standing, hold = self.note(row), breaker.held_for(row)
             if standing.known and not hold:
                 return False, None
             if hold or standing.tried or standing.wait:
-                return False, max(hold, standing.wait, TURN)
+                return False, max(hold, standing.wait, SLOT_WAIT)
             credentials.begin_trial(connection, self.name)
             return True, None
 
@@ -312,7 +312,7 @@ class Limiter:
             )
 
     def _refused(self, error: NeighbourUnauthorised, *, took: timedelta) -> None:
-        self.forget()
+        self.invalidate()
         self._record(
             lambda connection: credentials.refused(
                 connection,
@@ -353,15 +353,15 @@ class Limiters:
 
     def look(self, connection: Connection) -> tuple[frozenset[str], frozenset[str]]:
         """Return which neighbours failed lately, and which nobody, or not we, may ask now."""
-        if all(gate.is_known(LOOK_SECONDS) for gate in self.by_name.values()):
+        if all(limiter.is_known(LOOK_SECONDS) for limiter in self.by_name.values()):
             return self.ailing, frozenset()
         rows = breaker.read(connection, [*self.by_name, breaker.BULK])
         bulk = rows.pop(breaker.BULK, None)
         self.bulk_is_held = bulk is not None and bool(breaker.held_for(bulk))
         shut = set()
-        for name, gate in sorted(self.by_name.items()):
-            row = gate.renew(connection, rows.get(name) or breaker.lock(connection, name))
-            standing = gate.note(row)
+        for name, limiter in sorted(self.by_name.items()):
+            row = limiter.renew_lease(connection, rows.get(name) or breaker.lock(connection, name))
+            standing = limiter.note(row)
             waits = not standing.known and (standing.tried or bool(standing.wait))
             if waits or breaker.is_shut(connection, row):
                 shut.add(name)
@@ -370,11 +370,11 @@ class Limiters:
         )
         return self.ailing, frozenset(shut)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Look again before the next request: what was written may not have come to stand."""
-        for gate in self.by_name.values():
-            gate.forget(turns=True)
+        for limiter in self.by_name.values():
+            limiter.invalidate(slots=True)
 
     def give_up(self, connection: Connection) -> None:
-        """Let others have our turns: this process ends."""
+        """Let others have our slots: this process ends."""
         breaker.give_up(connection, self.by_name, self.holder)

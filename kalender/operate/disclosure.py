@@ -304,7 +304,7 @@ def _groups(connection: Connection, key: CourseKey) -> list[dict[str, Any]]:
     def count(table: Table, number: ColumnElement[int]) -> Mapping[tuple[int, str], int]:
         by = (table.c.term_number, table.c.actid)
         rows = connection.execute(select(*by, number).where(of_course(table)).group_by(*by))
-        return {(term, actid): counted for term, actid, counted in rows}
+        return {(term, actid): total for term, actid, total in rows}
 
     placed = count(placement, func.count())
     events = count(teaching_event, func.count())

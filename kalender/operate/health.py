@@ -143,7 +143,7 @@ class Queues(Collector):
 
     def alive(self) -> Sequence[str]:
         """Complain where the listener does not turn."""
-        seconds, _ = self._broker.ticks.silent()
+        seconds, _ = self._broker.liveness.silent()
         return [f"stuck: the listener does nothing for {seconds:.0f} seconds"] * (
             seconds > STUCK_SECONDS
         )

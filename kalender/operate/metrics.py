@@ -170,12 +170,12 @@ def histograms(totals: Totals) -> Iterator[HistogramMetricFamily]:
         buckets: defaultdict[str, dict[float, float]] = defaultdict(dict)
         for (counter_name, label), value in totals.items():
             if counter_name == f"{counter}_bucket":
-                label_value, _, bound = label.rpartition(" ")
-                buckets[label_value][float(bound)] = value
+                label_value, _, upper_bound = label.rpartition(" ")
+                buckets[label_value][float(upper_bound)] = value
         for label_value, counts in sorted(buckets.items()):
             bounds = [
-                ("+Inf" if bound == float("inf") else str(bound), counts[bound])
-                for bound in sorted(counts)
+                ("+Inf" if upper_bound == float("inf") else str(upper_bound), counts[upper_bound])
+                for upper_bound in sorted(counts)
             ]
             seconds = totals.get((f"{counter}_seconds", label_value), 0.0)
             family.add_metric((label_value,), bounds, seconds)

@@ -158,12 +158,12 @@ def right_by_audience(connection: Connection, inside: Collection[int]) -> list[R
     """
     excluded = select(preference.c.person_id).where(preference.c.wish.in_((OPT_OUT, PROTECT)))
     excluded_calendars = select(calendar.c.calendar_id).where(calendar.c.person_id.in_(excluded))
-    chosen = frozenset(inside).difference(connection.execute(excluded_calendars).scalars())
-    right = chosen & right_calendars(connection)
+    calendar_ids = frozenset(inside).difference(connection.execute(excluded_calendars).scalars())
+    right = calendar_ids & right_calendars(connection)
     counts: Counter[tuple[str, str]] = Counter()
     query = select(calendar.c.calendar_id, calendar.c.audience)
     for calendar_id, audience in connection.execute(query.where(calendar.c.state != "closed")):
-        counts[audience, "inside" if calendar_id in chosen else "outside"] += 1
+        counts[audience, "inside" if calendar_id in calendar_ids else "outside"] += 1
         counts[audience, "right"] += calendar_id in right
     return [
         RightCalendars(
@@ -454,7 +454,7 @@ def _bound(buckets: Mapping[float, float], share: int) -> float | None:
     bounds = sorted(buckets)
     if not bounds:
         return None
-    cumulative = list(accumulate((buckets[bound] for bound in bounds), max))
+    cumulative = list(accumulate((buckets[upper_bound] for upper_bound in bounds), max))
     smallest = bounds[bisect_left(cumulative, cumulative[-1] * share / 100)]
     return smallest if smallest != float("inf") else None
 

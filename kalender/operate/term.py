@@ -34,8 +34,8 @@ def source_counts(connection: Connection) -> Mapping[str, Mapping[str, int]]:
         "placements": (placement, true()),
     }
     counts: defaultdict[str, dict[str, int]] = defaultdict(lambda: dict.fromkeys(sources, 0))
-    for name, (table, which) in sources.items():
-        query = select(table.c.semester, func.count()).where(which).group_by(table.c.semester)
+    for name, (table, condition) in sources.items():
+        query = select(table.c.semester, func.count()).where(condition).group_by(table.c.semester)
         for semester, count in connection.execute(query):
             counts[semester][name] = count
     return dict(counts)
@@ -45,18 +45,18 @@ def coming_entries(
     connection: Connection, calendars: Collection[int], after: datetime
 ) -> list[ComingEntries]:
     """Count by semester and calendar what these calendars hold that ends after an instant."""
-    chosen = frozenset(calendars)
+    calendar_ids = frozenset(calendars)
     is_live = entry.c.status == "live"
     is_kept = entry.c.status.in_(("live", "refused", "declined")) & entry.c.held_by.is_(None)
-    live, kept = (func.count(case((condition, 1))) for condition in (is_live, is_kept))
+    live, kept_entries = (func.count(case((condition, 1))) for condition in (is_live, is_kept))
     keys = (entry.c.semester, entry.c.calendar_id)
-    query = select(*keys, live, kept).where(entry.c.ends_at > after).group_by(*keys)
+    query = select(*keys, live, kept_entries).where(entry.c.ends_at > after).group_by(*keys)
     return [
         ComingEntries(
             semester=semester, calendar_id=calendar_id, written=live_count, kept=kept_count
         )
         for semester, calendar_id, live_count, kept_count in connection.execute(query)
-        if calendar_id in chosen
+        if calendar_id in calendar_ids
     ]
 
 

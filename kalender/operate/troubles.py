@@ -65,8 +65,8 @@ def calendar_troubles(connection: Connection, mode: str, after: datetime) -> Cal
     is_outside = and_(calendar.c.state == "closed", calendar.c.last_error == OUTSIDE)
     is_second = and_(~calendar.c.owner, calendar.c.state != "closed")
     is_gone = calendar.c.state.in_(("missing", "lost"))
-    coming = and_(entry.c.status == "refused", entry.c.ends_at > after)
-    query = select(entry.c.calendar_id, func.count()).where(coming).group_by(entry.c.calendar_id)
+    is_coming = and_(entry.c.status == "refused", entry.c.ends_at > after)
+    query = select(entry.c.calendar_id, func.count()).where(is_coming).group_by(entry.c.calendar_id)
     refused_by_calendar: dict[int, int] = dict(map(tuple, connection.execute(query)))
     switched_on = (
         rollouts.switched_on_of(connection, refused_by_calendar, mode)
@@ -89,17 +89,17 @@ def fill(connection: Connection, mode: str) -> Fill:
     written.
     """
     bulk = exists().where(*_WORK_OF_CALENDAR, dirty_now.c.priority >= Lane.FILL)
-    waiting = _count_inside(connection, and_(_IS_UNWRITTEN, bulk), mode)
-    if not waiting:
+    number = _count_inside(connection, and_(_IS_UNWRITTEN, bulk), mode)
+    if not number:
         return Fill(written=0, calendars=0)
     is_open = and_(calendar.c.state == "active", calendar.c.owner, ~_IS_EXCLUDED)
     calendars = _count_inside(connection, is_open, mode)
-    return Fill(written=calendars - waiting, calendars=calendars)
+    return Fill(written=calendars - number, calendars=calendars)
 
 
-def _count_inside(connection: Connection, which: ColumnElement[bool], mode: str) -> int:
+def _count_inside(connection: Connection, condition: ColumnElement[bool], mode: str) -> int:
     """Count the calendars of which a condition holds, and which lie inside the roll-out."""
-    query = select(calendar.c.calendar_id).where(which)
+    query = select(calendar.c.calendar_id).where(condition)
     numbers = connection.execute(query).scalars().all()
     return len(rollouts.switched_on_of(connection, numbers, mode)) if numbers else 0
 

@@ -231,12 +231,12 @@ def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
     holding = [brake for brake in status.brakes if brake.state == "holding"]
     if holding:
         scopes = ", ".join(brake.scope for brake in holding[:3])
-        more = f" and {len(holding) - 3} more" if holding[3:] else ""
+        remainder = f" and {len(holding) - 3} more" if holding[3:] else ""
         yield Condition(
             condition="brake",
             state="held",
             since=min(brake.set_at for brake in holding),
-            because=f"a brake holds deletes back: {scopes}{more}",
+            because=f"a brake holds deletes back: {scopes}{remainder}",
             remedy="kalender brake show",
             count=len(holding),
             exact=True,
@@ -250,16 +250,16 @@ def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
                 because=f"bulk work {shut(neighbour, expectations.zone)}",
                 remedy="kalender resume bulk",
             )
-    for waiting in status.settings_waiting:  # a resync without a terminal left them alone
+    for change in status.settings_waiting:  # a resync without a terminal left them alone
         leaving = "with --take-back --yes or --leave"
         yield Condition(
-            condition=f"settings-{waiting.what}",
+            condition=f"settings-{change.what}",
             state="held",
-            since=waiting.since,
-            because=f"changed settings wait for a yes: {waiting.calendars} calendars "
-            f"{ASKED_BY_SETTINGS[waiting.what]}",
-            remedy=f"{RESYNC} {leaving if waiting.what == 'leave' else '--yes'}",
-            count=waiting.calendars,
+            since=change.since,
+            because=f"changed settings wait for a yes: {change.calendars} calendars "
+            f"{ASKED_BY_SETTINGS[change.what]}",
+            remedy=f"{RESYNC} {leaving if change.what == 'leave' else '--yes'}",
+            count=change.calendars,
         )
 
 
@@ -418,12 +418,12 @@ def _readings(status: Status, expectations: Expectations) -> Iterator[Condition]
     since = read_at or status.reading.could_since
     courses = status.overdue_courses
     if since is not None and status.moment - since > max_age:
-        last = f"last at {said(read_at, expectations.zone)}" if read_at else "never yet"
+        reading = f"last at {said(read_at, expectations.zone)}" if read_at else "never yet"
         yield Condition(
             condition="reading-overdue",
             state="behind",
             since=since + max_age,
-            because=f"FS and TP should be read whole every {hours}, and were {last}",
+            because=f"FS and TP should be read whole every {hours}, and were {reading}",
             remedy=f"{RESYNC}, and look at its timer",
         )
     elif courses.asked_at is not None and read_at is not None:
@@ -459,9 +459,9 @@ def _warnings(status: Status, expectations: Expectations) -> Iterator[Condition]
             UTC
         )
     for name, ends_at in sorted(ends.items()):
-        left = ends_at - status.moment
-        if left < SOON:
-            verb = "ended" if left < timedelta() else "ends"
+        duration = ends_at - status.moment
+        if duration < SOON:
+            verb = "ended" if duration < timedelta() else "ends"
             yield Condition(
                 condition=name.replace(" ", "-ends:", 1),
                 state="warning",

@@ -46,9 +46,9 @@ def draw(entries: Sequence[Shown], monday: date, zone: ZoneInfo) -> str:
     for hour in range(min([FIRST, *hours]), max([LAST, *hours]) + 1):
         cells = [_cell(week, day, hour, zone) for day in days]
         for n in range(max(1, *map(len, cells))):
-            left = f"{hour:02d}.00  " if n == 0 else "       "
+            margin = f"{hour:02d}.00  " if n == 0 else "       "
             texts = (cell[n] if n < len(cell) else "" for cell in cells)
-            rows.append((left + " ".join(text.ljust(WIDTH) for text in texts)).rstrip())
+            rows.append((margin + " ".join(text.ljust(WIDTH) for text in texts)).rstrip())
     return "\n".join(rows)
 
 

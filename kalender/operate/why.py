@@ -473,8 +473,8 @@ def _shut_neighbour(question: Question, row: Mapping[str, Any]) -> Neighbour | N
 
 
 def _written(question: Question) -> Check:
-    refused = sum(row["status"] == "refused" for row in question.records)
-    facts: dict[str, Any] = {"entries": len(question.standing), "refused": refused}
+    refused_entries = sum(row["status"] == "refused" for row in question.records)
+    facts: dict[str, Any] = {"entries": len(question.standing), "refused": refused_entries}
     if question.standing:
         newest = max(question.standing, key=lambda row: row["written_at"])
         changes = disclosure.last_changes(question.connection, newest["calendar_id"])
@@ -484,6 +484,6 @@ def _written(question: Question) -> Check:
     return Check(
         name="written",
         ok=ok,
-        case="refused" if refused and not ok else "",
+        case="refused" if refused_entries and not ok else "",
         facts=facts,
     )

@@ -204,14 +204,14 @@ class Fs:
         self,
         resource: str,
         page: Sequence[Raw],
-        read: Callable[[Raw], Item],
+        reader: Callable[[Raw], Item],
         left_out: LeftOut,
     ) -> Iterator[Item]:
         """Read a page's items; those that cannot be read are told to `left_out`."""
         unread = 0
         for raw in page:
             try:
-                value = read(raw)
+                value = reader(raw)
             except BadSourceData as error:
                 unread += 1
                 left_out(fs_json.bad_item(resource, raw, str(error)))

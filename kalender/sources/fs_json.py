@@ -63,9 +63,9 @@ def _word(value: object) -> str:
     return without_unseen(value) if isinstance(value, str) else ""
 
 
-def _fits(text: str, name: str, most: int) -> str:
-    if len(text) > most:
-        raise BadSourceData(f"fs: {name} is longer than {most} characters")
+def _fits(text: str, name: str, limit: int) -> str:
+    if len(text) > limit:
+        raise BadSourceData(f"fs: {name} is longer than {limit} characters")
     return text
 
 

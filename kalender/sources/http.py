@@ -41,11 +41,11 @@ Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 class _Retry(Retry):
     """Tries again what broke, but not what was slow: that would make it slower."""
 
-    def increment(self, *args: Any, **named: Any) -> Self:
-        error = named.get("error")
+    def increment(self, *args: Any, **keywords: Any) -> Self:
+        error = keywords.get("error")
         if isinstance(error, ReadTimeoutError):
             raise error
-        return super().increment(*args, **named)
+        return super().increment(*args, **keywords)
 
 
 class Http:

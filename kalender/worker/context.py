@@ -19,21 +19,21 @@ class WorkerContext:
     """What one worker process needs."""
 
     database: Database
-    sources: RefreshContext
-    means: ReconcileContext
-    gates: Limiters
+    refresh_context: RefreshContext
+    reconcile_context: ReconcileContext
+    limiters: Limiters
     connections: int
     lease: timedelta
     verify_every: timedelta
     poll_every: timedelta | None
     retention: Retention | None = None  # nothing is forgotten
-    pulse: Heartbeat = field(default_factory=Heartbeat)
-    ticks: Liveness = field(default_factory=Liveness)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    liveness: Liveness = field(default_factory=Liveness)
 
     @property
     def neighbours(self) -> Mapping[Kind, Sequence[str]]:
         """Which neighbours each kind of work needs."""
-        limits = [limiter.limits for limiter in self.gates.by_name.values()]
+        limits = [limiter.limits for limiter in self.limiters.by_name.values()]
         return {
-            kind: tuple(each.name for each in limits if each.needed_by is kind) for kind in Kind
+            kind: tuple(limit.name for limit in limits if limit.needed_by is kind) for kind in Kind
         }

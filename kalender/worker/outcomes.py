@@ -35,8 +35,8 @@ NO_NEWS_AFTER = 5  # unreadable answers of the same piece of work
 class Outcomes:
     """Gives claims back."""
 
-    def __init__(self, crew: WorkerContext) -> None:
-        self.crew = crew
+    def __init__(self, context: WorkerContext) -> None:
+        self.context = context
 
     def handle_failure(self, claim: Claim, error: Exception) -> str | None:
         """Give the work back as its error asks for; return the neighbour that failed it."""
@@ -71,7 +71,10 @@ class Outcomes:
 
     def _unknown(self, claim: Claim, error: OutcomeUnknown) -> None:
         """The calendar is left alone for a while; where Exchange looks away, it is counted."""
-        quiet = max(each.server_seconds for each in self.crew.means.exchanges.values())
+        quiet = max(
+            exchange.server_seconds
+            for exchange in self.context.reconcile_context.exchanges.values()
+        )
         after = max(error.retry_after or timedelta(), timedelta(seconds=quiet))
         if error.neighbour is None:
             self._retry(claim, str(error), max(after, self._delay(claim, error)))
@@ -85,14 +88,14 @@ class Outcomes:
         """
         after = min(self._delay(claim, error), UNREADABLE_LONGEST)
         self._retry(claim, str(error), after)
-        if claim.attempts >= NO_NEWS_AFTER or error.neighbour not in self.crew.gates.names:
+        if claim.attempts >= NO_NEWS_AFTER or error.neighbour not in self.context.limiters.names:
             return None
         name = error.neighbour
         self.record(
             lambda connection: breaker.failed(connection, name, key=claim.key, error=str(error)),
             neighbour=name,
         )
-        self.crew.gates[name].forget()
+        self.context.limiters[name].invalidate()
         return name
 
     def _delay(self, claim: Claim, error: TransientError | None) -> timedelta:
@@ -103,7 +106,7 @@ class Outcomes:
         log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
         if error.neighbour == "database":
             self._database_failed(claim, error)
-        elif isinstance(error, NeighbourUnauthorised):  # the gate counts these
+        elif isinstance(error, NeighbourUnauthorised):  # the limiter counts these
             after = timedelta(seconds=random.uniform(0.2, 1))  # noqa: S311
             self._record_outcome(
                 claim, lambda c: queue.postpone(c, claim, after=after, why=str(error))
@@ -116,7 +119,7 @@ class Outcomes:
 
         A calendar whose last request may still be worked on waits for its lease to run out.
         """
-        self.crew.gates.forget()
+        self.context.limiters.invalidate()
         if not _is_in_doubt(error):
             after = timedelta(seconds=random.uniform(1, 3))  # noqa: S311
             self._record_outcome(
@@ -142,7 +145,7 @@ class Outcomes:
             queue.postpone(connection, claim, after=after, why=why)
 
         self._record_outcome(claim, give_back)
-        self.crew.gates[name].forget()
+        self.context.limiters[name].invalidate()
 
     def release(self, claim: Claim) -> None:
         """Give the work back as it was."""
@@ -166,7 +169,7 @@ class Outcomes:
     def record(self, write: Callable[[Connection], None], **labels: str) -> None:
         """Write, where the database is there."""
         try:
-            with self.crew.database.write() as connection:
+            with self.context.database.write() as connection:
                 write(connection)
         except (ClaimLost, NeighbourError) as error:
             log.warning("not_recorded", error=type(error).__name__, **labels)
@@ -203,5 +206,5 @@ def where(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else "?"
-    told = "".join(f" {name} {word}" for name, word in database_error(error).items())
-    return f"{type(error).__name__}{told} in {place}"
+    text = "".join(f" {name} {word}" for name, word in database_error(error).items())
+    return f"{type(error).__name__}{text} in {place}"

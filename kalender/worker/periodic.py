@@ -29,7 +29,7 @@ LOOK_SECONDS_UNTIL_IDLE = 0.25
 
 
 def run_periodic_tasks(
-    crew: WorkerContext,
+    context: WorkerContext,
     stop: threading.Event,
     *,
     until_idle: bool,
@@ -38,19 +38,19 @@ def run_periodic_tasks(
     """Beat, and mark what time makes due, until stopped, idle or left alone."""
     beaten = marked_at = float("-inf")
     while not (stop.is_set() or orphaned()):
-        crew.ticks.turn()
+        context.liveness.turn()
         try:
             if time.monotonic() - beaten > BEAT_SECONDS:
-                with crew.means.memory.writing(crew.database) as connection:
-                    crew.pulse.write(connection, connections=crew.connections)
-                crew.means.memory.verify(crew.database)
+                with context.reconcile_context.memory.writing(context.database) as connection:
+                    context.heartbeat.write(connection, connections=context.connections)
+                context.reconcile_context.memory.verify(context.database)
                 beaten = time.monotonic()
-                counters.give(crew.database)
+                counters.give(context.database)
             if time.monotonic() - marked_at > LOOK_SECONDS / 2:
-                _mark_by_time(crew, verifies=not until_idle)
+                _mark_by_time(context, verifies=not until_idle)
                 marked_at = time.monotonic()
             if until_idle:
-                with crew.database.read() as connection:
+                with context.database.read() as connection:
                     if not queue.waits(connection, within=recovery.horizon(connection)):
                         return
         except StateInDoubt:
@@ -60,11 +60,11 @@ def run_periodic_tasks(
         stop.wait(LOOK_SECONDS_UNTIL_IDLE if until_idle else LOOK_SECONDS)
 
 
-def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
+def _mark_by_time(context: WorkerContext, *, verifies: bool) -> None:
     """Mark what became due by the clock alone."""
-    with crew.database.write() as connection:
+    with context.database.write() as connection:
         queue.mark_what_is_due(connection)
-        now = crew.means.clock()
+        now = context.reconcile_context.clock()
         moved_calendars = {
             *bulk.changing_by_time(connection, now),
             *brakes.let_ended_go(connection, now),
@@ -73,20 +73,20 @@ def _mark_by_time(crew: WorkerContext, *, verifies: bool) -> None:
             connection, moved_calendars, reason="time has come", cause=Cause.TIME, lane=Lane.LIVE
         )
         if verifies:
-            to_verify = bulk.to_verify(connection, every=crew.verify_every.total_seconds())
+            to_verify = bulk.to_verify(connection, every=context.verify_every.total_seconds())
             people.mark_calendars(
                 connection, to_verify, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
             )
-    if crew.retention is not None:
+    if context.retention is not None:
         prune(
-            crew.database,
-            crew.retention,
-            crew.means.clock(),
-            writable=timedelta(days=crew.sources.rules.past_days + 1),
-            semesters=crew.sources.semesters.listed,
+            context.database,
+            context.retention,
+            context.reconcile_context.clock(),
+            writable=timedelta(days=context.refresh_context.rules.past_days + 1),
+            semesters=context.refresh_context.semesters.listed,
         )
-    if crew.poll_every is not None:
-        poll(crew, crew.poll_every)
+    if context.poll_every is not None:
+        poll(context, context.poll_every)
 
 
 class NotPolled(StrEnum):
@@ -98,30 +98,32 @@ class NotPolled(StrEnum):
     FIRST = "from now on changes are counted; the next poll asks what changed since"
 
 
-def poll(crew: WorkerContext, every: timedelta) -> int | NotPolled:
+def poll(context: WorkerContext, interval: timedelta) -> int | NotPolled:
     """Ask TP which courses changed, where no other worker did so lately; return how many."""
-    with crew.database.write() as connection:
-        if TP in crew.gates.look(connection)[1]:
+    with context.database.write() as connection:
+        if TP in context.limiters.look(connection)[1]:
             return NotPolled.SHUT
         now = teaching.database_time(connection)
         last_poll = teaching.was_read(connection, "lastchanged", "")
         failed_at = teaching.was_read(connection, POLL_FAILED, "")
-        if last_poll is not None and now - last_poll < every:
+        if last_poll is not None and now - last_poll < interval:
             return NotPolled.LATELY
-        if failed_at is not None and now - failed_at < min(every, POLL_AGAIN):
+        if failed_at is not None and now - failed_at < min(interval, POLL_AGAIN):
             return NotPolled.FAILED
         teaching.record_reading(connection, "lastchanged", "", now)
     if last_poll is None:
         return NotPolled.FIRST
-    shift = crew.means.clock() - now  # TP's list is on the domain's clock
+    shift = context.reconcile_context.clock() - now  # TP's list is on the domain's clock
     try:
-        changed_courses = crew.sources.timetables.changed_since(last_poll + shift - every)
+        changed_courses = context.refresh_context.timetables.changed_since(
+            last_poll + shift - interval
+        )
     except (NeighbourError, TransientError, PermanentError):
-        with crew.database.write() as connection:
+        with context.database.write() as connection:
             teaching.record_reading(connection, "lastchanged", "", last_poll)
             teaching.record_reading(connection, POLL_FAILED, "", now)
         raise
-    with crew.database.write() as connection:
+    with context.database.write() as connection:
         marks = [
             Mark(*WorkKey.of_course(*key), reason="tp lastchanged", cause=Cause.TP_POLL)
             for key in changed_courses

@@ -48,9 +48,12 @@ def supervise(
     a process of its own, and is told when the others last turned. Raises StateInDoubt where the
     database was put back to an earlier state meanwhile.
     """
-    ticks = [Liveness() for _ in range(processes)]
-    children = {_start(make, until_idle, process_ticks): process_ticks for process_ticks in ticks}
-    side = _start_beside(beside, ticks)
+    liveness = [Liveness() for _ in range(processes)]
+    children = {
+        _start(make, until_idle, process_liveness): process_liveness
+        for process_liveness in liveness
+    }
+    side = _start_beside(beside, liveness)
     doubted = False
     while children:
         wait([child.sentinel for child in children], timeout=0.5)
@@ -58,7 +61,7 @@ def supervise(
             for child in children:
                 child.terminate()
         for child in [child for child in children if not child.is_alive()]:
-            process_ticks = children.pop(child)
+            process_liveness = children.pop(child)
             child.join()
             if child.exitcode == IN_DOUBT:  # the database was put back: all stop
                 doubted = True
@@ -67,34 +70,34 @@ def supervise(
                 continue
             log.error("worker_died", exit_code=child.exitcode)
             if not stop.wait(1.0):
-                children[_start(make, until_idle, process_ticks)] = process_ticks
+                children[_start(make, until_idle, process_liveness)] = process_liveness
         if side is not None and not side.is_alive():
-            side = _start_beside(beside, ticks)
+            side = _start_beside(beside, liveness)
     if doubted:
         raise StateInDoubt(PUT_BACK)
 
 
-def _start(make: Callable[[], WorkerContext], until_idle: bool, ticks: Liveness) -> BaseProcess:  # noqa: FBT001
-    ticks.begin()
-    child = FORK.Process(target=_child, args=(make, os.getpid(), until_idle, ticks))
+def _start(make: Callable[[], WorkerContext], until_idle: bool, liveness: Liveness) -> BaseProcess:  # noqa: FBT001
+    liveness.begin()
+    child = FORK.Process(target=_child, args=(make, os.getpid(), until_idle, liveness))
     child.start()
     return child
 
 
-def _start_beside(beside: Beside | None, ticks: Sequence[Liveness]) -> BaseProcess | None:
+def _start_beside(beside: Beside | None, liveness: Sequence[Liveness]) -> BaseProcess | None:
     """Start what serves beside the workers; it ends with this process."""
     if beside is None:
         return None
-    child = FORK.Process(target=_beside, args=(beside, ticks), daemon=True)
+    child = FORK.Process(target=_beside, args=(beside, liveness), daemon=True)
     child.start()
     return child
 
 
-def _beside(beside: Beside, ticks: Sequence[Liveness]) -> None:
+def _beside(beside: Beside, liveness: Sequence[Liveness]) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        beside(ticks)
+        beside(liveness)
     except Exception as error:  # multiprocessing would print all that it quotes
         log.critical("crashed", exc_info=error)
         sys.exit(1)
@@ -104,13 +107,13 @@ def _child(
     make: Callable[[], WorkerContext],
     parent: int,
     until_idle: bool,  # noqa: FBT001
-    ticks: Liveness,
+    liveness: Liveness,
 ) -> None:
     collect_seldom()
     stop = stop_on_signals()
     try:
-        crew = replace(make(), ticks=ticks)
-        run(crew, stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
+        context = replace(make(), liveness=liveness)
+        run(context, stop, until_idle=until_idle, orphaned=lambda: os.getppid() != parent)
     except StateInDoubt as error:
         log.error("state_in_doubt", error=str(error))  # noqa: TRY400
         sys.exit(IN_DOUBT)
@@ -133,7 +136,7 @@ def collect_seldom() -> None:
 
 
 def run(
-    crew: WorkerContext,
+    context: WorkerContext,
     stop: threading.Event,
     *,
     until_idle: bool = False,
@@ -144,49 +147,53 @@ def run(
     Raises ThreadDied where a hand ended by a bug: the others then finish what they hold.
     """
     hands = [
-        Vital(WorkerThread(crew, f"{crew.pulse.worker}:{n}", stop).work, stop, name=f"hand-{n}")
-        for n in range(crew.connections)
+        Vital(
+            WorkerThread(context, f"{context.heartbeat.worker}:{n}", stop).work,
+            stop,
+            name=f"hand-{n}",
+        )
+        for n in range(context.connections)
     ]
     for hand in hands:
         hand.start()
     try:
-        run_periodic_tasks(crew, stop, until_idle=until_idle, orphaned=orphaned)
+        run_periodic_tasks(context, stop, until_idle=until_idle, orphaned=orphaned)
     finally:
         stop.set()
         for hand in hands:
             hand.join()
-        end_well(crew)
-    if crew.means.memory.doubt is not None:
-        raise crew.means.memory.doubt
+        end_well(context)
+    if context.reconcile_context.memory.doubt is not None:
+        raise context.reconcile_context.memory.doubt
     dead = [hand.name for hand in hands if hand.died]
     if dead:
         raise ThreadDied(f"{', '.join(dead)} died: this process ends, and is started anew")
 
 
-def end_well(crew: WorkerContext) -> None:
+def end_well(context: WorkerContext) -> None:
     """Give up our turns and say that we ended; of a database in doubt say so, for all others.
 
     A connection may have broken while nobody used it: the second try has a new one. Where the
     database is away, our turns run out by themselves.
     """
-    counts = crew.database.counts.take()
+    counts = context.database.counts.take()
     try:
-        _say_goodbye(crew, counts)
+        _say_goodbye(context, counts)
     except NeighbourError:
         try:
-            _say_goodbye(crew, counts)
+            _say_goodbye(context, counts)
         except NeighbourError as error:
             log.warning("ended_untold", neighbour=error.neighbour, error=str(error))
 
 
-def _say_goodbye(crew: WorkerContext, counts: Mapping[Key, float]) -> None:
-    memory = crew.means.memory
-    with crew.database.write() as connection:
+def _say_goodbye(context: WorkerContext, counts: Mapping[Key, float]) -> None:
+    memory = context.reconcile_context.memory
+    with context.database.write() as connection:
         if memory.doubt is not None:
             doubt(connection)
             identity.refuse(connection, str(memory.doubt))
             return
-        crew.gates.give_up(connection)
-        crew.pulse.stop(connection)
+        context.limiters.give_up(connection)
+        context.heartbeat.stop(connection)
         counters.add(connection, counts)
     memory.close()

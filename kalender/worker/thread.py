@@ -33,14 +33,14 @@ IDLE_SECONDS = 0.25
 class WorkerThread:
     """One thread that claims and does."""
 
-    def __init__(self, crew: WorkerContext, name: str, stop: threading.Event) -> None:
-        self.crew = crew
+    def __init__(self, context: WorkerContext, name: str, stop: threading.Event) -> None:
+        self.context = context
         self.name = name
         self.stop = stop
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
         self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
         self.spared: frozenset[str] = frozenset()  # those that ail, of which nothing is asked now
-        self.outcomes = Outcomes(crew)
+        self.outcomes = Outcomes(context)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = AT_ONCE
         self.takes = 0.0  # seconds for a piece of work, of late
@@ -50,7 +50,7 @@ class WorkerThread:
         """Claim and do until stopped."""
         idle = False
         while not self.stop.is_set():
-            self.crew.ticks.work()
+            self.context.liveness.work()
             try:
                 # after a turn without work: to ask costs less than half of trying to claim
                 claims = self._claim() if not idle or self._is_due() else []
@@ -69,38 +69,38 @@ class WorkerThread:
 
     def _is_due(self) -> bool:
         """Whether there is anything to claim."""
-        with self.crew.database.read() as connection:
-            return queue.is_due(connection, list(self.crew.neighbours))
+        with self.context.database.read() as connection:
+            return queue.is_due(connection, list(self.context.neighbours))
 
     # -- claims -----------------------------------------------------------------------------------
 
     def _claim(self) -> list[Claim]:
         """Claim what may be asked for, with a slot at each neighbour that it needs."""
         self.turn = (self.turn + 1) % OLDEST_EACH
-        gates = self.crew.gates
+        limiters = self.context.limiters
         claims: list[Claim] = []
         try:
-            with self.crew.database.write() as connection:
-                ailing, shut = gates.look(connection)
-                reserved = {name for name in gates.names - shut if gates[name].reserve()}
-                others = [backend_of(name) for name in gates.names - reserved]
-                neighbours = self.crew.neighbours.items()
+            with self.context.database.write() as connection:
+                ailing, shut = limiters.look(connection)
+                reserved = {name for name in limiters.names - shut if limiters[name].reserve()}
+                other_backends = [backend_of(name) for name in limiters.names - reserved]
+                neighbours = self.context.neighbours.items()
                 claims = queue.claim(
                     connection,
                     [kind for kind, names in neighbours if reserved.intersection(names)],
                     worker=self.name,
-                    lease=self.crew.lease,
+                    lease=self.context.lease,
                     limit=self.at_once,
                     oldest=self.turn == 0,
-                    not_of=[name for name in others if name is not None],
-                    not_bulk=gates.bulk_is_held,
+                    not_of=[name for name in other_backends if name is not None],
+                    not_bulk=limiters.bulk_is_held,
                 )
                 to_ask = {name for claim in claims for name in self._needs(claim)}
                 self.probing = ailing & reserved & to_ask
                 self.spared = ailing - shut - self.probing
         except Exception:
             claims = []
-            gates.forget()
+            limiters.invalidate()
             raise
         finally:
             self._free(but={name for claim in claims for name in self._needs(claim)})
@@ -115,24 +115,24 @@ class WorkerThread:
         calendars = [claim for claim in claims if claim.kind is Kind.CALENDAR]
         self.views = {}
         try:
-            self.views = finish_unchanged(self.crew.means, calendars)
+            self.views = finish_unchanged(self.context.reconcile_context, calendars)
         except KalenderError:
             return claims
         changed_claims = [
             claim for claim in claims if claim.kind is not Kind.CALENDAR or claim.key in self.views
         ]
         unchanged = len(claims) - len(changed_claims)
-        self.crew.database.counts.add("work", Kind.CALENDAR.value, "unchanged", value=unchanged)
+        self.context.database.counts.add("work", Kind.CALENDAR.value, "unchanged", value=unchanged)
         # how much to do before the next claim: the slower it is, the less
-        most = max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
-        self.at_once = min(max(2 * unchanged, most), AT_MOST)
-        if to_release := changed_claims[most:]:
+        limit = max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
+        self.at_once = min(max(2 * unchanged, limit), AT_MOST)
+        if to_release := changed_claims[limit:]:
             self.outcomes.record(lambda connection: queue.release_all(connection, to_release))
-        return changed_claims[:most]
+        return changed_claims[:limit]
 
     def _free(self, *, but: Collection[str] = ()) -> None:
-        for name in self.crew.gates.names.difference(but):
-            self.crew.gates[name].free()
+        for name in self.context.limiters.names.difference(but):
+            self.context.limiters[name].free()
 
     def _do_all(self, claims: Sequence[Claim]) -> None:
         """Do what can be begun within a third of the lease; give the rest back.
@@ -142,12 +142,12 @@ class WorkerThread:
         begun_at = time.monotonic()
         self.failed.clear()
         for claim in claims:
-            late = time.monotonic() - begun_at > self.crew.lease.total_seconds() / 3
+            late = time.monotonic() - begun_at > self.context.lease.total_seconds() / 3
             if late or self.stop.is_set() or self.failed.issuperset(self._needs(claim)):
                 self.outcomes.release(claim)
             else:
                 self._do(claim)
-                self.crew.ticks.work()
+                self.context.liveness.work()
         self._free()
         self._asked_nothing(self.probing - self.failed)
 
@@ -157,12 +157,12 @@ class WorkerThread:
             self.outcomes.record(lambda connection: breaker.no_probe(connection, names))
 
     def _needs(self, claim: Claim) -> Sequence[str]:
-        return self.crew.neighbours[claim.kind]
+        return self.context.neighbours[claim.kind]
 
     def _do(self, claim: Claim) -> None:
-        gates = [self.crew.gates[name] for name in self._needs(claim)]
-        for gate in gates:
-            gate.begin()
+        limiters = [self.context.limiters[name] for name in self._needs(claim)]
+        for limiter in limiters:
+            limiter.begin()
         begun_at = time.monotonic()
         try:
             self._job(claim)
@@ -170,30 +170,30 @@ class WorkerThread:
             self.stop.set()  # the process ends; its memory knows why
             return
         except Exception as error:  # noqa: BLE001  # a bug must not stop all others
-            self.crew.database.counts.add("work", claim.kind.value, type(error).__name__)
+            self.context.database.counts.add("work", claim.kind.value, type(error).__name__)
             neighbour = self.outcomes.handle_failure(claim, error)
             self.failed |= {neighbour} if neighbour else set()
             return
         took = time.monotonic() - begun_at
         self.takes = (3 * self.takes + took) / 4
-        self.crew.database.counts.add("work", claim.kind.value, "done")
-        self.crew.database.counts.time("work", claim.kind.value, seconds=took)
-        self._answered([gate.name for gate in gates if gate.heard])
+        self.context.database.counts.add("work", claim.kind.value, "done")
+        self.context.database.counts.time("work", claim.kind.value, seconds=took)
+        self._answered([limiter.name for limiter in limiters if limiter.heard])
 
     def _job(self, claim: Claim) -> None:
         match claim.kind:
             case Kind.COURSE:
-                refresh_course(self.crew.sources, claim)
+                refresh_course(self.context.refresh_context, claim)
             case Kind.PERSON:
-                refresh_person(self.crew.sources, claim)
+                refresh_person(self.context.refresh_context, claim)
             case Kind.CALENDAR:
-                reconcile(self.crew.means, claim, self.views.pop(claim.key, None))
+                reconcile(self.context.reconcile_context, claim, self.views.pop(claim.key, None))
 
     def _answered(self, names: Collection[str]) -> None:
         """Lift a pause, where there is one and something was asked."""
         for name in self.probing.intersection(names):
             self.outcomes.record(partial(_answered, name=name))
-            self.crew.gates[name].forget()
+            self.context.limiters[name].invalidate()
         self.probing = self.probing.difference(names)
 
 

@@ -103,7 +103,7 @@ def sessions(server: _Server, *, auth: str) -> Sessions:
             "timeout": 10,
         }
     )
-    return Sessions(settings, most=1)
+    return Sessions(settings, connections=1)
 
 
 def test_ntlm_authorises_a_connection_once_for_all_its_requests(server: _Server) -> None:

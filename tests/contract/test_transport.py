@@ -100,7 +100,7 @@ def sessions(url: str, *, ca_file: Path | None = None, timeout: float = 10) -> S
             "timeout": timeout,
         }
     )
-    return Sessions(settings, most=1)
+    return Sessions(settings, connections=1)
 
 
 @pytest.mark.parametrize("begins", DRIPS.values(), ids=DRIPS)

@@ -88,7 +88,7 @@ class Installation:
         app = self.app()
         database = app.database()
         resync(
-            app.sources(database),
+            app.refresh_context(database),
             settings=Settings(
                 digest=app.settings().digest,
                 rollout_mode=app.config.rollout.mode,
@@ -100,9 +100,9 @@ class Installation:
 
     def finish_work(self) -> None:
         """Do all that is due."""
-        crew = self.app().crew()
-        supervisor.run(crew, threading.Event(), until_idle=True)
-        crew.database.close()
+        worker_context = self.app().worker_context()
+        supervisor.run(worker_context, threading.Event(), until_idle=True)
+        worker_context.database.close()
 
     def switch_on_all_but(self, outsider: str) -> None:
         """Put every person but one on the list, as the command does."""

@@ -148,7 +148,7 @@ class House:
         return self.kept.setdefault(self.rules, made)
 
     @property
-    def sources(self) -> RefreshContext:
+    def refresh_context(self) -> RefreshContext:
         """What refreshes."""
         return RefreshContext(
             database=self.database,
@@ -175,7 +175,7 @@ class House:
         return MailboxRule(student=address, teacher=address, domains=self.domains)
 
     @property
-    def means(self) -> ReconcileContext:
+    def reconcile_context(self) -> ReconcileContext:
         """What reconciles."""
         return ReconcileContext(
             database=self.database,
@@ -235,7 +235,7 @@ class House:
         settings = Settings(
             digest=self.settings.digest, rollout_mode=self.rollout_mode, max_updated_share=0.2
         )
-        return resync(self.sources, settings=settings, dry_run=dry_run)
+        return resync(self.refresh_context, settings=settings, dry_run=dry_run)
 
     def claim(self, kinds: Sequence[Kind] = tuple(Kind)) -> Claim | None:
         """Claim the next piece of work."""
@@ -256,11 +256,11 @@ class House:
         """Do it."""
         match claim.kind:
             case Kind.COURSE:
-                refresh_course(self.sources, claim)
+                refresh_course(self.refresh_context, claim)
             case Kind.PERSON:
-                refresh_person(self.sources, claim)
+                refresh_person(self.refresh_context, claim)
             case Kind.CALENDAR:
-                reconcile(self.means, claim)
+                reconcile(self.reconcile_context, claim)
 
     def settle(self, kinds: Sequence[Kind] = tuple(Kind)) -> list[KalenderError]:
         """Work until nothing is due; what fails is given back, and returned."""
@@ -316,9 +316,9 @@ def crew_of(house: House, *, poll_every: timedelta | None = None) -> WorkerConte
     """Return what a worker process of one connection needs."""
     return WorkerContext(
         database=house.database,
-        sources=house.sources,
-        means=house.means,
-        gates=gates_for(house.database),
+        refresh_context=house.refresh_context,
+        reconcile_context=house.reconcile_context,
+        limiters=gates_for(house.database),
         connections=1,
         lease=LEASE,
         verify_every=timedelta(hours=24),

@@ -104,7 +104,7 @@ class Installation:
         app, database = self.app(), Database(self.url)
         try:
             resync(
-                app.sources(database),
+                app.refresh_context(database),
                 settings=Settings(
                     digest=app.settings().digest,
                     rollout_mode=app.config.rollout.mode,
@@ -118,11 +118,11 @@ class Installation:
     def working(self, crews: int) -> Iterator[None]:
         """Let so many worker processes' hands work; nothing but the database is shared by crews."""
         stop, app = threading.Event(), self.app()
-        made = [app.crew() for _ in range(crews)]
+        made = [app.worker_context() for _ in range(crews)]
         hands = [
-            threading.Thread(target=WorkerThread(crew, f"{c}:{n}", stop).work)
-            for c, crew in enumerate(made)
-            for n in range(crew.connections)
+            threading.Thread(target=WorkerThread(worker_context, f"{c}:{n}", stop).work)
+            for c, worker_context in enumerate(made)
+            for n in range(worker_context.connections)
         ]
         for hand in hands:
             hand.start()
@@ -132,9 +132,9 @@ class Installation:
             stop.set()
             for hand in hands:
                 hand.join()
-            for crew in made:
-                end_well(crew)
-                crew.database.close()
+            for worker_context in made:
+                end_well(worker_context)
+                worker_context.database.close()
 
     def work(self, crews: int = 1, *, seconds: float = 60.0) -> None:
         """Work until nothing waits."""

@@ -112,16 +112,16 @@ def test_a_worker_whose_connections_broke_while_it_was_idle_gives_its_turns_back
     tmp_path: Path, sandbox: Running, migrated_postgresql: str
 ) -> None:
     house = Installation(tmp_path, sandbox, migrated_postgresql)
-    crew = house.app().crew()
-    crew.pulse.beat(crew.database)
-    with crew.database.write() as connection:
-        crew.gates.look(connection)
+    worker_context = house.app().worker_context()
+    worker_context.heartbeat.beat(worker_context.database)
+    with worker_context.database.write() as connection:
+        worker_context.limiters.look(connection)
     assert house.rows("SELECT 1 FROM neighbour WHERE leases NOT IN ('', '{}')")
     house.rows(ENDED)
-    end_well(crew)
+    end_well(worker_context)
     assert not house.rows("SELECT 1 FROM neighbour WHERE leases NOT IN ('', '{}')")
     assert house.rows("SELECT 1 FROM heartbeat WHERE stopped_at IS NOT NULL")
-    crew.database.close()
+    worker_context.database.close()
 
 
 def test_a_server_that_crashes_and_comes_back_does_no_harm(

@@ -88,13 +88,15 @@ def test_nobody_waits_for_an_ailing_neighbour_s_row_while_holding_another(
 ) -> None:
     """Two workers that do, each for the other's, would deadlock."""
     house = installation
-    crew = house.app().crew()
-    with crew.database.write() as connection:
-        crew.gates.look(connection)
+    worker_context = house.app().worker_context()
+    with worker_context.database.write() as connection:
+        worker_context.limiters.look(connection)
         breaker.failed(connection, "exchange.main", key="1", error="away")
-    crew.gates["tp"].forget(turns=True)  # whose row is locked, to prolong what we may use
-    claims = threading.Thread(target=WorkerThread(crew, "w", threading.Event())._claim)
-    with crew.database.write() as connection:
+    worker_context.limiters["tp"].invalidate(
+        slots=True
+    )  # whose row is locked, to prolong what we may use
+    claims = threading.Thread(target=WorkerThread(worker_context, "w", threading.Event())._claim)
+    with worker_context.database.write() as connection:
         breaker.lock(connection, "exchange.main")
         claims.start()
         let_pass(0.5)
@@ -102,7 +104,7 @@ def test_nobody_waits_for_an_ailing_neighbour_s_row_while_holding_another(
             connection.execute(text("SET LOCAL lock_timeout = '5s'"))
         breaker.lock(connection, "tp")
     claims.join()
-    crew.database.close()
+    worker_context.database.close()
 
 
 def make_right(house: Installation) -> None:
@@ -241,7 +243,7 @@ from kalender.config import load
 config = load(Path("{config}"), {{}})
 many = config.worker.model_copy(update={{"connections": 8}})
 app = App(config.model_copy(update={{"worker": many}}), clock_from(datetime.fromisoformat("{now}")))
-supervisor.supervise(app.crew, threading.Event(), processes=2, until_idle=True)
+supervisor.supervise(app.worker_context, threading.Event(), processes=2, until_idle=True)
 """
 
 
@@ -267,16 +269,16 @@ def test_all_workers_together_ask_no_more_at_once_than_they_may(
 def test_who_may_ask_costs_the_database_nothing_for_a_request(installation: Installation) -> None:
     """Of what a fill asks of the database, nothing grows with the requests."""
     house = installation
-    crew = house.app().crew()
-    gate = crew.gates["exchange.main"]
-    with gate():
+    worker_context = house.app().worker_context()
+    limiter = worker_context.limiters["exchange.main"]
+    with limiter():
         pass
-    statements = _statements(crew.database.engine)
+    statements = _statements(worker_context.database.engine)
     for _ in range(1000):
-        with gate():
+        with limiter():
             pass
     assert len(statements) <= 6
-    crew.database.close()
+    worker_context.database.close()
 
 
 def _statements(engine: object) -> list[str]:

@@ -68,18 +68,18 @@ def writes(memory: Memory, database: Database) -> None:
 
 
 def test_a_worker_on_a_database_put_back_writes_to_no_calendar(filled: House) -> None:
-    crew, stop, raised = crew_of(filled), threading.Event(), threading.Event()
+    worker_context, stop, raised = crew_of(filled), threading.Event(), threading.Event()
     backup = back_up(filled.database)
 
     def work() -> None:
         with pytest.raises(StateInDoubt, match="recover --since"):
-            supervisor.run(crew, stop)
+            supervisor.run(worker_context, stop)
         raised.set()
 
     filled.teach(event(1), event(2))
     thread = threading.Thread(target=work)
     thread.start()
-    while not crew.means.memory.rows or len(filled.shown(1)) < 2:
+    while not worker_context.reconcile_context.memory.rows or len(filled.shown(1)) < 2:
         stop.wait(0.05)
     put_back(filled.database, backup)
     filled.forget_requests()
@@ -148,13 +148,13 @@ def test_what_others_write_while_it_is_compared_is_no_doubt(house: House) -> Non
 
 def test_a_doubt_that_the_first_thread_finds_is_recorded_as_well(filled: House) -> None:
     """A process that ended as if all were well would vouch for the database."""
-    crew = crew_of(filled)
+    worker_context = crew_of(filled)
     backup = back_up(filled.database)
-    writes(crew.means.memory, filled.database)
+    writes(worker_context.reconcile_context.memory, filled.database)
     put_back(filled.database, backup)
     with pytest.raises(StateInDoubt):
-        crew.means.memory.verify(filled.database)
-    supervisor.end_well(crew)
+        worker_context.reconcile_context.memory.verify(filled.database)
+    supervisor.end_well(worker_context)
     with filled.database.read() as connection, pytest.raises(StateInDoubt, match="put back"):
         recovery.require_sure(connection)
 

@@ -212,10 +212,10 @@ def test_a_worker_forgets_as_the_settings_say(tmp_path: Path, migrated_url: str)
     with start(tmp_path / "university") as sandbox:
         house = Installation(tmp_path, sandbox, migrated_url)
         house.write(_two_entries)
-        crew = house.app().crew()
-        run(crew, threading.Event(), until_idle=True)
+        worker_context = house.app().worker_context()
+        run(worker_context, threading.Event(), until_idle=True)
         assert [key for (key,) in house.rows("SELECT sync_key FROM entry")] == ["young"]
-        crew.database.close()
+        worker_context.database.close()
 
 
 def _two_entries(connection: Connection) -> None:

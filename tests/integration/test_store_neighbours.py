@@ -336,9 +336,9 @@ def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> 
     processes = [Limiters(database, [door], holder=name, wants=2) for name in ("one", "two")]
     begun: list[float] = []
 
-    def ask(gates: Limiters) -> None:
+    def ask(limiters: Limiters) -> None:
         for _ in range(5):
-            with gates["tp"]():
+            with limiters["tp"]():
                 begun.append(monotonic())
 
     with ThreadPoolExecutor(4) as pool:

@@ -122,7 +122,9 @@ def test_a_mailbox_that_no_state_knows_is_searched_by_its_address(house: House) 
     with house.database.write() as connection:
         for table in ("entry", "dirty", "calendar", "person"):
             connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608
-        made = mailboxes.make_for_mailbox(connection, "user1@uio.example", house.sources.people)
+        made = mailboxes.make_for_mailbox(
+            connection, "user1@uio.example", house.refresh_context.people
+        )
         marked = people.wish(connection, made, {people.REMOVE, people.SEARCH}, "test")
         people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)
     assert house.settle() == []

@@ -48,9 +48,9 @@ class OverHttp(House):
     fs: Fs | None = None
 
     @property
-    def sources(self) -> RefreshContext:
+    def refresh_context(self) -> RefreshContext:
         assert self.fs is not None
-        return replace(super().sources, students=self.fs)
+        return replace(super().refresh_context, students=self.fs)
 
     def answer(self, path: str) -> Answer:
         """Answer as FS does, of both or of the one who is asked for."""

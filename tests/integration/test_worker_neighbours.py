@@ -31,14 +31,14 @@ from tests.fault.installation import wait
 
 @dataclass
 class Gated(FakeTimetables):
-    """A TP asked through a gate, as by the adapter."""
+    """A TP asked through a limiter, as by the adapter."""
 
-    gate: Limiter | None = None
+    limiter: Limiter | None = None
     takes: float = 0.0
 
     def course(self, key: CourseKey) -> CourseAnswer:
-        assert self.gate is not None
-        with self.gate():
+        assert self.limiter is not None
+        with self.limiter():
             Event().wait(self.takes)
             return super().course(key)
 
@@ -49,20 +49,20 @@ def house(open_database: Callable[[], Database]) -> House:
 
 
 def a_hand(house: House) -> WorkerThread:
-    gates = gates_for(house.database)
+    limiters = gates_for(house.database)
     assert isinstance(house.timetables, Gated)
-    house.timetables.gate = gates["tp"]
-    crew = WorkerContext(
+    house.timetables.limiter = limiters["tp"]
+    worker_context = WorkerContext(
         database=house.database,
-        sources=house.sources,
-        means=house.means,
-        gates=gates,
+        refresh_context=house.refresh_context,
+        reconcile_context=house.reconcile_context,
+        limiters=limiters,
         connections=1,
         lease=LEASE,
         verify_every=timedelta(days=1),
         poll_every=None,
     )
-    return WorkerThread(crew, "hand", Event())
+    return WorkerThread(worker_context, "hand", Event())
 
 
 def at_once(hand: WorkerThread) -> None:
@@ -102,7 +102,7 @@ def test_whoever_is_refused_does_not_knock_again(
 def test_what_cannot_be_begun_within_a_third_of_the_lease_is_given_back(house: House) -> None:
     mark_courses(house, 3)
     hand = a_hand(house)
-    hand.crew = replace(hand.crew, lease=timedelta(seconds=3))
+    hand.context = replace(hand.context, lease=timedelta(seconds=3))
     claims = hand._claim()
     assert claimed(house) == 3
     assert isinstance(house.timetables, Gated)

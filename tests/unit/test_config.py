@@ -567,7 +567,7 @@ def test_a_file_of_authorities_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_at_a_slow_rate_fewer_ask_at_once_than_begin_in_time(tmp_path: Path) -> None:
     """What is written ahead of a request waits for its turn within `send_seconds`, here 5."""
     config = read(tmp_path, "max_requests_per_second = 2\n")
-    doors = App(config, clock_from(None)).gates(Database("sqlite:///none.db")).by_name
+    doors = App(config, clock_from(None)).limiters(Database("sqlite:///none.db")).by_name
     assert (doors["exchange.main"].limits.per_second, doors["exchange.main"].limits.most) == (2, 5)
     assert (doors["fs"].limits.per_second, doors["fs"].limits.most) == (None, 8)
 

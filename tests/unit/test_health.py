@@ -20,12 +20,12 @@ class Clock:
 
 def test_a_process_that_turns_is_alive_however_little_there_is_to_do() -> None:
     clock = Clock()
-    ticks = Liveness(clock)
+    liveness = Liveness(clock)
     for _ in range(1000):
-        ticks.turn()
-        ticks.work()
+        liveness.turn()
+        liveness.work()
         clock.now += STUCK_SECONDS - 1
-        assert workers_alive([ticks], LEASE)() == []
+        assert workers_alive([liveness], LEASE)() == []
 
 
 def test_a_process_whose_first_loop_stands_is_stuck() -> None:
@@ -40,24 +40,24 @@ def test_a_process_whose_first_loop_stands_is_stuck() -> None:
 
 def test_a_process_whose_hands_all_stand_is_stuck_but_may_take_long() -> None:
     clock = Clock()
-    ticks = Liveness(clock)
-    ticks.work()
+    liveness = Liveness(clock)
+    liveness.work()
     clock.now += LEAST_WORK_SECONDS - 1
-    ticks.turn()
-    assert workers_alive([ticks], LEASE)() == []
+    liveness.turn()
+    assert workers_alive([liveness], LEASE)() == []
     clock.now += 2
-    assert workers_alive([ticks], LEASE)() == [
+    assert workers_alive([liveness], LEASE)() == [
         "stuck: worker process 1 does nothing for 901 seconds"
     ]
-    assert workers_alive([ticks], timedelta(hours=1))() == []
+    assert workers_alive([liveness], timedelta(hours=1))() == []
 
 
 def test_a_process_is_ready_when_it_has_begun_and_a_new_one_is_not_blamed() -> None:
     clock = Clock()
-    ticks = Liveness(clock)
-    assert workers_ready([ticks])() == ["worker process 1 has not begun"]
-    ticks.turn()
-    assert workers_ready([ticks])() == []
+    liveness = Liveness(clock)
+    assert workers_ready([liveness])() == ["worker process 1 has not begun"]
+    liveness.turn()
+    assert workers_ready([liveness])() == []
     clock.now += STUCK_SECONDS + 1
-    ticks.begin()
-    assert workers_alive([ticks], LEASE)() == []
+    liveness.begin()
+    assert workers_alive([liveness], LEASE)() == []

@@ -80,7 +80,7 @@ def changed(tmp_path: Path) -> App:
 
 
 def credentials(app: App) -> dict[str, str]:
-    limiters = app.gates(Database("sqlite:////nowhere/kalender.db"))
+    limiters = app.limiters(Database("sqlite:////nowhere/kalender.db"))
     return {name: limiter.limits.credentials for name, limiter in limiters.by_name.items()}
 
 

@@ -289,8 +289,8 @@ _REFUSED = """
 """
 
 TABLE: dict[str, Meaning] = {
-    name: which
-    for which, names in (
+    name: kind
+    for kind, names in (
         (Meaning.GONE, _GONE),
         (Meaning.CONFLICT, _CONFLICT),
         (Meaning.UNKNOWN, _UNKNOWN),

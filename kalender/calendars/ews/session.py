@@ -79,7 +79,7 @@ class _Session:
 class Sessions:
     """A pool of authenticated sessions to one endpoint; nothing is opened before it is used."""
 
-    def __init__(self, settings: EwsSettings, *, most: int) -> None:
+    def __init__(self, settings: EwsSettings, *, connections: int) -> None:
         username, password = settings.username, settings.password.get_secret_value()
         self.endpoint = settings.endpoint
         self.timeout = settings.timeout
@@ -96,7 +96,7 @@ class Sessions:
             )
         )
         self._free: LifoQueue[_Session | None] = LifoQueue()
-        for _ in range(most):
+        for _ in range(connections):
             self._free.put(None)
 
     @contextmanager

@@ -60,7 +60,7 @@ class EwsCalendars:
         self.limiter = limiter
         self.neighbour = exchange(name)
         self._writer = Writer(zone=windows_zone(time_zone), impersonate=settings.impersonate)
-        self._sessions = Sessions(settings, most=connections)
+        self._sessions = Sessions(settings, connections=connections)
 
     # -- the five operations ----------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Tries the settings and each connection as the service would; whatever fails, the rest is tried.
 
 Everything goes the way that production goes: the same adapters and, where there are tables, the
-same gates, so that trying never locks a service account out. Queues are looked at, not declared.
+same limiters, so that trying never locks a service account out. Queues are looked at, not declared.
 """
 
 from collections.abc import Collection, Iterator
@@ -64,48 +64,53 @@ def check(
     neighbour is asked, since a refusal could not be counted. `open_to_others` are the files of
     secrets that others on this machine may read.
     """
-    trials, opened = Trials(), wired.database()
+    trials, opened_database = Trials(), wired.database()
     try:
-        yield from trials.run([*_database(wired, opened)])
+        yield from trials.run([*_database(wired, opened_database)])
         has_tables = trials.states["migration"] in (State.OK, State.WARNED)
         reads_only = False
         if has_tables:
-            with opened.read() as connection:
+            with opened_database.read() as connection:
                 reads_only = not may_write(connection, "neighbour")
         yield from trials.run([*_secrets(lacking, open_to_others, reads_only=reads_only)])
         if has_tables:
-            yield from trials.run([*database.pauses(opened)])
+            yield from trials.run([*database.pauses(opened_database)])
         if lacking is not None or reads_only:
-            yield from trials.run([*_totals(wired, opened)])
+            yield from trials.run([*_totals(wired, opened_database)])
             return
-        limiters = wired.gates(opened) if has_tables else None
+        limiters = wired.limiters(opened_database) if has_tables else None
         yield from trials.run([*_broker(wired), *_sources(wired, limiters)])
         for name in wired.config.exchange.backends:
             yield from trials.run([*_exchange(wired, name, limiters, exchange_trials, trials)])
-        yield from trials.run([*_totals(wired, opened)])
+        yield from trials.run([*_totals(wired, opened_database)])
         if limiters is not None:
             # Where this fails, our leases run out by themselves.
-            with suppress(KalenderError), opened.write() as connection:
+            with suppress(KalenderError), opened_database.write() as connection:
                 limiters.give_up(connection)
     finally:
-        opened.close()
+        opened_database.close()
 
 
 # -- settings and database ----------------------------------------------------------------------------
 
 
-def _database(wired: App, opened: Database) -> Iterator[Trial]:
+def _database(wired: App, opened_database: Database) -> Iterator[Trial]:
     yield Trial(name="settings", run=lambda: ok(f"roll-out {wired.config.rollout.mode}"), remedy="")
     mend, upgrade = (
         "look at database.url, and whether the server runs and lets us in",
         "run kalender db upgrade",
     )
     for name, run, remedy, needs in (
-        ("database", partial(database.answers, opened), mend, ()),
-        ("migration", partial(database.migration, opened), mend, ("database",)),
-        ("unreadable items", partial(database.unreadable_items, opened), upgrade, ("migration",)),
-        ("usernames", partial(database.usernames, opened), upgrade, ("migration",)),
-        ("clocks", partial(database.clocks, wired, opened), mend, ("database",)),
+        ("database", partial(database.answers, opened_database), mend, ()),
+        ("migration", partial(database.migration, opened_database), mend, ("database",)),
+        (
+            "unreadable items",
+            partial(database.unreadable_items, opened_database),
+            upgrade,
+            ("migration",),
+        ),
+        ("usernames", partial(database.usernames, opened_database), upgrade, ("migration",)),
+        ("clocks", partial(database.clocks, wired, opened_database), mend, ("database",)),
     ):
         yield Trial(name=name, run=run, remedy=remedy, needs=needs)
 
@@ -198,7 +203,9 @@ def _exchange(
         yield Trial(name=name, run=lambda: outcome, remedy=mend)
         return
     states = {
-        trials.states.get(neighbour.exchange(other)) for other in backends if other != backend
+        trials.states.get(neighbour.exchange(other_backend))
+        for other_backend in backends
+        if other_backend != backend
     }
     elsewhere = bool(states & {None, State.OK})
     opens = partial(own_entry.opens, calendars, mailbox, elsewhere=elsewhere)
@@ -215,10 +222,10 @@ def _exchange(
 # -- sums and days ------------------------------------------------------------------------------------
 
 
-def _totals(wired: App, opened: Database) -> Iterator[Trial]:
+def _totals(wired: App, opened_database: Database) -> Iterator[Trial]:
     yield Trial(
         name="connections",
-        run=partial(database.connections, wired, opened),
+        run=partial(database.connections, wired, opened_database),
         remedy="look at the database",
         needs=["migration"],
     )

@@ -88,9 +88,9 @@ def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Outcome:
         return failed(f"no TLS ({type(error).__name__})", "look at host and port")
 
 
-def judged(left: timedelta) -> Outcome:
+def judged(duration: timedelta) -> Outcome:
     """Return what so much time left means."""
-    text = f"ends in {left.days} days"
-    if left < TOO_SOON:
+    text = f"ends in {duration.days} days"
+    if duration < TOO_SOON:
         return failed(text, RENEW)
-    return warned(text, RENEW) if left < SOON else ok(text)
+    return warned(text, RENEW) if duration < SOON else ok(text)

@@ -103,7 +103,7 @@ def connections(wired: App, database: Database) -> Outcome:
     config, here = wired.config, wired.config.worker.processes * wired.config.worker.connections
     with database.read() as connection:
         processes, live = heartbeats.alive(connection)
-    limits = [limiter.limits for limiter in wired.gates(database).by_name.values()]
+    limits = [limiter.limits for limiter in wired.limiters(database).by_name.values()]
     at_once = ", ".join(f"{limit.name} {limit.most}" for limit in limits)
     rates = ", ".join(f"{limit.name} {limit.per_second:g}" for limit in limits if limit.per_second)
     text = (

@@ -46,9 +46,9 @@ def _form(fs: Fs, name: str, semester: Semester) -> tuple[str, int]:
     return f"{name}: {form}{f', {unread} unreadable' if unread else ''}", unread
 
 
-def _is_readable(read: Callable[[Raw], object], raw: Raw) -> bool:
+def _is_readable(reader: Callable[[Raw], object], raw: Raw) -> bool:
     try:
-        read(raw)
+        reader(raw)
     except BadSourceData:
         return False
     return True
