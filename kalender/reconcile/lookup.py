@@ -188,7 +188,7 @@ def _to_put_back(
     with visit.recording() as connection:
         row = visit.row
         often = entries.put_back_often(
-            connection, row.calendar_id, operation, most=settings.max_restores
+            connection, row.calendar_id, operation, limit=settings.max_restores
         )
         declined = [entry for entry in touched if not wished or entry.event_id in often]
         left = LeftAsItIs(still_there=operation != "gone")

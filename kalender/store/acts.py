@@ -35,16 +35,16 @@ def record(  # noqa: PLR0913
     person, such as "course IN1000 25h". `count`: how many calendars, entries or rows it concerned.
     """
     act = {"who": who[:LONGEST_NAME], "command": command, "scope": scope, "reason": reason}
-    whom: list[int | None] = [*sorted(persons)] or [None]
-    rows = [act | {"count": count, "person_id": each} for each in whom]
+    person_ids: list[int | None] = [*sorted(persons)] or [None]
+    rows = [act | {"count": count, "person_id": person_id} for person_id in person_ids]
     connection.execute(insert(operator_act).values(at=db_now()), rows)
 
 
 def forget(connection: Connection, person_id: int) -> None:
     """Take a person out of what was done about them; that somebody did it stays."""
-    mine = operator_act.c.person_id == person_id
-    nobody = {"person_id": None, "reason": "", "scope": "somebody erased"}
-    connection.execute(update(operator_act).where(mine).values(nobody))
+    is_of_person = operator_act.c.person_id == person_id
+    erased_person = {"person_id": None, "reason": "", "scope": "somebody erased"}
+    connection.execute(update(operator_act).where(is_of_person).values(erased_person))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,24 +59,30 @@ class Filter:
     limit: int = 100
 
 
-def acts(connection: Connection, wanted: Filter, *, reveal: bool = False) -> Rows:
+def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
     """Return acts, the latest first; who is or was protected is not told without `reveal`."""
     columns = operator_act.c
-    query = select(operator_act).where(_within(columns.at, wanted))
-    if wanted.person_id is not None:
-        query = query.where(columns.person_id == wanted.person_id)
-    if wanted.course is not None:
-        of = f"course {wanted.course}"
+    query = select(operator_act).where(_within(columns.at, filters))
+    if filters.person_id is not None:
+        query = query.where(columns.person_id == filters.person_id)
+    if filters.course is not None:
+        of = f"course {filters.course}"
         query = query.where(or_(columns.scope == of, columns.scope.startswith(f"{of} ")))
-    if wanted.what is not None:
-        query = query.where(columns.command.startswith(wanted.what, autoescape=True))
-    query = query.order_by(columns.at.desc(), columns.act_id.desc()).limit(wanted.limit)
-    hidden = frozenset() if reveal else protected(connection)
-    return [_act(row, hidden, reveal=reveal) for row in connection.execute(query).mappings()]
+    if filters.what is not None:
+        query = query.where(columns.command.startswith(filters.what, autoescape=True))
+    query = query.order_by(columns.at.desc(), columns.act_id.desc()).limit(filters.limit)
+    protected_persons = frozenset() if reveal else protected(connection)
+    return [
+        _act(row, protected_persons, reveal=reveal) for row in connection.execute(query).mappings()
+    ]
 
 
-def _act(row: Mapping[Any, Any], hidden: Collection[int], *, reveal: bool) -> Mapping[str, Any]:
-    secret = not reveal and (row["person_id"] in hidden or row["command"].startswith("protect"))
+def _act(
+    row: Mapping[Any, Any], protected_persons: Collection[int], *, reveal: bool
+) -> Mapping[str, Any]:
+    secret = not reveal and (
+        row["person_id"] in protected_persons or row["command"].startswith("protect")
+    )
     return {
         "at": row["at"],
         "kind": "act",
@@ -92,28 +98,28 @@ def _act(row: Mapping[Any, Any], hidden: Collection[int], *, reveal: bool) -> Ma
     }
 
 
-def writes(connection: Connection, wanted: Filter, *, reveal: bool = False) -> Rows:
+def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
     """Return what was written to calendars, the latest first; of the protected only that it was."""
     columns = change_log.c
-    query = select(change_log).where(_within(columns.at, wanted))
-    if wanted.person_id is not None:
-        query = query.where(columns.person_id == wanted.person_id)
-    if wanted.course is not None:
-        code = wanted.course
-        shown = exists().where(entry.c.sync_key == columns.sync_key, entry.c.course == code)
-        taught = exists().where(
+    query = select(change_log).where(_within(columns.at, filters))
+    if filters.person_id is not None:
+        query = query.where(columns.person_id == filters.person_id)
+    if filters.course is not None:
+        code = filters.course
+        is_shown = exists().where(entry.c.sync_key == columns.sync_key, entry.c.course == code)
+        is_taught = exists().where(
             teaching_event.c.event_id == columns.event_id, teaching_event.c.course == code
         )
-        query = query.where(or_(shown, taught))
-    if wanted.what is not None:
-        query = query.where(columns.operation == wanted.what)
-    query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(wanted.limit)
-    hidden = frozenset() if reveal else protected(connection)
-    return [_write(row, hidden) for row in connection.execute(query).mappings()]
+        query = query.where(or_(is_shown, is_taught))
+    if filters.what is not None:
+        query = query.where(columns.operation == filters.what)
+    query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(filters.limit)
+    protected_persons = frozenset() if reveal else protected(connection)
+    return [_write(row, protected_persons) for row in connection.execute(query).mappings()]
 
 
-def _write(row: Mapping[Any, Any], hidden: Collection[int]) -> Mapping[str, Any]:
-    secret = row["person_id"] in hidden
+def _write(row: Mapping[Any, Any], protected_persons: Collection[int]) -> Mapping[str, Any]:
+    secret = row["person_id"] in protected_persons
     return {
         "at": row["at"],
         "kind": "write",
@@ -129,9 +135,9 @@ def _write(row: Mapping[Any, Any], hidden: Collection[int]) -> Mapping[str, Any]
     }
 
 
-def _within(at: Any, wanted: Filter) -> Any:
-    begins = at >= wanted.since if wanted.since is not None else true()
-    ends = at < wanted.until if wanted.until is not None else true()
+def _within(at: Any, filters: Filter) -> Any:
+    begins = at >= filters.since if filters.since is not None else true()
+    ends = at < filters.until if filters.until is not None else true()
     return begins & ends
 
 

@@ -12,14 +12,14 @@ class PlainLists(ListDumper):
 
     def dump(self, obj: list[Any]) -> Buffer | None:
         """Return PostgreSQL's text of the array."""
-        alike = {type(each) for each in obj}
+        alike = {type(value) for value in obj}
         if alike == {str}:
-            told = [each.replace("\\", "\\\\").replace('"', '\\"') for each in obj]
+            texts = [value.replace("\\", "\\\\").replace('"', '\\"') for value in obj]
         elif alike in ({datetime}, {int}):
-            told = [str(each) for each in obj]
+            texts = [str(value) for value in obj]
         else:
             return super().dump(obj)
-        joined = '","'.join(told)
+        joined = '","'.join(texts)
         if "\0" in joined or self.connection is None:
             return super().dump(obj)
         return f'{{"{joined}"}}'.encode(self.connection.info.encoding)

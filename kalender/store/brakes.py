@@ -53,10 +53,10 @@ def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -
         return scope
     share = safety.max_deleted_share * coming
     for window, least in ((HOUR, safety.min_deletes), (DAY, safety.min_deletes_day)):
-        counted, most = _counted(connection, window, deletes), max(share, least)
-        if counted > most:
+        count, limit = _counted(connection, window, deletes), max(share, least)
+        if count > limit:
             hours = window // HOUR
-            why = f"{counted} deletes within {hours} h, more than the {most:.0f} that may go"
+            why = f"{count} deletes within {hours} h, more than the {limit:.0f} that may go"
             put(connection, INSTITUTION, "holding", why)
             return INSTITUTION
     return None
@@ -64,10 +64,10 @@ def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -
 
 def standing(connection: Connection) -> str | None:
     """Return the brake over everything that holds now, however many deletes there are."""
-    held = select(brake.c.scope).where(
+    query = select(brake.c.scope).where(
         brake.c.scope.in_([HAND, INSTITUTION]), brake.c.state == "holding"
     )
-    return connection.execute(held.order_by(brake.c.scope).limit(1)).scalar()
+    return connection.execute(query.order_by(brake.c.scope).limit(1)).scalar()
 
 
 def state(connection: Connection, scope: str) -> str | None:
@@ -102,8 +102,8 @@ def _counted(connection: Connection, window: timedelta, deletes: int) -> int:
     agreed = select(*(let_through.c[name] for name in columns), literal("agreed"))
     rows = connection.execute(announced.where(brake.c.up_to.is_not(None)).union_all(agreed))
     allowed = [row for row in rows if row.from_at <= now and row.until_at > since]
-    released = [row.from_at for row in allowed if row.state == "released"]
-    since = max([since, *released])
+    released_at = [row.from_at for row in allowed if row.state == "released"]
+    since = max([since, *released_at])
     count = _deleted(connection, since, now) + deletes
     return count - sum(_let_through(connection, row, since, now, deletes) for row in allowed)
 
@@ -112,8 +112,8 @@ def _let_through(
     connection: Connection, row: Brake, since: datetime, now: datetime, deletes: int
 ) -> int:
     """How many of the deletes counted since then somebody had agreed to."""
-    made = _deleted(connection, max(row.from_at, since), min(row.until_at, now))
-    return min(int(row.up_to), made + (deletes if row.until_at > now else 0))
+    count = _deleted(connection, max(row.from_at, since), min(row.until_at, now))
+    return min(int(row.up_to), count + (deletes if row.until_at > now else 0))
 
 
 def _deleted(connection: Connection, since: datetime, until: datetime) -> int:
@@ -137,7 +137,7 @@ def put(
     *,
     who: str = acts.SERVICE,
     count: int | None = None,
-    **more: object,
+    **window: object,
 ) -> None:
     """Set a brake's state, and record who did so and how many entries it concerned.
 
@@ -145,7 +145,7 @@ def put(
     """
     acts.record(connection, ACTS[state_], who=who, scope=scope, reason=reason, count=count)
     blank = {"from_at": None, "until_at": None, "up_to": None}
-    values = {**blank, "state": state_, "reason": reason, "set_at": db_now(), **more}
+    values = {**blank, "state": state_, "reason": reason, "set_at": db_now(), **window}
     if not connection.execute(update(brake).where(brake.c.scope == scope).values(values)).rowcount:
         connection.execute(insert(brake).values(scope=scope, **values))
 
@@ -179,7 +179,8 @@ def release(
 
     Deletes made until now count no more; what was held, and as much, passes within a day.
     """
-    calendars = held_calendars(connection, scope)
+    query = select(entry.c.calendar_id).where(entry.c.held_by == scope).distinct()
+    calendars = list(connection.execute(query.order_by(entry.c.calendar_id)).scalars())
     count = connection.execute(select(func.count()).where(entry.c.held_by == scope)).scalar_one()
     if scope == INSTITUTION:
         day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
@@ -192,9 +193,9 @@ def release(
 
 def spelled(connection: Connection, scope: str) -> str | None:
     """Return the brake that holds under this name, whatever the case of its letters; else None."""
-    same = func.lower(brake.c.scope) == scope.lower()
+    is_named = func.lower(brake.c.scope) == scope.lower()
     return connection.execute(
-        select(brake.c.scope).where(same, brake.c.state == "holding")
+        select(brake.c.scope).where(is_named, brake.c.state == "holding")
     ).scalar()
 
 
@@ -224,20 +225,14 @@ def lift(connection: Connection, scope: str) -> None:
 
 
 def _end(connection: Connection, over: ColumnElement[bool]) -> None:
-    ended = connection.execute(delete(brake).where(over).returning(brake.c.scope)).scalars().all()
-    for scope in ended:
+    scopes = connection.execute(delete(brake).where(over).returning(brake.c.scope)).scalars().all()
+    for scope in scopes:
         acts.record(
             connection, ENDED, who=acts.SERVICE, scope=scope, reason="nothing is held any more"
         )
 
 
 # -- what is held ----------------------------------------------------------------------------------
-
-
-def held_calendars(connection: Connection, scope: str) -> list[int]:
-    """Return the calendars in which a brake holds an entry."""
-    held = select(entry.c.calendar_id).where(entry.c.held_by == scope).distinct()
-    return list(connection.execute(held.order_by(entry.c.calendar_id)).scalars())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -257,7 +257,7 @@ def changing_by_time(connection: Connection, now: datetime) -> list[int]:
     )
 
 
-def to_verify(connection: Connection, *, every: float) -> list[int]:
+def to_verify(connection: Connection, *, interval_seconds: float) -> list[int]:
     """Wish a look at those that waited longest; return them: all in `every` seconds, evenly.
 
     However many were filled within an hour, and however long nobody worked: never a burst.
@@ -276,7 +276,7 @@ def to_verify(connection: Connection, *, every: float) -> list[int]:
         calendar.c.synced_at.is_not(None),
     )
     count = connection.execute(select(func.count()).where(waits)).scalar_one()
-    interval = every / max(count, 1)  # seconds from one to the next
+    interval = interval_seconds / max(count, 1)  # seconds from one to the next
     elapsed = min((now - last_time).total_seconds(), max(NOBODY_WORKED, interval))
     count_due = int(elapsed / interval)
     if not (count and count_due):

@@ -64,11 +64,11 @@ def saw(connection: Connection, queues: Sequence[str], *, first: bool = False) -
     """Remember that a queue gave a message just now; `first`: that we began to listen to it."""
     for queue in queues:
         new = upsert(connection.dialect.name, queue_seen).values(queue=queue, seen_at=db_now())
-        seen = {"seen_at": new.excluded.seen_at}
+        values = {"seen_at": new.excluded.seen_at}
         connection.execute(
             new.on_conflict_do_nothing()
             if first
-            else new.on_conflict_do_update(index_elements=["queue"], set_=seen)
+            else new.on_conflict_do_update(index_elements=["queue"], set_=values)
         )
 
 
@@ -83,21 +83,21 @@ def silence(connection: Connection) -> dict[str, float]:
 
 def _add(connection: Connection, rows: list[dict[str, object]]) -> None:
     new = upsert(connection.dialect.name, tally)
-    both = {"value": tally.c.value + new.excluded.value}
+    values = {"value": tally.c.value + new.excluded.value}
     connection.execute(
-        new.on_conflict_do_update(index_elements=["name", "label", "hour"], set_=both), rows
+        new.on_conflict_do_update(index_elements=["name", "label", "hour"], set_=values), rows
     )
 
 
 def fold(connection: Connection) -> None:
     """Fold the hours of more than two days ago into one row each."""
-    old = (tally.c.hour < now(connection) - KEPT_BY_HOUR) & (tally.c.hour > FOLDED)
+    is_old = (tally.c.hour < now(connection) - KEPT_BY_HOUR) & (tally.c.hour > FOLDED)
     summed = func.sum(tally.c.value).label("value")
-    query = select(tally.c.name, tally.c.label, summed).where(old)
+    query = select(tally.c.name, tally.c.label, summed).where(is_old)
     rows = connection.execute(query.group_by(tally.c.name, tally.c.label)).mappings().all()
     if rows:
         _add(connection, [{**row, "hour": FOLDED} for row in rows])
-        connection.execute(delete(tally).where(old))
+        connection.execute(delete(tally).where(is_old))
 
 
 def totals(connection: Connection, *, within: timedelta | None = None) -> dict[Key, float]:

@@ -39,9 +39,9 @@ class Counts:
         """Add to `NAME_seconds`, and one to each `NAME_bucket` whose upper bound it is within."""
         with self._lock:
             self._values[f"{name}_seconds", " ".join(label)] += seconds
-            for bound in (*bounds, float("inf")):
-                if seconds <= bound:
-                    self._values[f"{name}_bucket", " ".join((*label, str(bound)))] += 1
+            for upper_bound in (*bounds, float("inf")):
+                if seconds <= upper_bound:
+                    self._values[f"{name}_bucket", " ".join((*label, str(upper_bound)))] += 1
 
     def merge(self, values: Mapping[Key, float]) -> None:
         """Add what was taken elsewhere."""

@@ -181,13 +181,21 @@ def save(
     before = is_published(connection, answer.key)
     # What TP does not tell stays as it was; it is no reason to doubt a course never asked for.
     published = before is not False if answer.published is None else answer.published
-    _save_run(
-        connection,
-        answer,
-        change,
-        published=published,
-        first_or_last_placement=before is not published,
+    values: dict[str, object] = {
+        "published": published,
+        "asked_at": db_now(),
+        "bad_events": len(answer.bad),
+        "bad_reason": answer.bad[0].reason if answer.bad else None,
+        "unknown_status": change.unknown_status,
+        "skipped": answer.skipped,
+    }
+    if before is not published or change.rows or change.removed:
+        values |= {"changed_at": db_now(), "last_change": str(change) or "published or hidden"}
+    updated_row = connection.execute(
+        update(course_run).where(_is(course_run, answer.key)).values(values)
     )
+    if not updated_row.rowcount:
+        connection.execute(insert(course_run).values(**answer.key._asdict(), **values))
     unreadable.of_course_answer(connection, answer.key, answer.bad)
     _save_events(connection, change)
     _save_activities(connection, change)
@@ -199,31 +207,6 @@ def save(
     rows_ += [(key, False, name) for key, name in change.former]
     save_fan_out(connection, rows_, trigger)
     return bool(rows_)
-
-
-def _save_run(
-    connection: Connection,
-    answer: CourseAnswer,
-    change: MirrorChange,
-    *,
-    published: bool,
-    first_or_last_placement: bool,
-) -> None:
-    values: dict[str, object] = {
-        "published": published,
-        "asked_at": db_now(),
-        "bad_events": len(answer.bad),
-        "bad_reason": answer.bad[0].reason if answer.bad else None,
-        "unknown_status": change.unknown_status,
-        "skipped": answer.skipped,
-    }
-    if first_or_last_placement or change.rows or change.removed:
-        values |= {"changed_at": db_now(), "last_change": str(change) or "published or hidden"}
-    updated_row = connection.execute(
-        update(course_run).where(_is(course_run, answer.key)).values(values)
-    )
-    if not updated_row.rowcount:
-        connection.execute(insert(course_run).values(**answer.key._asdict(), **values))
 
 
 def _save_events(connection: Connection, change: MirrorChange) -> None:
@@ -486,14 +469,14 @@ def save_fan_out(
     values = [
         {
             **key._asdict(),
-            "everybody": everybody,
+            "everybody": of_everybody,
             "username": name,
             "reason": trigger.reason,
             "cause": trigger.cause.value,
             "priority": int(trigger.lane),
             "since": trigger.since,
         }
-        for key, everybody, name in sorted(concerned, key=lambda row: (*row[:2], row[2] or ""))
+        for key, of_everybody, name in sorted(concerned, key=lambda row: (*row[:2], row[2] or ""))
     ]
     insert_many(connection, fan_out, values)
 

@@ -86,8 +86,8 @@ def may_write(connection: Connection, table: str) -> bool:
     """Whether our role may change the rows of a table; SQLite has no roles."""
     if connection.dialect.name != "postgresql":
         return True
-    asked = select(func.has_table_privilege(table, "UPDATE"))
-    return bool(connection.execute(asked).scalar_one())
+    query = select(func.has_table_privilege(table, "UPDATE"))
+    return bool(connection.execute(query).scalar_one())
 
 
 @contextmanager
@@ -112,11 +112,11 @@ def sqlstate(error: BaseException | None) -> str | None:
 
 def _secrets(url: URL) -> frozenset[str]:
     """Return what no message may hold: the password, read rightly or not, and secrets beside it."""
-    told = {str(url.password or ""), *(str(url.query[k]) for k in url.query if "pass" in k)}
+    secrets = {str(url.password or ""), *(str(url.query[k]) for k in url.query if "pass" in k)}
     if url.get_backend_name() != "sqlite":  # the rest of a password with an @ that is not encoded
-        told |= {part.rpartition("@")[0] for part in (url.host or "", url.database or "")}
+        secrets |= {part.rpartition("@")[0] for part in (url.host or "", url.database or "")}
     misread = {url.host or ""} if "@" in (url.database or "") else set()
-    return frozenset(told - {"", url.username, url.host, url.database} | misread)
+    return frozenset(secrets - {"", url.username, url.host, url.database} | misread)
 
 
 def _cause(error: Exception, secrets: Collection[str]) -> str:
@@ -125,21 +125,21 @@ def _cause(error: Exception, secrets: Collection[str]) -> str:
     Of a line that holds a secret the driver's class is told alone.
     """
     origin = getattr(error, "orig", None) or error
-    said = (str(origin).strip() or type(origin).__name__).splitlines()[0][:LONGEST]
-    if any(secret in said for secret in secrets):
-        said = type(origin).__name__
+    message = (str(origin).strip() or type(origin).__name__).splitlines()[0][:LONGEST]
+    if any(secret in message for secret in secrets):
+        message = type(origin).__name__
     code = f"SQLSTATE {state}: " if (state := sqlstate(error)) else ""
     if state == DENIED:
-        return f"the database does not let our role do that ({code}{said}): {_remedy(error, said)}"
-    return f"the database is away ({code}{said}); work waits until it answers"
+        return f"the database does not let our role do that ({code}{message}): {_remedy(error, message)}"
+    return f"the database is away ({code}{message}); work waits until it answers"
 
 
 def _remedy(error: Exception, denied: str) -> str:
     """Say what to grant, or who may do it, where PostgreSQL denied a statement in these words."""
-    named = re.fullmatch(r"permission denied for (table|view|sequence) (\w+)", denied)
-    if named is None:  # an owner's right, or the schema's: tables are made or changed
+    match = re.fullmatch(r"permission denied for (table|view|sequence) (\w+)", denied)
+    if match is None:  # an owner's right, or the schema's: tables are made or changed
         return f"run it as the role that owns the tables (kalender_owner of {SCRIPT})"
-    kind, name = named.groups()
+    kind, name = match.groups()
     verb = (getattr(error, "statement", None) or "").split(maxsplit=1)[:1]
     right = "".join(verb).upper() if "".join(verb).upper() in RIGHTS else "SELECT"
     right = "USAGE" if kind == "sequence" else right
@@ -183,8 +183,8 @@ def _tell_disconnect(context: ExceptionContext) -> None:
     ran out of time, are ended by the server, or meet its own errors.
     """
     origin = context.original_exception
-    refused = str(getattr(origin, "sqlstate", None) or "").startswith(REFUSES_ALL)
-    if refused or getattr(origin, "sqlite_errorcode", None) in DAMAGED:
+    is_refused = str(getattr(origin, "sqlstate", None) or "").startswith(REFUSES_ALL)
+    if is_refused or getattr(origin, "sqlite_errorcode", None) in DAMAGED:
         context.is_disconnect = True
 
 

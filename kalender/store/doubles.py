@@ -42,72 +42,76 @@ class Kept:
 
 def wish(connection: Connection, calendars: Collection[int] | None, *, mend: bool) -> None:
     """Let the next visit to these calendars (None: all) look for doubles; `mend` is kept."""
-    which = calendar.c.state != "closed"
+    is_searched = calendar.c.state != "closed"
     if calendars is not None:
-        which &= calendar.c.calendar_id.in_(sorted(calendars))
+        is_searched &= calendar.c.calendar_id.in_(sorted(calendars))
     if not mend:
-        which &= calendar.c.doubles.is_(None)
+        is_searched &= calendar.c.doubles.is_(None)
     value = Wish.MEND if mend else Wish.FIND
-    connection.execute(update(calendar).where(which).values(doubles=value.value))
+    connection.execute(update(calendar).where(is_searched).values(doubles=value.value))
 
 
 def replace(
-    connection: Connection, calendar_id: int, found: Mapping[str, tuple[str, State]]
+    connection: Connection, calendar_id: int, strays: Mapping[str, tuple[str, State]]
 ) -> None:
     """Record sync key -> (event id, state) as all that a lookup found in a calendar.
 
     What was kept before stays so until somebody asks for it to be mended again.
     """
-    mine = stray_key.c.calendar_id == calendar_id
-    kept = set(
+    is_of_calendar = stray_key.c.calendar_id == calendar_id
+    kept_keys = set(
         connection.execute(
-            select(stray_key.c.sync_key).where(mine, stray_key.c.state == State.KEPT.value)
+            select(stray_key.c.sync_key).where(
+                is_of_calendar, stray_key.c.state == State.KEPT.value
+            )
         ).scalars()
     )
-    connection.execute(delete(stray_key).where(mine))
+    connection.execute(delete(stray_key).where(is_of_calendar))
     rows = [
         {
             "sync_key": key,
             "event_id": event_id,
-            "state": (State.KEPT if key in kept and state is State.DOUBLE else state).value,
+            "state": (State.KEPT if key in kept_keys and state is State.DOUBLE else state).value,
         }
-        for key, (event_id, state) in sorted(found.items())
+        for key, (event_id, state) in sorted(strays.items())
     ]
     insert_many(connection, stray_key, rows, calendar_id=calendar_id, found_at=db_now())
 
 
 def keep(connection: Connection, calendar_id: int, keys: Iterable[str]) -> None:
     """Record that these stay, as the user added to them and to their originals."""
-    _of(connection, calendar_id, keys, gone=False)
+    _of(connection, calendar_id, keys, are_entries=False)
 
 
 def mended(connection: Connection, calendar_id: int, keys: Iterable[str]) -> None:
     """Record that these are entries now, which go or stay like any other."""
-    _of(connection, calendar_id, keys, gone=True)
+    _of(connection, calendar_id, keys, are_entries=True)
 
 
-def _of(connection: Connection, calendar_id: int, keys: Iterable[str], *, gone: bool) -> None:
-    these = (stray_key.c.calendar_id == calendar_id) & stray_key.c.sync_key.in_(sorted(keys))
-    changed = update(stray_key).where(these).values(state=State.KEPT.value)
-    connection.execute(delete(stray_key).where(these) if gone else changed)
+def _of(
+    connection: Connection, calendar_id: int, keys: Iterable[str], *, are_entries: bool
+) -> None:
+    is_named = (stray_key.c.calendar_id == calendar_id) & stray_key.c.sync_key.in_(sorted(keys))
+    update_ = update(stray_key).where(is_named).values(state=State.KEPT.value)
+    connection.execute(delete(stray_key).where(is_named) if are_entries else update_)
 
 
 def taken_away(connection: Connection, calendar_id: int, keys: Collection[str]) -> set[str]:
     """Return those of these keys whose entry we took away: what carries them now is a copy."""
-    found = select(change_log.c.sync_key).where(
+    query = select(change_log.c.sync_key).where(
         change_log.c.calendar_id == calendar_id,
         change_log.c.operation.in_(TAKEN),
         change_log.c.sync_key.in_(sorted(keys)),
     )
-    return set(connection.execute(found).scalars())
+    return set(connection.execute(query).scalars())
 
 
 def known_events(connection: Connection, events: Collection[str]) -> set[str]:
     """Return those of these event ids that the mirror holds."""
-    found = select(teaching_event.c.event_id).where(
+    query = select(teaching_event.c.event_id).where(
         teaching_event.c.event_id.in_(sorted(set(events)))
     )
-    return set(connection.execute(found).scalars())
+    return set(connection.execute(query).scalars())
 
 
 def counts(connection: Connection, calendars: Collection[int] | None = None) -> dict[State, int]:
@@ -115,8 +119,8 @@ def counts(connection: Connection, calendars: Collection[int] | None = None) -> 
     query = select(stray_key.c.state, func.count()).group_by(stray_key.c.state)
     if calendars is not None:
         query = query.where(stray_key.c.calendar_id.in_(sorted(calendars)))
-    told = {State(state): count for state, count in connection.execute(query)}
-    return {state: told.get(state, 0) for state in State}
+    numbers = {State(state): count for state, count in connection.execute(query)}
+    return {state: numbers.get(state, 0) for state in State}
 
 
 def kept(connection: Connection, calendars: Collection[int] | None = None) -> list[Kept]:

@@ -87,23 +87,23 @@ class CalendarRow:
 
 def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
     """Return a calendar, or None where there is none such."""
-    found = load_many(connection, [calendar_id])
-    return found[0] if found else None
+    calendars = load_many(connection, [calendar_id])
+    return calendars[0] if calendars else None
 
 
 def load_many(connection: Connection, calendars: Collection[int]) -> list[CalendarRow]:
     """Return those of these calendars that there are."""
-    query, given = _calendars(connection.dialect.name), {"calendars": sorted(set(calendars))}
-    return [_calendar(row) for row in connection.execute(query, given).all()]
+    query, params = _calendars(connection.dialect.name), {"calendars": sorted(set(calendars))}
+    return [_calendar(row) for row in connection.execute(query, params).all()]
 
 
 @lru_cache
 def _calendars(dialect: str) -> Select[Any]:
-    wanted = one_of(dialect, calendar.c.calendar_id, "calendars")
+    is_named = one_of(dialect, calendar.c.calendar_id, "calendars")
     scope = "calendar " + cast(calendar.c.calendar_id, String)
-    held = exists().where(brake.c.scope == scope).label("held")
+    is_held = exists().where(brake.c.scope == scope).label("held")
     all_quiet = select(database_identity.c.quiet_until).scalar_subquery().label("all_quiet_until")
-    return select(calendar, held, all_quiet, db_now().label("db_time")).where(wanted)
+    return select(calendar, is_held, all_quiet, db_now().label("db_time")).where(is_named)
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
@@ -167,26 +167,26 @@ def save(
     """
     moment = {"written_at": db_now()}
     new: dict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
-    changed: dict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
-    gone: list[str] = []
+    changed_rows: dict[tuple[str, ...], list[dict[str, object]]] = defaultdict(list)
+    gone_keys: list[str] = []
     for before, after in transitions:
         if after is None:
-            gone += [before.sync_key] if before is not None else []
+            gone_keys += [before.sync_key] if before is not None else []
         elif before is None:
             row = {name: value for name, value in _row(after).items() if value is not None}
             new[tuple(row)].append(row)
         else:
-            old, row = _row(before), _row(after)
-            names = tuple(name for name in row if row[name] != old[name])
+            row_before, row = _row(before), _row(after)
+            names = tuple(name for name in row if row[name] != row_before[name])
             if names or ahead:
-                changed[names].append({name: row[name] for name in ("sync_key", *names)})
+                changed_rows[names].append({name: row[name] for name in ("sync_key", *names)})
     for rows in new.values():
-        same = {"calendar_id": calendar_id, "restored": 0, **moment}
-        insert_many(connection, entry, rows, **same)
-    for rows in changed.values():
+        columns = {"calendar_id": calendar_id, "restored": 0, **moment}
+        insert_many(connection, entry, rows, **columns)
+    for rows in changed_rows.values():
         update_many(connection, entry, rows, by="sync_key", **(moment if ahead else {}))
-    if gone:
-        connection.execute(delete(entry).where(entry.c.sync_key.in_(sorted(gone))))
+    if gone_keys:
+        connection.execute(delete(entry).where(entry.c.sync_key.in_(sorted(gone_keys))))
 
 
 def _row(record: Entry) -> dict[str, object]:
@@ -218,8 +218,8 @@ class Standing(NamedTuple):
 def forget_digest(connection: Connection, row: CalendarRow) -> Standing:
     """Until the visit ends well, the calendar is not known to be right; returns how it stands."""
     query = _LOOK_AGAIN if row.synced_digest is None else _FORGET_DIGEST
-    told = {"of": row.calendar_id, "person": row.person_id}
-    return Standing(*connection.execute(query, told).one())
+    params = {"of": row.calendar_id, "person": row.person_id}
+    return Standing(*connection.execute(query, params).one())
 
 
 _STANDING = (
@@ -239,7 +239,7 @@ _FORGET_DIGEST = (
 
 
 def put_back_often(
-    connection: Connection, calendar_id: int, operation: str, *, most: int
+    connection: Connection, calendar_id: int, operation: str, *, limit: int
 ) -> set[str]:
     """Return the events that were put back so many times within a week."""
     rows = connection.execute(
@@ -250,7 +250,7 @@ def put_back_often(
             change_log.c.at > db_now(-7 * 86_400.0),
         )
         .group_by(change_log.c.event_id)
-        .having(func.count() >= most)
+        .having(func.count() >= limit)
     )
     return set(rows.scalars())
 
@@ -267,8 +267,10 @@ def count_put_back(connection: Connection, calendar_id: int, keys: Collection[st
             )
             .scalar_subquery()
         )
-        these = entry.c.sync_key.in_(sorted(keys))
-        connection.execute(update(entry).where(these).values(restored=times, restored_at=db_now()))
+        is_named = entry.c.sync_key.in_(sorted(keys))
+        connection.execute(
+            update(entry).where(is_named).values(restored=times, restored_at=db_now())
+        )
 
 
 def log(  # noqa: PLR0913, PLR0917
@@ -289,9 +291,14 @@ def log(  # noqa: PLR0913, PLR0917
     """
     if not keys:
         return
-    told = {"of": row.calendar_id, "person": row.person_id, "operation": operation}
-    told |= {"reason": reason, "cause": cause.value, "noticed_at": noticed_at, "keys": sorted(keys)}
-    connection.execute(_log(connection.dialect.name), told)
+    params = {"of": row.calendar_id, "person": row.person_id, "operation": operation}
+    params |= {
+        "reason": reason,
+        "cause": cause.value,
+        "noticed_at": noticed_at,
+        "keys": sorted(keys),
+    }
+    connection.execute(_log(connection.dialect.name), params)
     counts_of(connection).add("entries", operation, cause.label, value=len(keys))
     if live and (told_by := cause.source) is not None:
         took = (now - noticed_at).total_seconds()
@@ -300,12 +307,12 @@ def log(  # noqa: PLR0913, PLR0917
 
 @lru_cache
 def _log(dialect: str) -> Insert:
-    given = {"calendar_id": "of", "person_id": "person", "operation": "operation"}
-    given |= {"reason": "reason", "cause": "cause", "noticed_at": "noticed_at"}
-    same = [bindparam(name, type_=change_log.c[column].type) for column, name in given.items()]
-    rows = select(*same, db_now(), entry.c.event_id, entry.c.sync_key)
+    columns = {"calendar_id": "of", "person_id": "person", "operation": "operation"}
+    columns |= {"reason": "reason", "cause": "cause", "noticed_at": "noticed_at"}
+    params = [bindparam(name, type_=change_log.c[column].type) for column, name in columns.items()]
+    rows = select(*params, db_now(), entry.c.event_id, entry.c.sync_key)
     return insert(change_log).from_select(
-        [*given, "at", "event_id", "sync_key"],
+        [*columns, "at", "event_id", "sync_key"],
         rows.where(one_of(dialect, entry.c.sync_key, "keys")),
     )
 
@@ -332,10 +339,12 @@ def take_over(
     Returns the keys that another calendar owns and keeps: what carries them here is a copy.
     """
     elsewhere = and_(entry.c.sync_key.in_(sorted(keys)), entry.c.calendar_id != calendar_id)
-    gone = or_(~calendar.c.owner, calendar.c.moved_from == address)
-    moved = and_(elsewhere, entry.c.calendar_id.in_(select(calendar.c.calendar_id).where(gone)))
+    has_left = or_(~calendar.c.owner, calendar.c.moved_from == address)
+    is_moved = and_(
+        elsewhere, entry.c.calendar_id.in_(select(calendar.c.calendar_id).where(has_left))
+    )
     if keys:
-        connection.execute(update(entry).where(moved).values(calendar_id=calendar_id))
+        connection.execute(update(entry).where(is_moved).values(calendar_id=calendar_id))
     standing = and_(elsewhere, entry.c.status.in_(RECORDED))
     return set(connection.execute(select(entry.c.sync_key).where(standing)).scalars())
 
@@ -343,7 +352,7 @@ def take_over(
 def adopt(  # noqa: PLR0913
     connection: Connection,
     calendar_id: int,
-    item: FoundItem,
+    found_item: FoundItem,
     *,
     key: str,
     now: datetime,
@@ -355,16 +364,19 @@ def adopt(  # noqa: PLR0913
     What it says is not known, nor asked of what has ended: that stays as it is. It `shows` an
     event of an activity, or else the one in its key. With `goes` it is a double, and goes by a plan.
     """
-    event_id = item.sync_key.rpartition("#")[0]
+    event_id = found_item.sync_key.rpartition("#")[0]
     event_id, activity = shows or (event_id, activity_of(connection, event_id))
     adopted = Adopted(
         sync_key=key,
         subject=Subject(
-            event_id=event_id, activity=activity, starts_at=item.starts_at, ends_at=item.ends_at
+            event_id=event_id,
+            activity=activity,
+            starts_at=found_item.starts_at,
+            ends_at=found_item.ends_at,
         ),
-        item_id=item.ref.item_id,
-        change_key=item.ref.change_key,
-        ended=item.ends_at <= now,
+        item_id=found_item.ref.item_id,
+        change_key=found_item.ref.change_key,
+        ended=found_item.ends_at <= now,
         goes=goes,
     )
     # The key may have been given up, and its item have come late.
@@ -375,10 +387,10 @@ def adopt(  # noqa: PLR0913
 def activity_of(connection: Connection, event_id: str) -> ActivityKey:
     """Return what an event belongs to as far as the mirror knows, else an empty key."""
     query = select(teaching_event).where(teaching_event.c.event_id == event_id).limit(1)
-    known = connection.execute(query).one_or_none()
-    if known is None:
+    event = connection.execute(query).one_or_none()
+    if event is None:
         return ActivityKey("", "", "", 0, "")
-    return ActivityKey(known.course, known.version, known.semester, known.term_number, known.actid)
+    return ActivityKey(event.course, event.version, event.semester, event.term_number, event.actid)
 
 
 # -- the calendar's own state ---------------------------------------------------------------------------
@@ -395,14 +407,17 @@ def keep_quiet(connection: Connection, calendar_id: int, seconds: float) -> None
 
 def wish_verification(connection: Connection, person_id: int | None) -> list[int]:
     """Wish a look into a person's calendars (None: into all that were written); return them."""
-    mine = (
+    is_named = (
         calendar.c.synced_at.is_not(None)
         if person_id is None
         else (calendar.c.person_id == person_id)
     )
     return list(
         connection.execute(
-            update(calendar).where(mine).values(must_verify=True).returning(calendar.c.calendar_id)
+            update(calendar)
+            .where(is_named)
+            .values(must_verify=True)
+            .returning(calendar.c.calendar_id)
         ).scalars()
     )
 
@@ -418,9 +433,9 @@ def synced(  # noqa: PLR0913
     searched: bool = False,
 ) -> None:
     """Record that a visit ended well; no digest where an entry is still open or held."""
-    told = {"of": calendar_id, "digest": digest, "settings": settings, "changes": changes_at}
-    told["searched"] = searched
-    connection.execute(_VERIFIED if verified else _SYNCED, told)
+    params = {"of": calendar_id, "digest": digest, "settings": settings, "changes": changes_at}
+    params["searched"] = searched
+    connection.execute(_VERIFIED if verified else _SYNCED, params)
 
 
 _UNSETTLED = exists().where(
@@ -452,8 +467,8 @@ _VERIFIED = _SYNCED.values(must_verify=False, verified_at=db_now())
 
 def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
     """Record that Exchange does not know the mailbox; `lost` where it held entries of ours."""
-    held = exists().where(entry.c.calendar_id == calendar_id, entry.c.item_id.is_not(None))
-    state = case((held, "lost"), else_="missing")
+    has_items = exists().where(entry.c.calendar_id == calendar_id, entry.c.item_id.is_not(None))
+    state = case((has_items, "lost"), else_="missing")
     return str(
         connection.execute(
             update(calendar)
@@ -466,16 +481,16 @@ def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
 
 def move_to(connection: Connection, calendar_id: int, backend: str) -> None:
     """Record that the mailbox is served by another Exchange; all our keys are looked up there."""
-    moved = {"backend": backend, "must_look_up": True, "synced_digest": None}
-    connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(moved))
+    values = {"backend": backend, "must_look_up": True, "synced_digest": None}
+    connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(values))
 
 
 def future_semesters(connection: Connection, now: datetime) -> set[str]:
     """Return the semesters of entries of ours that have not ended."""
-    found = connection.execute(
+    semesters = connection.execute(
         select(entry.c.semester).where(entry.c.ends_at > now, entry.c.semester != "").distinct()
     )
-    return set(found.scalars())
+    return set(semesters.scalars())
 
 
 def coming(connection: Connection, now: datetime) -> int:

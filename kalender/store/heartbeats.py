@@ -39,8 +39,8 @@ class Heartbeat:
     def write(self, connection: Connection, *, connections: int = 0) -> None:
         """Say that this process lives."""
         alive = {"seen_at": db_now(), "stopped_at": None}
-        mine = update(heartbeat).where(heartbeat.c.worker == self.worker).values(alive)
-        if connection.execute(mine).rowcount:
+        update_ = update(heartbeat).where(heartbeat.c.worker == self.worker).values(alive)
+        if connection.execute(update_).rowcount:
             return
         values: Mapping[str, object] = {
             "worker": self.worker,
@@ -54,9 +54,9 @@ class Heartbeat:
 
     def stop(self, connection: Connection) -> None:
         """Say that this process ended well; forget those of long ago."""
-        mine = heartbeat.c.worker == self.worker
+        is_of_process = heartbeat.c.worker == self.worker
         connection.execute(
-            update(heartbeat).where(mine).values(seen_at=db_now(), stopped_at=db_now())
+            update(heartbeat).where(is_of_process).values(seen_at=db_now(), stopped_at=db_now())
         )
         connection.execute(delete(heartbeat).where(heartbeat.c.seen_at < db_now(FORGOTTEN)))
 

@@ -34,8 +34,8 @@ class Identity:
 
     def may_be(self, other: "Identity") -> bool:
         """Whether both may name one database; what either does not know tells nothing."""
-        known = None not in {self.cluster, other.cluster}
-        return self.place == other.place and (not known or self.cluster == other.cluster)
+        both_known = None not in {self.cluster, other.cluster}
+        return self.place == other.place and (not both_known or self.cluster == other.cluster)
 
 
 def of_this_database(connection: Connection) -> Identity:
@@ -125,8 +125,8 @@ def quiet_for(connection: Connection) -> timedelta:
     ).one_or_none()
     if row is None or row.quiet_until is None:
         return timedelta()
-    left: timedelta = row.quiet_until - row.now
-    return max(left, timedelta())
+    duration: timedelta = row.quiet_until - row.now
+    return max(duration, timedelta())
 
 
 def refuse(connection: Connection, because: str) -> None:
@@ -151,8 +151,8 @@ def refusal(connection: Connection) -> str | None:
         return None
     if row.refused_because is not None:
         return str(row.refused_because)
-    ours = Identity(row.cluster, row.place)
-    return None if ours.may_be(of_this_database(connection)) else ANOTHER
+    recorded_identity = Identity(row.cluster, row.place)
+    return None if recorded_identity.may_be(of_this_database(connection)) else ANOTHER
 
 
 def require_ours(connection: Connection) -> None:

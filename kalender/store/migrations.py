@@ -36,7 +36,7 @@ def _scripts() -> Path:
 
 def revisions() -> list[str]:
     """Return the revisions this release knows, the oldest first: files are named after them."""
-    return sorted(each.name[:4] for each in (_scripts() / "versions").glob("[0-9]*.py"))
+    return sorted(path.name[:4] for path in (_scripts() / "versions").glob("[0-9]*.py"))
 
 
 def newest() -> str:
@@ -49,8 +49,8 @@ def current(database: Database) -> str | None:
     with database.read() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        told = connection.execute(text("SELECT version_num FROM alembic_version"))
-        return told.scalar_one_or_none()
+        query = connection.execute(text("SELECT version_num FROM alembic_version"))
+        return query.scalar_one_or_none()
 
 
 def upgrade(database: Database, to: str = "head", *, patience: float = PATIENCE) -> bool:
@@ -62,9 +62,9 @@ def upgrade(database: Database, to: str = "head", *, patience: float = PATIENCE)
     release made them; nothing was changed then. Returns whether this database was recorded just now
     as the one that calendars are written from.
     """
-    found = current(database)
-    if found is not None and found not in revisions():
-        raise ConfigError(f"the database is at revision {found}: {remedy(found)}")
+    revision = current(database)
+    if revision is not None and revision not in revisions():
+        raise ConfigError(f"the database is at revision {revision}: {remedy(revision)}")
     until = monotonic() + patience
     while True:
         try:
@@ -98,25 +98,25 @@ def _lock_all(connection: Connection) -> None:
     Migrations change tables one by one; a worker that holds a table which is changed later, and
     wants one that was changed before, would end in a deadlock with them. While we wait for a lock,
     everybody else waits behind us: we give way before PostgreSQL looks for deadlocks (after a
-    second) and would end the worker's transaction instead of ours.
+    second) and would end the worker's transaction instead of names.
     """
     if connection.dialect.name != "postgresql":
         return  # SQLite's writers wait for each other
     connection.execute(text(f"SET LOCAL lock_timeout = '{GIVES_WAY}'"))
-    there = inspect(connection)
-    existing = {*there.get_table_names(), *there.get_view_names()}
-    ours = [name for name in (*views(), *metadata.tables) if name in existing]
-    if ours:
-        connection.execute(text(f"LOCK TABLE {', '.join(ours)} IN ACCESS EXCLUSIVE MODE"))
+    inspector = inspect(connection)
+    existing = {*inspector.get_table_names(), *inspector.get_view_names()}
+    names = [name for name in (*views(), *metadata.tables) if name in existing]
+    if names:
+        connection.execute(text(f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"))
 
 
-def remedy(found: str | None) -> str:
+def remedy(revision: str | None) -> str:
     """Say what is to be done where the tables are at this revision."""
-    if found == newest():
+    if revision == newest():
         return "up to date, nothing to do"
-    if found is None or found in revisions():
+    if revision is None or revision in revisions():
         return "run kalender db upgrade"
-    if _only_adds(found):
+    if _only_adds(revision):
         return f"a newer release only added to {newest()}: this one works, upgrade the package soon"
     return f"this release knows revisions up to {newest()}: upgrade the package"
 
@@ -127,21 +127,21 @@ def require_current(database: Database) -> None:
     What a newer release only added to is taken, with a warning: during a rolling upgrade an older
     process may be started anew.
     """
-    found = current(database)
-    if found == newest():
+    revision = current(database)
+    if revision == newest():
         return
-    if found is not None and _only_adds(found):
-        log.warning("tables_are_newer", found=found, needed=newest())
+    if revision is not None and _only_adds(revision):
+        log.warning("tables_are_newer", found=revision, needed=newest())
         return
-    state = "has no tables" if found is None else f"is at revision {found}, not {newest()}"
-    raise ConfigError(f"the database {state}: {remedy(found)}")
+    state = "has no tables" if revision is None else f"is at revision {revision}, not {newest()}"
+    raise ConfigError(f"the database {state}: {remedy(revision)}")
 
 
-def is_workable(found: str | None) -> bool:
+def is_workable(revision: str | None) -> bool:
     """Whether this release can work with tables at that revision."""
-    return found == newest() or (found is not None and _only_adds(found))
+    return revision == newest() or (revision is not None and _only_adds(revision))
 
 
-def _only_adds(found: str) -> bool:
+def _only_adds(revision: str) -> bool:
     """Whether a revision that this release does not know only adds to what it does."""
-    return found > newest() and found[:-3] == newest()[:-3]
+    return revision > newest() and revision[:-3] == newest()[:-3]

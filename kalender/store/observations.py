@@ -54,10 +54,10 @@ def saw_broker(
     new = upsert(connection.dialect.name, broker_seen).values(
         worker=worker, since=db_now(), seen_at=db_now()
     )
-    same = broker_seen.c.there == new.excluded.there
-    since = case((same, broker_seen.c.since), else_=new.excluded.since)
+    is_same = broker_seen.c.there == new.excluded.there
+    since = case((is_same, broker_seen.c.since), else_=new.excluded.since)
     values = {"there": new.excluded.there, "since": since, "seen_at": new.excluded.seen_at}
-    rows = [{"queue": queue, "there": each} for queue, each in sorted(there.items())]
+    rows = [{"queue": queue, "there": is_there} for queue, is_there in sorted(there.items())]
     keys = ["worker", "queue"]
     connection.execute(new.on_conflict_do_update(index_elements=keys, set_=values), rows)
     connection.execute(delete(broker_seen).where(broker_seen.c.seen_at < db_now(FORGOTTEN)))

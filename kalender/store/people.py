@@ -159,7 +159,21 @@ def save_account(connection: Connection, person_id: int, account: Account) -> se
     if account.username:
         renamed_persons |= _take_username(connection, person_id, account.username)
     if account.mail is not None:
-        _replace_mail(connection, person_id, account.mail)
+        before = connection.execute(
+            select(identity.c.detail, identity.c.value).where(
+                identity.c.kind == MAIL, identity.c.person_id == person_id
+            )
+        ).all()
+        ordered = in_order(account.mail, [(detail or "", address) for detail, address in before])
+        connection.execute(
+            delete(identity).where(identity.c.kind == MAIL, identity.c.person_id == person_id)
+        )
+        rows = [
+            {"kind": MAIL, "value": value, "person_id": person_id, "detail": detail, "position": n}
+            for n, (detail, value) in enumerate(ordered)
+        ]
+        if rows:
+            connection.execute(insert(identity), rows)
     return renamed_persons
 
 
@@ -328,25 +342,6 @@ def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> Non
     connection.execute(delete(person).where(person.c.person_id == absorbed_person))
 
 
-def _replace_mail(connection: Connection, person_id: int, mail: Sequence[tuple[str, str]]) -> None:
-    """Write the addresses in FS' order."""
-    before = connection.execute(
-        select(identity.c.detail, identity.c.value).where(
-            identity.c.kind == MAIL, identity.c.person_id == person_id
-        )
-    ).all()
-    ordered = in_order(mail, [(detail or "", address) for detail, address in before])
-    connection.execute(
-        delete(identity).where(identity.c.kind == MAIL, identity.c.person_id == person_id)
-    )
-    rows = [
-        {"kind": MAIL, "value": value, "person_id": person_id, "detail": detail, "position": n}
-        for n, (detail, value) in enumerate(ordered)
-    ]
-    if rows:
-        connection.execute(insert(identity), rows)
-
-
 def in_order(
     mail: Sequence[tuple[str, str]], before: Sequence[tuple[str, str]] = ()
 ) -> list[tuple[str, str]]:
@@ -397,7 +392,14 @@ def mark_calendars(  # noqa: PLR0913
     it comes after live ones too: nothing stands in it that is wrong.
     """
     apart = new_are_fills or lane is Lane.RESYNC
-    new = _never_written(connection, calendars) if apart else frozenset()
+    new: set[int] = set()
+    has_entries = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
+    for part in in_parts(calendars, 10_000) if apart else ():
+        among = is_one_of(connection, calendar.c.calendar_id, part)
+        query = select(calendar.c.calendar_id).where(
+            among, calendar.c.synced_at.is_(None), ~has_entries
+        )
+        new.update(connection.execute(query).scalars())
     return mark(
         connection,
         [
@@ -412,18 +414,6 @@ def mark_calendars(  # noqa: PLR0913
         ],
         settle=settle,
     )
-
-
-def _never_written(connection: Connection, calendars: Collection[int]) -> frozenset[int]:
-    calendar_ids: set[int] = set()
-    has_entries = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
-    for part in in_parts(calendars, 10_000):
-        among = is_one_of(connection, calendar.c.calendar_id, part)
-        query = select(calendar.c.calendar_id).where(
-            among, calendar.c.synced_at.is_(None), ~has_entries
-        )
-        calendar_ids.update(connection.execute(query).scalars())
-    return frozenset(calendar_ids)
 
 
 def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:

@@ -63,12 +63,11 @@ MIRROR = (
     teaching_staff,
     unreadable_item,
 )
-Old = tuple[Table, ColumnElement[bool]]
 
 
 def prune(
     database: Database,
-    kept: Retention,
+    retention: Retention,
     at: datetime,
     *,
     writable: timedelta = timedelta(0),
@@ -81,24 +80,38 @@ def prune(
     mirror is kept as long as entries are, and that of `semesters` always. At most a part of each
     table goes; was that not all, the next call goes on.
     """
-    first_kept = at - max(kept.entries, writable)
+    first_kept = at - max(retention.entries, writable)
     with database.read() as connection:
-        last = teaching.was_read(connection, PRUNING, "")
-        if last is not None and now(connection) - last < EVERY:
+        last_pruning = teaching.was_read(connection, PRUNING, "")
+        if last_pruning is not None and now(connection) - last_pruning < EVERY:
             return 0
     with database.write() as connection:
         if not _our_turn(connection, EVERY):
             return 0
         counters.fold(connection)
         standing = {*semesters, *entries.future_semesters(connection, at)}
-        old = _old(kept, first_kept, standing)
-    gone = [_forget(database, table, too_old, part) for table, too_old in old]
-    if max(gone) >= part:
+    past = sorted(_before(first_kept) - standing)
+    old_rows: list[tuple[Table, ColumnElement[bool]]] = [
+        (entry, and_(entry.c.ends_at < first_kept, ~_needed())),
+        (change_log, change_log.c.at < _ago(retention.change_log)),
+        (operator_act, operator_act.c.at < _ago(retention.change_log)),
+        (rejected_notification, rejected_notification.c.received_at < _ago(retention.rejected)),
+        (look_up, look_up.c.at < _ago(retention.look_up)),
+        *((table, table.c.semester.in_(past)) for table in MIRROR),
+    ]
+    numbers = []
+    for table, too_old in old_rows:
+        key = list(table.primary_key.columns)
+        keys = select(*key).where(too_old).limit(part)
+        statement = delete(table).where(tuple_(*key).in_(keys), too_old)
+        with database.write() as connection:
+            numbers.append(connection.execute(statement).rowcount)
+    if max(numbers) >= part:
         with database.write() as connection:
             _our_turn(connection, timedelta(0), earlier=EVERY)
-    if any(gone):
-        log.info("pruned", rows=sum(gone))
-    return sum(gone)
+    if any(numbers):
+        log.info("pruned", rows=sum(numbers))
+    return sum(numbers)
 
 
 def _our_turn(
@@ -109,33 +122,12 @@ def _our_turn(
     new = upsert(connection.dialect.name, source_reading).values(
         source=PRUNING, semester="", read_at=moment - earlier
     )
-    taken = new.on_conflict_do_update(
+    statement = new.on_conflict_do_update(
         index_elements=["source", "semester"],
         set_={"read_at": new.excluded.read_at},
         where=source_reading.c.read_at <= moment - after,
     )
-    return connection.execute(taken.returning(source_reading.c.source)).first() is not None
-
-
-def _forget(database: Database, table: Table, too_old: ColumnElement[bool], part: int) -> int:
-    key = list(table.primary_key.columns)
-    some = select(*key).where(too_old).limit(part)
-    with database.write() as connection:
-        statement = delete(table).where(tuple_(*key).in_(some), too_old)
-        return connection.execute(statement).rowcount
-
-
-def _old(kept: Retention, first_kept: datetime, standing: set[str]) -> list[Old]:
-    """Return each table with what is too old in it; `standing` are semesters that are kept."""
-    semesters = _before(first_kept) - standing
-    return [
-        (entry, and_(entry.c.ends_at < first_kept, ~_needed())),
-        (change_log, change_log.c.at < _ago(kept.change_log)),
-        (operator_act, operator_act.c.at < _ago(kept.change_log)),
-        (rejected_notification, rejected_notification.c.received_at < _ago(kept.rejected)),
-        (look_up, look_up.c.at < _ago(kept.look_up)),
-        *((table, table.c.semester.in_(sorted(semesters))) for table in MIRROR),
-    ]
+    return connection.execute(statement.returning(source_reading.c.source)).first() is not None
 
 
 def _ago(age: timedelta) -> db_now:
@@ -144,7 +136,7 @@ def _ago(age: timedelta) -> db_now:
 
 def _needed() -> ColumnElement[bool]:
     """Whether an entry's outcome is open, it is to be taken back, or its calendar is claimed."""
-    claimed = exists().where(
+    is_claimed = exists().where(
         dirty.c.kind == Kind.CALENDAR.value,
         dirty.c.key == calendar_key(entry.c.calendar_id),
         dirty.c.claimed_until > db_now(),
@@ -156,15 +148,15 @@ def _needed() -> ColumnElement[bool]:
     return or_(
         entries.is_open(),
         and_(entry.c.item_id.is_not(None), leaving),
-        claimed,
+        is_claimed,
     )
 
 
 def _before(moment: datetime) -> set[str]:
     """Return TP's codes of the semesters that were over by then."""
-    this, each = Semester.of(moment.date()), Semester.parse("00v")
+    current, semester = Semester.of(moment.date()), Semester.parse("00v")
     codes = set()
-    while each != this and each.year <= this.year:
-        codes.add(each.code)
-        each = each.next
+    while semester != current and semester.year <= current.year:
+        codes.add(semester.code)
+        semester = semester.next
     return codes

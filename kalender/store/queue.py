@@ -338,8 +338,8 @@ def _claim(
     parts = []
     for kind, lane in product(kinds, lanes):
         later = literal(int(kind is Kind.CALENDAR)).label("later")
-        due = and_(dirty.c.kind == kind.value, lane, _is_due([kind]), allowed)
-        part = select(*columns, later).where(due).order_by(*(dirty.c[name] for name in rank))
+        condition = and_(dirty.c.kind == kind.value, lane, _is_due([kind]), allowed)
+        part = select(*columns, later).where(condition).order_by(*(dirty.c[name] for name in rank))
         part = part.limit(_MOST)
         if dialect == "postgresql":
             part = part.with_for_update(skip_locked=True)

@@ -51,14 +51,14 @@ def require_sure(connection: Connection) -> None:
     """Raise StateInDoubt where this database may be older than the calendars, or another one."""
     identity_of.require_ours(connection)
     sure = or_(heartbeat.c.seen_at > db_now(-3600.0), heartbeat.c.stopped_at.is_not(None))
-    last = (
+    query = (
         select(sure)
         .where(heartbeat.c.kind.in_(["worker", "recover"]))
         .order_by(heartbeat.c.seen_at.desc())
         .limit(1)
     )
     holds = select(exists(select(entry.c.sync_key)))
-    if connection.execute(last).scalar() or not connection.execute(holds).scalar():
+    if connection.execute(query).scalar() or not connection.execute(holds).scalar():
         return
     raise StateInDoubt(
         "the database holds entries, but no worker lived within the hour nor stopped cleanly; "
@@ -70,10 +70,10 @@ def require_sure(connection: Connection) -> None:
 def attest(connection: Connection, version: str) -> None:
     """Record that somebody vouches for the database as it is now, whichever it is."""
     identity_of.record_anew(connection)
-    who = f"recover {connection.execute(select(db_now())).scalar_one():%Y-%m-%dT%H:%M:%S.%f}"
+    worker = f"recover {connection.execute(select(db_now())).scalar_one():%Y-%m-%dT%H:%M:%S.%f}"
     times = dict.fromkeys(("started_at", "seen_at", "stopped_at"), db_now())
     connection.execute(
-        insert(heartbeat).values(worker=who, kind="recover", version=version, **times)
+        insert(heartbeat).values(worker=worker, kind="recover", version=version, **times)
     )
 
 
@@ -104,12 +104,20 @@ def recover(connection: Connection, *, lease: timedelta) -> int:
         .returning(calendar.c.calendar_id, calendar.c.person_id)
     ).all()
     work.forget_claims(connection)
-    known = _fs_numbers(connection)
+    fs_numbers = dict[int, str](
+        map(
+            tuple,
+            connection.execute(
+                select(identity.c.person_id, identity.c.value).where(identity.c.kind == "fs")
+            ),
+        )
+    )
+    course_runs = connection.execute(select(course_run.c.course, course_run.c.semester))
     now = connection.execute(select(db_now(UNTIL_SINGLE_ANSWER))).scalar_one()
-    marks = [_mark(WorkKey(Kind.COURSE, key)) for key in _courses(connection)]
-    marks += [_mark(WorkKey.of_person(number)) for number in known.values()]
+    marks = [_mark(WorkKey.of_course(course, semester)) for course, semester in course_runs]
+    marks += [_mark(WorkKey.of_person(number)) for number in fs_numbers.values()]
     marks += [
-        _mark(WorkKey.of_calendar(row.calendar_id), now if row.person_id in known else None)
+        _mark(WorkKey.of_calendar(row.calendar_id), now if row.person_id in fs_numbers else None)
         for row in calendars
     ]
     work.mark(connection, marks)
@@ -118,18 +126,6 @@ def recover(connection: Connection, *, lease: timedelta) -> int:
 
 def _mark(work_key: WorkKey, due_at: datetime | None = None) -> Mark:
     return Mark(*work_key, reason="recover", cause=Cause.RECOVER, lane=Lane.RESYNC, due_at=due_at)
-
-
-def _fs_numbers(connection: Connection) -> dict[int, str]:
-    rows = connection.execute(
-        select(identity.c.person_id, identity.c.value).where(identity.c.kind == "fs")
-    )
-    return {person_id: number for person_id, number in rows}  # noqa: C416
-
-
-def _courses(connection: Connection) -> list[str]:
-    rows = connection.execute(select(course_run.c.course, course_run.c.semester))
-    return [f"{course} {semester}" for course, semester in rows]
 
 
 def horizon(connection: Connection) -> timedelta:
@@ -159,9 +155,9 @@ def waits_for_sources(connection: Connection, person_id: int) -> bool:
     at = since(connection)
     if at is None:
         return False
-    old = or_(course_run.c.asked_at.is_(None), course_run.c.asked_at < at)
-    asked = connection.execute(select(exists(_to_be_asked(old)))).scalar()
-    return bool(asked) or _person_pending(connection, person_id, at)
+    is_old = or_(course_run.c.asked_at.is_(None), course_run.c.asked_at < at)
+    waits = connection.execute(select(exists(_to_be_asked(is_old)))).scalar()
+    return bool(waits) or _person_pending(connection, person_id, at)
 
 
 def waits_for_courses(connection: Connection, person_id: int, *, teaches: bool) -> bool:
@@ -169,8 +165,8 @@ def waits_for_courses(connection: Connection, person_id: int, *, teaches: bool) 
 
     Any course may name somebody who `teaches`.
     """
-    waited = dirty.c.first_marked_at > db_now(-LONGEST_WAIT)
-    query = _to_be_asked(and_(course_run.c.asked_at.is_(None), waited))
+    is_recent = dirty.c.first_marked_at > db_now(-LONGEST_WAIT)
+    query = _to_be_asked(and_(course_run.c.asked_at.is_(None), is_recent))
     if not teaches:
         concerned = (
             select(course_key(table.c.course, table.c.semester)).where(
@@ -200,11 +196,11 @@ def _to_be_asked(unread: ColumnElement[bool]) -> Select[Any]:
 
 def _person_pending(connection: Connection, person_id: int, at: datetime) -> bool:
     row = and_(dirty.c.kind == Kind.PERSON.value, dirty.c.key == person_key(identity.c.value))
-    asked = or_(person.c.fs_asked_at.is_(None), person.c.fs_asked_at < at)
+    is_old = or_(person.c.fs_asked_at.is_(None), person.c.fs_asked_at < at)
     query = (
         select(dirty.c.key)
         .join(identity, and_(identity.c.kind == "fs", row))
         .join(person, person.c.person_id == identity.c.person_id)
-        .where(identity.c.person_id == person_id, asked)
+        .where(identity.c.person_id == person_id, is_old)
     )
     return bool(connection.execute(select(exists(query))).scalar())

@@ -12,19 +12,19 @@ from kalender.store.tables import rejected_notification
 LONGEST = 64 * 1024
 
 
-def keep(connection: Connection, rejected: Sequence[Rejected]) -> None:
+def keep(connection: Connection, messages: Sequence[Rejected]) -> None:
     """Keep these messages; of an oversized one the beginning."""
-    if rejected:
+    if messages:
         connection.execute(
             insert(rejected_notification).values(received_at=db_now()),
             [
                 {
-                    "queue": each.queue[:255],
-                    "routing_key": each.routing_key[:255],
-                    "reason": each.reason,
-                    "body": each.body[:LONGEST],
+                    "queue": message.queue[:255],
+                    "routing_key": message.routing_key[:255],
+                    "reason": message.reason,
+                    "body": message.body[:LONGEST],
                 }
-                for each in rejected
+                for message in messages
             ],
         )
 
@@ -32,14 +32,14 @@ def keep(connection: Connection, rejected: Sequence[Rejected]) -> None:
 def kept(connection: Connection) -> Sequence[Mapping[str, Any]]:
     """Return what is kept, the latest first, without the messages themselves."""
     columns = rejected_notification.c
-    shown = select(
+    query = select(
         columns.rejected_id.label("number"),
         columns.received_at,
         columns.queue,
         columns.routing_key,
         columns.reason,
     )
-    rows = connection.execute(shown.order_by(columns.rejected_id.desc())).mappings()
+    rows = connection.execute(query.order_by(columns.rejected_id.desc())).mappings()
     return [dict(row) for row in rows]
 
 

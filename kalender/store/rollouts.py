@@ -46,13 +46,13 @@ def inside(
     """Return all calendars inside the roll-out, or inside it if these (kind, value) were its list."""
     if mode == "listed":
         return _listed(connection, true(), on_list)
-    every = select(calendar.c.calendar_id) if mode == "all" else None
-    return set(connection.execute(every).scalars()) if every is not None else set()
+    query = select(calendar.c.calendar_id) if mode == "all" else None
+    return set(connection.execute(query).scalars()) if query is not None else set()
 
 
 def _listed(
     connection: Connection,
-    which: ColumnElement[bool],
+    condition: ColumnElement[bool],
     on_list: Iterable[tuple[str, str]] | None = None,
 ) -> set[int]:
     names: dict[str, set[str]] = {kind: set() for kind in KINDS}
@@ -62,9 +62,9 @@ def _listed(
         return set()
     share = max(map(float, names["share"]), default=0.0)
     audiences = names["audience"] | {"both"} if names["audience"] else set()
-    on_courses = _on_courses(connection, names["course"], which) if names["course"] else set()
+    on_courses = _on_courses(connection, names["course"], condition) if names["course"] else set()
     rows = connection.execute(
-        select(calendar.c.calendar_id, calendar.c.person_id, calendar.c.audience).where(which)
+        select(calendar.c.calendar_id, calendar.c.person_id, calendar.c.audience).where(condition)
     )
     return {
         calendar_id
@@ -77,7 +77,7 @@ def _listed(
 
 
 def _on_courses(
-    connection: Connection, courses: Collection[str], which: ColumnElement[bool]
+    connection: Connection, courses: Collection[str], condition: ColumnElement[bool]
 ) -> set[int]:
     """Those who take or teach one of these courses, or once did while it was listed.
 
@@ -86,35 +86,35 @@ def _on_courses(
     enrolled = (
         select(rollout_member.c.person_id)
         .join(calendar, calendar.c.person_id == rollout_member.c.person_id)
-        .where(which, rollout_member.c.course.in_(sorted(courses)))
+        .where(condition, rollout_member.c.course.in_(sorted(courses)))
     )
-    now = _persons_and_courses(courses, which).subquery()
+    now = _persons_and_courses(courses, condition).subquery()
     return set(connection.execute(select(now.c.person_id).union(enrolled)).scalars())
 
 
 def _persons_and_courses(
-    courses: Collection[str], which: ColumnElement[bool]
+    courses: Collection[str], condition: ColumnElement[bool]
 ) -> CompoundSelect[int, str]:
     """Return (person_id, course) of those who take, teach, or have entries of these courses."""
     names = sorted(courses)
-    taken, entrusted = (
+    of_students, of_roles = (
         select(table.c.person_id, table.c.course)
         .join(calendar, calendar.c.person_id == table.c.person_id)
-        .where(which, table.c.course.in_(names))
+        .where(condition, table.c.course.in_(names))
         for table in (registration, teaching_role)
     )
-    taught = (
+    of_staff = (
         select(identity.c.person_id, teaching_staff.c.course)
         .join(calendar, calendar.c.person_id == identity.c.person_id)
         .join(teaching_staff, identity.c.value == teaching_staff.c.username)
-        .where(which, identity.c.kind == "username", teaching_staff.c.course.in_(names))
+        .where(condition, identity.c.kind == "username", teaching_staff.c.course.in_(names))
     )
-    shown = (
+    of_entries = (
         select(calendar.c.person_id, entry.c.course)
         .join(entry, entry.c.calendar_id == calendar.c.calendar_id)
-        .where(which, entry.c.course.in_(names))
+        .where(condition, entry.c.course.in_(names))
     )
-    return taken.union(entrusted, taught, shown)
+    return of_students.union(of_roles, of_staff, of_entries)
 
 
 def enrol(connection: Connection, persons: Collection[int] | None = None) -> None:
@@ -125,12 +125,12 @@ def enrol(connection: Connection, persons: Collection[int] | None = None) -> Non
     courses = [value for kind, value in listed(connection) if kind == "course"]
     if not courses:
         return
-    which = true() if persons is None else is_one_of(connection, calendar.c.person_id, persons)
-    found = {tuple(row) for row in connection.execute(_persons_and_courses(courses, which))}
-    known = select(rollout_member.c.person_id, rollout_member.c.course)
+    condition = true() if persons is None else is_one_of(connection, calendar.c.person_id, persons)
+    pairs = {tuple(row) for row in connection.execute(_persons_and_courses(courses, condition))}
+    query = select(rollout_member.c.person_id, rollout_member.c.course)
     if persons is not None:
-        known = known.where(is_one_of(connection, rollout_member.c.person_id, persons))
-    new = sorted(found - {tuple(row) for row in connection.execute(known)})
+        query = query.where(is_one_of(connection, rollout_member.c.person_id, persons))
+    new = sorted(pairs - {tuple(row) for row in connection.execute(query)})
     if new:
         connection.execute(
             upsert(connection.dialect.name, rollout_member)
@@ -149,8 +149,8 @@ def in_share(person_id: int, share: float) -> bool:
 def spelled(connection: Connection, course: str) -> str | None:
     """Return a mirrored course's code as TP spells it; None where there is no such course."""
     code = mirror.spelled(connection, course)
-    known = select(course_run.c.course).where(course_run.c.course == code).limit(1)
-    return connection.execute(known).scalar()
+    query = select(course_run.c.course).where(course_run.c.course == code).limit(1)
+    return connection.execute(query).scalar()
 
 
 def listed(connection: Connection) -> Sequence[tuple[str, str]]:
@@ -163,8 +163,8 @@ def listed(connection: Connection) -> Sequence[tuple[str, str]]:
 
 def add(connection: Connection, kind: str, values: Sequence[str]) -> None:
     """Put values on the list."""
-    known = set(listed(connection))
-    new = [{"kind": kind, "value": value} for value in values if (kind, value) not in known]
+    list_entries = set(listed(connection))
+    new = [{"kind": kind, "value": value} for value in values if (kind, value) not in list_entries]
     if new:
         connection.execute(insert(rollout).values(added_at=db_now()), new)
     if kind == "course":

@@ -133,12 +133,12 @@ def settings_waiting_for(connection: Connection) -> list[Waiting]:
 
 def keep_waiting(connection: Connection, counts: Mapping[str, int]) -> None:
     """Record what is left alone; since when stays where it waited already."""
-    waits = {what: count for what, count in counts.items() if count}
+    waits = {change: count for change, count in counts.items() if count}
     over = settings_waiting.c.what.not_in(sorted(waits))
     connection.execute(delete(settings_waiting).where(over))
-    for what, count in waits.items():
-        is_row = settings_waiting.c.what == what
+    for change, count in waits.items():
+        is_row = settings_waiting.c.what == change
         result = connection.execute(update(settings_waiting).where(is_row).values(calendars=count))
         if not result.rowcount:
-            values = {"what": what, "calendars": count, "since": db_now()}
+            values = {"what": change, "calendars": count, "since": db_now()}
             connection.execute(insert(settings_waiting).values(values))

@@ -30,5 +30,5 @@ class Semesters:
             self._standing = frozenset(entries.future_semesters(connection, now))
             self._known_until = now + KNOWN_FOR
         current = Semester.of(now.astimezone(rules.zone).date())
-        named = self.listed or (current.code, current.next.code)
-        return self._standing | frozenset(named)
+        codes = self.listed or (current.code, current.next.code)
+        return self._standing | frozenset(codes)

@@ -56,18 +56,20 @@ def upsert(dialect: str, table: Table) -> "postgresql.Insert | sqlite.Insert":
     return sqlite.insert(table)
 
 
-def insert_many(connection: Connection, table: Table, rows: Rows, **same: Any) -> None:
+def insert_many(connection: Connection, table: Table, rows: Rows, **constants: Any) -> None:
     """Insert rows of equal keys; `same` holds the values that are the same in all of them."""
     if not rows:
         return
     if connection.dialect.name != "postgresql":
-        connection.execute(insert(table).values(**same), list(rows))
+        connection.execute(insert(table).values(**constants), list(rows))
         return
-    statement = _insert(table, tuple(rows[0]), *_alike(same))
-    connection.execute(statement, _arrays(rows) | _told(same))
+    statement = _insert(table, tuple(rows[0]), *_alike(constants))
+    connection.execute(statement, _arrays(rows) | _told(constants))
 
 
-def update_many(connection: Connection, table: Table, rows: Rows, *, by: str, **same: Any) -> None:
+def update_many(
+    connection: Connection, table: Table, rows: Rows, *, by: str, **constants: Any
+) -> None:
     """Update the rows that `by` names, each with its own values and with `same`."""
     if not rows:
         return
@@ -76,10 +78,10 @@ def update_many(connection: Connection, table: Table, rows: Rows, *, by: str, **
         values: dict[str, Any] = {name: bindparam(f"{name}_of") for name in own_names}
         is_named = table.c[by] == bindparam(f"{by}_of")
         params = [{f"{name}_of": value for name, value in row.items()} for row in rows]
-        connection.execute(update(table).where(is_named).values(**same, **values), params)
+        connection.execute(update(table).where(is_named).values(**constants, **values), params)
         return
-    statement = _update(table, tuple(rows[0]), by, *_alike(same))
-    connection.execute(statement, _arrays(rows) | _told(same))
+    statement = _update(table, tuple(rows[0]), by, *_alike(constants))
+    connection.execute(statement, _arrays(rows) | _told(constants))
 
 
 def delete_many(
@@ -96,18 +98,18 @@ def delete_many(
 
 @lru_cache
 def _insert(
-    table: Table, names: tuple[str, ...], same: tuple[str, ...], now: tuple[str, ...]
+    table: Table, names: tuple[str, ...], constants: tuple[str, ...], now: tuple[str, ...]
 ) -> Insert:
-    arrays, alike = _given(table, names), _same(table, same, now)
+    arrays, alike = _given(table, names), _same(table, constants, now)
     query = select(*arrays.c, *alike.values())
     return insert(table).from_select([*names, *alike], query)
 
 
 @lru_cache
 def _update(
-    table: Table, names: tuple[str, ...], by: str, same: tuple[str, ...], now: tuple[str, ...]
+    table: Table, names: tuple[str, ...], by: str, constants: tuple[str, ...], now: tuple[str, ...]
 ) -> Update:
-    arrays, alike = _given(table, names), _same(table, same, now)
+    arrays, alike = _given(table, names), _same(table, constants, now)
     own_names = {name: arrays.c[name] for name in names if name != by}
     return update(table).where(table.c[by] == arrays.c[by]).values(**alike, **own_names)
 
@@ -117,21 +119,23 @@ def _delete(dialect: str, table: Table, names: Sequence[str]) -> Delete:
     return delete(table).where(key_in(dialect, table, names))
 
 
-def _alike(same: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _alike(constants: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Split the names of what is the same in all rows: told values, and the database's time."""
-    now = tuple(name for name, value in same.items() if isinstance(value, db_now))
-    return tuple(name for name in same if name not in now), now
+    now = tuple(name for name, value in constants.items() if isinstance(value, db_now))
+    return tuple(name for name in constants if name not in now), now
 
 
 def _same(
-    table: Table, same: tuple[str, ...], now: tuple[str, ...]
+    table: Table, constants: tuple[str, ...], now: tuple[str, ...]
 ) -> dict[str, ColumnElement[Any]]:
-    told = {name: bindparam(f"{name}_all", type_=table.c[name].type) for name in same}
-    return {**told, **dict.fromkeys(now, db_now())}
+    params = {name: bindparam(f"{name}_all", type_=table.c[name].type) for name in constants}
+    return {**params, **dict.fromkeys(now, db_now())}
 
 
-def _told(same: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{name}_all": value for name, value in same.items() if not isinstance(value, db_now)}
+def _told(constants: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        f"{name}_all": value for name, value in constants.items() if not isinstance(value, db_now)
+    }
 
 
 def _given(table: Table, names: tuple[str, ...]) -> TableValuedAlias:
@@ -174,8 +178,8 @@ def key_in(dialect: str, table: Table, names: Sequence[str]) -> ColumnElement[bo
     if dialect != "postgresql":
         return columns.in_(bindparam("keys", expanding=True))
     arrays = [bindparam(f"{name}_keys", type_=ARRAY(table.c[name].type)) for name in names]
-    given = func.unnest(*arrays).table_valued(*names).render_derived()
-    return columns.in_(select(*given.c))
+    keys_table = func.unnest(*arrays).table_valued(*names).render_derived()
+    return columns.in_(select(*keys_table.c))
 
 
 def key_params(
@@ -187,11 +191,11 @@ def key_params(
     return {f"{name}_keys": [key[at] for key in keys] for at, name in enumerate(names)}
 
 
-def in_parts(keys: Iterable[T], most: int = 400) -> Iterable[list[T]]:
+def in_parts(keys: Iterable[T], size: int = 400) -> Iterable[list[T]]:
     """Split keys into sorted lists, each short enough for one statement."""
     ordered = sorted(keys)  # type: ignore[type-var]
-    for start in range(0, len(ordered), most):
-        yield ordered[start : start + most]
+    for start in range(0, len(ordered), size):
+        yield ordered[start : start + size]
 
 
 # -- keys of work, as `WorkKey` writes them -----------------------------------------------------------

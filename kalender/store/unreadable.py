@@ -6,7 +6,7 @@ stood of that person, course or collection by what that answer could not tell.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -71,25 +71,21 @@ def items(
     limit: int | None = None,
 ) -> list[Unreadable]:
     """Return what cannot be read, the oldest first; of protected persons only that it is there."""
-    wanted = {"source": source, "collection": collection}
-    which = [_RAW[name] == value for name, value in wanted.items() if value is not None]
-    found = _items(connection, which, limit)
-    persons = sorted({each.person_id for each in found if each.person_id is not None})
-    named = is_one_of(connection, preference.c.person_id, persons)
-    protects = (named, preference.c.wish == "protect")
-    hidden = set(connection.execute(select(preference.c.person_id).where(*protects)).scalars())
-    return [_hidden(each) if each.person_id in hidden else each for each in found]
-
-
-def _hidden(each: Unreadable) -> Unreadable:
-    return Unreadable(
-        source=each.source,
-        collection=each.collection,
-        item=PROTECTED,
-        reason=each.reason,
-        since=each.since,
-        seen_at=each.seen_at,
+    values = {"source": source, "collection": collection}
+    conditions = [_RAW[name] == value for name, value in values.items() if value is not None]
+    problems = _items(connection, conditions, limit)
+    persons = sorted({problem.person_id for problem in problems if problem.person_id is not None})
+    is_named = is_one_of(connection, preference.c.person_id, persons)
+    protects = (is_named, preference.c.wish == "protect")
+    protected_persons = set(
+        connection.execute(select(preference.c.person_id).where(*protects)).scalars()
     )
+    return [
+        replace(problem, item=PROTECTED, course=None, actid=None, person_id=None)
+        if problem.person_id in protected_persons
+        else problem
+        for problem in problems
+    ]
 
 
 def of_course(connection: Connection, course: CourseKey) -> list[Unreadable]:
@@ -125,9 +121,11 @@ def counts(connection: Connection) -> list[Count]:
 
 
 def _items(
-    connection: Connection, which: Iterable[ColumnElement[bool]], limit: int | None = None
+    connection: Connection, conditions: Iterable[ColumnElement[bool]], limit: int | None = None
 ) -> list[Unreadable]:
-    query = select(unreadable_item).where(*which).order_by(_RAW.since, *(_RAW[k] for k in _KEY))
+    query = (
+        select(unreadable_item).where(*conditions).order_by(_RAW.since, *(_RAW[k] for k in _KEY))
+    )
     return [
         Unreadable(
             source=row.source,
@@ -159,17 +157,17 @@ def _is_of(course: CourseKey) -> ColumnElement[bool]:
 def of_course_answer(connection: Connection, course: CourseKey, bad: Sequence[BadEvent]) -> None:
     """Record which events of TP's answer for a course cannot be read; the others of it can."""
     rows, unnamed = [], 0
-    for each in bad:
-        unnamed += not each.event_id
+    for problem in bad:
+        unnamed += not problem.event_id
         rows.append(
             {
                 "source": TP,
                 "collection": EVENTS,
                 **course._asdict(),
-                "item": (each.event_id or f"{UNNAMED} {unnamed}")[:LONGEST_ID],
-                "actid": each.actid[:LONGEST_ACTID] if each.actid else None,
+                "item": (problem.event_id or f"{UNNAMED} {unnamed}")[:LONGEST_ID],
+                "actid": problem.actid[:LONGEST_ACTID] if problem.actid else None,
                 "person_id": None,
-                "reason": each.reason,
+                "reason": problem.reason,
             }
         )
     _replace(connection, _is_of(course), rows)
@@ -177,7 +175,7 @@ def of_course_answer(connection: Connection, course: CourseKey, bad: Sequence[Ba
 
 def of_answer(connection: Connection, person_id: int, bad: Sequence[BadItem]) -> None:
     """Record which items of FS' answer for a person cannot be read; the others of it can."""
-    rows = _rows_of_fs(bad, {each.fs_number: person_id for each in bad if each.fs_number})
+    rows = _rows_of_fs(bad, {problem.fs_number: person_id for problem in bad if problem.fs_number})
     _replace(connection, _RAW.person_id == person_id, rows)
 
 
@@ -196,47 +194,47 @@ def of_collections(
     """
     rows = [row for row in _rows_of_fs(bad, persons) if row["person_id"] not in spared]
     stays = is_one_of(connection, _RAW.person_id, spared)
-    others = and_(_RAW.source == FS, or_(_RAW.person_id.is_(None), ~stays))
+    is_other = and_(_RAW.source == FS, or_(_RAW.person_id.is_(None), ~stays))
     past = and_(_RAW.source == TP, _RAW.semester.not_in(sorted(semesters)))
-    _replace(connection, or_(others, past), rows)
+    _replace(connection, or_(is_other, past), rows)
 
 
 def _rows_of_fs(bad: Sequence[BadItem], persons: Mapping[int, int]) -> list[dict[str, Any]]:
     rows, unnamed = [], Counter[str]()
-    for each in bad:
-        person_id = persons.get(each.fs_number) if each.fs_number is not None else None
+    for problem in bad:
+        person_id = persons.get(problem.fs_number) if problem.fs_number is not None else None
         place = f" of person {person_id}" if person_id is not None else ""
-        unnamed[each.collection + place] += each.item is None
-        name = f"{UNNAMED} {unnamed[each.collection + place]}{place}"
+        unnamed[problem.collection + place] += problem.item is None
+        name = f"{UNNAMED} {unnamed[problem.collection + place]}{place}"
         rows.append(
             {
                 "source": FS,
-                "collection": each.collection,
+                "collection": problem.collection,
                 "course": "",
                 "semester": "",
-                "item": each.item or name,
+                "item": problem.item or name,
                 "actid": None,
                 "person_id": person_id,
-                "reason": each.reason,
+                "reason": problem.reason,
             }
         )
     return rows
 
 
 def _replace(
-    connection: Connection, which: ColumnElement[bool], rows: Sequence[Mapping[str, Any]]
+    connection: Connection, conditions: ColumnElement[bool], rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Let these be the rows of that part of the table; what stood there keeps its `since`."""
-    told = {tuple(row[name] for name in _KEY): row for row in rows}
-    stood = select(*(_RAW[name] for name in _KEY)).where(which)
-    gone = {tuple(row) for row in connection.execute(stood)} - told.keys()
-    delete_many(connection, unreadable_item, _KEY, gone)
-    if not told:
+    rows_by_key = {tuple(row[name] for name in _KEY): row for row in rows}
+    stood = select(*(_RAW[name] for name in _KEY)).where(conditions)
+    gone_keys = {tuple(row) for row in connection.execute(stood)} - rows_by_key.keys()
+    delete_many(connection, unreadable_item, _KEY, gone_keys)
+    if not rows_by_key:
         return
     moment = now(connection)
     new = upsert(connection.dialect.name, unreadable_item)
     again = {name: new.excluded[name] for name in ("seen_at", "reason", "actid", "person_id")}
     connection.execute(
         new.on_conflict_do_update(index_elements=_KEY, set_=again),
-        [{**told[key], "since": moment, "seen_at": moment} for key in sorted(told)],
+        [{**rows_by_key[key], "since": moment, "seen_at": moment} for key in sorted(rows_by_key)],
     )

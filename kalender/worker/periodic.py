@@ -73,7 +73,9 @@ def _mark_by_time(context: WorkerContext, *, verifies: bool) -> None:
             connection, moved_calendars, reason="time has come", cause=Cause.TIME, lane=Lane.LIVE
         )
         if verifies:
-            to_verify = bulk.to_verify(connection, every=context.verify_every.total_seconds())
+            to_verify = bulk.to_verify(
+                connection, interval_seconds=context.verify_every.total_seconds()
+            )
             people.mark_calendars(
                 connection, to_verify, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
             )

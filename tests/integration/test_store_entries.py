@@ -309,13 +309,13 @@ def test_looking_comes_round_evenly_after_a_fill_and_after_an_outage(
     for calendar_id, at in ages:  # filled within two minutes
         same = calendar.c.calendar_id == calendar_id
         connection.execute(update(calendar).where(same).values(synced_digest="d", synced_at=at))
-    assert bulk.to_verify(connection, every=every) == []
+    assert bulk.to_verify(connection, interval_seconds=every) == []
     looked: list[int] = []
     for _ in range(6):  # ten minutes each
         within = 0
         for _ in range(60):
             ten_seconds_pass(connection)
-            found = bulk.to_verify(connection, every=every)
+            found = bulk.to_verify(connection, interval_seconds=every)
             within += len(found)
             looked += found
             seen = calendar.c.calendar_id.in_(found)
@@ -325,7 +325,7 @@ def test_looking_comes_round_evenly_after_a_fill_and_after_an_outage(
         assert many / 6 - 2 <= within <= many / 6 + 2
     assert len(looked) - 2 <= len(set(looked)) <= many
     connection.execute(update(source_reading).values(read_at=db_now(-86_400.0)))
-    assert len(bulk.to_verify(connection, every=every)) <= 2
+    assert len(bulk.to_verify(connection, interval_seconds=every)) <= 2
 
 
 def ten_seconds_pass(connection: Connection) -> None:
