@@ -98,7 +98,7 @@ def _lock_all(connection: Connection) -> None:
     Migrations change tables one by one; a worker that holds a table which is changed later, and
     wants one that was changed before, would end in a deadlock with them. While we wait for a lock,
     everybody else waits behind us: we give way before PostgreSQL looks for deadlocks (after a
-    second) and would end the worker's transaction instead of names.
+    second) and would end the worker's transaction instead of ours.
     """
     if connection.dialect.name != "postgresql":
         return  # SQLite's writers wait for each other
