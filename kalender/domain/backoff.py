@@ -24,8 +24,8 @@ def next_try(attempts: int, *, retry_after: timedelta | None, jitter: float) -> 
 
     What the server asks for counts up to an hour.
     """
-    asked = min(max(retry_after or timedelta(0), timedelta(0)), LONGEST)
-    return max(asked, _doubled(FIRST, LONGEST, attempts) * (1 - SPREAD * jitter))
+    pause = min(max(retry_after or timedelta(0), timedelta(0)), LONGEST)
+    return max(pause, _doubled(FIRST, LONGEST, attempts) * (1 - SPREAD * jitter))
 
 
 def missing(attempts: int) -> timedelta:
@@ -55,5 +55,5 @@ def _seconds(text: str, now: datetime) -> float:
         return float(text)
     except ValueError:
         moment = parsedate_to_datetime(text)
-    told = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (told - now).total_seconds()
+    instant = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (instant - now).total_seconds()

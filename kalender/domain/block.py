@@ -54,8 +54,8 @@ def replace(html: str | None, new_block: str) -> str:
     if region is None:
         top = _top(html)
         return html[:top] + new_block + html[top:]
-    closed, opened = region.loose_ends()
-    return html[: region.start] + closed + new_block + opened + html[region.end :]
+    closing_tags, opening_tags = region.loose_ends()
+    return html[: region.start] + closing_tags + new_block + opening_tags + html[region.end :]
 
 
 def extract(html: str | None) -> str | None:
@@ -63,14 +63,14 @@ def extract(html: str | None) -> str | None:
     region = _find(html or "")
     if region is None:
         return None
-    seen = MARKUP.sub(_blank, region.html[region.start : region.end])
-    return " ".join(unescape(seen).split())
+    text = MARKUP.sub(_blank, region.html[region.start : region.end])
+    return " ".join(unescape(text).split())
 
 
 def same(html: str | None, block: str) -> bool:
     """Tell whether the body shows just what `block` does, white space and link targets apart."""
-    shown, meant = extract(html), extract(block)
-    return shown is not None and meant is not None and _squeeze(shown) == _squeeze(meant)
+    text, block_text = extract(html), extract(block)
+    return text is not None and block_text is not None and _squeeze(text) == _squeeze(block_text)
 
 
 def has_notes(html: str | None) -> bool:
@@ -78,8 +78,8 @@ def has_notes(html: str | None) -> bool:
     html = html or ""
     region = _find(html)
     parts = [html] if region is None else [html[: region.start], html[region.end :]]
-    seen = [_PICTURE.sub("#", part[_top(part) :]) for part in parts]
-    return any(_squeeze(unescape(MARKUP.sub(_blank, part))) for part in seen)
+    remainders = [_PICTURE.sub("#", part[_top(part) :]) for part in parts]
+    return any(_squeeze(unescape(MARKUP.sub(_blank, part))) for part in remainders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +113,9 @@ class _Region:
     def loose_ends(self) -> tuple[str, str]:
         """Return the closing tags of what began before, the opening ones of what ends after."""
         inner = range(self.left, self.right)
-        closed = [i for i in inner if self.partner.get(i, self.left) < self.left]
-        opened = [i for i in inner if self.partner.get(i, self.left) >= self.right]
-        return self._source(closed), self._source(opened)
+        begun_before = [i for i in inner if self.partner.get(i, self.left) < self.left]
+        ending_after = [i for i in inner if self.partner.get(i, self.left) >= self.right]
+        return self._source(begun_before), self._source(ending_after)
 
     def _source(self, tags: list[int]) -> str:
         return "".join(self.html[self.tags[i].start : self.tags[i].end] for i in tags)
@@ -172,10 +172,10 @@ class _Region:
             return False
         if self.tags[self.right].name not in _FILLING:
             return False
-        first, last = self.tags[self.right], self.tags[partner]
-        if self.html[first.end : last.start].strip(_BLANK):
+        first, closing_tag = self.tags[self.right], self.tags[partner]
+        if self.html[first.end : closing_tag.start].strip(_BLANK):
             return False
-        self.end, self.right = last.end, partner + 1
+        self.end, self.right = closing_tag.end, partner + 1
         return True
 
 
@@ -216,18 +216,18 @@ def _pair(tags: list[_Tag]) -> dict[int, int]:
             open_tags.append(index)
             names[tag.name] += 1
         elif names[tag.name]:
-            opened = _close(tag.name, tags, open_tags, names)
-            partner |= {opened: index, index: opened}
+            opening = _close(tag.name, tags, open_tags, names)
+            partner |= {opening: index, index: opening}
     return partner
 
 
 def _close(name: str, tags: list[_Tag], open_tags: list[int], names: Counter[str]) -> int:
     """Take off the open tags down to the one of that name, and return it."""
     while True:
-        opened = open_tags.pop()
-        names[tags[opened].name] -= 1
-        if tags[opened].name == name:
-            return opened
+        opening = open_tags.pop()
+        names[tags[opening].name] -= 1
+        if tags[opening].name == name:
+            return opening
 
 
 def _top(html: str) -> int:

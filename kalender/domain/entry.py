@@ -262,9 +262,31 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
     """
     match happening:
         case CreateAhead():
-            return _created_ahead(entry, happening)
+            if entry is not None:  # a key is used once
+                raise ImpossibleHappening(entry.status, happening)
+            return Entry(
+                happening.sync_key,
+                happening.subject.event_id,
+                happening.subject.activity,
+                EntryStatus.INTENDED,
+                happening.subject.starts_at,
+                happening.subject.ends_at,
+                fingerprint=happening.fingerprint,
+            )
         case Adopted():
-            return _adopted(entry, happening)
+            if entry is not None and entry.status is not EntryStatus.ABANDONED:
+                raise ImpossibleHappening(entry.status, happening)
+            return Entry(
+                happening.sync_key,
+                happening.subject.event_id,
+                happening.subject.activity,
+                EntryStatus.DELETING if happening.goes else EntryStatus.LIVE,
+                happening.subject.starts_at,
+                happening.subject.ends_at,
+                happening.item_id,
+                happening.change_key,
+                "" if happening.ended else None,
+            )
         case Plain():
             return _after_plain(entry, happening)
         case Created(item_id=item_id, change_key=change_key):
@@ -292,7 +314,14 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             row = _require(entry, happening, _KNOWN | _INTENDED)
             return row._replace(status=EntryStatus.REFUSED, fingerprint=fingerprint)
         case FoundByKey():
-            return _located(_require(entry, happening, _RECORDED), happening)
+            row = _require(entry, happening, _RECORDED)
+            located = row._replace(item_id=happening.item_id, change_key=happening.change_key)
+            if row.status is EntryStatus.INTENDED:
+                # Its user may have edited it by now; without a change key, a verify will see that.
+                return located._replace(status=EntryStatus.LIVE, change_key="")
+            if row.status is EntryStatus.DECLINED or (happening.ended and not row.open):
+                return located
+            return located._replace(status=EntryStatus.LIVE, fingerprint=None)
         case NotFoundAtAll(ended=ended):
             row = _require(entry, happening, _RECORDED)
             if row.status is EntryStatus.DECLINED:
@@ -366,43 +395,3 @@ def _with_subject(entry: Entry, subject: Subject) -> Entry:
 
 def _abandoned(entry: Entry) -> Entry:
     return entry._replace(status=EntryStatus.ABANDONED, item_id=None, held_by=None)
-
-
-def _created_ahead(entry: Entry | None, happening: CreateAhead) -> Entry:
-    if entry is not None:  # a key is used once
-        raise ImpossibleHappening(entry.status, happening)
-    return Entry(
-        happening.sync_key,
-        happening.subject.event_id,
-        happening.subject.activity,
-        EntryStatus.INTENDED,
-        happening.subject.starts_at,
-        happening.subject.ends_at,
-        fingerprint=happening.fingerprint,
-    )
-
-
-def _adopted(entry: Entry | None, happening: Adopted) -> Entry:
-    if entry is not None and entry.status is not EntryStatus.ABANDONED:
-        raise ImpossibleHappening(entry.status, happening)
-    return Entry(
-        happening.sync_key,
-        happening.subject.event_id,
-        happening.subject.activity,
-        EntryStatus.DELETING if happening.goes else EntryStatus.LIVE,
-        happening.subject.starts_at,
-        happening.subject.ends_at,
-        happening.item_id,
-        happening.change_key,
-        "" if happening.ended else None,
-    )
-
-
-def _located(entry: Entry, happening: FoundByKey) -> Entry:
-    row = entry._replace(item_id=happening.item_id, change_key=happening.change_key)
-    if entry.status is EntryStatus.INTENDED:
-        # Its user may have edited it by now; without a change key, a verify will see that.
-        return row._replace(status=EntryStatus.LIVE, change_key="")
-    if entry.status is EntryStatus.DECLINED or (happening.ended and not entry.open):
-        return row
-    return row._replace(status=EntryStatus.LIVE, fingerprint=None)

@@ -7,7 +7,7 @@ loses nothing yet (the course's brake).
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -79,17 +79,17 @@ class MirrorChange:
 
     def __str__(self) -> str:
         """Return counts of what an operator would see change."""
-        told = {
+        numbers = {
             "new": self.new,
             "changed": len(self.rows) - self.new,
             "gone": len(self.removed),
             "held": self.held,
         }
-        return ", ".join(f"{number} {what}" for what, number in told.items() if number)
+        return ", ".join(f"{number} {name}" for name, number in numbers.items() if number)
 
 
 def merge(
-    old: Mapping[EventKey, Row],
+    stored_rows: Mapping[EventKey, Row],
     answer: CourseAnswer,
     *,
     rules: Rules,
@@ -100,51 +100,60 @@ def merge(
     if answer.published is False:
         return MirrorChange()
     events = sorted(answer.events, key=lambda e: e.status is Status.ACTIVE)  # told twice: it wins
-    told = {row.key: row for row in (_believed(e, old, rules, now) for e in events)}
-    told |= {row.key: row for row in _unreadable(old, told, answer.bad, rules, now)}
-    held, removed = _lacking(old, told, answer.bad, brake, now)
-    told |= {row.key: row for row in held}
-    rows = tuple(row for key, row in sorted(told.items()) if old.get(key) != row)
-    after = {**{k: r for k, r in old.items() if k not in removed}, **told}
+    answer_rows = {}
+    for event in events:
+        key = EventKey(event.activity, event.event_id)
+        before = stored_rows.get(key)
+        completed = _completed(event, before.event if before else None)
+        answer_rows[key] = _row(completed, before, rules, now)
+    answer_rows |= {
+        row.key: row for row in _unreadable(stored_rows, answer_rows, answer.bad, rules, now)
+    }
+    held_rows, removed_keys = _lacking(stored_rows, answer_rows, answer.bad, brake, now)
+    answer_rows |= {row.key: row for row in held_rows}
+    rows = tuple(row for key, row in sorted(answer_rows.items()) if stored_rows.get(key) != row)
+    after = {**{k: r for k, r in stored_rows.items() if k not in removed_keys}, **answer_rows}
     return replace(
-        _change(old, after, rows, removed, rules),
+        _change(stored_rows, after, rows, removed_keys, rules),
         held=sum(row.event.missing and row.event.ends_at > now for row in after.values()),
-        new=sum(row.key not in old for row in rows),
+        new=sum(row.key not in stored_rows for row in rows),
         unknown_status=sum(event.status is Status.UNKNOWN for event in answer.events),
     )
 
 
 def _change(
-    old: Mapping[EventKey, Row],
+    stored_rows: Mapping[EventKey, Row],
     after: Mapping[EventKey, Row],
     rows: Sequence[Row],
-    removed: frozenset[EventKey],
+    removed_keys: frozenset[EventKey],
     rules: Rules,
 ) -> MirrorChange:
-    touched = {row.key.activity for row in rows} | {key.activity for key in removed}
-    weighty = {row.key for row in rows if _weighs(old.get(row.key), row)} | removed
+    activities_touched = {row.key.activity for row in rows} | {key.activity for key in removed_keys}
+    digests = {key: row.digest for key, row in stored_rows.items()}
+    weighty = {row.key for row in rows if row.digest != digests.get(row.key)} | removed_keys
     activities = activities_of(
-        (row for key, row in after.items() if key.activity in touched), rules
+        (row for key, row in after.items() if key.activity in activities_touched), rules
     )
-    same_kind = _same_kind(old, after, rules)
+    same_kind = _same_kind(stored_rows, after, rules)
     plenary = {
-        key.activity for key in weighty if _plenary(old.get(key)) or _plenary(after.get(key))
+        key.activity
+        for key in weighty
+        if _plenary(stored_rows.get(key)) or _plenary(after.get(key))
     }
     return MirrorChange(
         rows=tuple(rows),
-        removed=tuple(sorted(removed)),
+        removed=tuple(sorted(removed_keys)),
         activities=activities,
-        gone=frozenset(touched - {each.key for each in activities}),
+        gone=frozenset(activities_touched - {activity.key for activity in activities}),
         concerned=frozenset({key.activity for key in weighty} | same_kind),
         everybody=frozenset(plenary | same_kind),
-        former=frozenset(_former(old, after, weighty)),
+        former=frozenset(
+            (key.activity, username)
+            for key in weighty & stored_rows.keys()
+            for username in usernames(stored_rows[key].event)
+            if key not in after or username not in usernames(after[key].event)
+        ),
         changed_ids=frozenset(key.event_id for key in weighty),
-    )
-
-
-def _weighs(before: Row | None, row: Row) -> bool:
-    return (before is None and row.digest is not None) or (
-        before is not None and before.digest != row.digest
     )
 
 
@@ -153,13 +162,6 @@ def _plenary(row: Row | None) -> bool:
 
 
 # -- event by event --------------------------------------------------------------------------------
-
-
-def _believed(
-    event: TeachingEvent, old: Mapping[EventKey, Row], rules: Rules, now: datetime
-) -> Row:
-    before = old.get(EventKey(event.activity, event.event_id))
-    return _row(_completed(event, before.event if before else None), before, rules, now)
 
 
 def _completed(event: TeachingEvent, before: TeachingEvent | None) -> TeachingEvent:
@@ -185,16 +187,16 @@ def _row(event: TeachingEvent, before: Row | None, rules: Rules, now: datetime) 
 
 
 def _unreadable(
-    old: Mapping[EventKey, Row],
-    told: Mapping[EventKey, Row],
+    stored_rows: Mapping[EventKey, Row],
+    answer_rows: Mapping[EventKey, Row],
     bad: Sequence[BadEvent],
     rules: Rules,
     now: datetime,
 ) -> Iterable[Row]:
     """Keep the rows whose new word could not be read, in doubt."""
-    ids = {each.event_id for each in bad if each.event_id}
-    for key, row in old.items():
-        if key.event_id in ids and key not in told:
+    ids = {bad_event.event_id for bad_event in bad if bad_event.event_id}
+    for key, row in stored_rows.items():
+        if key.event_id in ids and key not in answer_rows:
             yield _row(replace(row.event, doubt=True, missing=False), row, rules, now)
 
 
@@ -202,8 +204,8 @@ def _unreadable(
 
 
 def _lacking(
-    old: Mapping[EventKey, Row],
-    told: Mapping[EventKey, Row],
+    stored_rows: Mapping[EventKey, Row],
+    answer_rows: Mapping[EventKey, Row],
     bad: Sequence[BadEvent],
     brake: CourseBrake,
     now: datetime,
@@ -213,49 +215,42 @@ def _lacking(
     The shares are of what there would be if nothing were lost, so that the same answer, told
     again, is judged alike. An answer without the ended events is measured by the coming ones alone.
     """
-    keeps = _kept_by_nameless(bad)
-    coming = [row for row in {**old, **told}.values() if row.event.ends_at > now]
-    absent = [row for row in coming if row.key not in told and not keeps(row.key)]
-    lost = _not_replaced(absent, [row for key, row in told.items() if key not in old])
-    of_coming = len(lost) / max(len(coming) - len(absent) + len(lost), 1)
-    of_term = len(lost) / max(len(told) + len(lost), 1)
+    # An unreadable event without an id may be any of its activity's, or of the course's (None).
+    nameless = {bad_event.actid for bad_event in bad if not bad_event.event_id}
+    coming_rows = [
+        row for row in {**stored_rows, **answer_rows}.values() if row.event.ends_at > now
+    ]
+    absent = [
+        row
+        for row in coming_rows
+        if row.key not in answer_rows and nameless.isdisjoint({None, row.key.activity.actid})
+    ]
+    lost_rows = _not_replaced(
+        absent, [row for key, row in answer_rows.items() if key not in stored_rows]
+    )
+    of_coming = len(lost_rows) / max(len(coming_rows) - len(absent) + len(lost_rows), 1)
+    of_term = len(lost_rows) / max(len(answer_rows) + len(lost_rows), 1)
     too_much = of_coming > brake.max_shrink and of_term > brake.of_term
-    too_many = too_much and len(lost) >= brake.min_events
-    held = lost if too_many and not brake.released else []
-    gone = [replace(row.event, missing=True) for row in held]
-    rows = [Row(event=event, digest=event_digest(event)) for event in gone]
-    return rows, frozenset(r.key for r in absent) - {r.key for r in held}
-
-
-def _kept_by_nameless(bad: Sequence[BadEvent]) -> Callable[[EventKey], bool]:
-    """An unreadable event without an id may be any of its activity's (or course's)."""
-    nameless = [each.actid for each in bad if not each.event_id]
-    return lambda key: None in nameless or key.activity.actid in nameless
+    too_many = too_much and len(lost_rows) >= brake.min_events
+    held_rows = lost_rows if too_many and not brake.released else []
+    missing_events = [replace(row.event, missing=True) for row in held_rows]
+    rows = [Row(event=event, digest=event_digest(event)) for event in missing_events]
+    return rows, frozenset(r.key for r in absent) - {r.key for r in held_rows}
 
 
 def _not_replaced(absent: Sequence[Row], new: Sequence[Row]) -> list[Row]:
     """Leave out those that a new event of the same activity stands in for: moves."""
     arrivals = Counter(row.key.activity for row in new)
-    lost = []
+    lost_rows = []
     for row in sorted(absent, key=lambda r: (r.event.starts_at, r.key)):
         if arrivals[row.key.activity]:
             arrivals[row.key.activity] -= 1
         else:
-            lost.append(row)
-    return lost
+            lost_rows.append(row)
+    return lost_rows
 
 
 # -- whom it concerns ------------------------------------------------------------------------------
-
-
-def _former(
-    old: Mapping[EventKey, Row], after: Mapping[EventKey, Row], changed: Iterable[EventKey]
-) -> Iterable[tuple[ActivityKey, str]]:
-    for key in changed:
-        if key in old:
-            now_named = usernames(after[key].event) if key in after else frozenset()
-            for username in usernames(old[key].event) - now_named:
-                yield (key.activity, username)
 
 
 def usernames(event: TeachingEvent) -> frozenset[str]:
@@ -264,10 +259,10 @@ def usernames(event: TeachingEvent) -> frozenset[str]:
 
 
 def _same_kind(
-    old: Mapping[EventKey, Row], after: Mapping[EventKey, Row], rules: Rules
+    stored_rows: Mapping[EventKey, Row], after: Mapping[EventKey, Row], rules: Rules
 ) -> frozenset[ActivityKey]:
     """All groups of a kind, where the set of its groups changed: one may now be alone."""
-    before, now = _groups(old, rules), _groups(after, rules)
+    before, now = _groups(stored_rows, rules), _groups(after, rules)
     kinds = [kind for kind in before.keys() | now.keys() if before[kind] != now[kind]]
     return frozenset(key for kind in kinds for key in before[kind] | now[kind])
 
@@ -276,9 +271,9 @@ def _groups(
     rows: Mapping[EventKey, Row], rules: Rules
 ) -> defaultdict[tuple[int, str], set[ActivityKey]]:
     groups: defaultdict[tuple[int, str], set[ActivityKey]] = defaultdict(set)
-    for each in activities_of(rows.values(), rules):
-        if each.has_group:
-            groups[each.key.term_number, each.method].add(each.key)
+    for activity in activities_of(rows.values(), rules):
+        if activity.has_group:
+            groups[activity.key.term_number, activity.method].add(activity.key)
     return groups
 
 
@@ -321,32 +316,32 @@ def _short(text: str) -> str:
 
 def to_json(event: TeachingEvent) -> str:
     """Write an event as canonical JSON; `doubt` and `missing` are the mirror's own columns."""
-    told = {name: getattr(event, name) for name in TOLD}
+    values = {name: getattr(event, name) for name in TOLD}
     for name in ("starts_at", "ends_at"):
-        told[name] = told[name].astimezone(UTC).isoformat()
+        values[name] = values[name].astimezone(UTC).isoformat()
     return json.dumps(
-        told, default=_fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+        values, default=_fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")
     )
 
 
-TOLD = [each.name for each in fields(TeachingEvent) if each.name not in {"doubt", "missing"}]
+TOLD = [field.name for field in fields(TeachingEvent) if field.name not in {"doubt", "missing"}]
 
 
 def _fields(part: Staff | Room | Link) -> dict[str, object]:
-    return {each.name: getattr(part, each.name) for each in fields(part)}
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 @lru_cache(maxsize=20_000)
 def from_json(text: str) -> TeachingEvent:
     """Read what `to_json` wrote."""
-    told = json.loads(text)
-    told["activity"] = ActivityKey(*told["activity"])
+    values = json.loads(text)
+    values["activity"] = ActivityKey(*values["activity"])
     for name in ("starts_at", "ends_at"):
-        told[name] = datetime.fromisoformat(told[name])
-    told["status"] = Status(told["status"])
-    if told["staff"] is not None:
-        told["staff"] = tuple(Staff(**each) for each in told["staff"])
-    told["rooms"] = tuple(Room(**each) for each in told["rooms"])
-    told["resources"] = tuple(Link(**each) for each in told["resources"])
-    told["alerts"] = tuple(told["alerts"])
-    return TeachingEvent(**told)
+        values[name] = datetime.fromisoformat(values[name])
+    values["status"] = Status(values["status"])
+    if values["staff"] is not None:
+        values["staff"] = tuple(Staff(**part) for part in values["staff"])
+    values["rooms"] = tuple(Room(**part) for part in values["rooms"])
+    values["resources"] = tuple(Link(**part) for part in values["resources"])
+    values["alerts"] = tuple(values["alerts"])
+    return TeachingEvent(**values)

@@ -81,8 +81,8 @@ def as_spelled(code: str, codes: Iterable[str]) -> str | None:
 
     Where several do, `code` itself comes first, and then the first by spelling.
     """
-    same = sorted(other for other in codes if folded(other) == folded(code))
-    return code if code in same else next(iter(same), None)
+    spellings = sorted(spelling for spelling in codes if folded(spelling) == folded(code))
+    return code if code in spellings else next(iter(spellings), None)
 
 
 class CourseKey(NamedTuple):

@@ -50,10 +50,10 @@ class Pattern:
             raise ValueError(message)
 
 
-def _usual(resource: str, rest: str) -> Pattern:
+def _usual(resource: str, pattern: str) -> Pattern:
     # A literal first, and only then a look at what is before it: searched for three times faster.
     start = rf"{resource}(?<![^/]{resource})"
-    return Pattern(subject=re.compile(rf"{start}{rest}/?(?:[?#].*)?$"))
+    return Pattern(subject=re.compile(rf"{start}{pattern}/?(?:[?#].*)?$"))
 
 
 _PERSON = f"(?P<person>[0-9]{{1,{DIGITS}}})"
@@ -145,15 +145,15 @@ def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> WorkKe
     plain = without_unseen(unquote(text) if "%" in text else text)  # no key of a row holds a NUL
     if len(plain) > LONGEST:
         return None
-    for pattern in patterns:
-        if pattern.routing_key == "*" or fnmatchcase(routing_key, pattern.routing_key):
-            match = pattern.subject.search(plain)
-            if match is not None:
-                return _named(match.groupdict())
-    return None
-
-
-def _named(groups: Mapping[str, str | None]) -> WorkKey:
+    matches = (
+        pattern.subject.search(plain)
+        for pattern in patterns
+        if pattern.routing_key == "*" or fnmatchcase(routing_key, pattern.routing_key)
+    )
+    match = next(filter(None, matches), None)
+    if match is None:
+        return None
+    groups = match.groupdict()
     reason = "a name that cannot be read"
     if (person := groups.get("person")) and person.isdecimal() and len(person) <= DIGITS:
         return WorkKey.of_person(int(person))
@@ -178,8 +178,8 @@ def _semester(groups: Mapping[str, str | None]) -> str | None:
 def _due_at(message: Mapping[str, object], now: datetime) -> datetime | None:
     if NOT_BEFORE.isdisjoint(message):
         return None
-    told = (_instant(message.get(key)) for key in NOT_BEFORE)
-    instant = next((instant for instant in told if instant is not None), None)
+    instants = (_instant(message.get(key)) for key in NOT_BEFORE)
+    instant = next((instant for instant in instants if instant is not None), None)
     return min(instant, now.astimezone(UTC) + FURTHEST) if instant and instant > now else None
 
 

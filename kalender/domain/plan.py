@@ -5,7 +5,7 @@ that are not maintained are never given to `make_plan`, so that nothing here can
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -77,11 +77,11 @@ class Plan:
 
 
 def make_plan(
-    wanted: Sequence[DesiredEntry],
+    desired_entries: Sequence[DesiredEntry],
     entries: Sequence[Entry],
-    ended: Sequence[Entry],
+    ended_entries: Sequence[Entry],
     *,
-    kept: Collection[str] = (),
+    kept_keys: Collection[str] = (),
 ) -> Plan:
     """Return the least that makes the entries say what is wanted.
 
@@ -89,84 +89,87 @@ def make_plan(
     keep what has ended from being created a second time. An entry follows its event: by event id
     first, then the leftovers of one activity are paired, the same week and the nearest time first.
     """
-    pairs, lone_wanted, lone_entries = _match(_not_ended_twice(wanted, ended), entries)
-    creates = [Create(wanted=w) for w in lone_wanted if not w.event.keep_only]
-    deletes = [Delete(entry=e) for e in lone_entries if _is_there(e) and e.sync_key not in kept]
+    pairs, lone_desired, lone_entries = _by_event_id(
+        _not_ended_twice(desired_entries, ended_entries), entries
+    )
+    moved_pairs, lone_desired, lone_entries = _by_activity(lone_desired, lone_entries)
+    pairs += moved_pairs
+    creates = [Create(wanted=w) for w in lone_desired if not w.event.keep_only]
+    deletes = [
+        Delete(entry=e) for e in lone_entries if _is_there(e) and e.sync_key not in kept_keys
+    ]
+    nowhere = [
+        entry
+        for entry in lone_entries
+        if not _is_there(entry) and entry.status is not EntryStatus.INTENDED
+    ]
     updates, renamed = [], []
-    for each, entry in pairs:
-        fields = _differing(entry, each)
+    for desired, entry in pairs:
+        fields = _differing(entry, desired)
         if fields:
-            updates.append(Update(entry=entry, wanted=each, fields=fields))
-        elif (entry.event_id, entry.activity) != (each.event.event_id, _activity(each)):
-            renamed.append((entry, each))
+            updates.append(Update(entry=entry, wanted=desired, fields=fields))
+        elif (entry.event_id, entry.activity) != (desired.event.event_id, _activity(desired)):
+            renamed.append((entry, desired))
+    held_entries = (
+        entry
+        for entry in [*(entry for _, entry in pairs), *ended_entries]
+        if entry.held_by is not None
+    )
     return Plan(
         creates=tuple(sorted(creates, key=lambda c: _time_of(c.wanted))),
         updates=tuple(sorted(updates, key=lambda u: _entry_time(u.entry))),
         deletes=tuple(sorted(deletes, key=lambda d: _entry_time(d.entry))),
         renamed=tuple(sorted(renamed, key=lambda pair: _entry_time(pair[0]))),
-        freed=_freed([*(entry for _, entry in pairs), *ended]),
-        forgotten=tuple(sorted(filter(_is_nowhere, lone_entries), key=_entry_time)),
-        settled=tuple(sorted((e for e in lone_entries if e.sync_key in kept), key=_entry_time)),
+        freed=tuple(sorted(held_entries, key=_entry_time)),
+        forgotten=tuple(sorted(nowhere, key=_entry_time)),
+        settled=tuple(
+            sorted((e for e in lone_entries if e.sync_key in kept_keys), key=_entry_time)
+        ),
     )
 
 
-def _activity(wanted: DesiredEntry) -> ActivityKey:
-    return wanted.event.teaching.activity
-
-
-def _freed(entries: Iterable[Entry]) -> tuple[Entry, ...]:
-    held = (entry for entry in entries if entry.held_by is not None)
-    return tuple(sorted(held, key=_entry_time))
+def _activity(desired: DesiredEntry) -> ActivityKey:
+    return desired.event.teaching.activity
 
 
 def _is_there(entry: Entry) -> bool:
     return entry.item_id is not None
 
 
-def _is_nowhere(entry: Entry) -> bool:
-    return not _is_there(entry) and entry.status is not EntryStatus.INTENDED
-
-
-def _time_of(wanted: DesiredEntry) -> tuple[datetime, str]:
-    return (wanted.content.starts_at, wanted.event.event_id)
+def _time_of(desired: DesiredEntry) -> tuple[datetime, str]:
+    return (desired.content.starts_at, desired.event.event_id)
 
 
 def _entry_time(entry: Entry) -> tuple[datetime, str]:
     return (entry.starts_at, entry.sync_key)
 
 
-def _not_ended_twice(wanted: Sequence[DesiredEntry], ended: Sequence[Entry]) -> list[DesiredEntry]:
+def _not_ended_twice(
+    desired_entries: Sequence[DesiredEntry], ended_entries: Sequence[Entry]
+) -> list[DesiredEntry]:
     """Leave out ended events that an ended entry already shows."""
-    ids = {(entry.event_id, entry.starts_at) for entry in ended}
-    activities = {(entry.activity, entry.starts_at) for entry in ended}
+    ids = {(entry.event_id, entry.starts_at) for entry in ended_entries}
+    activities = {(entry.activity, entry.starts_at) for entry in ended_entries}
     return [
         w
-        for w in wanted
+        for w in desired_entries
         if (w.event.event_id, w.content.starts_at) not in ids
         and (_activity(w), w.content.starts_at) not in activities
     ]
 
 
-def _differing(entry: Entry, wanted: DesiredEntry) -> frozenset[str]:
-    if entry.fingerprint == wanted.fingerprint or not _is_there(entry):
+def _differing(entry: Entry, desired: DesiredEntry) -> frozenset[str]:
+    if entry.fingerprint == desired.fingerprint or not _is_there(entry):
         return frozenset()
-    refused = entry.status is EntryStatus.REFUSED  # what it says is older than its fingerprint
-    return changed_fields(None if refused else entry.fingerprint, wanted.fingerprint)
+    is_refused = entry.status is EntryStatus.REFUSED  # what it says is older than its fingerprint
+    return changed_fields(None if is_refused else entry.fingerprint, desired.fingerprint)
 
 
 Pairs = list[tuple[DesiredEntry, Entry]]
 
 
-def _match(
-    wanted: Sequence[DesiredEntry], entries: Sequence[Entry]
-) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
-    pairs, lone_wanted, lone_entries = _by_event_id(wanted, entries)
-    moved, lone_wanted, lone_entries = _by_activity(lone_wanted, lone_entries)
-    return pairs + moved, lone_wanted, lone_entries
-
-
 def _by_event_id(
-    wanted: Sequence[DesiredEntry], entries: Sequence[Entry]
+    desired_entries: Sequence[DesiredEntry], entries: Sequence[Entry]
 ) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
     standing: dict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=_entry_time):
@@ -174,53 +177,50 @@ def _by_event_id(
             standing[entry.event_id].append(entry)
     pairs: Pairs = []
     alone = []
-    for each in sorted(wanted, key=_time_of):
-        same = standing.get(each.event.event_id, [])
-        fit = [entry for entry in same if _stands_for(entry, each)]
+    for desired in sorted(desired_entries, key=_time_of):
+        same_event = standing.get(desired.event.event_id, [])
+        fit = [entry for entry in same_event if _stands_for(entry, desired)]
         if fit:
-            pairs.append((each, _nearest(each, fit)))
+            nearest = min(fit, key=lambda entry: _distance(desired, entry)) if fit[1:] else fit[0]
+            pairs.append((desired, nearest))
         else:
-            alone.append(each)
-    taken = {entry.sync_key for _, entry in pairs}
-    return pairs, alone, [entry for entry in entries if entry.sync_key not in taken]
+            alone.append(desired)
+    keys = {entry.sync_key for _, entry in pairs}
+    return pairs, alone, [entry for entry in entries if entry.sync_key not in keys]
 
 
 def _by_activity(
-    wanted: Sequence[DesiredEntry], entries: Sequence[Entry]
+    desired_entries: Sequence[DesiredEntry], entries: Sequence[Entry]
 ) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
     movable: dict[ActivityKey, list[Entry]] = defaultdict(list)
     for entry in entries:
-        if entry.status is EntryStatus.LIVE or _stands_otherwise(entry):
+        # or it stands in the calendar, but not as we wanted it last
+        otherwise = entry.status in (EntryStatus.REFUSED, EntryStatus.DECLINED)
+        if entry.status is EntryStatus.LIVE or (otherwise and _is_there(entry)):
             movable[entry.activity].append(entry)
     candidates = sorted(
         (
-            (_distance(each, entry), _time_of(each), _entry_time(entry), each, entry)
-            for each in wanted
-            for entry in movable.get(_activity(each), ())
+            (_distance(desired, entry), _time_of(desired), _entry_time(entry), desired, entry)
+            for desired in desired_entries
+            for entry in movable.get(_activity(desired), ())
         ),
         key=lambda candidate: candidate[:3],
     )
     pairs: Pairs = []
     events, keys = set(), set()
-    for *_, each, entry in candidates:
-        if each.event.event_id not in events and entry.sync_key not in keys:
-            pairs.append((each, entry))
-            events.add(each.event.event_id)
+    for *_, desired, entry in candidates:
+        if desired.event.event_id not in events and entry.sync_key not in keys:
+            pairs.append((desired, entry))
+            events.add(desired.event.event_id)
             keys.add(entry.sync_key)
     return (
         pairs,
-        [each for each in wanted if each.event.event_id not in events],
+        [desired for desired in desired_entries if desired.event.event_id not in events],
         [entry for entry in entries if entry.sync_key not in keys],
     )
 
 
-def _stands_otherwise(entry: Entry) -> bool:
-    """Whether it stands in the calendar, but not as we wanted it last."""
-    other = entry.status in (EntryStatus.REFUSED, EntryStatus.DECLINED)
-    return other and _is_there(entry)
-
-
-def _stands_for(entry: Entry, wanted: DesiredEntry) -> bool:
+def _stands_for(entry: Entry, desired: DesiredEntry) -> bool:
     """What is not in the calendar stands in the way of what it stood for, but of nothing new.
 
     What Exchange refused to create is new once its content changes; what a user took away too
@@ -229,19 +229,13 @@ def _stands_for(entry: Entry, wanted: DesiredEntry) -> bool:
     if _is_there(entry) or entry.status is EntryStatus.LIVE:
         return True
     if entry.status is EntryStatus.DECLINED:
-        return "time" not in changed_fields(entry.fingerprint, wanted.fingerprint)
-    return entry.fingerprint == wanted.fingerprint
+        return "time" not in changed_fields(entry.fingerprint, desired.fingerprint)
+    return entry.fingerprint == desired.fingerprint
 
 
-def _nearest(wanted: DesiredEntry, entries: Sequence[Entry]) -> Entry:
-    if len(entries) == 1:  # nearly always
-        return entries[0]
-    return min(entries, key=lambda entry: _distance(wanted, entry))
-
-
-def _distance(wanted: DesiredEntry, entry: Entry) -> tuple[bool, timedelta]:
-    apart = abs(wanted.content.starts_at - entry.starts_at)
-    return (_week(wanted.content.starts_at) != _week(entry.starts_at), apart)
+def _distance(desired: DesiredEntry, entry: Entry) -> tuple[bool, timedelta]:
+    apart = abs(desired.content.starts_at - entry.starts_at)
+    return (_week(desired.content.starts_at) != _week(entry.starts_at), apart)
 
 
 def _week(moment: datetime) -> date:

@@ -122,7 +122,7 @@ def render(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> Cont
     """
     return Content(
         subject=_subject(event, courses, style),
-        body=_body(event, style),
+        body=block.wrap("<br>".join(_lines(event, style))),
         location=cut(_location(event.rooms, style.words.digital), LIMIT),
         starts_at=event.starts_at,
         ends_at=event.ends_at,
@@ -136,7 +136,9 @@ def fingerprint(content: Content) -> str:
     """Return a short digest of each field that an update may name, in the order of `FIELDS`."""
     time = [at.astimezone(UTC).isoformat() for at in (content.starts_at, content.ends_at)]
     texts = (content.subject, content.body, content.location, "/".join(time), content.show_as)
-    return ".".join(_digest(text) for text in texts)
+    return ".".join(
+        blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest() for text in texts
+    )
 
 
 def changed_fields(old: str | None, new: str) -> frozenset[str]:
@@ -145,29 +147,27 @@ def changed_fields(old: str | None, new: str) -> frozenset[str]:
     if len(before) != len(FIELDS):
         return frozenset(FIELDS)
     pairs = zip(FIELDS, before, after, strict=True)
-    return frozenset(field for field, one, other in pairs if one != other)
-
-
-def _digest(text: str) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return frozenset(
+        field for field, value_before, value_after in pairs if value_before != value_after
+    )
 
 
 def _check(template: str, names: set[str]) -> None:
     for _, name, spec, conversion in Formatter().parse(template):
         if name is not None and (name not in names or spec or conversion):
-            known = ", ".join(f"{{{known}}}" for known in sorted(names))
-            text = f"unknown field {{{name}}} in template: use {known}"
+            fields_known = ", ".join(f"{{{field_name}}}" for field_name in sorted(names))
+            text = f"unknown field {{{name}}} in template: use {fields_known}"
             raise ValueError(text)
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
     """Fill in a checked template; an empty value goes with the text that separates it."""
-    filled = ""
+    text = ""
     for literal, name, _, _ in Formatter().parse(template):
         value = values[name] if name else ""
         if value or not name:
-            filled += literal + value
-    return filled.lstrip(_SEPARATORS)
+            text += literal + value
+    return text.lstrip(_SEPARATORS)
 
 
 def _subject(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> str:
@@ -175,24 +175,20 @@ def _subject(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> st
     values = {"course": course, "kind": _kind(event, style), "title": one_line(event.title)}
     subject = _fill(style.subject, values)
     if event.status is Status.CANCELLED:
-        own = style.cancelled_prefix
-        subject = (style.words.cancelled if own is None else own) + subject
+        prefix = style.cancelled_prefix
+        subject = (style.words.cancelled if prefix is None else prefix) + subject
     return cut(one_line(subject), LIMIT)
 
 
 def _kind(event: TeachingEvent, style: Style) -> str:
     kind, name = one_line(event.summary), one_line(event.method_name)
     if kind in ("", name):
-        kind = _kind_by_code(event.method, style) or name
+        nb, nn, en = style.kinds.get(event.method, ("", "", ""))
+        kind = {"nb": nb, "nn": nn, "en": en}[style.language] or name
     compulsory = style.words.compulsory
     if event.compulsory and not kind.startswith(compulsory):
         return f"{kind} ({compulsory})".lstrip()
     return kind
-
-
-def _kind_by_code(code: str, style: Style) -> str:
-    nb, nn, en = style.kinds.get(code, ("", "", ""))
-    return {"nb": nb, "nn": nn, "en": en}[style.language]
 
 
 def _location(rooms: tuple[Room, ...], digital: str) -> str:
@@ -221,10 +217,6 @@ def _is_free(event: TeachingEvent) -> bool:
     return event.method == "OBLOPPG" or "innlevering" in event.summary.lower()
 
 
-def _body(event: TeachingEvent, style: Style) -> str:
-    return block.wrap("<br>".join(_lines(event, style)))
-
-
 def _lines(event: TeachingEvent, style: Style) -> Iterator[str]:
     """Yield our block's lines as HTML."""
     words = style.words
@@ -234,17 +226,17 @@ def _lines(event: TeachingEvent, style: Style) -> Iterator[str]:
         yield from (escape(line) for part in text.splitlines() if (line := one_line(part)))
     if teachers := list(filter(None, (one_line(staff.name) for staff in event.staff or ()))):
         yield f"{words.taught_by}: {escape(', '.join(teachers))}"
-    for room in filter(None, (_room(room, words.digital) for room in event.rooms)):
-        yield f"{words.rooms}: {room}"
+    for room in event.rooms:
+        linked, building = (
+            _linked(_room_name(room, words.digital), room.url),
+            escape(_building(room)),
+        )
+        if text := f"{linked} ({building})" if linked and building else linked or building:
+            yield f"{words.rooms}: {text}"
     if links := list(filter(None, (_linked(one_line(x.name), x.url) for x in event.resources))):
         yield from (f"{words.links}:", *(f"• {link}" for link in links))
     yield f"<br>{_maintained(style)}"
     yield escape(words.notes)
-
-
-def _room(room: Room, digital: str) -> str:
-    linked, building = _linked(_room_name(room, digital), room.url), escape(_building(room))
-    return f"{linked} ({building})" if linked and building else linked or building
 
 
 def _linked(name: str, url: str) -> str:

@@ -319,13 +319,17 @@ def desired(
     for event in events:
         of_activity[event.activity].append(event)
     return merge_duplicates(
-        (one for s in selected for one in seen(of_activity[s.activity], s, usernames, rules)),
+        (
+            one
+            for s in selected
+            for one in visible_events(of_activity[s.activity], s, usernames, rules)
+        ),
         rules,
         now,
     )
 
 
-def seen(
+def visible_events(
     events: Iterable[TeachingEvent],
     selected: ActivityInterest,
     usernames: frozenset[str],

@@ -51,9 +51,9 @@ class Cause(StrEnum):
     OTHER = "other"
 
     @classmethod
-    def of(cls, stored: str | None) -> "Cause":
+    def of(cls, value: str | None) -> "Cause":
         """Return the cause of a row; OTHER where the release that wrote it knew none, or others."""
-        return next((cause for cause in cls if cause.value == stored), cls.OTHER)
+        return next((cause for cause in cls if cause.value == value), cls.OTHER)
 
     @property
     def label(self) -> str:

@@ -43,15 +43,15 @@ class RefreshContext:
 
 def count_left_out(counts: Counts, bad_items: Sequence[BadItem]) -> None:
     """Count items of FS that could not be read, and log which they are."""
-    for item in bad_items:
-        counts.add("left_out", "fs", item.collection)
+    for bad_item in bad_items:
+        counts.add("left_out", "fs", bad_item.collection)
         log.warning(
             "left_out",
             source="fs",
-            collection=item.collection,
-            item=item.item or unreadable.UNNAMED,
-            fs_number=item.fs_number,
-            reason=item.reason,
+            collection=bad_item.collection,
+            item=bad_item.item or unreadable.UNNAMED,
+            fs_number=bad_item.fs_number,
+            reason=bad_item.reason,
         )
 
 

@@ -8,9 +8,8 @@ them. Because the two are separate, nobody who registers in between is missed.
 from dataclasses import replace
 
 import structlog
-from sqlalchemy import Connection
 
-from kalender.domain.mirror import MirrorChange, merge, usernames
+from kalender.domain.mirror import merge, usernames
 from kalender.domain.model import CourseAnswer, CourseKey
 from kalender.domain.work import EVERY_SEMESTER, Cause, Lane, Mark, WorkKey
 from kalender.mirror.context import RefreshContext
@@ -40,10 +39,10 @@ def refresh_course(context: RefreshContext, claim: Claim) -> None:
             queue.mark(connection, [Mark.of(subject, claim.trigger) for subject in subjects])
             queue.finish(connection, claim)
         return
-    changed = False
+    has_changed = False
     if key.semester in maintained and _is_to_be_mirrored(context, key):
-        changed = _mirror(context, claim, key)
-    _fan_out(context, key, claim=claim, changed=changed)
+        has_changed = _mirror(context, claim, key)
+    _fan_out(context, key, claim=claim, has_changed=has_changed)
 
 
 def _is_to_be_mirrored(context: RefreshContext, key: CourseKey) -> bool:
@@ -66,7 +65,12 @@ def _mirror(context: RefreshContext, claim: Claim, key: CourseKey) -> bool:
         answer = context.timetables.course(key)
     spelling = _spelling(context, answer, key)
     if spelling != key:
-        _respell(context, claim, key, spelling)
+        with context.database.write() as connection:
+            queue.renew(connection, claim, context.lease)
+            queue.mark(connection, [Mark.of(WorkKey.of_course(*spelling), claim.trigger)])
+            courses.respell(connection, key, spelling, context.rules, claim.trigger)
+            brakes.lift(connection, brakes.course_scope(key))
+        log.info("course_respelled", course=str(key), spelling=str(spelling))
         return False
     for collection in answer.odd:
         context.database.counts.add("left_out", "tp", collection)
@@ -89,15 +93,22 @@ def _mirror(context: RefreshContext, claim: Claim, key: CourseKey) -> bool:
                 brakes.hold(connection, scope, f"{change.held} coming events gone from TP")
             elif brake_state is not None:
                 brakes.lift(connection, scope)
-        changed = courses.save(connection, answer, change, claim.trigger)
-        _assign_mailboxes_of_staff(connection, context, change)
+        has_changed = courses.save(connection, answer, change, claim.trigger)
+        names = {username for row in change.rows for username in usernames(row.event)}
+        for username in sorted(names):
+            person_id = people.ensure(connection, USERNAME, username)
+            if not people.is_forgotten(connection, USERNAME, username):
+                mailboxes.assign_mailboxes(connection, person_id, context.people)
+                rollouts.enrol(connection, [person_id])
         # whatever another course shows too has changed there as well
         trigger = claim.trigger._replace(reason=f"shares events with {key}", cause=Cause.DERIVED)
         co_taught = courses.others_with(connection, key, change.changed_ids)
-        queue.mark(connection, [Mark.of(WorkKey.of_course(*other), trigger) for other in co_taught])
-        if changed and unannounced:
+        queue.mark(
+            connection, [Mark.of(WorkKey.of_course(*course), trigger) for course in co_taught]
+        )
+        if has_changed and unannounced:
             counts_of(connection).add("unannounced", "tp")
-    return changed
+    return has_changed
 
 
 def _spelling(context: RefreshContext, answer: CourseAnswer, key: CourseKey) -> CourseKey:
@@ -113,30 +124,12 @@ def _spelling(context: RefreshContext, answer: CourseAnswer, key: CourseKey) -> 
         return courses.spellings(connection, [key]).get(key, key)
 
 
-def _respell(context: RefreshContext, claim: Claim, key: CourseKey, spelling: CourseKey) -> None:
-    """Move what stands under another spelling, and let the course be asked for by its own."""
-    with context.database.write() as connection:
-        queue.renew(connection, claim, context.lease)
-        queue.mark(connection, [Mark.of(WorkKey.of_course(*spelling), claim.trigger)])
-        courses.respell(connection, key, spelling, context.rules, claim.trigger)
-        brakes.lift(connection, brakes.course_scope(key))
-    log.info("course_respelled", course=str(key), spelling=str(spelling))
-
-
-def _assign_mailboxes_of_staff(
-    connection: Connection, context: RefreshContext, change: MirrorChange
-) -> None:
-    """Give a calendar to whoever an event names now and who has none."""
-    names = {username for row in change.rows for username in usernames(row.event)}
-    for username in sorted(names):
-        person_id = people.ensure(connection, USERNAME, username)
-        if not people.is_forgotten(connection, USERNAME, username):
-            mailboxes.assign_mailboxes(connection, person_id, context.people)
-            rollouts.enrol(connection, [person_id])
-
-
 def _fan_out(
-    context: RefreshContext, key: CourseKey, *, claim: Claim | None = None, changed: bool = False
+    context: RefreshContext,
+    key: CourseKey,
+    *,
+    claim: Claim | None = None,
+    has_changed: bool = False,
 ) -> None:
     """Mark whom the course's changes concern now and did before; then forget the changes.
 
@@ -160,4 +153,4 @@ def _fan_out(
         if claim is not None:
             queue.finish(connection, claim)
     if pending or claim is not None:
-        log.info("course_refreshed", course=str(key), changed=changed, calendars=len(calendars))
+        log.info("course_refreshed", course=str(key), changed=has_changed, calendars=len(calendars))

@@ -44,7 +44,11 @@ def refresh_person(context: RefreshContext, claim: Claim) -> None:
     if number is None:
         with context.database.write() as connection:
             if not is_forgotten:
-                _serve_staff_unknown_to_fs(connection, context, claim)
+                # whom only TP names gets a calendar as well
+                person_id = people.find(connection, *claim.work.identity)
+                if person_id is not None:
+                    mailboxes.assign_mailboxes(connection, person_id, context.people)
+                    _mark_calendars(connection, {person_id}, claim)
             queue.finish(connection, claim)
         return
     with context.database.read() as connection:
@@ -141,16 +145,6 @@ def with_spelling(unit: Unit, spellings: Mapping[CourseKey, CourseKey]) -> Unit:
 
 
 # -- writing -----------------------------------------------------------------------------------------
-
-
-def _serve_staff_unknown_to_fs(
-    connection: Connection, context: RefreshContext, claim: Claim
-) -> None:
-    """Give a calendar to somebody whom only TP names, and mark it."""
-    person_id = people.find(connection, *claim.work.identity)
-    if person_id is not None:
-        mailboxes.assign_mailboxes(connection, person_id, context.people)
-        _mark_calendars(connection, {person_id}, claim)
 
 
 def _waits_for_second_look(

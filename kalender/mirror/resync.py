@@ -117,11 +117,11 @@ class SourceSnapshot:
                 progress(collection, len(page))
                 yield from page
 
-        def by_semester(collection: str, read: Read) -> Mapping[str, FactsByNumber]:
+        def by_semester(collection: str, reader: Read) -> Mapping[str, FactsByNumber]:
             facts: dict[str, FactsByNumber] = {}
             for semester in semesters:
                 by_number: dict[int, list[Any]] = defaultdict(list)
-                for number, fact in counted(collection, read(semester, self.bad_items.append)):
+                for number, fact in counted(collection, reader(semester, self.bad_items.append)):
                     by_number[number].append(fact)
                 facts[semester.code] = by_number
             return facts
@@ -298,9 +298,9 @@ def _merge_semester(  # noqa: PLR0913, PLR0917
     changes.courses |= {
         CourseKey(unit.course, semester) for facts in registrations.values() for unit in facts
     }
-    new, changed = _compare(mirrored, registrations, skipped_persons, changes)
+    new, changed_facts = _compare(mirrored, registrations, skipped_persons, changes)
     bulk.add_registrations(connection, new, changed=False)
-    bulk.add_registrations(connection, changed, changed=True)
+    bulk.add_registrations(connection, changed_facts, changed=True)
 
     placed_activities = bulk.placed_activities(connection, semester)
     placements = facts_of(snapshot.placements[semester], lambda fact: fact)
@@ -318,9 +318,9 @@ def _merge_semester(  # noqa: PLR0913, PLR0917
         before = mirrored.get(person_id, {})
         for number, role in facts.items():
             facts[number] = teaching.with_period(role, before.get(number))
-    new, changed = _compare(mirrored, roles, skipped_persons, changes)
+    new, changed_facts = _compare(mirrored, roles, skipped_persons, changes)
     bulk.add_roles(connection, new, changed=False)
-    bulk.add_roles(connection, changed, changed=True)
+    bulk.add_roles(connection, changed_facts, changed=True)
 
 
 def _spelled(facts: Sequence[Any], spellings: Mapping[CourseKey, CourseKey]) -> Sequence[Any]:
@@ -342,19 +342,19 @@ def _compare(
 
     Notes who changed, and whom to ask about singly, as the collection lacks a fact of theirs.
     """
-    new, changed = [], []
+    new, changed_facts = [], []
     for person_id, facts_by_name in sorted(facts.items()):
         before = mirrored.get(person_id, {})
         for name, fact in facts_by_name.items():
             if name not in before:
                 new.append((person_id, fact))
             elif before[name] != fact:
-                changed.append((person_id, fact))
-    changes.persons |= {person_id for person_id, _ in (*new, *changed)}
+                changed_facts.append((person_id, fact))
+    changes.persons |= {person_id for person_id, _ in (*new, *changed_facts)}
     for person_id, before in mirrored.items():
         if person_id not in skipped_persons and before.keys() - facts.get(person_id, {}).keys():
             changes.to_recheck.add(person_id)
-    return new, changed
+    return new, changed_facts
 
 
 # -- marking ------------------------------------------------------------------------------------------

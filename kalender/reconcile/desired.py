@@ -39,7 +39,7 @@ class CalendarSettings:
     semesters: Semesters = field(default_factory=Semesters)
 
     @cached_property
-    def prepared(self) -> RenderCache:
+    def render_cache(self) -> RenderCache:
         """What entries say under these settings, kept by this process."""
         return RenderCache(self.styles)
 
@@ -105,7 +105,7 @@ class CalendarState:
     leaving: bool  # opted out: nothing is desired, and everything of ours goes
 
 
-def look(
+def load_state(
     connection: Connection, row: CalendarRow, settings: CalendarSettings, now: datetime
 ) -> CalendarState:
     """Return what decides a calendar now, and its digest, without reading events."""
@@ -118,16 +118,22 @@ def load_states(
     """Return for each calendar what decides it now: a few questions for all of them together."""
     persons = sorted({row.person_id for row in rows})
     semesters = settings.semesters.at(connection, settings.rules_for(Audience.STUDENT), now)
-    taught = teaching_of(connection, persons, semesters)
-    known: dict[CourseKey, list[Activity]] = defaultdict(list)
-    for each in courses.activities(connection, set().union(*map(_courses, taught.values()))):
-        known[CourseKey(each.key.course, each.key.semester)].append(each)
+    person_teaching = teaching_of(connection, persons, semesters)
+    activities_of_course: dict[CourseKey, list[Activity]] = defaultdict(list)
+    for activity in courses.activities(
+        connection, set().union(*map(_courses, person_teaching.values()))
+    ):
+        activities_of_course[CourseKey(activity.key.course, activity.key.semester)].append(activity)
     leaving = people.excluded(connection, persons)
     return [
         _view(
             row,
-            taught[row.person_id],
-            tuple(each for key in sorted(_courses(taught[row.person_id])) for each in known[key]),
+            person_teaching[row.person_id],
+            tuple(
+                activity
+                for key in sorted(_courses(person_teaching[row.person_id]))
+                for activity in activities_of_course[key]
+            ),
             semesters,
             settings,
             now,
@@ -137,15 +143,15 @@ def load_states(
     ]
 
 
-def _courses(taught: PersonTeaching) -> set[CourseKey]:
-    keys = {CourseKey(r.unit.course, r.unit.semester) for r in taught.registrations}
-    keys |= {CourseKey(r.unit.course, r.unit.semester) for r in taught.roles}
-    return keys | {CourseKey(key.course, key.semester) for key in taught.named_in}
+def _courses(person_teaching: PersonTeaching) -> set[CourseKey]:
+    keys = {CourseKey(r.unit.course, r.unit.semester) for r in person_teaching.registrations}
+    keys |= {CourseKey(r.unit.course, r.unit.semester) for r in person_teaching.roles}
+    return keys | {CourseKey(key.course, key.semester) for key in person_teaching.named_in}
 
 
 def _view(  # noqa: PLR0913
     row: CalendarRow,
-    taught: PersonTeaching,
+    person_teaching: PersonTeaching,
     activities: tuple[Activity, ...],
     semesters: frozenset[str],
     settings: CalendarSettings,
@@ -154,24 +160,24 @@ def _view(  # noqa: PLR0913
     leaving: bool,
 ) -> CalendarState:
     rules = settings.rules_for(row.audience)
-    selected = select(taught, activities, row.audience, rules, now)
+    interests = select(person_teaching, activities, row.audience, rules, now)
     state = digest(
-        selected,
+        interests,
         activities,
         settings=settings.digest,
         audience=row.audience,
-        usernames=taught.usernames,
+        usernames=person_teaching.usernames,
         last_day=last_day(rules, now),
     )
     return CalendarState(
         row=row,
         rules=rules,
-        teaching=taught,
+        teaching=person_teaching,
         semesters=semesters,
         activities=activities,
-        selected=selected,
+        selected=interests,
         digest="left" if leaving else state,
-        changes_at=changes_at(taught, selected, activities, rules, now),
+        changes_at=changes_at(person_teaching, interests, activities, rules, now),
         leaving=leaving,
     )
 
@@ -184,14 +190,14 @@ def teaching_of(
     names = people.usernames_of(connection, persons)
     named_in = courses.named_in(connection, set().union(*names.values()), semesters)
     return {
-        each: PersonTeaching(
-            registrations=facts[each].registrations,
-            placements=facts[each].placements,
-            roles=facts[each].roles,
-            usernames=names.get(each, frozenset()),
-            named_in=frozenset().union(*(named_in.get(n, ()) for n in names.get(each, ()))),
+        person_id: PersonTeaching(
+            registrations=facts[person_id].registrations,
+            placements=facts[person_id].placements,
+            roles=facts[person_id].roles,
+            usernames=names.get(person_id, frozenset()),
+            named_in=frozenset().union(*(named_in.get(n, ()) for n in names.get(person_id, ()))),
         )
-        for each in persons
+        for person_id in persons
     }
 
 
@@ -203,15 +209,18 @@ def wanted(
         return []
     digests = {each.key: each.digest for each in view.activities}
     names, audience = view.teaching.usernames, view.row.audience
-    sights = [RenderKey.of(s, digests[s.activity], names, audience) for s in view.selected]
-    given = list(settings.prepared.seen(connection, sights, view.rules, now))
-    said = {id(each.event): each for each in given}
-    shown = merge_duplicates((each.event for each in given), view.rules, now)
-    return [said.get(id(e)) or settings.prepared.said(e, view.rules) for e in shown]
+    render_keys = [RenderKey.of(s, digests[s.activity], names, audience) for s in view.selected]
+    cached_entries = list(settings.render_cache.rendered(connection, render_keys, view.rules, now))
+    entry_of_event = {id(each.event): each for each in cached_entries}
+    events = merge_duplicates((each.event for each in cached_entries), view.rules, now)
+    return [
+        entry_of_event.get(id(e)) or settings.render_cache.render_event(e, view.rules)
+        for e in events
+    ]
 
 
 def split(
-    found: list[Entry], view: CalendarState, now: datetime
+    records: list[Entry], view: CalendarState, now: datetime
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """Part the records into those that may be written and those that have ended.
 
@@ -219,13 +228,15 @@ def split(
     Whoever leaves takes everything along, ended or not.
     """
     if view.leaving:
-        return tuple(found), ()
+        return tuple(records), ()
     writable = [
-        entry for entry in found if entry.open or (entry.ends_at > now and _maintained(entry, view))
+        entry
+        for entry in records
+        if entry.open or (entry.ends_at > now and _maintained(entry, view))
     ]
-    known = {entry.sync_key for entry in writable}
-    ended = [e for e in found if e.sync_key not in known and e.ends_at <= now]
-    return tuple(writable), tuple(ended)
+    writable_keys = {entry.sync_key for entry in writable}
+    ended_entries = [e for e in records if e.sync_key not in writable_keys and e.ends_at <= now]
+    return tuple(writable), tuple(ended_entries)
 
 
 def kept(standing: Collection[Entry], view: CalendarState, now: datetime) -> frozenset[str]:
@@ -250,7 +261,7 @@ def preview(
     row = entries.load(connection, calendar_id)
     if row is None:
         return None
-    view = look(connection, row, settings, now)
-    standing, ended = split(entries.of_calendar(connection, calendar_id), view, now)
+    view = load_state(connection, row, settings, now)
+    standing, ended_entries = split(entries.of_calendar(connection, calendar_id), view, now)
     events = wanted(connection, view, settings, now)
-    return view, make_plan(events, standing, ended, kept=kept(standing, view, now))
+    return view, make_plan(events, standing, ended_entries, kept_keys=kept(standing, view, now))

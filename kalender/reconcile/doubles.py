@@ -51,41 +51,48 @@ class Double:
     original: Shown
 
 
-def oldest_of(items: Sequence[FoundItem]) -> dict[str, FoundItem]:
+def oldest_of(found_items: Sequence[FoundItem]) -> dict[str, FoundItem]:
     """Return the oldest item of each key: the others are copies that their user made."""
-    newest_first = sorted(items, key=lambda item: item.created_at, reverse=True)
-    return {item.sync_key: item for item in newest_first}
+    newest_first = sorted(found_items, key=lambda found_item: found_item.created_at, reverse=True)
+    return {found_item.sync_key: found_item for found_item in newest_first}
 
 
 def look_for_doubles(visit: Visit) -> list[Double]:
     """Find every item with our key, and return what shows an event a second time."""
-    items = visit.calendars.find(visit.row.address, None)
+    found_items = visit.calendars.find(visit.row.address, None)
     with visit.recording() as connection:
-        keys = {item.sync_key for item in items}
+        keys = {found_item.sync_key for found_item in found_items}
         row = visit.row
         elsewhere = entries.take_over(connection, row.calendar_id, row.address, keys)
-        return sort_out(connection, visit, items, elsewhere)
+        return sort_out(connection, visit, found_items, elsewhere)
 
 
 def sort_out(
-    connection: Connection, visit: Visit, items: Sequence[FoundItem], elsewhere: Collection[str]
+    connection: Connection,
+    visit: Visit,
+    found_items: Sequence[FoundItem],
+    elsewhere: Collection[str],
 ) -> list[Double]:
     """Adopt what shows an event that nothing else shows; return doubles; count what is neither.
 
     `items` are all in the calendar with our property, `elsewhere` the keys of other calendars.
     """
     sorting = _Sorting(connection=connection, visit=visit)
-    sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), items)
-    oldest = oldest_of(items)
+    sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), found_items)
+    oldest = oldest_of(found_items)
     strange = oldest.keys() - sorting.recorded - set(elsewhere)
     strange -= doubles.taken_away(connection, visit.row.calendar_id, strange)
-    known = doubles.known_events(connection, [_event_of(key) for key in strange])
+    known_events = doubles.known_events(connection, [_event_of(key) for key in strange])
     for key in sorted(strange):
-        sorting.sort(oldest[key], known)
+        sorting.sort(oldest[key], known_events)
     sorting.by_time()
-    found = {each.item.sync_key: (each.original.event_id, State.DOUBLE) for each in sorting.doubles}
-    found |= {each.sync_key: (_event_of(each.sync_key), State.UNKNOWN) for each in sorting.unknown}
-    doubles.replace(connection, visit.row.calendar_id, found)
+    strays = {
+        double.item.sync_key: (double.original.event_id, State.DOUBLE) for double in sorting.doubles
+    }
+    strays |= {
+        double.sync_key: (_event_of(double.sync_key), State.UNKNOWN) for double in sorting.unknown
+    }
+    doubles.replace(connection, visit.row.calendar_id, strays)
     visit.searched = True
     return sorting.doubles
 
@@ -109,12 +116,12 @@ class _Sorting:
     doubles: list[Double] = field(default_factory=list)
     unknown: list[FoundItem] = field(default_factory=list)
 
-    def take_in(self, found: Sequence[Entry], items: Sequence[FoundItem]) -> None:
+    def take_in(self, records: Sequence[Entry], found_items: Sequence[FoundItem]) -> None:
         """Note what the records say, and whether it is there."""
-        alive = {item.ref.item_id for item in items}
-        keys = {item.sync_key: item.ref.item_id for item in items}
-        self.recorded = {entry.sync_key for entry in found}
-        for entry in found:
+        alive = {found_item.ref.item_id for found_item in found_items}
+        keys = {found_item.sync_key: found_item.ref.item_id for found_item in found_items}
+        self.recorded = {entry.sync_key for entry in records}
+        for entry in records:
             if entry.status not in ANSWERED:
                 continue
             item_id = entry.item_id if entry.item_id in alive else keys.get(entry.sync_key)
@@ -126,63 +133,63 @@ class _Sorting:
                 self.settled.add(entry.event_id)
 
     def _show(self, key: str, item_id: str, event_id: str, activity: ActivityKey) -> None:
-        shown = Shown(sync_key=key, item_id=item_id, event_id=event_id, activity=activity)
-        self.shown.setdefault(event_id, shown)
-        self.made_for.setdefault(_event_of(key), shown)
+        showing = Shown(sync_key=key, item_id=item_id, event_id=event_id, activity=activity)
+        self.shown.setdefault(event_id, showing)
+        self.made_for.setdefault(_event_of(key), showing)
 
-    def sort(self, item: FoundItem, known: Collection[str]) -> None:
+    def sort(self, found_item: FoundItem, known_events: Collection[str]) -> None:
         """Say what an item is; what has ended is history, and only adopted after a recovery."""
-        event_id = _event_of(item.sync_key)
-        over = item.ends_at <= self.visit.now
+        event_id = _event_of(found_item.sync_key)
+        over = found_item.ends_at <= self.visit.now
         if self.visit.view.leaving:
-            self._adopt(item)
+            self._adopt(found_item)
         elif event_id in self.settled or (over and not self.visit.row.must_look_up):
             return
         elif event_id in self.shown:
-            self._double(item, self.shown[event_id], over=over)
-        elif event_id in known or (over and event_id not in self.made_for):
-            self._adopt(item)
+            self._double(found_item, self.shown[event_id], over=over)
+        elif event_id in known_events or (over and event_id not in self.made_for):
+            self._adopt(found_item)
         elif event_id in self.made_for:
-            self._double(item, self.made_for[event_id], over=over)
+            self._double(found_item, self.made_for[event_id], over=over)
         else:
-            self.unknown.append(item)
+            self.unknown.append(found_item)
 
-    def _double(self, item: FoundItem, original: Shown, *, over: bool) -> None:
+    def _double(self, found_item: FoundItem, original: Shown, *, over: bool) -> None:
         if not over:
-            self.doubles.append(Double(item=item, original=original))
+            self.doubles.append(Double(item=found_item, original=original))
 
-    def _adopt(self, item: FoundItem, shows: tuple[str, ActivityKey] | None = None) -> None:
+    def _adopt(self, found_item: FoundItem, shows: tuple[str, ActivityKey] | None = None) -> None:
         """Record it as an entry; the record that it stands for instead is given up."""
-        key, row = item.sync_key, self.visit.row
+        key, row = found_item.sync_key, self.visit.row
         event_id, activity = shows or (
             _event_of(key),
             entries.activity_of(self.connection, _event_of(key)),
         )
         if event_id in self.missing:
-            lost = happens(self.missing.pop(event_id), Plain.NOT_FOUND_BY_KEY)
-            self.visit.save(self.connection, [lost])
+            transition = happens(self.missing.pop(event_id), Plain.NOT_FOUND_BY_KEY)
+            self.visit.save(self.connection, [transition])
         now = self.visit.now
         shows = (event_id, activity)
-        entries.adopt(self.connection, row.calendar_id, item, key=key, now=now, shows=shows)
-        self._show(key, item.ref.item_id, event_id, activity)
+        entries.adopt(self.connection, row.calendar_id, found_item, key=key, now=now, shows=shows)
+        self._show(key, found_item.ref.item_id, event_id, activity)
 
     def by_time(self) -> None:
         """TP gives what moves another id: adopt for what is wanted at the item's time."""
         if not self.unknown:
             return
-        visit, rest = self.visit, []
+        visit, unknown_items = self.visit, []
         free: dict[tuple[datetime, datetime], list[Event]] = defaultdict(list)
-        for each in wanted(self.connection, visit.view, visit.means.settings, visit.now):
-            if each.event.event_id not in self.shown.keys() | self.settled | self.missing.keys():
-                free[each.content.starts_at, each.content.ends_at].append(each.event)
-        for item in self.unknown:
-            events = free[item.starts_at, item.ends_at]
+        for desired in wanted(self.connection, visit.view, visit.context.settings, visit.now):
+            if desired.event.event_id not in self.shown.keys() | self.settled | self.missing.keys():
+                free[desired.content.starts_at, desired.content.ends_at].append(desired.event)
+        for found_item in self.unknown:
+            events = free[found_item.starts_at, found_item.ends_at]
             if events:
                 event = events.pop()
-                self._adopt(item, (event.event_id, event.teaching.activity))
+                self._adopt(found_item, (event.event_id, event.teaching.activity))
             else:
-                rest.append(item)
-        self.unknown = rest
+                unknown_items.append(found_item)
+        self.unknown = unknown_items
 
 
 # -- mended ------------------------------------------------------------------------------------------
@@ -197,45 +204,55 @@ class Judgement:
     stays_too: frozenset[str]
 
 
-def mend(visit: Visit, found: Sequence[Double]) -> None:
+def mend(visit: Visit, double_items: Sequence[Double]) -> None:
     """Where that is wished, record of each pair the one that its user did not add to as going.
 
     Where the user added to both, both stay, and the second is named.
     """
-    if visit.row.doubles != Wish.MEND or not found:
+    if visit.row.doubles != Wish.MEND or not double_items:
         return
-    about = {each.item.ref.item_id for each in found} | {each.original.item_id for each in found}
+    about = {double.item.ref.item_id for double in double_items} | {
+        double.original.item_id for double in double_items
+    }
     states = _read(visit, sorted(about))
     calendar_id = visit.row.calendar_id
-    kept: set[str] = set()
-    taken: set[str] = set()
+    kept_keys: set[str] = set()
+    taken_keys: set[str] = set()
     with visit.recording() as connection:
         entries.forget_digest(connection, visit.row)
         records = {e.sync_key: e for e in entries.of_calendar(connection, calendar_id)}
-        for original, items in _grouped(found):
+        groups: dict[str, tuple[Shown, list[FoundItem]]] = {}
+        for double in double_items:
+            groups.setdefault(double.original.sync_key, (double.original, []))[1].append(
+                double.item
+            )
+        for original, found_items in list(groups.values()):
             if original.item_id not in states:
                 continue
-            judged = _judge(visit, original, items, states)
-            if original.sync_key in judged.goes:
+            judgement = _judge(visit, original, found_items, states)
+            if original.sync_key in judgement.goes:
                 ref = states[original.item_id].ref
                 visit.save(connection, _going(records[original.sync_key], ref), ahead=True)
-            for item in items:
-                if item.sync_key not in judged.stays_too and item.ref.item_id in states:
+            for found_item in found_items:
+                if (
+                    found_item.sync_key not in judgement.stays_too
+                    and found_item.ref.item_id in states
+                ):
                     entries.adopt(
                         connection,
                         calendar_id,
-                        item,
-                        key=item.sync_key,
+                        found_item,
+                        key=found_item.sync_key,
                         now=visit.now,
                         shows=(original.event_id, original.activity),
-                        goes=item.sync_key != judged.stays,
+                        goes=found_item.sync_key != judgement.stays,
                     )
-            kept |= judged.stays_too
-            taken |= {item.sync_key for item in items} - judged.stays_too
-        doubles.keep(connection, calendar_id, kept)
-        doubles.mended(connection, calendar_id, taken)
-    visit.count("doubles", len(taken))
-    visit.count("doubles_kept", len(kept))
+            kept_keys |= judgement.stays_too
+            taken_keys |= {found_item.sync_key for found_item in found_items} - judgement.stays_too
+        doubles.keep(connection, calendar_id, kept_keys)
+        doubles.mended(connection, calendar_id, taken_keys)
+    visit.count("doubles", len(taken_keys))
+    visit.count("doubles_kept", len(kept_keys))
 
 
 def _going(record: Entry, ref: ItemRef) -> list[Transition]:
@@ -260,37 +277,36 @@ def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
     return states
 
 
-def _grouped(found: Sequence[Double]) -> list[tuple[Shown, list[FoundItem]]]:
-    groups: dict[str, tuple[Shown, list[FoundItem]]] = {}
-    for each in found:
-        groups.setdefault(each.original.sync_key, (each.original, []))[1].append(each.item)
-    return list(groups.values())
-
-
 def _judge(
-    visit: Visit, original: Shown, items: Sequence[FoundItem], states: Mapping[str, EntryState]
+    visit: Visit,
+    original: Shown,
+    found_items: Sequence[FoundItem],
+    states: Mapping[str, EntryState],
 ) -> Judgement:
     stays, state = original.sync_key, states[original.item_id]
     goes, too = set(), set()
-    for item in items:
-        other = states.get(item.ref.item_id)
-        if other is None:
+    for found_item in found_items:
+        other_state = states.get(found_item.ref.item_id)
+        if other_state is None:
             continue
-        ours, theirs = _added_to(visit, state, other), _added_to(visit, other, state)
-        if ours and theirs:
-            too.add(item.sync_key)
-        elif theirs:
+        to_entry, to_double = (
+            _added_to(visit, state, other_state),
+            _added_to(visit, other_state, state),
+        )
+        if to_entry and to_double:
+            too.add(found_item.sync_key)
+        elif to_double:
             goes.add(stays)
-            stays, state = item.sync_key, other
+            stays, state = found_item.sync_key, other_state
         else:
-            goes.add(item.sync_key)
+            goes.add(found_item.sync_key)
     return Judgement(stays=stays, goes=frozenset(goes), stays_too=frozenset(too))
 
 
-def _added_to(visit: Visit, state: EntryState, other: EntryState) -> bool:
+def _added_to(visit: Visit, state: EntryState, other_state: EntryState) -> bool:
     """Whether its user added something; what both say alike may also be an older setting."""
     audience = visit.row.audience
-    style = visit.means.settings.styles[
+    style = visit.context.settings.styles[
         Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER
     ]
     usual = Additions(
@@ -303,5 +319,7 @@ def _added_to(visit: Visit, state: EntryState, other: EntryState) -> bool:
     beside = state.additions or usual
     if state.meeting or beside.attachments or block.has_notes(state.body):
         return True
-    compared = zip(beside, other.additions or usual, usual, strict=True)
-    return any(mine not in (theirs, ours) for mine, theirs, ours in compared)
+    compared = zip(beside, other_state.additions or usual, usual, strict=True)
+    return any(
+        value not in (other_value, usual_value) for value, other_value, usual_value in compared
+    )

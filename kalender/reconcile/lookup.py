@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import Connection
-
 from kalender.domain.entry import (
     Entry,
     EntryStatus,
@@ -31,44 +29,52 @@ from kalender.store import entries, people
 # -- by key ------------------------------------------------------------------------------------------
 
 
-def look_up_keys(visit: Visit, lost: Sequence[Entry]) -> None:
+def look_up_keys(visit: Visit, lost_entries: Sequence[Entry]) -> None:
     """Look these keys up: what is found is adopted, what is not is never used again."""
-    give_up(visit, find_again(visit, lost))
+    give_up(visit, find_again(visit, lost_entries))
 
 
-def find_again(visit: Visit, lost: Sequence[Entry]) -> list[Entry]:
+def find_again(visit: Visit, lost_entries: Sequence[Entry]) -> list[Entry]:
     """Look these keys up and record where they are; return what is not in the calendar.
 
     Where a key stands on several items, the oldest is ours, and the others are its user's copies.
     """
-    items = visit.calendars.find(visit.row.address, [entry.sync_key for entry in lost])
-    oldest = oldest_of(items)
+    found_items = visit.calendars.find(
+        visit.row.address, [entry.sync_key for entry in lost_entries]
+    )
+    oldest = oldest_of(found_items)
     located = [
         happens(entry, _location(oldest[entry.sync_key], ended=False))
-        for entry in lost
+        for entry in lost_entries
         if entry.sync_key in oldest
     ]
     if located:
         with visit.recording() as connection:
             visit.save(connection, located)
-    return [entry for entry in lost if entry.sync_key not in oldest]
+    return [entry for entry in lost_entries if entry.sync_key not in oldest]
 
 
-def give_up(visit: Visit, gone: Sequence[Entry]) -> None:
+def give_up(visit: Visit, gone_entries: Sequence[Entry]) -> None:
     """Record that these keys are not in the calendar; what is wanted is made anew.
 
     Only what once stood there was taken away by its user: a lost create was not.
     """
-    if gone:
-        taken = [entry for entry in gone if entry.status is not EntryStatus.INTENDED]
-        visit.taken |= {entry.event_id for entry in taken}
+    if gone_entries:
+        taken_entries = [
+            entry for entry in gone_entries if entry.status is not EntryStatus.INTENDED
+        ]
+        visit.taken |= {entry.event_id for entry in taken_entries}
         with visit.recording() as connection:
-            visit.save(connection, [happens(entry, Plain.NOT_FOUND_BY_KEY) for entry in gone])
-            visit.log(connection, "gone", [entry.sync_key for entry in taken])
+            visit.save(
+                connection, [happens(entry, Plain.NOT_FOUND_BY_KEY) for entry in gone_entries]
+            )
+            visit.log(connection, "gone", [entry.sync_key for entry in taken_entries])
 
 
-def _location(item: FoundItem, *, ended: bool) -> FoundByKey:
-    return FoundByKey(item_id=item.ref.item_id, change_key=item.ref.change_key, ended=ended)
+def _location(found_item: FoundItem, *, ended: bool) -> FoundByKey:
+    return FoundByKey(
+        item_id=found_item.ref.item_id, change_key=found_item.ref.change_key, ended=ended
+    )
 
 
 # -- everything of ours ------------------------------------------------------------------------------
@@ -81,53 +87,52 @@ def look_up_everything(visit: Visit) -> list[Double]:
     second time. Items beyond that are copies, and stay; they are taken along only where somebody
     wished that all with our key go.
     """
-    items = visit.calendars.find(visit.row.address, None)
+    found_items = visit.calendars.find(visit.row.address, None)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
-        keys = {item.sync_key for item in items}
+        keys = {found_item.sync_key for found_item in found_items}
         elsewhere = entries.take_over(connection, calendar_id, visit.row.address, keys)
         records = entries.of_calendar(connection, calendar_id)
-        visit.save(connection, _relocated(records, items, visit.now))
+        visit.save(connection, _relocated(records, found_items, visit.now))
         if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
-            _adopt_everything(connection, visit, records, items)
+            recorded_keys = {entry.sync_key for entry in records}
+            known_ids = {entry.item_id for entry in records}
+            known_ids |= {
+                found_item.ref.item_id
+                for key, found_item in oldest_of(found_items).items()
+                if key in recorded_keys
+            }
+            for found_item in found_items:
+                if found_item.ref.item_id not in known_ids:
+                    key = f"{found_item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
+                    entries.adopt(
+                        connection, visit.row.calendar_id, found_item, key=key, now=visit.now
+                    )
             return []
-        return sort_out(connection, visit, items, elsewhere)
+        return sort_out(connection, visit, found_items, elsewhere)
 
 
 def _relocated(
-    records: Sequence[Entry], items: Sequence[FoundItem], now: datetime
+    records: Sequence[Entry], found_items: Sequence[FoundItem], now: datetime
 ) -> list[Transition]:
     """Return what a search of the whole calendar says of each record.
 
     Of what moved, or was written since, the content is not known. What is gone is made anew.
     """
-    by_id = {item.ref.item_id: item for item in items}
-    oldest = oldest_of(items)
+    by_id = {found_item.ref.item_id: found_item for found_item in found_items}
+    oldest = oldest_of(found_items)
     transitions = []
     for entry in records:
-        ended = entry.ends_at <= now
-        item = by_id.get(entry.item_id or "") or oldest.get(entry.sync_key)
-        if item is None:
-            transitions.append(happens(entry, NotFoundAtAll(ended=ended)))
-        elif (item.ref.item_id, item.ref.change_key) != (entry.item_id, entry.change_key):
-            transitions.append(happens(entry, _location(item, ended=ended)))
+        is_over = entry.ends_at <= now
+        found_item = by_id.get(entry.item_id or "") or oldest.get(entry.sync_key)
+        if found_item is None:
+            transitions.append(happens(entry, NotFoundAtAll(ended=is_over)))
+        elif (found_item.ref.item_id, found_item.ref.change_key) != (
+            entry.item_id,
+            entry.change_key,
+        ):
+            transitions.append(happens(entry, _location(found_item, ended=is_over)))
     return transitions
-
-
-def _adopt_everything(
-    connection: Connection,
-    visit: Visit,
-    records: Sequence[Entry],
-    items: Sequence[FoundItem],
-) -> None:
-    """Adopt copies too, each under a key of its own that stands on no item."""
-    recorded = {entry.sync_key for entry in records}
-    known = {entry.item_id for entry in records}
-    known |= {item.ref.item_id for key, item in oldest_of(items).items() if key in recorded}
-    for item in items:
-        if item.ref.item_id not in known:
-            key = f"{item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
-            entries.adopt(connection, visit.row.calendar_id, item, key=key, now=visit.now)
 
 
 # -- drift -------------------------------------------------------------------------------------------
@@ -140,60 +145,60 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...] | None:
     again. None where an item was gone: it was followed by its key, and the plan makes anew what was
     not found. Raises TransientError where an item could not be read.
     """
-    changed: dict[str, Transition] = {}
-    gone: list[Entry] = []
+    transitions: dict[str, Transition] = {}
+    gone_entries: list[Entry] = []
     for part in parts([entry for entry in standing if entry.item_id and not entry.open], READS):
         ids = [str(entry.item_id) for entry in part]
         states = visit.calendars.get(visit.row.address, ids, fields=False)
         for entry, state in zip(part, states, strict=True):
             if isinstance(state, ItemError):
-                gone.append(gone_or_raise(entry, state))
+                gone_entries.append(gone_or_raise(entry, state))
             elif state.ref.change_key != entry.change_key:
-                changed[entry.sync_key] = happens(entry, Plain.UPDATE_AHEAD)
+                transitions[entry.sync_key] = happens(entry, Plain.UPDATE_AHEAD)
                 visit.edited[entry.sync_key] = entry.fingerprint or ""
     visit.verified = True
-    edited = [entry for entry in standing if entry.sync_key in changed]
+    edited = [entry for entry in standing if entry.sync_key in transitions]
     put_back = {entry.sync_key for entry in _to_put_back(visit, edited, "restore")}
-    changed = {key: transition for key, transition in changed.items() if key in put_back}
-    if gone:
+    transitions = {key: transition for key, transition in transitions.items() if key in put_back}
+    if gone_entries:
         with visit.recording() as connection:
-            visit.save(connection, changed.values(), ahead=True)
-        follow_by_key(visit, gone)
+            visit.save(connection, transitions.values(), ahead=True)
+        follow_by_key(visit, gone_entries)
         return None
-    content_unknown = {key: transition.after for key, transition in changed.items()}
+    content_unknown = {key: transition.after for key, transition in transitions.items()}
     return tuple(content_unknown.get(entry.sync_key) or entry for entry in standing)
 
 
-def follow_by_key(visit: Visit, gone: Sequence[Entry]) -> None:
+def follow_by_key(visit: Visit, gone_entries: Sequence[Entry]) -> None:
     """Follow by key what is not found by id; what its user took away is put back, or declined.
 
     A mailbox that was restored or moved within an Exchange gives all its items new ids.
     """
-    lost = find_again(visit, gone)
-    give_up(visit, _to_put_back(visit, lost, "gone"))
+    lost_entries = find_again(visit, gone_entries)
+    give_up(visit, _to_put_back(visit, lost_entries, "gone"))
 
 
 def _to_put_back(
-    visit: Visit, touched: Sequence[Entry], operation: Literal["gone", "restore"]
+    visit: Visit, touched_entries: Sequence[Entry], operation: Literal["gone", "restore"]
 ) -> list[Entry]:
     """Return the entries to put back; what is not wanted back, or too often, is left as it is.
 
     `operation` is the change log's word for putting back: what was `gone` was deleted by its user,
     and what has to be `restore`d was edited.
     """
-    if not touched:
+    if not touched_entries:
         return []
-    settings = visit.means.audiences[visit.row.audience]
+    settings = visit.context.audiences[visit.row.audience]
     wished = settings.restore_deleted if operation == "gone" else settings.restore_edited
     with visit.recording() as connection:
         row = visit.row
         often = entries.put_back_often(
             connection, row.calendar_id, operation, limit=settings.max_restores
         )
-        declined = [entry for entry in touched if not wished or entry.event_id in often]
-        left = LeftAsItIs(still_there=operation != "gone")
-        visit.save(connection, [happens(entry, left) for entry in declined])
-    return [entry for entry in touched if entry not in declined]
+        declined = [entry for entry in touched_entries if not wished or entry.event_id in often]
+        happening = LeftAsItIs(still_there=operation != "gone")
+        visit.save(connection, [happens(entry, happening) for entry in declined])
+    return [entry for entry in touched_entries if entry not in declined]
 
 
 def gone_or_raise(entry: Entry, error: ItemError) -> Entry:

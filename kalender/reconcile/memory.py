@@ -122,7 +122,7 @@ class Memory:
             with database.write() as connection:
                 if not row.advanced:
                     # A new row remembers nothing: the other rows of this process do.
-                    _compare(connection, [replace(other) for other in list(self.rows)])
+                    _compare(connection, [replace(memory_row) for memory_row in list(self.rows)])
                 advanced, at = self._advance(connection, row)
                 yield connection
             row.advanced, row.at = advanced, at.timestamp()
@@ -177,33 +177,33 @@ class Memory:
     def _take(self, database: Database) -> int:
         with self._lock:
             if self._file is None and self.directory is not None:
-                self._begin_file(database)
+                # Compare what others left; take it away once a row of ours stands in its place.
+                paths = sorted(self.directory.glob(f"*{SUFFIX}"))
+                self.verify(database)
+                first = Remembered(uuid4().hex, 0, 0.0)
+                with database.write() as connection:
+                    first.advanced, at = self._advance(connection, first)
+                first.at = at.timestamp()
+                file = MemoryFile(self.directory)
+                file.write(len(self.rows), first)
+                self._free.append(len(self.rows))
+                self.rows.append(first)
+                self._file = file
+                for path in paths:
+                    remove_if_left(path)
             if self._free:
                 return self._free.pop()
             self.rows.append(Remembered(uuid4().hex, 0, 0.0))
             return len(self.rows) - 1
 
-    def _begin_file(self, database: Database) -> None:
-        """Compare what others left, and take it away once a row of ours stands in its place."""
-        assert self.directory is not None  # noqa: S101
-        left = sorted(self.directory.glob(f"*{SUFFIX}"))
-        self.verify(database)
-        first = Remembered(uuid4().hex, 0, 0.0)
-        with database.write() as connection:
-            first.advanced, at = self._advance(connection, first)
-        first.at = at.timestamp()
-        file = MemoryFile(self.directory)
-        file.write(len(self.rows), first)
-        self._free.append(len(self.rows))
-        self.rows.append(first)
-        self._file = file
-        for path in left:
-            remove_if_left(path)
-
     def _advance(self, connection: Connection, row: Remembered) -> tuple[int, datetime]:
         """Advance a row and judge the database by it; return how far it is now, and when."""
         statement = _advanced(connection.dialect.name, begins=not row.advanced)
-        place = {"place": identity.sqlite_place(connection)} if _is_sqlite(connection) else {}
+        place = (
+            {"place": identity.sqlite_place(connection)}
+            if (connection.dialect.name == "sqlite")
+            else {}
+        )
         result = connection.execute(statement, {"mine": row.memory_id, **place}).one_or_none()
         if result is None:
             _compare(connection, [row])  # raises, unless somebody vouched for the database since
@@ -231,14 +231,10 @@ class Forgetful(Memory):
         """Know nothing."""
 
 
-def _is_sqlite(connection: Connection) -> bool:
-    return connection.dialect.name == "sqlite"
-
-
 @lru_cache
 def _advanced(dialect: str, *, begins: bool) -> Any:
     """Advance the row `mine`; a row that is begun may be there, where a commit's answer was lost."""
-    mine = process_memory.c.memory_id == bindparam("mine")
+    is_own = process_memory.c.memory_id == bindparam("mine")
     again = {"advanced": process_memory.c.advanced + 1, "advanced_at": db_now()}
     place = (
         bindparam("place") if dialect == "sqlite" else identity.postgresql_place().scalar_subquery()
@@ -253,7 +249,7 @@ def _advanced(dialect: str, *, begins: bool) -> Any:
         select(column.recovered_at).scalar_subquery().label("recovered_at"),
     )
     if not begins:
-        return update(process_memory).where(mine).values(again).returning(*tells)
+        return update(process_memory).where(is_own).values(again).returning(*tells)
     first = upsert(dialect, process_memory).values(
         memory_id=bindparam("mine"), advanced=1, advanced_at=db_now()
     )
@@ -267,13 +263,15 @@ def _is_vouched_for(row: Remembered, recovered_at: datetime | None) -> bool:
 
 def _compare(connection: Connection, remembered: Sequence[Remembered]) -> None:
     """Raise StateInDoubt where the database holds less than is remembered of any row."""
-    known = {row.memory_id: row for row in remembered if row.advanced}
-    if not known:
+    known_rows = {row.memory_id: row for row in remembered if row.advanced}
+    if not known_rows:
         return
     column = process_memory.c
-    query = select(column.memory_id, column.advanced).where(column.memory_id.in_(sorted(known)))
+    query = select(column.memory_id, column.advanced).where(
+        column.memory_id.in_(sorted(known_rows))
+    )
     rows = {row.memory_id: row.advanced for row in connection.execute(query)}
     recovered_at = connection.execute(select(database_identity.c.recovered_at)).scalar()
-    for memory_id, row in known.items():
+    for memory_id, row in known_rows.items():
         if rows.get(memory_id, 0) < row.advanced and not _is_vouched_for(row, recovered_at):
             raise StateInDoubt(PUT_BACK)

@@ -75,17 +75,31 @@ def _writes(
     if write.updates:
         yield write
     if creates:
-        yield _creates(creates)
+        desired_by_key = {
+            f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates
+        }
+        ahead = (
+            CreateAhead(sync_key=key, subject=desired.subject, fingerprint=desired.fingerprint)
+            for key, desired in desired_by_key.items()
+        )
+        yield Creates(
+            ahead=tuple(happens(None, happening) for happening in ahead),
+            new=tuple(
+                NewEntry(sync_key=key, content=desired_entry.content)
+                for key, desired_entry in desired_by_key.items()
+            ),
+            fingerprints=tuple(desired.fingerprint for desired in desired_by_key.values()),
+        )
     # What its user made a meeting is not deleted: others were invited. It is only released.
     meetings = [delete.entry for delete in deletes if states[delete.entry.sync_key].meeting]
     plain = [delete.entry for delete in deletes if not states[delete.entry.sync_key].meeting]
     # The change log says `remove` after a wish to leave, which counts for no brake.
-    taken: Literal["delete", "remove"] = "remove" if visit.view.leaving else "delete"
-    for gone, operation in ((meetings, RELEASE), (plain, taken)):
-        if gone:
+    removal: Literal["delete", "remove"] = "remove" if visit.view.leaving else "delete"
+    for removed_entries, operation in ((meetings, RELEASE), (plain, removal)):
+        if removed_entries:
             yield Removals(
-                ahead=tuple(happens(entry, Plain.DELETE_AHEAD) for entry in gone),
-                refs=tuple(states[entry.sync_key].ref for entry in gone),
+                ahead=tuple(happens(entry, Plain.DELETE_AHEAD) for entry in removed_entries),
+                refs=tuple(states[entry.sync_key].ref for entry in removed_entries),
                 operation=operation,
             )
 
@@ -108,11 +122,11 @@ def _let_through(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
     return ()
 
 
-def _hold(visit: Visit, connection: Connection, held: Sequence[Entry], scope: str) -> None:
+def _hold(visit: Visit, connection: Connection, held_entries: Sequence[Entry], scope: str) -> None:
     """Record that a brake keeps these entries, and that the calendar is therefore not right."""
-    visit.save(connection, [happens(entry, Held(scope=scope)) for entry in held])
+    visit.save(connection, [happens(entry, Held(scope=scope)) for entry in held_entries])
     entries.forget_digest(connection, visit.row)
-    visit.count("held", len(held))
+    visit.count("held", len(held_entries))
 
 
 def _read(
@@ -123,28 +137,28 @@ def _read(
     None where an item was not there: it was followed by its key, and the calendar has to be planned
     again. Updates are read all or none, as a request for a hundred costs as much as one for one.
     """
-    read_updates = any(_must_read(visit, update) for update in updates)
+    read_updates = any(
+        update.entry.fingerprint is None
+        or not update.entry.change_key
+        or update.entry.sync_key in visit.conflicts
+        or update.fields & NEEDS_READING
+        for update in updates
+    )
     targets = [u.entry for u in updates if read_updates] + [d.entry for d in deletes]
     states: dict[str, EntryState] = {}
-    gone: list[Entry] = []
+    gone_entries: list[Entry] = []
     for part in parts(targets, READS):
         ids = [str(entry.item_id) for entry in part]
         answers = visit.calendars.get(visit.row.address, ids, fields=True)
         for entry, state in zip(part, answers, strict=True):
             if isinstance(state, ItemError):
-                gone.append(gone_or_raise(entry, state))
+                gone_entries.append(gone_or_raise(entry, state))
             else:
                 states[entry.sync_key] = state
-    if gone:
-        follow_by_key(visit, gone)
+    if gone_entries:
+        follow_by_key(visit, gone_entries)
         return None
     return states
-
-
-def _must_read(visit: Visit, update: Update) -> bool:
-    entry = update.entry
-    known = entry.fingerprint is not None and bool(entry.change_key)
-    return not known or entry.sync_key in visit.conflicts or bool(update.fields & NEEDS_READING)
 
 
 # -- creates -----------------------------------------------------------------------------------------
@@ -171,8 +185,8 @@ class Creates:
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
         """Return what happened to one entry."""
         if isinstance(result, ItemRef):
-            made = Created(item_id=result.item_id, change_key=result.change_key)
-            return made, Next.GO_ON
+            created = Created(item_id=result.item_id, change_key=result.change_key)
+            return created, Next.GO_ON
         match result.verdict:
             case ItemOutcome.UNKNOWN:
                 return Plain.UNANSWERED, Next.IN_DOUBT
@@ -183,23 +197,10 @@ class Creates:
 
     def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
         """Log what was created, and count what was put back after its user had taken it away."""
-        made = _entries(self, happenings, Created)
-        visit.log(connection, "create", [entry.sync_key for entry in made])
-        put_back = [entry.sync_key for entry in made if entry.event_id in visit.taken]
+        created_entries = _entries(self, happenings, Created)
+        visit.log(connection, "create", [entry.sync_key for entry in created_entries])
+        put_back = [entry.sync_key for entry in created_entries if entry.event_id in visit.taken]
         entries.count_put_back(connection, visit.row.calendar_id, put_back)
-
-
-def _creates(creates: Sequence[Create]) -> Creates:
-    named = {f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates}
-    ahead = (
-        CreateAhead(sync_key=key, subject=desired.subject, fingerprint=desired.fingerprint)
-        for key, desired in named.items()
-    )
-    return Creates(
-        ahead=tuple(happens(None, happening) for happening in ahead),
-        new=tuple(NewEntry(sync_key=key, content=each.content) for key, each in named.items()),
-        fingerprints=tuple(desired.fingerprint for desired in named.values()),
-    )
 
 
 # -- updates -----------------------------------------------------------------------------------------
@@ -251,11 +252,11 @@ class Updates:
 
     def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
         """Log what was updated; what its user had edited was put back."""
-        done = [entry.sync_key for entry in _entries(self, happenings, Shown)]
-        put_back = [key for key in done if key in visit.edited]
+        keys = [entry.sync_key for entry in _entries(self, happenings, Shown)]
+        put_back = [key for key in keys if key in visit.edited]
         visit.log(connection, "restore", put_back)
         entries.count_put_back(connection, visit.row.calendar_id, put_back)
-        visit.log(connection, "update", [key for key in done if key not in visit.edited])
+        visit.log(connection, "update", [key for key in keys if key not in visit.edited])
 
 
 def _updates(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]) -> Updates:
@@ -270,11 +271,11 @@ def _updates(visit: Visit, updates: Sequence[Update], states: Mapping[str, Entry
     if unchanged:
         with visit.recording() as connection:
             visit.save(connection, unchanged)
-    sent = [(u, change, state) for u, change, state in triples if change is not None]
+    sent_triples = [(u, change, state) for u, change, state in triples if change is not None]
     return Updates(
-        updates=tuple(update for update, _, _ in sent),
-        changes=tuple(change for _, change, _ in sent),
-        states=tuple(state for _, _, state in sent),
+        updates=tuple(update for update, _, _ in sent_triples),
+        changes=tuple(change for _, change, _ in sent_triples),
+        states=tuple(state for _, _, state in sent_triples),
     )
 
 
@@ -284,7 +285,7 @@ def _shown(update: Update, state: EntryState | None, ref: ItemRef) -> Shown:
     Where somebody else wrote to the item since we did, our record keeps the older change key, so
     that a verify sees that there is something to compare.
     """
-    ours = (
+    is_ours = (
         state is None
         or update.entry.fingerprint is None
         or state.ref.change_key == update.entry.change_key
@@ -293,7 +294,7 @@ def _shown(update: Update, state: EntryState | None, ref: ItemRef) -> Shown:
         subject=update.wanted.subject,
         fingerprint=update.wanted.fingerprint,
         item_id=ref.item_id,
-        change_key=ref.change_key if ours else None,
+        change_key=ref.change_key if is_ours else None,
     )
 
 
@@ -324,19 +325,21 @@ def _differing(visit: Visit, update: Update, state: EntryState) -> frozenset[str
     user edited is theirs, unless what it should say changed as well.
     """
     content, fields = update.wanted.content, update.fields
-    written = visit.edited.get(update.entry.sync_key)
-    if written is not None and "body" not in changed_fields(written, update.wanted.fingerprint):
+    fingerprint = visit.edited.get(update.entry.sync_key)
+    if fingerprint is not None and "body" not in changed_fields(
+        fingerprint, update.wanted.fingerprint
+    ):
         fields -= {"body"}
     if state.meeting:
         fields &= {"time", "location"}
-    same = {
+    matches = {
         "subject": state.subject == content.subject,
         "body": block.same(state.body or "", content.body),
         "location": (state.location or "") == content.location,
         "time": (state.starts_at, state.ends_at) == (content.starts_at, content.ends_at),
         "show_as": state.show_as == content.show_as,
     }
-    return frozenset(name for name in fields if not same[name])
+    return frozenset(name for name in fields if not matches[name])
 
 
 # -- removals ----------------------------------------------------------------------------------------
@@ -356,20 +359,22 @@ class Removals:
 
         They are logged ahead, since the brake counts the log: deletes whose answer is lost count.
         """
-        gone = [transition.before for transition in self.ahead if transition.before is not None]
-        scope = visit.braked(connection, len(gone))
+        removed_entries = [
+            transition.before for transition in self.ahead if transition.before is not None
+        ]
+        scope = visit.braked(connection, len(removed_entries))
         if scope is not None:
-            _hold(visit, connection, gone, scope)
+            _hold(visit, connection, removed_entries, scope)
             return False
         visit.save(connection, self.ahead, ahead=True)
-        visit.log(connection, self.operation, [entry.sync_key for entry in gone])
+        visit.log(connection, self.operation, [entry.sync_key for entry in removed_entries])
         return True
 
     def send(self, visit: Visit, send_by: float) -> Results:
         """Delete or release the items."""
         calendars, address = visit.calendars, visit.row.address
         if self.operation != RELEASE:
-            hard = visit.means.audiences[visit.row.audience].delete == "hard"
+            hard = visit.context.audiences[visit.row.audience].delete == "hard"
             return calendars.delete(address, self.refs, hard=hard, send_by=send_by)
         changes = [
             EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)

@@ -116,7 +116,7 @@ class Visit:
     `counts` holds how many entries were created, updated, deleted, refused and so on.
     """
 
-    means: ReconcileContext
+    context: ReconcileContext
     claim: Claim
     view: CalendarState
     exchange: Exchange
@@ -138,7 +138,7 @@ class Visit:
     @property
     def database(self) -> Database:
         """The database in which everything is recorded."""
-        return self.means.database
+        return self.context.database
 
     @property
     def calendars(self) -> Calendars:
@@ -174,7 +174,7 @@ class Visit:
 
     def renew_claim(self, connection: Connection) -> None:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""
-        self.renewed_at = queue.renew(connection, self.claim, self.means.lease)
+        self.renewed_at = queue.renew(connection, self.claim, self.context.lease)
 
     def require_unchanged(self, connection: Connection) -> None:
         """Raise TransientError where the calendar may not be written to as the visit believes.
@@ -183,7 +183,7 @@ class Visit:
         may have passed to somebody else or to another Exchange. Also clears the calendar's digest:
         until the visit ends well, the calendar is not known to be right.
         """
-        if not self.means.allowed(connection, self.row):
+        if not self.context.allowed(connection, self.row):
             raise TransientError("the calendar left the roll-out meanwhile")
         standing = entries.forget_digest(connection, self.row)
         if (standing.leaves or self.row.taking_back) is not self.view.leaving:
@@ -199,8 +199,8 @@ class Visit:
         """
         if self.view.leaving:
             return None
-        live = self.means.live.read(connection, self.now)
-        return brakes.holding(connection, deletes, live, self.means.safety)
+        live = self.context.live.read(connection, self.now)
+        return brakes.holding(connection, deletes, live, self.context.safety)
 
     def finish(self) -> None:
         """Finish the claim, and record the digest where nothing was marked meanwhile.
@@ -220,7 +220,7 @@ class Visit:
                     connection,
                     self.row.calendar_id,
                     digest=None if self.row.taking_back or self.held else self.view.digest,
-                    settings=self.means.settings.digest,
+                    settings=self.context.settings.digest,
                     changes_at=self.view.changes_at,
                     verified=self.verified,
                     searched=self.searched,
@@ -290,13 +290,13 @@ def perform(visit: Visit, write: Write) -> Outcome:
     recording would save one commit in a visit that only creates, and none in any other.
     """
     started = time.monotonic()
-    with visit.means.memory.writing(visit.database) as connection:
+    with visit.context.memory.writing(visit.database) as connection:
         visit.renew_claim(connection)
         visit.require_unchanged(connection)
         if not write.write_ahead(visit, connection):
             return Outcome()
     try:
-        results = write.send(visit, started + visit.means.send_seconds)
+        results = write.send(visit, started + visit.context.send_seconds)
     except OutcomeUnknown as error:
         return Outcome(Next.IN_DOUBT, error)
     except KalenderError:
@@ -311,11 +311,11 @@ def perform(visit: Visit, write: Write) -> Outcome:
 
 def _record(visit: Visit, write: Write, results: Results) -> Outcome:
     """Record what became of each entry of a request, and return what is next."""
-    judged = [write.judge(number, result) for number, result in enumerate(results)]
-    happenings = [happening for happening, _ in judged]
+    judgements = [write.judge(number, result) for number, result in enumerate(results)]
+    happenings = [happening for happening, _ in judgements]
     transitions = [
-        happens(written.after, happening)
-        for written, happening in zip(write.ahead, happenings, strict=True)
+        happens(transition.after, happening)
+        for transition, happening in zip(write.ahead, happenings, strict=True)
     ]
     doubtful = unknown(results)
     try:
@@ -328,38 +328,33 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
             # down either: they wait for the end of the lease.
             raise error from OutcomeUnknown("entries in doubt that could not be recorded")
         raise
-    refused = sum(isinstance(happening, Refused) for happening in happenings)
-    visit.count("refused", refused)
-    visit.count(write.counted_as, sum(map(_is_done, happenings)))
+    refusals = sum(isinstance(happening, Refused) for happening in happenings)
+    visit.count("refused", refusals)
+    visit.count(
+        write.counted_as,
+        sum(
+            isinstance(happening, Created | Shown) or happening is Plain.TAKEN
+            for happening in happenings
+        ),
+    )
     if doubtful:
         text = f"{len(doubtful)} entries in doubt ({doubtful[0].code})"
         return Outcome(Next.IN_DOUBT, OutcomeUnknown(text))
     visit.conflicts |= {
-        written.after.sync_key
-        for written, (_, following) in zip(write.ahead, judged, strict=True)
-        if written.after is not None and following is Next.PLAN_AGAIN
+        transition.after.sync_key
+        for transition, (_, following) in zip(write.ahead, judgements, strict=True)
+        if transition.after is not None and following is Next.PLAN_AGAIN
     }
-    worst = max((following for _, following in judged), default=Next.GO_ON)
+    worst = max((following for _, following in judgements), default=Next.GO_ON)
     if worst is Next.COME_LATER:
-        return Outcome(worst, _to_be_tried_again(results, judged))
+        errors = [
+            result
+            for result, (_, following) in zip(results, judgements, strict=True)
+            if isinstance(result, ItemError) and following is Next.COME_LATER
+        ]
+        text = f"an entry was not taken ({errors[-1].code})"
+        return Outcome(worst, TransientError(text, retry_after=errors[-1].retry_after))
     return Outcome(worst)
-
-
-def _is_done(happening: Happening) -> bool:
-    return isinstance(happening, Created | Shown) or happening is Plain.TAKEN
-
-
-def _to_be_tried_again(
-    results: Results, judged: Sequence[tuple[Happening, Next]]
-) -> TransientError:
-    """Return the error of the last entry that comes later, with the server's word on when."""
-    errors = [
-        result
-        for result, (_, following) in zip(results, judged, strict=True)
-        if isinstance(result, ItemError) and following is Next.COME_LATER
-    ]
-    text = f"an entry was not taken ({errors[-1].code})"
-    return TransientError(text, retry_after=errors[-1].retry_after)
 
 
 def unknown(results: Results) -> list[ItemError]:
@@ -367,6 +362,6 @@ def unknown(results: Results) -> list[ItemError]:
     return [r for r in results if isinstance(r, ItemError) and r.verdict is ItemOutcome.UNKNOWN]
 
 
-def parts(sequence: Sequence[T], most: int) -> list[Sequence[T]]:
+def parts(sequence: Sequence[T], size: int) -> list[Sequence[T]]:
     """Split into pieces of at most so many."""
-    return [sequence[start : start + most] for start in range(0, len(sequence), most)]
+    return [sequence[start : start + size] for start in range(0, len(sequence), size)]

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from typing import Never
 
 import structlog
 
@@ -24,7 +23,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.reconcile import lookup
-from kalender.reconcile.desired import CalendarState, kept, load_states, look, split, wanted
+from kalender.reconcile.desired import CalendarState, kept, load_state, load_states, split, wanted
 from kalender.reconcile.doubles import look_for_doubles, mend
 from kalender.reconcile.lookup import look_up_everything, verify
 from kalender.reconcile.operations import carry_out
@@ -53,7 +52,20 @@ def reconcile(context: ReconcileContext, claim: Claim, view: CalendarState | Non
     elif reason := _waits_for_sources(visit):
         _wait(context, claim, SOURCES_SECONDS, reason)
     else:
-        _make_right(visit)
+        try:
+            if visit.row.must_look_up:
+                mend(visit, look_up_everything(visit))
+            elif visit.row.doubles:
+                _records(visit)  # so that no create is in doubt
+                mend(visit, look_for_doubles(visit))
+            _until_right(visit)
+        except OutcomeUnknown:
+            with visit.database.write() as connection:
+                entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
+            raise
+        except MailboxMissing as error:
+            _record_missing(visit, error)
+            raise
 
 
 def finish_unchanged(
@@ -66,12 +78,14 @@ def finish_unchanged(
     with context.database.read() as connection:
         rows = context.all_allowed(connection, entries.load_many(connection, calendars))
         views = load_states(connection, rows, context.settings, now) if rows else []
-    changed = {str(v.row.calendar_id): v for v in views if not (v.row.owner and _up_to_date(v))}
-    done = [claim for claim in claims if claim.key not in changed]
-    if done:
+    changed_states = {
+        str(v.row.calendar_id): v for v in views if not (v.row.owner and _up_to_date(v))
+    }
+    unchanged_claims = [claim for claim in claims if claim.key not in changed_states]
+    if unchanged_claims:
         with context.database.write() as connection:
-            queue.finish_all(connection, done)
-    return changed
+            queue.finish_all(connection, unchanged_claims)
+    return changed_states
 
 
 def _open(context: ReconcileContext, claim: Claim, view: CalendarState | None) -> Visit | None:
@@ -82,14 +96,17 @@ def _open(context: ReconcileContext, claim: Claim, view: CalendarState | None) -
             loaded = entries.load(connection, int(claim.key))
             if loaded is None or not context.allowed(connection, loaded):
                 return None
-            view = look(connection, loaded, context.settings, now)
+            view = load_state(connection, loaded, context.settings, now)
     row = view.row
     if not row.owner:
         raise PermanentError(_is_anothers(context, row))
     if row.backend not in context.exchanges:
-        _move_to_another_exchange(context, claim, row)
+        with context.database.write() as connection:
+            queue.renew(connection, claim, context.lease)
+            entries.move_to(connection, row.calendar_id, min(context.exchanges))
+        raise TransientError(f"[exchange.{row.backend}] is not configured any more")
     return Visit(
-        means=context, claim=claim, view=view, exchange=context.exchanges[row.backend], now=now
+        context=context, claim=claim, view=view, exchange=context.exchanges[row.backend], now=now
     )
 
 
@@ -98,21 +115,13 @@ def _is_anothers(context: ReconcileContext, row: CalendarRow) -> str:
     with context.database.read() as connection:
         owner = mailboxes.owner_of(connection, row.address)
         persons = [row.person_id] if owner is None else [owner, row.person_id]
-        shown = [people.shown_number(connection, person_id) for person_id in persons]
-    numbers = sorted(number for number in shown if number is not None)
-    both = f" (FS numbers {' and '.join(map(str, numbers))})" if len(numbers) > 1 else ""
+        known_numbers = [people.shown_number(connection, person_id) for person_id in persons]
+    numbers = sorted(number for number in known_numbers if number is not None)
+    fs_numbers = f" (FS numbers {' and '.join(map(str, numbers))})" if len(numbers) > 1 else ""
     return (
-        f"calendar {row.calendar_id}: its address belongs to another person's calendar{both}; "
+        f"calendar {row.calendar_id}: its address belongs to another person's calendar{fs_numbers}; "
         "correct the username or address of one of the two in FS"
     )
-
-
-def _move_to_another_exchange(context: ReconcileContext, claim: Claim, row: CalendarRow) -> Never:
-    """The settings name its Exchange no more: look for the mailbox at those they name."""
-    with context.database.write() as connection:
-        queue.renew(connection, claim, context.lease)
-        entries.move_to(connection, row.calendar_id, min(context.exchanges))
-    raise TransientError(f"[exchange.{row.backend}] is not configured any more")
 
 
 def _up_to_date(view: CalendarState) -> bool:
@@ -150,24 +159,6 @@ def _waits_for_sources(visit: Visit) -> str | None:
     return None
 
 
-def _make_right(visit: Visit) -> None:
-    """Look up what is uncertain, then plan and carry out until the calendar is right."""
-    try:
-        if visit.row.must_look_up:
-            mend(visit, look_up_everything(visit))
-        elif visit.row.doubles:
-            _records(visit)  # so that no create is in doubt
-            mend(visit, look_for_doubles(visit))
-        _until_right(visit)
-    except OutcomeUnknown:
-        with visit.database.write() as connection:
-            entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
-        raise
-    except MailboxMissing as error:
-        _record_missing(visit, error)
-        raise
-
-
 def _record_missing(visit: Visit, error: MailboxMissing) -> None:
     """Record that the mailbox is not where it was.
 
@@ -183,15 +174,15 @@ def _record_missing(visit: Visit, error: MailboxMissing) -> None:
             number = people.fs_number(connection, row.person_id)
             if number is not None:
                 key, lane = WorkKey.of_person(number), Lane.ASKED
-                lost = Mark(*key, reason="mailbox lost", cause=Cause.OPERATOR, lane=lane)
-                queue.mark(connection, [lost])
+                mark = Mark(*key, reason="mailbox lost", cause=Cause.OPERATOR, lane=lane)
+                queue.mark(connection, [mark])
     if elsewhere is not None:
         raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
 
 
 def _other_exchange(visit: Visit) -> str | None:
     """Return the other Exchange that knows the mailbox, where there is one that answers so."""
-    for name, exchange in sorted(visit.means.exchanges.items()):
+    for name, exchange in sorted(visit.context.exchanges.items()):
         if name != visit.row.backend:
             with suppress(PermanentError, TransientError, NeighbourError):
                 exchange.calendars.find(visit.row.address, None)
@@ -231,14 +222,16 @@ def _plan(visit: Visit) -> Plan | None:
     What needs no request is recorded here.
     """
     with visit.database.read() as connection:
-        desired = wanted(connection, visit.view, visit.means.settings, visit.now)
-    writable, ended = split(_records(visit), visit.view, visit.now)
+        desired = wanted(connection, visit.view, visit.context.settings, visit.now)
+    writable, ended_entries = split(_records(visit), visit.view, visit.now)
     if visit.row.must_verify and not visit.verified:
         verified = verify(visit, writable)
         if verified is None:
             return None
         writable = verified
-    plan = make_plan(desired, writable, ended, kept=kept(writable, visit.view, visit.now))
+    plan = make_plan(
+        desired, writable, ended_entries, kept_keys=kept(writable, visit.view, visit.now)
+    )
     plan = _guarded(visit, plan, writable)
     transitions = [
         *(happens(entry, Renamed(subject=desired.subject)) for entry, desired in plan.renamed),
@@ -256,9 +249,9 @@ def _plan(visit: Visit) -> Plan | None:
 def _records(visit: Visit) -> list[Entry]:
     """Return what we recorded, once it is known what became of creates that nobody answered."""
     records = _read_records(visit)
-    lost = [entry for entry in records if entry.status is EntryStatus.INTENDED]
-    if lost:
-        lookup.look_up_keys(visit, lost)
+    lost_entries = [entry for entry in records if entry.status is EntryStatus.INTENDED]
+    if lost_entries:
+        lookup.look_up_keys(visit, lost_entries)
         records = _read_records(visit)
     return records
 
@@ -270,13 +263,13 @@ def _read_records(visit: Visit) -> list[Entry]:
 
 def _guarded(visit: Visit, plan: Plan, writable: Sequence[Entry]) -> Plan:
     """Hold what is new where a calendar would hold more than it can; all else goes on."""
-    most, after = visit.means.safety.max_entries, len(writable) + len(plan.creates)
-    too_many = bool(plan.creates) and after - len(plan.deletes) > most
+    limit, after = visit.context.safety.max_entries, len(writable) + len(plan.creates)
+    too_many = bool(plan.creates) and after - len(plan.deletes) > limit
     if not (too_many or visit.row.held):
         return plan
     reason = (
         f"{len(plan.creates)} new entries are held: {after} in one calendar are more than "
-        f"[safety] max_entries = {most}; raise it if they are right"
+        f"[safety] max_entries = {limit}; raise it if they are right"
     )
     with visit.recording() as connection:
         visit.held = brakes.hold_creates(

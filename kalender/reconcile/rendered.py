@@ -13,7 +13,14 @@ from sqlalchemy import Connection
 from kalender.domain.model import Audience, Content, TeachingEvent
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
-from kalender.domain.timetable import ActivityInterest, Event, Relation, Rules, earliest_end, seen
+from kalender.domain.timetable import (
+    ActivityInterest,
+    Event,
+    Relation,
+    Rules,
+    earliest_end,
+    visible_events,
+)
 from kalender.store import courses
 
 MOST = 50_000  # entries kept by one process
@@ -29,72 +36,68 @@ class RenderKey(NamedTuple):
 
     @classmethod
     def of(
-        cls, selected: ActivityInterest, digest: str, usernames: frozenset[str], audience: Audience
+        cls, interest: ActivityInterest, digest: str, usernames: frozenset[str], audience: Audience
     ) -> "RenderKey":
         """Return how a calendar of this audience sees it."""
-        named = selected.capacity is Relation.NAMED
-        return cls(selected, digest, usernames if named else frozenset(), audience)
+        is_named = interest.capacity is Relation.NAMED
+        return cls(interest, digest, usernames if is_named else frozenset(), audience)
 
 
 class RenderCache:
     """The entries of activities, each with what it says. Usable from several threads."""
 
-    def __init__(self, styles: Mapping[Audience, Style], *, most: int = MOST) -> None:
+    def __init__(self, styles: Mapping[Audience, Style], *, limit: int = MOST) -> None:
         self.styles = styles
         self._known: dict[RenderKey, tuple[DesiredEntry, ...]] = {}
-        self._most = self._room = most
+        self._most = self._room = limit
 
-    def seen(
-        self, connection: Connection, sights: Collection[RenderKey], rules: Rules, now: datetime
-    ) -> Iterable[DesiredEntry]:
-        """Return all that these show, what has ended meanwhile too; a shared event once for each.
-
-        What has ended may change under an unchanged digest: where that is shown, nothing is kept.
-        """
-        keep = not rules.past_days
-        known = self._known if keep else {}
-        found = {each: known[each] for each in sights if each in known}
-        lacking = [each for each in sights if each not in found]
-        if lacking:
-            found |= self._read(connection, lacking, rules, now, keep=keep)
-        return (each for sight in sights for each in found[sight])
-
-    def _read(
+    def rendered(
         self,
         connection: Connection,
-        sights: Collection[RenderKey],
+        render_keys: Collection[RenderKey],
         rules: Rules,
         now: datetime,
-        *,
-        keep: bool,
-    ) -> dict[RenderKey, tuple[DesiredEntry, ...]]:
-        keys = {each.selected.activity for each in sights}
-        told = courses.events_of(connection, keys, after=min(now, earliest_end(rules, now)))
-        found = {}
-        for sight in sights:
-            digest, events = told.get(sight.selected.activity, (None, ()))
-            shown = seen(events, sight.selected, sight.usernames, rules)
-            found[sight] = tuple(self.said(each, rules) for each in shown)
+    ) -> Iterable[DesiredEntry]:
+        """Return the entries that these keys show, key by key.
+
+        An event that two of them show comes twice, and what has ended meanwhile comes too:
+        `merge_duplicates` removes both. What has ended may change under an unchanged digest: where
+        that is shown, nothing is kept.
+        """
+        keep = not rules.past_days
+        cached = self._known if keep else {}
+        entries = {key: cached[key] for key in render_keys if key in cached}
+        lacking = [key for key in render_keys if key not in entries]
+        activities = {key.selected.activity for key in lacking}
+        after = min(now, earliest_end(rules, now))
+        events_of = courses.events_of(connection, activities, after=after) if lacking else {}
+        for key in lacking:
+            digest, events = events_of.get(key.selected.activity, (None, ()))
+            visible = visible_events(events, key.selected, key.usernames, rules)
+            entries[key] = tuple(self.render_event(event, rules) for event in visible)
             if keep and digest is not None:
-                self._keep(sight._replace(digest=digest), found[sight])
-        return found
+                self._keep(key._replace(digest=digest), entries[key])
+        return (entry for key in render_keys for entry in entries[key])
 
-    def _keep(self, sight: RenderKey, said: tuple[DesiredEntry, ...]) -> None:
-        takes = len(said) + 1
-        if takes > self._room:
+    def _keep(self, key: RenderKey, entries: tuple[DesiredEntry, ...]) -> None:
+        """Keep these; where that is too many, the cache begins anew."""
+        size = len(entries) + 1
+        if size > self._room:
             self._known, self._room = {}, self._most
-        self._room -= takes
-        self._known[sight] = said
+        self._room -= size
+        self._known[key] = entries
 
-    def said(self, event: Event, rules: Rules) -> DesiredEntry:
+    def render_event(self, event: Event, rules: Rules) -> DesiredEntry:
         """Return an event with what its entry should say."""
         show_as = rules.unit_fallback if event.capacity is Relation.UNIT_ROLE else None
-        content, print_ = _said(event.teaching, event.courses, self.styles[event.audience], show_as)
+        content, print_ = _rendered(
+            event.teaching, event.courses, self.styles[event.audience], show_as
+        )
         return DesiredEntry(event=event, content=content, fingerprint=print_)
 
 
 @lru_cache(maxsize=MOST)
-def _said(
+def _rendered(
     event: TeachingEvent, names: tuple[str, ...], style: Style, show_as: str | None
 ) -> tuple[Content, str]:
     """Render once for an event, audience and language, not once for each person."""

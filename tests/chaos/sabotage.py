@@ -54,9 +54,9 @@ def _no_write_ahead() -> None:
 def _no_lookup() -> None:
     """What was intended is forgotten, and so made again."""
 
-    def forget(visit: Visit, lost: Sequence[Entry]) -> None:
+    def forget(visit: Visit, lost_entries: Sequence[Entry]) -> None:
         with visit.database.write() as connection:
-            visit.save(connection, [Transition(entry, None) for entry in lost])
+            visit.save(connection, [Transition(entry, None) for entry in lost_entries])
 
     lookup.look_up_keys = forget
 

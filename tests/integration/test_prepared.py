@@ -41,15 +41,15 @@ def test_what_changed_is_said_anew_to_everybody(house: House) -> None:
 
 
 def test_it_is_said_once_for_all_who_see_it_alike(house: House) -> None:
-    rendered._said.cache_clear()
+    rendered._rendered.cache_clear()
     house.teach(event(1, title="New"), event(2, starts=MONDAY + timedelta(days=2)))
     assert house.settle() == []
-    assert rendered._said.cache_info()[:2] == (0, 2)  # two events, five students
+    assert rendered._rendered.cache_info()[:2] == (0, 2)  # two events, five students
 
 
 def test_no_more_is_kept_than_there_is_room_for(house: House) -> None:
-    small = rendered.RenderCache(house.settings.styles, most=4)
-    vars(house.settings)["prepared"] = small
+    small = rendered.RenderCache(house.settings.styles, limit=4)
+    vars(house.settings)["render_cache"] = small
     for number in range(6):
         house.teach(event(1, title=str(number)), event(2, starts=MONDAY + timedelta(days=2)))
         assert house.settle() == []
@@ -65,4 +65,4 @@ def test_where_what_has_ended_is_shown_nothing_is_kept(
     house.teach(event(1))
     house.enrol(1)
     assert house.settle() == []
-    assert house.settings.prepared._known == {}
+    assert house.settings.render_cache._known == {}
