@@ -1,7 +1,7 @@
 """The command that tries the settings and each connection, one line each, with the remedy."""
 
 import os
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -9,7 +9,7 @@ from kalender.cli.base import Json, Options, app, application, lines, say_json, 
 from kalender.config import place
 from kalender.config.reading import open_to_others
 from kalender.errors import ConfigError
-from kalender.operate.check import ExchangeTrials, Line, State
+from kalender.operate.check import ExchangeTrials, State
 from kalender.operate.check import check as try_all
 
 
@@ -51,18 +51,18 @@ def check(
                 [*wrapped(text), *(wrapped(f"    -> {outcome.remedy}") if outcome.remedy else [])]
             )
     if as_json:
-        say_json([_row(line) for line in checks])
+        say_json(
+            [
+                {
+                    "what": line.name,
+                    "state": line.outcome.state,
+                    "ok": line.outcome.state is not State.FAILED,
+                    "ms": line.milliseconds,
+                    "said": line.outcome.text,
+                    "remedy": line.outcome.remedy,
+                }
+                for line in checks
+            ]
+        )
     if any(line.outcome.state is State.FAILED for line in checks):
         raise typer.Exit(1)
-
-
-def _row(line: Line) -> dict[str, Any]:
-    outcome = line.outcome
-    return {
-        "what": line.name,
-        "state": outcome.state,
-        "ok": outcome.state is not State.FAILED,
-        "ms": line.milliseconds,
-        "said": outcome.text,
-        "remedy": outcome.remedy,
-    }

@@ -71,7 +71,12 @@ def status(
         say_json(as_values(status, figures, verdict))
         return
     zone = wired.config.institution.time_zone
-    lines(_verdict_lines(verdict, zone))
+    # each condition, the worst first, with its name and remedy beneath it
+    for number, condition in enumerate(verdict.conditions):
+        typer.echo(f"{'also ' if number else ''}{condition.said(zone)}")
+        if condition.remedy is not None:
+            typer.echo(f"  {condition.condition}: {condition.remedy}")
+    lines(acknowledged.said(zone) for acknowledged in verdict.acknowledged)
     for title, rows in _tables(status, figures, zone):
         if rows:
             typer.echo(f"\n{title}")
@@ -82,15 +87,6 @@ def status(
     versions = _versions(status)
     if len(versions) > 1:
         typer.echo(f"mixed versions: {', '.join(versions)}")
-
-
-def _verdict_lines(verdict: HealthState, zone: tzinfo) -> Iterator[str]:
-    """Give each condition as a line, with its name and remedy beneath it, the worst first."""
-    for number, condition in enumerate(verdict.conditions):
-        yield f"{'also ' if number else ''}{condition.said(zone)}"
-        if condition.remedy is not None:
-            yield f"  {condition.condition}: {condition.remedy}"
-    yield from (acknowledged.said(zone) for acknowledged in verdict.acknowledged)
 
 
 def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None) -> None:

@@ -1,14 +1,13 @@
 """A semester at a glance: what the sources told, what calendars should show of it, what is written."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 from sqlalchemy import Connection
 
-from kalender.app import App
 from kalender.cli.base import Json, NotKnown, app, application, listing, opened
 from kalender.domain.model import Semester
 from kalender.errors import ConfigError
@@ -49,8 +48,15 @@ def term(
         maintained = settings.semesters.at(connection, rules, wired.clock())
         semesters = sorted(sources.keys() & (maintained if code is None else {code}))
         inside = rollouts.inside(connection, wired.config.rollout.mode)
-        open_, standing = _split(connection, wired, inside)
-        computed, scale = _computed(connection, settings, open_, wired.clock())
+        right = queries.right_calendars(connection) & set(inside)
+        standing: Counter[tuple[str, str]] = Counter()
+        for entry in coming_entries(connection, inside, wired.clock()):
+            standing["written", entry.semester] += entry.written
+            if entry.calendar_id in right:
+                standing["kept", entry.semester] += entry.kept
+        computed, scale = _computed(
+            connection, settings, sorted(set(inside) - right), wired.clock()
+        )
         rate, moment = creates_per_second(connection), now(connection)
         rows: Rows = []
         for name in semesters:
@@ -73,19 +79,6 @@ def term(
         raise NotKnown(f"nothing is known of {code}")
     empty = "no semester is known yet: kalender resync --all"
     listing(rows, as_json=as_json, empty=empty, zone=wired.config.institution.time_zone)
-
-
-def _split(
-    connection: Connection, wired: App, inside: Collection[int]
-) -> tuple[list[int], Counter[tuple[str, str]]]:
-    """Return the calendars that are not right, and what is counted of all by semester."""
-    right = queries.right_calendars(connection) & set(inside)
-    counts: Counter[tuple[str, str]] = Counter()
-    for entry in coming_entries(connection, inside, wired.clock()):
-        counts["written", entry.semester] += entry.written
-        if entry.calendar_id in right:
-            counts["kept", entry.semester] += entry.kept
-    return sorted(set(inside) - right), counts
 
 
 def _computed(

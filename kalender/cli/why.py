@@ -1,7 +1,7 @@
 """`kalender why`: what must be so for teaching to be in a calendar, and what is not, in plain words."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Annotated
@@ -76,7 +76,15 @@ def why(  # noqa: PLR0913, PLR0917
             ]
         )
     else:
-        lines(line for sentence in _lines(checks, speech) for line in wrapped(sentence))
+        failing = first_failing(checks)
+        sentences = [
+            f"{'→' if check is failing else '✓' if check.ok else '✗'} {speech.sentence(check)}"
+            for check in checks
+            if check.ok is not None
+        ]
+        remedy = failing and f"{words.mended_by}{speech.remedy(failing)}."
+        sentences.append(remedy or words.fine)
+        lines(line for sentence in sentences for line in wrapped(sentence))
 
 
 _PART, _FIELD = re.compile("<([^<>]*)>"), re.compile(r"\{(\w+)\}")
@@ -124,15 +132,3 @@ class Speech:
             values = value if isinstance(value, list) else [value]
             return ", ".join(self.words.facts.get(str(fact), str(fact)) for fact in values)
         return "" if value is None else str(value).rstrip(".")
-
-
-def _lines(checks: list[Check], speech: Speech) -> Iterator[str]:
-    failing = first_failing(checks)
-    for check in checks:
-        if check.ok is not None:
-            mark = "→" if check is failing else "✓" if check.ok else "✗"
-            yield f"{mark} {speech.sentence(check)}"
-    if failing is None:
-        yield speech.words.fine
-    else:
-        yield f"{speech.words.mended_by}{speech.remedy(failing)}."

@@ -106,9 +106,12 @@ def merge(
         before = stored_rows.get(key)
         completed = _completed(event, before.event if before else None)
         answer_rows[key] = _row(completed, before, rules, now)
-    answer_rows |= {
-        row.key: row for row in _unreadable(stored_rows, answer_rows, answer.bad, rules, now)
-    }
+    # rows whose new word could not be read stay, in doubt
+    unreadable_ids = {bad_event.event_id for bad_event in answer.bad if bad_event.event_id}
+    for key, row in stored_rows.items():
+        if key.event_id in unreadable_ids and key not in answer_rows:
+            event = replace(row.event, doubt=True, missing=False)
+            answer_rows[key] = _row(event, row, rules, now)
     held_rows, removed_keys = _lacking(stored_rows, answer_rows, answer.bad, brake, now)
     answer_rows |= {row.key: row for row in held_rows}
     rows = tuple(row for key, row in sorted(answer_rows.items()) if stored_rows.get(key) != row)
@@ -184,20 +187,6 @@ def _row(event: TeachingEvent, before: Row | None, rules: Rules, now: datetime) 
         return Row(event=event, digest=None if late else event_digest(event))
     frozen = before.event.ends_at <= now and event.ends_at <= now
     return Row(event=event, digest=before.digest if frozen else event_digest(event))
-
-
-def _unreadable(
-    stored_rows: Mapping[EventKey, Row],
-    answer_rows: Mapping[EventKey, Row],
-    bad: Sequence[BadEvent],
-    rules: Rules,
-    now: datetime,
-) -> Iterable[Row]:
-    """Keep the rows whose new word could not be read, in doubt."""
-    ids = {bad_event.event_id for bad_event in bad if bad_event.event_id}
-    for key, row in stored_rows.items():
-        if key.event_id in ids and key not in answer_rows:
-            yield _row(replace(row.event, doubt=True, missing=False), row, rules, now)
 
 
 # -- what an answer lacks --------------------------------------------------------------------------

@@ -106,7 +106,13 @@ def _read(body: bytes) -> object:
         try:
             text = body.decode().removeprefix("\ufeff").strip()
             plain = not text.startswith("{") and PLAIN.fullmatch(text)
-            return text if plain else _json(text)
+            if plain:
+                return text
+            # as json.loads does, which looks three times for white space that is not there
+            message, end = _DECODER.raw_decode(text)
+            if end == len(text):
+                return message
+            reason = "neither JSON nor the plain text of a subject"
         except UnicodeDecodeError:
             reason = "not UTF-8"
         except RecursionError:
@@ -114,14 +120,6 @@ def _read(body: bytes) -> object:
         except ValueError:
             reason = "neither JSON nor the plain text of a subject"
     raise NotificationError(reason)
-
-
-def _json(text: str) -> object:
-    """Read it as json.loads does, which looks three times for white space that is not there."""
-    message, end = _DECODER.raw_decode(text)
-    if end < len(text):
-        raise ValueError
-    return message
 
 
 _DECODER = json.JSONDecoder()

@@ -105,7 +105,12 @@ def make_plan(
     ]
     updates, renamed = [], []
     for desired, entry in pairs:
-        fields = _differing(entry, desired)
+        fields = frozenset[str]()
+        if entry.fingerprint != desired.fingerprint and _is_there(entry):
+            # what a refused entry says is older than its fingerprint
+            is_refused = entry.status is EntryStatus.REFUSED
+            before = None if is_refused else entry.fingerprint
+            fields = changed_fields(before, desired.fingerprint)
         if fields:
             updates.append(Update(entry=entry, wanted=desired, fields=fields))
         elif (entry.event_id, entry.activity) != (desired.event.event_id, _activity(desired)):
@@ -156,13 +161,6 @@ def _not_ended_twice(
         if (w.event.event_id, w.content.starts_at) not in ids
         and (_activity(w), w.content.starts_at) not in activities
     ]
-
-
-def _differing(entry: Entry, desired: DesiredEntry) -> frozenset[str]:
-    if entry.fingerprint == desired.fingerprint or not _is_there(entry):
-        return frozenset()
-    is_refused = entry.status is EntryStatus.REFUSED  # what it says is older than its fingerprint
-    return changed_fields(None if is_refused else entry.fingerprint, desired.fingerprint)
 
 
 Pairs = list[tuple[DesiredEntry, Entry]]

@@ -84,24 +84,19 @@ class _RateLimiter:
         """Wait until this request may begin. Raises NeighbourUnavailable without a database."""
         with self._lock:
             if max(self._next, monotonic()) >= self._expire:
-                self._acquire()
+                # The permits count from the answer on, but expire as if it had come at once: so none
+                # is used in the time of the next ones, which may be another process'.
+                started = monotonic()
+                with self._database.write() as connection:
+                    pause = breaker.acquire_permits(
+                        connection, self._name, number=self._at_once, per_second=self._per_second
+                    ).total_seconds()
+                self._next = monotonic() + pause
+                self._expire = started + pause + self._at_once / self._per_second
             now = monotonic()
             begins = max(self._next, now)
             self._next = begins + 1 / self._per_second
         threading.Event().wait(begins - now)
-
-    def _acquire(self) -> None:
-        """Acquire permits; they count from the answer on, but expire as if it had come at once.
-
-        So no permit is used in the time of the next ones, which may be another process'.
-        """
-        started = monotonic()
-        with self._database.write() as connection:
-            wait = breaker.acquire_permits(
-                connection, self._name, number=self._at_once, per_second=self._per_second
-            ).total_seconds()
-        self._next = monotonic() + wait
-        self._expire = started + wait + self._at_once / self._per_second
 
 
 class Limiter:

@@ -16,7 +16,7 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import structlog
-from prometheus_client import CollectorRegistry, Metric, make_wsgi_app
+from prometheus_client import Metric, make_wsgi_app
 from prometheus_client.registry import Collector
 
 from kalender.broker import Broker
@@ -60,7 +60,23 @@ class Server(ThreadingMixIn, WSGIServer):
     ) -> None:
         """Answer until this process' parent is gone."""
         parent = os.getppid()
-        self.set_app(_application(metrics, metrics.registry(*collectors), alive, ready))
+        metrics_application = make_wsgi_app(metrics.registry(*collectors))
+
+        def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+            path = environ["PATH_INFO"]
+            if path == "/metrics":
+                body: Iterable[bytes] = metrics_application(environ, start)
+                return body
+            if path == "/healthz":
+                return _answer_probe(start, alive(), ())
+            if path == "/readyz":
+                metrics.refresh()
+                errors = [metrics.error] if metrics.error else []
+                return _answer_probe(start, [*ready(), *errors], metrics.verdict_lines)
+            start("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"/metrics /healthz /readyz\n"]
+
+        self.set_app(answer)
         while os.getppid() == parent:
             self.handle_request()
 
@@ -71,29 +87,6 @@ class Server(ThreadingMixIn, WSGIServer):
 class _Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing of each request."""
-
-
-def _application(
-    metrics: Metrics, registry: CollectorRegistry, alive: Probe, ready: Probe
-) -> Callable[[dict[str, Any], Start], Iterable[bytes]]:
-    """Return the WSGI application that answers /metrics, /healthz and /readyz."""
-    metrics_application = make_wsgi_app(registry)
-
-    def answer(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path == "/metrics":
-            body: Iterable[bytes] = metrics_application(environ, start)
-            return body
-        if path == "/healthz":
-            return _answer_probe(start, alive(), ())
-        if path == "/readyz":
-            metrics.refresh()
-            errors = [metrics.error] if metrics.error else []
-            return _answer_probe(start, [*ready(), *errors], metrics.verdict_lines)
-        start("404 Not Found", [("Content-Type", "text/plain")])
-        return [b"/metrics /healthz /readyz\n"]
-
-    return answer
 
 
 def _answer_probe(

@@ -222,17 +222,19 @@ def wanted(
 def split(
     records: list[Entry], view: CalendarState, now: datetime
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """Part the records into those that may be written and those that have ended.
+    """Return (writable, ended) of the records.
 
-    What is open is never frozen; what belongs to semesters that are not maintained is neither.
-    Whoever leaves takes everything along, ended or not.
+    Writable is an entry whose outcome is unknown, or one that has not ended and belongs to a
+    maintained semester; of whoever leaves all are. What has not ended and belongs to another
+    semester is in neither.
     """
     if view.leaving:
         return tuple(records), ()
+    semesters = {"", *view.semesters}  # an entry whose activity is not known counts as maintained
     writable = [
         entry
         for entry in records
-        if entry.open or (entry.ends_at > now and _maintained(entry, view))
+        if entry.open or (entry.ends_at > now and entry.activity.semester in semesters)
     ]
     writable_keys = {entry.sync_key for entry in writable}
     ended_entries = [e for e in records if e.sync_key not in writable_keys and e.ends_at <= now]
@@ -245,10 +247,6 @@ def kept(standing: Collection[Entry], view: CalendarState, now: datetime) -> fro
         return frozenset()
     live = (entry for entry in standing if entry.status is EntryStatus.LIVE)
     return frozenset(entry.sync_key for entry in live if entry.ends_at <= now)
-
-
-def _maintained(entry: Entry, view: CalendarState) -> bool:
-    return not entry.activity.semester or entry.activity.semester in view.semesters
 
 
 def preview(

@@ -73,29 +73,25 @@ def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Ro
     query = query.order_by(columns.at.desc(), columns.act_id.desc()).limit(filters.limit)
     protected_persons = frozenset() if reveal else protected(connection)
     return [
-        _act(row, protected_persons, reveal=reveal) for row in connection.execute(query).mappings()
+        {
+            "at": row["at"],
+            "kind": "act",
+            "who": row["who"],
+            "what": row["command"],
+            "person": None if secret else row["person_id"],
+            "protected": secret,
+            "calendar": None,
+            "event": None,
+            "scope": None if secret else row["scope"] or None,
+            "count": row["count"],
+            "reason": None if secret else row["reason"] or None,
+        }
+        for row in connection.execute(query).mappings()
+        for secret in [
+            not reveal
+            and (row["person_id"] in protected_persons or row["command"].startswith("protect"))
+        ]
     ]
-
-
-def _act(
-    row: Mapping[Any, Any], protected_persons: Collection[int], *, reveal: bool
-) -> Mapping[str, Any]:
-    secret = not reveal and (
-        row["person_id"] in protected_persons or row["command"].startswith("protect")
-    )
-    return {
-        "at": row["at"],
-        "kind": "act",
-        "who": row["who"],
-        "what": row["command"],
-        "person": None if secret else row["person_id"],
-        "protected": secret,
-        "calendar": None,
-        "event": None,
-        "scope": None if secret else row["scope"] or None,
-        "count": row["count"],
-        "reason": None if secret else row["reason"] or None,
-    }
 
 
 def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
@@ -115,24 +111,23 @@ def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> 
         query = query.where(columns.operation == filters.what)
     query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(filters.limit)
     protected_persons = frozenset() if reveal else protected(connection)
-    return [_write(row, protected_persons) for row in connection.execute(query).mappings()]
-
-
-def _write(row: Mapping[Any, Any], protected_persons: Collection[int]) -> Mapping[str, Any]:
-    secret = row["person_id"] in protected_persons
-    return {
-        "at": row["at"],
-        "kind": "write",
-        "who": SERVICE,
-        "what": row["operation"],
-        "person": None if secret else row["person_id"],
-        "protected": secret,
-        "calendar": None if secret else row["calendar_id"],
-        "event": None if secret else row["event_id"],
-        "scope": None,
-        "count": None,
-        "reason": None if secret else row["reason"] or None,
-    }
+    return [
+        {
+            "at": row["at"],
+            "kind": "write",
+            "who": SERVICE,
+            "what": row["operation"],
+            "person": None if secret else row["person_id"],
+            "protected": secret,
+            "calendar": None if secret else row["calendar_id"],
+            "event": None if secret else row["event_id"],
+            "scope": None,
+            "count": None,
+            "reason": None if secret else row["reason"] or None,
+        }
+        for row in connection.execute(query).mappings()
+        for secret in [row["person_id"] in protected_persons]
+    ]
 
 
 def _within(at: Any, filters: Filter) -> Any:

@@ -105,15 +105,10 @@ def _counted(connection: Connection, window: timedelta, deletes: int) -> int:
     released_at = [row.from_at for row in allowed if row.state == "released"]
     since = max([since, *released_at])
     count = _deleted(connection, since, now) + deletes
-    return count - sum(_let_through(connection, row, since, now, deletes) for row in allowed)
-
-
-def _let_through(
-    connection: Connection, row: Brake, since: datetime, now: datetime, deletes: int
-) -> int:
-    """How many of the deletes counted since then somebody had agreed to."""
-    count = _deleted(connection, max(row.from_at, since), min(row.until_at, now))
-    return min(int(row.up_to), count + (deletes if row.until_at > now else 0))
+    for row in allowed:  # what somebody had agreed to
+        number = _deleted(connection, max(row.from_at, since), min(row.until_at, now))
+        count -= min(row.up_to, number + (deletes if row.until_at > now else 0))
+    return count
 
 
 def _deleted(connection: Connection, since: datetime, until: datetime) -> int:

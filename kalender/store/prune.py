@@ -90,7 +90,13 @@ def prune(
             return 0
         counters.fold(connection)
         standing = {*semesters, *entries.future_semesters(connection, at)}
-    past = sorted(_before(first_kept) - standing)
+    # TP's codes of the semesters that were over by then, but those that are kept
+    current, semester = Semester.of(first_kept.date()), Semester.parse("00v")
+    codes = set()
+    while semester != current and semester.year <= current.year:
+        codes.add(semester.code)
+        semester = semester.next
+    past = sorted(codes - standing)
     old_rows: list[tuple[Table, ColumnElement[bool]]] = [
         (entry, and_(entry.c.ends_at < first_kept, ~_needed())),
         (change_log, change_log.c.at < _ago(retention.change_log)),
@@ -150,13 +156,3 @@ def _needed() -> ColumnElement[bool]:
         and_(entry.c.item_id.is_not(None), leaving),
         is_claimed,
     )
-
-
-def _before(moment: datetime) -> set[str]:
-    """Return TP's codes of the semesters that were over by then."""
-    current, semester = Semester.of(moment.date()), Semester.parse("00v")
-    codes = set()
-    while semester != current and semester.year <= current.year:
-        codes.add(semester.code)
-        semester = semester.next
-    return codes
