@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from kalender.config import Config
 from kalender.config.sections import BrokerSettings
 from kalender.domain import neighbour
-from kalender.domain.model import Audience
+from kalender.domain.roles import ROLES
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
 from kalender.errors import ConfigError
@@ -84,21 +84,18 @@ class App:
     # -- rules ----------------------------------------------------------------------------------
 
     def mirror_rules(self) -> Rules:
-        """Return what the mirror goes by: the longer of the two looks back."""
-        rules = [self.config.rules(audience) for audience in (Audience.STUDENT, Audience.TEACHER)]
+        """Return what the mirror goes by: it looks back as far as any role does."""
+        rules = [self.config.rules(role) for role in ROLES]
         return replace(rules[0], past_days=max(rule.past_days for rule in rules))
 
     def settings(self) -> CalendarSettings:
         """Return all that decides what entries there are and what they say."""
         config, institution = self.config, self.config.institution
-        audiences = (Audience.STUDENT, Audience.TEACHER)
         return CalendarSettings(
-            rules={audience: config.rules(audience) for audience in audiences},
+            rules={role: config.rules(role) for role in ROLES},
             styles={
-                audience: config.audiences[audience].style(
-                    institution.name, institution.language, KINDS
-                )
-                for audience in audiences
+                role: calendar.style(institution.name, institution.language, KINDS)
+                for role, calendar in config.role_calendars.items()
             },
             semesters=self.semesters(),
         )
@@ -113,7 +110,7 @@ class App:
         return People(
             mailboxes=self.config.mailboxes,
             backend=self.config.exchange.default,
-            teaching_roles=frozenset(self.config.fs.teaching_roles),
+            rules={role: self.config.rules(role) for role in ROLES},
         )
 
     # -- neighbours -----------------------------------------------------------------------------
@@ -197,7 +194,7 @@ class App:
             send_seconds=config.worker.send_seconds,
             clock=self.clock,
             mailboxes=config.mailboxes,
-            audiences=config.audiences,
+            role_calendars=config.role_calendars,
             memory=self.memory(),
         )
 

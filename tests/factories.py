@@ -20,6 +20,7 @@ from kalender.domain.model import (
 )
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
+from kalender.domain.roles import STUDENT, TEACHER
 from kalender.domain.timetable import Activity, Event, Relation, Rules
 from kalender.sources.tp_codes import KINDS
 
@@ -105,7 +106,7 @@ def a_wanted(teaching: TeachingEvent | None = None, **fields: Any) -> DesiredEnt
     capacity: Relation = fields.pop("capacity", Relation.PLENARY)
     event = Event(
         teaching=teaching,
-        audience=capacity.audience,
+        role=TEACHER if capacity <= Relation.UNIT_ROLE else STUDENT,
         courses=(teaching.activity.course,),
         capacity=capacity,
         **fields,

@@ -24,6 +24,7 @@ from kalender.cli.base import (
     person_of,
     say_json,
 )
+from kalender.domain.roles import ROLES
 from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
 from kalender.operate import queries
@@ -175,7 +176,7 @@ def _checked(
             return [str(person_of(database, value)) for value in values]
         case "share":
             return [str(_share(value)) for value in values]
-        case "audience" if set(values) <= {"student", "teacher"}:
+        case "audience" if set(values) <= {role.name for role in ROLES}:
             return list(values)
         case "course" if adding:
             with database.read() as connection:
@@ -189,7 +190,8 @@ def _checked(
         case "course":
             return list(values)
         case _:
-            raise ConfigError("rollout wants person, course, share or audience (student, teacher)")
+            names = ", ".join(role.name for role in ROLES)
+            raise ConfigError(f"rollout wants person, course, share or audience ({names})")
 
 
 def _with(

@@ -12,7 +12,7 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from kalender.config.calendar import AudienceCalendar, Calendar
+from kalender.config.calendar import Calendar, RoleCalendar
 from kalender.config.reading import (
     PREFIX,
     merge,
@@ -40,12 +40,13 @@ from kalender.config.sections import (
 )
 from kalender.domain import neighbour
 from kalender.domain.mailbox import MailboxRule
-from kalender.domain.model import Audience
 from kalender.domain.notification import USUAL, Pattern
-from kalender.domain.timetable import Rules
+from kalender.domain.roles import ROLES
+from kalender.domain.timetable import Role, Rules
 from kalender.errors import ConfigError
 
-PACKED = frozenset({"backends", "general"})  # levels of the model that the file does not have
+# Levels of the model that the file does not have.
+PACKED = frozenset({"backends", "general", "by_role"})
 PLAINLY = {
     "too_short": "must not be empty",
     "string_too_short": "must not be empty",
@@ -75,8 +76,8 @@ class Config(Section):
     def mailboxes(self) -> MailboxRule:
         """How addresses are made, and which are ours."""
         domains = frozenset(self.institution.mail_domains)
-        mailbox = self.identity.mailbox
-        return MailboxRule(student=mailbox.student, teacher=mailbox.teacher, domains=domains)
+        rules = {role: self.identity.mailbox[role.name] for role in ROLES}
+        return MailboxRule(rules=rules, domains=domains)
 
     @property
     def neighbours(self) -> Mapping[str, NeighbourSettings]:
@@ -89,14 +90,13 @@ class Config(Section):
         }
 
     @property
-    def audiences(self) -> Mapping[Audience, AudienceCalendar]:
-        """The settings of each audience's calendars; whoever is both is treated as a teacher."""
-        student, teacher = self.calendar.student, self.calendar.teacher
-        return {Audience.STUDENT: student, Audience.TEACHER: teacher, Audience.BOTH: teacher}
+    def role_calendars(self) -> Mapping[Role, RoleCalendar]:
+        """The settings of each role's calendars."""
+        return {role: self.calendar.by_role[role.name] for role in ROLES}
 
-    def rules(self, audience: Audience) -> Rules:
-        """Return who sees what, for one audience."""
-        calendar = self.audiences[audience]
+    def rules(self, role: Role) -> Rules:
+        """Return who sees what, for one role."""
+        calendar = self.role_calendars[role]
         fallback = calendar.teacher_unit_fallback
         return Rules(
             zone=self.institution.time_zone,
@@ -207,7 +207,7 @@ def _line(error: Mapping[str, Any], source: str) -> str:
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:
-    keys = set(model.model_fields)
+    keys = set(model.model_fields) | {role.name for role in ROLES}
     for field in model.model_fields.values():
         for part in (field.annotation, *get_args(field.annotation)):
             if isinstance(part, type) and issubclass(part, BaseModel):

@@ -1,4 +1,4 @@
-"""`[calendar]`: what entries say and which there are, for students and for teachers."""
+"""`[calendar]`: what entries say and which there are, for each role."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal, get_args
@@ -11,10 +11,11 @@ from pydantic import (
     model_validator,
 )
 
-from kalender.config.forms import MaybeCount, each_of
+from kalender.config.forms import MaybeCount, OneForEachRole, each_of
 from kalender.config.reading import merge
 from kalender.config.sections import Section
 from kalender.domain.render import Language, Style
+from kalender.domain.roles import ROLES
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
@@ -31,8 +32,8 @@ TEXTS = ("subject", "cancelled_prefix", "body", "contact")
 ByLanguage = Annotated[Texts, BeforeValidator(each_of(*LANGUAGES))]
 
 
-class AudienceCalendar(Section):
-    """What entries say and which there are, for one audience."""
+class RoleCalendar(Section):
+    """What entries say and which there are, for one role."""
 
     subject: ByLanguage = Texts()
     cancelled_prefix: ByLanguage = Texts()
@@ -53,7 +54,7 @@ class AudienceCalendar(Section):
     def style(
         self, institution: str, language: Language, kinds: Mapping[str, tuple[str, str, str]]
     ) -> Style:
-        """Return how entries of this audience look in a language.
+        """Return how entries for this role look in a language.
 
         `kinds` are the timetable's codes for kinds of teaching, with their names.
         """
@@ -77,20 +78,23 @@ class AudienceCalendar(Section):
 
 
 class Calendar(Section):
-    """What entries say and which there are; what one audience lacks is taken from `general`."""
+    """What entries say and which there are; what one role lacks is taken from `general`."""
 
-    general: AudienceCalendar
-    student: AudienceCalendar
-    teacher: AudienceCalendar
+    general: RoleCalendar
+    by_role: Annotated[dict[str, RoleCalendar], OneForEachRole()]
 
     @model_validator(mode="before")
     @classmethod
     def _layer(cls, raw: object) -> object:
         if not isinstance(raw, dict):
             return raw
-        general = {key: value for key, value in raw.items() if key not in {"student", "teacher"}}
-        audiences = {name: raw.get(name, {}) for name in ("student", "teacher")}
-        return {"general": general} | {
-            name: merge(general, keys) if isinstance(keys, dict) else keys
-            for name, keys in audiences.items()
+        names = {role.name for role in ROLES}
+        general = {key: value for key, value in raw.items() if key not in names}
+        sections = {role.name: raw.get(role.name, {}) for role in ROLES}
+        return {
+            "general": general,
+            "by_role": {
+                name: merge(general, keys) if isinstance(keys, dict) else keys
+                for name, keys in sections.items()
+            },
         }

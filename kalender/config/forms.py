@@ -6,7 +6,7 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
-from typing import Annotated
+from typing import Annotated, Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import (
@@ -14,14 +14,17 @@ from pydantic import (
     BeforeValidator,
     Field,
     FilePath,
+    GetCoreSchemaHandler,
     NonNegativeInt,
     SecretStr,
 )
+from pydantic_core import CoreSchema, core_schema
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from kalender.domain.mailbox import FROM_FS
 from kalender.domain.model import Semester
+from kalender.domain.roles import ROLES
 
 
 def _words(value: object) -> object:
@@ -185,6 +188,19 @@ def _mailbox_rule(rule: str) -> str:
 def each_of(*names: str) -> Callable[[object], object]:
     """Let one text stand for the same text under each name."""
     return lambda value: dict.fromkeys(names, value) if isinstance(value, str) else value
+
+
+class OneForEachRole:
+    """Annotates a `dict[str, T]`: it has one value for each role, under the role's name."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Return the schema of a table in which every role's name is a key that must be there."""
+        _, kind = get_args(source)
+        field = core_schema.typed_dict_field(handler.generate_schema(kind), required=True)
+        fields = {role.name: field for role in ROLES}
+        return core_schema.typed_dict_schema(fields, extra_behavior="forbid")
 
 
 def _authorities(path: Path) -> Path:

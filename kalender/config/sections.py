@@ -28,6 +28,7 @@ from kalender.config.forms import (
     Domains,
     HeaderSecret,
     MailboxRuleText,
+    OneForEachRole,
     Seconds,
     Secret,
     Semesters,
@@ -43,6 +44,7 @@ from kalender.config.forms import (
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.notification import Pattern
 from kalender.domain.render import Language
+from kalender.domain.roles import ROLES
 from kalender.domain.work import Kind
 
 
@@ -234,19 +236,25 @@ class TpSettings(SourceSettings):
         return timedelta(seconds=self.poll_seconds) if self.poll_seconds else None
 
 
-class AddressRules(Section):
-    """How an address is made, for each audience: `epost:TYPE` of FS or `{username}@domain`."""
-
-    student: MailboxRuleText
-    teacher: MailboxRuleText
-
-
 class Identity(Section):
-    """Which mailbox is whose."""
+    """Which mailbox is whose.
 
-    mailbox: Annotated[AddressRules, BeforeValidator(each_of("student", "teacher"))] = AddressRules(
-        student="epost:INSTITUSJON", teacher="epost:INSTITUSJON"
-    )
+    For each role `mailbox` says how an address is made: `epost:TYPE` of FS or `{username}@domain`.
+    """
+
+    mailbox: Annotated[
+        dict[str, MailboxRuleText],
+        OneForEachRole(),
+        BeforeValidator(each_of(*(role.name for role in ROLES))),
+    ] = {role.name: role.mailbox for role in ROLES}
+
+    @field_validator("mailbox", mode="before")
+    @classmethod
+    def _later_roles(cls, rules: object) -> object:
+        """Let settings that were written before a role came go on without its rule."""
+        if not isinstance(rules, dict):
+            return rules
+        return {role.name: role.mailbox for role in ROLES if not role.first_release} | rules
 
 
 class BackendSettings(NeighbourSettings):

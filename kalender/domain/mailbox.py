@@ -1,26 +1,25 @@
 """Which mailbox is whose: an address from what FS or TP told of an account."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from kalender.domain.model import Audience
+from kalender.domain.timetable import Audience, Role
 
 FROM_FS = "epost:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailboxRule:
-    """How addresses are made, for each audience: `epost:TYPE` of FS or `{username}@domain`."""
+    """How addresses are made, for each role: `epost:TYPE` of FS or `{username}@domain`."""
 
-    student: str
-    teacher: str
+    rules: Mapping[Role, str]
     domains: frozenset[str]  # lower case; empty: every domain
 
     def address(
-        self, audience: Audience, username: str | None, mails: Sequence[tuple[str, str]]
+        self, role: Role, username: str | None, mails: Sequence[tuple[str, str]]
     ) -> str | None:
         """Return the address in lower case, or None where it cannot be derived."""
-        rule = self.teacher if audience is Audience.TEACHER else self.student
+        rule = self.rules[role]
         if rule.startswith(FROM_FS):
             wanted = rule.removeprefix(FROM_FS)
             found = [mail for kind, mail in mails if kind == wanted]
@@ -34,16 +33,15 @@ class MailboxRule:
 
 def wanted_calendars(
     rule: MailboxRule,
+    roles: Collection[Role],
     *,
-    student: bool,
-    teacher: bool,
     username: str | None,
     mails: Sequence[tuple[str, str]],
 ) -> dict[str, Audience]:
-    """Return a person's mailboxes with the audience each is for: one where both are the same."""
-    wanted: dict[str, Audience] = {}
-    for audience, counts in ((Audience.STUDENT, student), (Audience.TEACHER, teacher)):
-        address = rule.address(audience, username, mails) if counts else None
+    """Return the mailboxes of a person with these roles, each with the roles that it serves."""
+    calendars: dict[str, Audience] = {}
+    for role in rule.rules:
+        address = rule.address(role, username, mails) if role in roles else None
         if address is not None:
-            wanted[address] = Audience.BOTH if address in wanted else audience
-    return wanted
+            calendars[address] = calendars.get(address, frozenset()) | {role}
+    return calendars

@@ -119,14 +119,6 @@ class ActivityKey(NamedTuple):
         return UnitKey(*self[:4])
 
 
-class Audience(StrEnum):
-    """Whom a calendar, or a rendering, is for."""
-
-    STUDENT = "student"
-    TEACHER = "teacher"
-    BOTH = "both"
-
-
 class Status(StrEnum):
     """What TP says of an event; anything but its two known words is UNKNOWN."""
 

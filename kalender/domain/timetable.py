@@ -3,8 +3,12 @@
 Two steps, so that a calendar to which nothing happened costs no reading of events: `select` says
 which activities concern a calendar and in which capacity, `digest` condenses their state, and
 only where that differs does `desired` look at the events themselves.
+
+Which activities concern somebody is a matter of their roles: here is what a role must say, and in
+`kalender/domain/roles.py` are the roles that there are.
 """
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +19,7 @@ from zoneinfo import ZoneInfo
 
 from kalender.domain.model import (
     ActivityKey,
-    Audience,
+    CourseKey,
     Registration,
     Status,
     TeachingEvent,
@@ -33,11 +37,6 @@ class Relation(IntEnum):
     PLACED = 4
     SOLE = 5  # the only group of its kind, and nobody is placed on it
     PLENARY = 6
-
-    @property
-    def audience(self) -> Audience:
-        """For whom an event seen in this capacity is rendered."""
-        return Audience.TEACHER if self <= Relation.UNIT_ROLE else Audience.STUDENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +82,55 @@ class Activity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What the mirror holds of a person in any semester, as far as it decides their roles."""
+
+    registered: bool = False  # FS has a registration of theirs
+    named: bool = False  # TP names them in an event
+    teaching_roles: frozenset[str] = frozenset()  # FS' codes of their roles in teaching
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Role(ABC):
+    """A role in which teaching concerns somebody, such as student or teacher.
+
+    A person may have several, and one calendar may serve several. The settings of the one with the
+    highest `precedence` then hold for the calendar, and an event that is seen in several roles
+    looks as it does in that one.
+
+    What an entry says to somebody of this role, and how their address is made, are settings: the
+    sections `[calendar.<name>]` and the keys of `[identity] mailbox` have the names of the roles.
+    """
+
+    name: str  # as settings, commands and the database have it
+    precedence: int
+    teaches: bool = False  # TP may name whoever has it, and no offer status decides on it
+    mailbox: str = "epost:INSTITUSJON"  # the rule for its address, where the settings have none
+    first_release: bool = False  # digests hold it in the form that they had before other roles came
+
+    @abstractmethod
+    def is_one(self, evidence: Evidence, rules: Rules) -> bool:
+        """Whether a person has this role."""
+
+    @abstractmethod
+    def courses(self, person: PersonTeaching, rules: Rules) -> frozenset[CourseKey]:
+        """Return the courses that concern a person in this role."""
+
+    @abstractmethod
+    def interests(
+        self, person: PersonTeaching, activities: Sequence[Activity], rules: Rules, now: datetime
+    ) -> "Iterable[ActivityInterest]":
+        """Return which of these activities concern a person in this role now."""
+
+    def first_days(self, person: PersonTeaching, rules: Rules) -> Iterable[date]:  # noqa: ARG002
+        """Return the local days, past or to come, from which on more concerns a person."""
+        return ()
+
+
+Audience = frozenset[Role]  # the roles that a calendar serves: at least one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActivityInterest:
     """An activity that concerns a calendar. Not `sure`: what stands stays, nothing is created.
 
@@ -90,15 +138,17 @@ class ActivityInterest:
     """
 
     activity: ActivityKey
+    role: Role
     capacity: Relation
     sure: bool
     ends_on: date | None = None  # of the role
     told: bool = True
 
     @property
-    def rank(self) -> tuple[ActivityKey, Relation, bool, date]:
+    def rank(self) -> tuple[ActivityKey, Relation, bool, date, int]:
         """A total order."""
-        return (self.activity, self.capacity, not self.sure, self.ends_on or date.max)
+        ends_on = self.ends_on or date.max
+        return (self.activity, self.capacity, not self.sure, ends_on, self.role.precedence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +156,7 @@ class Event:
     """One desired meeting. `keep_only`: it may stay and follow, but is not created."""
 
     teaching: TeachingEvent
-    audience: Audience
+    role: Role
     courses: tuple[str, ...]
     capacity: Relation
     keep_only: bool = False
@@ -129,44 +179,10 @@ def select(
     now: datetime,
 ) -> tuple[ActivityInterest, ...]:
     """Return what concerns a calendar of this audience, in a total order."""
-    chosen: set[ActivityInterest] = set()
-    if audience is not Audience.TEACHER:
-        chosen.update(_as_student(person, activities, rules))
-    if audience is not Audience.STUDENT:
-        chosen.update(_as_teacher(person, activities, rules, now))
-    return tuple(sorted(chosen, key=lambda each: each.rank))
-
-
-def _as_student(
-    person: PersonTeaching, activities: Sequence[Activity], rules: Rules
-) -> Iterable[ActivityInterest]:
-    counted = {r.unit: sure for r in person.registrations if (sure := counts(r, rules)) is not None}
-    sole = sole_groups(activities) if rules.sole_group else frozenset()
-    for each in activities:
-        told = counted.get(each.key.unit)
-        if told is None:
-            continue
-        sure = told and each.published
-        if each.has_plenary:
-            yield ActivityInterest(
-                activity=each.key, capacity=Relation.PLENARY, sure=sure, told=told
-            )
-        if each.key in person.placements:
-            yield ActivityInterest(
-                activity=each.key, capacity=Relation.PLACED, sure=sure, told=told
-            )
-        elif each.key in sole and each.placed is not True:
-            sure = sure and each.placed is not None
-            yield ActivityInterest(activity=each.key, capacity=Relation.SOLE, sure=sure, told=told)
-
-
-def counts(registration: Registration, rules: Rules) -> bool | None:
-    """Whether a registration is a place on the course. True: accepted. False: not told. None: does not count."""
-    if not rules.believe_offer_status:
-        return True
-    if registration.offer_status is None:
-        return False
-    return True if registration.offer_status in rules.accepted_offer_statuses else None
+    interests = {
+        interest for role in audience for interest in role.interests(person, activities, rules, now)
+    }
+    return tuple(sorted(interests, key=lambda interest: interest.rank))
 
 
 def sole_groups(activities: Iterable[Activity]) -> frozenset[ActivityKey]:
@@ -177,41 +193,6 @@ def sole_groups(activities: Iterable[Activity]) -> frozenset[ActivityKey]:
             key = each.key
             kinds[key.course, key.semester, key.term_number, each.method].add(key)
     return frozenset(next(iter(keys)) for keys in kinds.values() if len(keys) == 1)
-
-
-def _as_teacher(
-    person: PersonTeaching, activities: Sequence[Activity], rules: Rules, now: datetime
-) -> Iterable[ActivityInterest]:
-    for each in activities:
-        if each.key in person.named_in:
-            yield ActivityInterest(activity=each.key, capacity=Relation.NAMED, sure=each.published)
-        for role in counted_roles(person.roles, rules):
-            capacity = _role_capacity(role, each.key, rules)
-            if capacity is not None and has_begun(role, rules, now):
-                yield ActivityInterest(
-                    activity=each.key,
-                    capacity=capacity,
-                    sure=each.published,
-                    ends_on=role.ends_on,
-                )
-
-
-def counted_roles(roles: Iterable[TeachingRole], rules: Rules) -> list[TeachingRole]:
-    """Return the roles that make somebody a teacher."""
-    return [role for role in roles if role.role in rules.teaching_roles]
-
-
-def _role_capacity(role: TeachingRole, key: ActivityKey, rules: Rules) -> Relation | None:
-    if role.unit != key.unit:
-        return None
-    if role.actid is None:
-        return Relation.UNIT_ROLE if rules.unit_fallback else None
-    return Relation.ROLE if role.actid == key.actid else None
-
-
-def has_begun(role: TeachingRole, rules: Rules, now: datetime) -> bool:
-    """Whether the first day of the role's period is here, in local time."""
-    return role.starts_on is None or role.starts_on <= now.astimezone(rules.zone).date()
 
 
 # -- the digest ----------------------------------------------------------------------------------
@@ -227,24 +208,29 @@ def digest(
     activities: Iterable[Activity],
     *,
     settings: str,
-    audience: Audience,
+    audience: str,
     usernames: frozenset[str],
     last_day: date | None,
 ) -> str:
-    """Condense all that decides a calendar but time passing.
+    """Condense all that decides a calendar but time passing; `audience` is the word for it.
 
     Equal digests now and then mean: desired now = desired then, less what has ended.
     """
     known = {each.key: each for each in activities}
     named = any(each.capacity is Relation.NAMED for each in selected)
     names = sorted(usernames) if named else []
-    hasher = blake2b(repr((settings, audience.value, names)).encode(), digest_size=16)
+    hasher = blake2b(repr((settings, audience, names)).encode(), digest_size=16)
     for each in selected:
         state = _within(known[each.activity], last_day)
         sure = each.sure if each.told else None
-        parts = (each.activity, each.capacity.value, sure, each.ends_on, state)
+        parts = (each.activity, each.capacity.value, sure, each.ends_on, state, *_named(each.role))
         hasher.update(repr(parts).encode())
     return hasher.hexdigest()
+
+
+def _named(role: Role) -> tuple[str, ...]:
+    """Return the role's name, where the capacity alone does not tell which it is."""
+    return () if role.first_release else (role.name,)
 
 
 def _within(activity: Activity, last_day: date | None) -> str:
@@ -280,16 +266,13 @@ def changes_at(
     person: PersonTeaching,
     selected: Sequence[ActivityInterest],
     activities: Iterable[Activity],
+    roles: Iterable[Role],
     rules: Rules,
     now: datetime,
 ) -> datetime | None:
     """Return the next instant at which time alone changes the calendar: a local midnight."""
     today = now.astimezone(rules.zone).date()
-    days = [
-        role.starts_on
-        for role in counted_roles(person.roles, rules)
-        if role.starts_on is not None and role.starts_on > today
-    ]
+    days = [day for role in roles for day in role.first_days(person, rules) if day > today]
     bound = last_day(rules, now)
     if bound is not None and rules.future_days is not None:
         chosen = {each.activity for each in selected}
@@ -408,7 +391,7 @@ def _falls_to_role(event: TeachingEvent, each: ActivityInterest, rules: Rules) -
 def _event(event: TeachingEvent, each: ActivityInterest, standing: bool) -> Event:  # noqa: FBT001
     return Event(
         teaching=event,
-        audience=each.capacity.audience,
+        role=each.role,
         courses=(event.activity.course,),
         capacity=each.capacity,
         keep_only=standing,
@@ -417,7 +400,7 @@ def _event(event: TeachingEvent, each: ActivityInterest, standing: bool) -> Even
 
 
 def _once(same: Sequence[Event]) -> Event:
-    """One of the events that share an id: active, for the teacher, own activity, lowest.
+    """One of the events that share an id: active, in the highest role, own activity, lowest.
 
     It names the courses that concern the calendar for sure; where that is none, all of them. A
     course in two spellings is one.
@@ -428,7 +411,7 @@ def _once(same: Sequence[Event]) -> Event:
     courses = {folded(code): code for code in codes}
     return Event(
         teaching=best.teaching,
-        audience=best.audience,
+        role=best.role,
         courses=tuple(sorted(courses.values())),
         capacity=best.capacity,
         keep_only=all(each.keep_only for each in same),
@@ -436,11 +419,11 @@ def _once(same: Sequence[Event]) -> Event:
     )
 
 
-def _closeness(event: Event) -> tuple[bool, bool, Relation, ActivityKey]:
+def _closeness(event: Event) -> tuple[bool, int, Relation, ActivityKey]:
     teaching = event.teaching
     return (
         teaching.status is not Status.ACTIVE,
-        event.audience is not Audience.TEACHER,
+        -event.role.precedence,
         event.capacity if event.capacity is not Relation.SOLE else Relation.PLACED,
         teaching.activity,
     )

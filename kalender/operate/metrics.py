@@ -290,7 +290,7 @@ def brake_families(status: Status) -> Iterator[GaugeMetricFamily]:
 def calendar_families(status: Status) -> Iterator[GaugeMetricFamily]:
     """Give how many calendars there are, how many are known right, and what else is counted."""
     labels = ("audience", "state")
-    counts = [((count.audience.value, count.state), count) for count in status.calendars]
+    counts = [((count.audience, count.state), count) for count in status.calendars]
     yield gauges(
         "kalender_calendars",
         "Calendars, all there are.",

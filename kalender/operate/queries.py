@@ -26,7 +26,6 @@ from sqlalchemy import (
     select,
 )
 
-from kalender.domain.model import Audience
 from kalender.domain.work import Cause, Kind, Lane
 from kalender.neighbours.breaker import KEYS_IN_A_ROW, LONGEST_PAUSE
 from kalender.operate import troubles
@@ -167,7 +166,7 @@ def right_by_audience(connection: Connection, inside: Collection[int]) -> list[R
         counts[audience, "right"] += calendar_id in right
     return [
         RightCalendars(
-            audience=Audience(audience),
+            audience=audience,
             inside=counts[audience, "inside"],
             outside=counts[audience, "outside"],
             right=counts[audience, "right"],
@@ -190,7 +189,7 @@ def calendar_counts(connection: Connection) -> list[CalendarCount]:
     )
     return [
         CalendarCount(
-            audience=Audience(row.audience),
+            audience=row.audience,
             state=row.state,
             calendars=row.calendars,
             known_right=row.known_right,

@@ -17,7 +17,6 @@ from sqlalchemy import Connection
 from kalender.app import App
 from kalender.config import Config
 from kalender.config.sections import Section
-from kalender.domain.model import Audience
 from kalender.domain.work import Kind, Lane
 from kalender.neighbours.credentials import REFUSALS
 from kalender.sources.tp_codes import skips
@@ -208,9 +207,12 @@ class Listening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarCount:
-    """How many calendars of an audience are in a state, and how many of them are known right."""
+    """How many calendars of an audience are in a state, and how many of them are known right.
 
-    audience: Audience
+    `audience` is the word for it.
+    """
+
+    audience: str
     state: str
     calendars: int
     known_right: int
@@ -338,9 +340,12 @@ class Status:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RightCalendars:
-    """An audience's calendars inside the roll-out and outside it, and how many inside are right."""
+    """An audience's calendars inside the roll-out and outside it, and how many inside are right.
 
-    audience: Audience
+    `audience` is the word for it.
+    """
+
+    audience: str
     inside: int
     outside: int
     right: int

@@ -10,14 +10,14 @@ from sqlalchemy import Connection
 
 from kalender.domain import neighbour
 from kalender.domain.entry import EXPLAINED
-from kalender.domain.model import Audience, CourseKey, Status, TeachingEvent
+from kalender.domain.model import CourseKey, Status, TeachingEvent
+from kalender.domain.roles import audience_of, counts, leading
 from kalender.domain.timetable import (
     Activity,
     ActivityInterest,
     PersonTeaching,
+    Role,
     Rules,
-    counted_roles,
-    counts,
     in_window,
     select,
 )
@@ -71,16 +71,21 @@ class Question:
     def rules(self) -> Rules:
         """The rules for the calendar's audience."""
         row = next(iter(self.calendars), None)
-        return self.settings.rules_for(Audience(row["audience"]) if row else Audience.STUDENT)
+        if row is None:
+            return self.settings.common_rules
+        return self.settings.rules_for(audience_of(row["audience"]))
 
     @cached_property
     def calendars(self) -> Sequence[disclosure.Row]:
         """The person's calendars, the one that shows such teaching first."""
-        fitting = {Audience.BOTH, Audience.TEACHER if self.teaches else Audience.STUDENT}
         rows = disclosure.calendars_of(self.connection, self.person_id)
         return sorted(
             rows,
-            key=lambda row: (row["audience"] not in fitting, not row["owner"], row["calendar_id"]),
+            key=lambda row: (
+                self.role not in audience_of(row["audience"]),
+                not row["owner"],
+                row["calendar_id"],
+            ),
         )
 
     @cached_property
@@ -96,8 +101,9 @@ class Question:
     @cached_property
     def teaching(self) -> PersonTeaching:
         """What the mirror holds of the person."""
-        rules = self.settings.rules_for(Audience.STUDENT)
-        semesters = self.settings.semesters.at(self.connection, rules, self.now)
+        semesters = self.settings.semesters.at(
+            self.connection, self.settings.common_rules, self.now
+        )
         return teaching_of(self.connection, [self.person_id], semesters)[self.person_id]
 
     @cached_property
@@ -115,12 +121,19 @@ class Question:
         return [row for key in self.keys for row in disclosure.answers(self.connection, *key)]
 
     @cached_property
+    def role(self) -> Role:
+        """The role in which the course concerns the person; the first of all where it does not."""
+        roles = {
+            role
+            for role, rules in self.settings.rules.items()
+            if any(key.course == self.course for key in role.courses(self.teaching, rules))
+        }
+        return leading(frozenset(roles)) if roles else next(iter(self.settings.rules))
+
+    @property
     def teaches(self) -> bool:
         """Whether TP names the person, or a counted role does."""
-        rules = self.settings.rules_for(Audience.TEACHER)
-        is_named = any(key.course == self.course for key in self.teaching.named_in)
-        roles = counted_roles(self.teaching.roles, rules)
-        return is_named or any(role.unit.course == self.course for role in roles)
+        return self.role.teaches
 
     @cached_property
     def activities(self) -> Sequence[Activity]:
@@ -129,8 +142,9 @@ class Question:
 
     @cached_property
     def selected(self) -> Sequence[ActivityInterest]:
-        """Those of them that concern the person, as student or teacher."""
-        return select(self.teaching, self.activities, Audience.BOTH, self.rules, self.now)
+        """Those of them that concern the person, in whichever role."""
+        every_role = frozenset(self.settings.rules)
+        return select(self.teaching, self.activities, every_role, self.rules, self.now)
 
     @cached_property
     def events(self) -> Sequence[TeachingEvent]:
@@ -247,11 +261,11 @@ def _of_sources(question: Question) -> Iterator[Check]:
         or _shut_neighbour(question, row) is not None
     ]
     yield _waiting(question, "asked", unanswered)
-    role = "teacher" if question.teaches else "student"
+    facts = {"role": question.role.name}
     yield Check(
         name="registered",
         ok=bool(question.keys),
-        **_case_and_facts(question, {"studentundervisning", "personroller"}, {"role": role}),
+        **_case_and_facts(question, {"studentundervisning", "personroller"}, facts),
     )
     yield _status(question)
     is_published = any(row["published"] for row in question.runs)

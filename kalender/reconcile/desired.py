@@ -10,13 +10,16 @@ from hashlib import blake2b
 from sqlalchemy import Connection
 
 from kalender.domain.entry import Entry, EntryStatus
-from kalender.domain.model import Audience, CourseKey
+from kalender.domain.model import CourseKey
 from kalender.domain.plan import DesiredEntry, Plan, make_plan
 from kalender.domain.render import RENDERING, Style
+from kalender.domain.roles import leading, word_of
 from kalender.domain.timetable import (
     Activity,
     ActivityInterest,
+    Audience,
     PersonTeaching,
+    Role,
     Rules,
     changes_at,
     digest,
@@ -34,8 +37,8 @@ from kalender.store.semesters import Semesters
 class CalendarSettings:
     """All of the configuration that decides what entries there are and what they say."""
 
-    rules: Mapping[Audience, Rules]  # for calendars of STUDENT and TEACHER; BOTH as the teacher
-    styles: Mapping[Audience, Style]
+    rules: Mapping[Role, Rules]
+    styles: Mapping[Role, Style]
     semesters: Semesters = field(default_factory=Semesters)
 
     @cached_property
@@ -47,23 +50,42 @@ class CalendarSettings:
     def digest(self) -> str:
         """Condense every setting into 16 hexadecimal digits, so that a change marks calendars.
 
-        An option outside `DIGESTED` counts only where it differs from its default. So a release
-        that brings an unused option does not make every calendar differ.
+        An option outside `DIGESTED` counts only where it differs from its default, and a role that
+        the first release did not have only where its settings differ from those of the first role.
+        So a release that brings an unused option, or another role, does not make every calendar
+        differ.
         """
-        rules = [
-            (audience, _options(audience_rules))
-            for audience, audience_rules in sorted(self.rules.items())
-        ]
-        styles = ", ".join(
-            f"({audience!r}, Style({', '.join(f'{n}={v!r}' for n, v in _options(style))}))"
-            for audience, style in sorted(self.styles.items())
-        )
-        settings = f"({RENDERING!r}, {rules!r}, [{styles}])"
+        rules = {role: f"{_options(rules)!r}" for role, rules in self.rules.items()}
+        styles = {
+            role: f"Style({', '.join(f'{n}={v!r}' for n, v in _options(style))})"
+            for role, style in self.styles.items()
+        }
+        settings = f"({RENDERING!r}, {_by_role(rules)}, {_by_role(styles)})"
         return blake2b(settings.encode(), digest_size=8).hexdigest()
+
+    @property
+    def common_rules(self) -> Rules:
+        """The rules of the first role, for what all have alike, such as the time zone."""
+        return next(iter(self.rules.values()))
 
     def rules_for(self, audience: Audience) -> Rules:
         """Return the rules for a calendar of this audience."""
-        return self.rules[Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER]
+        return self.rules[leading(audience)]
+
+    def style_for(self, audience: Audience) -> Style:
+        """Return the style that most entries of such a calendar have."""
+        return self.styles[leading(audience)]
+
+
+def _by_role(texts: Mapping[Role, str]) -> str:
+    """Return the texts of all roles as one, which names a role as the first release did."""
+    first = next(iter(texts.values()))
+    named_texts = [
+        f"(<Audience.{role.name.upper()}: {role.name!r}>, {text})"
+        for role, text in sorted(texts.items(), key=lambda item: item[0].name)
+        if role.first_release or text != first
+    ]
+    return f"[{', '.join(named_texts)}]"
 
 
 # Options that are digested whatever they say. Never add one here: it would move every digest.
@@ -117,7 +139,7 @@ def load_states(
 ) -> list[CalendarState]:
     """Return for each calendar what decides it now: a few questions for all of them together."""
     persons = sorted({row.person_id for row in rows})
-    semesters = settings.semesters.at(connection, settings.rules_for(Audience.STUDENT), now)
+    semesters = settings.semesters.at(connection, settings.common_rules, now)
     person_teaching = teaching_of(connection, persons, semesters)
     activities_of_course: dict[CourseKey, list[Activity]] = defaultdict(list)
     for activity in courses.activities(
@@ -165,7 +187,7 @@ def _view(  # noqa: PLR0913
         interests,
         activities,
         settings=settings.digest,
-        audience=row.audience,
+        audience=word_of(row.audience),
         usernames=person_teaching.usernames,
         last_day=last_day(rules, now),
     )
@@ -177,7 +199,7 @@ def _view(  # noqa: PLR0913
         activities=activities,
         selected=interests,
         digest="left" if leaving else state,
-        changes_at=changes_at(person_teaching, interests, activities, rules, now),
+        changes_at=changes_at(person_teaching, interests, activities, settings.rules, rules, now),
         leaving=leaving,
     )
 

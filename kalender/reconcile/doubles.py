@@ -23,7 +23,7 @@ from kalender.domain.entry import (
     after,
     happens,
 )
-from kalender.domain.model import ActivityKey, Audience
+from kalender.domain.model import ActivityKey
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
 from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome, ItemRef
@@ -305,10 +305,7 @@ def _judge(
 
 def _added_to(visit: Visit, state: EntryState, other_state: EntryState) -> bool:
     """Whether its user added something; what both say alike may also be an older setting."""
-    audience = visit.row.audience
-    style = visit.context.settings.styles[
-        Audience.STUDENT if audience is Audience.STUDENT else Audience.TEACHER
-    ]
+    style = visit.context.settings.style_for(visit.row.audience)
     usual = Additions(
         attachments=False,
         categories=(style.category,) if style.category else (),

@@ -188,7 +188,7 @@ def _to_put_back(
     """
     if not touched_entries:
         return []
-    settings = visit.context.audiences[visit.row.audience]
+    settings = visit.context.calendar_settings(visit.row.audience)
     wished = settings.restore_deleted if operation == "gone" else settings.restore_edited
     with visit.recording() as connection:
         row = visit.row

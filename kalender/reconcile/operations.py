@@ -374,7 +374,7 @@ class Removals:
         """Delete or release the items."""
         calendars, address = visit.calendars, visit.row.address
         if self.operation != RELEASE:
-            hard = visit.context.audiences[visit.row.audience].delete == "hard"
+            hard = visit.context.calendar_settings(visit.row.audience).delete == "hard"
             return calendars.delete(address, self.refs, hard=hard, send_by=send_by)
         changes = [
             EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from kalender.config.calendar import AudienceCalendar
+from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
 from kalender.domain.entry import (
     Created,
@@ -30,7 +30,8 @@ from kalender.domain.entry import (
     happens,
 )
 from kalender.domain.mailbox import MailboxRule
-from kalender.domain.model import Audience
+from kalender.domain.roles import ROLES, leading
+from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Lane
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
@@ -84,9 +85,13 @@ class ReconcileContext:
     live: LiveCount = field(default_factory=LiveCount)
     memory: Memory = field(default_factory=Memory)  # of the database, so that an older one is known
     mailboxes: MailboxRule | None = None  # the mail domains that may be written to; None: all
-    audiences: Mapping[Audience, AudienceCalendar] = field(
-        default_factory=lambda: dict.fromkeys(Audience, AudienceCalendar())
+    role_calendars: Mapping[Role, RoleCalendar] = field(
+        default_factory=lambda: dict.fromkeys(ROLES, RoleCalendar())
     )
+
+    def calendar_settings(self, audience: Audience) -> RoleCalendar:
+        """Return the settings for a calendar of this audience."""
+        return self.role_calendars[leading(audience)]
 
     def allowed(self, connection: Connection, row: CalendarRow) -> bool:
         """Whether this calendar may be written to at all."""

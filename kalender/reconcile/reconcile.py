@@ -12,7 +12,6 @@ from datetime import timedelta
 import structlog
 
 from kalender.domain.entry import Entry, EntryStatus, Plain, Renamed, happens
-from kalender.domain.model import Audience
 from kalender.domain.plan import Plan, make_plan
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
@@ -152,8 +151,9 @@ def _waits_for_sources(visit: Visit) -> str | None:
     with visit.database.read() as connection:
         if visit.row.must_look_up and recovery.waits_for_sources(connection, person_id):
             return "waits until FS and TP were asked again"
+        teaches = any(role.teaches for role in visit.row.audience)
         if visit.view.rules.past_days and recovery.waits_for_courses(
-            connection, person_id, teaches=visit.row.audience is not Audience.STUDENT
+            connection, person_id, teaches=teaches
         ):
             return "waits until TP was asked for all of its courses"
     return None

@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from kalender.domain.model import Audience, Content, TeachingEvent
+from kalender.domain.model import Content, TeachingEvent
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
 from kalender.domain.timetable import (
     ActivityInterest,
+    Audience,
     Event,
     Relation,
+    Role,
     Rules,
     earliest_end,
     visible_events,
@@ -46,7 +48,7 @@ class RenderKey(NamedTuple):
 class RenderCache:
     """The entries of activities, each with what it says. Usable from several threads."""
 
-    def __init__(self, styles: Mapping[Audience, Style], *, limit: int = MOST) -> None:
+    def __init__(self, styles: Mapping[Role, Style], *, limit: int = MOST) -> None:
         self.styles = styles
         self._known: dict[RenderKey, tuple[DesiredEntry, ...]] = {}
         self._most = self._room = limit
@@ -90,9 +92,7 @@ class RenderCache:
     def render_event(self, event: Event, rules: Rules) -> DesiredEntry:
         """Return an event with what its entry should say."""
         show_as = rules.unit_fallback if event.capacity is Relation.UNIT_ROLE else None
-        content, print_ = _rendered(
-            event.teaching, event.courses, self.styles[event.audience], show_as
-        )
+        content, print_ = _rendered(event.teaching, event.courses, self.styles[event.role], show_as)
         return DesiredEntry(event=event, content=content, fingerprint=print_)
 
 
@@ -100,7 +100,7 @@ class RenderCache:
 def _rendered(
     event: TeachingEvent, names: tuple[str, ...], style: Style, show_as: str | None
 ) -> tuple[Content, str]:
-    """Render once for an event, audience and language, not once for each person."""
+    """Render once for an event, role and language, not once for each person."""
     content = render(event, names, style)
     if show_as == "free":
         content = content.shown_as("free")

@@ -41,7 +41,9 @@ from kalender.domain.entry import (
     Transition,
     happens,
 )
-from kalender.domain.model import ActivityKey, Audience
+from kalender.domain.model import ActivityKey
+from kalender.domain.roles import audience_of
+from kalender.domain.timetable import Audience
 from kalender.domain.work import Cause
 from kalender.ports import FoundItem
 from kalender.store.counts import LATENCIES, counts_of
@@ -114,7 +116,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
     return CalendarRow(
         calendar_id=row.calendar_id,
         person_id=row.person_id,
-        audience=Audience(row.audience),
+        audience=audience_of(row.audience),
         address=row.address,
         owner=row.owner,
         backend=row.backend,

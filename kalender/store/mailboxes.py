@@ -4,19 +4,19 @@ A calendar is never removed: where its teaching went, so will its entries. Whoev
 address waits, until its owner moves or has no right to it any more.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from kalender.domain.mailbox import wanted_calendars
-from kalender.domain.model import Audience
+from kalender.domain.roles import STUDENT, audience_of, word_of
+from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Cause, Lane
-from kalender.store import recovery
+from kalender.store import evidence, recovery
 from kalender.store.instants import db_now
-from kalender.store.people import USERNAME, People, called, mails, mark_calendars
-from kalender.store.tables import calendar, entry, identity, person, registration, teaching_role
-from kalender.store.tables import teaching_staff as staff
+from kalender.store.people import People, called, mails, mark_calendars
+from kalender.store.tables import calendar, entry, identity, person
 
 Calendar = Row[*tuple[Any, ...]]
 OUTSIDE = "the address is outside [institution] mail_domains: never written to"
@@ -29,13 +29,8 @@ def assign_mailboxes(connection: Connection, person_id: int, people: People) -> 
     A changed address is looked up before it is written; whoever waited for the old one owns it
     then, and is marked.
     """
-    addresses = _wanted(
-        connection,
-        person_id,
-        people,
-        student=_is_student(connection, person_id),
-        teacher=_is_teacher(connection, person_id, people.teaching_roles),
-    )
+    roles = people.roles_of(evidence.of_person(connection, person_id))
+    addresses = _wanted(connection, person_id, people, roles)
     standing = _standing(connection, person_id)
     free = [row for address, row in standing.items() if address not in addresses]
     for address, audience in addresses.items():
@@ -54,39 +49,19 @@ def assign_mailboxes(connection: Connection, person_id: int, people: People) -> 
 
 
 def _wanted(
-    connection: Connection, person_id: int, people: People, *, student: bool, teacher: bool
+    connection: Connection, person_id: int, people: People, roles: Collection[Role]
 ) -> Mapping[str, Audience]:
     return wanted_calendars(
         people.mailboxes,
-        student=student,
-        teacher=teacher,
+        roles,
         username=min(called(connection, person_id), default=None),
         mails=mails(connection, person_id),
     )
 
 
 def _rightful(connection: Connection, person_id: int, people: People) -> Iterable[str]:
-    """Return the addresses that are the person's, whether or not they study or teach now."""
-    return _wanted(connection, person_id, people, student=True, teacher=True)
-
-
-def _is_student(connection: Connection, person_id: int) -> bool:
-    return bool(
-        connection.execute(select(exists().where(registration.c.person_id == person_id))).scalar()
-    )
-
-
-def _is_teacher(connection: Connection, person_id: int, roles: Iterable[str]) -> bool:
-    same_person = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
-    is_named = (
-        select(staff.c.username)
-        .join(identity, same_person)
-        .where(identity.c.person_id == person_id)
-    )
-    counted_roles = select(teaching_role.c.number).where(
-        teaching_role.c.person_id == person_id, teaching_role.c.role.in_(sorted(roles))
-    )
-    return bool(connection.execute(select(or_(is_named.exists(), counted_roles.exists()))).scalar())
+    """Return the addresses that are the person's, whichever roles they have now."""
+    return _wanted(connection, person_id, people, people.rules)
 
 
 def _standing(connection: Connection, person_id: int) -> dict[str, Calendar]:
@@ -107,9 +82,9 @@ def _standing(connection: Connection, person_id: int) -> dict[str, Calendar]:
 
 def _heir(free: Sequence[Calendar], audience: Audience) -> Calendar | None:
     """Return the calendar that an address change of this audience moves."""
-    fits = (audience, Audience.BOTH)
-    heirs = [row for row in free if audience is Audience.BOTH or row.audience in fits]
-    return min(heirs, key=lambda row: (row.audience != audience, row.calendar_id), default=None)
+    heirs = [row for row in free if audience_of(row.audience) & audience]
+    word = word_of(audience)
+    return min(heirs, key=lambda row: (row.audience != word, row.calendar_id), default=None)
 
 
 # -- one calendar ----------------------------------------------------------------------------------
@@ -119,9 +94,9 @@ def _keep(
     connection: Connection, row: Calendar, audience: Audience, people: People, *, alone: bool
 ) -> None:
     """Widen the audience, and narrow it only where another calendar serves the rest."""
-    if alone and row.audience != audience:
-        audience = Audience.BOTH
-    values: dict[str, object] = {"audience": audience.value}
+    if alone:
+        audience |= audience_of(row.audience)
+    values: dict[str, object] = {"audience": word_of(audience)}
     reopened = row.state == "closed" and row.last_error in {OUTSIDE, PASSED_ON}
     if reopened or not people.mailboxes.allows(row.address):
         values |= _held(connection, row.address, people)
@@ -139,7 +114,7 @@ def _make(
         values["must_look_up"] = True  # a calendar that the restored database does not know
     connection.execute(
         insert(calendar).values(
-            person_id=person_id, audience=audience.value, backend=people.backend, **values
+            person_id=person_id, audience=word_of(audience), backend=people.backend, **values
         )
     )
 
@@ -149,7 +124,7 @@ def _move(
 ) -> None:
     values = _held(connection, address, people) | {"must_look_up": True, "synced_digest": None}
     values["moved_from"] = row.moved_from or row.address
-    _set(connection, row, {"audience": audience.value, **values})
+    _set(connection, row, {"audience": word_of(audience), **values})
     mark_calendars(
         connection,
         [row.calendar_id],
@@ -173,7 +148,7 @@ def make_for_mailbox(connection: Connection, address: str, people: People) -> in
     person_id = int(row.scalar_one())
     mail = {"kind": "mail", "value": address, "person_id": person_id}
     connection.execute(insert(identity).values(mail))
-    _make(connection, person_id, address, Audience.STUDENT, people)
+    _make(connection, person_id, address, frozenset({STUDENT}), people)
     return person_id
 
 

@@ -13,6 +13,7 @@ from kalender.domain import work
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.text import without_unseen
+from kalender.domain.timetable import Audience, Evidence, Role, Rules
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store.instants import db_now
 from kalender.store.queue import mark
@@ -39,7 +40,11 @@ class People:
 
     mailboxes: MailboxRule
     backend: str
-    teaching_roles: frozenset[str]
+    rules: Mapping[Role, Rules]
+
+    def roles_of(self, evidence: Evidence) -> Audience:
+        """Return the roles of a person of whom this is known; there may be none."""
+        return frozenset(role for role, rules in self.rules.items() if role.is_one(evidence, rules))
 
 
 # -- who is who ----------------------------------------------------------------------------------

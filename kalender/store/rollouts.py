@@ -15,6 +15,7 @@ from sqlalchemy import (
     update,
 )
 
+from kalender.domain.roles import words_with
 from kalender.store import courses as mirror
 from kalender.store.instants import db_now
 from kalender.store.sql import in_parts, is_one_of, upsert
@@ -61,7 +62,7 @@ def _listed(
     if not any(names.values()):
         return set()
     share = max(map(float, names["share"]), default=0.0)
-    audiences = names["audience"] | {"both"} if names["audience"] else set()
+    audiences = words_with(names["audience"])
     on_courses = _on_courses(connection, names["course"], condition) if names["course"] else set()
     rows = connection.execute(
         select(calendar.c.calendar_id, calendar.c.person_id, calendar.c.audience).where(condition)

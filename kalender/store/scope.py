@@ -4,26 +4,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, and_, delete, exists, insert, select, update
+from sqlalchemy import Connection, delete, exists, insert, select, update
 
 from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.work import Kind
-from kalender.store import bulk
+from kalender.store import bulk, evidence
 from kalender.store.instants import db_now
 from kalender.store.mailboxes import OUTSIDE
-from kalender.store.people import USERNAME, People
+from kalender.store.people import People
 from kalender.store.sql import in_parts, is_one_of
-from kalender.store.tables import (
-    calendar,
-    dirty,
-    entry,
-    identity,
-    preference,
-    registration,
-    settings_waiting,
-    teaching_role,
-)
-from kalender.store.tables import teaching_staff as staff
+from kalender.store.tables import calendar, dirty, entry, preference, settings_waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +79,12 @@ def showing(connection: Connection, calendars: Collection[int]) -> set[int]:
 
 def addresses_wanted(connection: Connection, people: People) -> dict[int, frozenset[str]]:
     """Return person -> the addresses that the rule for mailboxes gives them now, where any."""
-    students = set(connection.execute(select(registration.c.person_id).distinct()).scalars())
-    counted_roles = teaching_role.c.role.in_(sorted(people.teaching_roles))
-    is_named = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
-    teachers = set(
-        connection.execute(
-            select(teaching_role.c.person_id)
-            .where(counted_roles)
-            .union(select(identity.c.person_id).join(staff, is_named))
-        ).scalars()
-    )
+    evidence_on = evidence.of_everybody(connection)
     addresses = {}
     for person_id, (names, mails) in bulk.accounts(connection).items():
         calendars = wanted_calendars(
             people.mailboxes,
-            student=person_id in students,
-            teacher=person_id in teachers,
+            people.roles_of(evidence_on[person_id]),
             username=min(names, default=None),
             mails=[(kind, value) for kinds, value in mails for kind in kinds.split(",")],
         )

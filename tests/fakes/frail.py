@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from kalender.config.calendar import AudienceCalendar
+from kalender.config.calendar import RoleCalendar
 from kalender.domain.model import Content
 from tests.databases import migrate_to_copy
 from tests.fakes.calendars import Item
@@ -69,5 +69,5 @@ def frail_house(path: Path) -> FrailHouse:
     database.points = points
     exchange = SlowCalendars(points=points)
     return FrailHouse(
-        database, exchange=exchange, points=points, restore=AudienceCalendar(max_restores=10**6)
+        database, exchange=exchange, points=points, restore=RoleCalendar(max_restores=10**6)
     )

@@ -8,14 +8,13 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from kalender.config.calendar import AudienceCalendar
+from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
     Account,
     ActivityKey,
-    Audience,
     CourseAnswer,
     CourseKey,
     PersonFacts,
@@ -26,6 +25,7 @@ from kalender.domain.model import (
     TeachingRole,
 )
 from kalender.domain.render import Style
+from kalender.domain.roles import ROLES
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost, KalenderError
@@ -111,7 +111,7 @@ class House:
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
     send_seconds: float = 5.0
-    restore: AudienceCalendar = field(default_factory=AudienceCalendar)
+    restore: RoleCalendar = field(default_factory=RoleCalendar)
     kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
 
     def verify(self, number: int | None = None) -> None:
@@ -139,10 +139,9 @@ class House:
     @property
     def settings(self) -> CalendarSettings:
         """The settings, with what a process keeps under them."""
-        audiences = (Audience.STUDENT, Audience.TEACHER)
         made = CalendarSettings(
-            rules=dict.fromkeys(audiences, self.rules),
-            styles=dict.fromkeys(audiences, Style(institution="UiO", kinds=KINDS)),
+            rules=dict.fromkeys(ROLES, self.rules),
+            styles=dict.fromkeys(ROLES, Style(institution="UiO", kinds=KINDS)),
             semesters=Semesters(),
         )
         return self.kept.setdefault(self.rules, made)
@@ -157,7 +156,7 @@ class House:
             people=People(
                 mailboxes=self.mailboxes,
                 backend="main",
-                teaching_roles=frozenset({"LÆRER"}),
+                rules=dict.fromkeys(ROLES, self.rules),
             ),
             rules=self.rules,
             brake=CourseBrake(),
@@ -172,7 +171,7 @@ class House:
     def mailboxes(self) -> MailboxRule:
         """Where everybody's mailbox is."""
         address = "{username}@uio.example"
-        return MailboxRule(student=address, teacher=address, domains=self.domains)
+        return MailboxRule(rules=dict.fromkeys(ROLES, address), domains=self.domains)
 
     @property
     def reconcile_context(self) -> ReconcileContext:
@@ -189,7 +188,7 @@ class House:
             lease=LEASE,
             send_seconds=self.send_seconds,
             clock=self.clock,
-            audiences=dict.fromkeys(Audience, self.restore),
+            role_calendars=dict.fromkeys(ROLES, self.restore),
             mailboxes=self.mailboxes,
         )
 

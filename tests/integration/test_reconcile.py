@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from kalender.config.calendar import AudienceCalendar
+from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
 from kalender.domain.model import Status, TeachingRole
 from kalender.errors import OutcomeUnknown, PermanentError
@@ -172,7 +172,7 @@ def test_verifying_what_is_right_costs_a_request_for_each_hundred(house: House) 
 
 @pytest.mark.parametrize("deed", ["edit", "delete"])
 def test_what_is_not_wanted_back_stays_as_the_user_has_it(house: House, deed: str) -> None:
-    house.restore = AudienceCalendar(restore_edited=False, restore_deleted=False)
+    house.restore = RoleCalendar(restore_edited=False, restore_deleted=False)
     filled(house, 1)
     item_id = house.shown(1)[0].ref.item_id
     if deed == "edit":
@@ -210,7 +210,7 @@ def test_a_create_that_was_lost_is_no_deletion_of_its_user(house: House) -> None
         if operation == "create":
             raise OutcomeUnknown("ReadTimeout")
 
-    house.restore = AudienceCalendar(max_restores=1)
+    house.restore = RoleCalendar(max_restores=1)
     house.teach(*lectures(1))
     house.enrol(1)
     house.exchange.before = lost
@@ -238,7 +238,7 @@ def renumber(house: House, *numbers: int) -> None:
 def test_new_ids_are_not_the_user_s_deletions(house: House) -> None:
     """What is deleted is not put back; what has other ids only is followed there."""
     filled(house)
-    house.restore = AudienceCalendar(restore_deleted=False)
+    house.restore = RoleCalendar(restore_deleted=False)
     renumber(house, 0, 1)
     del house.exchange.items("user1@uio.example")[house.shown(1)[2].ref.item_id]
     house.verify(1)
@@ -252,7 +252,7 @@ def test_an_update_of_what_its_user_deleted_makes_it_anew_only_where_that_is_wan
     house: House,
 ) -> None:
     filled(house)
-    house.restore = AudienceCalendar(restore_deleted=False)
+    house.restore = RoleCalendar(restore_deleted=False)
     del house.exchange.items("user1@uio.example")[house.shown(1)[2].ref.item_id]
     house.teach(*[replace(each, title="nytt") for each in lectures(3)])
     assert house.settle() == []

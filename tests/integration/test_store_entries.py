@@ -18,7 +18,6 @@ from kalender.domain.entry import (
     Shown,
     happens,
 )
-from kalender.domain.model import Audience
 from kalender.ports import FoundItem, ItemRef
 from kalender.store import brakes, bulk, entries, people
 from kalender.store.brakes import HAND, INSTITUTION
@@ -52,7 +51,7 @@ def a_calendar(connection: Connection, number: int) -> int:
             insert(calendar)
             .values(
                 person_id=person_id,
-                audience=Audience.STUDENT.value,
+                audience="student",
                 address=f"user{number}@uio.no",
                 owner=True,
                 backend="main",

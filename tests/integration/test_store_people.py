@@ -9,6 +9,7 @@ from kalender.domain.entry import CreateAhead, happens
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.model import Account
 from kalender.domain.plan import DesiredEntry
+from kalender.domain.roles import ROLES, STUDENT, TEACHER
 from kalender.domain.work import Kind, Lane
 from kalender.store import entries, mailboxes, people, teaching
 from kalender.store.database import Database
@@ -17,18 +18,18 @@ from kalender.store.people import FS, USERNAME, People
 from kalender.store.tables import calendar, identity, person, preference, teaching_staff
 from kalender.store.tables import dirty as dirty_rows
 from kalender.store.teaching import FsFacts
-from tests.factories import a_registration, a_wanted, an_activity_key
+from tests.factories import RULES, a_registration, a_wanted, an_activity_key
 
 BY_NAME = MailboxRule(
-    student="{username}@uio.no", teacher="{username}@uio.no", domains=frozenset({"uio.no"})
+    rules=dict.fromkeys(ROLES, "{username}@uio.no"), domains=frozenset({"uio.no"})
 )
-BY_FS = replace(BY_NAME, student="epost:INSTITUSJON", teacher="epost:INSTITUSJON")
-SPLIT = replace(BY_NAME, student="epost:INSTITUSJON")
+BY_FS = replace(BY_NAME, rules=dict.fromkeys(ROLES, "epost:INSTITUSJON"))
+SPLIT = replace(BY_NAME, rules={STUDENT: "epost:INSTITUSJON", TEACHER: "{username}@uio.no"})
 TAUGHT = FsFacts(registrations=(a_registration(),), placements=frozenset(), roles=())
 
 
 def rules(mailbox_rule: MailboxRule = BY_NAME) -> People:
-    return People(mailboxes=mailbox_rule, backend="main", teaching_roles=frozenset({"LÆRER"}))
+    return People(mailboxes=mailbox_rule, backend="main", rules=dict.fromkeys(ROLES, RULES))
 
 
 @pytest.fixture

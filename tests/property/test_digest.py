@@ -13,10 +13,12 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from kalender.domain.mirror import CourseBrake, EventKey, MirrorChange, Row, activities_of, merge
-from kalender.domain.model import ActivityKey, Audience, CourseAnswer, Status, TeachingEvent
+from kalender.domain.model import ActivityKey, CourseAnswer, Status, TeachingEvent
+from kalender.domain.roles import AUDIENCES, BOTH, ROLES, word_of
 from kalender.domain.timetable import (
     Activity,
     ActivityInterest,
+    Audience,
     Event,
     PersonTeaching,
     Rules,
@@ -104,14 +106,16 @@ class World:
             self.selected,
             self.activities,
             settings=settings_of(self.rules).digest,
-            audience=self.audience,
+            audience=word_of(self.audience),
             usernames=self.person.usernames,
             last_day=last_day(self.rules, self.now),
         )
 
     @property
     def changes_at(self) -> datetime | None:
-        return changes_at(self.teaching, self.selected, self.activities, self.rules, self.now)
+        return changes_at(
+            self.teaching, self.selected, self.activities, ROLES, self.rules, self.now
+        )
 
     def desired(self, ending_after: datetime) -> list[Event]:
         events = [row.event for row in self.rows.values()]
@@ -121,10 +125,7 @@ class World:
 
 
 def settings_of(rules: Rules) -> CalendarSettings:
-    audiences = (Audience.STUDENT, Audience.TEACHER)
-    return CalendarSettings(
-        rules=dict.fromkeys(audiences, rules), styles=dict.fromkeys(audiences, STYLE)
-    )
+    return CalendarSettings(rules=dict.fromkeys(ROLES, rules), styles=dict.fromkeys(ROLES, STYLE))
 
 
 def told(world: World, answer: CourseAnswer) -> tuple[World, MirrorChange]:
@@ -184,7 +185,7 @@ def worlds(draw: st.DrawFn) -> World:
         placed=draw(st.dictionaries(keys, st.sampled_from([True, False, None]))),
         published=draw(st.sampled_from([True, True, True, False])),
         rules=draw(RULES_),
-        audience=draw(st.sampled_from(Audience)),
+        audience=draw(st.sampled_from(list(AUDIENCES.values()))),
         now=now,
     )
     return told(empty, draw(answers(now)))[0]
@@ -330,12 +331,12 @@ def condensed_to(
 ) -> str:
     """The digest of a calendar for both."""
     change = merge({}, an_answer(*events), rules=RULES, brake=BRAKE, now=MOMENTS[0])
-    selected = select(person, change.activities, Audience.BOTH, RULES, MOMENTS[0])
+    selected = select(person, change.activities, BOTH, RULES, MOMENTS[0])
     return digest(
         selected,
         change.activities,
         settings="",
-        audience=Audience.BOTH,
+        audience=word_of(BOTH),
         usernames=names,
         last_day=last_day,
     )

@@ -14,15 +14,15 @@ from sqlalchemy.engine import make_url
 from kalender.app import App, clock_from
 from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
-from kalender.config.calendar import AudienceCalendar, Texts
+from kalender.config.calendar import RoleCalendar, Texts
 from kalender.config.sections import (
-    AddressRules,
     BrokerSettings,
     EwsSettings,
     NotificationPattern,
     Section,
 )
-from kalender.domain.model import Audience, Season, Semester
+from kalender.domain.model import Season, Semester
+from kalender.domain.roles import STUDENT, TEACHER
 from kalender.domain.work import Kind
 from kalender.errors import ConfigError
 from kalender.store.database import Database
@@ -78,8 +78,8 @@ def test_the_smallest_file_gives_all_defaults_and_writes_to_nobody(tmp_path: Pat
     assert config.institution.mail_domains == ("example.org",)
     assert (config.safety.max_deleted_share, config.safety.min_deletes) == (0.02, 200)
     assert (config.safety.min_deletes_day, config.safety.max_entries) == (2000, 1500)
-    assert config.calendar.student.reminder_minutes is None
-    assert config.calendar.teacher.delete == "soft"
+    assert config.calendar.by_role["student"].reminder_minutes is None
+    assert config.calendar.by_role["teacher"].delete == "soft"
 
 
 def test_the_environment_wins(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_settings_do_not_change(tmp_path: Path) -> None:
 
 
 def test_what_one_audience_lacks_is_taken_from_all(tmp_path: Path) -> None:
-    calendar = read(
+    config = read(
         tmp_path,
         """
         [calendar]
@@ -186,12 +186,13 @@ def test_what_one_audience_lacks_is_taken_from_all(tmp_path: Path) -> None:
         reminder_minutes = "none"
         subject = { en = "{course}" }
         """,
-    ).calendar
-    assert (calendar.student.reminder_minutes, calendar.teacher.reminder_minutes) == (15, None)
-    assert (calendar.student.busy, calendar.teacher.busy) == ("free", "free")
-    assert calendar.student.style("U", "en", {}).subject == "{title}"
-    assert calendar.teacher.style("U", "en", {}).subject == "{course}"
-    assert calendar.teacher.style("U", "nb", {}).subject == "{course} {kind}: {title}"
+    )
+    student, teacher = (config.role_calendars[role] for role in (STUDENT, TEACHER))
+    assert (student.reminder_minutes, teacher.reminder_minutes) == (15, None)
+    assert (student.busy, teacher.busy) == ("free", "free")
+    assert student.style("U", "en", {}).subject == "{title}"
+    assert teacher.style("U", "en", {}).subject == "{course}"
+    assert teacher.style("U", "nb", {}).subject == "{course} {kind}: {title}"
 
 
 @pytest.mark.parametrize(
@@ -211,8 +212,8 @@ def test_mailboxes_are_one_rule_or_one_for_each(
 ) -> None:
     rule = read(tmp_path, f"[identity]\n{line}").mailboxes
     mails = [("ANSATT", "o@example.org")]
-    assert rule.address(Audience.STUDENT, "ola", mails) == student
-    assert rule.address(Audience.TEACHER, "ola", mails) == teacher
+    assert rule.address(STUDENT, "ola", mails) == student
+    assert rule.address(TEACHER, "ola", mails) == teacher
     assert rule.allows("ola@example.org")
     assert not rule.allows("ola@elsewhere.org")
 
@@ -423,14 +424,14 @@ def models() -> Iterator[tuple[str, type[BaseModel]]]:
             yield name, field.annotation
     yield "broker", BrokerSettings
     yield "exchange.main", EwsSettings
-    yield "calendar", AudienceCalendar
+    yield "calendar", RoleCalendar
     yield "notifications", NotificationPattern
 
 
 def known() -> dict[str, object]:
     keys: dict[str, object] = {"exchange.default": None}
     todo = [each for each in models() if each[0] not in {"exchange", "calendar"}]
-    todo.append(("calendar", AudienceCalendar))
+    todo.append(("calendar", RoleCalendar))
     for section, model in todo:
         for name, field in model.model_fields.items():
             if name == "paths":
@@ -465,7 +466,7 @@ def told_as(value: object) -> object:
     match value:
         case list() | tuple():
             return list(value)
-        case AddressRules(student=student):
+        case {"student": student}:
             return student
         case SecretStr():
             return value.get_secret_value()

@@ -10,8 +10,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kalender.domain.model import Audience, CourseKey, Registration
+from kalender.domain.model import CourseKey, Registration
 from kalender.domain.render import Style, render
+from kalender.domain.roles import audience_of
 from kalender.domain.timetable import Activity, PersonTeaching, Rules, desired, select
 from kalender.sources.tp_codes import KINDS
 from kalender.sources.tp_json import read_event
@@ -148,7 +149,7 @@ def seen(raw: dict[str, Any], *, placed: bool) -> list[tuple[str, str, str, str]
         registrations=(Registration(unit=key.unit, offer_status="I"),),
         placements=frozenset([key] if placed else []),
     )
-    chosen = select(student, [activity], Audience.STUDENT, RULES, BEFORE)
+    chosen = select(student, [activity], audience_of("student"), RULES, BEFORE)
     shown = desired(chosen, [event], frozenset(), RULES, BEFORE)
     return [
         _said(render(each.teaching, each.courses, Style(institution="UiO", kinds=KINDS)))

@@ -12,7 +12,7 @@ import pytest
 
 from kalender.app import App, clock_from
 from kalender.config import load
-from kalender.config.calendar import AudienceCalendar
+from kalender.config.calendar import RoleCalendar
 from kalender.domain.render import Style
 from kalender.domain.timetable import Rules
 from kalender.reconcile.desired import CalendarSettings
@@ -90,9 +90,9 @@ def test_the_digest_of_the_example_is_what_it_was() -> None:
 
 def test_the_digest_of_settings_that_are_all_changed_is_what_it_was(changed: App) -> None:
     assert changed.settings().digest == "dc0d7f862365a6fe"
-    usual = load(EXAMPLE, {}).calendar.student
-    own = changed.config.calendar.student
-    assert all(getattr(own, name) != getattr(usual, name) for name in AudienceCalendar.model_fields)
+    usual = load(EXAMPLE, {}).calendar.by_role["student"]
+    own = changed.config.calendar.by_role["student"]
+    assert all(getattr(own, name) != getattr(usual, name) for name in RoleCalendar.model_fields)
 
 
 def test_the_digests_of_credentials_are_what_they_were(changed: App) -> None:
@@ -126,12 +126,11 @@ def later(settings: CalendarSettings, *, rule: bool = False, text: str = "") -> 
     """Return the digest of the same settings in a later release with two more options."""
     return CalendarSettings(
         rules={
-            audience: LaterRules(**options(rules), later=rule)
-            for audience, rules in settings.rules.items()
+            role: LaterRules(**options(rules), later=rule) for role, rules in settings.rules.items()
         },
         styles={
-            audience: LaterStyle(**options(style), later=text)
-            for audience, style in settings.styles.items()
+            role: LaterStyle(**options(style), later=text)
+            for role, style in settings.styles.items()
         },
     ).digest
 

@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from kalender.domain.model import Audience, Status, TeachingEvent
+from kalender.domain import roles
+from kalender.domain.model import Status, TeachingEvent
+from kalender.domain.roles import ROLES, audience_of
 from kalender.domain.timetable import (
     Activity,
+    Audience,
     Event,
     PersonTeaching,
     Relation,
@@ -50,7 +53,7 @@ class Sight:
 
     person: PersonTeaching
     events: Sequence[TeachingEvent]
-    audience: Audience = Audience.BOTH
+    audience: Audience = roles.BOTH
     rules: Rules = RULES
     now: datetime = NOW
     published: bool = True
@@ -235,10 +238,10 @@ def test_a_role_begins_at_local_midnight_and_time_alone_brings_it() -> None:
     begins = datetime(2025, 8, 18, 22, tzinfo=UTC)
     before = sight(person, an_event(starts=NOW + 2 * DAY), now=begins - timedelta(seconds=1))
     assert before.seen == ()
-    assert changes_at(person, (), before.activities, RULES, before.now) == begins
+    assert changes_at(person, (), before.activities, ROLES, RULES, before.now) == begins
     after = replace(before, now=begins)
     assert after.gets == ["1"]
-    assert changes_at(person, (), after.activities, RULES, begins) is None
+    assert changes_at(person, (), after.activities, ROLES, RULES, begins) is None
 
 
 # -- both, cancelled, doubtful ---------------------------------------------------------------------
@@ -247,14 +250,14 @@ def test_a_role_begins_at_local_midnight_and_time_alone_brings_it() -> None:
 def test_whoever_is_both_sees_it_once_as_a_teacher() -> None:
     person = replace(STUDENT, usernames=OLA)
     (seen,) = sight(person, an_event(staff=["ola"])).seen
-    assert (seen.audience, seen.capacity) == (Audience.TEACHER, Relation.NAMED)
+    assert (seen.role, seen.capacity) == (roles.TEACHER, Relation.NAMED)
 
 
 def test_a_calendar_shows_its_own_audience_only() -> None:
     person = replace(STUDENT, usernames=OLA)
     events = [an_event(), an_event("2", actid="9", plenary=False, staff=["ola"], method="X")]
-    assert sight(person, *events, audience=Audience.STUDENT, placed=True).gets == ["1"]
-    assert sight(person, *events, audience=Audience.TEACHER).gets == ["2"]
+    assert sight(person, *events, audience=audience_of("student"), placed=True).gets == ["1"]
+    assert sight(person, *events, audience=audience_of("teacher")).gets == ["2"]
 
 
 def test_a_cancelled_event_concerns_students_and_the_teachers_it_names() -> None:
@@ -360,8 +363,8 @@ def test_days_begin_at_local_midnight_also_where_summer_time_changes(day: date, 
 def test_the_window_moves_at_local_midnight_and_time_alone_brings_the_next_day() -> None:
     rules = replace(RULES, future_days=7)
     told = sight(STUDENT, an_event(starts=NOW + 9 * DAY), rules=rules)
-    selected = select(STUDENT, told.activities, Audience.STUDENT, rules, NOW)
-    moment = changes_at(STUDENT, selected, told.activities, rules, NOW)
+    selected = select(STUDENT, told.activities, audience_of("student"), rules, NOW)
+    moment = changes_at(STUDENT, selected, told.activities, ROLES, rules, NOW)
     assert moment == datetime(2025, 8, 19, 22, tzinfo=UTC)
     assert replace(told, now=moment - timedelta(seconds=1)).seen == ()
     assert replace(told, now=moment).gets == ["1"]
@@ -369,5 +372,5 @@ def test_the_window_moves_at_local_midnight_and_time_alone_brings_the_next_day()
 
 def test_without_a_window_or_roles_time_alone_changes_nothing() -> None:
     told = sight(STUDENT, an_event(starts=NOW + 9 * DAY))
-    selected = select(STUDENT, told.activities, Audience.STUDENT, RULES, NOW)
-    assert changes_at(STUDENT, selected, told.activities, RULES, NOW) is None
+    selected = select(STUDENT, told.activities, audience_of("student"), RULES, NOW)
+    assert changes_at(STUDENT, selected, told.activities, ROLES, RULES, NOW) is None
