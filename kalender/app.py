@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from kalender.config import Config
 from kalender.config.sections import BrokerSettings
 from kalender.domain import neighbour
+from kalender.domain.mirror import CourseBrake
 from kalender.domain.roles import ROLES
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
@@ -164,7 +165,10 @@ class App:
             students=self.fs(limiters[neighbour.FS]),
             people=self.people(),
             rules=self.mirror_rules(),
-            brake=config.safety.course_brake,
+            brake=CourseBrake(
+                max_shrink=config.safety.max_course_shrink,
+                min_events=config.safety.min_course_events,
+            ),
             ask_singly=config.fs.offer_status == "single",
             skips=skips(config.tp.skip),
             semesters=self.semesters(),

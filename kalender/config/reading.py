@@ -113,7 +113,9 @@ def open_to_others(settings: Path | None, environ: Mapping[str, str]) -> Sequenc
         if name.removesuffix("_file") in SECRETS and name.endswith("_file")
     }
     if settings is not None:
-        if any(name in SECRETS and not _is_plain(value) for name, value in _leaves(tree)):
+        secrets = [value for name, value in _leaves(tree) if name in SECRETS]
+        # a URL without @ tells no password: that of an SQLite database, or of a socket
+        if any("://" not in secret or "@" in secret for secret in secrets):
             files.add(settings)
         files |= {path for path in settings.parent.glob("*.env") if _holds_secrets(path)}
     return sorted(str(path) for path in files if _is_open(path))
@@ -125,11 +127,6 @@ def _leaves(raw: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield from _leaves(value)
         elif isinstance(value, str):
             yield key.lower(), value
-
-
-def _is_plain(url: str) -> bool:
-    """Whether a URL tells no password: that of an SQLite database, or of a socket."""
-    return "://" in url and "@" not in url
 
 
 def _holds_secrets(path: Path) -> bool:

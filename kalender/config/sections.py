@@ -41,7 +41,6 @@ from kalender.config.forms import (
     each_of,
     names_only,
 )
-from kalender.domain.mirror import CourseBrake
 from kalender.domain.notification import Pattern
 from kalender.domain.render import Language
 from kalender.domain.roles import ROLES
@@ -342,11 +341,6 @@ class Safety(Section):
     max_updated_share: Share = 0.2
     max_entries: PositiveInt = 1500
     max_reading_age_hours: PositiveFloat = 36
-
-    @property
-    def course_brake(self) -> CourseBrake:
-        """When the answer for one course loses too much."""
-        return CourseBrake(max_shrink=self.max_course_shrink, min_events=self.min_course_events)
 
 
 class Worker(Section):

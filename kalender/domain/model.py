@@ -5,7 +5,7 @@ teaching activity, undervisningsmelding = registration, plassering på parti = p
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -182,10 +182,6 @@ class TeachingEvent:
     doubt: bool = False
     missing: bool = False
 
-    def flagged(self, *, doubt: bool, missing: bool) -> "TeachingEvent":
-        """Return the same event with the mirror's flags."""
-        return replace(self, doubt=doubt, missing=missing)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BadEvent:
@@ -293,7 +289,3 @@ class Content:
     show_as: str  # "busy" | "free" | "tentative" | "oof" | "elsewhere"
     reminder_minutes: int | None = None
     categories: tuple[str, ...] = ()
-
-    def shown_as(self, show_as: str) -> "Content":
-        """Return the same with another show-as."""
-        return replace(self, show_as=show_as)

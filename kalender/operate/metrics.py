@@ -197,7 +197,9 @@ def gauges_of(
         [((change,), calendars_of.get(change, 0)) for change in ("rewrite", "move", "leave")],
     )
     yield from calendar_families(status)
-    processes = Counter((process.kind, process.version) for process in status.living_processes)
+    processes = Counter(
+        (process.kind, process.version) for process in status.processes if process.state == "lives"
+    )
     yield gauges(
         "kalender_processes",
         "Processes seen within a minute.",

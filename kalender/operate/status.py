@@ -329,11 +329,6 @@ class Status:
         """The worker processes that live."""
         return [process for process in self.workers if process.state == "lives"]
 
-    @property
-    def living_processes(self) -> Sequence[Process]:
-        """The processes of every kind that live."""
-        return [process for process in self.processes if process.state == "lives"]
-
 
 # -- what only `kalender status` shows ----------------------------------------------------------------
 

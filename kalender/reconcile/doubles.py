@@ -51,26 +51,26 @@ class Double:
     original: Shown
 
 
-def oldest_of(found_items: Sequence[FoundItem]) -> dict[str, FoundItem]:
+def oldest_of(hits: Sequence[FoundItem]) -> dict[str, FoundItem]:
     """Return the oldest item of each key: the others are copies that their user made."""
-    newest_first = sorted(found_items, key=lambda found_item: found_item.created_at, reverse=True)
-    return {found_item.sync_key: found_item for found_item in newest_first}
+    newest_first = sorted(hits, key=lambda hit: hit.created_at, reverse=True)
+    return {hit.sync_key: hit for hit in newest_first}
 
 
 def look_for_doubles(visit: Visit) -> list[Double]:
     """Find every item with our key, and return what shows an event a second time."""
-    found_items = visit.calendars.find(visit.row.address, None)
+    hits = visit.calendars.find(visit.row.address, None)
     with visit.recording() as connection:
-        keys = {found_item.sync_key for found_item in found_items}
+        keys = {hit.sync_key for hit in hits}
         row = visit.row
         elsewhere = entries.take_over(connection, row.calendar_id, row.address, keys)
-        return sort_out(connection, visit, found_items, elsewhere)
+        return sort_out(connection, visit, hits, elsewhere)
 
 
 def sort_out(
     connection: Connection,
     visit: Visit,
-    found_items: Sequence[FoundItem],
+    hits: Sequence[FoundItem],
     elsewhere: Collection[str],
 ) -> list[Double]:
     """Adopt what shows an event that nothing else shows; return doubles; count what is neither.
@@ -78,8 +78,8 @@ def sort_out(
     `items` are all in the calendar with our property, `elsewhere` the keys of other calendars.
     """
     sorting = _Sorting(connection=connection, visit=visit)
-    sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), found_items)
-    oldest = oldest_of(found_items)
+    sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), hits)
+    oldest = oldest_of(hits)
     strange = oldest.keys() - sorting.recorded - set(elsewhere)
     strange -= doubles.taken_away(connection, visit.row.calendar_id, strange)
     known_events = doubles.known_events(connection, [_event_of(key) for key in strange])
@@ -116,10 +116,10 @@ class _Sorting:
     doubles: list[Double] = field(default_factory=list)
     unknown: list[FoundItem] = field(default_factory=list)
 
-    def take_in(self, records: Sequence[Entry], found_items: Sequence[FoundItem]) -> None:
+    def take_in(self, records: Sequence[Entry], hits: Sequence[FoundItem]) -> None:
         """Note what the records say, and whether it is there."""
-        alive = {found_item.ref.item_id for found_item in found_items}
-        keys = {found_item.sync_key: found_item.ref.item_id for found_item in found_items}
+        alive = {hit.ref.item_id for hit in hits}
+        keys = {hit.sync_key: hit.ref.item_id for hit in hits}
         self.recorded = {entry.sync_key for entry in records}
         for entry in records:
             if entry.status not in ANSWERED:
@@ -137,30 +137,30 @@ class _Sorting:
         self.shown.setdefault(event_id, showing)
         self.made_for.setdefault(_event_of(key), showing)
 
-    def sort(self, found_item: FoundItem, known_events: Collection[str]) -> None:
+    def sort(self, hit: FoundItem, known_events: Collection[str]) -> None:
         """Say what an item is; what has ended is history, and only adopted after a recovery."""
-        event_id = _event_of(found_item.sync_key)
-        over = found_item.ends_at <= self.visit.now
+        event_id = _event_of(hit.sync_key)
+        over = hit.ends_at <= self.visit.now
         if self.visit.view.leaving:
-            self._adopt(found_item)
+            self._adopt(hit)
         elif event_id in self.settled or (over and not self.visit.row.must_look_up):
             return
         elif event_id in self.shown:
-            self._double(found_item, self.shown[event_id], over=over)
+            self._double(hit, self.shown[event_id], over=over)
         elif event_id in known_events or (over and event_id not in self.made_for):
-            self._adopt(found_item)
+            self._adopt(hit)
         elif event_id in self.made_for:
-            self._double(found_item, self.made_for[event_id], over=over)
+            self._double(hit, self.made_for[event_id], over=over)
         else:
-            self.unknown.append(found_item)
+            self.unknown.append(hit)
 
-    def _double(self, found_item: FoundItem, original: Shown, *, over: bool) -> None:
+    def _double(self, hit: FoundItem, original: Shown, *, over: bool) -> None:
         if not over:
-            self.doubles.append(Double(item=found_item, original=original))
+            self.doubles.append(Double(item=hit, original=original))
 
-    def _adopt(self, found_item: FoundItem, shows: tuple[str, ActivityKey] | None = None) -> None:
+    def _adopt(self, hit: FoundItem, shows: tuple[str, ActivityKey] | None = None) -> None:
         """Record it as an entry; the record that it stands for instead is given up."""
-        key, row = found_item.sync_key, self.visit.row
+        key, row = hit.sync_key, self.visit.row
         event_id, activity = shows or (
             _event_of(key),
             entries.activity_of(self.connection, _event_of(key)),
@@ -170,8 +170,8 @@ class _Sorting:
             self.visit.save(self.connection, [transition])
         now = self.visit.now
         shows = (event_id, activity)
-        entries.adopt(self.connection, row.calendar_id, found_item, key=key, now=now, shows=shows)
-        self._show(key, found_item.ref.item_id, event_id, activity)
+        entries.adopt(self.connection, row.calendar_id, hit, key=key, now=now, shows=shows)
+        self._show(key, hit.ref.item_id, event_id, activity)
 
     def by_time(self) -> None:
         """TP gives what moves another id: adopt for what is wanted at the item's time."""
@@ -182,13 +182,13 @@ class _Sorting:
         for desired in wanted(self.connection, visit.view, visit.context.settings, visit.now):
             if desired.event.event_id not in self.shown.keys() | self.settled | self.missing.keys():
                 free[desired.content.starts_at, desired.content.ends_at].append(desired.event)
-        for found_item in self.unknown:
-            events = free[found_item.starts_at, found_item.ends_at]
+        for hit in self.unknown:
+            events = free[hit.starts_at, hit.ends_at]
             if events:
                 event = events.pop()
-                self._adopt(found_item, (event.event_id, event.teaching.activity))
+                self._adopt(hit, (event.event_id, event.teaching.activity))
             else:
-                unknown_items.append(found_item)
+                unknown_items.append(hit)
         self.unknown = unknown_items
 
 
@@ -204,15 +204,15 @@ class Judgement:
     stays_too: frozenset[str]
 
 
-def mend(visit: Visit, double_items: Sequence[Double]) -> None:
+def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
     """Where that is wished, record of each pair the one that its user did not add to as going.
 
     Where the user added to both, both stay, and the second is named.
     """
-    if visit.row.doubles != Wish.MEND or not double_items:
+    if visit.row.doubles != Wish.MEND or not found_doubles:
         return
-    about = {double.item.ref.item_id for double in double_items} | {
-        double.original.item_id for double in double_items
+    about = {double.item.ref.item_id for double in found_doubles} | {
+        double.original.item_id for double in found_doubles
     }
     states = _read(visit, sorted(about))
     calendar_id = visit.row.calendar_id
@@ -222,33 +222,30 @@ def mend(visit: Visit, double_items: Sequence[Double]) -> None:
         entries.forget_digest(connection, visit.row)
         records = {e.sync_key: e for e in entries.of_calendar(connection, calendar_id)}
         groups: dict[str, tuple[Shown, list[FoundItem]]] = {}
-        for double in double_items:
+        for double in found_doubles:
             groups.setdefault(double.original.sync_key, (double.original, []))[1].append(
                 double.item
             )
-        for original, found_items in list(groups.values()):
+        for original, hits in list(groups.values()):
             if original.item_id not in states:
                 continue
-            judgement = _judge(visit, original, found_items, states)
+            judgement = _judge(visit, original, hits, states)
             if original.sync_key in judgement.goes:
                 ref = states[original.item_id].ref
                 visit.save(connection, _going(records[original.sync_key], ref), ahead=True)
-            for found_item in found_items:
-                if (
-                    found_item.sync_key not in judgement.stays_too
-                    and found_item.ref.item_id in states
-                ):
+            for hit in hits:
+                if hit.sync_key not in judgement.stays_too and hit.ref.item_id in states:
                     entries.adopt(
                         connection,
                         calendar_id,
-                        found_item,
-                        key=found_item.sync_key,
+                        hit,
+                        key=hit.sync_key,
                         now=visit.now,
                         shows=(original.event_id, original.activity),
-                        goes=found_item.sync_key != judgement.stays,
+                        goes=hit.sync_key != judgement.stays,
                     )
             kept_keys |= judgement.stays_too
-            taken_keys |= {found_item.sync_key for found_item in found_items} - judgement.stays_too
+            taken_keys |= {hit.sync_key for hit in hits} - judgement.stays_too
         doubles.keep(connection, calendar_id, kept_keys)
         doubles.mended(connection, calendar_id, taken_keys)
     visit.count("doubles", len(taken_keys))
@@ -280,13 +277,13 @@ def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
 def _judge(
     visit: Visit,
     original: Shown,
-    found_items: Sequence[FoundItem],
+    hits: Sequence[FoundItem],
     states: Mapping[str, EntryState],
 ) -> Judgement:
     stays, state = original.sync_key, states[original.item_id]
     goes, too = set(), set()
-    for found_item in found_items:
-        other_state = states.get(found_item.ref.item_id)
+    for hit in hits:
+        other_state = states.get(hit.ref.item_id)
         if other_state is None:
             continue
         to_entry, to_double = (
@@ -294,12 +291,12 @@ def _judge(
             _added_to(visit, other_state, state),
         )
         if to_entry and to_double:
-            too.add(found_item.sync_key)
+            too.add(hit.sync_key)
         elif to_double:
             goes.add(stays)
-            stays, state = found_item.sync_key, other_state
+            stays, state = hit.sync_key, other_state
         else:
-            goes.add(found_item.sync_key)
+            goes.add(hit.sync_key)
     return Judgement(stays=stays, goes=frozenset(goes), stays_too=frozenset(too))
 
 

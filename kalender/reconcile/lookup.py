@@ -39,10 +39,8 @@ def find_again(visit: Visit, lost_entries: Sequence[Entry]) -> list[Entry]:
 
     Where a key stands on several items, the oldest is ours, and the others are its user's copies.
     """
-    found_items = visit.calendars.find(
-        visit.row.address, [entry.sync_key for entry in lost_entries]
-    )
-    oldest = oldest_of(found_items)
+    hits = visit.calendars.find(visit.row.address, [entry.sync_key for entry in lost_entries])
+    oldest = oldest_of(hits)
     located = [
         happens(entry, _location(oldest[entry.sync_key], ended=False))
         for entry in lost_entries
@@ -71,10 +69,8 @@ def give_up(visit: Visit, gone_entries: Sequence[Entry]) -> None:
             visit.log(connection, "gone", [entry.sync_key for entry in taken_entries])
 
 
-def _location(found_item: FoundItem, *, ended: bool) -> FoundByKey:
-    return FoundByKey(
-        item_id=found_item.ref.item_id, change_key=found_item.ref.change_key, ended=ended
-    )
+def _location(hit: FoundItem, *, ended: bool) -> FoundByKey:
+    return FoundByKey(item_id=hit.ref.item_id, change_key=hit.ref.change_key, ended=ended)
 
 
 # -- everything of ours ------------------------------------------------------------------------------
@@ -87,51 +83,47 @@ def look_up_everything(visit: Visit) -> list[Double]:
     second time. Items beyond that are copies, and stay; they are taken along only where somebody
     wished that all with our key go.
     """
-    found_items = visit.calendars.find(visit.row.address, None)
+    hits = visit.calendars.find(visit.row.address, None)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
-        keys = {found_item.sync_key for found_item in found_items}
+        keys = {hit.sync_key for hit in hits}
         elsewhere = entries.take_over(connection, calendar_id, visit.row.address, keys)
         records = entries.of_calendar(connection, calendar_id)
-        visit.save(connection, _relocated(records, found_items, visit.now))
+        visit.save(connection, _relocated(records, hits, visit.now))
         if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
             recorded_keys = {entry.sync_key for entry in records}
             known_ids = {entry.item_id for entry in records}
             known_ids |= {
-                found_item.ref.item_id
-                for key, found_item in oldest_of(found_items).items()
-                if key in recorded_keys
+                hit.ref.item_id for key, hit in oldest_of(hits).items() if key in recorded_keys
             }
-            for found_item in found_items:
-                if found_item.ref.item_id not in known_ids:
-                    key = f"{found_item.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
-                    entries.adopt(
-                        connection, visit.row.calendar_id, found_item, key=key, now=visit.now
-                    )
+            for hit in hits:
+                if hit.ref.item_id not in known_ids:
+                    key = f"{hit.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
+                    entries.adopt(connection, visit.row.calendar_id, hit, key=key, now=visit.now)
             return []
-        return sort_out(connection, visit, found_items, elsewhere)
+        return sort_out(connection, visit, hits, elsewhere)
 
 
 def _relocated(
-    records: Sequence[Entry], found_items: Sequence[FoundItem], now: datetime
+    records: Sequence[Entry], hits: Sequence[FoundItem], now: datetime
 ) -> list[Transition]:
     """Return what a search of the whole calendar says of each record.
 
     Of what moved, or was written since, the content is not known. What is gone is made anew.
     """
-    by_id = {found_item.ref.item_id: found_item for found_item in found_items}
-    oldest = oldest_of(found_items)
+    by_id = {hit.ref.item_id: hit for hit in hits}
+    oldest = oldest_of(hits)
     transitions = []
     for entry in records:
         is_over = entry.ends_at <= now
-        found_item = by_id.get(entry.item_id or "") or oldest.get(entry.sync_key)
-        if found_item is None:
+        hit = by_id.get(entry.item_id or "") or oldest.get(entry.sync_key)
+        if hit is None:
             transitions.append(happens(entry, NotFoundAtAll(ended=is_over)))
-        elif (found_item.ref.item_id, found_item.ref.change_key) != (
+        elif (hit.ref.item_id, hit.ref.change_key) != (
             entry.item_id,
             entry.change_key,
         ):
-            transitions.append(happens(entry, _location(found_item, ended=is_over)))
+            transitions.append(happens(entry, _location(hit, ended=is_over)))
     return transitions
 
 

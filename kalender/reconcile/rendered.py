@@ -4,6 +4,7 @@ It is kept under the digest that decides it, and so is never older than the view
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -103,5 +104,5 @@ def _rendered(
     """Render once for an event, role and language, not once for each person."""
     content = render(event, names, style)
     if show_as == "free":
-        content = content.shown_as("free")
+        content = replace(content, show_as="free")
     return content, fingerprint(content)

@@ -164,7 +164,7 @@ def rows(connection: Connection, key: CourseKey) -> dict[EventKey, Row]:
 def _event(row: SqlRow[*tuple[Any, ...]]) -> TeachingEvent:
     event = from_json(row.told)
     if row.doubt or row.missing_since is not None:
-        return event.flagged(doubt=row.doubt, missing=row.missing_since is not None)
+        return replace(event, doubt=row.doubt, missing=row.missing_since is not None)
     return event
 
 
