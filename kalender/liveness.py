@@ -26,22 +26,22 @@ class Stop(threading.Event):
     def __init__(self) -> None:
         super().__init__()
         self._changed = threading.Condition(threading.RLock())
-        self._told = False
+        self._is_set = False
 
     def is_set(self) -> bool:
         """Whether somebody said so."""
-        return self._told
+        return self._is_set
 
     def set(self) -> None:
         """Say so."""
         with self._changed:
-            self._told = True
+            self._is_set = True
             self._changed.notify_all()
 
     def clear(self) -> None:
         """Take it back."""
         with self._changed:
-            self._told = False
+            self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until somebody says so, at most so many seconds; return whether somebody did.
@@ -50,12 +50,12 @@ class Stop(threading.Event):
         """
         end = None if timeout is None else monotonic() + timeout
         with self._changed:
-            while not self._told:
+            while not self._is_set:
                 seconds = LOOK_SECONDS if end is None else min(end - monotonic(), LOOK_SECONDS)
                 if seconds <= 0:
                     break
                 self._changed.wait(seconds)
-            return self._told
+            return self._is_set
 
 
 def stop_on_signals() -> Stop:

@@ -74,12 +74,14 @@ def log_(  # noqa: PLR0913, PLR0917
     if as_json:
         say_json(rows)
     elif rows:
-        lines(line for row in rows for line in _told(row, wired.config.institution.time_zone))
+        lines(
+            line for row in rows for line in _lines_of_act(row, wired.config.institution.time_zone)
+        )
     else:
         typer.echo("nothing was done that the log still has")
 
 
-def _told(row: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+def _lines_of_act(row: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
     """Return when, who and what on one line, and why below it, at most 80 columns wide."""
     about = [
         "somebody protected" if row["protected"] else "",

@@ -105,11 +105,11 @@ def worker(
             stop,
             processes=config.worker.processes,
             until_idle=until_idle,
-            beside=_told(wired) if config.metrics.port and not until_idle else None,
+            beside=_serve_metrics(wired) if config.metrics.port and not until_idle else None,
         )
 
 
-def _told(wired: App) -> workers.Beside:
+def _serve_metrics(wired: App) -> workers.Beside:
     """Return what tells how it goes; the port is taken at once."""
     server, lease = health.Server(wired.config.metrics), wired.config.worker.lease_seconds
 

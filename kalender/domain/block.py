@@ -186,17 +186,12 @@ def _find(html: str) -> _Region | None:
     for mark in _END.finditer(masked):
         before = [start for start in starts if start < mark.start()]
         if before:
-            return _region(html, before[-1], mark.end())
+            start, end, tags = before[-1], mark.end(), list(_tags(html))
+            left, right = (sum(tag.start < place for tag in tags) for place in (start, end))
+            region = _Region(html, tags, _pair(tags), start, end, left, right)
+            region.widen()
+            return region
     return None
-
-
-def _region(html: str, start: int, end: int) -> _Region:
-    tags = list(_tags(html))
-    left = sum(tag.start < start for tag in tags)
-    right = sum(tag.start < end for tag in tags)
-    region = _Region(html, tags, _pair(tags), start, end, left, right)
-    region.widen()
-    return region
 
 
 def _tags(html: str) -> Iterator[_Tag]:
@@ -216,18 +211,13 @@ def _pair(tags: list[_Tag]) -> dict[int, int]:
             open_tags.append(index)
             names[tag.name] += 1
         elif names[tag.name]:
-            opening = _close(tag.name, tags, open_tags, names)
+            while True:  # take off the open tags down to the one of that name
+                opening = open_tags.pop()
+                names[tags[opening].name] -= 1
+                if tags[opening].name == tag.name:
+                    break
             partner |= {opening: index, index: opening}
     return partner
-
-
-def _close(name: str, tags: list[_Tag], open_tags: list[int], names: Counter[str]) -> int:
-    """Take off the open tags down to the one of that name, and return it."""
-    while True:
-        opening = open_tags.pop()
-        names[tags[opening].name] -= 1
-        if tags[opening].name == name:
-            return opening
 
 
 def _top(html: str) -> int:

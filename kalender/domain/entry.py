@@ -255,7 +255,7 @@ _WRITTEN = _KNOWN | {EntryStatus.DELETING}
 _RECORDED = _WRITTEN | _INTENDED
 
 
-def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C901, PLR0911, PLR0912
+def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C901, PLR0911, PLR0912, PLR0915
     """Return the record after a happening, None where none is left.
 
     Raises ImpossibleHappening where the table has no cell.
@@ -287,8 +287,6 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
                 happening.change_key,
                 "" if happening.ended else None,
             )
-        case Plain():
-            return _after_plain(entry, happening)
         case Created(item_id=item_id, change_key=change_key):
             row = _require(entry, happening, _INTENDED)
             return row._replace(status=EntryStatus.LIVE, item_id=item_id, change_key=change_key)
@@ -336,15 +334,6 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             return _require(entry, happening, _WRITTEN)._replace(held_by=scope)
         case Renamed(subject=subject):
             return _with_subject(_require(entry, happening, _KNOWN), subject)
-
-
-def happens(entry: Entry | None, happening: Happening) -> Transition:
-    """Return the transition of a record under a happening; raises as `after` does."""
-    return Transition(entry, after(entry, happening))
-
-
-def _after_plain(entry: Entry | None, happening: Plain) -> Entry | None:
-    match happening:
         case Plain.UPDATE_AHEAD:
             row = _require(entry, happening, _KNOWN, there=True)
             return row._replace(fingerprint=None)
@@ -369,6 +358,11 @@ def _after_plain(entry: Entry | None, happening: Plain) -> Entry | None:
             if _require(entry, happening, _WRITTEN | {EntryStatus.ABANDONED}).item_id is not None:
                 raise ImpossibleHappening(happening)
             return None
+
+
+def happens(entry: Entry | None, happening: Happening) -> Transition:
+    """Return the transition of a record under a happening; raises as `after` does."""
+    return Transition(entry, after(entry, happening))
 
 
 def _require(

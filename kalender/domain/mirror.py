@@ -271,24 +271,25 @@ def activities_of(rows: Iterable[Row], rules: Rules) -> tuple[Activity, ...]:
     grouped: dict[ActivityKey, list[Row]] = defaultdict(list)
     for row in sorted(rows, key=lambda r: r.key):
         grouped[row.key.activity].append(row)
-    return tuple(_activity(key, grouped[key], rules) for key in sorted(grouped))
-
-
-def _activity(key: ActivityKey, rows: Sequence[Row], rules: Rules) -> Activity:
-    days: dict[str, list[str]] = defaultdict(list)
-    for row in rows:
-        if row.digest is not None:
-            day = row.event.starts_at.astimezone(rules.zone).date().isoformat()
-            days[day].append(f"{row.key.event_id}:{row.digest}")
-    digests = {day: _short("|".join(parts)) for day, parts in sorted(days.items())}
-    return Activity(
-        key=key,
-        method=rows[0].event.method,
-        has_plenary=any(row.event.plenary is not False for row in rows),
-        has_group=any(row.event.plenary is not True for row in rows),
-        digest=fold(digests),
-        days=digests,
-    )
+    activities = []
+    for key, group in sorted(grouped.items()):
+        days: dict[str, list[str]] = defaultdict(list)
+        for row in group:
+            if row.digest is not None:
+                day = row.event.starts_at.astimezone(rules.zone).date().isoformat()
+                days[day].append(f"{row.key.event_id}:{row.digest}")
+        digests = {day: _short("|".join(parts)) for day, parts in sorted(days.items())}
+        activities.append(
+            Activity(
+                key=key,
+                method=group[0].event.method,
+                has_plenary=any(row.event.plenary is not False for row in group),
+                has_group=any(row.event.plenary is not True for row in group),
+                digest=fold(digests),
+                days=digests,
+            )
+        )
+    return tuple(activities)
 
 
 # -- events as text ---------------------------------------------------------------------------------

@@ -31,6 +31,8 @@ def refresh_course(context: RefreshContext, claim: Claim) -> None:
     with context.database.read() as connection:
         maintained = context.maintained(connection)
         interrupted = bool(courses.pending_fan_out(connection, key))
+        # not skipped, or mirrored before it came to be skipped
+        is_ours = not context.skips(key.course) or bool(courses.mirrored(connection, [key]))
     if interrupted:  # whoever refreshed it last died between the two transactions
         _fan_out(context, key)
     if key.semester == EVERY_SEMESTER:
@@ -40,17 +42,9 @@ def refresh_course(context: RefreshContext, claim: Claim) -> None:
             queue.finish(connection, claim)
         return
     has_changed = False
-    if key.semester in maintained and _is_to_be_mirrored(context, key):
+    if key.semester in maintained and is_ours:
         has_changed = _mirror(context, claim, key)
     _fan_out(context, key, claim=claim, has_changed=has_changed)
-
-
-def _is_to_be_mirrored(context: RefreshContext, key: CourseKey) -> bool:
-    """Whether the course is ours: not skipped, or mirrored before it came to be skipped."""
-    if not context.skips(key.course):
-        return True
-    with context.database.read() as connection:
-        return key in courses.mirrored(connection, [key])
 
 
 def _mirror(context: RefreshContext, claim: Claim, key: CourseKey) -> bool:

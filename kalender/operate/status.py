@@ -7,7 +7,7 @@ these only `queries` and `troubles` ask the database.
 Instants are aware UTC on the database's clock, except where the domain's clock is named.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 from typing import Literal
@@ -15,8 +15,6 @@ from typing import Literal
 from sqlalchemy import Connection
 
 from kalender.app import App
-from kalender.config import Config
-from kalender.config.sections import Section
 from kalender.domain.work import Kind, Lane
 from kalender.neighbours.credentials import REFUSALS
 from kalender.sources.tp_codes import skips
@@ -54,21 +52,16 @@ class Expectations:
             queues=config.broker.queues if config.broker else (),
             lease=timedelta(seconds=config.worker.lease_seconds),
             max_reading_age=timedelta(hours=config.safety.max_reading_age_hours),
-            secrets=dict(_ends_of_secrets(config)),
+            secrets={
+                f"{name}.{key.removesuffix('_expires')}": day
+                for name, section in {"broker": config.broker, **config.neighbours}.items()
+                for key in (type(section).model_fields if section is not None else ())
+                if key.endswith("_expires") and (day := getattr(section, key)) is not None
+            },
             semesters=lambda connection: semesters.at(connection, rules, app.clock()),
             skips=skips(config.tp.skip),
             clock=app.clock,
         )
-
-
-def _ends_of_secrets(config: Config) -> Iterator[tuple[str, date]]:
-    """Give the key of each secret whose end the settings name, with the day on which it ends."""
-    sections: dict[str, Section | None] = {"broker": config.broker, **config.neighbours}
-    for name, section in sections.items():
-        for key in type(section).model_fields if section is not None else ():
-            day = getattr(section, key)
-            if key.endswith("_expires") and day is not None:
-                yield f"{name}.{key.removesuffix('_expires')}", day
 
 
 # -- work ---------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ from kalender.domain.entry import (
 from kalender.domain.model import ActivityKey
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
-from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome, ItemRef
+from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome
 from kalender.reconcile.desired import wanted
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import doubles, entries
@@ -231,8 +231,13 @@ def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
                 continue
             judgement = _judge(visit, original, hits, states)
             if original.sync_key in judgement.goes:
-                ref = states[original.item_id].ref
-                visit.save(connection, _going(records[original.sync_key], ref), ahead=True)
+                record, ref = records[original.sync_key], states[original.item_id].ref
+                located: Entry | None = record
+                if record.item_id is None:  # its item was found by its key alone
+                    where = FoundByKey(item_id=ref.item_id, change_key=ref.change_key)
+                    located = after(record, where)
+                going = Transition(record, after(located, Plain.DELETE_AHEAD))
+                visit.save(connection, [going], ahead=True)
             for hit in hits:
                 if hit.sync_key not in judgement.stays_too and hit.ref.item_id in states:
                     entries.adopt(
@@ -250,14 +255,6 @@ def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
         doubles.mended(connection, calendar_id, taken_keys)
     visit.count("doubles", len(taken_keys))
     visit.count("doubles_kept", len(kept_keys))
-
-
-def _going(record: Entry, ref: ItemRef) -> list[Transition]:
-    """Return that an entry goes; its item may have been found by its key alone."""
-    if record.item_id is None:
-        where = FoundByKey(item_id=ref.item_id, change_key=ref.change_key)
-        return [Transition(record, after(after(record, where), Plain.DELETE_AHEAD))]
-    return [happens(record, Plain.DELETE_AHEAD)]
 
 
 def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:

@@ -165,7 +165,12 @@ def _record_missing(visit: Visit, error: MailboxMissing) -> None:
     Raises TransientError where another Exchange knows it. Where it held entries of ours and nobody
     knows it, the person is asked for at once, to find out where the mailbox went.
     """
-    elsewhere = _other_exchange(visit)
+    elsewhere = None
+    for name, exchange in sorted(visit.context.exchanges.items()):
+        if name != visit.row.backend and elsewhere is None:
+            with suppress(PermanentError, TransientError, NeighbourError):
+                exchange.calendars.find(visit.row.address, None)
+                elsewhere = name
     with visit.recording() as connection:
         row = visit.row
         if elsewhere is not None:
@@ -178,16 +183,6 @@ def _record_missing(visit: Visit, error: MailboxMissing) -> None:
                 queue.mark(connection, [mark])
     if elsewhere is not None:
         raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
-
-
-def _other_exchange(visit: Visit) -> str | None:
-    """Return the other Exchange that knows the mailbox, where there is one that answers so."""
-    for name, exchange in sorted(visit.context.exchanges.items()):
-        if name != visit.row.backend:
-            with suppress(PermanentError, TransientError, NeighbourError):
-                exchange.calendars.find(visit.row.address, None)
-                return name
-    return None
 
 
 def _until_right(visit: Visit) -> None:

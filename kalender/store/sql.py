@@ -64,7 +64,7 @@ def insert_many(connection: Connection, table: Table, rows: Rows, **constants: A
         connection.execute(insert(table).values(**constants), list(rows))
         return
     statement = _insert(table, tuple(rows[0]), *_alike(constants))
-    connection.execute(statement, _arrays(rows) | _told(constants))
+    connection.execute(statement, _arrays(rows) | _params(constants))
 
 
 def update_many(
@@ -81,7 +81,7 @@ def update_many(
         connection.execute(update(table).where(is_named).values(**constants, **values), params)
         return
     statement = _update(table, tuple(rows[0]), by, *_alike(constants))
-    connection.execute(statement, _arrays(rows) | _told(constants))
+    connection.execute(statement, _arrays(rows) | _params(constants))
 
 
 def delete_many(
@@ -132,7 +132,7 @@ def _same(
     return {**params, **dict.fromkeys(now, db_now())}
 
 
-def _told(constants: Mapping[str, Any]) -> dict[str, Any]:
+def _params(constants: Mapping[str, Any]) -> dict[str, Any]:
     return {
         f"{name}_all": value for name, value in constants.items() if not isinstance(value, db_now)
     }
