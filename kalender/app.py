@@ -10,6 +10,7 @@ from functools import partial
 from ipaddress import ip_address
 from secrets import token_hex
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from kalender.config import Config
 from kalender.config.sections import BrokerSettings
@@ -76,6 +77,11 @@ class App:
     def machine_now() -> datetime:
         """Return this machine's clock, whatever day is rehearsed."""
         return datetime.now(UTC)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The institution's time zone, in which times are shown."""
+        return self.config.institution.time_zone
 
     def database(self, *, connections: int = 2) -> Database:
         """Return the database; create it after a fork."""
@@ -147,7 +153,7 @@ class App:
             name,
             self.config.exchange.backends[name],
             connections=self.config.worker.connections,
-            time_zone=str(self.config.institution.time_zone),
+            time_zone=str(self.zone),
             limiter=limiter,
         )
 

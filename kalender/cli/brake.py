@@ -57,8 +57,7 @@ def show_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
             for number, at in brakes.waiting_persons(connection)
             for person_id in [protected.get(WorkKey.of_person(number))]
         ]
-    zone = wired.config.institution.time_zone
-    listing(rows, as_json=as_json, empty="no brake is set: deletes go through", zone=zone)
+    listing(rows, as_json=as_json, empty="no brake is set: deletes go through", zone=wired.zone)
 
 
 @brake.command()

@@ -74,9 +74,7 @@ def log_(  # noqa: PLR0913, PLR0917
     if as_json:
         say_json(rows)
     elif rows:
-        lines(
-            line for row in rows for line in _lines_of_act(row, wired.config.institution.time_zone)
-        )
+        lines(line for row in rows for line in _lines_of_act(row, wired.zone))
     else:
         typer.echo("nothing was done that the log still has")
 

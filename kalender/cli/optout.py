@@ -91,8 +91,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
         rows = disclosure.preferences(connection)
-    zone = wired.config.institution.time_zone
-    listing(rows, as_json=as_json, empty="nobody opted out", zone=zone)
+    listing(rows, as_json=as_json, empty="nobody opted out", zone=wired.zone)
 
 
 def wish(connection: Connection, person_id: int, wishes: set[str], source: str) -> None:

@@ -38,11 +38,7 @@ def pause(
         end = _end(context, wired, connection, until, lasting)
         breaker.hold(connection, name, until=end, reason=reason, by=operator())
         acts.record(connection, "pause", who=operator(), scope=name, reason=reason)
-    duration = (
-        "until resumed"
-        if end == breaker.FOR_EVER
-        else f"until {said(end, wired.config.institution.time_zone)}"
-    )
+    duration = "until resumed" if end == breaker.FOR_EVER else f"until {said(end, wired.zone)}"
     typer.echo(f"{name} is paused within seconds, {duration}; marks go on")
 
 

@@ -83,5 +83,4 @@ def list_(
         if reveal:
             persons = {row["person"] for row in rows}
             disclosure.log_access(connection, persons, "protect list --reveal", operator=operator())
-    zone = wired.config.institution.time_zone
-    listing(rows, as_json=as_json, empty="nobody is protected", zone=zone)
+    listing(rows, as_json=as_json, empty="nobody is protected", zone=wired.zone)

@@ -20,8 +20,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
         rows = messages.kept(connection)
-    zone = wired.config.institution.time_zone
-    listing(rows, as_json=as_json, empty="no notification was rejected", zone=zone)
+    listing(rows, as_json=as_json, empty="no notification was rejected", zone=wired.zone)
 
 
 @rejected.command()

@@ -80,7 +80,7 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
     typer.echo(f"[rollout] mode is {mode}")
     for name, rows in (("listed", lists), ("calendars", calendars)):
         if rows:
-            lines(["", name, *columns(rows, wired.config.institution.time_zone)])
+            lines(["", name, *columns(rows, wired.zone)])
 
 
 @rollout.command()

@@ -58,7 +58,7 @@ def show(  # noqa: PLR0913, PLR0917
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
     if course is not None:
-        zone = wired.config.institution.time_zone
+        zone = wired.zone
         _show_course(database, course, semester, zone=zone, as_json=as_json)
         return
     if person is None:
@@ -74,7 +74,7 @@ def show(  # noqa: PLR0913, PLR0917
     if as_json or export:
         say_json(values)
     else:
-        lines(_lines_of(values, wired.config.institution.time_zone))
+        lines(_lines_of(values, wired.zone))
 
 
 # -- a course ----------------------------------------------------------------------------------------
@@ -265,7 +265,7 @@ def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
 
 
 def _draw_week(connection: Connection, wired: App, person_id: int, day: date) -> None:
-    zone = wired.config.institution.time_zone
+    zone = wired.zone
     for row in disclosure.calendars_of(connection, person_id):
         state_and_plan = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
         if state_and_plan is not None:
@@ -294,7 +294,7 @@ def plan(
 
 def say_plan(rows: Sequence[Mapping[str, Any]], as_json: bool, wired: App, empty: str) -> None:  # noqa: FBT001
     """Print what would be written, a line an entry."""
-    zone = wired.config.institution.time_zone
+    zone = wired.zone
     if rows and not as_json:
         typer.echo(f"times of {zone}")
         rows = [{**row, "when": said_shortly(row["when"], zone)} for row in rows]

@@ -70,7 +70,7 @@ def status(
     if as_json:
         say_json(as_values(status, figures, verdict))
         return
-    zone = wired.config.institution.time_zone
+    zone = wired.zone
     # each condition, the worst first, with its name and remedy beneath it
     for number, condition in enumerate(verdict.conditions):
         typer.echo(f"{'also ' if number else ''}{condition.said(zone)}")
@@ -129,7 +129,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
             reason=reason,
             count=counts[name],
         )
-    zone = wired.config.institution.time_zone
+    zone = wired.zone
     typer.echo(f"{name} ({counts[name]}) is known to {by} until {said(end, zone)}")
 
 
@@ -307,5 +307,4 @@ def parked(
             persons = {protected[key] for key in keys}
             disclosure.log_access(connection, persons, "parked --reveal", operator=operator())
     rows = [asdict(piece) for piece in work]
-    zone = wired.config.institution.time_zone
-    listing(rows, as_json=as_json, empty="nothing is parked", zone=zone)
+    listing(rows, as_json=as_json, empty="nothing is parked", zone=wired.zone)

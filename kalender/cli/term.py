@@ -78,7 +78,7 @@ def term(
     if code is not None and not rows:
         raise NotKnown(f"nothing is known of {code}")
     empty = "no semester is known yet: kalender resync --all"
-    listing(rows, as_json=as_json, empty=empty, zone=wired.config.institution.time_zone)
+    listing(rows, as_json=as_json, empty=empty, zone=wired.zone)
 
 
 def _computed(

@@ -59,7 +59,7 @@ def why(  # noqa: PLR0913, PLR0917
         )
         checks = checklist(question)
         common = {"whom": question.whom, "course": question.course}
-    speech = Speech(words=words, zone=wired.config.institution.time_zone, common=common)
+    speech = Speech(words=words, zone=wired.zone, common=common)
     if as_json:
         say_json(
             [
