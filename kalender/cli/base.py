@@ -96,7 +96,7 @@ def opened(wired: App) -> Database:
 def person_of(database: Database, text: str) -> int:
     """Return the person of that FS number, username or mail address."""
     with database.read() as connection:
-        person_id = people.look_up(connection, text)
+        person_id = people.find_by_any_identity(connection, text)
     if person_id is None:
         raise NotKnown(
             "nobody is known by that: give an FS number, a username or a mail address, "

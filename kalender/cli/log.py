@@ -19,7 +19,7 @@ from kalender.cli.base import (
     say_json,
 )
 from kalender.cli.protect import Reveal
-from kalender.cli.show import looked_at
+from kalender.cli.show import resolve_and_log_access
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.operate import disclosure
@@ -54,7 +54,9 @@ def log_(  # noqa: PLR0913, PLR0917
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
     filters = acts.Filter(
-        person_id=looked_at(database, person, "log", reveal=reveal) if person else None,
+        person_id=resolve_and_log_access(database, person, "log", reveal=reveal)
+        if person
+        else None,
         course=course,
         what=operation,
         since=instant(since, "--since"),

@@ -63,7 +63,9 @@ def show(  # noqa: PLR0913, PLR0917
         return
     if person is None:
         raise ConfigError("show wants a person, or --course")
-    person_id = looked_at(database, person, "show --export" if export else "show", reveal=reveal)
+    person_id = resolve_and_log_access(
+        database, person, "show --export" if export else "show", reveal=reveal
+    )
     with database.read() as connection:
         if week:
             day = day_of(monday, "--on") or wired.clock().date()
@@ -128,7 +130,7 @@ _RUN = (
 # -- one person ----------------------------------------------------------------------------------------
 
 
-def looked_at(database: Database, text: str, command: str, *, reveal: bool) -> int:
+def resolve_and_log_access(database: Database, text: str, command: str, *, reveal: bool) -> int:
     """Return a person who is looked at, and remember who looked; a protected one with --reveal."""
     person_id = person_of(database, text)
     with database.read() as connection:
@@ -287,7 +289,7 @@ def plan(
     """Show what would be written for a person now; changes nothing, asks nobody."""
     wired = application(context, writes=False, asks=False)
     database = opened(wired)
-    looked_at(database, person, "plan", reveal=reveal)
+    resolve_and_log_access(database, person, "plan", reveal=reveal)
     steps = planned(wired, database, person)
     say_plan(steps, as_json, wired, "nothing to write: the calendar is as it should be")
 

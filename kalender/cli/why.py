@@ -22,7 +22,7 @@ from kalender.cli.base import (
     wrapped,
 )
 from kalender.cli.protect import Reveal
-from kalender.cli.show import looked_at
+from kalender.cli.show import resolve_and_log_access
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.operate.why import Check, Question, checklist, first_failing
@@ -45,7 +45,7 @@ def why(  # noqa: PLR0913, PLR0917
     if words is None:
         raise ConfigError("--lang wants en, nb or nn")
     database = opened(wired)
-    person_id = looked_at(database, person, "why", reveal=reveal)
+    person_id = resolve_and_log_access(database, person, "why", reveal=reveal)
     with database.read() as connection:
         question = Question(
             connection=connection,

@@ -336,11 +336,9 @@ def merge_duplicates(events: Iterable[Event], rules: Rules, now: datetime) -> tu
             shared[teaching.event_id].append(event)
     for event_id, others in shared.items():
         known[event_id] = _once([known[event_id], *others])
-    return tuple(sorted(known.values(), key=_in_time))
-
-
-def _in_time(event: Event) -> tuple[datetime, str]:
-    return (event.teaching.starts_at, event.teaching.event_id)
+    return tuple(
+        sorted(known.values(), key=lambda event: (event.teaching.starts_at, event.event_id))
+    )
 
 
 def in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:

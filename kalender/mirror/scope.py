@@ -144,13 +144,13 @@ def _moving_persons(
 
 def _join(connection: Connection, calendars: Sequence[Standing]) -> set[int]:
     """Fill what is inside, is not right, and is in nobody's hands; what was taken back, too."""
-    busy, left_alone = scope.waiting_work(connection), scope.wishing(connection)
+    busy, excluded = scope.waiting_work(connection), scope.wishing(connection)
     joining = {
         calendar.calendar_id
         for calendar in calendars
         if calendar.owner
         and not calendar.right
-        and calendar.person_id not in left_alone
+        and calendar.person_id not in excluded
         and (calendar.taking_back or calendar.calendar_id not in busy)
     }
     rollouts.join(connection, joining)

@@ -161,7 +161,9 @@ def parked_work(connection: Connection, *, reveal: bool = False) -> list[ParkedW
     query = select(parked).order_by(parked.c.parked_at.desc())
     rows = _rows(connection, query)
     owners = {
-        (row["kind"], row["key"]): people.look_up(connection, f"{row['kind']} {row['key']}")
+        (row["kind"], row["key"]): people.find_by_any_identity(
+            connection, f"{row['kind']} {row['key']}"
+        )
         for row in rows
         if row["kind"] != Kind.COURSE and (row["kind"], row["key"]) not in protected
     }

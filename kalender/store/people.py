@@ -57,7 +57,7 @@ def find(connection: Connection, kind: str, value: str) -> int | None:
     ).scalar_one_or_none()
 
 
-def look_up(connection: Connection, text: str) -> int | None:
+def find_by_any_identity(connection: Connection, text: str) -> int | None:
     """Return a person by FS number, username or mail address, or as listings name them.
 
     `person 7` and `calendar 20` are our own numbers; `fs 56154` and `username olan` are as work is
@@ -445,12 +445,12 @@ def opted_out(connection: Connection, person_id: int) -> bool:
 
 def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
-    query, params = _left_alone(connection.dialect.name), {"persons": sorted(set(persons))}
+    query, params = _excluded(connection.dialect.name), {"persons": sorted(set(persons))}
     return frozenset(connection.execute(query, params).scalars())
 
 
 @lru_cache
-def _left_alone(dialect: str) -> Select[int]:
+def _excluded(dialect: str) -> Select[int]:
     is_theirs = one_of(dialect, preference.c.person_id, "persons")
     return select(preference.c.person_id).where(is_theirs)
 

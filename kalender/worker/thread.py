@@ -52,8 +52,10 @@ class WorkerThread:
         while not self.stop.is_set():
             self.context.liveness.work()
             try:
-                # after a turn without work: to ask costs less than half of trying to claim
-                claims = self._claim() if not idle or self._is_due() else []
+                if idle:  # to ask costs less than half of trying to claim
+                    with self.context.database.read() as connection:
+                        idle = not queue.is_due(connection, list(self.context.neighbours))
+                claims = [] if idle else self._claim()
             except Exception as error:  # noqa: BLE001  # a bug must not leave a process without threads
                 if isinstance(error, NeighbourError):
                     log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
@@ -66,11 +68,6 @@ class WorkerThread:
                 self._do_all(self._without_unchanged(claims))
             else:
                 self.stop.wait(random.uniform(0.5, 1) * IDLE_SECONDS)  # noqa: S311
-
-    def _is_due(self) -> bool:
-        """Whether there is anything to claim."""
-        with self.context.database.read() as connection:
-            return queue.is_due(connection, list(self.context.neighbours))
 
     # -- claims -----------------------------------------------------------------------------------
 

@@ -117,7 +117,9 @@ class House:
     def verify(self, number: int | None = None) -> None:
         """Look into a person's calendars (None: into all), as an operator asks for."""
         with self.database.write() as connection:
-            person_id = people.look_up(connection, str(number)) if number is not None else None
+            person_id = (
+                people.find_by_any_identity(connection, str(number)) if number is not None else None
+            )
             wished = entries.wish_verification(connection, person_id)
             people.mark_calendars(connection, wished, reason="verify", lane=Lane.VERIFY)
 

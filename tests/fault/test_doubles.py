@@ -254,7 +254,7 @@ def test_of_two_the_one_that_stays_is_taken_where_the_other_was_deleted(house: H
 def test_whoever_is_left_alone_keeps_no_double_once_it_was_looked_for(house: House) -> None:
     doubled(house)
     with house.database.write() as connection:
-        person_id = people.look_up(connection, "1")
+        person_id = people.find_by_any_identity(connection, "1")
         assert person_id is not None
         marked = people.wish(connection, person_id, {people.OPT_OUT}, "test")
         doubles.wish(connection, marked, mend=False)

@@ -109,8 +109,8 @@ def test_an_identity_is_one_person(connection: Connection) -> None:
 def test_persons_are_found_by_number_username_and_address(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola", ("INSTITUSJON", "Ola@UiO.no"))
     for text in ("1", "ola", "OLA@uio.no"):
-        assert people.look_up(connection, text) == ola
-    assert people.look_up(connection, "kari") is None
+        assert people.find_by_any_identity(connection, text) == ola
+    assert people.find_by_any_identity(connection, "kari") is None
 
 
 def test_two_workers_who_make_one_person_make_one(open_database: Callable[[], Database]) -> None:

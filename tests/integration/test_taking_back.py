@@ -39,7 +39,7 @@ def filled(house: House, number: int = 3) -> None:
 
 def wish(house: House, *wishes: str) -> None:
     with house.database.write() as connection:
-        person_id = people.look_up(connection, "1")
+        person_id = people.find_by_any_identity(connection, "1")
         assert person_id is not None
         marked = people.wish(connection, person_id, wishes, "test")
         people.mark_calendars(connection, marked, reason="test", lane=Lane.ASKED)

@@ -253,7 +253,7 @@ class University(RuleBasedStateMachine):
     def opt(self, name) -> None:  # type: ignore[no-untyped-def]
         """A person opts out, or in again."""
         with self.house.database.write() as connection:
-            person_id = people.look_up(connection, name)
+            person_id = people.find_by_any_identity(connection, name)
             if person_id is None:
                 return
             if name in self.teaching.left_alone:
