@@ -21,9 +21,9 @@ class MailboxRule:
         """Return the address in lower case, or None where it cannot be derived."""
         rule = self.rules[role]
         if rule.startswith(FROM_FS):
-            wanted = rule.removeprefix(FROM_FS)
-            found = [mail for kind, mail in mails if kind == wanted]
-            return (found[0].strip().lower() if found else "") or None
+            mail_kind = rule.removeprefix(FROM_FS)
+            addresses = [mail for kind, mail in mails if kind == mail_kind]
+            return (addresses[0].strip().lower() if addresses else "") or None
         return rule.replace("{username}", username).lower() if username else None
 
     def allows(self, address: str) -> bool:

@@ -46,12 +46,12 @@ class Student(Role):
         now: datetime,  # noqa: ARG002
     ) -> Iterator[ActivityInterest]:
         """Yield plenary activities of their courses, their groups, and groups that are alone."""
-        counted = {
+        sure_by_unit = {
             r.unit: sure for r in person.registrations if (sure := counts(r, rules)) is not None
         }
         sole = sole_groups(activities) if rules.sole_group else frozenset()
         for activity in activities:
-            told = counted.get(activity.key.unit)
+            told = sure_by_unit.get(activity.key.unit)
             if told is None:
                 continue
             sure = told and activity.published

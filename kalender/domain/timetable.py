@@ -188,10 +188,10 @@ def select(
 def sole_groups(activities: Iterable[Activity]) -> frozenset[ActivityKey]:
     """Return the groups that are the only one of their kind in course and term."""
     kinds: dict[tuple[str, str, int, str], set[ActivityKey]] = defaultdict(set)
-    for each in activities:
-        if each.has_group:
-            key = each.key
-            kinds[key.course, key.semester, key.term_number, each.method].add(key)
+    for activity in activities:
+        if activity.has_group:
+            key = activity.key
+            kinds[key.course, key.semester, key.term_number, activity.method].add(key)
     return frozenset(next(iter(keys)) for keys in kinds.values() if len(keys) == 1)
 
 
@@ -216,14 +216,21 @@ def digest(
 
     Equal digests now and then mean: desired now = desired then, less what has ended.
     """
-    known = {each.key: each for each in activities}
-    named = any(each.capacity is Relation.NAMED for each in selected)
-    names = sorted(usernames) if named else []
+    activity_by_key = {activity.key: activity for activity in activities}
+    is_named = any(interest.capacity is Relation.NAMED for interest in selected)
+    names = sorted(usernames) if is_named else []
     hasher = blake2b(repr((settings, audience, names)).encode(), digest_size=16)
-    for each in selected:
-        state = _within(known[each.activity], last_day)
-        sure = each.sure if each.told else None
-        parts = (each.activity, each.capacity.value, sure, each.ends_on, state, *_named(each.role))
+    for interest in selected:
+        state = _within(activity_by_key[interest.activity], last_day)
+        sure = interest.sure if interest.told else None
+        parts = (
+            interest.activity,
+            interest.capacity.value,
+            sure,
+            interest.ends_on,
+            state,
+            *_named(interest.role),
+        )
         hasher.update(repr(parts).encode())
     return hasher.hexdigest()
 
@@ -273,15 +280,15 @@ def changes_at(
     """Return the next instant at which time alone changes the calendar: a local midnight."""
     today = now.astimezone(rules.zone).date()
     days = [day for role in roles for day in role.first_days(person, rules) if day > today]
-    bound = last_day(rules, now)
-    if bound is not None and rules.future_days is not None:
-        chosen = {each.activity for each in selected}
+    last_date = last_day(rules, now)
+    if last_date is not None and rules.future_days is not None:
+        keys = {interest.activity for interest in selected}
         later = [
             day
-            for each in activities
-            if each.key in chosen
-            for day in each.days
-            if day > bound.isoformat()
+            for activity in activities
+            if activity.key in keys
+            for day in activity.days
+            if day > last_date.isoformat()
         ]
         days.extend(date.fromisoformat(d) - timedelta(days=rules.future_days) for d in later)
     return midnight(min(days), rules.zone) if days else None
@@ -303,9 +310,9 @@ def desired(
         of_activity[event.activity].append(event)
     return merge_duplicates(
         (
-            one
+            event_seen
             for s in selected
-            for one in visible_events(of_activity[s.activity], s, usernames, rules)
+            for event_seen in visible_events(of_activity[s.activity], s, usernames, rules)
         ),
         rules,
         now,
@@ -319,25 +326,25 @@ def visible_events(
     rules: Rules,
 ) -> tuple[Event, ...]:
     """Return what is seen of one activity's events in one capacity, at whatever time."""
-    told = ((event, _sees(event, selected, usernames, rules)) for event in events)
-    return tuple(_event(event, selected, sees) for event, sees in told if sees is not None)
+    pairs = ((event, _sees(event, selected, usernames, rules)) for event in events)
+    return tuple(_event(event, selected, sees) for event, sees in pairs if sees is not None)
 
 
 def merge_duplicates(events: Iterable[Event], rules: Rules, now: datetime) -> tuple[Event, ...]:
     """Return those that are neither over nor too far ahead: one for each id, in time's order."""
-    earliest, bound = earliest_end(rules, now), last_day(rules, now)
-    known: dict[str, Event] = {}
+    earliest, last_date = earliest_end(rules, now), last_day(rules, now)
+    by_id: dict[str, Event] = {}
     shared: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         teaching = event.teaching
-        if teaching.ends_at <= earliest or not _is_near(teaching, bound, rules):
+        if teaching.ends_at <= earliest or not _is_near(teaching, last_date, rules):
             continue
-        if known.setdefault(teaching.event_id, event) is not event:
+        if by_id.setdefault(teaching.event_id, event) is not event:
             shared[teaching.event_id].append(event)
-    for event_id, others in shared.items():
-        known[event_id] = _once([known[event_id], *others])
+    for event_id, duplicates in shared.items():
+        by_id[event_id] = _once([by_id[event_id], *duplicates])
     return tuple(
-        sorted(known.values(), key=lambda event: (event.teaching.starts_at, event.event_id))
+        sorted(by_id.values(), key=lambda event: (event.teaching.starts_at, event.event_id))
     )
 
 
@@ -348,25 +355,25 @@ def in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:
     return _is_near(event, last_day(rules, now), rules)
 
 
-def _is_near(event: TeachingEvent, bound: date | None, rules: Rules) -> bool:
-    return bound is None or event.starts_at.astimezone(rules.zone).date() <= bound
+def _is_near(event: TeachingEvent, last_date: date | None, rules: Rules) -> bool:
+    return last_date is None or event.starts_at.astimezone(rules.zone).date() <= last_date
 
 
 def _sees(
-    event: TeachingEvent, each: ActivityInterest, usernames: frozenset[str], rules: Rules
+    event: TeachingEvent, interest: ActivityInterest, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
     """None: does not see it. True: may keep it but not get it. False: gets it."""
-    told = _concerns(event, each, usernames, rules)
-    if told is False:
+    concerns = _concerns(event, interest, usernames, rules)
+    if concerns is False:
         return None
     unsure = event.doubt or event.missing or event.status is Status.UNKNOWN
-    return told is None or unsure or not each.sure
+    return concerns is None or unsure or not interest.sure
 
 
 def _concerns(
-    event: TeachingEvent, each: ActivityInterest, usernames: frozenset[str], rules: Rules
+    event: TeachingEvent, interest: ActivityInterest, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
-    match each.capacity:
+    match interest.capacity:
         case Relation.PLENARY:
             return event.plenary
         case Relation.PLACED:
@@ -376,44 +383,44 @@ def _concerns(
         case Relation.NAMED:
             return any(staff.username in usernames for staff in event.staff or ())
         case Relation.ROLE | Relation.UNIT_ROLE:
-            return _falls_to_role(event, each, rules)
+            return _falls_to_role(event, interest, rules)
 
 
-def _falls_to_role(event: TeachingEvent, each: ActivityInterest, rules: Rules) -> bool | None:
+def _falls_to_role(event: TeachingEvent, interest: ActivityInterest, rules: Rules) -> bool | None:
     day = event.starts_at.astimezone(rules.zone).date()
-    if each.ends_on is not None and day > each.ends_on:
+    if interest.ends_on is not None and day > interest.ends_on:
         return False
     return None if event.staff is None else not event.staff
 
 
-def _event(event: TeachingEvent, each: ActivityInterest, standing: bool) -> Event:  # noqa: FBT001
+def _event(event: TeachingEvent, interest: ActivityInterest, standing: bool) -> Event:  # noqa: FBT001
     return Event(
         teaching=event,
-        role=each.role,
+        role=interest.role,
         courses=(event.activity.course,),
-        capacity=each.capacity,
+        capacity=interest.capacity,
         keep_only=standing,
-        told=each.told,
+        told=interest.told,
     )
 
 
-def _once(same: Sequence[Event]) -> Event:
+def _once(duplicates: Sequence[Event]) -> Event:
     """One of the events that share an id: active, in the highest role, own activity, lowest.
 
     It names the courses that concern the calendar for sure; where that is none, all of them. A
     course in two spellings is one.
     """
-    best = min(same, key=_closeness)
-    named = [each for each in same if each.told] or same
-    codes = sorted({code for each in named for code in each.courses}, reverse=True)
+    best = min(duplicates, key=_closeness)
+    told_events = [event for event in duplicates if event.told] or duplicates
+    codes = sorted({code for event in told_events for code in event.courses}, reverse=True)
     courses = {folded(code): code for code in codes}
     return Event(
         teaching=best.teaching,
         role=best.role,
         courses=tuple(sorted(courses.values())),
         capacity=best.capacity,
-        keep_only=all(each.keep_only for each in same),
-        told=any(each.told for each in same),
+        keep_only=all(event.keep_only for event in duplicates),
+        told=any(event.told for event in duplicates),
     )
 
 

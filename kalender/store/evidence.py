@@ -33,17 +33,17 @@ def of_everybody(connection: Connection) -> defaultdict[int, Evidence]:
     """Return person -> the evidence on them; of whoever is not among the keys there is none."""
     registered = set(connection.execute(select(registration.c.person_id).distinct()).scalars())
     named_persons = select(identity.c.person_id).join(staff, NAMES_PERSON).distinct()
-    named = set(connection.execute(named_persons).scalars())
+    persons_named = set(connection.execute(named_persons).scalars())
     roles: defaultdict[int, set[str]] = defaultdict(set)
     for person_id, role in connection.execute(
         select(teaching_role.c.person_id, teaching_role.c.role).distinct()
     ):
         roles[person_id].add(role)
     evidence = defaultdict(Evidence)
-    for person_id in registered | named | roles.keys():
+    for person_id in registered | persons_named | roles.keys():
         evidence[person_id] = Evidence(
             registered=person_id in registered,
-            named=person_id in named,
+            named=person_id in persons_named,
             teaching_roles=frozenset(roles.get(person_id, ())),
         )
     return evidence
