@@ -37,6 +37,7 @@ from kalender.operate.week import Shown, draw
 from kalender.reconcile.desired import preview, wanted
 from kalender.store import people, rollouts, teaching, unreadable
 from kalender.store.database import Database
+from kalender.store.fs_facts import ROLES
 from kalender.store.unreadable import Unreadable
 
 
@@ -146,9 +147,7 @@ def resolve_and_log_access(database: Database, text: str, command: str, *, revea
 
 
 def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
-    semesters = wired.semesters().at(
-        connection, next(iter(wired.settings().rules.values())), wired.clock()
-    )
+    semesters = wired.semesters().at(connection, wired.settings().common_rules, wired.clock())
     person_teaching = teaching.read(connection, person_id, semesters)
     return {
         "person": person_id,
@@ -159,7 +158,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
             for r in person_teaching.registrations
         ],
         "placements": [key._asdict() for key in sorted(person_teaching.placements)],
-        "roles": [teaching.role_values(role) for role in person_teaching.roles],
+        "roles": [ROLES.row(role) for role in person_teaching.roles],
         "unreadable": [_bad(problem) for problem in unreadable.of_person(connection, person_id)],
         "pending": [
             {name: row[name] for name in _PENDING}

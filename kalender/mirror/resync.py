@@ -29,9 +29,9 @@ from kalender.mirror.context import RefreshContext, count_left_out
 from kalender.mirror.person import mark_sole_groups, with_spelling
 from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
-from kalender.store import bulk, courses, mailboxes, people, queue, teaching, unreadable
-from kalender.store.bulk import Facts
+from kalender.store import bulk, courses, fs_facts, mailboxes, people, queue, teaching, unreadable
 from kalender.store.counts import counts_of
+from kalender.store.fs_facts import KINDS, PLACEMENTS, REGISTRATIONS, ROLES, FactKind
 
 log = structlog.get_logger()
 Progress = Callable[[str, int], None]  # a collection, and how many more of its items were read
@@ -104,8 +104,8 @@ def resync(
 class SourceSnapshot:
     """All that the sources tell, read before the database is touched.
 
-    `courses` are those that TP lists. Of FS: `accounts`, and for each semester the
-    `registrations`, `placements` and `roles` by FS number; `bad_items` could not be read.
+    `courses` are those that TP lists. Of FS: `accounts`, and for each kind and semester the `facts`
+    by FS number; `bad_items` could not be read.
     """
 
     def __init__(self, context: RefreshContext, codes: Sequence[str], progress: Progress) -> None:
@@ -134,16 +134,18 @@ class SourceSnapshot:
         self.accounts: list[Account] = list(
             counted("persons", students.accounts(self.bad_items.append))
         )
-        self.registrations = by_semester("registrations", students.registrations)
-        self.placements = by_semester("placements", students.placements)
-        self.roles = by_semester("roles", students.roles)
+        self.facts: Mapping[FactKind[Any], Mapping[str, FactsByNumber]] = {
+            REGISTRATIONS: by_semester("registrations", students.registrations),
+            PLACEMENTS: by_semester("placements", students.placements),
+            ROLES: by_semester("roles", students.roles),
+        }
 
     @property
     def numbers(self) -> set[int]:
         """The FS numbers of everybody told of."""
         numbers = {account.fs_number for account in self.accounts}
-        for kind in (self.registrations, self.placements, self.roles):
-            for facts in kind.values():
+        for by_semester in self.facts.values():
+            for facts in by_semester.values():
                 numbers |= facts.keys()
         return numbers
 
@@ -179,10 +181,8 @@ def _merge_snapshot(
         teaching.record_reading(connection, courses.PLACEMENTS, semester, started)
         if first_reading:
             changes.first_reading = True
-            changes.persons |= {
-                *bulk.registrations(connection, semester),
-                *bulk.roles(connection, semester),
-            }
+            for kind in (REGISTRATIONS, ROLES):
+                changes.persons |= fs_facts.of_semester(connection, kind, semester).keys()
     # The answer about somebody who was or is asked for beside us may be newer than ours.
     asked_beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
     changes.to_recheck |= changes.persons & (asked_beside - skipped_persons)
@@ -248,8 +248,12 @@ def _spellings(
     connection: Connection, snapshot: SourceSnapshot, semester: str
 ) -> dict[CourseKey, CourseKey]:
     """Return those of FS' courses that TP spells otherwise: as it lists them, or told of them."""
-    kinds = (snapshot.registrations, snapshot.placements, snapshot.roles)
-    units = {fact.unit for kind in kinds for facts in kind[semester].values() for fact in facts}
+    units = {
+        fact.unit
+        for by_semester in snapshot.facts.values()
+        for facts in by_semester[semester].values()
+        for fact in facts
+    }
     unlisted = {CourseKey(unit.course, semester) for unit in units} - snapshot.courses
     by_folded_name = {
         CourseKey(folded(key.course), key.semester): key for key in sorted(snapshot.courses)
@@ -268,7 +272,7 @@ def _merge_semester(  # noqa: PLR0913, PLR0917
     snapshot: SourceSnapshot,
     semester: str,
     persons: Mapping[int, int],
-    skipped_persons: Collection[int],
+    skipped_persons: set[int],
     changes: _Changes,
 ) -> None:
     """Write what FS told of one semester and the mirror lacks, and note what changed by it.
@@ -276,51 +280,37 @@ def _merge_semester(  # noqa: PLR0913, PLR0917
     A fact that FS does not tell stays as it was: an offer status, and a role's period.
     """
     spellings = _spellings(connection, snapshot, semester)
-
-    def facts_of(by_number: FactsByNumber, name: Callable[[Any], Any]) -> Facts:
-        """Return the facts with TP's spellings: person -> what names the fact -> the fact."""
-        return {
-            persons[number]: {name(fact): fact for fact in _spelled(facts, spellings)}
-            for number, facts in by_number.items()
+    for kind in KINDS:
+        mirrored = fs_facts.of_semester(connection, kind, semester)
+        told = {
+            persons[number]: kind.by_name(_spelled(facts, spellings))
+            for number, facts in snapshot.facts[kind][semester].items()
             if persons[number] not in skipped_persons
         }
-
-    mirrored = bulk.registrations(connection, semester)
-    registrations = facts_of(snapshot.registrations[semester], lambda fact: fact.unit)
-    for person_id, facts in registrations.items():
-        before = mirrored.get(person_id, {})
-        for unit, registration in facts.items():
-            if registration.offer_status is None:
-                status = before[unit].offer_status if unit in before else None
-                facts[unit] = replace(registration, offer_status=status)
-                if status is None and context.ask_singly:
-                    changes.to_recheck.add(person_id)
-    changes.courses |= {
-        CourseKey(unit.course, semester) for facts in registrations.values() for unit in facts
-    }
-    new, changed_facts = _compare(mirrored, registrations, skipped_persons, changes)
-    bulk.add_registrations(connection, new, changed=False)
-    bulk.add_registrations(connection, changed_facts, changed=True)
-
-    placed_activities = bulk.placed_activities(connection, semester)
-    placements = facts_of(snapshot.placements[semester], lambda fact: fact)
-    mirrored = bulk.placements(connection, semester)
-    new, _ = _compare(mirrored, placements, skipped_persons, changes)
-    bulk.add_placements(connection, new)
-    changes.first_placements |= {activity for _, activity in new} - placed_activities
-
-    roles = facts_of(snapshot.roles[semester], lambda fact: fact.number)
-    changes.courses |= {
-        CourseKey(role.unit.course, semester) for facts in roles.values() for role in facts.values()
-    }
-    mirrored = bulk.roles(connection, semester)
-    for person_id, facts in roles.items():
-        before = mirrored.get(person_id, {})
-        for number, role in facts.items():
-            facts[number] = teaching.with_period(role, before.get(number))
-    new, changed_facts = _compare(mirrored, roles, skipped_persons, changes)
-    bulk.add_roles(connection, new, changed=False)
-    bulk.add_roles(connection, changed_facts, changed=True)
+        for person_id, facts in told.items():
+            before = mirrored.get(person_id, {})
+            for name, fact in facts.items():
+                facts[name] = kind.completed(fact, before.get(name))
+        difference = fs_facts.compare(mirrored, told)
+        fs_facts.write(connection, kind, difference, may_remove=False)
+        changes.persons |= {person_id for person_id, _ in (*difference.new, *difference.changed)}
+        lacking_persons = {person_id for person_id, _ in difference.lacking}
+        changes.to_recheck |= lacking_persons - skipped_persons
+        if kind is PLACEMENTS:
+            placed_activities = set().union(*mirrored.values())
+            changes.first_placements |= {key for _, key in difference.new} - placed_activities
+        else:
+            changes.courses |= {
+                CourseKey(fact.unit.course, semester)
+                for facts in told.values()
+                for fact in facts.values()
+            }
+        if kind is REGISTRATIONS and context.ask_singly:
+            changes.to_recheck |= {
+                person_id
+                for person_id, facts in told.items()
+                if any(fact.offer_status is None for fact in facts.values())
+            }
 
 
 def _spelled(facts: Sequence[Any], spellings: Mapping[CourseKey, CourseKey]) -> Sequence[Any]:
@@ -333,28 +323,6 @@ def _spelled(facts: Sequence[Any], spellings: Mapping[CourseKey, CourseKey]) -> 
         else replace(fact, unit=with_spelling(fact.unit, spellings))
         for fact in facts
     ]
-
-
-def _compare(
-    mirrored: Facts, facts: Facts, skipped_persons: Collection[int], changes: _Changes
-) -> tuple[list[tuple[int, Any]], list[tuple[int, Any]]]:
-    """Return the new facts and the changed ones, each with its person.
-
-    Notes who changed, and whom to ask about singly, as the collection lacks a fact of theirs.
-    """
-    new, changed_facts = [], []
-    for person_id, facts_by_name in sorted(facts.items()):
-        before = mirrored.get(person_id, {})
-        for name, fact in facts_by_name.items():
-            if name not in before:
-                new.append((person_id, fact))
-            elif before[name] != fact:
-                changed_facts.append((person_id, fact))
-    changes.persons |= {person_id for person_id, _ in (*new, *changed_facts)}
-    for person_id, before in mirrored.items():
-        if person_id not in skipped_persons and before.keys() - facts.get(person_id, {}).keys():
-            changes.to_recheck.add(person_id)
-    return new, changed_facts
 
 
 # -- marking ------------------------------------------------------------------------------------------

@@ -1,38 +1,17 @@
-"""The mirror of FS by collection: a semester at a time, compared as sets and written as lists."""
+"""What a resync asks the database, of all persons or calendars at once."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Table,
-    and_,
-    bindparam,
-    func,
-    insert,
-    select,
-    text,
-    update,
-)
+from sqlalchemy import Connection, and_, func, insert, select, text, update
 
-from kalender.domain.model import ActivityKey, Registration, TeachingRole
 from kalender.domain.work import Kind
 from kalender.store import teaching
 from kalender.store.instants import db_now
 from kalender.store.people import FS, MAIL, USERNAME, claimed
-from kalender.store.sql import person_key, upsert
-from kalender.store.tables import (
-    calendar,
-    dirty,
-    identity,
-    person,
-    placement,
-    registration,
-    teaching_role,
-)
-from kalender.store.teaching import role_of, role_values, unit_of
+from kalender.store.sql import person_key
+from kalender.store.tables import calendar, dirty, identity, person, registration, teaching_role
 
 MANY = 500
 VERIFYING = "verifying"
@@ -124,112 +103,6 @@ def analyze(connection: Connection) -> None:
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("ANALYZE person, identity"))
-
-
-# -- one kind of fact ---------------------------------------------------------------------------------
-
-Facts = dict[int, dict[Any, Any]]  # person -> what names the row -> what it says
-
-
-def registrations(connection: Connection, semester: str) -> Facts:
-    """Return person -> unit -> registration."""
-    return {
-        p: {fact.unit: fact for fact in facts}
-        for p, facts in _grouped(
-            (row.person_id, Registration(unit=unit_of(row), offer_status=row.offer_status))
-            for row in _rows(connection, registration, semester)
-        ).items()
-    }
-
-
-def placements(connection: Connection, semester: str) -> Facts:
-    """Return person -> activity -> activity."""
-    return {
-        p: {fact: fact for fact in facts}
-        for p, facts in _grouped(
-            (row.person_id, ActivityKey(*unit_of(row), row.actid))
-            for row in _rows(connection, placement, semester)
-        ).items()
-    }
-
-
-def roles(connection: Connection, semester: str) -> Facts:
-    """Return person -> role number -> role."""
-    return {
-        p: {fact.number: fact for fact in facts}
-        for p, facts in _grouped(
-            (row.person_id, role_of(row)) for row in _rows(connection, teaching_role, semester)
-        ).items()
-    }
-
-
-def _rows(connection: Connection, table: Table, semester: str) -> Iterable[Any]:
-    return connection.execute(select(table).where(table.c.semester == semester))
-
-
-def _grouped(pairs: Iterable[tuple[int, Any]]) -> Mapping[int, list[Any]]:
-    grouped: dict[int, list[Any]] = defaultdict(list)
-    for person_id, fact in pairs:
-        grouped[person_id].append(fact)
-    return grouped
-
-
-def add_registrations(
-    connection: Connection, new: Iterable[tuple[int, Registration]], *, changed: bool
-) -> None:
-    """Write registrations, new ones or those whose offer status changed."""
-    rows = [
-        {"person_id": p, **fact.unit._asdict(), "offer_status": fact.offer_status}
-        for p, fact in new
-    ]
-    if rows and not changed:
-        connection.execute(
-            upsert(connection.dialect.name, registration).on_conflict_do_nothing(), rows
-        )
-    elif rows:
-        names = ("person_id", "course", "version", "semester", "term_number")
-        connection.execute(
-            update(registration)
-            .where(*(registration.c[name] == bindparam(f"b_{name}") for name in names))
-            .values(offer_status=bindparam("b_offer_status")),
-            [{f"b_{name}": value for name, value in row.items()} for row in rows],
-        )
-
-
-def add_placements(connection: Connection, new: Iterable[tuple[int, ActivityKey]]) -> None:
-    """Write new placements."""
-    rows = [{"person_id": p, **key._asdict()} for p, key in new]
-    if rows:
-        connection.execute(
-            upsert(connection.dialect.name, placement).on_conflict_do_nothing(), rows
-        )
-
-
-def add_roles(
-    connection: Connection, new: Iterable[tuple[int, TeachingRole]], *, changed: bool
-) -> None:
-    """Write roles, new ones or changed ones."""
-    rows = [{"person_id": p, **role_values(role)} for p, role in new]
-    if rows and not changed:
-        connection.execute(
-            upsert(connection.dialect.name, teaching_role).on_conflict_do_nothing(), rows
-        )
-    for row in rows if changed else ():
-        connection.execute(
-            update(teaching_role)
-            .where(
-                teaching_role.c.person_id == row["person_id"],
-                teaching_role.c.number == row["number"],
-            )
-            .values(row)
-        )
-
-
-def placed_activities(connection: Connection, semester: str) -> set[ActivityKey]:
-    """Return the activities on which anybody is placed."""
-    columns = [placement.c[name] for name in ActivityKey._fields]
-    query = select(*columns).where(placement.c.semester == semester).distinct()
-    return {ActivityKey(*row) for row in connection.execute(query)}
 
 
 # -- calendars under other settings ---------------------------------------------------------------------

@@ -1,26 +1,17 @@
 """The mirror of FS: registrations, placements and roles of persons."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
 
-from sqlalchemy import Connection, Select, Table, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
-from kalender.domain.model import (
-    ActivityKey,
-    CourseKey,
-    PersonFacts,
-    Registration,
-    TeachingRole,
-    UnitKey,
-)
-from kalender.store import unreadable
+from kalender.domain.model import ActivityKey, CourseKey, PersonFacts, Registration, TeachingRole
+from kalender.store import fs_facts, unreadable
+from kalender.store.fs_facts import KINDS, PLACEMENTS, REGISTRATIONS, ROLES, F, FactKind
 from kalender.store.instants import db_now
-from kalender.store.sql import one_of, upsert
-from kalender.store.tables import person, placement, registration, source_reading, teaching_role
+from kalender.store.sql import upsert
+from kalender.store.tables import person, placement, source_reading
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,35 +55,15 @@ def completed(
     ):
         return of_facts(facts)
     before = read(connection, person_id, semesters)
-    registrations, placements, roles = (
-        name in facts.untold
-        for name in ("studentundervisning", "studentundervisningsaktivitet", "personroller")
-    )
-    units = {fact.unit: fact.offer_status for fact in before.registrations}
-    numbers = {fact.number: fact for fact in before.roles}
-    return _taught(
-        (
-            *(before.registrations if registrations else ()),
-            *(
-                replace(fact, offer_status=fact.offer_status or units.get(fact.unit))
-                for fact in facts.registrations
-            ),
-        ),
-        (*(before.placements if placements else ()), *facts.placements),
-        (
-            *(before.roles if roles else ()),
-            *(with_period(fact, numbers.get(fact.number)) for fact in facts.roles),
-        ),
-    )
 
+    def complete(kind: FactKind[F]) -> Iterator[F]:
+        known = kind.by_name(kind.of(before))
+        if kind.collection in facts.untold:
+            yield from known.values()
+        for fact in kind.of(facts):
+            yield kind.completed(fact, known.get(kind.name(fact)))
 
-def with_period(role: TeachingRole, before: TeachingRole | None) -> TeachingRole:
-    """Return a role with the period it had, where FS does not tell any; one never told is open."""
-    if role.period_told:
-        return role
-    if before is None:
-        return replace(role, period_told=True)
-    return replace(role, starts_on=before.starts_on, ends_on=before.ends_on, period_told=True)
+    return _taught(complete(REGISTRATIONS), complete(PLACEMENTS), complete(ROLES))
 
 
 def _taught(
@@ -119,83 +90,24 @@ def read_many(
     connection: Connection, persons: Collection[int], semesters: Collection[str]
 ) -> dict[int, FsFacts]:
     """Return what the mirror holds of each of these persons in these semesters."""
-
-    def rows(table: Table, *names: str) -> defaultdict[int, list[Any]]:
-        by_person: defaultdict[int, list[Any]] = defaultdict(list)
-        query = _of_persons(connection.dialect.name, table, ("person_id", *UNIT, *names))
-        for person_id, *values in connection.execute(query, params).all():
-            by_person[person_id].append((UnitKey(*values[:4]), *values[4:]))
-        return by_person
-
-    params = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
-    registered, placed = rows(registration, "offer_status"), rows(placement, "actid")
-    roles = rows(teaching_role, "number", "role", "actid", "starts_on", "ends_on")
+    by_kind = [fs_facts.of_persons(connection, kind, persons, semesters) for kind in KINDS]
     return {
-        person_id: _taught(
-            (
-                Registration(unit=unit, offer_status=status)
-                for unit, status in registered[person_id]
-            ),
-            (ActivityKey._make((*unit, actid)) for unit, actid in placed[person_id]),
-            (
-                TeachingRole(unit=unit, number=n, role=role, actid=actid, starts_on=s, ends_on=e)
-                for unit, n, role, actid, s, e in roles[person_id]
-            ),
-        )
+        person_id: _taught(*(facts.get(person_id, {}).values() for facts in by_kind))
         for person_id in persons
     }
 
 
-UNIT = ("course", "version", "semester", "term_number")
-
-
-@lru_cache
-def _of_persons(dialect: str, table: Table, names: Sequence[str]) -> Select[Any]:
-    return select(*(table.c[name] for name in names)).where(
-        one_of(dialect, table.c.person_id, "persons"),
-        one_of(dialect, table.c.semester, "semesters"),
-    )
-
-
-def unit_of(row: Any) -> UnitKey:
-    """Return the unit a row names."""
-    return UnitKey(row.course, row.version, row.semester, row.term_number)
-
-
-def role_of(row: Any) -> TeachingRole:
-    """Return the role a row holds."""
-    return TeachingRole(
-        number=row.number,
-        role=row.role,
-        unit=unit_of(row),
-        actid=row.actid,
-        starts_on=row.starts_on,
-        ends_on=row.ends_on,
-    )
-
-
 def write(
-    connection: Connection, person_id: int, now_: FsFacts, semesters: Collection[str]
+    connection: Connection, person_id: int, facts: FsFacts, semesters: Collection[str]
 ) -> frozenset[ActivityKey]:
     """Make the mirror say this of a person; return activities whose first or last placement it was."""
     before = read(connection, person_id, semesters)
-    rows: dict[Table, list[dict[str, object]]] = {}
-    if before.registrations != now_.registrations:
-        rows[registration] = [
-            {**fact.unit._asdict(), "offer_status": fact.offer_status}
-            for fact in now_.registrations
-        ]
-    if before.placements != now_.placements:
-        rows[placement] = [key._asdict() for key in sorted(now_.placements)]
-    if before.roles != now_.roles:
-        rows[teaching_role] = [role_values(role) for role in now_.roles]
-    for table, values in rows.items():
-        of_semesters = table.c.semester.in_(sorted(semesters))
-        connection.execute(delete(table).where(table.c.person_id == person_id, of_semesters))
-        if values:
-            connection.execute(insert(table), [{"person_id": person_id, **row} for row in values])
+    for kind in KINDS:
+        mirrored, told = kind.by_name(kind.of(before)), kind.by_name(kind.of(facts))
+        difference = fs_facts.compare({person_id: mirrored}, {person_id: told})
+        fs_facts.write(connection, kind, difference, may_remove=True)
     first_or_last_placement = set()
-    for key in before.placements ^ now_.placements:
+    for key in before.placements ^ facts.placements:
         others_placed = exists().where(
             placement.c.person_id != person_id,
             *(placement.c[name] == value for name, value in key._asdict().items()),
@@ -203,18 +115,6 @@ def write(
         if not connection.execute(select(others_placed)).scalar():
             first_or_last_placement.add(key)
     return frozenset(first_or_last_placement)
-
-
-def role_values(role: TeachingRole) -> dict[str, object]:
-    """Return a role as columns."""
-    return {
-        **role.unit._asdict(),
-        "number": role.number,
-        "role": role.role,
-        "actid": role.actid,
-        "starts_on": role.starts_on,
-        "ends_on": role.ends_on,
-    }
 
 
 # -- when was what asked --------------------------------------------------------------------------------

@@ -1,15 +1,17 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, func, insert, select
 
 from kalender.domain.model import Account, PersonFacts, Registration
-from kalender.store import bulk, people, teaching
+from kalender.store import bulk, fs_facts, people, teaching
 from kalender.store.database import Database
+from kalender.store.fs_facts import KINDS, REGISTRATIONS, ROLES, FactKind, Facts
 from kalender.store.people import FS, USERNAME
-from kalender.store.tables import person, placement, registration
+from kalender.store.tables import person
 from kalender.store.teaching import FsFacts
 from tests.factories import NOW, UNIT, a_registration, a_role, an_activity_key
 
@@ -150,18 +152,23 @@ def test_persons_are_made_in_bulk_in_the_order_of_their_numbers(connection: Conn
     assert bulk.make_persons(connection, []) == {}
 
 
+def collected(
+    connection: Connection, kind: FactKind[Any], told: Facts, mirrored: Facts | None = None
+) -> None:
+    """Write facts as a collection tells them."""
+    difference = fs_facts.compare(mirrored or {}, told)
+    fs_facts.write(connection, kind, difference, may_remove=False)
+
+
 def test_facts_are_read_as_they_were_written_in_bulk(connection: Connection, ola: int) -> None:
-    first, second = TAUGHT.registrations
-    (group,) = TAUGHT.placements
-    bulk.add_registrations(connection, [(ola, first), (ola, second)], changed=False)
-    bulk.add_placements(connection, [(ola, group)])
-    bulk.add_roles(connection, [(ola, role) for role in TAUGHT.roles], changed=False)
+    for kind in KINDS:
+        collected(connection, kind, {ola: kind.by_name(kind.of(TAUGHT))})
     assert teaching.read(connection, ola, ["25h"]) == TAUGHT
-    assert bulk.registrations(connection, "25h") == {ola: {first.unit: first, second.unit: second}}
-    assert bulk.placements(connection, "25h") == {ola: {group: group}}
-    assert bulk.roles(connection, "25h") == {ola: {role.number: role for role in TAUGHT.roles}}
-    assert bulk.placed_activities(connection, "25h") == {group}
-    assert bulk.registrations(connection, "26v") == {}
+    for kind in KINDS:
+        facts = {ola: kind.by_name(kind.of(TAUGHT))}
+        assert fs_facts.of_semester(connection, kind, "25h") == facts
+        assert fs_facts.of_persons(connection, kind, [ola], ["25h", "26v"]) == facts
+        assert fs_facts.of_semester(connection, kind, "26v") == {}
 
 
 def test_changed_facts_change_their_own_rows_only(connection: Connection, ola: int) -> None:
@@ -170,8 +177,13 @@ def test_changed_facts_change_their_own_rows_only(connection: Connection, ola: i
         teaching.write(connection, each, TAUGHT, ["25h"])
     changed = a_registration("IN2000", "I")
     role = replace(ROLE, role="SENSOR")
-    bulk.add_registrations(connection, [(ola, changed)], changed=True)
-    bulk.add_roles(connection, [(ola, role)], changed=True)
+    told: dict[FactKind[Any], dict[Any, Any]] = {
+        REGISTRATIONS: {changed.unit: changed},
+        ROLES: {role.number: role},
+    }
+    for kind, facts in told.items():
+        mirrored = fs_facts.of_semester(connection, kind, "25h")
+        collected(connection, kind, {ola: facts}, mirrored)
     found = teaching.read(connection, ola, ["25h"])
     assert found.registrations == (TAUGHT.registrations[0], changed)
     assert found.roles == (role, TAUGHT.roles[1])
@@ -179,11 +191,48 @@ def test_changed_facts_change_their_own_rows_only(connection: Connection, ola: i
 
 
 def test_nothing_in_bulk_is_nothing(connection: Connection) -> None:
-    bulk.add_registrations(connection, [], changed=True)
-    bulk.add_placements(connection, [])
-    bulk.add_roles(connection, [], changed=False)
-    assert connection.execute(select(func.count()).select_from(registration)).scalar() == 0
-    assert connection.execute(select(func.count()).select_from(placement)).scalar() == 0
+    for kind in KINDS:
+        collected(connection, kind, {})
+        assert connection.execute(select(func.count()).select_from(kind.table)).scalar() == 0
+
+
+def test_a_collection_removes_nothing_and_a_single_answer_does(
+    connection: Connection, ola: int
+) -> None:
+    teaching.write(connection, ola, TAUGHT, ["25h"])
+    for kind in KINDS:
+        mirrored = fs_facts.of_semester(connection, kind, "25h")
+        lacking = fs_facts.compare(mirrored, {}).lacking
+        assert [fact for _, fact in lacking] == list(kind.of(TAUGHT))
+        collected(connection, kind, {}, mirrored)
+    assert teaching.read(connection, ola, ["25h"]) == TAUGHT
+    teaching.write(connection, ola, NOTHING, ["25h"])
+    assert teaching.read(connection, ola, ["25h"]) == NOTHING
+
+
+def test_what_a_single_answer_wrote_meanwhile_stands_against_a_collection(
+    connection: Connection, ola: int
+) -> None:
+    """The collection was compared with the mirror before the single answer came."""
+    before = replace(NOTHING, registrations=(a_registration("IN1000", "V"),))
+    teaching.write(connection, ola, before, ["25h"])
+    mirrored = fs_facts.of_semester(connection, REGISTRATIONS, "25h")
+    old = [a_registration("IN1000", "X"), a_registration("IN2000", "X")]
+    after = replace(NOTHING, registrations=(a_registration("IN2000", "I"),))
+    teaching.write(connection, ola, after, ["25h"])
+    collected(connection, REGISTRATIONS, {ola: REGISTRATIONS.by_name(old)}, mirrored)
+    assert teaching.read(connection, ola, ["25h"]) == after
+
+
+def test_a_role_that_moved_to_another_semester_is_there_alone(
+    connection: Connection, ola: int
+) -> None:
+    """Its number names it, in whichever semester it was."""
+    teaching.write(connection, ola, replace(NOTHING, roles=(ROLE,)), ["25h"])
+    moved = replace(NOTHING, roles=(replace(ROLE, unit=UNIT._replace(semester="26v")),))
+    teaching.write(connection, ola, moved, ["26v"])
+    assert teaching.read(connection, ola, ["26v"]) == moved
+    assert teaching.read(connection, ola, ["25h"]) == NOTHING
 
 
 def test_accounts_are_read_as_fs_ordered_them(connection: Connection, ola: int) -> None:
