@@ -1,6 +1,7 @@
 """Small values with defaults: a test names only what it is about."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,8 +21,10 @@ from kalender.domain.model import (
 )
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
-from kalender.domain.roles import STUDENT, TEACHER
-from kalender.domain.timetable import Activity, Event, Relation, Rules
+from kalender.domain.roles import BOTH, ROLES, STUDENT, TEACHER
+from kalender.domain.timetable import Activity, ActivityInterest, Event, Relation, Rules
+from kalender.reconcile.desired import CalendarSettings
+from kalender.reconcile.rendered import RenderCache, RenderKey
 from kalender.sources.tp_codes import KINDS
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -113,6 +116,48 @@ def a_wanted(teaching: TeachingEvent | None = None, **fields: Any) -> DesiredEnt
     )
     content = render(teaching, event.courses, STYLE)
     return DesiredEntry(event=event, content=content, fingerprint=fingerprint(content))
+
+
+def desired(*args: Any, **fields: Any) -> tuple[Event, ...]:
+    """The events of `desired_entries`."""
+    return tuple(entry.event for entry in desired_entries(*args, **fields))
+
+
+def desired_entries(  # noqa: PLR0913  # as the service takes them
+    interests: Iterable[ActivityInterest],
+    events: Iterable[TeachingEvent],
+    usernames: frozenset[str],
+    rules: Rules,
+    now: datetime,
+    *,
+    digests: Mapping[ActivityKey, str] | None = None,
+    settings: CalendarSettings | None = None,
+) -> list[DesiredEntry]:
+    """The entries that a calendar should hold, as the service finds them, from these events.
+
+    With the digests of activities and the same settings, entries are kept between two calls.
+    """
+    of_activity: dict[ActivityKey, list[TeachingEvent]] = defaultdict(list)
+    for event in events:
+        of_activity[event.activity].append(event)
+
+    def read_events(
+        keys: Collection[ActivityKey], earliest: datetime
+    ) -> dict[ActivityKey, tuple[str, list[TeachingEvent]]]:
+        return {
+            key: (
+                (digests or {}).get(key, ""),
+                [e for e in of_activity[key] if e.ends_at > earliest],
+            )
+            for key in keys
+        }
+
+    cache = settings.render_cache if settings else RenderCache(dict.fromkeys(ROLES, STYLE))
+    keys = [
+        RenderKey.of(interest, (digests or {}).get(interest.activity, ""), usernames, BOTH)
+        for interest in interests
+    ]
+    return cache.desired_entries(read_events, keys, rules, now)
 
 
 def an_entry(wanted: DesiredEntry | None = None, **fields: Any) -> Entry:

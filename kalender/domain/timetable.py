@@ -297,28 +297,6 @@ def changes_at(
 # -- the events -----------------------------------------------------------------------------------
 
 
-def desired(
-    selected: Sequence[ActivityInterest],
-    events: Iterable[TeachingEvent],
-    usernames: frozenset[str],
-    rules: Rules,
-    now: datetime,
-) -> tuple[Event, ...]:
-    """Return the events a calendar should show, one for each event id, in time's order."""
-    of_activity: dict[ActivityKey, list[TeachingEvent]] = defaultdict(list)
-    for event in events:
-        of_activity[event.activity].append(event)
-    return merge_duplicates(
-        (
-            event_seen
-            for s in selected
-            for event_seen in visible_events(of_activity[s.activity], s, usernames, rules)
-        ),
-        rules,
-        now,
-    )
-
-
 def visible_events(
     events: Iterable[TeachingEvent],
     selected: ActivityInterest,

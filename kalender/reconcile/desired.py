@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 
 from sqlalchemy import Connection
@@ -24,7 +24,6 @@ from kalender.domain.timetable import (
     changes_at,
     digest,
     last_day,
-    merge_duplicates,
     select,
 )
 from kalender.reconcile.rendered import RenderCache, RenderKey
@@ -232,13 +231,8 @@ def wanted(
     digests = {each.key: each.digest for each in view.activities}
     names, audience = view.teaching.usernames, view.row.audience
     render_keys = [RenderKey.of(s, digests[s.activity], names, audience) for s in view.selected]
-    cached_entries = list(settings.render_cache.rendered(connection, render_keys, view.rules, now))
-    entry_of_event = {id(each.event): each for each in cached_entries}
-    events = merge_duplicates((each.event for each in cached_entries), view.rules, now)
-    return [
-        entry_of_event.get(id(e)) or settings.render_cache.render_event(e, view.rules)
-        for e in events
-    ]
+    read_events = partial(courses.events_of, connection)
+    return settings.render_cache.desired_entries(read_events, render_keys, view.rules, now)
 
 
 def split(

@@ -3,15 +3,13 @@
 It is kept under the digest that decides it, and so is never older than the view that asks for it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Connection
-
-from kalender.domain.model import Content, TeachingEvent
+from kalender.domain.model import ActivityKey, Content, TeachingEvent
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
 from kalender.domain.timetable import (
@@ -22,11 +20,17 @@ from kalender.domain.timetable import (
     Role,
     Rules,
     earliest_end,
+    merge_duplicates,
     visible_events,
 )
-from kalender.store import courses
 
 MOST = 50_000  # entries kept by one process
+
+
+EventReader = Callable[
+    [Collection[ActivityKey], datetime], Mapping[ActivityKey, tuple[str, list[TeachingEvent]]]
+]
+"""Returns each activity's digest, and its events that end after an instant, as of one moment."""
 
 
 class RenderKey(NamedTuple):
@@ -54,9 +58,22 @@ class RenderCache:
         self._known: dict[RenderKey, tuple[DesiredEntry, ...]] = {}
         self._most = self._room = limit
 
-    def rendered(
+    def desired_entries(
         self,
-        connection: Connection,
+        read_events: EventReader,
+        render_keys: Collection[RenderKey],
+        rules: Rules,
+        now: datetime,
+    ) -> list[DesiredEntry]:
+        """Return the entries that a calendar with these keys should hold, in time's order."""
+        visible_entries = list(self._visible_entries(read_events, render_keys, rules, now))
+        entry_of_event = {id(entry.event): entry for entry in visible_entries}
+        events = merge_duplicates((entry.event for entry in visible_entries), rules, now)
+        return [entry_of_event.get(id(event)) or self._render(event, rules) for event in events]
+
+    def _visible_entries(
+        self,
+        read_events: EventReader,
         render_keys: Collection[RenderKey],
         rules: Rules,
         now: datetime,
@@ -73,11 +90,11 @@ class RenderCache:
         lacking = [key for key in render_keys if key not in entries]
         activities = {key.selected.activity for key in lacking}
         after = min(now, earliest_end(rules, now))
-        events_of = courses.events_of(connection, activities, after=after) if lacking else {}
+        events_of = read_events(activities, after) if lacking else {}
         for key in lacking:
             digest, events = events_of.get(key.selected.activity, (None, ()))
             visible = visible_events(events, key.selected, key.usernames, rules)
-            entries[key] = tuple(self.render_event(event, rules) for event in visible)
+            entries[key] = tuple(self._render(event, rules) for event in visible)
             if keep and digest is not None:
                 self._keep(key._replace(digest=digest), entries[key])
         return (entry for key in render_keys for entry in entries[key])
@@ -90,7 +107,7 @@ class RenderCache:
         self._room -= size
         self._known[key] = entries
 
-    def render_event(self, event: Event, rules: Rules) -> DesiredEntry:
+    def _render(self, event: Event, rules: Rules) -> DesiredEntry:
         """Return an event with what its entry should say."""
         show_as = rules.unit_fallback if event.capacity is Relation.UNIT_ROLE else None
         content, print_ = _rendered(event.teaching, event.courses, self.styles[event.role], show_as)

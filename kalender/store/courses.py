@@ -318,7 +318,7 @@ def _activity(row: SqlRow[*tuple[Any, ...]]) -> Activity:
 
 
 def events_of(
-    connection: Connection, keys: Collection[ActivityKey], *, after: datetime
+    connection: Connection, keys: Collection[ActivityKey], after: datetime
 ) -> dict[ActivityKey, tuple[str, list[TeachingEvent]]]:
     """Return each activity's digest, and its events that end after an instant, as of one moment."""
     dialect = connection.dialect.name

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from hypothesis import assume, event, given
 from hypothesis import strategies as st
@@ -23,7 +24,6 @@ from kalender.domain.timetable import (
     PersonTeaching,
     Rules,
     changes_at,
-    desired,
     digest,
     last_day,
     select,
@@ -42,6 +42,7 @@ from tests.factories import (
     an_activity_key,
     an_answer,
     an_event,
+    desired,
 )
 
 ACTIDS = ["1", "2-1", "2-2"]
@@ -120,10 +121,17 @@ class World:
     def desired(self, ending_after: datetime) -> list[Event]:
         events = [row.event for row in self.rows.values()]
         names = self.person.usernames
-        shown = desired(self.selected, events, names, self.rules, self.now)
+        digests = {activity.key: activity.digest for activity in self.activities}
+        settings = settings_of(self.rules)
+        shown = desired(
+            *(self.selected, events, names, self.rules, self.now),
+            digests=digests,
+            settings=settings,
+        )
         return [each for each in shown if each.teaching.ends_at > ending_after]
 
 
+@lru_cache
 def settings_of(rules: Rules) -> CalendarSettings:
     return CalendarSettings(rules=dict.fromkeys(ROLES, rules), styles=dict.fromkeys(ROLES, STYLE))
 

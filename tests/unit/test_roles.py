@@ -29,7 +29,6 @@ from kalender.domain.timetable import (
     Role,
     Rules,
     changes_at,
-    desired,
     digest,
     select,
 )
@@ -45,6 +44,8 @@ from tests.factories import (
     a_role,
     an_event,
     condensed,
+    desired,
+    desired_entries,
 )
 
 
@@ -116,7 +117,7 @@ def test_its_rules_decide_what_it_sees_and_how_far() -> None:
     selected = select(PERSON, ACTIVITIES, audience, SETTINGS.rules_for(audience), NOW)
     assert [(one.role, one.capacity) for one in selected] == [(CANDIDATE, Relation.PLENARY)]
     rules = SETTINGS.rules_for(audience)
-    shown = desired(selected, [LECTURE, LATER], frozenset(), rules, NOW)
+    shown = desired(selected, [LECTURE, LATER], frozenset(), rules, NOW, settings=SETTINGS)
     assert [(event.event_id, event.role) for event in shown] == [("1", CANDIDATE)]
     assert select(PERSON, ACTIVITIES, BOTH, RULES, NOW) == ()
 
@@ -125,8 +126,8 @@ def test_its_style_decides_what_an_entry_says() -> None:
     audience = frozenset({CANDIDATE})
     rules = SETTINGS.rules_for(audience)
     selected = select(PERSON, ACTIVITIES, audience, rules, NOW)
-    (event,) = desired(selected, [LECTURE], frozenset(), rules, NOW)
-    content = SETTINGS.render_cache.render_event(event, rules).content
+    (entry,) = desired_entries(selected, [LECTURE], frozenset(), rules, NOW, settings=SETTINGS)
+    content = entry.content
     assert (content.subject, content.show_as) == ("PhD: IN1000", "free")
 
 
@@ -148,7 +149,7 @@ def test_the_highest_of_several_roles_decides_for_a_calendar() -> None:
     person = replace(PERSON, registrations=(a_registration(),))
     selected = select(person, ACTIVITIES, frozenset(ALL), NARROW, NOW)
     assert {one.role for one in selected} == {STUDENT, CANDIDATE}
-    (event,) = desired(selected, [LECTURE], frozenset(), NARROW, NOW)
+    (event,) = desired(selected, [LECTURE], frozenset(), NARROW, NOW, settings=SETTINGS)
     assert event.role is CANDIDATE
 
 

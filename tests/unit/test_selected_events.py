@@ -13,10 +13,11 @@ import pytest
 from kalender.domain.model import CourseKey, Registration
 from kalender.domain.render import Style, render
 from kalender.domain.roles import audience_of
-from kalender.domain.timetable import Activity, PersonTeaching, Rules, desired, select
+from kalender.domain.timetable import Activity, PersonTeaching, Rules, select
 from kalender.sources.tp_codes import KINDS
 from kalender.sources.tp_json import read_event
 from tests.answers import chosen_events
+from tests.factories import desired
 
 CHOSEN = chosen_events()
 OSLO = ZoneInfo("Europe/Oslo")

@@ -18,7 +18,6 @@ from kalender.domain.timetable import (
     Relation,
     Rules,
     changes_at,
-    desired,
     earliest_end,
     last_day,
     midnight,
@@ -38,6 +37,7 @@ from tests.factories import (
     an_activity_key,
     an_event,
     condensed,
+    desired,
 )
 
 STUDENT = PersonTeaching(registrations=(a_registration(),))
