@@ -14,7 +14,6 @@ from datetime import UTC, datetime, timedelta
 from itertools import cycle
 from pathlib import Path
 from statistics import median
-from subprocess import Popen
 from time import monotonic
 from urllib.parse import unquote
 
@@ -25,6 +24,7 @@ from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
 from kalender.sandbox.server import start
 from kalender.store.database import Database
+from tests import commands
 from tests.drills.town import tell_of_course, whose
 from tests.e2e.house import House, cut
 from tests.real_data import unpack_term
@@ -51,7 +51,7 @@ def working(
 ) -> Iterator[House]:
     """An installation with 16 connections in two processes, all of it marked and nothing done."""
     with start(university) as sandbox:
-        house = House(directory, university, sandbox, url, NOW, mailbox)
+        house = House(directory, university, sandbox, url, NOW, mailbox, forked=False)
         changed = {
             "uio.example": domain,
             "connections = 3": f"connections = {CONNECTIONS // 2}",
@@ -114,7 +114,7 @@ def _moved(house: House, course: str, *, quick: bool) -> Iterator[Figure]:
 
 
 def _move_once(
-    house: House, told: Popen[str], database: Database, course: str
+    house: House, told: commands.Process, database: Database, course: str
 ) -> tuple[int, float]:
     """Return for how many people it was moved, and how long it took, settling counted out."""
     since = database.now()
@@ -206,7 +206,7 @@ def wait_until_done(database: Database, kinds: Sequence[str] = ("course", "calen
 
 
 def _changes(
-    house: House, told: Popen[str], groups: Iterator[tuple[str, str]], seconds: float
+    house: House, told: commands.Process, groups: Iterator[tuple[str, str]], seconds: float
 ) -> list[float]:
     database, pause, end = Database(house.database), threading.Event(), monotonic() + seconds
     since = database.now()

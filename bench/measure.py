@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from subprocess import Popen
 
 from rich.console import Console
 from rich.table import Table
+
+from tests import commands
 
 PAIRS = 5
 
@@ -101,7 +102,7 @@ def children_cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def family(parent: Popen[str]) -> list[int]:
+def family(parent: commands.Process) -> list[int]:
     """The process and its children."""
     told = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text("utf-8")
     return [parent.pid, *(int(each) for each in told.split())]

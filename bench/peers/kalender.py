@@ -125,7 +125,7 @@ def kalender(directory: Path, url: str, many: int, *, seeded: bool) -> Iterator[
     """Yield an installation with nothing written yet, or one that is `seeded`: filled."""
     university = make_university(directory / "university", many)
     with start(university) as sandbox:
-        house = House(directory, university, sandbox, url, NOW, "epost:INSTITUSJON")
+        house = House(directory, university, sandbox, url, NOW, "epost:INSTITUSJON", forked=False)
         settings = house.config.read_text().replace("uio.example", "uni.example")
         house.config.write_text(settings)
         house.run("db", "upgrade")

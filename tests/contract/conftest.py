@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests import ews_schema
 from tests.fakes.university import Opened, control, write
+from tests.served import start
 
 
 @pytest.fixture(scope="module")

@@ -30,8 +30,9 @@ from kalender.ports import (
     NewEntry,
 )
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.fakes.calendars import FakeCalendars
+from tests.served import start
 
 MAILBOX = "st000001@uni.example"
 MORNING = datetime(2025, 9, 1, 8, 15, tzinfo=UTC)

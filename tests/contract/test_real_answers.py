@@ -15,11 +15,11 @@ from kalender.domain.notification import USUAL, parse
 from kalender.domain.text import clean
 from kalender.domain.work import WorkKey
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from kalender.sources import fs_json
 from kalender.sources.tp import read_course
 from kalender.sources.tp_json import read_event
 from tests import answers, real_data
+from tests.served import start
 
 Json = dict[str, Any]
 CHOSEN = "tp/tp-uio-selected-events.json"

@@ -30,7 +30,8 @@ from exchangelib.errors import (
 from exchangelib.items import HARD_DELETE, MOVE_TO_DELETED_ITEMS, SOFT_DELETE
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
+from tests.served import start
 
 OSLO = EWSTimeZone("Europe/Oslo")
 MONDAY = EWSDateTime(2025, 9, 1, 8, 15, tzinfo=OSLO)

@@ -9,7 +9,8 @@ import pytest
 import requests
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
+from tests.served import start
 
 PERSON = "st000003@uni.example"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"

@@ -9,8 +9,9 @@ import pytest
 import requests
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests import answers
+from tests.served import start
 
 AUTH = ("kalender", "kalender")
 SEMESTER = {"undervisning.semester.ar": "2025", "undervisning.semester.termin": "HØST"}

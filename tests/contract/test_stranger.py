@@ -10,9 +10,10 @@ import pytest
 from lxml import etree
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.edits import edits
 from tests.ews_schema import Schema, code_of, verdict
+from tests.served import start
 from tests.stranger import NOBODY, Client, M, T, codes, handle, names, sample
 
 NAMES = ("create", "get", "find", "update", "delete", "folder", "move")

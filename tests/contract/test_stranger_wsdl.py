@@ -18,9 +18,10 @@ from zeep.transports import Transport
 from zeep.xsd.elements.indicators import Indicator
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests import ews_schema
 from tests.ews_schema import MESSAGES, TYPES, XML_NAMESPACE, Schema
+from tests.served import start
 
 NAMED = {
     "PropertySetId": "c11ff724-aa03-4555-9952-8fa248a11c3e",

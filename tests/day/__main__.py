@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from tests.day.masks import masks
 from tests.day.play import play
 from tests.day.record import Recorder
 from tests.drills.town import NIGHT
 from tests.e2e.house import House
+from tests.served import start
 
 STUDENTS = 12
 

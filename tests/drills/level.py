@@ -9,11 +9,11 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
-from subprocess import Popen
 from time import monotonic
 
 from kalender.app import App
 from kalender.sandbox.installation import Json
+from tests import commands
 from tests.drills.town import (
     courses,
     registrations,
@@ -53,7 +53,7 @@ def play(minutes: float = 5.0, students: int = 120) -> list[float]:
     return taken
 
 
-def _day(house: House, worker: Popen[str], listener: Popen[str], end: float) -> int:
+def _day(house: House, worker: commands.Process, listener: commands.Process, end: float) -> int:
     """Change something again and again; return how many workers were killed."""
     pause, dice, killed = threading.Event(), Random(1), 0  # noqa: S311
     next_kill = monotonic() + min(KILL_SECONDS, (end - monotonic()) / 2)
@@ -67,7 +67,7 @@ def _day(house: House, worker: Popen[str], listener: Popen[str], end: float) -> 
     return killed
 
 
-def _changes(house: House, listener: Popen[str], dice: Random) -> Iterator[None]:
+def _changes(house: House, listener: commands.Process, dice: Random) -> Iterator[None]:
     """Move a lecture; let a student leave; each told as it would be."""
     one_each = {whose(item): item for item in registrations(house)}  # nobody leaves everything
     leaving, known = iter(one_each.values()), courses(house)

@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
-from kalender.sandbox.server import start
+from tests import commands
 from tests.e2e.house import House
+from tests.served import start
 
 NIGHT = "2025-09-02T03:05+02:00"
 SEMESTER = "25h"
@@ -56,20 +56,20 @@ def shown(
     return said
 
 
-def tell(listener: Popen[str], routing_key: str, body: Json) -> None:
+def tell(listener: commands.Process, routing_key: str, body: Json) -> None:
     """Notify, as IntArk would."""
     assert listener.stdin is not None
     listener.stdin.write(json.dumps({"routing_key": routing_key, "body": json.dumps(body)}) + "\n")
     listener.stdin.flush()
 
 
-def tell_of_course(listener: Popen[str], course: str) -> None:
+def tell_of_course(listener: commands.Process, course: str) -> None:
     """Notify of a course."""
     body = {"id": course, "semesterid": SEMESTER, "terminnr": 1, "lastchanged": "now"}
     tell(listener, "no.uni.tp.TP-prod.course.update", body)
 
 
-def tell_of_person(listener: Popen[str], number: int) -> None:
+def tell_of_person(listener: commands.Process, number: int) -> None:
     """Notify of a person."""
     body = {"sub": f"personer/{number}", "iss": "FS-prod", "iat": "1582344412462"}
     tell(listener, "no.uni.fs.FS-prod.personer.update", body)

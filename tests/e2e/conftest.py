@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.e2e.house import House
+from tests.served import start
 
 NOW = "2025-08-18T08:00+02:00"
 

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
@@ -52,7 +52,7 @@ class House(Installation):
     mailbox: str = "{username}@uio.example"
     domain: str = "uio.example"
     settle_seconds: float = 0.1
-    processes: list[subprocess.Popen[str]] = field(default_factory=list)
+    forked: bool = True  # how what runs on is started; else from nothing, to be measured
 
     # -- commands -----------------------------------------------------------------------------
 
@@ -84,30 +84,29 @@ class House(Installation):
             schemas.hold(words, done.stdout)
         return done.stdout
 
+    def start(self, *words: str, log: str, stdin: bool = False) -> commands.Process:
+        """Run a command in the background; what it prints goes to that log."""
+        whole = {**os.environ, "PYTHONFAULTHANDLER": "1"}
+        path = self.directory / log
+        if self.forked:
+            return commands.start(self.words(*words), env=whole, log=path, stdin=stdin)
+        return commands.start_from_nothing(self.command(*words), whole, path, stdin=stdin)
+
     @contextmanager
-    def running(self, *words: str, stdin: bool = False) -> Iterator[subprocess.Popen[str]]:
+    def running(self, *words: str, stdin: bool = False) -> Iterator[commands.Process]:
         """Run a command while the block lasts; end it by SIGTERM."""
-        with (self.directory / f"{words[0]}.log").open("a") as log:
-            process = subprocess.Popen(
-                self.command(*words),
-                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                text=True,
-                bufsize=1,
-                env={**os.environ, "PYTHONFAULTHANDLER": "1"},
-            )
-            try:
-                yield process
-            finally:
-                if process.stdin is not None:
-                    process.stdin.close()  # the end of its input is its end
-                else:
-                    process.send_signal(signal.SIGTERM)
-                code = self._ended(process, words[0])
+        process = self.start(*words, log=f"{words[0]}.log", stdin=stdin)
+        try:
+            yield process
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()  # the end of its input is its end
+            else:
+                process.send_signal(signal.SIGTERM)
+            code = self._ended(process, words[0])
         assert code == 0
 
-    def _ended(self, process: subprocess.Popen[str], name: str) -> int:
+    def _ended(self, process: commands.Process, name: str) -> int:
         """Return the code of a process that was told to end; fail with all stacks where it goes on."""
         try:
             return process.wait(60)

@@ -19,11 +19,12 @@ from sqlalchemy import text
 from kalender.neighbours import breaker
 from kalender.operate.check.certificates import judged
 from kalender.operate.check.trial import State
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from kalender.store.database import Database
 from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import heartbeat
 from tests.e2e.house import House, fails
+from tests.served import start
 from tests.servers import make_certificates
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]

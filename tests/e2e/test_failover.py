@@ -1,7 +1,6 @@
 """Sessions that become read-only, as after a failover: no service ends, and all goes on by itself."""
 
 import json
-import subprocess
 from contextlib import closing
 from datetime import datetime
 from functools import partial
@@ -13,6 +12,7 @@ from sqlalchemy import select, text
 from kalender.sandbox.server import Running
 from kalender.store.database import Database, now
 from kalender.store.tables import course_run
+from tests import commands
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House
 from tests.fault.installation import wait
@@ -75,7 +75,7 @@ def asked_at(house: House) -> datetime:
         return found
 
 
-def tell(listener: subprocess.Popen[str]) -> None:
+def tell(listener: commands.Process) -> None:
     """Notify of a course, as TP does."""
     body = {"sub": "course/BIO1000,25h,1", "iss": "TP-test"}
     line = {"routing_key": "no.uio.tp.TP-test.course.update", "body": body}
@@ -88,7 +88,7 @@ def said(house: House, command: str) -> str:
     return (house.directory / f"{command}.log").read_text()
 
 
-def ended_or_said(house: House, command: str, process: subprocess.Popen[str]) -> bool:
+def ended_or_said(house: House, command: str, process: commands.Process) -> bool:
     """Whether a command ended, or told of a transaction that was read-only."""
     return process.poll() is not None or "read-only transaction" in said(house, command)
 

@@ -22,9 +22,10 @@ from kalender.config import load
 from kalender.domain.work import Lane
 from kalender.mirror.resync import resync
 from kalender.mirror.scope import Settings
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from kalender.store import people, rollouts
 from kalender.worker import supervisor
+from tests.served import start
 
 CASES = Path(__file__).parents[1] / "data" / "hard-cases"
 EXPECTED: dict[str, dict[str, Any]] = tomllib.loads((CASES / "expected.toml").read_text("utf-8"))

@@ -12,8 +12,9 @@ import pytest
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.e2e.house import House
+from tests.served import start
 
 pytestmark = pytest.mark.e2e
 TABLES = ("registration", "placement", "teaching_role", "identity")

@@ -14,10 +14,10 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from tests import servers
 from tests.conftest import _database
 from tests.e2e.house import House
+from tests.served import start
 
 NOW = "2025-08-18T08:00+02:00"
 NAMES = {"uio": 185, "uib": 184}

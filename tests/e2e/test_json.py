@@ -13,13 +13,13 @@ from sqlalchemy import update
 
 from kalender.cli import load_all
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from kalender.store.database import Database
 from kalender.store.instants import db_now
 from kalender.store.tables import dirty
 from tests import schemas
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House, fails
+from tests.served import start
 
 pytestmark = pytest.mark.e2e
 HERE = Path(__file__).parent

@@ -24,6 +24,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from kalender.operate.verdict import STATES
 from kalender.sandbox.server import Running
+from tests import commands
 from tests.e2e.house import House, fails
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
@@ -107,7 +108,7 @@ def served(
 @contextmanager
 def telling(
     house: House, command: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Endpoint, "subprocess.Popen[str]"]]:
+) -> Iterator[tuple[Endpoint, commands.Process]]:
     """Run a command that tells how it goes."""
     endpoint = Endpoint(free_port())
     monkeypatch.setenv("KALENDER_METRICS__PORT", str(endpoint.port))

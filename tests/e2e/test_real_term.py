@@ -11,9 +11,9 @@ import pika
 import pytest
 
 from kalender.sandbox.installation import Json
-from kalender.sandbox.server import start
 from tests import real_data
 from tests.e2e.house import House, cut
+from tests.served import start
 
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"

@@ -11,8 +11,9 @@ import pytest
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.e2e.house import House, fails
+from tests.served import start
 
 pytestmark = pytest.mark.e2e
 COURSE, ODD = "BIO1000", "bio1000"

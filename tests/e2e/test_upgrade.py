@@ -17,10 +17,10 @@ from sqlalchemy import text
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
-from kalender.sandbox.server import start
 from kalender.store import migrations
 from kalender.store.database import Database
 from tests.e2e.house import House, fails
+from tests.served import start
 
 NOW = "2025-08-18T08:00+02:00"
 BEFORE_0002 = "15076a1"

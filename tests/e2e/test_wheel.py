@@ -117,6 +117,7 @@ def installed(
         now=NOW,
         mailbox="epost:INSTITUSJON",
         broker=broker,
+        forked=False,
         script=environment.bin / "kalender",
     )
     text = made.config.read_text().replace("uio.example", "uni.example")

@@ -12,7 +12,7 @@ from sqlalchemy.engine import make_url
 
 from kalender.domain.work import Kind
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from kalender.store import migrations
 from kalender.store.database import Database
 from kalender.worker.supervisor import end_well
@@ -20,6 +20,7 @@ from tests import servers
 from tests.fakes.proxy import Proxy, proxied
 from tests.fault.installation import Installation, wait
 from tests.pgbouncer import pgbouncer
+from tests.served import start
 
 pytestmark = pytest.mark.integration
 STRIKES = 4

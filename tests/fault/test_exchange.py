@@ -25,10 +25,11 @@ from kalender.errors import (
 )
 from kalender.ports import ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.contract.test_calendars import MAILBOX, content, ews
 from tests.databases import migrate_to_copy
 from tests.fault.installation import Installation, wait
+from tests.served import start
 
 UNKNOWN, LATER = OutcomeUnknown, TransientError
 

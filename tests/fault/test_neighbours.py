@@ -16,9 +16,9 @@ from kalender.domain.work import Kind
 from kalender.errors import NeighbourShut
 from kalender.neighbours import breaker
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from kalender.worker.thread import WorkerThread
 from tests.fault.installation import NOW, Installation, wait
+from tests.served import start
 
 pytestmark = pytest.mark.integration
 SETTLED = threading.Event()

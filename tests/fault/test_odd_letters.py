@@ -9,8 +9,8 @@ import pytest
 
 from kalender.domain.work import Kind
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from tests.fault.installation import Installation
+from tests.served import start
 
 pytestmark = pytest.mark.integration
 UNSEEN = "\u200b\ufeff\u00ad\u00a0 \0"

@@ -12,10 +12,11 @@ from sqlalchemy import text
 
 from kalender.domain.model import TeachingEvent
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from kalender.store.database import Database
 from tests.contract.test_calendars import ews
 from tests.fakes.house import MONDAY, House, activity, event
+from tests.served import start
 
 pytestmark = pytest.mark.integration
 ADDRESS = "user1@uio.example"

@@ -12,7 +12,6 @@ from sqlalchemy import Connection, Date, DateTime, Table, func, insert, select, 
 from kalender.config.sections import Retention
 from kalender.domain.work import Kind, Mark
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import start
 from kalender.store import counters, people, prune, queue, teaching
 from kalender.store.database import Database
 from kalender.store.instants import Instant, db_now
@@ -33,6 +32,7 @@ from kalender.worker.supervisor import run
 from tests.factories import DAY, HOUR, NOW, a_registration
 from tests.fault.installation import Installation
 from tests.integration.test_store_entries import a_calendar
+from tests.served import start
 
 pytestmark = pytest.mark.integration
 KEPT = Retention(
