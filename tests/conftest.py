@@ -3,20 +3,17 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.pool import NullPool
 
 from kalender.store.database import Database
 from tests import servers
-from tests.databases import migrate_to_copy
+from tests.databases import cloned, migrate_to_copy
 
 settings.register_profile(
     "default",
@@ -30,6 +27,34 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+
+LONGEST = (  # these first, so that nobody waits at the end for one that began last
+    "e2e/test_real_term.py",
+    "e2e/test_chaos.py",
+    "e2e/test_drills.py",
+    "e2e/test_upgrade.py",
+    "e2e/test_evening.py",
+    "e2e/test_demo.py",
+    "e2e/test_failover.py",
+    "fault/test_databases.py",
+    "fault/test_neighbours.py",
+    "e2e",
+    "fault",
+    "property",
+    "integration",
+)
+TESTS = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest tests first; otherwise the order stays."""
+
+    def rank(item: pytest.Item) -> int:
+        name = item.path.relative_to(TESTS).as_posix() if TESTS in item.path.parents else ""
+        places = (place for place, start in enumerate(LONGEST) if name.startswith(start))
+        return next(places, len(LONGEST))
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +91,7 @@ def sqlite_url(tmp_path: Path) -> str:
 @pytest.fixture
 def postgresql_url(running: dict[str, str]) -> Iterator[str]:
     """An empty PostgreSQL database."""
-    with _database(running[servers.DATABASE]) as url:
+    with cloned(running[servers.DATABASE]) as url:
         yield url
 
 
@@ -79,7 +104,7 @@ def database_url(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def migrated_template(running: dict[str, str]) -> Iterator[str]:
     """The name of a migrated PostgreSQL database, to be cloned."""
-    with _database(running[servers.DATABASE]) as url:
+    with cloned(running[servers.DATABASE]) as url:
         migrate_to_copy(url)
         yield str(make_url(url).database)
 
@@ -102,7 +127,7 @@ def migrated_sqlite(sqlite_url: str, migrated_file: Path) -> str:
 @pytest.fixture
 def migrated_postgresql(running: dict[str, str], migrated_template: str) -> Iterator[str]:
     """A migrated PostgreSQL database of one's own."""
-    with _database(running[servers.DATABASE], migrated_template) as url:
+    with cloned(running[servers.DATABASE], migrated_template) as url:
         yield url
 
 
@@ -124,20 +149,3 @@ def open_database(migrated_url: str) -> Iterator[Callable[[], Database]]:
     yield make
     for each in opened:
         each.close()
-
-
-@contextmanager
-def _database(server: str, template: str = "template0") -> Iterator[str]:
-    """A PostgreSQL database made from a template, and dropped."""
-    name = f"k{uuid4().hex}"
-    _run(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
-    try:
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
-    finally:
-        _run(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-
-
-def _run(server: str, statement: str) -> None:
-    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
-    with engine.connect() as connection:
-        connection.execute(text(statement))

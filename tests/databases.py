@@ -3,7 +3,10 @@
 import os
 import subprocess
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 from sqlalchemy import URL, create_engine, delete, text
 from sqlalchemy.engine import make_url
@@ -27,6 +30,17 @@ def migrate_to_copy(url: str) -> None:
     with database.write() as connection:
         connection.execute(delete(database_identity))
     database.close()
+
+
+@contextmanager
+def cloned(server: str, template: str = "template0") -> Iterator[str]:
+    """A PostgreSQL database made from a template, and dropped."""
+    name = f"k{uuid4().hex}"
+    run(server, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        run(server, f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
 def dump(url: str, file: Path) -> Path:

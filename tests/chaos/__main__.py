@@ -7,10 +7,12 @@ import argparse
 import os
 import sys
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -25,6 +27,7 @@ from tests.chaos.template import Template, fill
 from tests.chaos.university import DAYS
 
 LANES = 5  # runs at once: most of a run is waiting for a lease
+ALL = "all"  # sabotages, one after the other: each must be missed
 ATTEMPTS = 3  # to come to a point: two processes are never quite the same twice
 
 
@@ -38,16 +41,21 @@ def main() -> int:
         pool = stack.enter_context(ThreadPoolExecutor(LANES))
         stack.callback(end_all)
         chaos = Chaos(told, running, directory, pool)
-        result = chaos.play()
-    sys.stdout.write(f"{result}\n")
-    return 0 if result.well else 1
+        results = chaos.play()
+    if told.sabotage != ALL:
+        sys.stdout.write(f"{results[told.sabotage]}\n")
+        return 0 if results[told.sabotage].well else 1
+    for sabotage in BREAKING:
+        sys.stdout.write(f"{sabotage}: {results[sabotage]}\n")
+    missed = {sabotage for sabotage in BREAKING if results[sabotage].total.lines}
+    return 1 if missed == {*BREAKING} and not results[None].total.lines else 0
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sabotage", choices=sorted(BREAKING))
+    parser.add_argument("--sabotage", choices=[*sorted(BREAKING), ALL])
     parser.add_argument("--replay", metavar="CASE", help="one run, as a failing one named itself")
     return parser.parse_args()
 
@@ -99,20 +107,33 @@ class Chaos:
         self.told, self.running, self.directory, self.pool = told, running, directory, pool
         self.loop = Loop()
         self.templates: dict[str, Template] = {}
+        self.missed: set[str] = set()  # sabotages
 
-    def play(self) -> Result:
-        """Return what became of all runs."""
-        result = Result()
+    def play(self) -> dict[str | None, Result]:
+        """Return what became of all runs, by the mechanism that was taken away in them."""
+        results: dict[str | None, Result] = defaultdict(Result)
         for outcome in self._outcomes():
-            result.add(outcome)
+            sabotage = outcome.case.sabotage
+            if sabotage in self.missed:
+                continue
+            named = sabotage if self.told.sabotage == ALL else self.told.sabotage
+            results[named].add(outcome)
             if outcome.found.lines:
                 self._tell(outcome)
-                if self.told.sabotage:
+                if sabotage is not None:
+                    self.missed.add(sabotage)
+                if self.missed == self._taken_away() != set():
                     break
-        for day, point in sorted(result.drawn - result.reached):
+        for day, point in sorted(set().union(*(r.drawn - r.reached for r in results.values()))):
             sys.stdout.write(f"never reached: {day}/{point}\n")
         self.pool.shutdown(cancel_futures=True)
-        return result
+        return results
+
+    def _taken_away(self) -> set[str]:
+        """Return the mechanisms whose lack must be missed."""
+        if self.told.sabotage == ALL:
+            return {*BREAKING}
+        return {self.told.sabotage} if self.told.sabotage else set()
 
     def _outcomes(self) -> Iterator[Outcome]:
         if self.told.replay:
@@ -152,7 +173,12 @@ class Chaos:
         }
         points, told = draw.points(seen), self.told
         if told.sabotage:
-            return draw.sabotaged(points, told.runs, told.seed, told.sabotage)
+            of_each = [
+                draw.sabotaged(points, told.runs, told.seed, name)
+                for name in BREAKING
+                if name in self._taken_away()
+            ]
+            return [case for case in chain(*zip_longest(*of_each)) if case is not None]
         cases = draw.cases(points, told.runs, told.seed)
         drawn = {(case.day, case.point) for case in cases}
         sys.stdout.write(f"{len(points)} points in {len(seen)} days; {len(drawn)} are drawn\n")
@@ -166,6 +192,8 @@ class Chaos:
 
     def _until_reached(self, case: Case) -> Outcome:
         """At last without a mishap, which may be what keeps everybody from coming by."""
+        if case.sabotage in self.missed:
+            return Outcome(case)
         outcome = self._once(case)
         for _ in range(ATTEMPTS - 1):
             if outcome.reached or outcome.found.lines:
@@ -184,8 +212,8 @@ class Chaos:
     def _tell(self, outcome: Outcome) -> None:
         sys.stdout.write("".join(f"  {line}\n" for line in outcome.found.lines))
         again = f"make chaos RUNS=1 SEED={self.told.seed} ARGS=--replay={outcome.case}"
-        if self.told.sabotage:
-            again += f" SABOTAGE={self.told.sabotage}"
+        if outcome.case.sabotage or self.told.sabotage:
+            again += f" SABOTAGE={outcome.case.sabotage or self.told.sabotage}"
         sys.stdout.write(f"{outcome.case} failed; again: {again}\n")
         sys.stdout.flush()
 

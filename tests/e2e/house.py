@@ -13,7 +13,10 @@ from pathlib import Path
 from time import monotonic
 
 from kalender.sandbox.installation import Installation, missing_and_surplus
+from kalender.sandbox.oracle import Expected
 from tests import commands, schemas
+
+COMPARED_ANYWAY = 2.0  # seconds
 
 SOON_OVER = {  # for `recover`, after which nobody writes within a lease
     "KALENDER_WORKER__LEASE_SECONDS": "3",
@@ -126,8 +129,10 @@ class House(Installation):
 
     def differences(self, now: str | None = None) -> list[str]:
         """Compare every calendar with the oracle; history is left out on both sides."""
+        return self._differing(self.wanted(now), now)
+
+    def _differing(self, wanted: dict[str, list[Expected]], now: str | None = None) -> list[str]:
         moment = datetime.fromisoformat(now or self.now)
-        wanted = self.wanted(now)
         held = {m: [e for e in found if e.end > moment] for m, found in self.held().items()}
         lines = []
         for mailbox in sorted(wanted.keys() | held.keys()):
@@ -153,14 +158,26 @@ class House(Installation):
             assert "api_key" not in text
 
     def wait_until_right(self, seconds: float = 60.0, *, mailbox: str = "") -> None:
-        """Wait until every calendar, or that one, is as it should be, or fail with what differs."""
-        pause, end = threading.Event(), monotonic() + seconds
-        while (found := self._differ(mailbox)) and monotonic() < end:
-            pause.wait(0.5)
-        assert found == []
+        """Wait until every calendar, or that one, is as it should be, or fail with what differs.
 
-    def _differ(self, mailbox: str) -> list[str]:
-        return [line for line in self.differences() if line.startswith(mailbox)]
+        They are compared, which takes long, whenever requests to Exchange have come and ended.
+        """
+        wanted, end = self.wanted(), monotonic() + seconds
+        asked = self.requests_to_exchange()
+        while lines := [li for li in self._differing(wanted) if li.startswith(mailbox)]:
+            assert monotonic() < end, lines
+            asked = self._asked_again(asked, min(monotonic() + COMPARED_ANYWAY, end))
+
+    def _asked_again(self, compared: int, end: float) -> int:
+        """Wait, at most until then, for more requests to Exchange and for a pause in them."""
+        pause, before = threading.Event(), compared
+        while monotonic() < end:
+            pause.wait(0.1)
+            asked = self.requests_to_exchange()
+            if compared != asked == before:
+                break
+            before = asked
+        return before
 
 
 def environment(**extra: str) -> dict[str, str]:

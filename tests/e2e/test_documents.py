@@ -41,15 +41,12 @@ def queue(amqp_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def served(house: House, amqp_url: str, queue: str) -> House:
+def served(filled: House, amqp_url: str, queue: str) -> House:
     """An installation with a broker, whose calendars are right, and one mailbox out of scope."""
     broker = f'\n[broker]\nurl = "{amqp_url}"\nqueues = ["{queue}"]\n'
-    house.config.write_text(house.config.read_text() + broker)
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    house.send("PUT", f"exchange/mailbox?address={OUTSIDE}", {"state": "denied"})
-    return house
+    filled.config.write_text(filled.config.read_text() + broker)
+    filled.send("PUT", f"exchange/mailbox?address={OUTSIDE}", {"state": "denied"})
+    return filled
 
 
 def meant(house: House, queue: str) -> Mapping[str, str]:

@@ -17,16 +17,6 @@ STUDENT = "st000003"
 MAILBOX = f"{STUDENT}@uni.example"
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    house.send("DELETE", "requests")
-    return house
-
-
 def ours(house: House) -> list[dict[str, Any]]:
     """The student's entries of ours."""
     items = house.get(f"exchange/items?mailbox={MAILBOX}")

@@ -14,16 +14,6 @@ STUDENT = "st000003"
 MAILBOX = f"{STUDENT}@uni.example"
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    house.send("DELETE", "requests")
-    return house
-
-
 def sql(house: House, statement: str, *values: object) -> list[tuple[Any, ...]]:
     with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
         return connection.execute(statement, values).fetchall()

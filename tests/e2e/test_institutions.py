@@ -15,7 +15,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from kalender.sandbox.generate import generate
 from tests import servers
-from tests.conftest import _database
+from tests.databases import cloned
 from tests.e2e.house import House
 from tests.served import start
 
@@ -63,7 +63,7 @@ def houses(
             generate(university, students=20)
             name_anew(university, name, number)
             sandbox = stack.enter_context(start(university))
-            url = stack.enter_context(_database(running[servers.DATABASE]))
+            url = stack.enter_context(cloned(running[servers.DATABASE]))
             broker = f'[broker]\nurl = "{amqp_url}"\nqueues = ["{queues[name]}"]\n'
             house = House(directory, university, sandbox, url, NOW, "epost:INSTITUSJON", broker)
             own = house.config.read_text().replace("uio.example", f"{name}.example")

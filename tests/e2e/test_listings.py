@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests import commands
-from tests.e2e.conftest import filled_house
+from tests.e2e.conftest import Template, filled_house
 from tests.e2e.house import House, environment, fails
 
 pytestmark = pytest.mark.e2e
@@ -31,9 +31,9 @@ LISTINGS = [
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def filled(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Iterator[House]:
     """An installation whose calendars are right, and of which there is something to list."""
-    with filled_house(tmp_path_factory.mktemp("house")) as house:
+    with filled_house(tmp_path_factory.mktemp("house"), template) as house:
         text = house.config.read_text().replace(
             "[institution]", '[institution]\ntime_zone = "Asia/Tokyo"'
         )

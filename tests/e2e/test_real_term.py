@@ -63,7 +63,7 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
     tmp_path: Path, term: Path, postgresql_url: str, queue: str
 ) -> None:
     broker = f'[broker]\nurl = "{queue}"\nqueues = ["{QUEUE}"]\n'
-    students = 1469 if WHOLE else 300
+    students = 1469 if WHOLE else 120
     with opened(tmp_path, term, postgresql_url, students=students, broker=broker) as house:
         house.run("resync", "--all")
         house.run("worker", "--until-idle")

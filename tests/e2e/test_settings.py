@@ -11,16 +11,6 @@ pytestmark = pytest.mark.e2e
 STUDENT, OTHER = "st000003", "st000004"
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    house.send("DELETE", "requests")
-    return house
-
-
 def change(house: House, before: str, after: str) -> None:
     """Change the settings."""
     text = house.config.read_text()

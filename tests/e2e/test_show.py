@@ -13,15 +13,6 @@ pytestmark = pytest.mark.e2e
 STUDENT = "st000003"
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    return house
-
-
 def shown(house: House, *words: str) -> Any:
     return json.loads(house.run("show", *words, "--json"))
 

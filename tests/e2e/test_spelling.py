@@ -27,16 +27,6 @@ def sandbox(tmp_path: Path) -> Iterator[Running]:
         yield running
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.university = house.directory / "served"
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    return house
-
-
 def rows(house: House, statement: str) -> list[tuple[Any, ...]]:
     path = house.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -109,7 +99,6 @@ def test_two_mirrors_of_one_course_become_one_and_no_entry_is_made_anew(filled: 
 
 
 def test_a_course_that_tp_spells_anew_follows_and_fs_may_spell_it_as_it_likes(house: House) -> None:
-    house.university = house.directory / "served"
     answer = house.get(f"tp/{COURSE}")
     house.send("PUT", f"tp/{ODD}", respelled(answer, ODD))
     house.send("DELETE", f"tp/{COURSE}")

@@ -12,14 +12,6 @@ pytestmark = pytest.mark.e2e
 Item = dict[str, Any]
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    read_all(house)
-    return house
-
-
 def read_all(house: House) -> None:
     house.run("resync", "--all")
     house.run("worker", "--until-idle")

@@ -15,15 +15,6 @@ STUDENT, NUMBER = "st000003", 100_003
 MAILBOX = f"{STUDENT}@uni.example"
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    return house
-
-
 def sql(house: House, statement: str, *values: object) -> list[tuple[Any, ...]]:
     path = house.database.removeprefix("sqlite:///")
     with closing(sqlite3.connect(path)) as connection, connection:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import filled_house
+from tests.e2e.conftest import Template, filled_house
 from tests.e2e.house import House, fails
 
 pytestmark = pytest.mark.e2e
@@ -19,9 +19,9 @@ WITHOUT_EVENTS = "2025-12-24"
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Iterator[House]:
     """An installation whose calendars are right."""
-    with filled_house(tmp_path_factory.mktemp("house")) as made:
+    with filled_house(tmp_path_factory.mktemp("house"), template) as made:
         yield made
 
 
