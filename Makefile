@@ -9,6 +9,9 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SERVERS := $(BIN)/python -m tests.servers
 PYTEST := $(BIN)/python -m pytest
 
+# Twice the processors: more than half of what most tests take is waiting.
+WORKERS ?= $(shell expr 2 '*' $$(nproc))
+
 # Commands are started by the hundred: they are compiled once.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -20,7 +23,7 @@ demo: $(READY)
 
 # make test ARGS="-n 0 -x tests/unit"
 test: $(READY) servers
-	$(SERVERS) -- $(PYTEST) -n 2 --dist worksteal $(ARGS)
+	$(SERVERS) -- $(PYTEST) -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: $(READY)
 	$(BIN)/ruff check .
