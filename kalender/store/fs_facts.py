@@ -12,7 +12,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Select, Table, bindparam, select, update
+from sqlalchemy import Connection, Insert, Select, Table, bindparam, select, update
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole, UnitKey
 from kalender.store.sql import delete_many, one_of, upsert
@@ -50,8 +50,11 @@ class FactKind(Generic[F]):
         return {self.name(fact): fact for fact in facts}
 
 
-def _registration(*values: Any) -> Registration:
-    return Registration(unit=UnitKey(*values[:4]), offer_status=values[4])
+def _registration(
+    course: str, version: str, semester: str, term_number: int, offer_status: str | None
+) -> Registration:
+    unit = UnitKey(course, version, semester, term_number)
+    return Registration(unit=unit, offer_status=offer_status)
 
 
 def _with_status(fact: Registration, before: Registration | None) -> Registration:
@@ -205,25 +208,31 @@ def write(
     meanwhile: what that added stays as it is, and what it removed does not come back.
     """
     new, changed = _rows(kind, difference.new), _rows(kind, difference.changed)
-    key = ("person_id", *kind.key)
-    others = tuple(name for name in kind.columns if name not in kind.key)
-    insert = upsert(connection.dialect.name, kind.table)
+    dialect, key = connection.dialect.name, ("person_id", *kind.key)
     if may_remove:
-        or_update = insert.on_conflict_do_update(
-            index_elements=key, set_={name: insert.excluded[name] for name in key + others}
-        )
         if new or changed:
-            connection.execute(or_update, [*new, *changed])
+            connection.execute(_insert_or_update(dialect, kind), [*new, *changed])
         lacking = [[row[name] for name in key] for row in _rows(kind, difference.lacking)]
         delete_many(connection, kind.table, key, lacking)
         return
     if new:
-        connection.execute(insert.on_conflict_do_nothing(), new)
+        connection.execute(upsert(dialect, kind.table).on_conflict_do_nothing(), new)
     if changed:
         is_named = [kind.table.c[name] == bindparam(f"{name}_of") for name in key]
-        own_values: dict[str, Any] = {name: bindparam(f"{name}_of") for name in others}
+        own_values: dict[str, Any] = {
+            name: bindparam(f"{name}_of") for name in kind.columns if name not in key
+        }
         params = [{f"{name}_of": value for name, value in row.items()} for row in changed]
         connection.execute(update(kind.table).where(*is_named).values(own_values), params)
+
+
+@lru_cache
+def _insert_or_update(dialect: str, kind: FactKind[Any]) -> Insert:
+    new = upsert(dialect, kind.table)
+    return new.on_conflict_do_update(
+        index_elements=["person_id", *kind.key],
+        set_={name: new.excluded[name] for name in kind.columns},
+    )
 
 
 def _rows(kind: FactKind[Any], pairs: Pairs) -> list[dict[str, Any]]:

@@ -1,14 +1,22 @@
 """The mirror of FS: registrations, placements and roles of persons."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, exists, func, select, update
 
-from kalender.domain.model import ActivityKey, CourseKey, PersonFacts, Registration, TeachingRole
+from kalender.domain.model import (
+    ActivityKey,
+    CourseKey,
+    PersonFacts,
+    Registration,
+    TeachingRole,
+    UnitKey,
+)
 from kalender.store import fs_facts, unreadable
-from kalender.store.fs_facts import KINDS, PLACEMENTS, REGISTRATIONS, ROLES, F, FactKind
+from kalender.store.fs_facts import KINDS, FactKind
 from kalender.store.instants import db_now
 from kalender.store.sql import upsert
 from kalender.store.tables import person, placement, source_reading
@@ -36,7 +44,7 @@ class FsFacts:
 
 def of_facts(facts: PersonFacts) -> FsFacts:
     """Return an answer's facts in the mirror's order; what is told twice counts once."""
-    return _taught(facts.registrations, facts.placements, facts.roles)
+    return _in_order(*(kind.by_name(kind.of(facts)) for kind in KINDS))
 
 
 def completed(
@@ -56,28 +64,26 @@ def completed(
         return of_facts(facts)
     before = read(connection, person_id, semesters)
 
-    def complete(kind: FactKind[F]) -> Iterator[F]:
+    def complete(kind: FactKind[Any]) -> Iterator[Any]:
         known = kind.by_name(kind.of(before))
         if kind.collection in facts.untold:
             yield from known.values()
         for fact in kind.of(facts):
             yield kind.completed(fact, known.get(kind.name(fact)))
 
-    return _taught(complete(REGISTRATIONS), complete(PLACEMENTS), complete(ROLES))
+    return _in_order(*(kind.by_name(complete(kind)) for kind in KINDS))
 
 
-def _taught(
-    registrations: Iterable[Registration],
+def _in_order(
+    registrations: Mapping[UnitKey, Registration],
     placements: Iterable[ActivityKey],
-    roles: Iterable[TeachingRole],
+    roles: Mapping[int, TeachingRole],
 ) -> FsFacts:
     """Sort here and not in SQL, where the order depends on the database's language."""
-    units = {fact.unit: fact for fact in registrations}
-    numbers = {fact.number: fact for fact in roles}
     return FsFacts(
-        registrations=tuple(units[unit] for unit in sorted(units)),
+        registrations=tuple(registrations[unit] for unit in sorted(registrations)),
         placements=frozenset(placements),
-        roles=tuple(numbers[number] for number in sorted(numbers)),
+        roles=tuple(roles[number] for number in sorted(roles)),
     )
 
 
@@ -92,7 +98,7 @@ def read_many(
     """Return what the mirror holds of each of these persons in these semesters."""
     by_kind = [fs_facts.of_persons(connection, kind, persons, semesters) for kind in KINDS]
     return {
-        person_id: _taught(*(facts.get(person_id, {}).values() for facts in by_kind))
+        person_id: _in_order(*(facts.get(person_id, {}) for facts in by_kind))
         for person_id in persons
     }
 
