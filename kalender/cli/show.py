@@ -1,7 +1,7 @@
 """The commands that look at one person or course: show, plan. They change nothing, ask nobody."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -70,7 +70,15 @@ def show(  # noqa: PLR0913, PLR0917
     with database.read() as connection:
         if week:
             day = day_of(monday, "--on") or wired.clock().date()
-            _draw_week(connection, wired, person_id, day)
+            zone = wired.zone
+            for row in disclosure.calendars_of(connection, person_id):
+                state_and_plan = preview(
+                    connection, row["calendar_id"], wired.settings(), wired.clock()
+                )
+                if state_and_plan is not None:
+                    events = wanted(connection, state_and_plan[0], wired.settings(), wired.clock())
+                    contents = [Shown.of(w.content) for w in events]
+                    typer.echo(draw(contents, day - timedelta(days=day.weekday()), zone))
             return
         export_values = disclosure.export(connection, person_id) if export else None
         values = export_values or _person(connection, wired, person_id)
@@ -263,16 +271,6 @@ def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
     ]
     if any(unusual):
         yield from wrapped(f"      {', '.join(filter(None, unusual))}")
-
-
-def _draw_week(connection: Connection, wired: App, person_id: int, day: date) -> None:
-    zone = wired.zone
-    for row in disclosure.calendars_of(connection, person_id):
-        state_and_plan = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
-        if state_and_plan is not None:
-            events = wanted(connection, state_and_plan[0], wired.settings(), wired.clock())
-            contents = [Shown.of(w.content) for w in events]
-            typer.echo(draw(contents, day - timedelta(days=day.weekday()), zone))
 
 
 # -- plan --------------------------------------------------------------------------------------------

@@ -361,14 +361,10 @@ def _concerns(
         case Relation.NAMED:
             return any(staff.username in usernames for staff in event.staff or ())
         case Relation.ROLE | Relation.UNIT_ROLE:
-            return _falls_to_role(event, interest, rules)
-
-
-def _falls_to_role(event: TeachingEvent, interest: ActivityInterest, rules: Rules) -> bool | None:
-    day = event.starts_at.astimezone(rules.zone).date()
-    if interest.ends_on is not None and day > interest.ends_on:
-        return False
-    return None if event.staff is None else not event.staff
+            day = event.starts_at.astimezone(rules.zone).date()
+            if interest.ends_on is not None and day > interest.ends_on:
+                return False
+            return None if event.staff is None else not event.staff
 
 
 def _event(event: TeachingEvent, interest: ActivityInterest, standing: bool) -> Event:  # noqa: FBT001

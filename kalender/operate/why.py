@@ -276,7 +276,15 @@ def _of_sources(question: Question) -> Iterator[Check]:
         case="" if question.runs else "unasked",
         facts={"asked_at": asked_at},
     )
-    yield _placed(question)
+    placements = question.teaching.placements
+    groups = sorted(key.actid for key in placements if key.course == question.course)
+    ok = bool(question.concerning) if question.events else bool(question.selected)
+    facts = {"groups": ", ".join(groups)}
+    yield Check(
+        name="placed",
+        ok=ok if question.keys and question.activities else None,
+        **_case_and_facts(question, {"studentundervisningsaktivitet"}, facts),
+    )
     yield _event(question)
     inside = any(in_window(event, question.rules, question.now) for event in question.concerning)
     yield Check(name="window", ok=inside if question.concerning else None)
@@ -324,18 +332,6 @@ def _status(question: Question) -> Check:
         ok=is_counted if registrations and not question.teaches else None,
         case="" if statuses or is_counted else "untold",
         facts={"status": ", ".join(sorted(statuses))},
-    )
-
-
-def _placed(question: Question) -> Check:
-    placements = question.teaching.placements
-    groups = sorted(key.actid for key in placements if key.course == question.course)
-    ok = bool(question.concerning) if question.events else bool(question.selected)
-    facts = {"groups": ", ".join(groups)}
-    return Check(
-        name="placed",
-        ok=ok if question.keys and question.activities else None,
-        **_case_and_facts(question, {"studentundervisningsaktivitet"}, facts),
     )
 
 
