@@ -16,18 +16,18 @@ from bench.measure import PAIRS, Figure, paired, single
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.store import migrations, queue
 from kalender.store.database import Database
-from kalender.worker.thread import AT_MOST, OLDEST_EACH
+from kalender.worker.thread import CLAIMED_AT_MOST, OLDEST_EACH
 
 MANY, FEW = 300_000, 40_000
-AT_ONCE = 10_000  # marks in one transaction
+CLAIMED_TOGETHER = 10_000  # marks in one transaction
 LEASE = timedelta(minutes=3)
 
 
 def mark_all(database: Database, numbers: range) -> float:
     """Mark calendars of these numbers, batch by batch; return how many a second."""
     begun = monotonic()
-    for first in range(numbers.start, numbers.stop, AT_ONCE):
-        batch = range(first, min(first + AT_ONCE, numbers.stop))
+    for first in range(numbers.start, numbers.stop, CLAIMED_TOGETHER):
+        batch = range(first, min(first + CLAIMED_TOGETHER, numbers.stop))
         kind, lane = Kind.CALENDAR, Lane.RESYNC
         marks = [Mark(kind=kind, key=str(each), reason="bench", lane=lane) for each in batch]
         with database.write() as connection:
@@ -47,7 +47,7 @@ def finished(database: Database) -> Iterator[tuple[int, float]]:
     """Claim and finish until nothing is due; yield how many, and the seconds they took."""
     for turn in count(1):
         begun = monotonic()
-        claims = claim(database, AT_MOST, oldest=turn % OLDEST_EACH == 0)
+        claims = claim(database, CLAIMED_AT_MOST, oldest=turn % OLDEST_EACH == 0)
         if not claims:
             return
         with database.write() as connection:
@@ -74,7 +74,7 @@ def _paces(database: Database, many: int) -> tuple[float, float]:
     mark_all(database, range(many))
     took = [seconds for _, seconds in finished(database)]
     tenth = len(took) // 10
-    return AT_MOST * tenth / sum(took[:tenth]), AT_MOST * tenth / sum(took[-tenth:])
+    return CLAIMED_AT_MOST * tenth / sum(took[:tenth]), CLAIMED_AT_MOST * tenth / sum(took[-tenth:])
 
 
 def by_workers(url: str, many: int, workers: int) -> Callable[[], float]:

@@ -26,7 +26,7 @@ from bench.resync import PEAK
 from kalender.sandbox.installation import SETTINGS
 from kalender.store import migrations, queue
 from kalender.store.database import Database
-from kalender.worker.thread import AT_MOST, AT_ONCE
+from kalender.worker.thread import CLAIMED_AT_MOST, CLAIMED_TOGETHER
 from tests import servers
 
 FEW, SAMPLE, TIMES = 50_000, 200_000, 20
@@ -61,16 +61,18 @@ def claims_at(database: Database, due: int) -> dict[str, float]:
     with database.write() as connection:
         connection.execute(text("ANALYZE dirty"))
     return {
-        f"claim of {AT_ONCE}, ms, {due:,} due": claimed(database, AT_ONCE),
-        f"claim of {AT_MOST:,}, ms, {due:,} due": claimed(database, AT_MOST),
-        f"claim of the {AT_ONCE} oldest, ms, {due:,} due": claimed(database, AT_ONCE, oldest=True),
+        f"claim of {CLAIMED_TOGETHER}, ms, {due:,} due": claimed(database, CLAIMED_TOGETHER),
+        f"claim of {CLAIMED_AT_MOST:,}, ms, {due:,} due": claimed(database, CLAIMED_AT_MOST),
+        f"claim of the {CLAIMED_TOGETHER} oldest, ms, {due:,} due": claimed(
+            database, CLAIMED_TOGETHER, oldest=True
+        ),
     }
 
 
 def finished_a_second(database: Database) -> float:
     """Claim and finish a sample."""
     done, begun = 0, monotonic()
-    for each, _ in islice(finished(database), SAMPLE // AT_MOST):
+    for each, _ in islice(finished(database), SAMPLE // CLAIMED_AT_MOST):
         done += each
     return done / (monotonic() - begun)
 

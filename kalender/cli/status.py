@@ -51,10 +51,10 @@ def status(
     `stuck`: a neighbour or the broker is away, refuses us or is held by hand, no worker or listener
     lives, or all work fails alike. `held`: a brake holds deletes back, or bulk work is paused by
     hand. `incomplete`: somebody does not have the right calendar, and nothing is under way that
-    would mend it. `behind`: work has been due for five minutes, or FS and TP were not read whole
-    for too long. `filling`: calendars are written for the first time. `warning`: something will go
-    wrong. Times are about, where nothing records them: a neighbour's first failure, and the end of
-    work at the present rate.
+    would mend it. `behind`: work has been due for five minutes, FS and TP were not read whole for
+    too long, courses were not, or a database was recovered and nothing is written yet. `filling`:
+    calendars are written for the first time. `warning`: something will go wrong. Times are about,
+    where nothing records them: a neighbour's first failure, and the end of work at the present rate.
     """
     wired = application(context, writes=False, asks=False)
     if acknowledge is not None:

@@ -61,10 +61,10 @@ class EntryStatus(StrEnum):
 
     INTENDED = "intended"  # written ahead; the create's outcome is not known
     LIVE = "live"
-    DELETING = "deleting"  # written ahead; the delete's outcome is not known
+    DELETING = "deleting"  # to be deleted; the delete may be under way
     REFUSED = "refused"  # Exchange never takes this content
-    DECLINED = "declined"  # put back too often
-    ABANDONED = "abandoned"  # the key was not found: it was never created
+    DECLINED = "declined"  # left as its user has it
+    ABANDONED = "abandoned"  # not in the calendar, or no longer; the key is never used again
 
 
 # Every list of statuses is made here, and SQL's conditions from these lists.
@@ -72,10 +72,12 @@ RECORDED = tuple(status for status in EntryStatus if status is not EntryStatus.A
 """The statuses of keys that Exchange holds, or may hold."""
 ANSWERED = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
 """The statuses that stand for an event: no create or delete is under way, and the key is not lost."""
-WRITTEN = (EntryStatus.LIVE, EntryStatus.DELETING)
+AFTER_CREATE = (*ANSWERED, EntryStatus.DELETING)
+"""The statuses of what was created for sure."""
+MAINTAINED = (EntryStatus.LIVE, EntryStatus.DELETING)
 """The statuses of what Exchange holds and we maintain; deletes are counted against their number."""
-EXPLAINED = (*WRITTEN, EntryStatus.DECLINED)
-"""The statuses of what is, or was, in the calendar, and is there no longer at its user's wish."""
+EXPLAINED = (*MAINTAINED, EntryStatus.DECLINED)
+"""The statuses of what is in the calendar, or is absent because its user took it away."""
 OPEN = (EntryStatus.INTENDED, EntryStatus.DELETING)
 """The statuses whose outcome is always unknown."""
 OPEN_WITHOUT_FINGERPRINT = (EntryStatus.LIVE,)
@@ -249,12 +251,6 @@ class Transition(NamedTuple):
     after: Entry | None
 
 
-_INTENDED = frozenset({EntryStatus.INTENDED})
-_KNOWN = frozenset({EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED})
-_WRITTEN = _KNOWN | {EntryStatus.DELETING}
-_RECORDED = _WRITTEN | _INTENDED
-
-
 def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C901, PLR0911, PLR0912, PLR0915
     """Return the record after a happening, None where none is left.
 
@@ -288,10 +284,10 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
                 "" if happening.ended else None,
             )
         case Created(item_id=item_id, change_key=change_key):
-            row = _require(entry, happening, _INTENDED)
+            row = _require(entry, happening, (EntryStatus.INTENDED,))
             return row._replace(status=EntryStatus.LIVE, item_id=item_id, change_key=change_key)
         case Shown():
-            row = _require(entry, happening, _KNOWN, there=True)
+            row = _require(entry, happening, ANSWERED, there=True)
             row = _with_subject(row, happening.subject)
             return row._replace(
                 status=EntryStatus.LIVE,
@@ -302,17 +298,17 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             )
         case NotCarriedOut(before=before):
             if before is None:
-                _require(entry, happening, _INTENDED)
+                _require(entry, happening, (EntryStatus.INTENDED,))
                 return None
-            row = _require(entry, happening, _WRITTEN, there=True)
+            row = _require(entry, happening, AFTER_CREATE, there=True)
             return row._replace(
                 status=before.status, fingerprint=before.fingerprint, held_by=before.held_by
             )
         case Refused(fingerprint=fingerprint):
-            row = _require(entry, happening, _KNOWN | _INTENDED)
+            row = _require(entry, happening, (*ANSWERED, EntryStatus.INTENDED))
             return row._replace(status=EntryStatus.REFUSED, fingerprint=fingerprint)
         case FoundByKey():
-            row = _require(entry, happening, _RECORDED)
+            row = _require(entry, happening, RECORDED)
             located = row._replace(item_id=happening.item_id, change_key=happening.change_key)
             if row.status is EntryStatus.INTENDED:
                 # Its user may have edited it by now; without a change key, a verify will see that.
@@ -321,41 +317,44 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
                 return located
             return located._replace(status=EntryStatus.LIVE, fingerprint=None)
         case NotFoundAtAll(ended=ended):
-            row = _require(entry, happening, _RECORDED)
+            row = _require(entry, happening, RECORDED)
             if row.status is EntryStatus.DECLINED:
                 return row._replace(item_id=None)
             return row if ended and not row.open else _abandoned(row)
         case LeftAsItIs(still_there=still_there):
-            row = _require(entry, happening, _WRITTEN)
+            row = _require(entry, happening, AFTER_CREATE)
             return row._replace(
                 status=EntryStatus.DECLINED, item_id=row.item_id if still_there else None
             )
         case Held(scope=scope):
-            return _require(entry, happening, _WRITTEN)._replace(held_by=scope)
+            return _require(entry, happening, AFTER_CREATE)._replace(held_by=scope)
         case Renamed(subject=subject):
-            return _with_subject(_require(entry, happening, _KNOWN), subject)
+            return _with_subject(_require(entry, happening, ANSWERED), subject)
         case Plain.UPDATE_AHEAD:
-            row = _require(entry, happening, _KNOWN, there=True)
+            row = _require(entry, happening, ANSWERED, there=True)
             return row._replace(fingerprint=None)
         case Plain.DELETE_AHEAD:
-            row = _require(entry, happening, _WRITTEN, there=True)
+            row = _require(entry, happening, AFTER_CREATE, there=True)
             return row._replace(status=EntryStatus.DELETING, held_by=None)
         case Plain.TAKEN:
             _require(entry, happening, {EntryStatus.DELETING})
             return None
         case Plain.UNANSWERED:
-            return _require(entry, happening, _RECORDED)
+            return _require(entry, happening, RECORDED)
         case Plain.NOT_FOUND_BY_KEY:
-            return _abandoned(_require(entry, happening, _RECORDED))
+            return _abandoned(_require(entry, happening, RECORDED))
         case Plain.FROZEN:
             row = _require(entry, happening, {EntryStatus.LIVE})
             if row.fingerprint is not None:
                 raise ImpossibleHappening(happening)
             return row._replace(fingerprint="")
         case Plain.FREED:
-            return _require(entry, happening, _WRITTEN)._replace(held_by=None)
+            return _require(entry, happening, AFTER_CREATE)._replace(held_by=None)
         case Plain.FORGOTTEN:
-            if _require(entry, happening, _WRITTEN | {EntryStatus.ABANDONED}).item_id is not None:
+            if (
+                _require(entry, happening, (*AFTER_CREATE, EntryStatus.ABANDONED)).item_id
+                is not None
+            ):
                 raise ImpossibleHappening(happening)
             return None
 

@@ -85,7 +85,7 @@ def make_plan(
 ) -> Plan:
     """Return the least that makes the entries say what is wanted.
 
-    `entries` are those that may be written, but none of the keys `kept` is deleted; `ended` only
+    `entries` are those that may be written, but none of `kept_keys` is deleted; `ended_entries` only
     keep what has ended from being created a second time. An entry follows its event: by event id
     first, then the leftovers of one activity are paired, the same week and the nearest time first.
     """

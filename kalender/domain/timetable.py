@@ -2,7 +2,7 @@
 
 Two steps, so that a calendar to which nothing happened costs no reading of events: `select` says
 which activities concern a calendar and in which capacity, `digest` condenses their state, and
-only where that differs does `desired` look at the events themselves.
+only where that differs does `visible_events` look at the events themselves.
 
 Which activities concern somebody is a matter of their roles: here is what a role must say, and in
 `kalender/domain/roles.py` are the roles that there are.
@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from enum import IntEnum
+from enum import Enum, IntEnum, auto
 from hashlib import blake2b
 from zoneinfo import ZoneInfo
 
@@ -304,8 +304,12 @@ def visible_events(
     rules: Rules,
 ) -> tuple[Event, ...]:
     """Return what is seen of one activity's events in one capacity, at whatever time."""
-    pairs = ((event, _sees(event, selected, usernames, rules)) for event in events)
-    return tuple(_event(event, selected, sees) for event, sees in pairs if sees is not None)
+    pairs = ((event, _visibility(event, selected, usernames, rules)) for event in events)
+    return tuple(
+        _event(event, selected, keep_only=visibility is _Visibility.KEPT_ONLY)
+        for event, visibility in pairs
+        if visibility is not _Visibility.HIDDEN
+    )
 
 
 def merge_duplicates(events: Iterable[Event], rules: Rules, now: datetime) -> tuple[Event, ...]:
@@ -337,20 +341,30 @@ def _is_near(event: TeachingEvent, last_date: date | None, rules: Rules) -> bool
     return last_date is None or event.starts_at.astimezone(rules.zone).date() <= last_date
 
 
-def _sees(
+class _Visibility(Enum):
+    """How somebody sees an event; `KEPT_ONLY` is not created, and stays where it is shown."""
+
+    HIDDEN = auto()
+    KEPT_ONLY = auto()
+    SHOWN = auto()
+
+
+def _visibility(
     event: TeachingEvent, interest: ActivityInterest, usernames: frozenset[str], rules: Rules
-) -> bool | None:
-    """None: does not see it. True: may keep it but not get it. False: gets it."""
+) -> _Visibility:
     concerns = _concerns(event, interest, usernames, rules)
     if concerns is False:
-        return None
-    unsure = event.doubt or event.missing or event.status is Status.UNKNOWN
-    return concerns is None or unsure or not interest.sure
+        return _Visibility.HIDDEN
+    is_unsure = event.doubt or event.missing or event.status is Status.UNKNOWN
+    if concerns is None or is_unsure or not interest.sure:
+        return _Visibility.KEPT_ONLY
+    return _Visibility.SHOWN
 
 
 def _concerns(
     event: TeachingEvent, interest: ActivityInterest, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
+    """Return whether an event concerns somebody; None where TP does not tell."""
     match interest.capacity:
         case Relation.PLENARY:
             return event.plenary
@@ -367,13 +381,13 @@ def _concerns(
             return None if event.staff is None else not event.staff
 
 
-def _event(event: TeachingEvent, interest: ActivityInterest, standing: bool) -> Event:  # noqa: FBT001
+def _event(event: TeachingEvent, interest: ActivityInterest, *, keep_only: bool) -> Event:
     return Event(
         teaching=event,
         role=interest.role,
         courses=(event.activity.course,),
         capacity=interest.capacity,
-        keep_only=standing,
+        keep_only=keep_only,
         told=interest.told,
     )
 

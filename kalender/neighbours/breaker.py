@@ -54,7 +54,7 @@ def failed(
     """Count a failure of a neighbour; pause it after several keys, or for as long as it says."""
     row = lock(connection, name)
     keys = set(json.loads(row.failed_keys or "[]")) | {key}
-    pause = _pause(row.failures + 1, len(keys), retry_after)
+    pause = _pause_for_all(row.failures + 1, len(keys), retry_after)
     connection.execute(
         update(neighbour)
         .where(neighbour.c.name == name)
@@ -70,7 +70,7 @@ def failed(
     )
 
 
-def _pause(failures: int, keys: int, retry_after: timedelta | None) -> timedelta | None:
+def _pause_for_all(failures: int, keys: int, retry_after: timedelta | None) -> timedelta | None:
     """How long to leave the neighbour alone; None: not yet."""
     asked_pause = min(retry_after, LONGEST_TOLD_PAUSE) if retry_after is not None else None
     if keys < KEYS_IN_A_ROW:

@@ -75,7 +75,7 @@ def sort_out(
 ) -> list[Double]:
     """Adopt what shows an event that nothing else shows; return doubles; count what is neither.
 
-    `items` are all in the calendar with our property, `elsewhere` the keys of other calendars.
+    `hits` are all items in the calendar with our property, `elsewhere` the keys of other calendars.
     """
     sorting = _Sorting(connection=connection, visit=visit)
     sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), hits)

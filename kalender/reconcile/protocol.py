@@ -4,8 +4,10 @@
 to happen, in a transaction that also renews the claim. It sends the request. It records what became
 of each entry, in a second transaction. It returns what the visit has to do next.
 
-Whatever dies between the two transactions leaves records whose outcome is open, and the next visit
-looks those up before it plans anything.
+Whatever dies between the two transactions leaves records whose outcome is open. The next visit looks
+a create in doubt up by its key before it plans anything. An update or a delete in doubt is planned
+again: it names its item by id, and what is gone by that id is looked up by key. The test
+`..._killed_between_a_create_and_its_record_...` of `tests/integration/test_reconcile.py` shows it.
 """
 
 import time

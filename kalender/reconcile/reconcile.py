@@ -55,7 +55,7 @@ def reconcile(context: ReconcileContext, claim: Claim, view: CalendarState | Non
             if visit.row.must_look_up:
                 mend(visit, look_up_everything(visit))
             elif visit.row.doubles:
-                _records(visit)  # so that no create is in doubt
+                _settled_records(visit)  # so that no create is in doubt
                 mend(visit, look_for_doubles(visit))
             _until_right(visit)
         except OutcomeUnknown:
@@ -218,7 +218,7 @@ def _plan(visit: Visit) -> Plan | None:
     """
     with visit.database.read() as connection:
         desired = wanted(connection, visit.view, visit.context.settings, visit.now)
-    writable, ended_entries = split(_records(visit), visit.view, visit.now)
+    writable, ended_entries = split(_settled_records(visit), visit.view, visit.now)
     if visit.row.must_verify and not visit.verified:
         verified = verify(visit, writable)
         if verified is None:
@@ -241,8 +241,8 @@ def _plan(visit: Visit) -> Plan | None:
     return plan
 
 
-def _records(visit: Visit) -> list[Entry]:
-    """Return what we recorded, once it is known what became of creates that nobody answered."""
+def _settled_records(visit: Visit) -> list[Entry]:
+    """Ask Exchange for the creates that nobody answered, record the outcome; return the records."""
     records = _read_records(visit)
     lost_entries = [entry for entry in records if entry.status is EntryStatus.INTENDED]
     if lost_entries:

@@ -131,7 +131,7 @@ def changing_by_time(connection: Connection, now: datetime) -> list[int]:
 
 
 def to_verify(connection: Connection, *, interval_seconds: float) -> list[int]:
-    """Wish a look at those that waited longest; return them: all in `every` seconds, evenly.
+    """Wish a look at those that waited longest; return them: all in `interval_seconds`, evenly.
 
     However many were filled within an hour, and however long nobody worked: never a burst.
     """

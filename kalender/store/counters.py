@@ -8,7 +8,7 @@ that a total never shrinks. A label is its values joined by spaces; what they me
 requests                    neighbour, outcome (`ok`, or the error's class)
 request_seconds             neighbour
 request_bucket              neighbour, upper bound in seconds (cumulative, as Prometheus' are)
-work                        kind, outcome (`done`, `retried`, `parked`, `lost`, ...)
+work                        kind, outcome (`done`, `unchanged`, or the error's class)
 work_seconds, work_bucket   kind; kind, upper bound
 adds                        kind: marks, those of work that waits already too
 entries                     operation, cause

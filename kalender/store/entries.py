@@ -30,10 +30,10 @@ from sqlalchemy import (
 )
 
 from kalender.domain.entry import (
+    MAINTAINED,
     OPEN,
     OPEN_WITHOUT_FINGERPRINT,
     RECORDED,
-    WRITTEN,
     Adopted,
     Entry,
     EntryStatus,
@@ -498,5 +498,5 @@ def future_semesters(connection: Connection, now: datetime) -> set[str]:
 def coming(connection: Connection, now: datetime) -> int:
     """How many live entries have not ended."""
     return connection.execute(
-        select(func.count()).where(entry.c.ends_at > now, entry.c.status.in_(WRITTEN))
+        select(func.count()).where(entry.c.ends_at > now, entry.c.status.in_(MAINTAINED))
     ).scalar_one()

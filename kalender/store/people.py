@@ -157,8 +157,9 @@ def save_account(connection: Connection, person_id: int, account: Account) -> se
 
     What is not told stays. A username that only TP knew brings its person's calendars and
     entries along, in this transaction. One that another person of FS has stays with them, and is
-    claimed: this person goes on under the username that they had, if any. Then `addresses.assign_mailboxes`
-    is due: that of the others last, so that what is given up is passed on.
+    claimed: this person goes on under the username that they had, if any.
+    `mailboxes.assign_mailboxes` is due then: that of the others last, so that what is given up is
+    passed on.
     """
     renamed_persons: set[int] = set()
     if account.username:

@@ -1,4 +1,24 @@
-"""What becomes of a claim that did not end well: later, laid aside, or as if never claimed."""
+"""What becomes of a claim that did not end well: later, laid aside, or as if never claimed.
+
+    error                   this piece of work                        attempt   everybody else
+    ClaimLost               another has it; nothing is recorded
+    NeighbourShut           given back as it was                      no
+    NeighbourUnauthorised   in up to a second                         no        the limiter counts
+    NeighbourError          after Retry-After, else in some seconds   no        counted as a failure
+    (of the database)       in some seconds                           no
+    OutcomeUnknown          after the quiet time, or Retry-After      yes (1)   counted (1)
+    MailboxMissing          10 minutes, doubled up to 12 hours        yes
+    TransientError          doubled up to an hour, or Retry-After     yes
+    BadSourceData           as TransientError                         yes       counted, if it is news
+    PermanentError          parked                                    yes
+    anything else           as TransientError                         yes
+
+(1) Where the error names the neighbour as away, it is counted as the neighbour's failure instead.
+
+A neighbour is paused for all after failures with three different keys, for a minute at most, or for
+as long as FS or TP asked for (15 minutes at most). What an Exchange asks for concerns the one
+calendar that it was said of: of another mailbox it says nothing.
+"""
 
 import random
 from collections.abc import Callable
@@ -112,7 +132,7 @@ class Outcomes:
                 claim, lambda c: queue.postpone(c, claim, after=after, why=str(error))
             )
         else:
-            self._give_back(claim, error.neighbour, str(error), _pause(claim, error), error)
+            self._give_back(claim, error.neighbour, str(error), _wait_of_work(claim, error), error)
 
     def _database_failed(self, claim: Claim, error: NeighbourError) -> None:
         """It may only have ended one of two transactions that stood in each other's way.
@@ -136,7 +156,7 @@ class Outcomes:
     ) -> None:
         """Give it back without counting an attempt; what is counted is the neighbour's failure.
 
-        When an Exchange says when to come again, that is said of the one calendar.
+        What an Exchange says of when to come again concerns the one calendar.
         """
         for_all = error.retry_after if error and claim.kind is not Kind.CALENDAR else None
 
@@ -175,7 +195,7 @@ class Outcomes:
             log.warning("not_recorded", error=type(error).__name__, **labels)
 
 
-def _pause(claim: Claim, error: NeighbourError) -> timedelta:
+def _wait_of_work(claim: Claim, error: NeighbourError) -> timedelta:
     """Return how long a piece of work waits whose neighbour failed it."""
     if error.retry_after is not None:
         longest = backoff.LONGEST if claim.kind is Kind.CALENDAR else breaker.LONGEST_PAUSE

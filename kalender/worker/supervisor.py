@@ -20,7 +20,6 @@ import structlog
 
 from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
 from kalender.liveness import Liveness, Vital, stop_on_signals
-from kalender.reconcile.memory import PUT_BACK
 from kalender.store import counters, identity
 from kalender.store.counts import Key
 from kalender.store.heartbeats import doubt
@@ -32,6 +31,10 @@ log = structlog.get_logger()
 FORK = get_context("fork")
 Beside = Callable[[Sequence[Liveness]], None]
 IN_DOUBT = 3  # a process' exit code: it is not started anew
+DOUBTED = (
+    "a worker refuses the database, as its own line says why: nothing is written until you say since "
+    f"when: {identity.RECOVER}"
+)
 
 
 def supervise(
@@ -74,7 +77,7 @@ def supervise(
         if side is not None and not side.is_alive():
             side = _start_beside(beside, liveness)
     if doubted:
-        raise StateInDoubt(PUT_BACK)
+        raise StateInDoubt(DOUBTED)
 
 
 def _start(make: Callable[[], WorkerContext], until_idle: bool, liveness: Liveness) -> BaseProcess:  # noqa: FBT001

@@ -23,9 +23,12 @@ from kalender.worker.context import WorkerContext
 from kalender.worker.outcomes import Outcomes, where
 
 log = structlog.get_logger()
-AT_ONCE = 4  # pieces of work claimed together, of which a hand does no more than
-TOGETHER_SECONDS = 0.4  # would take: what is more urgent waits for the first hand that is free
-AT_MOST = 1000  # where they turn out to be calendars that are as they should be
+# A claim takes as much work as is done in 0.4 seconds, since what is more urgent waits for the first
+# thread that is free, and at most 4 pieces; up to 1,000 where most turn out to be calendars that are
+# as they should be.
+CLAIM_SECONDS = 0.4
+CLAIMED_TOGETHER = 4
+CLAIMED_AT_MOST = 1000
 OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
 IDLE_SECONDS = 0.25
 
@@ -38,11 +41,15 @@ class WorkerThread:
         self.name = name
         self.stop = stop
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
-        self.probing: frozenset[str] = frozenset()  # those that ail: what is their answer?
-        self.spared: frozenset[str] = frozenset()  # those that ail, of which nothing is asked now
+        self.probing: frozenset[str] = (
+            frozenset()
+        )  # neighbours that failed lately, and are asked first
+        self.spared: frozenset[str] = (
+            frozenset()
+        )  # neighbours that failed lately, and are not asked now
         self.outcomes = Outcomes(context)
         self.failed: set[str] = set()  # while doing what was claimed together
-        self.at_once = AT_ONCE
+        self.at_once = CLAIMED_TOGETHER
         self.takes = 0.0  # seconds for a piece of work, of late
         self.views: dict[str, CalendarState] = {}  # of the calendars claimed together
 
@@ -121,8 +128,8 @@ class WorkerThread:
         unchanged = len(claims) - len(changed_claims)
         self.context.database.counts.add("work", Kind.CALENDAR.value, "unchanged", value=unchanged)
         # how much to do before the next claim: the slower it is, the less
-        limit = max(1, min(AT_ONCE, int(TOGETHER_SECONDS / max(self.takes, 0.001))))
-        self.at_once = min(max(2 * unchanged, limit), AT_MOST)
+        limit = max(1, min(CLAIMED_TOGETHER, int(CLAIM_SECONDS / max(self.takes, 0.001))))
+        self.at_once = min(max(2 * unchanged, limit), CLAIMED_AT_MOST)
         if to_release := changed_claims[limit:]:
             self.outcomes.record(lambda connection: queue.release_all(connection, to_release))
         return changed_claims[:limit]

@@ -1,7 +1,7 @@
 """Where a process can die: before and after each commit, before and after each request.
 
 A point is named by the work in hand, by who commits or what is asked, and by how many times this
-piece of work did so before: `calendar 7 Visit.write_ahead 2 before commit`. The name is told on a
+piece of work did so before: `course HIS1000 25h GET open 1 before send`. The name is told on a
 socket, and the process goes on when it is answered; who is to die here is never answered.
 """
 
@@ -43,7 +43,7 @@ _here = _Here()
 
 def name(what: str) -> str:
     """Return the next name of its kind in this piece of work; without any only what it is."""
-    if not _here.job or what.startswith("Gate."):  # whoever comes first opens it for all
+    if not _here.job or what.startswith("Limiter."):  # whoever comes first opens it for all
         return what
     _here.counts[what] += 1
     return f"{_here.job} {what} {_here.counts[what]}"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
 from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
@@ -13,6 +13,8 @@ from kalender.domain.model import Status, TeachingRole
 from kalender.errors import OutcomeUnknown, PermanentError
 from kalender.ports import EntryChange, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.store.database import Database
+from kalender.store.tables import entry
+from tests.fakes.faults import Crash
 from tests.fakes.house import MONDAY, House, activity, event
 
 pytestmark = pytest.mark.integration
@@ -96,6 +98,38 @@ def test_a_lost_answer_costs_one_lookup_and_makes_no_double(house: House) -> Non
     house.later()
     assert house.settle() == []
     assert [each[0] for each in house.exchange.requests] == ["create", "find"]
+    assert len(house.shown(1)) == 3
+
+
+@pytest.mark.parametrize("arrived", [False, True], ids=["before Exchange had it", "after"])
+def test_a_worker_killed_between_a_create_and_its_record_costs_one_lookup_and_no_double(
+    house: House, arrived: bool
+) -> None:
+    """Nothing more is written after the kill: the lease of its claim is the quiet time."""
+
+    def die(operation: str, _mailbox: str) -> None:
+        if operation == "create":
+            house.exchange.before = house.exchange.after = lambda _o, _m: None
+            raise Crash
+
+    if arrived:
+        house.exchange.after = die
+    else:
+        house.exchange.before = die
+    house.teach(*lectures(3))
+    house.enrol(1)
+    with pytest.raises(Crash):
+        house.settle()
+    with house.database.read() as connection:
+        statuses = connection.execute(select(entry.c.status)).scalars().all()
+    assert statuses == ["intended"] * 3
+    assert house.settle() == []  # the lease has not run out: nobody may go on
+    assert len(house.shown(1)) == 3 * arrived
+    house.exchange.requests.clear()
+    house.later()
+    assert house.settle() == []
+    requests = [each[0] for each in house.exchange.requests]
+    assert requests == (["find"] if arrived else ["find", "create"])
     assert len(house.shown(1)) == 3
 
 

@@ -260,6 +260,11 @@ _ITEMS = {
     Meaning.CONFLICT: ItemOutcome.CONFLICT,
     Meaning.REFUSED: ItemOutcome.REFUSED,
     Meaning.UNKNOWN: ItemOutcome.UNKNOWN,
+    Meaning.LATER: ItemOutcome.LATER,
+    Meaning.MISSING: ItemOutcome.LATER,
+    Meaning.DENIED: ItemOutcome.LATER,
+    Meaning.NEIGHBOUR: ItemOutcome.LATER,
+    Meaning.STRANGE: ItemOutcome.UNKNOWN,  # nobody can tell what became of this item
 }
 
 
@@ -273,10 +278,11 @@ def _outcome(message: Message) -> ItemRef | ItemError:
 
 
 def _item_error(message: Message) -> ItemError:
-    strange = meaning(message.code) is Meaning.STRANGE
+    code_meaning = meaning(message.code)
+    is_strange = code_meaning is Meaning.STRANGE
     return ItemError(
-        code=f"unknown code {message.code}" if strange else message.code,
-        verdict=_ITEMS.get(meaning(message.code), ItemOutcome.LATER),
+        code=f"unknown code {message.code}" if is_strange else message.code,
+        verdict=_ITEMS[code_meaning],
         retry_after=_after(message.back_off_seconds),
     )
 
