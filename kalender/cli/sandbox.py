@@ -4,6 +4,7 @@ import errno
 import json
 import tempfile
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,14 @@ from kalender.domain.model import Season, Semester
 from kalender.errors import ConfigError
 
 
+class Share(StrEnum):
+    """How many people have their mailbox on Microsoft Graph."""
+
+    NONE = "none"
+    HALF = "half"
+    ALL = "all"
+
+
 @app.command()
 def sandbox(
     university: Annotated[Path | None, typer.Option(help="A directory in the wire forms.")] = None,
@@ -21,6 +30,9 @@ def sandbox(
         int | None, typer.Option(min=1, help="Make one of so many students.")
     ] = None,
     port_base: Annotated[int, typer.Option(help="FS; TP and Exchange follow. 0: any.")] = 8100,
+    graph: Annotated[
+        Share, typer.Option(help="Who has the mailbox on Microsoft Graph, and not on EWS.")
+    ] = Share.NONE,
 ) -> None:
     """Serve a university on loopback: FS, TP and Exchange to rehearse on."""
     try:
@@ -35,10 +47,10 @@ def sandbox(
         if university is None or not (university / "university.json").is_file():
             raise ConfigError("give --university DIR (with its university.json) or --generate N")
 
-        _serve(university, port_base)
+        _serve(university, port_base, graph.value)
 
 
-def _serve(university: Path, port_base: int) -> None:
+def _serve(university: Path, port_base: int, graph: str) -> None:
     from kalender.sandbox import server  # noqa: PLC0415
 
     description = json.loads((university / "university.json").read_text("utf-8"))
@@ -53,10 +65,11 @@ def _serve(university: Path, port_base: int) -> None:
     }
 
     def ready(ends: server.Endpoints) -> None:
-        typer.echo(_SETTINGS.format(**words, **asdict(ends)))
+        text = _SETTINGS.format(**words, **asdict(ends))
+        typer.echo(text + (_GRAPH.format(**asdict(ends)) if ends.graph else ""))
 
     try:
-        server.serve(university, port_base=port_base, ready=ready)
+        server.serve(university, port_base=port_base, graph=graph, ready=ready)
     except OSError as error:
         if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
             raise
@@ -92,6 +105,13 @@ password = "kalender"
 
 [rollout]
 mode = "all"
+"""
+
+
+_GRAPH = """
+# Microsoft Graph: {graph}
+# Its tokens, for the client kalender with the secret kalender: {login}
+# The authority of that login's certificate: {login_ca}
 """
 
 

@@ -19,15 +19,18 @@ def main() -> None:
     source.add_argument("--generate", type=int, metavar="STUDENTS", help="make one of this size")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--port-base", type=int, default=0, help="FS; TP and Exchange follow")
+    parser.add_argument(
+        "--graph", choices=("none", "half", "all"), default="none", help="who lives on Graph"
+    )
     told = parser.parse_args()
     if told.university:
         if not (told.university / "university.json").exists():
             parser.error(f"{told.university} holds no university.json")
-        serve(told.university, port_base=told.port_base, ready=_say)
+        serve(told.university, port_base=told.port_base, graph=told.graph, ready=_say)
         return
     with tempfile.TemporaryDirectory() as directory:
         generate(Path(directory), students=told.generate, seed=told.seed)
-        serve(Path(directory), port_base=told.port_base, ready=_say)
+        serve(Path(directory), port_base=told.port_base, graph=told.graph, ready=_say)
 
 
 def _say(endpoints: Endpoints) -> None:

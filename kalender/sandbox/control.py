@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from kalender.sandbox import fs
+from kalender.sandbox.graph.cloud import Cloud
 from kalender.sandbox.mailboxes import Mailbox
 from kalender.sandbox.meddle import add, meddle
 from kalender.sandbox.tp import staff_of
@@ -32,8 +33,9 @@ Route = tuple[str, str, Act]
 
 
 def routes(world: World) -> list[web.RouteDef]:
-    """Return the control API's routes; they are the same on all three ports."""
+    """Return the control API's routes; they are the same on all ports."""
     made = [*_Sources(world).routes(), *_Mailboxes(world).routes(), *_Weather(world).routes()]
+    made += [] if world.cloud is None else _Graph(world.cloud).routes()
     everything = web.get("/_control/exchange/all", partial(_all, world))
     return [everything, *(web.route(way, "/_control" + at, _handler(act)) for way, at, act in made)]
 
@@ -147,6 +149,7 @@ class _Mailboxes:
         yield "POST", "/exchange/items", self.add
         yield "POST", "/exchange/meddle", self.meddle
         yield "GET", "/exchange/private-touched", lambda _: {"count": self.exchange.private_touched}
+        yield "GET", "/exchange/mails", lambda _: self.exchange.mails
 
     def _box(self, address: str) -> Mailbox:
         return self.exchange.boxes[address.lower()]
@@ -174,6 +177,47 @@ class _Mailboxes:
         return meddle(self._box(asked.told["mailbox"]), asked.told).shown()
 
 
+class _Graph:
+    """Microsoft Graph, where it is served."""
+
+    def __init__(self, cloud: Cloud) -> None:
+        self.cloud, self.service = cloud, cloud.service
+
+    def routes(self) -> Iterable[Route]:
+        yield "GET", "/graph/settings", lambda _: asdict(self.cloud.settings)
+        yield "PUT", "/graph/settings", self.change
+        yield "GET", "/graph/mailboxes", self.mailboxes
+        yield "PUT", "/graph/mailbox", self.mailbox
+        yield "POST", "/graph/churn", self.churn
+        yield "PUT", "/graph/credentials", self.credentials
+        yield "DELETE", "/graph/tokens", lambda _: self.cloud.login.expire()
+
+    def change(self, asked: Asked) -> object:
+        self.cloud.settings.change(asked.told)
+        return asdict(self.cloud.settings)
+
+    def mailboxes(self, _: Asked) -> object:
+        return {address: box.place for address, box in self.service.exchange.boxes.items()}
+
+    def mailbox(self, asked: Asked) -> object:
+        box = self.service.exchange.boxes[asked.query["address"].lower()]
+        if "upn" in asked.told:
+            self.service.name(box.address, str(asked.told["upn"]))
+        place = _one_of(asked.told.get("place", box.place), ("ews", "graph"))
+        if place != box.place:
+            self.service.move(box.address, place)
+        return {"place": box.place}
+
+    def churn(self, asked: Asked) -> None:
+        box = self.service.exchange.boxes[asked.told["mailbox"].lower()]
+        self.service.churn(list(box.items.values()))
+
+    def credentials(self, asked: Asked) -> None:
+        login = self.cloud.login
+        login.client_id = str(asked.told.get("client_id", login.client_id))
+        login.certificate = asked.told.get("certificate", login.certificate)
+
+
 class _Weather:
     """What was asked, what goes wrong, how slow it is, and who may ask."""
 
@@ -194,7 +238,8 @@ class _Weather:
         return list(self.journal.since(int(asked.query.get("since", 0))))
 
     def counters(self, _: Asked) -> object:
-        return dict.fromkeys(("fs", "tp", "exchange"), 0) | dict(self.journal.counters)
+        served = ("fs", "tp", "exchange", *(() if self.world.cloud is None else ("graph", "login")))
+        return dict.fromkeys(served, 0) | dict(self.journal.counters)
 
     def latency(self, asked: Asked) -> object:
         self.world.latency |= {k: float(v) for k, v in asked.told.items()}

@@ -40,8 +40,8 @@ class Desk:
         await asyncio.sleep(self.world.latency.get(self.neighbour, 0))
         fault = self.world.faults.take(self.neighbour, entry.operation, entry.mailbox)
         if fault is not None:
-            return await _spoil(request, fault, do, entry)
-        return _response(do({}), entry)
+            return await spoil(request, fault, do, entry)
+        return response(do({}), entry)
 
     def _understand(
         self, request: web.Request, question: Question, body: bytes, entry: Entry
@@ -89,25 +89,25 @@ class Desk:
         return Answer(401, answer({"message": "Unauthorized"}).body, headers=_WHO)
 
 
-async def _spoil(request: web.Request, fault: Fault, do: Do, entry: Entry) -> web.StreamResponse:
+async def spoil(request: web.Request, fault: Fault, do: Do, entry: Entry) -> web.StreamResponse:
     """Let a fault happen to a request."""
     more, entry.code = fault.more, fault.kind
     seconds = float(more.get("seconds", 1))
     if fault.kind == "truncate":
-        return await _half(request, do({}), entry)
+        return await half(request, do({}), entry)
     if fault.kind in {"cut", "process-then-drop", "drop-now-process-later"}:
         if fault.kind == "process-then-drop":
             do({})
         elif fault.kind == "drop-now-process-later":
             asyncio.get_running_loop().call_later(seconds, do, {})
-        return _cut(request)
+        return cut(request)
     if fault.kind == "slow":
         await asyncio.sleep(seconds)
-        return _response(do({}), entry)
+        return response(do({}), entry)
     if fault.kind == "item-error":
         code = str(more.get("code", "ErrorInternalServerError"))
-        return _response(do({int(more.get("position", 0)): code}), entry)
-    return _response(_instead(fault, entry), entry)
+        return response(do({int(more.get("position", 0)): code}), entry)
+    return response(_instead(fault, entry), entry)
 
 
 def _instead(fault: Fault, entry: Entry) -> Answer:
@@ -133,25 +133,27 @@ def _refused(error: soap.SoapFault, entry: Entry) -> Answer:
     return Answer(500, soap.fault(error), _XML)
 
 
-def _response(made: Answer, entry: Entry) -> web.Response:
+def response(made: Answer, entry: Entry) -> web.Response:
+    """Send an answer as it is."""
     entry.status = made.status
     entry.items = entry.items or made.items
     headers = {"Content-Type": made.kind, **made.headers}
     return web.Response(status=made.status, body=made.body, headers=headers)
 
 
-async def _half(request: web.Request, made: Answer, entry: Entry) -> web.StreamResponse:
+async def half(request: web.Request, made: Answer, entry: Entry) -> web.StreamResponse:
+    """Send half an answer, and close the connection."""
     entry.status = made.status
-    response = web.StreamResponse(status=made.status, headers={"Content-Type": made.kind})
-    response.content_length = len(made.body)
-    await response.prepare(request)
-    await response.write(made.body[: len(made.body) // 2])
+    begun = web.StreamResponse(status=made.status, headers={"Content-Type": made.kind})
+    begun.content_length = len(made.body)
+    await begun.prepare(request)
+    await begun.write(made.body[: len(made.body) // 2])
     if request.transport is not None:
         request.transport.close()
-    return response
+    return begun
 
 
-def _cut(request: web.Request) -> web.Response:
+def cut(request: web.Request) -> web.Response:
     """Reset the connection: nothing more comes, not even an orderly end."""
     transport = request.transport
     if transport is not None:

@@ -12,6 +12,8 @@ KINDS = EVERYWHERE | {
     "fault",
     "item-error",
 }
+# Those that only Graph has.
+KINDS |= {"process-then-status", "omit", "cut-within", "expired-token", "drip"}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -57,10 +59,16 @@ class Faults:
         """Take all faults away."""
         self._faults.clear()
 
-    def take(self, neighbour: str, operation: str, mailbox: str | None) -> Fault | None:
-        """Return the fault that takes this request, counting it."""
+    def take(
+        self,
+        neighbour: str,
+        operation: str,
+        mailbox: str | None,
+        kinds: frozenset[str] = KINDS,
+    ) -> Fault | None:
+        """Return the fault of one of these kinds that takes this request, counting it."""
         for fault in self._faults:
-            if not fault.fits(neighbour, operation, mailbox):
+            if fault.kind not in kinds or not fault.fits(neighbour, operation, mailbox):
                 continue
             if fault.after > 0:
                 fault.after -= 1

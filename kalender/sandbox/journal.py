@@ -48,12 +48,13 @@ class Journal:
         self._last = 0
         self.counters: Counter[str] = Counter()
 
-    def open(self, entry: Entry) -> None:
-        """Keep the entry, under the next number."""
+    def open(self, entry: Entry, *, part: bool = False) -> None:
+        """Keep the entry, under the next number; a part of a request is not counted as one."""
         self._last += 1
         entry.n, entry.at = self._last, time.time()
         self._entries.append(entry)
-        self.counters[entry.neighbour] += 1
+        if not part:
+            self.counters[entry.neighbour] += 1
         if entry.operation:
             self.counters[f"{entry.neighbour}.{entry.operation}"] += 1
 

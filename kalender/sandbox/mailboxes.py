@@ -110,14 +110,19 @@ class Item:
         }
 
 
-class Mailbox:
-    """One person's mailbox; its private items come into being at the first look."""
+def _prefix(text: str) -> str:
+    """Return what all ids of one mailbox begin with, in the place where it lives."""
+    digest = hashlib.sha256(text.encode()).digest()
+    raw = b"\x00\x03\x24\x00" + digest.hex()[:36].encode() + b"\x00\x46" + digest * 2
+    return base64.urlsafe_b64encode(raw + bytes(108 - len(raw))).decode()
 
-    def __init__(self, exchange: "Exchange", address: str) -> None:
-        self.exchange, self.address, self.state = exchange, address, "active"
-        digest = hashlib.sha256(address.encode()).digest()
-        raw = b"\x00\x03\x24\x00" + digest.hex()[:36].encode() + b"\x00\x46" + digest * 2
-        self.prefix = base64.urlsafe_b64encode(raw + bytes(108 - len(raw))).decode()
+
+class Mailbox:
+    """One person's mailbox, on EWS or on Graph; its private items come into being at the first look."""
+
+    def __init__(self, exchange: "Exchange", address: str, place: str) -> None:
+        self.exchange, self.address, self.state, self.place = exchange, address, "active", place
+        self.prefix = _prefix(address if place == "ews" else f"{place} {address}")
         self._items: dict[int, Item] | None = None
 
     @property
@@ -185,9 +190,11 @@ class Mailbox:
 
 
 class Exchange:
-    """All mailboxes, by address."""
+    """All mailboxes, by address; `graph` says whose live on Graph: none, half or all."""
 
-    def __init__(self) -> None:
+    def __init__(self, graph: str = "none") -> None:
+        self.graph = graph
+        self.mails: list[dict[str, object]] = []
         self.boxes: dict[str, Mailbox] = {}
         self.by_prefix: dict[str, Mailbox] = {}
         self.delegate = True
@@ -198,8 +205,19 @@ class Exchange:
     def open(self, addresses: Iterable[str]) -> None:
         """Add a mailbox for each address that has none."""
         for address in {a.lower() for a in addresses} - self.boxes.keys():
-            box = self.boxes[address] = Mailbox(self, address)
-            self.by_prefix[box.prefix] = box
+            on_graph = self.graph == "all" or (
+                self.graph == "half" and zlib.crc32(address.encode()) % 2 == 0
+            )
+            box = Mailbox(self, address, "graph" if on_graph else "ews")
+            self.boxes[address] = self.by_prefix[box.prefix] = box
+
+    def settle(self, box: Mailbox, place: str) -> None:
+        """Move a mailbox to `ews` or `graph`: its items stay, under other ids and change keys."""
+        del self.by_prefix[box.prefix]
+        box.place, box.prefix = place, _prefix(f"{place} {box.address} {self.next_number()}")
+        self.by_prefix[box.prefix] = box
+        for item in () if box.asleep else box.items.values():
+            item.version = self.next_number()
 
     def now(self) -> int:
         """Return the time of a write, in whole seconds as Exchange shows it."""

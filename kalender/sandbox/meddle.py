@@ -102,6 +102,11 @@ def _invite(box: Mailbox, item: Item, told: Told) -> Item:
     return item
 
 
+def _hold_online(box: Mailbox, item: Item, _: Told) -> Item:
+    box.write(item, {**item.fields, "IsOnlineMeeting": "true"})
+    return item
+
+
 def _copy(box: Mailbox, item: Item, _: Told) -> Item:
     copy = box.add(item.fields, item.props, private=item.private)
     copy.attachments = item.attachments
@@ -119,6 +124,7 @@ _DEEDS: dict[str, Callable[[Mailbox, Item, Told], Item]] = {
     "annotate": _annotate,
     "attach": _attach,
     "invite": _invite,
+    "hold-online": _hold_online,
     "copy": _copy,
     "touch-private": _touch,
     "delete": lambda box, item, _: box.move(item, "deleteditems"),

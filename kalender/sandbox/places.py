@@ -40,7 +40,7 @@ class Places:
 
     def _box(self, address: str) -> Mailbox:
         box = self.exchange.boxes.get(address)
-        state = "missing" if box is None else box.state
+        state = "missing" if box is None or box.place != "ews" else box.state
         if box is None or state != "active":
             raise SoapFault(code=_BOX_FAULTS[state])
         return box

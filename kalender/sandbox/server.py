@@ -1,16 +1,18 @@
-"""The three servers on loopback, here or in a process of their own."""
+"""The servers on loopback, here or in a process of their own."""
 
 import asyncio
 import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
@@ -18,10 +20,14 @@ from aiohttp import web
 
 from kalender.sandbox import control
 from kalender.sandbox.desk import EWS_PATH, Desk
-from kalender.sandbox.world import Endpoints, World, load
+from kalender.sandbox.graph.certificates import authority
+from kalender.sandbox.graph.cloud import Cloud
+from kalender.sandbox.graph.desk import ROOT, GraphDesk, LoginDesk
+from kalender.sandbox.world import Endpoints, load
 
 __all__ = ["Endpoints", "Running", "serve", "start"]
 _NEIGHBOURS = ("fs", "tp", "exchange")
+_CLOUD = ("graph", "login")
 _MOST_BYTES = 64 * 1024 * 1024
 _PROJECT = Path(__file__).resolve().parents[2]
 
@@ -31,51 +37,78 @@ def serve(
     *,
     port_base: int = 0,
     host: str = "127.0.0.1",
+    graph: str = "none",
     ready: Callable[[Endpoints], None],
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve a university until `stop` is set, or, in the main thread, until SIGTERM or SIGINT."""
-    ports = [port_base + n if port_base else 0 for n in range(len(_NEIGHBOURS))]
+    """Serve a university until `stop` is set, or, in the main thread, until SIGTERM or SIGINT.
+
+    `graph` is `none`, `half` or `all`: so many people have their mailbox on Microsoft Graph, which
+    is served on two more ports if there are any.
+    """
+    neighbours = _NEIGHBOURS if graph == "none" else (*_NEIGHBOURS, *_CLOUD)
+    ports = [port_base + n if port_base else 0 for n in range(len(neighbours))]
     with ExitStack() as stack:
         sockets = [
             stack.enter_context(socket.create_server((host, port), backlog=512)) for port in ports
         ]
-        asyncio.run(_serve(university, sockets, ready, stop))
+        certified = None
+        if graph != "none":
+            directory = Path(stack.enter_context(TemporaryDirectory(prefix="sandbox-login-")))
+            certified = authority(directory, host)
+        asyncio.run(_Server(university, sockets, graph, certified).run(ready, stop))
 
 
-async def _serve(
-    university: Path,
-    sockets: list[socket.socket],
-    ready: Callable[[Endpoints], None],
-    stop: threading.Event | None,
-) -> None:
-    fs, tp, exchange = ("http://{}:{}".format(*s.getsockname()) for s in sockets)
-    world, stopped = load(university, fs), asyncio.Event()
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    runners = []
-    for neighbour, listening in zip(_NEIGHBOURS, sockets, strict=True):
-        runner = web.AppRunner(
-            _application(world, neighbour), access_log=None, shutdown_timeout=0.5
-        )
-        await runner.setup()
-        await web.SockSite(runner, listening).start()
-        runners.append(runner)
-    ready(Endpoints(fs, tp, exchange + EWS_PATH, fs + "/_control"))
-    signalled = asyncio.create_task(stopped.wait())
-    while not (signalled.done() or (stop is not None and stop.is_set())):
-        await asyncio.wait([signalled], timeout=0.1)
-    signalled.cancel()
-    for runner in runners:
-        await runner.cleanup()
+class _Server:
+    """The applications of all neighbours, each on its socket."""
 
+    def __init__(
+        self,
+        university: Path,
+        sockets: list[socket.socket],
+        graph: str,
+        certified: tuple[Path, ssl.SSLContext] | None,
+    ) -> None:
+        self._sockets, self._certified = sockets, certified
+        fs, tp, exchange, *more = ("http://{}:{}".format(*s.getsockname()) for s in sockets)
+        self._world = load(university, fs, graph)
+        self._ends = Endpoints(fs, tp, exchange + EWS_PATH, fs + "/_control")
+        if certified is not None:
+            login = more[1].replace("http:", "https:")
+            self._world.cloud = Cloud(self._world.exchange, more[0] + ROOT, login)
+            cloud = (more[0] + ROOT, login, str(certified[0]))
+            self._ends = Endpoints(fs, tp, exchange + EWS_PATH, fs + "/_control", *cloud)
 
-def _application(world: World, neighbour: str) -> web.Application:
-    app = web.Application(client_max_size=_MOST_BYTES)
-    app.add_routes(control.routes(world))
-    app.router.add_route("*", "/{path:.*}", Desk(world, neighbour).handle)
-    return app
+    async def run(self, ready: Callable[[Endpoints], None], stop: threading.Event | None) -> None:
+        """Serve until it is over."""
+        stopped = asyncio.Event()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        runners = []
+        for name, listening in zip((*_NEIGHBOURS, *_CLOUD), self._sockets, strict=False):
+            runner = web.AppRunner(self._application(name), access_log=None, shutdown_timeout=0.5)
+            await runner.setup()
+            secure = self._certified[1] if name == "login" and self._certified else None
+            await web.SockSite(runner, listening, ssl_context=secure).start()
+            runners.append(runner)
+        ready(self._ends)
+        signalled = asyncio.create_task(stopped.wait())
+        while not (signalled.done() or (stop is not None and stop.is_set())):
+            await asyncio.wait([signalled], timeout=0.1)
+        signalled.cancel()
+        for runner in runners:
+            await runner.cleanup()
+
+    def _application(self, name: str) -> web.Application:
+        world, handler = self._world, Desk(self._world, name).handle
+        if world.cloud is not None and name in _CLOUD:
+            kind = GraphDesk if name == "graph" else LoginDesk
+            handler = kind(world, world.cloud).handle
+        app = web.Application(client_max_size=_MOST_BYTES)
+        app.add_routes(control.routes(world))
+        app.router.add_route("*", "/{path:.*}", handler)
+        return app
 
 
 class Running:
@@ -102,12 +135,12 @@ class Running:
         _end(self._process)
 
 
-def start(university: Path, *, port_base: int = 0) -> Running:
+def start(university: Path, *, port_base: int = 0, graph: str = "none") -> Running:
     """Serve a university in another process, and return when it answers."""
     command = [sys.executable, "-m", "kalender.sandbox", "--university", str(university)]
     path = os.pathsep.join(filter(None, [str(_PROJECT), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-        [*command, "--port-base", str(port_base)],
+        [*command, "--port-base", str(port_base), "--graph", graph],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": path},
     )

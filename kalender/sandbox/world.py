@@ -8,6 +8,7 @@ from pathlib import Path
 from kalender.sandbox.ews import Service
 from kalender.sandbox.faults import Faults
 from kalender.sandbox.fs import StudentSystem
+from kalender.sandbox.graph.cloud import Cloud
 from kalender.sandbox.journal import Journal
 from kalender.sandbox.mailboxes import Exchange
 from kalender.sandbox.tp import Timetable
@@ -18,12 +19,15 @@ API_KEY = "sandbox"
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Where the sandbox answers."""
+    """Where the sandbox answers; what concerns Graph is empty where it is not served."""
 
     fs: str
     tp: str
     exchange: str
     control: str
+    graph: str = ""
+    login: str = ""
+    login_ca: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,16 +43,17 @@ class World:
     faults: Faults = field(default_factory=Faults)
     latency: dict[str, float] = field(default_factory=dict)
     passwords: dict[str, str] = field(default_factory=dict)
+    cloud: Cloud | None = None
 
     def open_for_staff(self, usernames: set[str]) -> None:
         """Give teachers that only TP knows a mailbox."""
         self.exchange.open(f"{name}@{self.domain}" for name in usernames)
 
 
-def load(university: Path, fs_base: str) -> World:
-    """Read a university's directory."""
+def load(university: Path, fs_base: str, graph: str = "none") -> World:
+    """Read a university's directory; `graph` says whose mailboxes live on Graph."""
     told = json.loads((university / "university.json").read_text("utf-8"))
-    fs, tp, exchange = StudentSystem(fs_base), Timetable(told["semester"]), Exchange()
+    fs, tp, exchange = StudentSystem(fs_base), Timetable(told["semester"]), Exchange(graph)
     fs.load(university)
     tp.load(university)
     addresses = list(fs.addresses())

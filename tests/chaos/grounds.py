@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from kalender.sandbox import control
-from kalender.sandbox.desk import EWS_PATH, Desk, _cut
+from kalender.sandbox.desk import EWS_PATH, Desk, cut
 from kalender.sandbox.ews import Service
 from kalender.sandbox.server import Endpoints, Running
 from kalender.sandbox.world import World, load
@@ -103,16 +103,16 @@ class _Held(Desk):
         if order.startswith(("late", "slow")):
             return await self._later(request, order)
         if order == "drop":
-            return _cut(request)
+            return cut(request)
         answer = await super().handle(request)
         order = await director.at_sandbox(int(pid), f"{point} after processing")
-        return answer if order == GO else _cut(request)
+        return answer if order == GO else cut(request)
 
     async def _later(self, request: web.Request, order: str) -> web.StreamResponse:
         how, _, seconds = order.partition(" ")
         self.grounds.late += 1
         work = asyncio.ensure_future(self._carry_out(request, float(seconds)))
-        return await work if how == "slow" else _cut(request)
+        return await work if how == "slow" else cut(request)
 
     async def _carry_out(self, request: web.Request, seconds: float) -> web.StreamResponse:
         try:

@@ -1,0 +1,56 @@
+"""How this Graph behaves where nobody outside knows, or where it may be one way or the other."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the control API may change at any time."""
+
+    # Tokens live so many seconds.
+    token_seconds: float = 3599
+    # So many requests at once for a mailbox, or for the whole app.
+    concurrency: int = 4
+    concurrency_by: str = "mailbox"
+    # So many requests for a mailbox within a window.
+    requests: int = 10_000
+    window_seconds: float = 600
+    # A new event is seen by lists so many seconds after it was made.
+    visible_after: float = 0
+    # After a write the change key moves once more by itself so many seconds later; 0: never.
+    restless_after: float = 0
+    # A transactionId that was seen before makes no second event.
+    transaction_ids: bool = True
+    # If-Match is honoured.
+    if_match: bool = True
+    # The cloud knows permanentDelete.
+    permanent_delete: bool = True
+    # GUIDs of named properties come back in lower case, or as they were asked for.
+    guid: str = "lower"
+    # A list begins with an empty page that has a next one.
+    empty_pages: bool = False
+    # A user is named by UPN or by mail address, or by UPN alone.
+    users: str = "any"
+
+    def change(self, changes: Mapping[str, Any]) -> None:
+        """Change some; ValueError for one that is not known or of another type."""
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name, value in changes.items():
+            if name not in known:
+                raise ValueError(f"there is no setting {name}")
+            kind = type(known[name])
+            if isinstance(value, bool) != (kind is bool):
+                raise ValueError(f"{name} is {kind.__name__}")
+            choices = _CHOICES.get(name)
+            if choices is not None and value not in choices:
+                raise ValueError(f"{name} is one of {', '.join(choices)}")
+            setattr(self, name, value if kind is bool else type(known[name])(value))
+
+
+_CHOICES = {
+    "concurrency_by": ("mailbox", "app"),
+    "guid": ("lower", "written"),
+    "users": ("any", "upn"),
+}
