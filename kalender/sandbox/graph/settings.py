@@ -10,17 +10,17 @@ class Settings:
     """What the control API may change at any time."""
 
     # Tokens live so many seconds.
-    token_seconds: float = 3599
+    token_seconds: float = 3599.0
     # So many requests at once for a mailbox, or for the whole app.
     concurrency: int = 4
     concurrency_by: str = "mailbox"
     # So many requests for a mailbox within a window.
     requests: int = 10_000
-    window_seconds: float = 600
+    window_seconds: float = 600.0
     # A new event is seen by lists so many seconds after it was made.
-    visible_after: float = 0
+    visible_after: float = 0.0
     # After a write the change key moves once more by itself so many seconds later; 0: never.
-    restless_after: float = 0
+    restless_after: float = 0.0
     # A transactionId that was seen before makes no second event.
     transaction_ids: bool = True
     # If-Match is honoured.
@@ -36,17 +36,17 @@ class Settings:
 
     def change(self, changes: Mapping[str, Any]) -> None:
         """Change some; ValueError for one that is not known or of another type."""
-        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        known = {each.name: each.type for each in fields(self)}
         for name, value in changes.items():
             if name not in known:
                 raise ValueError(f"there is no setting {name}")
-            kind = type(known[name])
-            if isinstance(value, bool) != (kind is bool):
-                raise ValueError(f"{name} is {kind.__name__}")
+            kind = known[name]
+            if isinstance(value, bool) != (kind is bool) or (kind is str) != isinstance(value, str):
+                raise ValueError(f"{name} is of another type")
             choices = _CHOICES.get(name)
             if choices is not None and value not in choices:
                 raise ValueError(f"{name} is one of {', '.join(choices)}")
-            setattr(self, name, value if kind is bool else type(known[name])(value))
+            setattr(self, name, int(value) if kind is int else value)
 
 
 _CHOICES = {
