@@ -132,7 +132,9 @@ class Login:
             "x5t": certificate.fingerprint(hashes.SHA1()),  # noqa: S303 - as clients send it
             "x5t#S256": certificate.fingerprint(hashes.SHA256()),
         }
-        named = any(_encoded(print_) == header.get(n) for n, print_ in thumbprints.items())
+        named = any(
+            _encoded(print_) == str(header.get(n)).rstrip("=") for n, print_ in thumbprints.items()
+        )
         signed = f"{head}.{body}".encode()
         if not named or not _is_signed(key, algorithm, signature, signed):
             words = "Client assertion failed signature validation."

@@ -30,7 +30,9 @@ from kalender.sandbox.mailboxes import DEFAULTS, FIRST_ITEM, FOLDERS, Exchange, 
 Do = Callable[[], Reply]
 _PEOPLE = uuid.UUID("6d1b4f0e-3a52-4a4b-9a53-0b7d6f3a6c11")
 _PAGE, _LARGEST_PAGE = 10, 1000
+_REMEMBERED = 100_000  # transactions, the oldest of which is forgotten first
 _SHORTEST_ID, _PLAIN = 60, str.maketrans("-_", "+/")
+_ELSEWHERE = "http://127.0.0.1:9/v1.0"
 _ACTIONS = {"permanentDelete", "microsoft.graph.permanentDelete"}
 
 
@@ -72,6 +74,8 @@ class Service:
             return folded
         if folded in self.upns:
             return self.upns[folded]
+        if "@" in folded:
+            return folded
         boxes = self.exchange.boxes
         return next((a for a in boxes if str(uuid.uuid5(_PEOPLE, a)) == folded), folded)
 
@@ -202,6 +206,8 @@ class Service:
             appointment = box.add(fields, tuple(props.items()))
             if transaction:
                 self._transactions[key] = appointment
+                if len(self._transactions) > _REMEMBERED:
+                    del self._transactions[next(iter(self._transactions))]
             if self.settings.visible_after:
                 self._fresh[appointment] = time.monotonic()
             self._after_write(appointment)
@@ -282,7 +288,8 @@ class Service:
         if following is not None:
             path = "/".join(quote(segment, safe="") for segment in target.segments)
             query = urlencode({**options, "$skip": following}, safe="$")
-            body["@odata.nextLink"] = f"{self.base}/{path}?{query}"
+            base = self.base if self.settings.next_links == "own" else _ELSEWHERE
+            body["@odata.nextLink"] = f"{base}/{path}?{query}"
         return Reply(200, body, _applied(view))
 
     def _view(self, box: Mailbox, call: Call, target: odata.Target, entry: Entry) -> Reply:

@@ -31,6 +31,8 @@ class Settings:
     guid: str = "lower"
     # A list begins with an empty page that has a next one.
     empty_pages: bool = False
+    # The address of the next page is on this host, or on another, where nobody should follow it.
+    next_links: str = "own"
     # A user is named by UPN or by mail address, or by UPN alone.
     users: str = "any"
 
@@ -52,5 +54,6 @@ class Settings:
 _CHOICES = {
     "concurrency_by": ("mailbox", "app"),
     "guid": ("lower", "written"),
+    "next_links": ("own", "foreign"),
     "users": ("any", "upn"),
 }
