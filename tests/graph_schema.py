@@ -72,7 +72,7 @@ _BATCH: Json = {
 
 def is_there() -> bool:
     """Tell whether there is anything to judge by."""
-    return real_data.VARIABLE in os.environ
+    return bool(os.environ.get(real_data.VARIABLE))
 
 
 class Schema:

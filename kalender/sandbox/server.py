@@ -20,7 +20,6 @@ from aiohttp import web
 
 from kalender.sandbox import control
 from kalender.sandbox.desk import EWS_PATH, Desk
-from kalender.sandbox.graph.certificates import authority
 from kalender.sandbox.graph.cloud import Cloud
 from kalender.sandbox.graph.desk import ROOT, GraphDesk, LoginDesk
 from kalender.sandbox.world import Endpoints, load
@@ -54,6 +53,9 @@ def serve(
         ]
         certified = None
         if graph != "none":
+            # Only whoever serves Graph waits for the library.
+            from kalender.sandbox.graph.certificates import authority  # noqa: PLC0415
+
             directory = Path(stack.enter_context(TemporaryDirectory(prefix="sandbox-login-")))
             certified = authority(directory, host)
         asyncio.run(_Server(university, sockets, graph, certified).run(ready, stop))

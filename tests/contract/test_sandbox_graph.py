@@ -47,6 +47,7 @@ SETTINGS: Json = {
     "guid": "lower",
     "empty_pages": False,
     "next_links": "own",
+    "quoted_booleans": False,
     "users": "any",
 }
 
@@ -435,6 +436,13 @@ def test_what_is_no_event_is_refused(person: Person, fields: Json, expected: str
     answer = person.client.ask("POST", person.events, an_event(**fields), judged=False)
     assert code(answer) == (400, expected)
     assert person.held() == []
+
+
+def test_a_boolean_may_be_a_text_where_that_is_asked_for(person: Person) -> None:
+    client, body = person.client, an_event(isOnlineMeeting="false")
+    client.control("PUT", "/graph/settings", {"quoted_booleans": True})
+    made = client.ask("POST", person.events, body, judged=False)
+    assert (made.status_code, made.json()["isOnlineMeeting"]) == (201, False)
 
 
 def test_a_patch_changes_what_it_names(person: Person) -> None:
@@ -1134,11 +1142,14 @@ def test_a_refusal_that_is_a_success(person: Person) -> None:
     fault(client, "process-then-status", "CreateEvent", **more)
     assert code(client.ask("POST", person.events, an_event())) == (503, "ConcurrentItemSave")
     assert keys_of(person) == ["1#a"]
+    fault(client, "process-then-status", "CreateEvent", twice=True, **more)
+    assert client.ask("POST", person.events, an_event("0#a")).status_code == 503
+    assert keys_of(person) == ["0#a", "0#a", "1#a"]
     fault(client, "process-then-status", "CreateEvent", status=409)
     answers = client.batch(*creates(person, "2#a", "3#a"))
     assert code(answers["0"]) == (409, "ConcurrentItemSave")
     assert answers["1"]["status"] == 424
-    assert keys_of(person) == ["1#a", "2#a"]
+    assert keys_of(person) == ["0#a", "0#a", "1#a", "2#a"]
 
 
 def test_one_request_of_a_batch_is_refused(person: Person) -> None:

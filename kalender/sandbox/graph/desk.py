@@ -167,6 +167,8 @@ class GraphDesk:
             if fault is not None and fault.kind in _INSTEAD:
                 return _noted(entry, _refused(self._error_of(fault), work))
             try:
+                if fault is not None and fault.more.get("twice"):
+                    piece.do()
                 reply = piece.do()
             except GraphError as error:
                 return _noted(entry, _refused(error, work))

@@ -453,6 +453,10 @@ _READERS: dict[str, Callable[[object, Fields], None]] = {
     "onlineMeetingProvider": _read_provider,
     "recurrence": _read_recurrence,
 }
+FLAGS = frozenset(
+    {"isAllDay", "isReminderOn", "isOnlineMeeting", "hideAttendees", "responseRequested"}
+    | {"allowNewTimeProposals"}
+)
 _CLEARED: dict[str, tuple[str, ...]] = {
     "subject": ("Subject",),
     "body": ("Body", "BodyType"),

@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 from kalender.sandbox.graph import odata
 from kalender.sandbox.graph.errors import GraphError, Json, Reply
 from kalender.sandbox.graph.event import (
+    FLAGS,
     KNOWN,
     TRANSACTION,
     Fields,
@@ -194,7 +195,7 @@ class Service:
     def _create(self, box: Mailbox, call: Call, target: odata.Target, entry: Entry) -> Reply:
         fields, props = Fields(DEFAULTS), Fields()
         view = self._view_of(call, target, new=True)
-        read(call.body, fields, props, new=True)
+        read(self._body(call), fields, props, new=True)
         entry.items = 1
         transaction = props.get(TRANSACTION)
         key = box.address, (transaction or "").casefold()
@@ -233,7 +234,7 @@ class Service:
         entry.items = 1
         self._agree(call, appointment)
         fields, props = dict(appointment.fields), dict(appointment.props)
-        read(call.body, fields, props, new=False)
+        read(self._body(call), fields, props, new=False)
         box.write(appointment, fields, tuple(props.items()))
         self._after_write(appointment)
         self.exchange.mails += mails(appointment, "update")
@@ -336,6 +337,15 @@ class Service:
     def _entity(self, box: Mailbox, appointment: Item, view: View) -> Json:
         context = f"{self.base}/$metadata#users('{quote(box.address)}')/calendar/events/$entity"
         return {"@odata.context": context, **shown(appointment, view)}
+
+    def _body(self, call: Call) -> object:
+        if not self.settings.quoted_booleans or not isinstance(call.body, dict):
+            return call.body
+        texts = {"true": True, "false": False}
+        return {
+            name: texts.get(value, value) if name in FLAGS and isinstance(value, str) else value
+            for name, value in call.body.items()
+        }
 
     def _is_visible(self, appointment: Item) -> bool:
         made = self._fresh.get(appointment)

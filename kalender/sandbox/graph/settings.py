@@ -33,6 +33,8 @@ class Settings:
     empty_pages: bool = False
     # The address of the next page is on this host, or on another, where nobody should follow it.
     next_links: str = "own"
+    # A boolean may be written as a text, as the client O365 does.
+    quoted_booleans: bool = False
     # A user is named by UPN or by mail address, or by UPN alone.
     users: str = "any"
 
