@@ -45,15 +45,19 @@ class ForkedSandbox(Running):
         self.channel.close()
 
 
-def start(university: Path) -> Running:
+def start(university: Path, *, graph: str = "none") -> Running:
     """Serve a university in another process, and return when it answers."""
-    return server.start(university) if is_measured({}) else start_forked(university)
+    if is_measured({}):
+        return server.start(university, graph=graph)
+    return start_forked(university, graph=graph)
 
 
-def start_forked(university: Path, exchange: bytes | None = None) -> ForkedSandbox:
+def start_forked(
+    university: Path, exchange: bytes | None = None, *, graph: str = "none"
+) -> ForkedSandbox:
     """Serve a university in a forked process; `exchange` is one that was kept by `frozen`."""
     ours, its = FORKS.Pipe()
-    process = FORKS.Process(target=_serve, args=(university, exchange, its), daemon=True)
+    process = FORKS.Process(target=_serve, args=(university, exchange, graph, its), daemon=True)
     process.start()
     its.close()
     try:
@@ -65,11 +69,11 @@ def start_forked(university: Path, exchange: bytes | None = None) -> ForkedSandb
         raise RuntimeError(message) from None
 
 
-def _serve(university: Path, exchange: bytes | None, channel: "Channel") -> None:
+def _serve(university: Path, exchange: bytes | None, graph: str, channel: "Channel") -> None:
     """Be the sandbox; in the forked process."""
 
-    def opened(directory: Path, base_url: str) -> World:
-        world = load(directory, base_url)
+    def opened(directory: Path, base_url: str, share: str) -> World:
+        world = load(directory, base_url, share)
         if exchange is not None:
             world.exchange = pickle.loads(exchange)  # noqa: S301
             world.service = Service(world.exchange)
@@ -77,7 +81,7 @@ def _serve(university: Path, exchange: bytes | None, channel: "Channel") -> None
         return world
 
     vars(server)["load"] = opened
-    server.serve(university, ready=channel.send)
+    server.serve(university, graph=graph, ready=channel.send)
 
 
 def _freeze_when_asked(world: World, channel: "Channel") -> None:

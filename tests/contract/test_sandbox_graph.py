@@ -22,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests import graph_schema, real_data
+from tests.served import start
 
 Json = dict[str, Any]
 GUID = "5f0d4c7e-6a0b-4f6e-9d5e-3b8f2a7c1e94"
