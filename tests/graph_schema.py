@@ -187,8 +187,8 @@ class Schema:
 
 
 def _complaint(validator: Draft202012Validator, value: object) -> str | None:
-    found = best_match(validator.iter_errors(value))
-    return None if found is None else f"{found.json_path}: {found.message[:300]}"
+    error = best_match(validator.iter_errors(value))
+    return None if error is None else f"{error.json_path}: {error.message[:300]}"
 
 
 def _dict(value: object) -> Json:

@@ -221,9 +221,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def places(running: Running) -> dict[str, Iterator[str]]:
     url = f"{running.endpoints.control}/graph/mailboxes"
-    found = requests.get(url, timeout=10).json()
+    everybody = requests.get(url, timeout=10).json()
     return {
-        place: iter(sorted(address for address, where in found.items() if where == place))
+        place: iter(sorted(address for address, where in everybody.items() if where == place))
         for place in ("graph", "ews")
     }
 
@@ -661,8 +661,8 @@ FORMS = [
 
 @pytest.mark.parametrize(("condition", "keys"), FORMS)
 def test_forms_of_the_filter(filled: Person, condition: str, keys: list[str]) -> None:
-    found = filled.find(condition, EXPAND)
-    assert [row["singleValueExtendedProperties"][0]["value"] for row in found] == keys
+    rows = filled.find(condition, EXPAND)
+    assert [row["singleValueExtendedProperties"][0]["value"] for row in rows] == keys
 
 
 @pytest.mark.parametrize(
@@ -880,9 +880,9 @@ def test_what_was_written_over_ews_is_found_over_graph_and_back(on_ews: Person) 
     (before,) = on_ews.held()
     client.control("PUT", place, {"place": "graph"})
     assert "ErrorNonExistentMailbox" in soap(on_ews, FIND)
-    (found,) = on_ews.find(has_key("7#ews"), EXPAND)
-    assert found["subject"] == "Over EWS"
-    assert found["id"] != before["id"]
+    (event,) = on_ews.find(has_key("7#ews"), EXPAND)
+    assert event["subject"] == "Over EWS"
+    assert event["id"] != before["id"]
     assert code(client.ask("GET", on_ews.event(before["id"])))[0] == 400
     on_ews.create("8#graph")
     client.control("PUT", place, {"place": "ews"})
@@ -891,7 +891,7 @@ def test_what_was_written_over_ews_is_found_over_graph_and_back(on_ews: Person) 
     text = soap(on_ews, FIND)
     assert "7#ews" in text
     assert "8#graph" in text
-    assert found["id"] not in text
+    assert event["id"] not in text
 
 
 # -- batches ----------------------------------------------------------------------------------------

@@ -21,5 +21,14 @@ the journal and the faults, with the neighbours `graph` and `login`):
 A request in a batch has a row of its own in the journal, whose path starts with `/$batch/ID`, and
 counts as `graph.CreateEvent` and so on; `graph` counts requests over HTTP. A fault whose operation
 is `Batch` takes the batch; one of another operation takes a request of it, unless its kind
-concerns the connection, which is that of the whole batch.
+concerns the connection, which is that of the whole batch. The kinds that only Graph has:
+
+    process-then-status  {"status", "code", "retry_after", "twice"}: carried out, and then refused
+    omit                 {"position"}: carried out, but its answer is not in the batch's
+    cut-within           {"after_parts", "rest": "done"|"lost", "seconds"}: the connection is cut
+                         when so many are done; the rest runs on, each so many seconds later
+    expired-token        401, and every token in hand is void
+    drip                 {"seconds"}: the answer comes in small pieces
+
+`status` has a `code` too, and `item-error` a `status`; without a code the status decides on it.
 """

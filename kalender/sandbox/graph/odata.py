@@ -13,7 +13,7 @@ from kalender.sandbox.mailboxes import Item
 from kalender.sandbox.soap import ItemError
 
 Test = Callable[[Item], bool]
-_GUID = r"\{?[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}?"
+_GUID = r"\{[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\}"
 _PROPERTY = re.compile(rf"(\w+) ({_GUID}) (Name|Id) (.+)", re.DOTALL)
 _TAGGED = re.compile(r"(\w+) (0x[0-9a-fA-F]+)")
 _TYPES = {
@@ -80,19 +80,19 @@ class NamedProperty:
         """Return the id as an answer shows it."""
         if guid == "written":
             return self.id
-        return re.sub(_GUID, lambda found: found[0].lower(), self.id, count=1)
+        return re.sub(_GUID, lambda match: match[0].lower(), self.id, count=1)
 
 
 def named_property(text: str) -> NamedProperty:
     """Read the id of an extended property, or refuse one that has no known form."""
-    found = _PROPERTY.fullmatch(text)
-    if found and found[1] in _TYPES:
-        name = found[4]
+    match = _PROPERTY.fullmatch(text)
+    if match and match[1] in _TYPES:
+        name = match[4]
         try:
-            name = name if found[3] == "Name" else str(int(name, 0))
+            name = name if match[3] == "Name" else str(int(name, 0))
         except ValueError as error:
             raise _no_property() from error
-        return NamedProperty(text, f"{found[2].strip('{}').lower()}:{name}:{found[1]}")
+        return NamedProperty(text, f"{match[2].strip('{}').lower()}:{name}:{match[1]}")
     tagged = _TAGGED.fullmatch(text)
     if tagged and tagged[1] in _TYPES:
         return NamedProperty(text, f":{int(tagged[2], 16):#06x}:{tagged[1]}")
@@ -138,12 +138,12 @@ def read_expand(text: str | None) -> tuple[NamedProperty, ...]:
     """Read an `$expand`: the properties that are asked for by their ids, without which none come."""
     if text is None:
         return ()
-    found = re.fullmatch(r"\s*singleValueExtendedProperties\s*(?:\((.*)\))?\s*", text, re.DOTALL)
-    if found is None:
+    match = re.fullmatch(r"\s*singleValueExtendedProperties\s*(?:\((.*)\))?\s*", text, re.DOTALL)
+    if match is None:
         raise GraphError(400, "BadRequest", "Parsing OData Select and Expand failed.")
-    if not found[1]:
+    if not match[1]:
         return ()
-    condition = found[1].strip()
+    condition = match[1].strip()
     if not condition.startswith("$filter="):
         raise GraphError(400, "BadRequest", "Parsing OData Select and Expand failed.")
     return _Reader(condition.removeprefix("$filter=")).ids()
@@ -161,12 +161,12 @@ class _Reader:
         self._tokens, position = list[str](), 0
         text = text.rstrip()
         while position < len(text):
-            found = _TOKEN.match(text, position)
-            if found is None:
+            match = _TOKEN.match(text, position)
+            if match is None:
                 words = f"Syntax error at position {position} in '{text}'."
                 raise GraphError(400, "BadRequest", f"Invalid filter clause: {words}")
-            self._tokens.append(found[0].strip())
-            position = found.end()
+            self._tokens.append(match[0].strip())
+            position = match.end()
         self._at = 0
 
     def whole(self) -> Filter:

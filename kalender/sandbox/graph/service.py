@@ -273,9 +273,9 @@ class Service:
         if not entry.restricted:
             self.exchange.private_touched += 1
         in_calendar = [a for a in box.in_folder("calendar") if condition.test(a)]
-        found = [a for a in in_calendar if self._is_visible(a)]
-        page = found[skip : skip + top]
-        following: str | None = str(skip + top) if skip + top < len(found) else None
+        matching = [a for a in in_calendar if self._is_visible(a)]
+        page = matching[skip : skip + top]
+        following: str | None = str(skip + top) if skip + top < len(matching) else None
         if self.settings.empty_pages and "$skip" not in options:
             page, following = [], "0"
         for appointment in page:
@@ -284,7 +284,7 @@ class Service:
         entry.items = len(page)
         context = f"{self.base}/$metadata#users('{quote(box.address)}')/calendar/events"
         body: Json = {"@odata.context": context}
-        body |= {"@odata.count": len(found)} if options.get("$count") == "true" else {}
+        body |= {"@odata.count": len(matching)} if options.get("$count") == "true" else {}
         body["value"] = [shown(appointment, view) for appointment in page]
         if following is not None:
             path = "/".join(quote(segment, safe="") for segment in target.segments)
@@ -303,16 +303,16 @@ class Service:
         if not since or not until:
             words = "This request requires startDateTime and endDateTime."
             raise GraphError(400, "ErrorInvalidParameter", words)
-        found = [
+        matching = [
             appointment
             for appointment in box.in_folder("calendar")
             if appointment.fields["Start"] < until and appointment.fields["End"] > since
         ]
-        for appointment in found:
+        for appointment in matching:
             self.exchange.touch(appointment)
             entry.note(box.prefix, appointment.number)
-        entry.items = len(found)
-        body: Json = {"value": [shown(appointment, view) for appointment in found]}
+        entry.items = len(matching)
+        body: Json = {"value": [shown(appointment, view) for appointment in matching]}
         if entry.operation == "Delta":
             body["@odata.deltaLink"] = f"{self._user(box)}/calendarView/delta?$deltatoken=1"
         return Reply(200, body)
