@@ -22,20 +22,18 @@ _DEFAULT_CODES = {
     504: "UnknownError",
 }
 _MESSAGES = {
-    "ApplicationThrottled": "Application is over its MailboxConcurrency limit.",
-    "ConcurrentItemSave": "Conflicts occurred during saving data to store. Please retry.",
-    "ErrorAccessDenied": "Access to OData is disabled.",
-    "ErrorInternalServerError": "An internal server error occurred. The operation failed.",
+    "ApplicationThrottled": "Too many requests at once for this mailbox (MailboxConcurrency).",
+    "ConcurrentItemSave": "Another save came in between; please retry.",
+    "ErrorAccessDenied": "The app may not see this mailbox.",
+    "ErrorInternalServerError": "Something failed inside.",
     "ErrorInvalidIdMalformed": "Id is malformed.",
     "ErrorInvalidUser": "The requested user is invalid.",
-    "ErrorIrresolvableConflict": "The change key passed does not match the current change key.",
-    "ErrorItemNotFound": "The specified object was not found in the store.",
+    "ErrorIrresolvableConflict": "The event has changed since (another change key).",
+    "ErrorItemNotFound": "There is no such object in this mailbox.",
     "ErrorPropertyValidationFailure": "At least one property failed validation.",
     "FailedDependency": "A request that this one depends on has failed.",
     "InvalidAuthenticationToken": "Lifetime validation failed, the token is expired.",
-    "MailboxNotEnabledForRESTAPI": (
-        "The mailbox is either inactive, soft-deleted, or is hosted on-premise."
-    ),
+    "MailboxNotEnabledForRESTAPI": "This mailbox is not active here, or lives on-premises.",
     "UnknownError": "",
 }
 

@@ -232,8 +232,8 @@ def read(body: object, fields: Fields, props: Fields, *, new: bool) -> None:
             continue
         if name == TRANSACTION:
             if not new:
-                words = "ClientId/TransactionId is immutable and cannot be updated."
-                raise GraphError(400, "ErrorInvalidRequest", f"The request fails. {words}")
+                words = "The transactionId is set once, at creation."
+                raise GraphError(400, "ErrorInvalidRequest", words)
             props |= {} if value is None else {TRANSACTION: _string(value, name)}
         elif name == "singleValueExtendedProperties":
             props |= _properties(value)
@@ -301,8 +301,7 @@ def _one_of(value: object, words: Mapping[str, str], kind: str) -> str:
     folded = {key.casefold(): written for key, written in words.items()}
     text = _string(value, kind).casefold()
     if text not in folded:
-        words_ = f"Requested value '{value}' was not found in {kind}."
-        raise GraphError(400, "RequestBodyRead", words_)
+        raise GraphError(400, "RequestBodyRead", f"'{value}' is no member of {kind}.")
     return folded[text]
 
 

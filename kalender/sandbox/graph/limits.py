@@ -28,7 +28,7 @@ class Limits:
         self._windows[mailbox] = since, count + 1
         if count >= self._settings.requests:
             seconds = max(1, math.ceil(ends - now))
-            words = "Application is over its RequestRate limit."
+            words = "Too many requests for this mailbox in a while (RequestRate)."
             raise GraphError(429, "ApplicationThrottled", words, after=seconds)
         scope = mailbox if self._settings.concurrency_by == "mailbox" else _APP
         if self._running[scope] >= self._settings.concurrency:

@@ -103,9 +103,8 @@ def _no_property() -> GraphError:
     return GraphError(
         400,
         "ErrorInvalidProperty",
-        "PropertyId values may only be in one of the following formats: "
-        "'MapiPropertyType namespaceGuid Name propertyName', "
-        "'MapiPropertyType namespaceGuid Id propertyId' or 'MapiPropertyType propertyTag'.",
+        "The id of an extended property is 'Type {guid} Name name', 'Type {guid} Id number' or "
+        "'Type tag'.",
     )
 
 
@@ -255,7 +254,7 @@ class _Reader:
         if path.casefold() == "singlevalueextendedproperties/any":
             return self._any()
         if path.casefold() == "id":
-            words = "The property 'Id' does not support filtering."
+            words = "Nothing is filtered by 'id' itself."
             raise GraphError(400, "ErrorInvalidProperty", words)
         tell, compare = self._native(path), _COMPARE[self._take(*_COMPARE)]
         token = self._next()

@@ -173,7 +173,7 @@ class Service:
             "Delta": lambda box: self._view(box, call, target, entry),
         }
         if kind == "GetUser":
-            words = "Insufficient privileges to complete the operation."
+            words = "The app has no right to read users."
             return _refusing(GraphError(403, "Authorization_RequestDenied", words))
         if operation is not None:
             return _refusing(operation)
@@ -405,7 +405,7 @@ def _no_segment(segments: list[str]) -> GraphError:
 
 
 def _no_method() -> GraphError:
-    words = "Specified HTTP method is not allowed for the request target."
+    words = "This method is not allowed here."
     return GraphError(405, "Request_BadRequest", words)
 
 

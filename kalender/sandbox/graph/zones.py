@@ -183,8 +183,7 @@ def zone(name: str) -> ZoneInfo:
         raise GraphError(
             400,
             "TimeZoneNotSupportedException",
-            "A valid TimeZone value must be specified. "
-            f"The following TimeZone value is not supported: '{name}'.",
+            f"The time zone '{name}' is not one that is supported.",
         )
     return ZoneInfo(ZONES[name] or name)
 
