@@ -147,7 +147,7 @@ def load_states(
         activities_of_course[CourseKey(activity.key.course, activity.key.semester)].append(activity)
     leaving = people.excluded(connection, persons)
     return [
-        _view(
+        _state_of(
             row,
             person_teaching[row.person_id],
             tuple(
@@ -170,7 +170,7 @@ def _courses(person_teaching: PersonTeaching) -> set[CourseKey]:
     return keys | {CourseKey(key.course, key.semester) for key in person_teaching.named_in}
 
 
-def _view(  # noqa: PLR0913
+def _state_of(  # noqa: PLR0913
     row: CalendarRow,
     person_teaching: PersonTeaching,
     activities: tuple[Activity, ...],
@@ -223,20 +223,24 @@ def teaching_of(
 
 
 def wanted(
-    connection: Connection, view: CalendarState, settings: CalendarSettings, now: datetime
+    connection: Connection, calendar_state: CalendarState, settings: CalendarSettings, now: datetime
 ) -> list[DesiredEntry]:
     """Return the desired events with what their entries should say, in time's order."""
-    if view.leaving:
+    if calendar_state.leaving:
         return []
-    digests = {each.key: each.digest for each in view.activities}
-    names, audience = view.teaching.usernames, view.row.audience
-    render_keys = [RenderKey.of(s, digests[s.activity], names, audience) for s in view.selected]
+    digests = {each.key: each.digest for each in calendar_state.activities}
+    names, audience = calendar_state.teaching.usernames, calendar_state.row.audience
+    render_keys = [
+        RenderKey.of(s, digests[s.activity], names, audience) for s in calendar_state.selected
+    ]
     read_events = partial(courses.events_of, connection)
-    return settings.render_cache.desired_entries(read_events, render_keys, view.rules, now)
+    return settings.render_cache.desired_entries(
+        read_events, render_keys, calendar_state.rules, now
+    )
 
 
 def split(
-    records: list[Entry], view: CalendarState, now: datetime
+    records: list[Entry], calendar_state: CalendarState, now: datetime
 ) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
     """Return (writable, ended) of the records.
 
@@ -244,9 +248,12 @@ def split(
     maintained semester; of whoever leaves all are. What has not ended and belongs to another
     semester is in neither.
     """
-    if view.leaving:
+    if calendar_state.leaving:
         return tuple(records), ()
-    semesters = {"", *view.semesters}  # an entry whose activity is not known counts as maintained
+    semesters = {
+        "",
+        *calendar_state.semesters,
+    }  # an entry whose activity is not known counts as maintained
     writable = [
         entry
         for entry in records
@@ -257,9 +264,11 @@ def split(
     return tuple(writable), tuple(ended_entries)
 
 
-def kept(standing: Collection[Entry], view: CalendarState, now: datetime) -> frozenset[str]:
+def kept(
+    standing: Collection[Entry], calendar_state: CalendarState, now: datetime
+) -> frozenset[str]:
     """Return the keys of what ended before it was known what it says: no plan deletes it."""
-    if view.leaving:
+    if calendar_state.leaving:
         return frozenset()
     live = (entry for entry in standing if entry.status is EntryStatus.LIVE)
     return frozenset(entry.sync_key for entry in live if entry.ends_at <= now)
@@ -275,7 +284,11 @@ def preview(
     row = entries.load(connection, calendar_id)
     if row is None:
         return None
-    view = load_state(connection, row, settings, now)
-    standing, ended_entries = split(entries.of_calendar(connection, calendar_id), view, now)
-    events = wanted(connection, view, settings, now)
-    return view, make_plan(events, standing, ended_entries, kept_keys=kept(standing, view, now))
+    calendar_state = load_state(connection, row, settings, now)
+    standing, ended_entries = split(
+        entries.of_calendar(connection, calendar_id), calendar_state, now
+    )
+    events = wanted(connection, calendar_state, settings, now)
+    return calendar_state, make_plan(
+        events, standing, ended_entries, kept_keys=kept(standing, calendar_state, now)
+    )

@@ -141,7 +141,7 @@ class _Sorting:
         """Say what an item is; what has ended is history, and only adopted after a recovery."""
         event_id = _event_of(hit.sync_key)
         over = hit.ends_at <= self.visit.now
-        if self.visit.view.leaving:
+        if self.visit.calendar_state.leaving:
             self._adopt(hit)
         elif event_id in self.settled or (over and not self.visit.row.must_look_up):
             return
@@ -179,7 +179,9 @@ class _Sorting:
             return
         visit, unknown_items = self.visit, []
         free: dict[tuple[datetime, datetime], list[Event]] = defaultdict(list)
-        for desired in wanted(self.connection, visit.view, visit.context.settings, visit.now):
+        for desired in wanted(
+            self.connection, visit.calendar_state, visit.context.settings, visit.now
+        ):
             if desired.event.event_id not in self.shown.keys() | self.settled | self.missing.keys():
                 free[desired.content.starts_at, desired.content.ends_at].append(desired.event)
         for hit in self.unknown:

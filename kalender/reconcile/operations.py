@@ -94,7 +94,7 @@ def _writes(
     meetings = [delete.entry for delete in deletes if states[delete.entry.sync_key].meeting]
     plain = [delete.entry for delete in deletes if not states[delete.entry.sync_key].meeting]
     # The change log says `remove` after a wish to leave, which counts for no brake.
-    removal: Literal["delete", "remove"] = "remove" if visit.view.leaving else "delete"
+    removal: Literal["delete", "remove"] = "remove" if visit.calendar_state.leaving else "delete"
     for removed_entries, operation in ((meetings, RELEASE), (plain, removal)):
         if removed_entries:
             yield Removals(
@@ -112,7 +112,7 @@ def _let_through(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
 
     This spares the reading. The deletes themselves are counted under the write-ahead.
     """
-    if not deletes or visit.view.leaving:
+    if not deletes or visit.calendar_state.leaving:
         return deletes
     with visit.database.write() as connection:
         scope = brakes.standing(connection)

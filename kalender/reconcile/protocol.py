@@ -125,7 +125,7 @@ class Visit:
 
     context: ReconcileContext
     claim: Claim
-    view: CalendarState
+    calendar_state: CalendarState
     exchange: Exchange
     now: datetime
     renewed_at: datetime = BEGINNING  # by the database's clock
@@ -140,7 +140,7 @@ class Visit:
     @property
     def row(self) -> CalendarRow:
         """The calendar's row, as it was when the visit began."""
-        return self.view.row
+        return self.calendar_state.row
 
     @property
     def database(self) -> Database:
@@ -193,7 +193,7 @@ class Visit:
         if not self.context.allowed(connection, self.row):
             raise TransientError("the calendar left the roll-out meanwhile")
         standing = entries.forget_digest(connection, self.row)
-        if (standing.leaves or self.row.taking_back) is not self.view.leaving:
+        if (standing.leaves or self.row.taking_back) is not self.calendar_state.leaving:
             raise TransientError("the person's wishes changed meanwhile")
         row = self.row
         if standing[1:] != (row.owner, row.address, row.backend, row.state):
@@ -204,7 +204,7 @@ class Visit:
 
         Whoever wished to leave is exempt.
         """
-        if self.view.leaving:
+        if self.calendar_state.leaving:
             return None
         live = self.context.live.read(connection, self.now)
         return brakes.holding(connection, deletes, live, self.context.safety)
@@ -226,9 +226,11 @@ class Visit:
                 entries.synced(
                     connection,
                     self.row.calendar_id,
-                    digest=None if self.row.taking_back or self.held else self.view.digest,
+                    digest=None
+                    if self.row.taking_back or self.held
+                    else self.calendar_state.digest,
                     settings=self.context.settings.digest,
-                    changes_at=self.view.changes_at,
+                    changes_at=self.calendar_state.changes_at,
                     verified=self.verified,
                     searched=self.searched,
                 )

@@ -36,14 +36,17 @@ ROUNDS = 4
 SOURCES_SECONDS = 30.0
 
 
-def reconcile(context: ReconcileContext, claim: Claim, view: CalendarState | None = None) -> None:
-    """Make the claimed calendar right and finish the claim; `view` as it was loaded under it.
+def reconcile(
+    context: ReconcileContext, claim: Claim, calendar_state: CalendarState | None = None
+) -> None:
+    """Make the claimed calendar right and finish the claim.
 
+    `calendar_state` is as it was loaded under this claim; it is loaded anew where none is given.
     Raises ClaimLost; OutcomeUnknown or TransientError to be retried; PermanentError to be parked;
     NeighbourError where Exchange, or the database, is away as a whole.
     """
-    visit = _open(context, claim, view)
-    if visit is None or _up_to_date(visit.view):
+    visit = _open(context, claim, calendar_state)
+    if visit is None or _up_to_date(visit.calendar_state):
         with context.database.write() as connection:
             queue.finish(connection, claim)
     elif visit.row.quiet_for:
@@ -76,9 +79,9 @@ def finish_unchanged(
     now, calendars = context.clock(), [int(claim.key) for claim in claims]
     with context.database.read() as connection:
         rows = context.all_allowed(connection, entries.load_many(connection, calendars))
-        views = load_states(connection, rows, context.settings, now) if rows else []
+        calendar_states = load_states(connection, rows, context.settings, now) if rows else []
     changed_states = {
-        str(v.row.calendar_id): v for v in views if not (v.row.owner and _up_to_date(v))
+        str(v.row.calendar_id): v for v in calendar_states if not (v.row.owner and _up_to_date(v))
     }
     unchanged_claims = [claim for claim in claims if claim.key not in changed_states]
     if unchanged_claims:
@@ -87,16 +90,18 @@ def finish_unchanged(
     return changed_states
 
 
-def _open(context: ReconcileContext, claim: Claim, view: CalendarState | None) -> Visit | None:
+def _open(
+    context: ReconcileContext, claim: Claim, calendar_state: CalendarState | None
+) -> Visit | None:
     """Return the visit, or None where this calendar is not to be written to."""
     now = context.clock()
-    if view is None:
+    if calendar_state is None:
         with context.database.read() as connection:
             loaded = entries.load(connection, int(claim.key))
             if loaded is None or not context.allowed(connection, loaded):
                 return None
-            view = load_state(connection, loaded, context.settings, now)
-    row = view.row
+            calendar_state = load_state(connection, loaded, context.settings, now)
+    row = calendar_state.row
     if not row.owner:
         raise PermanentError(_is_anothers(context, row))
     if row.backend not in context.exchanges:
@@ -105,7 +110,11 @@ def _open(context: ReconcileContext, claim: Claim, view: CalendarState | None) -
             entries.move_to(connection, row.calendar_id, min(context.exchanges))
         raise TransientError(f"[exchange.{row.backend}] is not configured any more")
     return Visit(
-        context=context, claim=claim, view=view, exchange=context.exchanges[row.backend], now=now
+        context=context,
+        claim=claim,
+        calendar_state=calendar_state,
+        exchange=context.exchanges[row.backend],
+        now=now,
     )
 
 
@@ -123,13 +132,13 @@ def _is_anothers(context: ReconcileContext, row: CalendarRow) -> str:
     )
 
 
-def _up_to_date(view: CalendarState) -> bool:
+def _up_to_date(calendar_state: CalendarState) -> bool:
     """Whether nothing that decides the calendar differs from what was last written."""
-    row = view.row
+    row = calendar_state.row
     return (
-        row.synced_digest == view.digest
+        row.synced_digest == calendar_state.digest
         and not (row.must_look_up or row.must_verify or row.doubles)
-        and row.changes_at == view.changes_at
+        and row.changes_at == calendar_state.changes_at
     )
 
 
@@ -145,14 +154,14 @@ def _waits_for_sources(visit: Visit) -> str | None:
     After a recovery, it may be older than what was written. And what has ended is written once: it
     is to name all courses that share it.
     """
-    if visit.view.leaving:
+    if visit.calendar_state.leaving:
         return None
     person_id = visit.row.person_id
     with visit.database.read() as connection:
         if visit.row.must_look_up and recovery.waits_for_sources(connection, person_id):
             return "waits until FS and TP were asked again"
         teaches = any(role.teaches for role in visit.row.audience)
-        if visit.view.rules.past_days and recovery.waits_for_courses(
+        if visit.calendar_state.rules.past_days and recovery.waits_for_courses(
             connection, person_id, teaches=teaches
         ):
             return "waits until TP was asked for all of its courses"
@@ -217,15 +226,15 @@ def _plan(visit: Visit) -> Plan | None:
     What needs no request is recorded here.
     """
     with visit.database.read() as connection:
-        desired = wanted(connection, visit.view, visit.context.settings, visit.now)
-    writable, ended_entries = split(_settled_records(visit), visit.view, visit.now)
+        desired = wanted(connection, visit.calendar_state, visit.context.settings, visit.now)
+    writable, ended_entries = split(_settled_records(visit), visit.calendar_state, visit.now)
     if visit.row.must_verify and not visit.verified:
         verified = verify(visit, writable)
         if verified is None:
             return None
         writable = verified
     plan = make_plan(
-        desired, writable, ended_entries, kept_keys=kept(writable, visit.view, visit.now)
+        desired, writable, ended_entries, kept_keys=kept(writable, visit.calendar_state, visit.now)
     )
     plan = _guarded(visit, plan, writable)
     transitions = [

@@ -1,6 +1,6 @@
 """What the entries of an activity say: made ready once for all who see it the same way.
 
-It is kept under the digest that decides it, and so is never older than the view that asks for it.
+It is kept under the digest that decides it, and so is never older than the state that asks for it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping

@@ -51,7 +51,7 @@ class WorkerThread:
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = CLAIMED_TOGETHER
         self.takes = 0.0  # seconds for a piece of work, of late
-        self.views: dict[str, CalendarState] = {}  # of the calendars claimed together
+        self.calendar_states: dict[str, CalendarState] = {}  # of the calendars claimed together
 
     def work(self) -> None:
         """Claim and do until stopped."""
@@ -117,13 +117,15 @@ class WorkerThread:
         The more of it there is, the more is claimed the next time.
         """
         calendars = [claim for claim in claims if claim.kind is Kind.CALENDAR]
-        self.views = {}
+        self.calendar_states = {}
         try:
-            self.views = finish_unchanged(self.context.reconcile_context, calendars)
+            self.calendar_states = finish_unchanged(self.context.reconcile_context, calendars)
         except KalenderError:
             return claims
         changed_claims = [
-            claim for claim in claims if claim.kind is not Kind.CALENDAR or claim.key in self.views
+            claim
+            for claim in claims
+            if claim.kind is not Kind.CALENDAR or claim.key in self.calendar_states
         ]
         unchanged = len(claims) - len(changed_claims)
         self.context.database.counts.add("work", Kind.CALENDAR.value, "unchanged", value=unchanged)
@@ -191,7 +193,9 @@ class WorkerThread:
             case Kind.PERSON:
                 refresh_person(self.context.refresh_context, claim)
             case Kind.CALENDAR:
-                reconcile(self.context.reconcile_context, claim, self.views.pop(claim.key, None))
+                reconcile(
+                    self.context.reconcile_context, claim, self.calendar_states.pop(claim.key, None)
+                )
 
     def _answered(self, names: Collection[str]) -> None:
         """Lift a pause, where there is one and something was asked."""
