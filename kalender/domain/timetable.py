@@ -365,6 +365,9 @@ def _concerns(
     event: TeachingEvent, interest: ActivityInterest, usernames: frozenset[str], rules: Rules
 ) -> bool | None:
     """Return whether an event concerns somebody; None where TP does not tell."""
+    last_day = interest.ends_on
+    if last_day is not None and event.starts_at.astimezone(rules.zone).date() > last_day:
+        return False
     match interest.capacity:
         case Relation.PLENARY:
             return event.plenary
@@ -375,9 +378,6 @@ def _concerns(
         case Relation.NAMED:
             return any(staff.username in usernames for staff in event.staff or ())
         case Relation.ROLE | Relation.UNIT_ROLE:
-            day = event.starts_at.astimezone(rules.zone).date()
-            if interest.ends_on is not None and day > interest.ends_on:
-                return False
             return None if event.staff is None else not event.staff
 
 

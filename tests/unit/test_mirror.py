@@ -1,11 +1,13 @@
+import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from kalender.domain.mirror import (
+    FIRST_FIELDS,
     CourseBrake,
     EventKey,
     MirrorChange,
@@ -385,6 +387,22 @@ def test_an_event_written_as_text_is_read_as_it_was() -> None:
 def test_the_mirrors_own_flags_are_not_in_the_text() -> None:
     event = an_event(staff=["ola"])
     assert to_json(replace(event, doubt=True, missing=True)) == to_json(event)
+
+
+def test_what_a_later_release_wrote_is_read_without_the_fields_that_are_not_known() -> None:
+    event = an_event(rooms=(Room(room_id="1", name="Aud 1"),), resources=(Link(name="a", url="b"),))
+    values = json.loads(to_json(event))
+    values["colour"] = values["rooms"][0]["seats"] = values["resources"][0]["kind"] = "new"
+    assert from_json(json.dumps(values)) == event
+
+
+def test_a_field_that_the_first_release_lacked_is_written_only_where_it_says_something() -> None:
+    """Otherwise a release that brings one would change the digest of every event."""
+    for kind, first_names in FIRST_FIELDS.items():
+        later_fields = [field for field in fields(kind) if field.name not in first_names]
+        assert all(field.default is not MISSING for field in later_fields)
+    written = json.loads(to_json(an_event()))
+    assert set(written) == set(FIRST_FIELDS[TeachingEvent])
 
 
 def test_whom_an_event_names_are_those_with_a_username() -> None:
