@@ -9,7 +9,7 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
@@ -187,8 +187,15 @@ def _row(event: TeachingEvent, before: Row | None, rules: Rules, now: datetime) 
     if before is None:
         late = event.ends_at <= earliest_end(rules, now)
         return Row(event=event, digest=None if late else event_digest(event))
-    frozen = before.event.ends_at <= now and event.ends_at <= now
-    return Row(event=event, digest=before.digest if frozen else event_digest(event))
+    has_ended = before.event.ends_at <= now and event.ends_at <= now
+    # An activity's digest is made of its days: on another day it is another digest.
+    same_day = _local_day(before.event, rules) == _local_day(event, rules)
+    is_frozen = has_ended and (same_day or before.digest is None)
+    return Row(event=event, digest=before.digest if is_frozen else event_digest(event))
+
+
+def _local_day(event: TeachingEvent, rules: Rules) -> date:
+    return event.starts_at.astimezone(rules.zone).date()
 
 
 # -- what an answer lacks --------------------------------------------------------------------------
@@ -278,7 +285,7 @@ def activities_of(rows: Iterable[Row], rules: Rules) -> tuple[Activity, ...]:
         days: dict[str, list[str]] = defaultdict(list)
         for row in group:
             if row.digest is not None:
-                day = row.event.starts_at.astimezone(rules.zone).date().isoformat()
+                day = _local_day(row.event, rules).isoformat()
                 days[day].append(f"{row.key.event_id}:{row.digest}")
         digests = {day: _short("|".join(parts)) for day, parts in sorted(days.items())}
         activities.append(

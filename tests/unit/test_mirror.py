@@ -409,3 +409,11 @@ def test_whom_an_event_names_are_those_with_a_username() -> None:
     event = replace(an_event(), staff=(Staff(username=""), Staff(username="ola")))
     assert usernames(event) == {"ola"}
     assert usernames(an_event(staff=None)) == set()
+
+
+def test_an_ended_event_on_another_ended_day_concerns_whoever_sees_it() -> None:
+    """Its activity's digest is made of days, and moves with it: so they must be marked."""
+    ended = an_event(starts=NOW - 3 * DAY)
+    old = after({}, told({}, an_answer(ended), now=NOW - 4 * DAY))
+    moved = an_event(starts=NOW - 2 * DAY)
+    assert told(old, an_answer(moved)).concerned == {ended.activity}
