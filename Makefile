@@ -35,7 +35,7 @@ coverage: $(READY) servers
 	$(SERVERS) -- $(PYTEST) -n 2 --cov --cov-report=term $(ARGS)
 
 # make chaos RUNS=300 SEED=1 kills real processes only; without RUNS the state machines go first.
-# make chaos SABOTAGE=no-token takes a mechanism away and must fail; ARGS go to what runs last.
+# make chaos SABOTAGE=no-token takes a mechanism away and must fail (all: each of them); ARGS go to what runs last.
 chaos: $(READY) servers
 ifeq ($(RUNS)$(SABOTAGE),)
 	HYPOTHESIS_PROFILE=chaos $(SERVERS) -- $(PYTEST) -n 2 tests/property
