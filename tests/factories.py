@@ -23,8 +23,7 @@ from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, fingerprint, render
 from kalender.domain.roles import BOTH, ROLES, STUDENT, TEACHER
 from kalender.domain.timetable import Activity, ActivityInterest, Event, Relation, Rules
-from kalender.reconcile.desired import CalendarSettings
-from kalender.reconcile.rendered import RenderCache, RenderKey
+from kalender.reconcile.desired import CalendarSettings, RenderCache, RenderKey
 from kalender.sources.tp_codes import KINDS
 
 OSLO = ZoneInfo("Europe/Oslo")

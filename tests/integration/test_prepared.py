@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from kalender.reconcile import rendered
+from kalender.reconcile import desired
 from kalender.store.database import Database
 from tests.fakes.house import MONDAY, House, event
 
@@ -41,14 +41,14 @@ def test_what_changed_is_said_anew_to_everybody(house: House) -> None:
 
 
 def test_it_is_said_once_for_all_who_see_it_alike(house: House) -> None:
-    rendered._rendered.cache_clear()
+    desired._rendered.cache_clear()
     house.teach(event(1, title="New"), event(2, starts=MONDAY + timedelta(days=2)))
     assert house.settle() == []
-    assert rendered._rendered.cache_info()[:2] == (0, 2)  # two events, five students
+    assert desired._rendered.cache_info()[:2] == (0, 2)  # two events, five students
 
 
 def test_no_more_is_kept_than_there_is_room_for(house: House) -> None:
-    small = rendered.RenderCache(house.settings.styles, limit=4)
+    small = desired.RenderCache(house.settings.styles, limit=4)
     vars(house.settings)["render_cache"] = small
     for number in range(6):
         house.teach(event(1, title=str(number)), event(2, starts=MONDAY + timedelta(days=2)))
