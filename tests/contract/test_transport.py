@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from kalender import transport
-from kalender.calendars.ews.session import Lost, NotConnected, Sessions
+from kalender.calendars.ews.session import Sessions
+from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.sections import EwsSettings
 from kalender.errors import KalenderError, NeighbourUnavailable
 from kalender.sources.http import Http

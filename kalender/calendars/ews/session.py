@@ -5,51 +5,22 @@ are never used: a POST leaves this machine once. Every end of a request is told 
 refused in words, or of unknown outcome.
 """
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from queue import LifoQueue
-from typing import Any
 
 import requests
 from exchangelib import BASIC, NTLM, Configuration, Credentials, FailFast, Version
 from exchangelib.protocol import Protocol
 from exchangelib.version import EXCHANGE_2016
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import NewConnectionError
 
+from kalender.calendars.sending import Deadline, ends_told_apart
 from kalender.config.sections import EwsSettings
-from kalender.errors import NotSent
-from kalender.transport import Adapter, caused_by
 
 AUTH = {"basic": BASIC, "ntlm": NTLM}
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
-
-
-class NotConnected(Exception):
-    """No connection could be made: the request was certainly not carried out."""
-
-
-class Lost(Exception):
-    """The request began to leave, and no whole answer came."""
-
-
-class _Deadline(Adapter):
-    """Looks at the clock last of all before the socket; never re-sends."""
-
-    def __init__(self, ca_file: Path | None) -> None:
-        super().__init__(ca_file=ca_file, connections=1)
-        self.send_by: float | None = None
-
-    def send(
-        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
-    ) -> requests.Response:
-        """Send, or raise NotSent."""
-        if self.send_by is not None and time.monotonic() > self.send_by:
-            raise NotSent("send_seconds had passed before the request left")
-        return super().send(request, *args, **kwargs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +28,7 @@ class _Session:
     """One authenticated session and what every request of it has in common, made ready once."""
 
     session: requests.Session
-    adapter: _Deadline
+    adapter: Deadline
     blank: requests.PreparedRequest
 
     def send(self, body: bytes, mailbox: str, timeout: float) -> requests.Response:
@@ -108,7 +79,7 @@ class Sessions:
                 http.trust_env = False
                 if self._basic is not None:
                     http.auth = self._basic
-                adapter = _Deadline(self._ca_file)
+                adapter = Deadline(self._ca_file)
                 http.mount(self.endpoint, adapter)
                 blank = http.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
                 session = _Session(http, adapter, blank)
@@ -120,20 +91,8 @@ class Sessions:
         """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
         with self._session() as session:
             session.adapter.send_by = send_by
-            try:
+            with ends_told_apart():
                 return session.send(body, mailbox, self.timeout)
-            except requests.exceptions.ConnectTimeout as error:
-                raise NotConnected("ConnectTimeout") from error
-            except requests.exceptions.SSLError as error:
-                kind = NotConnected if "CERTIFICATE" in str(error).upper() else Lost
-                raise kind("SSLError") from error
-            except requests.exceptions.ConnectionError as error:
-                reason = getattr(error.args[0], "reason", None) if error.args else None
-                kind = NotConnected if isinstance(reason, NewConnectionError) else Lost
-                late = kind is Lost and caused_by(error, TimeoutError)
-                raise kind("ReadTimeout" if late else type(error).__name__) from error
-            except requests.exceptions.RequestException as error:
-                raise Lost(type(error).__name__) from error
 
 
 def _basic(username: str, password: str) -> HTTPBasicAuth:

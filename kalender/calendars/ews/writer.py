@@ -10,8 +10,9 @@ import requests
 
 from kalender.calendars.ews import soap
 from kalender.calendars.ews.error_codes import Meaning, meaning, words
-from kalender.calendars.ews.session import Lost, NotConnected, Sessions, windows_zone
+from kalender.calendars.ews.session import Sessions, windows_zone
 from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
+from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.sections import EwsSettings
 from kalender.domain.backoff import LONGEST, told_wait
 from kalender.domain.neighbour import exchange
