@@ -48,7 +48,7 @@ def clock_from(start: datetime | None) -> Clock:
 
 def refuse_another_day(config: Config) -> None:
     """Raise ConfigError where an endpoint is not loopback: another day is for rehearsals only."""
-    urls = [settings.address for settings in config.neighbours.values()]
+    urls = [url for settings in config.neighbours.values() for url in settings.addresses]
     if config.broker is not None:
         urls.append(config.broker.url.get_secret_value())
     if not all(_is_loopback(str(url)) for url in urls):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-from kalender.config.sections import Backend
+from kalender.config.sections import Backend, EwsSettings, GraphSettings
 from kalender.ports import Calendars
 
 Limiter = Callable[[], AbstractContextManager[None]]  # around each request
@@ -22,12 +22,22 @@ def open_calendars(
     `name` is the section's, such as `main`; `connections` says how many threads use the adapter at
     once. The adapter is to be made after a fork.
     """
-    match settings.kind:
-        case "ews":
+    match settings:
+        case EwsSettings():
             # exchangelib takes longer to load than most commands take to run
             from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
 
             return EwsCalendars(
+                name,
+                settings,
+                connections=connections,
+                time_zone=time_zone,
+                limiter=limiter,
+            )
+        case GraphSettings():
+            from kalender.calendars.graph.writer import GraphCalendars  # noqa: PLC0415  # as msal
+
+            return GraphCalendars(
                 name,
                 settings,
                 connections=connections,

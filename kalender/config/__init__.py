@@ -5,7 +5,7 @@ may be given as `<key>_file`. Whatever is wrong is one ConfigError of one line t
 key and the remedy, and never a value.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -186,7 +186,7 @@ def _validated(raw: Mapping[str, object], source: str) -> Config:
 
 
 def _line(error: Mapping[str, Any], source: str) -> str:
-    path = [str(part) for part in error["loc"] if part not in PACKED]
+    path = _path(error["loc"])
     key = ".".join(path)
     match error["type"]:
         case "missing" if len(path) == 1:
@@ -198,6 +198,8 @@ def _line(error: Mapping[str, Any], source: str) -> str:
             near = get_close_matches(path[-1], _known_keys(Config), n=1)
             remedy = f"did you mean {near[0]}?" if near else "remove it; see config.example.toml"
             text = f"{key} is not a setting: {remedy}"
+        case "union_tag_invalid":
+            text = f"{key}.kind: must be 'ews' or 'graph'; see config.example.toml"
         case kind if kind in PLAINLY:
             text = f"{key} {PLAINLY[kind]}"
         case _:
@@ -206,10 +208,28 @@ def _line(error: Mapping[str, Any], source: str) -> str:
     return text
 
 
+def _path(location: Sequence[object]) -> list[str]:
+    """Return where an error is, as the file says it: without the levels that it does not have.
+
+    Behind the name of a backend stands its kind.
+    """
+    path = [str(part) for part in location]
+    if path[:2] == ["exchange", "backends"]:
+        del path[3:4]
+    return [part for part in path if part not in PACKED]
+
+
 def _known_keys(model: type[BaseModel]) -> set[str]:
     keys = set(model.model_fields) | {role.name for role in ROLES}
     for field in model.model_fields.values():
-        for part in (field.annotation, *get_args(field.annotation)):
-            if isinstance(part, type) and issubclass(part, BaseModel):
-                keys |= _known_keys(part)
+        for part in _models_in(field.annotation):
+            keys |= _known_keys(part)
     return keys - PACKED
+
+
+def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
+    """Give the sections that a value of this type holds."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _models_in(part)

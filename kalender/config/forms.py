@@ -213,7 +213,51 @@ def _authorities(path: Path) -> Path:
     return path
 
 
+def _readable(path: Path) -> Path:
+    try:
+        path.read_text("utf-8")
+    except (OSError, ValueError):
+        message = "cannot be read: give a file of text that we may read"
+        raise ValueError(message) from None
+    return path
+
+
+def _certificate(path: Path) -> Path:
+    if "-----BEGIN CERTIFICATE-----" not in _readable(path).read_text("utf-8"):
+        message = "holds no certificate: give it in PEM form"
+        raise ValueError(message)
+    return path
+
+
+def _private_key(path: Path) -> Path:
+    text = _readable(path).read_text("utf-8")
+    if "PRIVATE KEY-----" not in text or "ENCRYPTED" in text:
+        message = "holds no private key that can be used: give it in PEM form, without a passphrase"
+        raise ValueError(message)
+    return path
+
+
+def _directory_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name):
+        message = "must be an id such as 00000000-0000-0000-0000-000000000000, or a domain"
+        raise ValueError(message)
+    return name
+
+
+def _user_form(form: str) -> str:
+    """Accept the one form that a backend can make: it is given addresses, and no usernames."""
+    if form != "mail":
+        message = 'must be "mail": a mailbox is named by its address, and in no other way yet'
+        raise ValueError(message)
+    return form
+
+
 CaFile = Annotated[FilePath, AfterValidator(_authorities)]
+ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
+CertificateFile = Annotated[FilePath, AfterValidator(_certificate)]
+KeyFile = Annotated[FilePath, AfterValidator(_private_key)]
+DirectoryName = Annotated[str, BeforeValidator(trimmed), AfterValidator(_directory_name)]
+UserForm = Annotated[str, AfterValidator(_user_form)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_as_it_is_meant)]
 SomeWords = Annotated[Words, Field(min_length=1)]
 Codes = Annotated[Words, AfterValidator(lambda codes: tuple(dict.fromkeys(map(str.upper, codes))))]

@@ -10,7 +10,9 @@ from typing import Any
 from kalender.errors import ConfigError
 
 PREFIX = "KALENDER_"
-SECRETS = frozenset({"url", "api_key", "password"})
+SECRETS = frozenset({"url", "api_key", "password", "client_secret"})
+SECRET_FILES = frozenset({"key_file", "federated_token_file"})  # which are read when they are used
+PROOFS = SECRET_FILES | {"certificate_file", "client_secret_file"}
 STAND_IN = "none"
 
 
@@ -64,9 +66,20 @@ def with_stand_ins(raw: Mapping[str, Any]) -> dict[str, Any]:
         stand_ins["fs"]["password"] = STAND_IN
     exchanges = raw.get("exchange")
     if isinstance(exchanges, dict):
-        backends = [key for key, value in exchanges.items() if isinstance(value, dict)]
-        stand_ins["exchange"] = {key: {"password": STAND_IN} for key in backends}
+        backends = {key: value for key, value in exchanges.items() if isinstance(value, dict)}
+        stand_ins["exchange"] = {key: _stand_in(value) for key, value in backends.items()}
+        without_proofs = {
+            key: {name: word for name, word in value.items() if name.lower() not in PROOFS}
+            for key, value in backends.items()
+        }
+        raw = {**raw, "exchange": {**exchanges, **without_proofs}}
     return merge(raw, {key: value for key, value in stand_ins.items() if key in raw})
+
+
+def _stand_in(backend: Mapping[str, Any]) -> dict[str, str]:
+    """Return what stands in for a backend's password or proof, whichever its kind has."""
+    kind = next((word for name, word in backend.items() if name.lower() == "kind"), "ews")
+    return {"client_secret" if kind == "graph" else "password": STAND_IN}
 
 
 def resolve_secrets(raw: Mapping[str, Any], *above: str) -> dict[str, Any]:
@@ -110,7 +123,8 @@ def open_to_others(settings: Path | None, environ: Mapping[str, str]) -> Sequenc
     files = {
         Path(value)
         for name, value in _leaves(raw)
-        if name.removesuffix("_file") in SECRETS and name.endswith("_file")
+        if name in SECRET_FILES
+        or (name.removesuffix("_file") in SECRETS and name.endswith("_file"))
     }
     if settings is not None:
         secrets = [value for name, value in _leaves(tree) if name in SECRETS]

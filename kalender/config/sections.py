@@ -10,11 +10,13 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
+    Tag,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -23,12 +25,16 @@ from pydantic import (
 from kalender.config.forms import (
     BrokerUrl,
     CaFile,
+    CertificateFile,
     Codes,
     DatabaseUrl,
+    DirectoryName,
     Domains,
     HeaderSecret,
+    KeyFile,
     MailboxRuleText,
     OneForEachRole,
+    ReadableFile,
     Seconds,
     Secret,
     Semesters,
@@ -36,6 +42,7 @@ from kalender.config.forms import (
     SomeCodes,
     SomeWords,
     Url,
+    UserForm,
     Username,
     Words,
     each_of,
@@ -129,6 +136,11 @@ class NeighbourSettings(Section):
     def most_requests(self) -> int:
         """How many requests of all workers together may be under way."""
         raise NotImplementedError
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All URLs below which something is asked for its sake."""
+        return (self.address,)
 
     def most_within(self, send_seconds: float) -> int:
         """Return how many requests may be under way where each must leave within `send_seconds`.
@@ -294,8 +306,95 @@ class EwsSettings(BackendSettings):
         return (self.username, self.password.get_secret_value(), None)
 
 
-# A second kind of backend makes this a union, which its `kind` tells apart.
-Backend = EwsSettings
+GLOBAL_GRAPH = "https://graph.microsoft.com/v1.0"
+GLOBAL_LOGIN = "https://login.microsoftonline.com"
+BATCH_PARALLELISM = 4  # requests of a batch that Graph carries out at once, and its limit
+
+
+class GraphSettings(BackendSettings):
+    """Exchange Online, by Microsoft Graph, as an application with one of three credentials.
+
+    `certificate_file` and `key_file` hold PEM. The file of a federated token is read for each new
+    access token, as it is another one every hour. `server_seconds` covers a whole chain of creates,
+    which may go on after its request was cut.
+    """
+
+    kind: Literal["graph"] = "graph"
+    tenant: DirectoryName
+    client_id: DirectoryName
+    client_secret: Secret | None = None
+    client_secret_expires: date | None = None
+    certificate_file: CertificateFile | None = None
+    key_file: KeyFile | None = None
+    federated_token_file: ReadableFile | None = None
+    base_url: Url = GLOBAL_GRAPH
+    login_url: Url = GLOBAL_LOGIN
+    user: UserForm = "mail"
+    server_seconds: PositiveFloat = 300
+    concurrency_scope: Literal["mailbox", "app"] = "mailbox"
+
+    @property
+    def address(self) -> str:
+        """The URL below which it is asked."""
+        return self.base_url
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Graph's, and where its access tokens are got."""
+        return (self.base_url, self.login_url)
+
+    @property
+    def credentials(self) -> tuple[str | None, ...]:
+        """What it knows us by: the application, and its secret, certificate or source of tokens."""
+        proof = str(self.federated_token_file)
+        if self.client_secret is not None:
+            proof = self.client_secret.get_secret_value()
+        elif self.certificate_file is not None:
+            proof = self.certificate_file.read_text("utf-8")
+        return (f"{self.tenant}/{self.client_id}", proof, None)
+
+    @property
+    def most_requests(self) -> int:
+        """How many requests of all workers together may be under way.
+
+        Where Exchange counts for the whole application, these are four at most.
+        """
+        if self.concurrency_scope == "app":
+            return min(self.max_connections, BATCH_PARALLELISM)
+        return self.max_connections
+
+    @model_validator(mode="after")
+    def _has_one_credential(self) -> Self:
+        has_certificate = self.certificate_file is not None or self.key_file is not None
+        ways = (
+            self.client_secret is not None,
+            has_certificate,
+            self.federated_token_file is not None,
+        )
+        if sum(ways) != 1:
+            message = (
+                "needs exactly one of client_secret (or client_secret_file), certificate_file with"
+                " key_file, and federated_token_file"
+            )
+            raise ValueError(message)
+        if has_certificate and (self.certificate_file is None or self.key_file is None):
+            message = "needs certificate_file and key_file together"
+            raise ValueError(message)
+        if self.client_secret_expires is not None and self.client_secret is None:
+            message = "names client_secret_expires, but no client_secret"
+            raise ValueError(message)
+        return self
+
+
+def _kind(section: object) -> object:
+    kind = section.get("kind") if isinstance(section, dict) else getattr(section, "kind", None)
+    return kind if isinstance(kind, str) else ""
+
+
+Backend = Annotated[
+    Annotated[EwsSettings, Tag("ews")] | Annotated[GraphSettings, Tag("graph")],
+    Discriminator(_kind),
+]
 
 
 class ExchangeSettings(Section):

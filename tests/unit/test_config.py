@@ -18,6 +18,7 @@ from kalender.config.calendar import RoleCalendar, Texts
 from kalender.config.sections import (
     BrokerSettings,
     EwsSettings,
+    GraphSettings,
     NotificationPattern,
     Section,
 )
@@ -94,7 +95,7 @@ def test_the_environment_wins(tmp_path: Path) -> None:
     config = read(tmp_path, environ=environ)
     assert config.fs.api_key is not None
     assert config.fs.api_key.get_secret_value() == SECRET
-    assert config.exchange.backends["main"].password.get_secret_value() == SECRET
+    assert config.exchange.backends["main"].credentials[1] == SECRET
     assert config.tp.skip == ("*A*", "*B*")
     assert config.tp.semesters == (Semester(2025, Season.AUTUMN),)
     assert (config.worker.processes, config.rollout.mode) == (3, "all")
@@ -325,7 +326,7 @@ def test_whatever_is_wrong_is_one_line_that_names_it(tmp_path: Path, text: str, 
         ("KALENDER_TP__SEMESTERS", "tp.semesters: must be"),
         ("KALENDER_FS__API_KEY_FILE", "fs.api_key_file: No such file"),
         ("KALENDER_EXCHANGE__MAIN__AUTH", "exchange.main.auth: must be 'basic' or 'ntlm'"),
-        ("KALENDER_EXCHANGE__MAIN__KIND", "exchange.main.kind: must be 'ews'"),
+        ("KALENDER_EXCHANGE__MAIN__KIND", "exchange.main.kind: must be 'ews' or 'graph'"),
     ],
 )
 def test_a_value_of_the_environment_is_never_told(
@@ -410,7 +411,7 @@ def shown() -> dict[str, Any]:
     """Every key of the example, also what is commented out, with the value that is shown."""
     keys, section = {}, ""
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
-        plain = re.sub(r"^# (?=\[\[|\w+ = )", "", line)
+        plain = re.sub(r"^# (?=\[|\w+ = )", "", line)
         if header := re.fullmatch(r"\[+([\w.]+)\]+", plain):
             section = header[1]
         elif re.match(r"\w+ = ", plain):
@@ -424,6 +425,7 @@ def models() -> Iterator[tuple[str, type[BaseModel]]]:
             yield name, field.annotation
     yield "broker", BrokerSettings
     yield "exchange.main", EwsSettings
+    yield "exchange.cloud", GraphSettings
     yield "calendar", RoleCalendar
     yield "notifications", NotificationPattern
 
@@ -490,8 +492,8 @@ def test_what_copying_puts_around_a_secret_is_left_out(tmp_path: Path, around: s
     }
     config = read(tmp_path, environ=environ)
     assert config.fs.api_key is not None
-    secrets = [config.fs.api_key, config.tp.api_key, config.exchange.backends["main"].password]
-    assert [each.get_secret_value() for each in secrets] == [SECRET] * 3
+    assert [key.get_secret_value() for key in (config.fs.api_key, config.tp.api_key)] == [SECRET] * 2
+    assert config.exchange.backends["main"].credentials[1] == SECRET
     assert config.database.url.get_secret_value() == "sqlite:///k.db"
     assert config.fs.base_url == "https://fs.example.org"
 

@@ -120,7 +120,7 @@ def test_settings_without_secrets_are_whole_with_what_the_units_add(tmp_path: Pa
     (tmp_path / "config.toml").write_text(bare)
     found = load(tmp_path / "config.toml", given(tmp_path))
     assert found.database.url.get_secret_value() == SECRETS["KALENDER_DATABASE__URL_FILE"]
-    assert found.exchange.backends["main"].password.get_secret_value() == "password"
+    assert found.exchange.backends["main"].credentials[1] == "password"
 
 
 def given(directory: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@ from functools import partial
 
 from kalender.app import App
 from kalender.broker import by_hand
-from kalender.config.sections import BrokerSettings
+from kalender.config.sections import BrokerSettings, EwsSettings
 from kalender.domain import neighbour
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
@@ -213,7 +213,8 @@ def _exchange(
     if exchange_trials.write:
         run = partial(own_entry.writes, calendars, mailbox, wired.clock())
         yield Trial(name=f"{name} write", run=run, remedy=mend, needs=[name])
-    must_fail, impersonate = exchange_trials.must_fail, backends[backend].impersonate
+    must_fail, settings = exchange_trials.must_fail, backends[backend]
+    impersonate = not isinstance(settings, EwsSettings) or settings.impersonate
     if must_fail is not None:
         run = partial(own_entry.is_refused, calendars, must_fail, impersonate=impersonate)
         yield Trial(name=f"{name} scope", run=run, remedy=mend, needs=[name])

@@ -1,0 +1,1 @@
+"""Microsoft Graph: batches of requests for one event each, and what each answer means."""

@@ -1,0 +1,407 @@
+"""The requests that we make of Graph, as JSON, and what their answers say.
+
+Every request names an event by its id, or is a search that is restricted to our property.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid5
+from zoneinfo import ZoneInfo
+
+from tzlocal.windows_tz import tz_win
+
+from kalender.domain.backoff import told_wait
+from kalender.domain.model import Content
+from kalender.errors import ConfigError
+from kalender.ports import Additions, EntryChange, EntryState, FoundItem, ItemRef, NewEntry
+
+Json = dict[str, Any]
+
+# The property by which we know our entries, the same one over EWS: never to change.
+PROPERTY_SET = "5f0d4c7e-6a0b-4f6e-9d5e-3b8f2a7c1e94"
+PROPERTY_NAME = "SyncKey"
+PROPERTY = f"String {{{PROPERTY_SET}}} Name {PROPERTY_NAME}"
+MARK = "#"  # stands in every key of ours, and in nothing that is released
+RELEASED = "released"  # Graph cannot take a property off
+SHOW_AS = {
+    "busy": "busy",
+    "free": "free",
+    "tentative": "tentative",
+    "oof": "oof",
+    "elsewhere": "workingElsewhere",
+}
+READ_SHOW_AS = {wire: word for word, wire in SHOW_AS.items()}
+PAGE = 250
+SAME_KEY = 10  # items with one key, a page: its entry, and copies that its user made
+
+_EXPAND = f"singleValueExtendedProperties($filter=id eq '{PROPERTY}')"
+_UNFILTERED = {"Prefer": "outlook.allow-unsafe-html"}
+_GUARDED = ("id", "changeKey", "attendees", "isOnlineMeeting")
+_READ = (*_GUARDED, "subject", "body", "location", "start", "end", "showAs")
+_READ_ADDITIONS = (
+    "sensitivity",
+    "categories",
+    "importance",
+    "isReminderOn",
+    "reminderMinutesBeforeStart",
+    "hasAttachments",
+)
+_FOUND = ("id", "changeKey", "createdDateTime", "start", "end")
+
+
+class Unparsable(Exception):
+    """This is no answer of Graph's."""
+
+
+# -- requests -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request of a batch; `url` is relative to the version's root."""
+
+    method: str
+    url: str
+    body: Json | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def batch(requests: Sequence[Request], *, chained: bool) -> bytes:
+    """Return the body of a `$batch`; in a chain each request waits for the one before it."""
+    parts = []
+    for number, request in enumerate(requests):
+        part: Json = {"id": str(number), "method": request.method, "url": request.url}
+        headers = dict(request.headers)
+        if chained and number:
+            part["dependsOn"] = [str(number - 1)]
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+            part["body"] = request.body
+        if headers:
+            part["headers"] = headers
+        parts.append(part)
+    return json.dumps({"requests": parts}).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Writes times of one institution as its users see them."""
+
+    zone: ZoneInfo
+    windows_name: str
+
+    @classmethod
+    def of(cls, time_zone: str) -> "Clock":
+        """Return the clock of an IANA time zone; ConfigError where Windows has no name for it."""
+        name = tz_win.get(time_zone)
+        if name is None:
+            message = f"institution.time_zone: Windows has no name for {time_zone}: give a larger place"
+            raise ConfigError(message)
+        return cls(ZoneInfo(time_zone), name)
+
+    def write(self, moment: datetime) -> Json:
+        """Write a wall time with its zone, or UTC within the hour that autumn repeats."""
+        local = moment.astimezone(self.zone)
+        is_repeated = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+        wall, name = (moment.astimezone(UTC), "UTC") if is_repeated else (local, self.windows_name)
+        plain = wall.replace(tzinfo=None, microsecond=0, fold=0)
+        return {"dateTime": plain.isoformat(), "timeZone": name}
+
+
+def create(mailbox: str, entry: NewEntry, clock: Clock) -> Request:
+    """Ask for a plain appointment; defaults that Graph would set otherwise are written out."""
+    content: Content = entry.content
+    body: Json = {
+        "subject": content.subject,
+        "body": _html(content.body),
+        "location": {"displayName": content.location},
+        "start": clock.write(content.starts_at),
+        "end": clock.write(content.ends_at),
+        "isAllDay": False,
+        "showAs": SHOW_AS[content.show_as],
+        "sensitivity": "normal",
+        "importance": "normal",
+        "isReminderOn": content.reminder_minutes is not None,
+        "isOnlineMeeting": False,
+        "categories": list(content.categories),
+        "transactionId": transaction_id(entry.sync_key),
+        "singleValueExtendedProperties": [{"id": PROPERTY, "value": entry.sync_key}],
+    }
+    if content.reminder_minutes is not None:
+        body["reminderMinutesBeforeStart"] = content.reminder_minutes
+    return Request(method="POST", url=f"{_user(mailbox)}/calendar/events", body=body)
+
+
+def transaction_id(sync_key: str) -> str:
+    """Return the same for the same key: Graph makes no second event of a request it has seen."""
+    return str(uuid5(UUID(PROPERTY_SET), sync_key))
+
+
+def update(mailbox: str, change: EntryChange, ref: ItemRef, clock: Clock) -> Request:
+    """Ask for a change of the named fields alone, if the event is still as `ref` says."""
+    values: Json = {
+        "subject": change.subject,
+        "body": _html(change.body) if change.body is not None else None,
+        "location": {"displayName": change.location} if change.location is not None else None,
+        "start": clock.write(change.starts_at) if change.starts_at is not None else None,
+        "end": clock.write(change.ends_at) if change.ends_at is not None else None,
+        "showAs": SHOW_AS[change.show_as] if change.show_as is not None else None,
+        "singleValueExtendedProperties": [{"id": PROPERTY, "value": RELEASED}]
+        if change.release
+        else None,
+    }
+    return Request(
+        method="PATCH",
+        url=_event(mailbox, change.item_id),
+        body={name: value for name, value in values.items() if value is not None},
+        headers={"If-Match": f'W/"{ref.change_key}"'},
+    )
+
+
+def delete(mailbox: str, item_id: str) -> Request:
+    """Ask for an event to be moved to Deleted Items."""
+    return Request(method="DELETE", url=_event(mailbox, item_id))
+
+
+def delete_for_good(mailbox: str, item_id: str) -> Request:
+    """Ask for an event to be deleted out of every client's reach."""
+    return Request(method="POST", url=f"{_event(mailbox, item_id)}/permanentDelete", body={})
+
+
+def guard(mailbox: str, item_id: str) -> Request:
+    """Ask for what decides whether an event may be written to in silence."""
+    return Request(method="GET", url=f"{_event(mailbox, item_id)}?$select={','.join(_GUARDED)}")
+
+
+def get(mailbox: str, item_id: str, *, fields: bool, additions: bool) -> Request:
+    """Ask for an event: with the fields we own and who is invited, or its change key alone.
+
+    Its body comes as it is: what Graph would filter of it would be lost once it is written back.
+    """
+    if not fields:
+        return Request(method="GET", url=f"{_event(mailbox, item_id)}?$select=id,changeKey")
+    names = (*_READ, *(_READ_ADDITIONS if additions else ()))
+    url = f"{_event(mailbox, item_id)}?$select={','.join(names)}&$expand={quote(_EXPAND, safe='')}"
+    return Request(method="GET", url=url, headers=_UNFILTERED)
+
+
+def find(mailbox: str, key: str | None) -> Request:
+    """Ask for the events of the calendar with this key, or with any key of ours."""
+    value = f"contains(ep/value,'{MARK}')" if key is None else f"ep/value eq {_literal(key)}"
+    restriction = f"singleValueExtendedProperties/Any(ep: ep/id eq '{PROPERTY}' and {value})"
+    options = {
+        "$filter": quote(restriction, safe=""),
+        "$select": ",".join(_FOUND),
+        "$expand": quote(_EXPAND, safe=""),
+        "$top": str(PAGE if key is None else SAME_KEY),
+    }
+    query = "&".join(f"{name}={option}" for name, option in options.items())
+    return Request(method="GET", url=f"{_user(mailbox)}/calendar/events?{query}")
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _user(mailbox: str) -> str:
+    return f"/users/{quote(mailbox, safe='')}"
+
+
+def _event(mailbox: str, item_id: str) -> str:
+    return f"{_user(mailbox)}/events/{quote(item_id, safe='')}"
+
+
+def _html(body: str) -> Json:
+    return {"contentType": "html", "content": body}
+
+
+# -- answers ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The answer to one request; `code` is empty where it names none that is fit to be shown."""
+
+    status: int
+    body: Json
+    code: str = ""
+    retry_after: timedelta | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the request was carried out."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's
+
+    @property
+    def name(self) -> str:
+        """Its code, or its status where it has none."""
+        return self.code or f"HTTP {self.status}"
+
+
+def read_batch(content: bytes, number: int, now: datetime) -> list[Answer | None]:
+    """Return the answers in the order of the requests; None for one that did not come.
+
+    Unparsable where this is no answer to a batch.
+    """
+    responses = _object(content).get("responses")
+    if not isinstance(responses, list):
+        raise Unparsable("no responses")
+    answers: dict[str, Answer | None] = {}
+    for response in responses:
+        if not isinstance(response, dict) or not isinstance(response.get("status"), int):
+            continue
+        name = str(response.get("id"))
+        headers = response.get("headers")
+        answer = read_one(
+            response["status"],
+            headers if isinstance(headers, dict) else {},
+            response.get("body"),
+            now,
+        )
+        answers[name] = None if name in answers else answer  # two answers to one say nothing
+    return [answers.get(str(position)) for position in range(number)]
+
+
+def read_one(status: int, headers: Mapping[str, Any], body: object, now: datetime) -> Answer:
+    """Return one answer from its parts; a body that is no JSON object counts as none."""
+    error = body.get("error") if isinstance(body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    told = next((str(text) for name, text in headers.items() if name.lower() == "retry-after"), None)
+    return Answer(
+        status=status,
+        body=body if isinstance(body, dict) else {},
+        code=code if isinstance(code, str) and re.fullmatch(r"[A-Za-z]\w{0,99}", code) else "",
+        retry_after=told_wait(told, now),
+    )
+
+
+def body_of(content: bytes) -> Json | None:
+    """Return the JSON object that a whole answer is, or None where it is none."""
+    try:
+        return _object(content)
+    except Unparsable:
+        return None
+
+
+def _object(content: bytes) -> Json:
+    try:
+        value = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Unparsable("no JSON") from error
+    if not isinstance(value, dict):
+        raise Unparsable("no JSON object")
+    return value
+
+
+def ref_of(event: Json) -> ItemRef:
+    """Return an event's reference; Unparsable where it has none."""
+    item_id, change_key = event.get("id"), event.get("changeKey")
+    if not isinstance(item_id, str) or not item_id or not isinstance(change_key, str):
+        raise Unparsable("an event without its id")
+    return ItemRef(item_id=item_id, change_key=change_key)
+
+
+def is_meeting(event: Json) -> bool:
+    """Whether its user invited anybody or anything, or made it an online meeting.
+
+    Unparsable where the answer does not say so.
+    """
+    if not isinstance(event.get("attendees"), list) or "isOnlineMeeting" not in event:
+        raise Unparsable("an event without its attendees")
+    return bool(event["attendees"]) or bool(event["isOnlineMeeting"])
+
+
+def state_of(event: Json, *, fields: bool, additions: bool) -> EntryState:
+    """Return what was read of an event by its id; Unparsable where something lacks."""
+    ref = ref_of(event)
+    if not fields:
+        return EntryState(ref=ref)
+    return EntryState(
+        ref=ref,
+        sync_key=sync_key(event),
+        subject=event.get("subject") or "",
+        body=_inner(event, "body", "content"),
+        location=_inner(event, "location", "displayName"),
+        starts_at=_moment(event, "start"),
+        ends_at=_moment(event, "end"),
+        show_as=READ_SHOW_AS.get(event.get("showAs") or "", "unknown"),
+        meeting=is_meeting(event),
+        additions=_additions(event) if additions else None,
+    )
+
+
+def _additions(event: Json) -> Additions:
+    minutes = event.get("reminderMinutesBeforeStart")
+    reminds = event.get("isReminderOn") is True and isinstance(minutes, int)
+    return Additions(
+        attachments=event.get("hasAttachments") is True,
+        categories=tuple(sorted(str(category) for category in event.get("categories") or ())),
+        reminder_minutes=minutes if reminds else None,
+        sensitivity=str(event.get("sensitivity") or "normal").capitalize(),
+        importance=str(event.get("importance") or "normal").capitalize(),
+    )
+
+
+def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
+    """Return the events of a page that carry a key of ours, and the address of the next page."""
+    events = body.get("value")
+    if not isinstance(events, list):
+        raise Unparsable("no list of events")
+    items = []
+    for event in events:
+        key = sync_key(event) if isinstance(event, dict) else None
+        if key is not None:
+            items.append(
+                FoundItem(
+                    ref=ref_of(event),
+                    sync_key=key,
+                    created_at=_instant(event.get("createdDateTime")),
+                    starts_at=_moment(event, "start"),
+                    ends_at=_moment(event, "end"),
+                )
+            )
+    next_link = body.get("@odata.nextLink")
+    return items, next_link if isinstance(next_link, str) else None
+
+
+def sync_key(event: Json) -> str | None:
+    """Return the key of ours on an event, or None; what was released carries none."""
+    for extended in event.get("singleValueExtendedProperties") or ():
+        if isinstance(extended, dict) and _is_ours(str(extended.get("id"))):
+            value = extended.get("value")
+            return value if isinstance(value, str) and MARK in value else None
+    return None
+
+
+def _is_ours(name: str) -> bool:
+    """Whether this is our property; its GUID comes in any case, its name in ours alone."""
+    identity, _, word = name.rpartition(" ")
+    return f"{identity} ".lower() == PROPERTY.removesuffix(PROPERTY_NAME).lower() and (
+        word == PROPERTY_NAME
+    )
+
+
+def _inner(event: Json, name: str, key: str) -> str:
+    outer = event.get(name)
+    return str(outer.get(key) or "") if isinstance(outer, dict) else ""
+
+
+def _moment(event: Json, name: str) -> datetime:
+    """Return a time that was asked for in UTC, as it is where no other zone is wished."""
+    wall = event.get(name)
+    if not isinstance(wall, dict) or wall.get("timeZone") != "UTC":
+        raise Unparsable(f"an event without {name} in UTC")
+    return _instant(wall.get("dateTime"))
+
+
+def _instant(text: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError as error:
+        raise Unparsable("an event with a time that is none") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
