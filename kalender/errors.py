@@ -49,12 +49,23 @@ class ClaimLost(KalenderError):
 
 
 class NeighbourError(KalenderError):
-    """A neighbour as a whole is away; `retry_after` is its own word on when, if it said."""
+    """A neighbour as a whole is away; `retry_after` is its own word on when, if it said.
 
-    def __init__(self, neighbour: str, text: str, *, retry_after: timedelta | None = None) -> None:
+    `concerns_all`: it said that of all that we ask, and not of one calendar.
+    """
+
+    def __init__(
+        self,
+        neighbour: str,
+        text: str,
+        *,
+        retry_after: timedelta | None = None,
+        concerns_all: bool = False,
+    ) -> None:
         super().__init__(text)
         self.neighbour = neighbour
         self.retry_after = retry_after
+        self.concerns_all = concerns_all
 
 
 class NeighbourUnavailable(NeighbourError):

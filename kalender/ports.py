@@ -93,6 +93,7 @@ class ItemOutcome(StrEnum):
     REFUSED = "refused"  # Exchange never takes this content
     LATER = "later"  # transient: this item was certainly not written, try again later
     UNKNOWN = "unknown"  # ErrorTimeoutExpired, ErrorInternalServerError: may have been written
+    MEETING = "meeting"  # its user invited others, whom a write would mail: nothing was written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,28 +196,31 @@ class Calendars(Protocol):
     def create(
         self, mailbox: str, entries: Sequence[NewEntry], *, send_by: float
     ) -> Sequence[ItemRef | ItemError]:
-        """Create plain appointments in the mailbox's calendar: one CreateItem."""
+        """Create plain appointments in the mailbox's calendar: one request."""
         ...
 
     def update(
         self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
     ) -> Sequence[ItemRef | ItemError]:
-        """Change the named fields only: one UpdateItem.
+        """Change the named fields only: one request, and no mail to anybody.
 
-        All changes carry a change key (NeverOverwrite) or none does (AlwaysOverwrite).
+        A backend that cannot write to a meeting in silence leaves it as it is: MEETING. All changes carry a change key (NeverOverwrite) or none does (AlwaysOverwrite).
         """
         ...
 
     def delete(
         self, mailbox: str, items: Sequence[ItemRef], *, hard: bool, send_by: float
     ) -> Sequence[ItemRef | ItemError]:
-        """Delete by id and change key (empty key: whatever is there): one DeleteItem."""
+        """Delete by id and change key (empty key: whatever is there): one request.
+
+        A meeting is left as it is, as by `update`.
+        """
         ...
 
     def get(
         self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
-        """Read items by id; without `fields` only their change keys: one GetItem.
+        """Read items by id; without `fields` only their change keys.
 
         `additions` come with the fields, or not at all.
         """

@@ -233,7 +233,8 @@ class Updates:
         """Return what happened to one entry.
 
         A conflict says that somebody wrote to the item since it was read: it is read and planned
-        again. An item that is gone is looked up by its key in the next round.
+        again. An item that is gone is looked up by its key in the next round. A meeting that cannot
+        be written to in silence is its user's: a plain entry of its own stands beside it.
         """
         update = self.updates[number]
         if isinstance(result, ItemRef):
@@ -247,6 +248,8 @@ class Updates:
                 return Refused(fingerprint=update.wanted.fingerprint), Next.GO_ON
             case ItemOutcome.CONFLICT:
                 return NotCarriedOut(before=update.entry), Next.PLAN_AGAIN
+            case ItemOutcome.MEETING:
+                return Plain.NOT_FOUND_BY_KEY, Next.PLAN_AGAIN
             case ItemOutcome.LATER:
                 return NotCarriedOut(before=update.entry), Next.COME_LATER
 
@@ -383,12 +386,18 @@ class Removals:
         return calendars.update(address, changes, send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
-        """Return what happened to one entry; what was gone already is taken away as well."""
+        """Return what happened to one entry; what was gone already is taken away as well.
+
+        A meeting that cannot be released in silence is its user's as it is. What has become a
+        meeting since it was read is read again.
+        """
         if isinstance(result, ItemRef) or result.verdict is ItemOutcome.GONE:
+            return Plain.TAKEN, Next.GO_ON
+        if result.verdict is ItemOutcome.MEETING and self.operation == RELEASE:
             return Plain.TAKEN, Next.GO_ON
         if result.verdict is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
-        again = result.verdict is ItemOutcome.CONFLICT
+        again = result.verdict in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}
         stays = NotCarriedOut(before=self.ahead[number].before)
         return stays, Next.PLAN_AGAIN if again else Next.COME_LATER
 

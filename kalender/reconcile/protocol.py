@@ -362,7 +362,8 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
             if isinstance(result, ItemError) and following is Next.COME_LATER
         ]
         text = f"an entry was not taken ({errors[-1].code})"
-        return Outcome(worst, TransientError(text, retry_after=errors[-1].retry_after))
+        asked = [error.retry_after for error in errors if error.retry_after is not None]
+        return Outcome(worst, TransientError(text, retry_after=max(asked, default=None)))
     return Outcome(worst)
 
 

@@ -156,9 +156,11 @@ class Outcomes:
     ) -> None:
         """Give it back without counting an attempt; what is counted is the neighbour's failure.
 
-        What an Exchange says of when to come again concerns the one calendar.
+        What an Exchange says of when to come again concerns the one calendar, unless it says so of
+        all that we ask.
         """
-        for_all = error.retry_after if error and claim.kind is not Kind.CALENDAR else None
+        is_for_all = error is not None and (claim.kind is not Kind.CALENDAR or error.concerns_all)
+        for_all = error.retry_after if error and is_for_all else None
 
         def give_back(connection: Connection) -> None:
             breaker.failed(connection, name, key=claim.key, error=why, retry_after=for_all)

@@ -492,7 +492,9 @@ def test_what_copying_puts_around_a_secret_is_left_out(tmp_path: Path, around: s
     }
     config = read(tmp_path, environ=environ)
     assert config.fs.api_key is not None
-    assert [key.get_secret_value() for key in (config.fs.api_key, config.tp.api_key)] == [SECRET] * 2
+    assert [key.get_secret_value() for key in (config.fs.api_key, config.tp.api_key)] == [
+        SECRET
+    ] * 2
     assert config.exchange.backends["main"].credentials[1] == SECRET
     assert config.database.url.get_secret_value() == "sqlite:///k.db"
     assert config.fs.base_url == "https://fs.example.org"

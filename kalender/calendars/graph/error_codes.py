@@ -117,6 +117,10 @@ def meaning(operation: Operation, status: int, code: str) -> Meaning:
             return Meaning.MISSING
         case Meaning.CONFLICT if operation not in MAY_CONFLICT:
             return Meaning.LATER
-        case _ if status == HTTPStatus.UNAUTHORIZED:
-            return Meaning.UNAUTHORISED
-    return coded
+        case _:
+            return Meaning.UNAUTHORISED if status == HTTPStatus.UNAUTHORIZED else coded
+
+
+def words(which: Meaning) -> str:
+    """Return what an operator needs to know of it."""
+    return WORDS[which]

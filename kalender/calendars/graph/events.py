@@ -100,7 +100,9 @@ class Clock:
         """Return the clock of an IANA time zone; ConfigError where Windows has no name for it."""
         name = tz_win.get(time_zone)
         if name is None:
-            message = f"institution.time_zone: Windows has no name for {time_zone}: give a larger place"
+            message = (
+                f"institution.time_zone: Windows has no name for {time_zone}: give a larger place"
+            )
             raise ConfigError(message)
         return cls(ZoneInfo(time_zone), name)
 
@@ -271,7 +273,9 @@ def read_one(status: int, headers: Mapping[str, Any], body: object, now: datetim
     """Return one answer from its parts; a body that is no JSON object counts as none."""
     error = body.get("error") if isinstance(body, dict) else None
     code = error.get("code") if isinstance(error, dict) else None
-    told = next((str(text) for name, text in headers.items() if name.lower() == "retry-after"), None)
+    told = next(
+        (str(text) for name, text in headers.items() if name.lower() == "retry-after"), None
+    )
     return Answer(
         status=status,
         body=body if isinstance(body, dict) else {},

@@ -100,7 +100,9 @@ class Tokens:
             }
         else:
             file = settings.federated_token_file
-            credential = {"client_assertion": lambda: file.read_text("utf-8").strip() if file else ""}
+            credential = {
+                "client_assertion": lambda: file.read_text("utf-8").strip() if file else ""
+            }
         return msal.ConfidentialClientApplication(
             settings.client_id,
             client_credential=credential,
@@ -200,7 +202,7 @@ class Sessions:
                 session = requests.Session()
                 session.trust_env = False
                 adapter = Deadline(self._settings.ca_file)
-                session.mount(self.base_url, adapter)
+                session.mount("http://", adapter)
                 session.mount("https://", adapter)
                 connection = _Connection(session, adapter)
             yield connection

@@ -1,0 +1,504 @@
+"""Exchange Online over Microsoft Graph: batches in which each answer is judged alone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from typing import TypeVar
+
+import requests
+
+from kalender.calendars.graph import events
+from kalender.calendars.graph.error_codes import WRITES, Meaning, Operation, meaning, words
+from kalender.calendars.graph.events import Answer, Clock, Request, Unparsable
+from kalender.calendars.graph.session import Sessions
+from kalender.calendars.sending import Lost, NotConnected
+from kalender.config.sections import GraphSettings
+from kalender.domain.backoff import told_wait
+from kalender.domain.neighbour import exchange
+from kalender.errors import (
+    KalenderError,
+    MailboxMissing,
+    NeighbourRefused,
+    NeighbourUnauthorised,
+    NeighbourUnavailable,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+)
+from kalender.ports import (
+    EntryChange,
+    EntryState,
+    FoundItem,
+    ItemError,
+    ItemOutcome,
+    ItemRef,
+    NewEntry,
+)
+
+BATCH = 20  # the most that Graph takes
+DENIED_IN_A_ROW = 3  # mailboxes that do not open, before that is said of the application
+MOST_PAGES = 400
+ALONE = timedelta(minutes=1)  # before Graph is asked again after it said what it never says
+AWAY = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+OF_ALL_ALIKE = frozenset(
+    {Meaning.MISSING, Meaning.DENIED, Meaning.UNAUTHORISED, Meaning.NEIGHBOUR}
+)  # what is said of no single event
+MISSING_ANSWER = ItemError(code="NoAnswer", verdict=ItemOutcome.UNKNOWN)
+WITHOUT_ID = ItemError(code="NoId", verdict=ItemOutcome.UNKNOWN)
+MEETING = ItemError(code="Meeting", verdict=ItemOutcome.MEETING)
+CHANGED = ItemError(code="ChangeKey", verdict=ItemOutcome.CONFLICT)
+_VERDICTS = {
+    Meaning.GONE: ItemOutcome.GONE,
+    Meaning.CONFLICT: ItemOutcome.CONFLICT,
+    Meaning.REFUSED: ItemOutcome.REFUSED,
+    Meaning.UNKNOWN: ItemOutcome.UNKNOWN,
+}
+Limiter = Callable[[], AbstractContextManager[None]]  # around each request
+Result = ItemRef | ItemError
+T = TypeVar("T")
+
+
+class GraphCalendars:
+    """Exchange Online; usable from several threads, to be made after a fork. See ports.Calendars.
+
+    Nobody is mailed: who is invited to an event is read before each write to it, and the write asks
+    Graph to do nothing where the event is another one by then.
+    """
+
+    batch = BATCH
+
+    def __init__(
+        self,
+        name: str,
+        settings: GraphSettings,
+        *,
+        connections: int = 4,
+        time_zone: str = "Europe/Oslo",
+        limiter: Limiter = nullcontext,
+    ) -> None:
+        self.limiter = limiter
+        self.neighbour = exchange(name)
+        self._clock = Clock.of(time_zone)
+        self._sessions = Sessions(self.neighbour, settings, connections=connections)
+        self._lock = threading.Lock()
+        self._denied: set[str] = set()  # mailboxes that did not open, since one did
+
+    # -- writes -----------------------------------------------------------------------------------
+
+    def create(
+        self, mailbox: str, entries: Sequence[NewEntry], *, send_by: float
+    ) -> Sequence[Result]:
+        """Create plain appointments in the mailbox's calendar: one chain.
+
+        A refused entry ends a chain. What stands behind it was not carried out, and is sent again
+        without it as long as that may leave.
+        """
+        wanted = [events.create(mailbox, entry, self._clock) for entry in entries]
+        results = self._write(mailbox, Operation.CREATE, wanted, send_by, chained=True)
+        while (start := _behind_a_refusal(results)) and time.monotonic() < send_by:
+            try:
+                again = self._write(
+                    mailbox, Operation.CREATE, wanted[start:], send_by, chained=True
+                )
+            except OutcomeUnknown:
+                again = [MISSING_ANSWER] * (len(wanted) - start)
+            except KalenderError:  # not carried out: it stays as it is answered
+                break
+            results = [*results[:start], *again]
+        return results
+
+    def update(
+        self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
+    ) -> Sequence[Result]:
+        """Change the named fields only: a batch that reads, and one that writes."""
+        expected = {change.item_id: change.change_key for change in changes}
+        guards = self._guarded(mailbox, expected)
+        wanted = [
+            (position, events.update(mailbox, change, guard, self._clock))
+            for position, change in enumerate(changes)
+            if isinstance(guard := guards[change.item_id], ItemRef)
+        ]
+        results: dict[int, Result] = dict(enumerate(guards[change.item_id] for change in changes))
+        answers = self._write(
+            mailbox, Operation.UPDATE, [request for _, request in wanted], send_by, chained=False
+        )
+        results |= {position: answer for (position, _), answer in zip(wanted, answers, strict=True)}
+        return list(results.values())
+
+    def delete(
+        self, mailbox: str, items: Sequence[ItemRef], *, hard: bool, send_by: float
+    ) -> Sequence[Result]:
+        """Delete by id and change key: a batch that reads, and one that deletes."""
+        guards = self._guarded(mailbox, {item.item_id: item.change_key for item in items})
+        wanted = [item.item_id for item in items if isinstance(guards[item.item_id], ItemRef)]
+        make = events.delete_for_good if hard else events.delete
+        answers = self._answers(
+            mailbox, Operation.DELETE, [make(mailbox, item_id) for item_id in wanted], send_by
+        )
+        outcomes = dict(zip(wanted, answers, strict=True))
+        if hard:
+            outcomes |= self._deleted_softly(mailbox, outcomes, send_by)
+        results: list[Result] = []
+        for item in items:
+            guard = guards[item.item_id]
+            if isinstance(guard, ItemError):
+                results.append(guard)
+            else:
+                answer = outcomes[item.item_id]
+                error = _error(Operation.DELETE, answer)
+                results.append(item if error is None else error)
+        return results
+
+    def _deleted_softly(
+        self, mailbox: str, outcomes: Mapping[str, Answer | None], send_by: float
+    ) -> dict[str, Answer | None]:
+        """Delete what could not be deleted for good, as some clouds do not know that."""
+        again = [item_id for item_id, answer in outcomes.items() if _is_no_such_action(answer)]
+        try:
+            answers = self._answers(
+                mailbox,
+                Operation.DELETE,
+                [events.delete(mailbox, item_id) for item_id in again],
+                send_by,
+            )
+        except OutcomeUnknown:
+            answers = [None] * len(again)
+        except KalenderError:  # not carried out
+            return {}
+        return dict(zip(again, answers, strict=True))
+
+    def _guarded(
+        self, mailbox: str, expected: Mapping[str, str | None]
+    ) -> dict[str, ItemRef | ItemError]:
+        """Read who is invited; return the events that may be written to, and why the others not.
+
+        `expected` maps ids to change keys; one that is None or empty expects nothing.
+        """
+        wanted = [events.guard(mailbox, item_id) for item_id in expected]
+        answers = self._answers(mailbox, Operation.GET, wanted, None)
+        guards: dict[str, ItemRef | ItemError] = {}
+        for (item_id, change_key), answer in zip(expected.items(), answers, strict=True):
+            error = _error(Operation.GET, answer)
+            if answer is None or error is not None:
+                guards[item_id] = error or MISSING_ANSWER
+                continue
+            ref, is_meeting = self._parsed(_guard_of, answer)
+            if is_meeting:
+                guards[item_id] = MEETING
+            else:
+                guards[item_id] = CHANGED if change_key not in {None, "", ref.change_key} else ref
+        return guards
+
+    def _write(
+        self,
+        mailbox: str,
+        operation: Operation,
+        wanted: Sequence[Request],
+        send_by: float,
+        *,
+        chained: bool,
+    ) -> list[Result]:
+        """Send writes whose answers name the event; return what became of each."""
+        results: list[Result] = []
+        failed: ItemError | None = None
+        for answer in self._answers(mailbox, operation, wanted, send_by, chained=chained):
+            error = _error(operation, answer)
+            if answer is not None and error is None:
+                try:
+                    results.append(events.ref_of(answer.body))
+                except Unparsable:
+                    results.append(WITHOUT_ID)
+                continue
+            error = error or MISSING_ANSWER
+            if answer is not None and answer.status == HTTPStatus.FAILED_DEPENDENCY and failed:
+                # it waits for what the one before it waits for
+                error = ItemError(
+                    code=failed.code, verdict=ItemOutcome.LATER, retry_after=failed.retry_after
+                )
+            else:
+                failed = error
+            results.append(error)
+        return results
+
+    # -- reads ------------------------------------------------------------------------------------
+
+    def get(
+        self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
+    ) -> Sequence[EntryState | ItemError]:
+        """Read events by id, twenty a batch; without `fields` only their change keys."""
+        states: list[EntryState | ItemError] = []
+        for part in _parts(item_ids):
+            wanted = [
+                events.get(mailbox, item_id, fields=fields, additions=additions) for item_id in part
+            ]
+            for answer in self._answers(mailbox, Operation.GET, wanted, None):
+                error = _error(Operation.GET, answer)
+                if answer is None or error is not None:
+                    states.append(error or MISSING_ANSWER)
+                else:
+                    states.append(
+                        self._parsed(
+                            lambda a: events.state_of(a.body, fields=fields, additions=additions),
+                            answer,
+                        )
+                    )
+        return states
+
+    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+        """Find exactly these keys (None: every event with a key of ours) in the calendar.
+
+        Up to twenty are asked for singly in one batch; of more the answer to all is searched.
+        """
+        if keys is not None and not keys:
+            return []
+        if keys is None or len(keys) > BATCH:
+            first = self._got(mailbox, self._sessions.base_url + events.find(mailbox, None).url)
+            answers: list[Answer | None] = [first]
+        else:
+            wanted = [events.find(mailbox, key) for key in dict.fromkeys(keys)]
+            answers = list(self._answers(mailbox, Operation.FIND, wanted, None))
+        items = [item for answer in answers for item in self._pages(mailbox, answer)]
+        if keys is not None:
+            exact = frozenset(keys)
+            items = [item for item in items if item.sync_key in exact]
+        return list({item.ref.item_id: item for item in items}.values())
+
+    def _pages(self, mailbox: str, answer: Answer | None) -> Iterator[FoundItem]:
+        """Give what a search found, over all its pages, which are asked for as Graph names them."""
+        for _ in range(MOST_PAGES):
+            if answer is None:
+                raise TransientError(f"{self.neighbour}: no answer to a search")
+            if not answer.is_success:
+                raise self._refusal(mailbox, Operation.FIND, answer)
+            items, next_link = self._parsed(lambda a: events.found_in(a.body), answer)
+            yield from items
+            if next_link is None:
+                return
+            if not self._sessions.is_below(next_link):
+                text = (
+                    f"{self.neighbour}: the next page of a search is on another host than base_url"
+                )
+                raise NeighbourRefused(self.neighbour, text)
+            answer = self._got(mailbox, next_link)
+        raise TransientError(f"{self.neighbour}: a search has no last page")
+
+    def _parsed(self, parse: Callable[[Answer], T], answer: Answer) -> T:
+        """Return what a successful answer to a read says; TransientError where it cannot be read."""
+        try:
+            return parse(answer)
+        except Unparsable as error:
+            raise TransientError(f"{self.neighbour}: {error}") from error
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def _answers(
+        self,
+        mailbox: str,
+        operation: Operation,
+        wanted: Sequence[Request],
+        send_by: float | None,
+        *,
+        chained: bool = False,
+    ) -> Sequence[Answer | None]:
+        """Send one batch; return the answer to each request, None where it lacks.
+
+        Raises what all of them say alike of the mailbox or the neighbour: nothing was carried out.
+        """
+        if not wanted:
+            return []
+        changes = operation in WRITES
+        response = self._responded(
+            lambda: self._sessions.post("/$batch", events.batch(wanted, chained=chained), send_by),
+            changes=changes,
+        )
+        if response.status_code != HTTPStatus.OK:
+            raise self._outer(response, changes=changes)
+        try:
+            answers = events.read_batch(response.content, len(wanted), _now())
+        except Unparsable as error:
+            raise self._instead(f"HTTP 200 with {error}", certain=not changes) from error
+        self._raise_for_all(mailbox, operation, answers)
+        return answers
+
+    def _got(self, mailbox: str, url: str) -> Answer:
+        """Get a page of a search."""
+        response = self._responded(lambda: self._sessions.get(url), changes=False)
+        body = events.body_of(response.content)
+        if body is None:
+            raise self._outer(response, changes=False)
+        answer = events.read_one(response.status_code, response.headers, body, _now())
+        self._raise_for_all(mailbox, Operation.FIND, [answer])
+        return answer
+
+    def _responded(
+        self, send: Callable[[], requests.Response], *, changes: bool
+    ) -> requests.Response:
+        try:
+            with self.limiter():
+                response = send()
+                if response.status_code == HTTPStatus.UNAUTHORIZED:  # which the limiter counts
+                    raise self._outer(response, changes=changes)
+                return response
+        except NotConnected as error:
+            text = f"{self.neighbour}: no connection ({error})"
+            raise NeighbourUnavailable(self.neighbour, text) from error
+        except Lost as error:
+            text = f"{self.neighbour}: no whole answer ({error})"
+            if not changes:
+                raise NeighbourUnavailable(self.neighbour, text) from error
+            raise OutcomeUnknown(text, neighbour=self.neighbour) from error
+
+    def _raise_for_all(
+        self, mailbox: str, operation: Operation, answers: Sequence[Answer | None]
+    ) -> None:
+        """Raise a refusal that concerns no single event, where every answer is that one.
+
+        In a chain it is the answer to the first, and the others were not carried out.
+        """
+        if any(answer is not None and answer.is_success for answer in answers):
+            with self._lock:
+                self._denied.clear()
+            return
+        of_all: Answer | None = None
+        for answer in answers:
+            if answer is None:
+                return
+            if answer.status == HTTPStatus.FAILED_DEPENDENCY:
+                continue
+            if meaning(operation, answer.status, answer.code) not in OF_ALL_ALIKE:
+                return
+            of_all = of_all or answer
+        if of_all is not None:
+            raise self._refusal(mailbox, operation, of_all)
+
+    # -- refusals ---------------------------------------------------------------------------------
+
+    def _refusal(self, mailbox: str, operation: Operation, answer: Answer) -> KalenderError:
+        """Return what a refusal means that is not of one event: nothing was carried out."""
+        which = meaning(operation, answer.status, answer.code)
+        after, text = answer.retry_after, f"{answer.name}: {words(which)}"
+        match which:
+            case Meaning.MISSING:
+                return MailboxMissing(text)
+            case Meaning.UNAUTHORISED:
+                return NeighbourUnauthorised(self.neighbour, text, retry_after=after)
+            case Meaning.NEIGHBOUR:
+                return NeighbourRefused(self.neighbour, text, retry_after=after)
+            case Meaning.DENIED:
+                return self._denial(mailbox, text)
+            case Meaning.LATER | Meaning.UNKNOWN | Meaning.CONFLICT:
+                if answer.status in AWAY:
+                    away = f"{self.neighbour}: {text}"
+                    return NeighbourUnavailable(self.neighbour, away, retry_after=after)
+                return TransientError(text, retry_after=after)
+            case Meaning.GONE | Meaning.REFUSED:
+                return PermanentError(text)
+
+    def _denial(self, mailbox: str, text: str) -> KalenderError:
+        """Return that a mailbox does not open: the application's matter after several of them.
+
+        Graph says the same of a mailbox outside our scope and of an application without its right.
+        """
+        with self._lock:
+            self._denied.add(mailbox)
+            is_common = len(self._denied) >= DENIED_IN_A_ROW
+        return NeighbourRefused(self.neighbour, text) if is_common else PermanentError(text)
+
+    def _outer(self, response: requests.Response, *, changes: bool) -> KalenderError:
+        """Return what it means that a whole batch, or a search, was not answered."""
+        status = response.status_code
+        after = told_wait(response.headers.get("Retry-After"), _now())
+        error = (events.body_of(response.content) or {}).get("error")
+        answer = events.read_one(status, {}, {"error": error}, _now())
+        text = f"{self.neighbour}: HTTP {status}{f' {answer.code}' if answer.code else ''}"
+        match status:
+            case HTTPStatus.UNAUTHORIZED:
+                advice = f"{text}; check the credentials of [{self.neighbour}]"
+                return NeighbourUnauthorised(self.neighbour, advice, retry_after=after)
+            case HTTPStatus.FORBIDDEN:
+                advice = f"{text}; check the rights of the application of [{self.neighbour}]"
+                return NeighbourRefused(self.neighbour, advice, retry_after=after)
+            case HTTPStatus.BAD_REQUEST:
+                advice = f"{text}: Graph takes no batch of ours; report it"
+                return NeighbourRefused(self.neighbour, advice)
+            case HTTPStatus.TOO_MANY_REQUESTS:
+                return NeighbourUnavailable(
+                    self.neighbour, text, retry_after=after, concerns_all=True
+                )
+            case 502 | 503 | 504 if changes:
+                return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
+            case 502 | 503 | 504:
+                return NeighbourUnavailable(self.neighbour, text, retry_after=after)
+            case _:
+                certain = not changes or status // 100 in NOT_CARRIED_OUT
+                return self._instead(f"HTTP {status}", certain=certain, after=after)
+
+    def _instead(
+        self, description: str, *, certain: bool, after: timedelta | None = None
+    ) -> NeighbourUnavailable | OutcomeUnknown:
+        """Return what it means that this came, which is no answer of Graph's."""
+        text = (
+            f"{self.neighbour}: {description} came instead of Graph's answer: check base_url of"
+            f" [{self.neighbour}], and what stands before it"
+        )
+        if certain:
+            return NeighbourUnavailable(self.neighbour, text, retry_after=after or ALONE)
+        return OutcomeUnknown(text, retry_after=after, neighbour=self.neighbour)
+
+
+NOT_CARRIED_OUT = frozenset({3, 4})  # hundreds: sent elsewhere, or refused before it was read
+
+
+def _error(operation: Operation, answer: Answer | None) -> ItemError | None:
+    """Return the refusal of one event, or None where its request was carried out.
+
+    What no answer came to was certainly not carried out if it was a read.
+    """
+    if answer is None:
+        is_write = operation in WRITES
+        return MISSING_ANSWER if is_write else ItemError(code="NoAnswer", verdict=ItemOutcome.LATER)
+    if answer.is_success:
+        return None
+    which = meaning(operation, answer.status, answer.code)
+    return ItemError(
+        code=answer.name,
+        verdict=_VERDICTS.get(which, ItemOutcome.LATER),
+        retry_after=answer.retry_after,
+    )
+
+
+def _guard_of(answer: Answer) -> tuple[ItemRef, bool]:
+    return events.ref_of(answer.body), events.is_meeting(answer.body)
+
+
+def _behind_a_refusal(results: Sequence[Result]) -> int:
+    """Return where in a chain stands what was not carried out because of a refused entry; 0: nowhere."""
+    for position, result in enumerate(results[:-1]):
+        if isinstance(result, ItemError) and result.verdict is ItemOutcome.REFUSED:
+            behind = results[position + 1]
+            if isinstance(behind, ItemError) and behind.verdict is ItemOutcome.LATER:
+                return position + 1
+    return 0
+
+
+def _is_no_such_action(answer: Answer | None) -> bool:
+    """Whether the cloud does not know how to delete for good: the event was there a moment ago."""
+    if answer is None:
+        return False
+    is_gone = meaning(Operation.DELETE, answer.status, answer.code) is Meaning.GONE
+    return answer.status == HTTPStatus.METHOD_NOT_ALLOWED or (
+        answer.status == HTTPStatus.NOT_FOUND and not is_gone
+    )
+
+
+def _parts(item_ids: Sequence[str]) -> list[Sequence[str]]:
+    return [item_ids[start : start + BATCH] for start in range(0, len(item_ids), BATCH)]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251 - for what the server says, by the servers' clock
