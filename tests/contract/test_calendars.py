@@ -1,6 +1,6 @@
-"""What every backend of calendars promises; one suite for the fake, the adapter and a mailbox.
+"""What every backend of calendars promises; one suite for the fake, the adapters and a mailbox.
 
-The adapter speaks real SOAP to the sandbox's Exchange. A real test mailbox joins where
+The adapters speak real SOAP to the sandbox's Exchange, and real JSON to its Graph. A real test mailbox joins where
 KALENDER_TEST_EWS_URL, _USERNAME, _PASSWORD and _MAILBOX are given.
 """
 
@@ -15,6 +15,7 @@ from uuid import uuid4
 import pytest
 
 from kalender.calendars.ews.writer import EwsCalendars
+from kalender.calendars.graph.writer import GraphCalendars
 from kalender.config.sections import EwsSettings
 from kalender.domain import block
 from kalender.domain.model import Content
@@ -32,6 +33,7 @@ from kalender.ports import (
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from tests.fakes.calendars import FakeCalendars
+from tests.graph import graph_settings
 from tests.served import start
 
 MAILBOX = "st000001@uni.example"
@@ -45,6 +47,15 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("sandbox") / "university"
     generate(directory, students=20)
     with start(directory) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A sandbox of a few people whose mailboxes are on its Graph."""
+    directory = tmp_path_factory.mktemp("cloud") / "university"
+    generate(directory, students=20)
+    with start(directory, graph="all") as running:
         yield running
 
 
@@ -101,13 +112,16 @@ def content(number: int = 0, **changes: object) -> Content:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["fake", "ews", *(["real"] if REAL in os.environ else [])])
+@pytest.fixture(params=["fake", "ews", "graph", *(["real"] if REAL in os.environ else [])])
 def box(request: pytest.FixtureRequest) -> Box:
     """Each backend in turn."""
     if request.param == "fake":
         return Box(FakeCalendars(missing={"nobody@uni.example"}), MAILBOX)
     if request.param == "real":
         return Box(_real(), os.environ["KALENDER_TEST_EWS_MAILBOX"])
+    if request.param == "graph":
+        cloud: Running = request.getfixturevalue("cloud")
+        return Box(GraphCalendars("cloud", graph_settings(cloud.endpoints)), MAILBOX)
     running: Running = request.getfixturevalue("sandbox")
     return Box(ews(running.endpoints.exchange), MAILBOX)
 
