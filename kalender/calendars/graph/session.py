@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from json import JSONDecodeError
 from queue import LifoQueue
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,6 +12,7 @@ from uuid import uuid4
 
 import msal
 import requests
+from msal.exceptions import MsalServiceError
 
 from kalender.calendars.graph.events import body_of
 from kalender.calendars.sending import Deadline, Lost, NotConnected, ends_told_apart
@@ -78,10 +80,12 @@ class Tokens:
                 answer = self._application.acquire_token_for_client(scopes=self._scopes)
             except (NotConnected, Lost) as error:
                 raise self._away(str(error)) from None
-            except ValueError as error:  # msal: the tenant is not known
+            except JSONDecodeError:
+                raise self._away("no JSON") from None
+            except ValueError as error:  # the tenant is not known there
                 text = f"{self._neighbour}: no access token: check tenant and login_url"
                 raise NeighbourRefused(self._neighbour, text) from error
-            except (RuntimeError, OSError, msal.MsalServiceError) as error:
+            except (RuntimeError, OSError, MsalServiceError) as error:
                 raise self._away(type(error).__name__) from None
             if "access_token" not in answer:
                 raise self._refusal(answer)
