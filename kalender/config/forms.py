@@ -237,6 +237,15 @@ def _private_key(path: Path) -> Path:
     return path
 
 
+def is_pair(certificate: Path, key: Path | None) -> bool:
+    """Whether a private key is that of a certificate, and both can be used."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(certificate, key, password="")
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _directory_name(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name):
         message = "must be an id such as 00000000-0000-0000-0000-000000000000, or a domain"

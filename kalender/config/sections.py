@@ -46,6 +46,7 @@ from kalender.config.forms import (
     Username,
     Words,
     each_of,
+    is_pair,
     names_only,
 )
 from kalender.domain.notification import Pattern
@@ -379,6 +380,9 @@ class GraphSettings(BackendSettings):
             raise ValueError(message)
         if has_certificate and (self.certificate_file is None or self.key_file is None):
             message = "needs certificate_file and key_file together"
+            raise ValueError(message)
+        if self.certificate_file is not None and not is_pair(self.certificate_file, self.key_file):
+            message = "certificate_file and key_file do not belong together"
             raise ValueError(message)
         if self.client_secret_expires is not None and self.client_secret is None:
             message = "names client_secret_expires, but no client_secret"

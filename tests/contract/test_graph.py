@@ -4,17 +4,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.errors import (
@@ -32,7 +28,7 @@ from kalender.ports import EntryChange, EntryState, ItemError, ItemOutcome, Item
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running, start
 from tests.contract.test_calendars import content, refs, soon
-from tests.graph import graph_settings
+from tests.graph import graph_settings, self_signed
 
 NUMBERS = count(1)
 DEFAULTS: dict[str, object] = {
@@ -430,39 +426,11 @@ def test_a_login_whose_certificate_is_not_trusted_gets_no_secret(cloud: Cloud) -
     assert cloud.asked() == []
 
 
-def pair(directory: Path) -> tuple[Path, Path]:
-    """Make a certificate and its key."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kalender")])
-    now = datetime(2026, 1, 1, tzinfo=UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=3650))
-        .sign(key, hashes.SHA256())
-    )
-    certificate_file, key_file = directory / "graph.pem", directory / "graph.key"
-    certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    key_file.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate_file, key_file
-
-
 def test_a_certificate_is_as_good_as_a_secret_and_another_one_is_not(
     cloud: Cloud, tmp_path: Path
 ) -> None:
-    certificate, key = pair(tmp_path)
-    (tmp_path / "other").mkdir()
-    other_certificate, other_key = pair(tmp_path / "other")
+    certificate, key = self_signed(tmp_path, "graph")
+    other_certificate, other_key = self_signed(tmp_path, "other")
     cloud.control("PUT", "/graph/credentials", {"certificate": certificate.read_text()})
     calendars = cloud.adapter(client_secret=None, certificate_file=certificate, key_file=key)
     assert calendars.find(cloud.mailbox, None) == []

@@ -1,6 +1,8 @@
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import PydanticUndefined
 from sqlalchemy.engine import make_url
 
-from kalender.app import App, clock_from
+from kalender.app import App, clock_from, refuse_another_day
 from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
 from kalender.config.calendar import RoleCalendar, Texts
@@ -26,7 +28,9 @@ from kalender.domain.model import Season, Semester
 from kalender.domain.roles import STUDENT, TEACHER
 from kalender.domain.work import Kind
 from kalender.errors import ConfigError
+from kalender.operate.status import Expectations
 from kalender.store.database import Database
+from tests.graph import self_signed
 
 EXAMPLE = Path("config.example.toml")
 SECRET = "hemmelig-4711"
@@ -402,6 +406,172 @@ def test_the_command_line_is_checked_like_the_file(tmp_path: Path) -> None:
     assert with_workers(config, processes=None, connections=None) == config
     with pytest.raises(ConfigError, match="max_connections is 20"):
         with_workers(config, processes=7, connections=3)
+
+
+# -- Exchange Online -----------------------------------------------------------------------------
+
+CLOUD = """
+[exchange]
+default = "main"
+[exchange.cloud]
+kind = "graph"
+tenant = "uni.example"
+client_id = "00000000-0000-0000-0000-000000000001"
+[worker]
+lease_seconds = 365
+"""
+
+
+def cloud(**keys: object) -> str:
+    """The section with these keys besides."""
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in keys.items())
+    return CLOUD.replace("[worker]", f"{lines}[worker]")
+
+
+def pem(directory: Path, name: str = "graph") -> dict[str, str]:
+    """A certificate and its key, as the settings name them."""
+    certificate, key = self_signed(directory, name)
+    return {"certificate_file": str(certificate), "key_file": str(key)}
+
+
+def test_a_backend_of_the_kind_graph_has_the_addresses_of_the_global_cloud(tmp_path: Path) -> None:
+    backend = read(tmp_path, cloud(client_secret=SECRET)).exchange.backends["cloud"]
+    assert isinstance(backend, GraphSettings)
+    assert backend.addresses == (
+        "https://graph.microsoft.com/v1.0",
+        "https://login.microsoftonline.com",
+    )
+    assert (backend.timeout, backend.server_seconds, backend.user) == (60, 300, "mail")
+    assert backend.credentials[1] == SECRET
+
+
+def test_a_file_of_a_secret_and_its_last_day_are_read(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    text = cloud(client_secret_file=str(tmp_path / "secret"))
+    text = text.replace("[worker]", "client_secret_expires = 2027-06-30\n[worker]")
+    config = read(tmp_path, text)
+    assert config.exchange.backends["cloud"].credentials[1] == SECRET
+    ends = Expectations.of(App(config, clock_from(None))).secrets
+    assert ends == {"exchange.cloud.client_secret": date(2027, 6, 30)}
+
+
+def test_each_credential_is_a_set_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a")
+    ways: list[dict[str, str]] = [
+        {"client_secret": SECRET},
+        pem(tmp_path),
+        {"federated_token_file": str(tmp_path / "token")},
+    ]
+    known = {read(tmp_path, cloud(**way)).exchange.backends["cloud"].credentials for way in ways}
+    assert len(known) == 3
+
+
+def test_where_exchange_counts_for_the_application_four_may_be_under_way(tmp_path: Path) -> None:
+    text = cloud(client_secret=SECRET, concurrency_scope="app")
+    assert read(tmp_path, text).exchange.backends["cloud"].most_requests == 4
+    text = cloud(client_secret=SECRET)
+    assert read(tmp_path, text).exchange.backends["cloud"].most_requests == 20
+
+
+ONE_OF = "exchange.cloud: needs exactly one of client_secret"
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({}, ONE_OF),
+        ({"client_secret": SECRET, "federated_token_file": "token"}, ONE_OF),
+        ({"client_secret": SECRET, "key_file": "graph.key"}, ONE_OF),
+        ({"key_file": "graph.key"}, "needs certificate_file and key_file together"),
+        ({"certificate_file": "graph.pem"}, "needs certificate_file and key_file together"),
+        (
+            {"certificate_file": "graph.pem", "key_file": "other.key"},
+            "exchange.cloud: certificate_file and key_file do not belong together",
+        ),
+        (
+            {"certificate_file": "nowhere", "key_file": "graph.key"},
+            "exchange.cloud.certificate_file",
+        ),
+        (
+            {"certificate_file": "graph.key", "key_file": "graph.key"},
+            "exchange.cloud.certificate_file: holds no certificate",
+        ),
+        (
+            {"certificate_file": "graph.pem", "key_file": "graph.pem"},
+            "exchange.cloud.key_file: holds no private key",
+        ),
+        (
+            {"certificate_file": "graph.pem", "key_file": "locked.key"},
+            "exchange.cloud.key_file: holds no private key that can be used",
+        ),
+        ({"federated_token_file": "nowhere"}, "exchange.cloud.federated_token_file"),
+        ({"federated_token_file": "binary"}, "exchange.cloud.federated_token_file: cannot be read"),
+        ({"client_secret_file": "nowhere"}, "exchange.cloud.client_secret_file: No such file"),
+        ({"client_secret": ""}, "exchange.cloud.client_secret"),
+        ({"client_secret": SECRET, "tenant": "a/b"}, "exchange.cloud.tenant: must be an id"),
+        ({"client_secret": SECRET, "client_id": ""}, "exchange.cloud.client_id: must be an id"),
+        ({"client_secret": SECRET, "base_url": "graph"}, "exchange.cloud.base_url: must be a URL"),
+        ({"client_secret": SECRET, "user": "upn"}, 'exchange.cloud.user: must be "mail"'),
+        ({"client_secret": SECRET, "user": "{username}@x"}, 'exchange.cloud.user: must be "mail"'),
+        ({"client_secret": SECRET, "concurrency_scope": "all"}, "exchange.cloud.concurrency_scope"),
+        ({"client_secret": SECRET, "password": SECRET}, "exchange.cloud.password is not a setting"),
+        ({"client_secret": SECRET, "tenants": "x"}, "did you mean tenant?"),
+        ({"client_secret": SECRET, "client_secret_file": "token"}, "are both given: remove one"),
+    ],
+)
+def test_what_is_wrong_with_a_graph_is_one_line(
+    tmp_path: Path, keys: dict[str, str], words: str
+) -> None:
+    self_signed(tmp_path, "graph")
+    self_signed(tmp_path, "other")
+    (tmp_path / "token").write_text("a")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n"
+    (tmp_path / "locked.key").write_text(locked)
+    placed = {
+        name: str(tmp_path / value) if name.endswith("_file") else value
+        for name, value in keys.items()
+    }
+    text = CLOUD
+    for name in placed.keys() & {"tenant", "client_id"}:
+        text = re.sub(f"^{name} = .*\n", "", text, flags=re.MULTILINE)
+    lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in placed.items())
+    assert words in told(tmp_path, text.replace("[worker]", f"{lines}[worker]"))
+
+
+def test_a_last_day_without_its_secret_is_refused(tmp_path: Path) -> None:
+    text = cloud(**pem(tmp_path))
+    text = text.replace("[worker]", "client_secret_expires = 2027-06-30\n[worker]")
+    assert "client_secret_expires, but no client_secret" in told(tmp_path, text)
+
+
+def test_a_lease_covers_what_graph_may_still_work_on(tmp_path: Path) -> None:
+    text = cloud(client_secret=SECRET).replace("365", "364")
+    assert "worker.lease_seconds must be at least 365" in told(tmp_path, text)
+
+
+def test_who_only_looks_needs_no_proof_of_the_application(tmp_path: Path) -> None:
+    path = tmp_path / "kalender.toml"
+    for keys in (
+        {"certificate_file": "/nowhere/a", "key_file": "/nowhere/b"},
+        {"federated_token_file": "/nowhere/c"},
+        {"client_secret_file": "/nowhere/d"},
+        {},
+    ):
+        path.write_text(SMALLEST + cloud(**keys))
+        assert load(path, {}, secrets=False).exchange.backends["cloud"].kind == "graph"
+
+
+def test_another_day_is_not_rehearsed_against_a_login_that_is_real(tmp_path: Path) -> None:
+    here = dict.fromkeys(("fs", "tp"), "http://127.0.0.1:1/")
+    text = SMALLEST.replace("https://mail.example.org", "http://127.0.0.1:1")
+    for name, url in here.items():
+        text = text.replace(f"https://{name}.example.org", url)
+    keys = {"client_secret": SECRET, "base_url": "http://127.0.0.1:1"}
+    with pytest.raises(ConfigError, match="must be loopback"):
+        refuse_another_day(read(tmp_path, cloud(**keys), base=text))
+    whole = cloud(**keys, login_url="https://127.0.0.1:2")
+    refuse_another_day(read(tmp_path, whole, base=text))
 
 
 # -- the example -------------------------------------------------------------------------------
