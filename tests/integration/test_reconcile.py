@@ -10,10 +10,11 @@ from sqlalchemy import select, text
 from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
 from kalender.domain.model import Status, TeachingRole
-from kalender.errors import OutcomeUnknown, PermanentError
+from kalender.errors import OutcomeUnknown, PermanentError, TransientError
 from kalender.ports import EntryChange, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.store.database import Database
 from kalender.store.tables import entry
+from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.faults import Crash
 from tests.fakes.house import MONDAY, House, activity, event
 
@@ -183,6 +184,113 @@ def test_a_meeting_follows_in_time_and_is_released_not_deleted(house: House) -> 
 
 
 MAILBOX = "user1@uio.example"
+
+
+def loud(exchange: FakeCalendars) -> None:
+    """Let an Exchange write to no meeting, as one does that would mail its guests."""
+
+    def refuse(operation: str, item: NewEntry | EntryChange | ItemRef) -> ItemError | None:
+        item_id = getattr(item, "item_id", "")
+        meetings = {each for box in exchange.mailboxes for each in meetings_in(exchange, box)}
+        is_meeting = item_id in meetings
+        return ItemError(code="Meeting", verdict=ItemOutcome.MEETING) if is_meeting else None
+
+    exchange.item_error = refuse
+
+
+def meetings_in(exchange: FakeCalendars, mailbox: str) -> dict[str, Item]:
+    """Return the items of a mailbox that its user invited others to."""
+    items = exchange.items(mailbox).items()
+    return {name: replace(item) for name, item in items if item.meeting}
+
+
+def test_beside_a_meeting_that_cannot_be_written_in_silence_stands_a_plain_entry(
+    house: House,
+) -> None:
+    filled(house, 2)
+    loud(house.exchange)
+    item_id = house.shown(1)[0].ref.item_id
+    house.exchange.invite(MAILBOX, item_id)
+    before = meetings_in(house.exchange, MAILBOX)
+    later = lectures(1)[0].starts_at + timedelta(hours=2)
+    house.teach(
+        replace(lectures(1)[0], starts_at=later, ends_at=later + timedelta(hours=2)), lectures(2)[1]
+    )
+    house.settle()
+    assert meetings_in(house.exchange, MAILBOX) == before
+    plain = [item.content.starts_at for item in house.shown(1) if not item.meeting]
+    assert plain == [later, lectures(2)[1].starts_at]
+    house.exchange.requests.clear()
+    house.verify(1)
+    house.settle()
+    assert [each[0] for each in house.exchange.requests] == ["get"]
+    assert meetings_in(house.exchange, MAILBOX) == before
+
+
+def test_a_meeting_that_cannot_be_released_in_silence_is_its_users_as_it_is(house: House) -> None:
+    filled(house, 2)
+    loud(house.exchange)
+    house.exchange.invite(MAILBOX, house.shown(1)[0].ref.item_id)
+    before = meetings_in(house.exchange, MAILBOX)
+    house.enrol(1, course=None)
+    house.settle()
+    house.later(700)
+    house.settle()
+    assert house.exchange.items(MAILBOX) == before
+    house.exchange.requests.clear()
+    house.verify(1)
+    house.settle()
+    assert house.exchange.requests == []
+
+
+def test_what_became_a_meeting_after_it_was_read_is_not_deleted(house: House) -> None:
+    filled(house, 1)
+    loud(house.exchange)
+    item_id = house.shown(1)[0].ref.item_id
+    loudly = house.exchange.item_error
+
+    def late(operation: str, item: NewEntry | EntryChange | ItemRef) -> ItemError | None:
+        if operation == "delete":
+            house.exchange.invite(MAILBOX, item_id)
+        return loudly(operation, item)
+
+    house.exchange.item_error = late
+    house.enrol(1, course=None)
+    house.settle()
+    house.later(700)
+    house.settle()
+    assert list(house.exchange.items(MAILBOX)) == [item_id]
+
+
+def test_a_search_of_the_whole_calendar_leaves_such_a_meeting_alone(house: House) -> None:
+    filled(house, 1)
+    loud(house.exchange)
+    house.exchange.invite(MAILBOX, house.shown(1)[0].ref.item_id)
+    later = lectures(1)[0].starts_at + timedelta(hours=2)
+    house.teach(replace(lectures(1)[0], starts_at=later, ends_at=later + timedelta(hours=2)))
+    house.settle()
+    before = meetings_in(house.exchange, MAILBOX)
+    other = house.move_mailbox(MAILBOX)
+    loud(other)
+    house.teach(replace(lectures(1)[0], starts_at=later, ends_at=later + timedelta(hours=3)))
+    house.settle()
+    house.later(7200)
+    house.settle()
+    (meeting,) = meetings_in(other, MAILBOX).values()
+    assert [meeting.content] == [item.content for item in before.values()]
+    assert len([item for item in other.items(MAILBOX).values() if not item.meeting]) == 1
+
+
+def test_a_calendar_waits_as_long_as_any_of_its_entries_asks_for(house: House) -> None:
+    filled(house, 3)
+    waits = iter([timedelta(minutes=20), None, timedelta(seconds=1)])
+    house.exchange.item_error = lambda _operation, _item: ItemError(
+        code="Busy", verdict=ItemOutcome.LATER, retry_after=next(waits, None)
+    )
+    house.teach(*(replace(lecture, title="nytt") for lecture in lectures(3)))
+    (error, *_) = house.settle()
+    assert isinstance(error, TransientError)
+    assert error.retry_after == timedelta(minutes=20)
 
 
 def test_what_a_user_edits_or_deletes_is_put_back_and_notes_stay(house: House) -> None:

@@ -1,0 +1,160 @@
+"""Calendars in Exchange Online are made right: what that costs, and what its users see."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count
+from math import ceil
+from typing import Any, cast
+
+import pytest
+import requests
+
+from kalender.calendars.graph.writer import GraphCalendars
+from kalender.domain.model import Status
+from kalender.sandbox.generate import generate
+from kalender.sandbox.server import Running, start
+from kalender.store.database import Database
+from tests.fakes.house import MONDAY, House, event
+from tests.graph import graph_settings
+
+pytestmark = pytest.mark.integration
+PEOPLE = count(1)
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A sandbox whose mailboxes are on its Graph."""
+    directory = tmp_path_factory.mktemp("cloud") / "university"
+    generate(directory, students=20)
+    with start(directory, graph="all") as running:
+        yield running
+
+
+@dataclass
+class Cloud:
+    """An installation on that Graph, with one student."""
+
+    house: House
+    running: Running
+    number: int
+
+    def control(self, way: str, path: str, told: object = None) -> Any:
+        """Ask the control API."""
+        url = self.running.endpoints.control + path
+        response = requests.request(way, url, json=told, timeout=5)
+        response.raise_for_status()
+        return response.json()
+
+    @property
+    def mailbox(self) -> str:
+        """The student's address."""
+        return f"user{self.number}@uio.example"
+
+    def shown(self) -> list[Json]:
+        """Return what stands in the calendar beside the private, in time's order."""
+        items = self.control("GET", f"/exchange/items?mailbox={self.mailbox}")
+        inside = [i for i in items if i["folder"] == "calendar" and not i["private"]]
+        return sorted(inside, key=lambda item: str(item["start"]))
+
+    def posts(self) -> int:
+        """Return how many requests over HTTP were made, and begin to count anew."""
+        number = self.control("GET", "/counters")["graph"]
+        self.control("DELETE", "/requests")
+        return int(number)
+
+    def fill(self, number: int) -> int:
+        """Let the student have so many lectures; return the posts that it cost."""
+        self.house.teach(*lectures(number))
+        self.house.enrol(self.number)
+        self.posts()
+        assert self.house.settle() == []
+        assert len(self.shown()) == number
+        return self.posts()
+
+
+@pytest.fixture
+def cloud(open_database: Callable[[], Database], sandbox: Running) -> Cloud:
+    """An empty installation on each database."""
+    calendars = GraphCalendars("main", graph_settings(sandbox.endpoints))
+    house = House(open_database(), exchange=cast(Any, calendars))
+    made = Cloud(house, sandbox, next(PEOPLE))
+    made.control("DELETE", "/faults")
+    made.control("POST", "/exchange/mailboxes", {"addresses": [made.mailbox]})
+    return made
+
+
+def lectures(number: int) -> list[Any]:
+    """So many lectures, one a day."""
+    return [event(n, starts=MONDAY + timedelta(days=n + 1)) for n in range(number)]
+
+
+@pytest.mark.parametrize("number", [1, 20, 21, 45])
+def test_n_creates_cost_a_post_for_each_twenty_and_no_change_none(
+    cloud: Cloud, number: int
+) -> None:
+    assert cloud.fill(number) == ceil(number / 20)
+    cloud.house.teach(*lectures(number))
+    cloud.house.resync()
+    cloud.house.settle()
+    assert cloud.posts() == 0
+
+
+def test_a_move_costs_the_reading_of_who_is_invited_and_the_write(cloud: Cloud) -> None:
+    cloud.fill(2)
+    first, second = lectures(2)
+    later = first.starts_at + timedelta(hours=2)
+    cloud.house.teach(replace(first, starts_at=later, ends_at=later + timedelta(hours=2)), second)
+    assert cloud.house.settle() == []
+    assert cloud.posts() == 2
+    assert len(cloud.shown()) == 2
+    cloud.house.verify(cloud.number)
+    assert cloud.house.settle() == []
+    assert cloud.posts() == 1  # what we wrote is as we wrote it
+
+
+def test_what_is_no_longer_taught_goes_and_notes_stay(cloud: Cloud) -> None:
+    cloud.fill(2)
+    kept = cloud.shown()[0]
+    told = {"mailbox": cloud.mailbox, "id": kept["id"], "do": "annotate", "text": "ta med"}
+    cloud.control("POST", "/exchange/meddle", told)
+    cloud.house.teach(replace(lectures(1)[0], status=Status.CANCELLED))
+    cloud.house.settle()
+    cloud.house.later(700)
+    cloud.house.settle()
+    (item,) = cloud.shown()
+    assert item["subject"].startswith("AVLYST")
+    assert "ta med" in item["body"]
+
+
+def test_a_meeting_is_left_and_a_plain_entry_stands_beside_it(cloud: Cloud) -> None:
+    cloud.fill(1)
+    (entry,) = cloud.shown()
+    told = {"mailbox": cloud.mailbox, "id": entry["id"], "do": "invite", "attendee": "g@x.example"}
+    meeting = cloud.control("POST", "/exchange/meddle", told) | {"touched": True}  # it is read
+    mails = cloud.control("GET", "/exchange/mails")
+    later = lectures(1)[0].starts_at + timedelta(hours=2)
+    cloud.house.teach(replace(lectures(1)[0], starts_at=later, ends_at=later + timedelta(hours=2)))
+    cloud.house.settle()
+    old, new = cloud.shown()
+    assert old == meeting
+    assert new["sync_key"] != old["sync_key"]
+    assert cloud.control("GET", "/exchange/mails") == mails
+    cloud.house.enrol(cloud.number, course=None)
+    cloud.house.settle()
+    cloud.house.later(700)
+    cloud.house.settle()
+    assert cloud.shown() == [meeting]
+
+
+def test_lost_answers_double_nothing(cloud: Cloud) -> None:
+    fault = {"neighbour": "graph", "operation": "Batch", "kind": "process-then-drop"}
+    cloud.control("POST", "/faults", fault)
+    cloud.house.teach(*lectures(25))
+    cloud.house.enrol(cloud.number)
+    for _ in range(5):
+        cloud.house.settle()
+        cloud.house.later(120)
+    assert len(cloud.shown()) == 25
+    assert len({item["sync_key"].partition("#")[0] for item in cloud.shown()}) == 25
