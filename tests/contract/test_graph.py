@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -26,9 +26,10 @@ from kalender.errors import (
 )
 from kalender.ports import EntryChange, EntryState, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from tests.contract.test_calendars import content, refs, soon
 from tests.graph import graph_settings, self_signed
+from tests.served import start
 
 NUMBERS = count(1)
 DEFAULTS: dict[str, object] = {
@@ -39,6 +40,7 @@ DEFAULTS: dict[str, object] = {
     "permanent_delete": True,
     "guid": "lower",
     "empty_pages": False,
+    "next_links": "own",
 }
 Json = dict[str, Any]
 
@@ -359,6 +361,17 @@ def test_keys_are_found_in_either_form_of_the_guid(cloud: Cloud, guid: str) -> N
     assert cloud.count() == 2
 
 
+def test_a_key_that_moves_by_itself_is_a_conflict_and_loses_nothing(cloud: Cloud) -> None:
+    (ref,) = refs(cloud.create())
+    cloud.control("POST", "/graph/churn", {"mailbox": cloud.mailbox})
+    change = EntryChange(item_id=ref.item_id, change_key=ref.change_key, subject="x")
+    assert verdicts(cloud.calendars.update(cloud.mailbox, [change], send_by=soon())) == ["conflict"]
+    (state,) = cloud.calendars.get(cloud.mailbox, [ref.item_id], fields=True)
+    assert isinstance(state, EntryState)
+    again = replace(change, change_key=state.ref.change_key)
+    refs(cloud.calendars.update(cloud.mailbox, [again], send_by=soon()))
+
+
 # -- tokens ------------------------------------------------------------------------------------------
 
 
@@ -384,6 +397,15 @@ def test_a_token_that_is_refused_twice_is_the_neighbours_refusal(cloud: Cloud) -
         cloud.create()
     assert cloud.seen == ["NeighbourUnauthorised"]
     assert cloud.count() == 0
+
+
+def test_a_token_that_is_refused_within_a_batch_is_replaced_for_the_next(cloud: Cloud) -> None:
+    told = {"status": 401, "code": "InvalidAuthenticationToken"}
+    cloud.fault("status", "CreateEvent", **told)
+    with pytest.raises(NeighbourUnauthorised):
+        cloud.create()
+    refs(cloud.create())
+    assert (tokens(cloud), cloud.count()) == (1, 1)
 
 
 def test_a_wrong_secret_is_refused_in_words_that_do_not_tell_it(cloud: Cloud) -> None:
@@ -561,6 +583,14 @@ def test_the_token_goes_to_no_other_host(cloud: Cloud) -> None:
     assert cloud.calendars._sessions.is_below(f"{cloud.running.endpoints.graph}/users?$skip=1")
     for url in ("https://elsewhere.example/v1.0/users", "http://127.0.0.1:1/v1.0", "/users", ""):
         assert not cloud.calendars._sessions.is_below(url)
+
+
+def test_a_next_page_on_another_host_is_not_asked_for(cloud: Cloud) -> None:
+    for _ in range(13):
+        refs(cloud.create(20))
+    cloud.control("PUT", "/graph/settings", {"next_links": "foreign"})
+    with pytest.raises(NeighbourRefused, match="on another host than base_url"):
+        cloud.count()
 
 
 def test_unknown_is_what_an_item_is_whose_outcome_nobody_said(cloud: Cloud) -> None:

@@ -13,10 +13,11 @@ import requests
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.domain.model import Status
 from kalender.sandbox.generate import generate
-from kalender.sandbox.server import Running, start
+from kalender.sandbox.server import Running
 from kalender.store.database import Database
 from tests.fakes.house import MONDAY, House, event
 from tests.graph import graph_settings
+from tests.served import start
 
 pytestmark = pytest.mark.integration
 PEOPLE = count(1)

@@ -92,6 +92,12 @@ class Tokens:
             self._token = str(answer["access_token"])
             return self._token
 
+    def forget(self) -> None:
+        """Get another token for the next request: this one was refused within a batch."""
+        with self._lock:
+            if self._application is not None:
+                self._application.remove_tokens_for_client()
+
     def _made(self) -> Any:
         settings = self._settings
         credential: Any
@@ -146,7 +152,7 @@ class Sessions:
     def __init__(self, neighbour: str, settings: GraphSettings, *, connections: int) -> None:
         self.base_url = settings.base_url.rstrip("/")
         self._settings = settings
-        self._tokens = Tokens(neighbour, settings)
+        self.tokens = Tokens(neighbour, settings)
         self._free: LifoQueue[_Connection | None] = LifoQueue()
         for _ in range(connections):
             self._free.put(None)
@@ -171,10 +177,10 @@ class Sessions:
         self, method: str, url: str, content: bytes | None, send_by: float | None
     ) -> requests.Response:
         """Send; once more with a new token where the first had run out, as nothing was done then."""
-        token = self._tokens.token()
+        token = self.tokens.token()
         response = self._sent(method, url, content, token, send_by)
         if response.status_code == requests.codes.unauthorized and _is_expired(response):
-            token = self._tokens.token(refused=token)
+            token = self.tokens.token(refused=token)
             response = self._sent(method, url, content, token, send_by)
         return response
 

@@ -386,6 +386,7 @@ class GraphCalendars:
             case Meaning.MISSING:
                 return MailboxMissing(text)
             case Meaning.UNAUTHORISED:
+                self._sessions.tokens.forget()
                 return NeighbourUnauthorised(self.neighbour, text, retry_after=after)
             case Meaning.NEIGHBOUR:
                 return NeighbourRefused(self.neighbour, text, retry_after=after)
