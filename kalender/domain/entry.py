@@ -37,9 +37,11 @@ the row stays as it was written ahead, until a lookup.
 
 A key that is not found ends in two ways, and this is meant. `NotFoundByKey` follows a request for
 these very keys after an id was gone: only those come here that are to be made anew, and the others
-are `LeftAsItIs`. It also comes to what its user made a meeting, where Exchange would mail the guests
-of every write: the item stays as it is and is ours no more, and the event is shown by another. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
+are `LeftAsItIs`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
 what its user had declined is not made anew because a backup lacks it, and what has ended is history.
+
+`NotFoundByKey` also comes to what its user made a meeting, where Exchange would mail the guests of
+every write: the item stays as it is and is ours no more, and another one is made for the event.
 
 A refused or declined entry under an update is not counted as open, although it has no fingerprint.
 Its status already says that the calendar may show something else. Until the event ends, the next

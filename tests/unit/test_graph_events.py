@@ -15,7 +15,7 @@ from kalender.calendars.graph.events import PROPERTY, Answer, Clock, Request, Un
 from kalender.domain.model import Content
 from kalender.errors import ConfigError
 from kalender.ports import Additions, EntryChange, ItemRef, NewEntry
-from tests import real_data
+from tests import graph_schema, real_data
 
 OSLO = Clock.of("Europe/Oslo")
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -271,6 +271,22 @@ def test_a_code_that_is_no_plain_name_is_not_shown() -> None:
 
 
 # -- real answers ------------------------------------------------------------------------------------
+
+
+def test_what_we_write_is_of_microsofts_schema() -> None:
+    schema = graph_schema.Schema()
+    wanted = [
+        events.create(MAILBOX, NewEntry(sync_key="1#a", content=CONTENT), OSLO),
+        events.create(
+            MAILBOX,
+            NewEntry(sync_key="1#b", content=replace(CONTENT, reminder_minutes=5)),
+            OSLO,
+        ),
+        changed(subject="x", body="y", location="z", show_as="oof", starts_at=START, ends_at=START),
+        changed(release=True),
+    ]
+    batch = json.loads(events.batch(wanted, chained=True))
+    assert schema.wrong_request("POST", "/$batch", batch) is None
 
 
 def real(name: str) -> Json:
