@@ -1,7 +1,8 @@
 """What every backend of calendars promises; one suite for the fake, the adapters and a mailbox.
 
 The adapters speak real SOAP to the sandbox's Exchange, and real JSON to its Graph. A real test mailbox joins where
-KALENDER_TEST_EWS_URL, _USERNAME, _PASSWORD and _MAILBOX are given.
+KALENDER_TEST_EWS_URL, _USERNAME, _PASSWORD and _MAILBOX are given, and one in Exchange Online where
+KALENDER_TEST_GRAPH_TENANT, _CLIENT_ID, _CLIENT_SECRET and _MAILBOX are.
 """
 
 import os
@@ -13,10 +14,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pydantic import SecretStr
 
 from kalender.calendars.ews.writer import EwsCalendars
 from kalender.calendars.graph.writer import GraphCalendars
-from kalender.config.sections import EwsSettings
+from kalender.config.sections import EwsSettings, GraphSettings
 from kalender.domain import block
 from kalender.domain.model import Content
 from kalender.errors import MailboxMissing, NotSent
@@ -38,7 +40,9 @@ from tests.served import start
 
 MAILBOX = "st000001@uni.example"
 MORNING = datetime(2025, 9, 1, 8, 15, tzinfo=UTC)
-REAL = "KALENDER_TEST_EWS_URL"
+REAL, REAL_CLOUD = "KALENDER_TEST_EWS_URL", "KALENDER_TEST_GRAPH_TENANT"
+REAL_ONES = {"real": REAL, "real cloud": REAL_CLOUD}
+GIVEN = [name for name, variable in REAL_ONES.items() if variable in os.environ]
 
 
 @pytest.fixture(scope="module")
@@ -112,13 +116,15 @@ def content(number: int = 0, **changes: object) -> Content:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["fake", "ews", "graph", *(["real"] if REAL in os.environ else [])])
+@pytest.fixture(params=["fake", "ews", "graph", *GIVEN])
 def box(request: pytest.FixtureRequest) -> Box:
     """Each backend in turn."""
     if request.param == "fake":
         return Box(FakeCalendars(missing={"nobody@uni.example"}), MAILBOX)
     if request.param == "real":
         return Box(_real(), os.environ["KALENDER_TEST_EWS_MAILBOX"])
+    if request.param == "real cloud":
+        return Box(_real_cloud(), os.environ["KALENDER_TEST_GRAPH_MAILBOX"])
     if request.param == "graph":
         cloud: Running = request.getfixturevalue("cloud")
         return Box(GraphCalendars("cloud", graph_settings(cloud.endpoints)), MAILBOX)
@@ -145,6 +151,15 @@ def _real() -> EwsCalendars:
         ca_file=Path(ca) if (ca := os.environ.get("KALENDER_TEST_EWS_CA")) else None,
     )
     return EwsCalendars("real", settings)
+
+
+def _real_cloud() -> GraphCalendars:
+    settings = GraphSettings(
+        tenant=os.environ[REAL_CLOUD],
+        client_id=os.environ["KALENDER_TEST_GRAPH_CLIENT_ID"],
+        client_secret=SecretStr(os.environ["KALENDER_TEST_GRAPH_CLIENT_SECRET"]),
+    )
+    return GraphCalendars("real", settings)
 
 
 def test_what_was_created_reads_as_it_was_written(box: Box) -> None:
@@ -273,6 +288,7 @@ def test_an_unknown_mailbox_is_missing(box: Box) -> None:
         box.calendars.find("nobody@uni.example", None)
 
 
-def test_a_real_mailbox_was_asked_too() -> None:
-    if REAL not in os.environ:
-        pytest.skip(f"{REAL} is not given: nothing was run on a real server")
+@pytest.mark.parametrize("variable", REAL_ONES.values())
+def test_a_real_mailbox_was_asked_too(variable: str) -> None:
+    if variable not in os.environ:
+        pytest.skip(f"{variable} is not given: nothing was run on a real server")
