@@ -9,13 +9,18 @@ from typing import Any, cast
 
 import pytest
 import requests
+from sqlalchemy import select
 
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.domain.model import Status
+from kalender.domain.work import Kind
+from kalender.errors import KalenderError
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from kalender.store.database import Database
-from tests.fakes.house import MONDAY, House, event
+from kalender.store.tables import neighbour
+from kalender.worker.outcomes import Outcomes
+from tests.fakes.house import MONDAY, House, crew_of, event
 from tests.graph import graph_settings
 from tests.served import start
 
@@ -159,3 +164,29 @@ def test_lost_answers_double_nothing(cloud: Cloud) -> None:
         cloud.house.later(120)
     assert len(cloud.shown()) == 25
     assert len({item["sync_key"].partition("#")[0] for item in cloud.shown()}) == 25
+
+
+@pytest.mark.parametrize("operation", ["Batch", "CreateEvent"])
+def test_what_a_batch_is_told_pauses_all_and_what_a_request_is_told_its_calendar(
+    cloud: Cloud, operation: str
+) -> None:
+    told = {"status": 429, "code": "ApplicationThrottled", "retry_after": 90}
+    fault = {"neighbour": "graph", "operation": operation, "kind": "status", **told}
+    cloud.house.teach(*lectures(1))
+    cloud.house.enrol(cloud.number)
+    cloud.house.settle([Kind.COURSE, Kind.PERSON])
+    claim = cloud.house.claim([Kind.CALENDAR])
+    assert claim is not None
+    cloud.control("POST", "/faults", fault)
+    with pytest.raises(KalenderError) as error:
+        cloud.house.do(claim)
+    Outcomes(crew_of(cloud.house)).handle_failure(claim, error.value)
+    with cloud.house.database.read() as connection:
+        name = neighbour.c.name == "exchange.main"
+        row = connection.execute(select(neighbour).where(name)).one_or_none()
+    is_paused = row is not None and row.paused_until is not None
+    assert is_paused is (operation == "Batch")
+    cloud.house.later(80)
+    assert cloud.house.claim([Kind.CALENDAR]) is None  # ninety seconds are not over
+    cloud.house.later(20)
+    assert cloud.house.claim([Kind.CALENDAR]) is not None
