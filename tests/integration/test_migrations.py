@@ -198,6 +198,7 @@ def test_an_upgrade_gives_way_to_those_at_work_and_comes_to_its_end(postgresql_u
                     for name in tables:
                         connection.execute(delete(metadata.tables[name]).where(false()))
                         threading.Event().wait(0.005)
+                threading.Event().wait(0.02)  # while it asks somebody, say
             except Exception as error:  # noqa: BLE001  # the thread has nobody else to tell
                 failures.append(error)
         other.close()
@@ -207,7 +208,7 @@ def test_an_upgrade_gives_way_to_those_at_work_and_comes_to_its_end(postgresql_u
     for worker in workers:
         worker.start()
     try:
-        migrations.upgrade(database)
+        migrations.upgrade(database, patience=180)
     finally:
         done.set()
         for worker in workers:
