@@ -190,7 +190,8 @@ def compare(mirrored: Facts, told: Facts) -> Difference:
     lacking = [
         (person_id, before[name])
         for person_id, before in mirrored.items()
-        for name in before.keys() - told.get(person_id, nothing).keys()
+        for name in before
+        if name not in told.get(person_id, nothing)
     ]
     return Difference(new=new, changed=changed, lacking=lacking)
 
