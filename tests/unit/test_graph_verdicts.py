@@ -24,12 +24,12 @@ VERDICTS: list[tuple[tuple[Operation, ...], int, str, Meaning]] = [
         (operations, 500, code, verdict)
         for code in ("ErrorInternalServerError", "InternalServerError", "generalException", "")
         for operations, verdict in (
-            (tuple(WRITES), Meaning.UNKNOWN),
+            (tuple(sorted(WRITES)), Meaning.UNKNOWN),
             (READS, Meaning.LATER),
         )
     ),
     *(
-        (tuple(WRITES), status, code, Meaning.UNKNOWN)
+        (tuple(sorted(WRITES)), status, code, Meaning.UNKNOWN)
         for status, code in (
             (502, ""),
             (503, "UnknownError"),
