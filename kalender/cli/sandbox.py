@@ -109,9 +109,17 @@ mode = "all"
 
 
 _GRAPH = """
-# Microsoft Graph: {graph}
-# Its tokens, for the client kalender with the secret kalender: {login}
-# The authority of that login's certificate: {login_ca}
+[exchange]
+default = "main"
+
+[exchange.cloud]
+kind = "graph"
+tenant = "sandbox"
+client_id = "kalender"
+client_secret = "kalender"
+base_url = "{graph}"
+login_url = "{login}"
+ca_file = "{login_ca}"
 """
 
 

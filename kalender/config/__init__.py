@@ -116,15 +116,25 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _lease_is_long_enough(self) -> Self:
+        """Whoever is killed cannot say that a request is under way: the lease covers it.
+
+        A lease that is not given is as long as the slowest Exchange needs.
+        """
+        longest = 0.0
         for name, backend in self.exchange.backends.items():
             least = self.worker.send_seconds + backend.timeout + backend.server_seconds
-            if self.worker.lease_seconds < least:
+            longest = max(longest, least)
+            is_given = "lease_seconds" in self.worker.model_fields_set
+            if is_given and self.worker.lease_seconds < least:
                 message = (
                     f"worker.lease_seconds must be at least {least:g}: send_seconds + timeout"
                     f" + server_seconds of [{neighbour.exchange(name)}]"
                 )
                 raise ValueError(message)
-        return self
+        if longest <= self.worker.lease_seconds:
+            return self
+        worker = self.worker.model_copy(update={"lease_seconds": longest})
+        return self.model_copy(update={"worker": worker})
 
     @model_validator(mode="after")
     def _connections_suffice(self) -> Self:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -23,7 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
-from tests import graph_schema, real_data
+from tests import commands, graph_schema, real_data
 from tests.served import start
 
 Json = dict[str, Any]
@@ -1244,17 +1245,26 @@ def test_half_of_the_people_are_on_graph(client: Client) -> None:
     assert 0.4 < where.count("graph") / len(where) < 0.6
 
 
-def test_the_command_says_where_graph_is() -> None:
-    words = ["sandbox", "--generate", "20", "--port-base", "0", "--graph", "all"]
+def test_the_settings_that_the_command_prints_fill_calendars_on_both_sides(tmp_path: Path) -> None:
+    words = ["sandbox", "--generate", "20", "--port-base", "0", "--graph", "half"]
     command = [sys.executable, "-u", "-m", "kalender", *words]
+    config = tmp_path / "config.toml"
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
             lines.append(line)
-            if line.startswith("# The authority"):
+            if line.startswith("ca_file"):
                 break
+        database = f'[database]\nurl = "sqlite:///{tmp_path}/k.db"\n'
+        config.write_text("".join(lines) + database)
+        kalender = ["--config", str(config), "--now", "2025-08-18T08:00+02:00"]
+        for rest in (["db", "upgrade"], ["resync", "--all"], ["worker", "--until-idle"]):
+            assert commands.run([*kalender, *rest], timeout=120).returncode == 0
+        control = next(line.split()[-1] for line in lines if "_control" in line)
+        boxes = requests.get(f"{control}/exchange/all", timeout=10).json()
+        places = requests.get(f"{control}/graph/mailboxes", timeout=10).json()
+        ours = [box for box, items in boxes.items() if any(item["sync_key"] for item in items)]
+        filled = {places[box] for box in ours}
         process.terminate()
-    text = "".join(lines)
-    assert re.search(r"# Microsoft Graph: http://127\.0\.0\.1:\d+/v1\.0\n", text)
-    assert re.search(r"https://127\.0\.0\.1:\d+\n", text)
+    assert filled == {"graph", "ews"}

@@ -550,6 +550,11 @@ def test_a_lease_covers_what_graph_may_still_work_on(tmp_path: Path) -> None:
     assert "worker.lease_seconds must be at least 365" in told(tmp_path, text)
 
 
+def test_a_lease_that_is_not_given_is_as_long_as_graph_needs(tmp_path: Path) -> None:
+    text = cloud(client_secret=SECRET).replace("lease_seconds = 365", "")
+    assert read(tmp_path, text).worker.lease_seconds == 365
+
+
 def test_who_only_looks_needs_no_proof_of_the_application(tmp_path: Path) -> None:
     path = tmp_path / "kalender.toml"
     for keys in (
