@@ -24,6 +24,7 @@ from kalender.store.queue import Claim
 from kalender.worker.thread import WorkerThread
 
 HEADER = "X-Kalender-Test-Point"
+FOR_ALL = ("Limiter.", "Memory._take")  # whoever comes first does it for all work, or all threads
 
 
 class _Here(threading.local):
@@ -43,7 +44,7 @@ _here = _Here()
 
 def name(what: str) -> str:
     """Return the next name of its kind in this piece of work; without any only what it is."""
-    if not _here.job or what.startswith("Limiter."):  # whoever comes first opens it for all
+    if not _here.job or what.startswith(FOR_ALL):
         return what
     _here.counts[what] += 1
     return f"{_here.job} {what} {_here.counts[what]}"
