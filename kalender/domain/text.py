@@ -71,9 +71,9 @@ def without_unseen(text: str) -> str:
     Neither a NUL nor half of a surrogate pair stays, which no database and no header takes. Letters
     are composed (NFC), so that `Å` is one letter whoever wrote it.
     """
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    return normalize("NFC", "".join(char for char in text if char.isprintable())).strip()
+    if not text.isprintable():
+        text = "".join(char for char in text if char.isprintable())
+    return (text if text.isascii() else normalize("NFC", text)).strip()
 
 
 def cut(text: str, limit: int = 255) -> str:

@@ -143,8 +143,8 @@ def _coalesced(marks: Iterable[Mark]) -> list[Mark]:
 def _in_arrays(marks: Sequence[Mark]) -> dict[str, list[Any]]:
     """Return the keys, and for each the place of what else is said of it: many say the same."""
     heads: dict[tuple[Any, ...], int] = {}
-    places = [heads.setdefault(_head(mark), len(heads) + 1) for mark in marks]
-    columns = map(list, zip(*heads, strict=True))
+    places = [heads.setdefault(_HEAD(mark), len(heads) + 1) for mark in marks]
+    columns = map(list, zip(*map(_values, heads), strict=True))
     names = ("kind", "reason", "cause", "priority", "due_at", "since")
     return {
         "key": [mark.key for mark in marks],
@@ -153,10 +153,14 @@ def _in_arrays(marks: Sequence[Mark]) -> dict[str, list[Any]]:
     }
 
 
-def _head(mark: Mark) -> tuple[str, str, str, int, datetime | None, datetime | None]:
-    """Return all of a mark but its key: kind, reason, cause, priority, due time and since."""
-    kind, cause = mark.kind.value, mark.cause.value
-    return (kind, mark.reason, cause, int(mark.lane), mark.due_at, mark.since)
+# All of a mark but its key. An enumeration's value is looked up once for all marks that say the same:
+# for each mark it costs a fifth of what the listener takes for it.
+_HEAD = attrgetter("kind", "reason", "cause", "lane", "due_at", "since")
+
+
+def _values(head: tuple[Any, ...]) -> tuple[Any, ...]:
+    kind, reason, cause, lane, due_at, since = head
+    return (kind.value, reason, cause.value, int(lane), due_at, since)
 
 
 def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float) -> None:
@@ -168,8 +172,9 @@ def _mark_in_sqlite(connection: Connection, marks: Sequence[Mark], settle: float
     now, soon = connection.execute(_SQLITE_CLOCK, {"settle": settle}).one()
     by_head: dict[tuple[Any, ...], list[str]] = defaultdict(list)
     for mark in marks:
-        by_head[_head(mark)].append(mark.key)
-    for (kind, reason, cause, priority, due_at, since), keys in by_head.items():
+        by_head[_HEAD(mark)].append(mark.key)
+    for head, keys in by_head.items():
+        kind, reason, cause, priority, due_at, since = _values(head)
         due, first = (Instant().process_bind_param(t, connection.dialect) for t in (due_at, since))
         params = {
             "kind": kind,
