@@ -5,7 +5,6 @@ This is the only path that writes to calendars. Every request that changes somet
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -171,15 +170,23 @@ def _waits_for_sources(visit: Visit) -> str | None:
 def _record_missing(visit: Visit, error: MailboxMissing) -> None:
     """Record that the mailbox is not where it was.
 
-    Raises TransientError where another Exchange knows it. Where it held entries of ours and nobody
+    Raises TransientError where another Exchange knows it, or could not be asked: then nothing is
+    concluded. Where it held entries of ours and nobody
     knows it, the person is asked for at once, to find out where the mailbox went.
     """
-    elsewhere = None
+    elsewhere = silent = None
     for name, exchange in sorted(visit.context.exchanges.items()):
         if name != visit.row.backend and elsewhere is None:
-            with suppress(PermanentError, TransientError, NeighbourError):
+            try:
                 exchange.calendars.find(visit.row.address, None)
                 elsewhere = name
+            except PermanentError:
+                continue
+            except (TransientError, NeighbourError):
+                silent = name
+    if elsewhere is None and silent is not None:
+        text = f"the mailbox is not here, and [exchange.{silent}] could not be asked for it"
+        raise TransientError(text) from error
     with visit.recording() as connection:
         row = visit.row
         if elsewhere is not None:

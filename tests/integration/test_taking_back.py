@@ -17,6 +17,7 @@ from kalender.store import mailboxes, migrations, people, recovery, rollouts
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry, heartbeat
 from kalender.worker.outcomes import Outcomes
+from tests.fakes.calendars import FakeCalendars
 from tests.fakes.house import LEASE, MONDAY, House, activity, crew_of, event
 
 pytestmark = pytest.mark.integration
@@ -403,6 +404,27 @@ def test_what_has_ended_moves_along_with_a_mailbox(house: House) -> None:
         house.later(60)
     assert len(other.own("user1@uio.example")) == 3
     assert rows(house, "SELECT count(*) FROM entry WHERE item_id LIKE 'new-%'") == [(3,)]
+
+
+def test_a_mailbox_is_not_missing_while_the_other_exchange_cannot_be_asked(house: House) -> None:
+    """It may be there: nothing is concluded, and the calendar is filled once it answers."""
+    other = house.others["other"] = FakeCalendars()
+    house.exchange.missing.add("user1@uio.example")
+
+    def away(_operation: str, _mailbox: str) -> None:
+        raise NeighbourUnavailable("exchange.other", "away")
+
+    other.before = away
+    lectures_of(house, 3)
+    house.enrol(1)
+    house.settle()
+    assert rows(house, "SELECT backend, state FROM calendar") == [("main", "active")]
+    other.before = lambda _operation, _mailbox: None
+    for _ in range(3):
+        house.later(120)
+        house.settle()
+    assert rows(house, "SELECT backend, state FROM calendar") == [("other", "active")]
+    assert len(other.own("user1@uio.example")) == 3
 
 
 def test_an_exchange_that_is_configured_no_more_is_looked_for_elsewhere(house: House) -> None:
