@@ -51,10 +51,7 @@ password = "{password}"
 timeout = 2
 server_seconds = 1
 max_connections = {max_connections}
-[exchange.other]
-endpoint = "http://127.0.0.1:9/EWS/Exchange.asmx"
-username = "kalender"
-password = "kalender"
+{more}
 [rollout]
 mode = "{mode}"
 [worker]
@@ -77,6 +74,7 @@ class Installation:
     endpoint: str = ""
     max_connections: int = 20
     connections: int = 4
+    more: str = ""  # sections of settings beside those above
 
     def app(self) -> App:
         """Return the application under the settings as they are now."""
@@ -93,6 +91,7 @@ class Installation:
                 mode=self.mode,
                 max_connections=self.max_connections,
                 connections=self.connections,
+                more=self.more,
             )
         )
         return App(load(path, {}), clock_from(datetime.fromisoformat(NOW)))

@@ -27,6 +27,12 @@ from tests.served import start
 
 pytestmark = pytest.mark.integration
 SETTLED = threading.Event()
+ANOTHER_EXCHANGE = """
+[exchange.other]
+endpoint = "http://127.0.0.1:9/EWS/Exchange.asmx"
+username = "kalender"
+password = "kalender"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +197,7 @@ def test_one_refusal_under_load_is_not_a_wrong_password(mirrored: Installation) 
 
 def test_an_exchange_that_is_away_holds_up_no_other(mirrored: Installation) -> None:
     house = mirrored
+    house.more = ANOTHER_EXCHANGE
     house.write(
         lambda c: c.execute(text("UPDATE calendar SET backend = 'other' WHERE calendar_id % 2 = 0"))
     )
