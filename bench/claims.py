@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from statistics import median
 from time import monotonic
 
-from bench.measure import PAIRS, Figure, paired, single
+from bench.measure import PAIRS, Figure, as_in_the_command, paired, single
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.store import migrations, queue
 from kalender.store.database import Database
@@ -57,7 +57,8 @@ def finished(database: Database) -> Iterator[tuple[int, float]]:
 
 def tenths(database: Database, many: int, rounds: int) -> Figure:
     """Mark so many and finish them; hold the pace of the last tenth against the first's."""
-    paces = [_paces(database, many) for _ in range(rounds)]
+    with as_in_the_command():
+        paces = [_paces(database, many) for _ in range(rounds)]
     ratios = sorted(last / first for first, last in paces)
     return Figure(
         name=f"{many:,} marked at once: finished a second, last tenth beside first",

@@ -1,6 +1,5 @@
 """The listener against a bare loop: pika, json, one upsert a thousand, commit, one acknowledgement."""
 
-import gc
 import json
 import os
 import sqlite3
@@ -17,7 +16,7 @@ import pika
 import psycopg
 from pydantic import SecretStr
 
-from bench.measure import Figure, paired, pss_megabytes, single
+from bench.measure import Figure, as_in_the_command, paired, pss_megabytes, single
 from kalender.app import keeping
 from kalender.broker import Broker
 from kalender.config.sections import BrokerSettings as Settings
@@ -27,7 +26,6 @@ from kalender.listener import Listener
 from kalender.ports import Rejected
 from kalender.store import migrations
 from kalender.store.database import Database
-from kalender.worker.supervisor import collect_seldom
 
 MESSAGES = 20_000
 BATCH = 1000
@@ -90,16 +88,6 @@ def ours(amqp: str, kind: str, url: str, messages: int = MESSAGES) -> float:
         took = time.perf_counter() - begun
     database.close()
     return messages / took
-
-
-@contextmanager
-def as_in_the_command() -> Iterator[None]:
-    """Set Python up as `kalender listener` does, and back for the bare loop."""
-    thresholds = gc.get_threshold()
-    collect_seldom()
-    yield
-    gc.set_threshold(*thresholds)
-    gc.unfreeze()
 
 
 def bare(amqp: str, kind: str, write: Callable[[list[str]], None]) -> float:

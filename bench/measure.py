@@ -4,10 +4,12 @@ Ratios come from interleaved pairs in one run, so that a noisy machine disturbs 
 CPU is told by getrusage, memory as PSS summed over processes.
 """
 
+import gc
 import json
 import os
 import resource
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -15,6 +17,7 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from kalender.worker.supervisor import collect_seldom
 from tests import commands
 
 PAIRS = 5
@@ -94,6 +97,20 @@ def _met(value: float, at_least: float | None, at_most: float | None) -> bool | 
     if at_least is not None:
         return value >= at_least
     return value <= at_most if at_most is not None else None
+
+
+@contextmanager
+def as_in_the_command() -> Iterator[None]:
+    """Set Python up as the listener and the worker do, and back for what is measured beside them.
+
+    Otherwise one collection of garbage, a tenth of a second among the benchmark's own objects, falls
+    into the middle of what is measured.
+    """
+    thresholds = gc.get_threshold()
+    collect_seldom()
+    yield
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
 
 
 def children_cpu() -> float:
