@@ -16,7 +16,7 @@ WORKERS ?= $(shell nproc | awk '{print ($$1 < 4 ? 2 * $$1 : 8)}')
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint coverage chaos bench bench-quick bench-scale bench-peers drill day \
-  lock servers clean
+  judges lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
@@ -57,6 +57,10 @@ bench-scale: $(READY) servers
 bench-peers: $(READY) servers
 	$(SERVERS) --durable -- $(BIN)/python -m bench.peers $(ARGS)
 
+# Microsoft's own client of Graph works on the sandbox; it is installed beside us (half a gigabyte).
+judges: $(READY)
+	@$(BIN)/python -m tests.judges
+
 # make drill DRILL=incident, restore or level: what an operator should have seen once.
 drill: $(READY)
 	@$(BIN)/python -m tests.drills $(or $(DRILL),incident)
@@ -91,5 +95,5 @@ lock: $(READY)
 	  -o requirements.lock pyproject.toml
 
 clean:
-	rm -rf $(VENV) .venv-peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
+	rm -rf $(VENV) .venv-peers .venv-judges .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis \
 	  .coverage* dist

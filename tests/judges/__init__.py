@@ -1,0 +1,1 @@
+"""Programs of Microsoft's, in an environment of their own, judge the sandbox: `make judges`."""
