@@ -1,0 +1,74 @@
+"""What O365, a client of Microsoft Graph, takes for the same entries: `event.save()` as documented."""
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
+from multiprocessing import get_context
+from typing import Any
+
+import requests
+
+from kalender.sandbox.world import Endpoints
+
+SAMPLE, PROCESSES = 300, 2
+MAILBOX = "stock@uio.example"
+
+
+def seconds_an_entry(ends: Endpoints, shown: Sequence[dict[str, Any]]) -> float:
+    """CPU seconds of `event.save()` alone, by as many processes at once as a worker has.
+
+    The events are made before, and not counted; there are as many of ours made again and again.
+    O365 has no way to create several events with one request.
+    """
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": "kalender",
+        "client_secret": "kalender",
+        "scope": "https://graph.microsoft.com/.default",
+    }
+    login = f"{ends.login}/uni.example/oauth2/v2.0/token"
+    answer = requests.post(login, data=form, verify=str(ends.login_ca), timeout=10)
+    words = (ends.graph, answer.json()["access_token"], list(shown))
+    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
+        tasks = [pool.submit(_seconds, *words) for _ in range(PROCESSES)]
+        return sum(task.result() for task in tasks) / PROCESSES
+
+
+def _seconds(base: str, token: str, shown: Sequence[dict[str, Any]]) -> float:
+    from O365 import MSGraphProtocol  # noqa: PLC0415  # only these processes load it
+    from O365.calendar import Schedule  # noqa: PLC0415
+    from O365.connection import Connection  # noqa: PLC0415
+    from O365.utils.token import MemoryTokenBackend  # noqa: PLC0415
+
+    session = requests.Session()
+    session.trust_env = False
+    session.headers["Authorization"] = f"Bearer {token}"
+    connection = Connection(
+        ("kalender", "kalender"),
+        auth_flow_type="credentials",
+        tenant_id="uni.example",
+        token_backend=MemoryTokenBackend(),
+        requests_delay=0,
+        request_retries=0,
+    )
+    connection.session = session
+    protocol = MSGraphProtocol(timezone="Europe/Oslo")
+    protocol.protocol_url = base.removesuffix("v1.0")
+    protocol.service_url = f"{base}/"
+    schedule = Schedule(con=connection, protocol=protocol, main_resource=f"users/{MAILBOX}")
+    calendar = schedule.get_default_calendar()
+    events = [_event(calendar, shown[number % len(shown)]) for number in range(SAMPLE)]
+    begun = time.process_time()
+    if not all(event.save() for event in events):
+        raise AssertionError("O365 could not save an event")
+    return (time.process_time() - begun) / SAMPLE
+
+
+def _event(calendar: Any, shown: dict[str, Any]) -> Any:
+    event = calendar.new_event(shown["subject"])
+    event.start, event.end = (datetime.fromisoformat(shown[name]) for name in ("start", "end"))
+    event.body, event.location = shown["body"], shown["location"]
+    event.categories = shown["categories"]
+    event.is_reminder_on = shown["reminder_is_set"]
+    return event
