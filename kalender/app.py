@@ -194,6 +194,7 @@ class App:
                 name: Exchange(
                     calendars=self.exchange(name, limiters[neighbour.exchange(name)]),
                     server_seconds=backend.server_seconds,
+                    second_look=backend.second_look,
                 )
                 for name, backend in config.exchange.backends.items()
             },

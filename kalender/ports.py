@@ -173,13 +173,17 @@ class EntryState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FoundItem:
-    """An item found by key; `created_at` decides which of several is the oldest."""
+    """An item found by key; `created_at` decides which of several is the oldest.
+
+    A `meeting` is what its user invited others to, where the backend cannot write to that in silence.
+    """
 
     ref: ItemRef
     sync_key: str
     created_at: datetime
     starts_at: datetime
     ends_at: datetime
+    meeting: bool = False
 
 
 class Calendars(Protocol):

@@ -280,6 +280,11 @@ class BackendSettings(NeighbourSettings):
     max_connections: PositiveInt = 20
 
     @property
+    def second_look(self) -> timedelta | None:
+        """After how long a create is looked for again that a search did not see; None: never."""
+        return None
+
+    @property
     def most_requests(self) -> int:
         """How many requests of all workers together may be under way."""
         return self.max_connections
@@ -317,7 +322,9 @@ class GraphSettings(BackendSettings):
 
     `certificate_file` and `key_file` hold PEM. The file of a federated token is read for each new
     access token, as it is another one every hour. `server_seconds` covers a whole chain of creates,
-    which may go on after its request was cut.
+    which may go on after its request was cut. Nothing documents that a search sees at once what was
+    made, so a create that nobody answered and that was not found is looked for again after
+    `second_look_hours`. Over EWS the store itself answers a search, from what it holds.
     """
 
     kind: Literal["graph"] = "graph"
@@ -332,7 +339,13 @@ class GraphSettings(BackendSettings):
     login_url: Url = GLOBAL_LOGIN
     user: UserForm = "mail"
     server_seconds: PositiveFloat = 300
+    second_look_hours: PositiveFloat = 6
     concurrency_scope: Literal["mailbox", "app"] = "mailbox"
+
+    @property
+    def second_look(self) -> timedelta | None:
+        """After how long a create is looked for again that a search did not see."""
+        return timedelta(hours=self.second_look_hours)
 
     @property
     def address(self) -> str:

@@ -15,13 +15,13 @@ status.
     Taken               deleting                              (none)
     NotCarriedOut       intended                              (none)
                         all of Shown, and deleting            status, fingerprint, hold of before
-    Unanswered          all but abandoned                     (same), nothing changes
+    Unanswered          all but abandoned and released        (same), nothing changes
     Refused             intended, live, refused, declined     refused
     FoundByKey          intended                              live, without a change key
                         declined                              (same), where it is now
                         ended and not open                    (same), where it is now
                         live, refused, deleting               live, content unknown
-    NotFoundByKey       all but abandoned                     abandoned
+    NotFoundByKey       all but abandoned and released        abandoned
     NotFoundAtAll       declined                              (same), not in the calendar
                         ended and not open                    (same), nothing changes
                         intended, live, refused, deleting     abandoned
@@ -30,6 +30,8 @@ status.
     Held, Freed         live, refused, declined, deleting     (same), held or not
     Renamed             live, refused, declined               (same), shows another event
     Adopted             (none), abandoned                     live or deleting
+    Left                live, refused, declined, deleting     released
+                        abandoned                             released
     Forgotten           not in calendar, but not intended     (none)
 
 `Unanswered` is an unknown outcome, or an update that Exchange answered with "gone": in both cases
@@ -40,8 +42,14 @@ these very keys after an id was gone: only those come here that are to be made a
 are `LeftAsItIs`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
 what its user had declined is not made anew because a backup lacks it, and what has ended is history.
 
-`NotFoundByKey` also comes to what its user made a meeting, where Exchange would mail the guests of
-every write: the item stays as it is and is ours no more, and another one is made for the event.
+`Left` comes to what its user made a meeting, where Exchange would mail the guests of every write: the
+item stays as it is and is ours no more, although it still carries our key, and another one is made for
+the event. It also comes to the item of an abandoned create that turned up late, where its user had
+touched it by then. A released key is never adopted again.
+
+An abandoned entry without a change key was never seen in the calendar: nobody answered its create, and
+a lookup did not find its key. Where a search may miss what was just made, that key is looked for once
+more some hours later.
 
 A refused or declined entry under an update is not counted as open, although it has no fingerprint.
 Its status already says that the calendar may show something else. Until the event ends, the next
@@ -68,11 +76,14 @@ class EntryStatus(StrEnum):
     REFUSED = "refused"  # Exchange never takes this content
     DECLINED = "declined"  # left as its user has it
     ABANDONED = "abandoned"  # not in the calendar, or no longer; the key is never used again
+    RELEASED = "released"  # its user's: it stays in the calendar, with our key, and is ours no more
 
 
 # Every list of statuses is made here, and SQL's conditions from these lists.
-RECORDED = tuple(status for status in EntryStatus if status is not EntryStatus.ABANDONED)
-"""The statuses of keys that Exchange holds, or may hold."""
+FORMER = (EntryStatus.ABANDONED, EntryStatus.RELEASED)
+"""The statuses of keys that stand for no entry any more, and never will again."""
+RECORDED = tuple(status for status in EntryStatus if status not in FORMER)
+"""The statuses of keys that Exchange holds, or may hold, for us."""
 ANSWERED = (EntryStatus.LIVE, EntryStatus.REFUSED, EntryStatus.DECLINED)
 """The statuses that stand for an event: no create or delete is under way, and the key is not lost."""
 AFTER_CREATE = (*ANSWERED, EntryStatus.DELETING)
@@ -229,6 +240,7 @@ class Plain(StrEnum):
     FROZEN = "frozen"
     FREED = "freed"
     FORGOTTEN = "forgotten"
+    LEFT = "left"
 
 
 Happening = (
@@ -252,6 +264,13 @@ class Transition(NamedTuple):
 
     before: Entry | None
     after: Entry | None
+
+    @property
+    def gives_up_a_create(self) -> bool:
+        """Whether a create that nobody answered was not found, and is made anew or not at all."""
+        was_intended = self.before is not None and self.before.status is EntryStatus.INTENDED
+        is_abandoned = self.after is not None and self.after.status is EntryStatus.ABANDONED
+        return was_intended and is_abandoned
 
 
 def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C901, PLR0911, PLR0912, PLR0915
@@ -360,6 +379,9 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             ):
                 raise ImpossibleHappening(happening)
             return None
+        case Plain.LEFT:
+            row = _require(entry, happening, (*AFTER_CREATE, EntryStatus.ABANDONED))
+            return row._replace(status=EntryStatus.RELEASED, item_id=None, held_by=None)
 
 
 def happens(entry: Entry | None, happening: Happening) -> Transition:

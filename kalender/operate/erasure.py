@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, Select, String, cast, delete, exists, or_, select
 
+from kalender.domain.entry import FORMER, EntryStatus
 from kalender.errors import PermanentError
 from kalender.operate import disclosure
 from kalender.store import acts, people
@@ -30,10 +31,15 @@ TEACHING = (registration, placement, teaching_role)
 
 
 def stands(connection: Connection, person_id: int) -> bool:
-    """Whether an entry of ours stands, or may stand, in a calendar of the person."""
-    may_stand = entry.c.status.not_in(["abandoned", "refused"])
+    """Whether an entry of ours stands, or may stand, in a calendar of the person.
+
+    A create that nobody answered may still turn up until it was looked for once more.
+    """
+    may_stand = entry.c.status.not_in([*FORMER, EntryStatus.REFUSED])
     in_calendar = entry.c.calendar_id.in_(_calendars_of(person_id))
-    return bool(connection.execute(select(exists().where(in_calendar, may_stand))).scalar())
+    is_theirs, may_come = calendar.c.person_id == person_id, calendar.c.look_again_at.is_not(None)
+    conditions = (exists().where(in_calendar, may_stand), exists().where(is_theirs, may_come))
+    return bool(connection.execute(select(or_(*conditions))).scalar())
 
 
 def is_listed(connection: Connection, person_id: int) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 from sqlalchemy import Connection
 
 from kalender.domain import neighbour
-from kalender.domain.entry import EXPLAINED
+from kalender.domain.entry import EXPLAINED, FORMER
 from kalender.domain.model import CourseKey, Status, TeachingEvent
 from kalender.domain.roles import audience_of, counts, leading
 from kalender.domain.timetable import (
@@ -175,7 +175,7 @@ class Question:
             row
             for calendar in self.calendars
             for row in disclosure.entries_of(self.connection, calendar["calendar_id"])
-            if row["course"] == self.course and row["status"] != "abandoned"
+            if row["course"] == self.course and row["status"] not in FORMER
             if row["ends_at"] > self.now or self.day is not None
             if self.day is None or self._local(row["starts_at"]) == self.day
         ]

@@ -1,8 +1,9 @@
 """Doubles of our own making: another key of ours for an event that is already shown.
 
-They come of a database that forgot a create. A user's copy carries the key of its original and
-is never one. A lookup only finds them; mended they are recorded as `deleting`, and the plan that
-follows removes them like any other entry, under write-ahead and brake.
+They come of a database that forgot a create, or of a create that nobody answered and that a lookup
+did not find yet. A user's copy carries the key of its original and is never one. A lookup only finds
+them; mended they are recorded as `deleting`, and the plan that follows removes them like any other
+entry, under write-ahead and brake.
 """
 
 from collections import defaultdict
@@ -15,15 +16,18 @@ from sqlalchemy import Connection
 from kalender.domain import block
 from kalender.domain.entry import (
     ANSWERED,
+    Adopted,
     Entry,
     EntryStatus,
     FoundByKey,
     Plain,
+    Subject,
     Transition,
     after,
     happens,
 )
-from kalender.domain.model import ActivityKey
+from kalender.domain.model import ActivityKey, Content
+from kalender.domain.render import changed_fields, fingerprint
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
 from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome
@@ -41,6 +45,7 @@ class Shown:
     item_id: str
     event_id: str
     activity: ActivityKey
+    meeting: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +62,36 @@ def oldest_of(hits: Sequence[FoundItem]) -> dict[str, FoundItem]:
     return {hit.sync_key: hit for hit in newest_first}
 
 
+def find_all(visit: Visit) -> Sequence[FoundItem]:
+    """Find every item with our key; what a search may not see yet is asked for by its id."""
+    hits = visit.calendars.find(visit.row.address, None)
+    if visit.exchange.second_look is None:
+        return hits
+    keys = {hit.sync_key for hit in hits}
+    with visit.database.read() as connection:
+        records = entries.of_calendar(connection, visit.row.calendar_id)
+    key_of = {e.item_id: e.sync_key for e in records if e.item_id and e.sync_key not in keys}
+    states = _read(visit, sorted(key_of))
+    return [
+        *hits,
+        *(
+            FoundItem(
+                ref=state.ref,
+                sync_key=key_of[item_id],
+                created_at=visit.now,
+                starts_at=state.starts_at,
+                ends_at=state.ends_at,
+                meeting=bool(state.meeting),
+            )
+            for item_id, state in states.items()
+            if state.sync_key == key_of[item_id] and state.starts_at and state.ends_at
+        ),
+    ]
+
+
 def look_for_doubles(visit: Visit) -> list[Double]:
     """Find every item with our key, and return what shows an event a second time."""
-    hits = visit.calendars.find(visit.row.address, None)
+    hits = find_all(visit)
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
         row = visit.row
@@ -80,10 +112,10 @@ def sort_out(
     sorting = _Sorting(connection=connection, visit=visit)
     sorting.take_in(entries.of_calendar(connection, visit.row.calendar_id), hits)
     oldest = oldest_of(hits)
-    strange = oldest.keys() - sorting.recorded - set(elsewhere)
+    strange = oldest.keys() - sorting.records.keys() - set(elsewhere)
     strange -= doubles.taken_away(connection, visit.row.calendar_id, strange)
     known_events = doubles.known_events(connection, [_event_of(key) for key in strange])
-    for key in sorted(strange):
+    for key in sorted(strange, key=lambda key: (oldest[key].meeting, key)):
         sorting.sort(oldest[key], known_events)
     sorting.by_time()
     strays = {
@@ -108,7 +140,7 @@ class _Sorting:
 
     connection: Connection
     visit: Visit
-    recorded: set[str] = field(default_factory=set)
+    records: dict[str, Entry] = field(default_factory=dict)  # by key
     shown: dict[str, Shown] = field(default_factory=dict)  # by event
     made_for: dict[str, Shown] = field(default_factory=dict)  # by the event in the key
     settled: set[str] = field(default_factory=set)  # events that their user, or Exchange, refused
@@ -118,22 +150,28 @@ class _Sorting:
 
     def take_in(self, records: Sequence[Entry], hits: Sequence[FoundItem]) -> None:
         """Note what the records say, and whether it is there."""
-        alive = {hit.ref.item_id for hit in hits}
-        keys = {hit.sync_key: hit.ref.item_id for hit in hits}
-        self.recorded = {entry.sync_key for entry in records}
+        by_id = {hit.ref.item_id: hit for hit in hits}
+        by_key = {hit.sync_key: hit for hit in hits}
+        self.records = {entry.sync_key: entry for entry in records}
         for entry in records:
             if entry.status not in ANSWERED:
                 continue
-            item_id = entry.item_id if entry.item_id in alive else keys.get(entry.sync_key)
-            if item_id is not None:
-                self._show(entry.sync_key, item_id, entry.event_id, entry.activity)
+            hit = by_id.get(entry.item_id or "") or by_key.get(entry.sync_key)
+            if hit is not None:
+                self._show(entry.sync_key, hit, entry.event_id, entry.activity)
             elif entry.status is EntryStatus.LIVE:
                 self.missing[entry.event_id] = entry
             else:
                 self.settled.add(entry.event_id)
 
-    def _show(self, key: str, item_id: str, event_id: str, activity: ActivityKey) -> None:
-        showing = Shown(sync_key=key, item_id=item_id, event_id=event_id, activity=activity)
+    def _show(self, key: str, hit: FoundItem, event_id: str, activity: ActivityKey) -> None:
+        showing = Shown(
+            sync_key=key,
+            item_id=hit.ref.item_id,
+            event_id=event_id,
+            activity=activity,
+            meeting=hit.meeting,
+        )
         self.shown.setdefault(event_id, showing)
         self.made_for.setdefault(_event_of(key), showing)
 
@@ -145,6 +183,10 @@ class _Sorting:
             self._adopt(hit)
         elif event_id in self.settled or (over and not self.visit.row.must_look_up):
             return
+        elif event_id in self.shown and hit.meeting:
+            return  # what its user made a meeting stays, beside a plain entry
+        elif event_id in self.shown and self.shown[event_id].meeting:
+            self._stands_beside(hit, self.shown.pop(event_id))
         elif event_id in self.shown:
             self._double(hit, self.shown[event_id], over=over)
         elif event_id in known_events or (over and event_id not in self.made_for):
@@ -157,6 +199,13 @@ class _Sorting:
     def _double(self, hit: FoundItem, original: Shown, *, over: bool) -> None:
         if not over:
             self.doubles.append(Double(item=hit, original=original))
+
+    def _stands_beside(self, hit: FoundItem, meeting: Shown) -> None:
+        """Release a meeting again that a database forgot to have left to its user; adopt the other."""
+        self.made_for.pop(_event_of(meeting.sync_key), None)
+        left = happens(self.records[meeting.sync_key], Plain.LEFT)
+        self.visit.save(self.connection, [left])
+        self._adopt(hit, (meeting.event_id, meeting.activity))
 
     def _adopt(self, hit: FoundItem, shows: tuple[str, ActivityKey] | None = None) -> None:
         """Record it as an entry; the record that it stands for instead is given up."""
@@ -171,7 +220,7 @@ class _Sorting:
         now = self.visit.now
         shows = (event_id, activity)
         entries.adopt(self.connection, row.calendar_id, hit, key=key, now=now, shows=shows)
-        self._show(key, hit.ref.item_id, event_id, activity)
+        self._show(key, hit, event_id, activity)
 
     def by_time(self) -> None:
         """TP gives what moves another id: adopt for what is wanted at the item's time."""
@@ -192,6 +241,86 @@ class _Sorting:
             else:
                 unknown_items.append(hit)
         self.unknown = unknown_items
+
+
+# -- late --------------------------------------------------------------------------------------------
+
+
+def look_for_late_creates(visit: Visit) -> None:
+    """Look once more for creates that nobody answered and that a lookup did not find.
+
+    What turned up is recorded: the plan that follows removes it, but what its user touched meanwhile
+    stays and is theirs. What has ended is history.
+    """
+    calendar_id, leaving = visit.row.calendar_id, visit.calendar_state.leaving
+    with visit.database.read() as connection:
+        lost_entries = {e.sync_key: e for e in entries.never_seen(connection, calendar_id)}
+        records = entries.of_calendar(connection, calendar_id)
+    hits = visit.calendars.find(visit.row.address, sorted(lost_entries)) if lost_entries else ()
+    late_hits = {
+        key: hit for key, hit in oldest_of(hits).items() if hit.ends_at > visit.now or leaving
+    }
+    original_ids = {e.event_id: e.item_id for e in records if e.status in ANSWERED and e.item_id}
+    of_events = {lost_entries[key].event_id for key in late_hits}
+    ids = {hit.ref.item_id for hit in late_hits.values()}
+    states = _read(visit, sorted(ids | {original_ids[e] for e in of_events & original_ids.keys()}))
+    transitions = []
+    for key, hit in late_hits.items():
+        entry, state = lost_entries[key], states.get(hit.ref.item_id)
+        original_state = states.get(original_ids.get(entry.event_id, ""))
+        if state is None:
+            continue
+        if not leaving and _is_touched(visit, entry, state, original_state):
+            transitions.append(happens(entry, Plain.LEFT))
+        else:
+            transitions.append(happens(entry, _late(entry, hit)))
+    with visit.recording() as connection:
+        entries.look_again(connection, calendar_id, None)
+        if transitions:
+            entries.forget_digest(connection, visit.row)
+            visit.save(connection, transitions)
+            doubles.mended(connection, calendar_id, late_hits)
+    kept = sum(transition.after is None or not transition.after.open for transition in transitions)
+    visit.count("doubles", len(transitions) - kept)
+    visit.count("doubles_kept", kept)
+
+
+def _late(entry: Entry, hit: FoundItem) -> Adopted:
+    """Return that an item turned up which is to go."""
+    subject = Subject(
+        event_id=entry.event_id,
+        activity=entry.activity,
+        starts_at=hit.starts_at,
+        ends_at=hit.ends_at,
+    )
+    return Adopted(
+        sync_key=entry.sync_key,
+        subject=subject,
+        item_id=hit.ref.item_id,
+        change_key=hit.ref.change_key,
+        ended=False,
+        goes=True,
+    )
+
+
+def _is_touched(
+    visit: Visit, entry: Entry, state: EntryState, original_state: EntryState | None
+) -> bool:
+    """Whether an item says anything else than what its create was to say, or something more."""
+    if state.starts_at is None or state.ends_at is None:
+        return True
+    content = Content(
+        subject=state.subject or "",
+        body="",
+        location=state.location or "",
+        starts_at=state.starts_at,
+        ends_at=state.ends_at,
+        show_as=state.show_as or "",
+        reminder_minutes=None,
+        categories=(),
+    )
+    edited_fields = changed_fields(entry.fingerprint, fingerprint(content)) - {"body"}
+    return bool(edited_fields) or _added_to(visit, state, original_state)
 
 
 # -- mended ------------------------------------------------------------------------------------------
@@ -299,7 +428,7 @@ def _judge(
     return Judgement(stays=stays, goes=frozenset(goes), stays_too=frozenset(too))
 
 
-def _added_to(visit: Visit, state: EntryState, other_state: EntryState) -> bool:
+def _added_to(visit: Visit, state: EntryState, other_state: EntryState | None) -> bool:
     """Whether its user added something; what both say alike may also be an older setting."""
     style = visit.context.settings.style_for(visit.row.audience)
     usual = Additions(
@@ -312,7 +441,8 @@ def _added_to(visit: Visit, state: EntryState, other_state: EntryState) -> bool:
     beside = state.additions or usual
     if state.meeting or beside.attachments or block.has_notes(state.body):
         return True
-    compared = zip(beside, other_state.additions or usual, usual, strict=True)
+    other_additions = other_state.additions if other_state is not None else None
+    compared = zip(beside, other_additions or usual, usual, strict=True)
     return any(
         value not in (other_value, usual_value) for value, other_value, usual_value in compared
     )

@@ -22,7 +22,7 @@ from kalender.domain.entry import (
 )
 from kalender.errors import TransientError
 from kalender.ports import FoundItem, ItemError, ItemOutcome
-from kalender.reconcile.doubles import Double, oldest_of, sort_out
+from kalender.reconcile.doubles import Double, find_all, oldest_of, sort_out
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import entries, people
 
@@ -83,7 +83,7 @@ def look_up_everything(visit: Visit) -> list[Double]:
     second time. Items beyond that are copies, and stay; they are taken along only where somebody
     wished that all with our key go.
     """
-    hits = visit.calendars.find(visit.row.address, None)
+    hits = find_all(visit)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
@@ -97,7 +97,7 @@ def look_up_everything(visit: Visit) -> list[Double]:
                 hit.ref.item_id for key, hit in oldest_of(hits).items() if key in recorded_keys
             }
             for hit in hits:
-                if hit.ref.item_id not in known_ids:
+                if hit.ref.item_id not in known_ids and not hit.meeting:
                     key = f"{hit.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
                     entries.adopt(connection, visit.row.calendar_id, hit, key=key, now=visit.now)
             return []

@@ -249,12 +249,18 @@ class Updates:
             case ItemOutcome.CONFLICT:
                 return NotCarriedOut(before=update.entry), Next.PLAN_AGAIN
             case ItemOutcome.MEETING:
-                return Plain.NOT_FOUND_BY_KEY, Next.PLAN_AGAIN
+                return Plain.LEFT, Next.PLAN_AGAIN
             case ItemOutcome.LATER:
                 return NotCarriedOut(before=update.entry), Next.COME_LATER
 
     def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
-        """Log what was updated; what its user had edited was put back."""
+        """Log what was updated, and what is left to its user; what they had edited was put back."""
+        left = [
+            update.entry.sync_key
+            for update, happening in zip(self.updates, happenings, strict=True)
+            if happening is Plain.LEFT
+        ]
+        visit.log(connection, RELEASE, left)
         keys = [entry.sync_key for entry in _entries(self, happenings, Shown)]
         put_back = [key for key in keys if key in visit.edited]
         visit.log(connection, "restore", put_back)
@@ -394,7 +400,7 @@ class Removals:
         if isinstance(result, ItemRef) or result.verdict is ItemOutcome.GONE:
             return Plain.TAKEN, Next.GO_ON
         if result.verdict is ItemOutcome.MEETING and self.operation == RELEASE:
-            return Plain.TAKEN, Next.GO_ON
+            return Plain.LEFT, Next.GO_ON
         if result.verdict is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
         again = result.verdict in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}

@@ -34,7 +34,7 @@ from kalender.domain.entry import (
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.roles import ROLES, leading
 from kalender.domain.timetable import Audience, Role
-from kalender.domain.work import Lane
+from kalender.domain.work import Cause, Lane, Trigger, WorkKey
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
@@ -52,10 +52,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One configured Exchange: how to write to it, and how long it may work on a lost request."""
+    """One configured Exchange: how to write to it, and how long it may work on a lost request.
+
+    `second_look` is after how long a create is looked for once more that nobody answered and that
+    was not found. None: a search sees at once what was made, and finds it or never will.
+    """
 
     calendars: Calendars
     server_seconds: float
+    second_look: timedelta | None = None
 
 
 @dataclass(slots=True)
@@ -166,8 +171,19 @@ class Visit:
     def save(
         self, connection: Connection, transitions: Iterable[Transition], *, ahead: bool = False
     ) -> None:
-        """Write what happened to entries of this calendar."""
+        """Write what happened to entries of this calendar.
+
+        Where a create is given up that a search may not have seen yet, the calendar is marked to be
+        searched for its key once more.
+        """
+        transitions = tuple(transitions)
         entries.save(connection, self.row.calendar_id, transitions, ahead=ahead)
+        after = self.exchange.second_look
+        if after is not None and any(change.gives_up_a_create for change in transitions):
+            entries.look_again(connection, self.row.calendar_id, after)
+            work = WorkKey.of_calendar(self.row.calendar_id)
+            trigger = Trigger("second look at an unanswered create", Cause.TIME)
+            queue.mark_later(connection, work, trigger, after=after)
 
     @contextmanager
     def recording(self) -> Iterator[Connection]:

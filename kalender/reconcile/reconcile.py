@@ -22,7 +22,7 @@ from kalender.errors import (
 )
 from kalender.reconcile import lookup
 from kalender.reconcile.desired import CalendarState, kept, load_state, load_states, split, wanted
-from kalender.reconcile.doubles import look_for_doubles, mend
+from kalender.reconcile.doubles import look_for_doubles, look_for_late_creates, mend
 from kalender.reconcile.lookup import look_up_everything, verify
 from kalender.reconcile.operations import carry_out
 from kalender.reconcile.protocol import Next, Outcome, ReconcileContext, Visit
@@ -59,6 +59,8 @@ def reconcile(
             elif visit.row.doubles:
                 _settled_records(visit)  # so that no create is in doubt
                 mend(visit, look_for_doubles(visit))
+            if visit.row.looks_again:
+                look_for_late_creates(visit)
             _until_right(visit)
         except OutcomeUnknown:
             with visit.database.write() as connection:
@@ -136,7 +138,7 @@ def _up_to_date(calendar_state: CalendarState) -> bool:
     row = calendar_state.row
     return (
         row.synced_digest == calendar_state.digest
-        and not (row.must_look_up or row.must_verify or row.doubles)
+        and not (row.must_look_up or row.must_verify or row.doubles or row.looks_again)
         and row.changes_at == calendar_state.changes_at
     )
 

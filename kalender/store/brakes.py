@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from kalender.config.sections import Safety
+from kalender.domain.entry import FORMER
 from kalender.domain.model import CourseKey
 from kalender.store import acts
 from kalender.store.instants import db_now
@@ -298,7 +299,7 @@ def _shown_of_course(scope: str, now: datetime | None) -> Select[str, int]:
         .join(calendar, calendar.c.calendar_id == entry.c.calendar_id)
         .where(
             entry.c.event_id.in_(_missing(scope, now)),
-            entry.c.status != "abandoned",
+            entry.c.status.not_in(FORMER),
             entry.c.ends_at > now if now is not None else true(),
         )
     )

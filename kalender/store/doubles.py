@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sqlalchemy import Connection, delete, func, or_, select, update
+from sqlalchemy import Connection, delete, func, or_, select, union, update
 
+from kalender.domain.entry import EntryStatus
 from kalender.store.instants import db_now
 from kalender.store.sql import insert_many
-from kalender.store.tables import calendar, change_log, stray_key, teaching_event
+from kalender.store.tables import calendar, change_log, entry, stray_key, teaching_event
 
 TAKEN = ("delete", "remove", "release")
 
@@ -97,13 +98,19 @@ def _of(
 
 
 def taken_away(connection: Connection, calendar_id: int, keys: Collection[str]) -> set[str]:
-    """Return those of these keys whose entry we took away: what carries them now is a copy."""
-    query = select(change_log.c.sync_key).where(
+    """Return those of these keys whose entry we took away, or left to its user.
+
+    What carries them now is a copy, or that user's own.
+    """
+    taken = select(change_log.c.sync_key).where(
         change_log.c.calendar_id == calendar_id,
         change_log.c.operation.in_(TAKEN),
         change_log.c.sync_key.in_(sorted(keys)),
     )
-    return set(connection.execute(query).scalars())
+    left = select(entry.c.sync_key).where(
+        entry.c.status == EntryStatus.RELEASED.value, entry.c.sync_key.in_(sorted(keys))
+    )
+    return set(connection.execute(union(taken, left)).scalars())
 
 
 def known_events(connection: Connection, events: Collection[str]) -> set[str]:

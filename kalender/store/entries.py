@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -85,6 +85,7 @@ class CalendarRow:
     quiet_for: float
     synced_digest: str | None
     changes_at: datetime | None
+    looks_again: bool  # the time has come to look for unanswered creates once more
 
 
 def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
@@ -129,6 +130,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         quiet_for=max((quiet_until - row.db_time).total_seconds(), 0.0),
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
+        looks_again=row.look_again_at is not None and row.look_again_at <= row.db_time,
     )
 
 
@@ -137,11 +139,20 @@ def of_calendar(connection: Connection, calendar_id: int) -> list[Entry]:
     return [_entry(row) for row in connection.execute(_OF_CALENDAR, {"of": calendar_id}).all()]
 
 
-_OF_CALENDAR = select(
+def never_seen(connection: Connection, calendar_id: int) -> list[Entry]:
+    """Return the abandoned records of creates that nobody answered and that were not found."""
+    return [_entry(row) for row in connection.execute(_NEVER_SEEN, {"of": calendar_id}).all()]
+
+
+_RECORDS = select(
     *(entry.c[name] for name in ("sync_key", "event_id", *ActivityKey._fields, "status")),
     *(entry.c[name] for name in ("starts_at", "ends_at", "item_id", "change_key")),
     *(entry.c[name] for name in ("fingerprint", "held_by")),
-).where(entry.c.calendar_id == bindparam("of"), entry.c.status.in_(RECORDED))
+).where(entry.c.calendar_id == bindparam("of"))
+_OF_CALENDAR = _RECORDS.where(entry.c.status.in_(RECORDED))
+_NEVER_SEEN = _RECORDS.where(
+    entry.c.status == EntryStatus.ABANDONED.value, entry.c.change_key.is_(None)
+)
 _STATUS = {status.value: status for status in EntryStatus}
 
 
@@ -398,6 +409,13 @@ def activity_of(connection: Connection, event_id: str) -> ActivityKey:
 # -- the calendar's own state ---------------------------------------------------------------------------
 
 
+def look_again(connection: Connection, calendar_id: int, after: timedelta | None) -> None:
+    """Let unanswered creates be looked for once more after so long; None: that is done."""
+    moment = null() if after is None else db_now(after.total_seconds())
+    is_named = calendar.c.calendar_id == calendar_id
+    connection.execute(update(calendar).where(is_named).values(look_again_at=moment))
+
+
 def keep_quiet(connection: Connection, calendar_id: int, seconds: float) -> None:
     """Exchange may still be working on a lost request: write nothing here for so long."""
     connection.execute(
@@ -458,7 +476,8 @@ _SYNCED = (
         must_look_up=False,
         doubles=case((bindparam("searched", type_=Boolean), null()), else_=calendar.c.doubles),
         moved_from=None,
-        taking_back=False,
+        # whoever leaves is visited once more where an unanswered create may turn up
+        taking_back=and_(calendar.c.taking_back, calendar.c.look_again_at.is_not(None)),
         quiet_until=None,
         state=case((calendar.c.state == "closed", "closed"), else_="active"),
         last_error=None,

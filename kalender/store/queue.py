@@ -244,6 +244,23 @@ _SQLITE_MARK = text(f"""{_SQLITE_INSERT}
 _SQLITE_MOVE = text(f"{_SQLITE_INSERT} {_CONFLICT} WHERE NOT ({_STAYS})")
 
 
+def mark_later(
+    connection: Connection, work: WorkKey, trigger: Trigger, *, after: timedelta
+) -> None:
+    """Let work be marked after so long, and not before; it waits beside what is marked meanwhile."""
+    connection.execute(
+        upsert(connection.dialect.name, due_later)
+        .values(
+            kind=work.kind.value,
+            key=work.key,
+            due_at=db_now(after.total_seconds()),
+            reason=trigger.reason,
+            cause=trigger.cause.value,
+        )
+        .on_conflict_do_nothing()
+    )
+
+
 def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
     """Mark the future-dated work whose time has come; return how many."""
     rows = connection.execute(

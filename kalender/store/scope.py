@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, insert, select, update
 
+from kalender.domain.entry import FORMER, EntryStatus
 from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.work import Kind
 from kalender.store import bulk, evidence
@@ -67,7 +68,7 @@ def wishing(connection: Connection) -> set[int]:
 def showing(connection: Connection, calendars: Collection[int]) -> set[int]:
     """Return those of these calendars in which entries of ours stand, or may stand."""
     calendar_ids: set[int] = set()
-    there = entry.c.status.not_in(["abandoned", "refused"])
+    there = entry.c.status.not_in([*FORMER, EntryStatus.REFUSED])
     holds = exists().where(entry.c.calendar_id == calendar.c.calendar_id, there)
     for part in in_parts(calendars, 10_000):
         among = is_one_of(connection, calendar.c.calendar_id, part)

@@ -153,6 +153,7 @@ calendar = Table(
     Column("verified_at", Instant),
     Column("changes_at", Instant),  # on the domain's clock
     Column("last_error", Text),
+    Column("look_again_at", Instant),  # for creates that nobody answered and that were not found
     Index(None, "person_id"),
     Index(None, "changes_at"),
 )

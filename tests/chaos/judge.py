@@ -16,7 +16,7 @@ from tests.e2e.house import House
 READS_BY_ID = {"GetItem", "UpdateItem", "DeleteItem"}
 LIVE = """
     SELECT c.address, e.item_id, e.event_id, e.status, e.fingerprint
-    FROM entry e JOIN calendar c USING (calendar_id) WHERE e.status <> 'abandoned'
+    FROM entry e JOIN calendar c USING (calendar_id) WHERE e.status NOT IN ('abandoned', 'released')
 """
 WAITING = "SELECT count(*) FROM dirty WHERE parked_at IS NULL"
 

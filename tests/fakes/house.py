@@ -111,6 +111,7 @@ class House:
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
     send_seconds: float = 5.0
+    second_look: timedelta | None = None
     restore: RoleCalendar = field(default_factory=RoleCalendar)
     kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
 
@@ -181,7 +182,9 @@ class House:
         return ReconcileContext(
             database=self.database,
             exchanges={
-                name: Exchange(calendars=calendars, server_seconds=1.0)
+                name: Exchange(
+                    calendars=calendars, server_seconds=1.0, second_look=self.second_look
+                )
                 for name, calendars in {"main": self.exchange, **self.others}.items()
             },
             settings=self.settings,
@@ -286,7 +289,7 @@ class House:
         """Let so much time pass in the database, for work and for calendars."""
         columns = {
             "dirty": ("due_at", "not_before", "claimed_until", "first_marked_at"),
-            "calendar": ("quiet_until",),
+            "calendar": ("quiet_until", "look_again_at"),
             "database_identity": ("quiet_until",),
             "due_later": ("due_at",),
             "person": ("fs_asked_at", "emptied_at"),

@@ -51,7 +51,7 @@ _READ_ADDITIONS = (
     "reminderMinutesBeforeStart",
     "hasAttachments",
 )
-_FOUND = ("id", "changeKey", "createdDateTime", "start", "end")
+_FOUND = (*_GUARDED, "createdDateTime", "start", "end")
 
 
 class Unparsable(Exception):
@@ -367,6 +367,7 @@ def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
                     created_at=_instant(event.get("createdDateTime")),
                     starts_at=_moment(event, "start"),
                     ends_at=_moment(event, "end"),
+                    meeting=is_meeting(event),
                 )
             )
     next_link = body.get("@odata.nextLink")
