@@ -44,6 +44,7 @@ STATES: dict[str, list[Happening]] = {
     "declined": [LeftAsItIs(still_there=True)],
     "declined, gone": [LeftAsItIs(still_there=False)],
     "abandoned": [Plain.NOT_FOUND_BY_KEY],
+    "abandoned, never seen": [Plain.NOT_FOUND_BY_KEY],
 }
 
 
@@ -71,7 +72,7 @@ def happenings(before: Entry) -> list[Happening]:
 
 def the_row(connection: Connection) -> Entry | None:
     """Return the record of the key, abandoned ones too."""
-    columns = [column.label(None) for column in entries._OF_CALENDAR.selected_columns]
+    columns = [column.label(None) for column in entries._RECORDS.selected_columns]
     row = connection.execute(select(*columns).where(table.c.sync_key == KEY)).one_or_none()
     return None if row is None else entries._entry(row)
 
@@ -102,6 +103,25 @@ def test_sql_and_python_agree_on_what_is_open(
     record = the_state(connection, ours, state)
     asked = select(table.c.sync_key).where(entries.is_open())
     assert (connection.execute(asked).scalar() is not None) == record.open
+
+
+@pytest.mark.parametrize("state", ["intended", *STATES])
+def test_only_a_create_that_was_abandoned_without_an_answer_was_never_seen(
+    connection: Connection, ours: int, state: str
+) -> None:
+    record = the_state(connection, ours, state)
+    expected = [record] if state == "abandoned, never seen" else []
+    assert entries.never_seen(connection, ours) == expected
+
+
+def test_what_was_left_to_its_user_stays_so_for_good(connection: Connection, ours: int) -> None:
+    entries.save(connection, ours, [happens(live(connection, ours), Plain.LEFT)])
+    record = the_row(connection)
+    assert record is not None
+    for happening in happenings(record):
+        with pytest.raises(ImpossibleHappening):
+            after(record, happening)
+    assert entries.of_calendar(connection, ours) == []
 
 
 def test_a_create_is_written_ahead_as_the_table_says(connection: Connection, ours: int) -> None:
@@ -144,14 +164,15 @@ def test_what_somebody_else_wrote_into_another_column_stays(
 
 def the_state(connection: Connection, calendar_id: int, state: str) -> Entry:
     """Bring the record into this state by what happens to it."""
-    if state == "intended":
+    if state in {"intended", "abandoned, never seen"}:
         subject, fingerprint = a_wanted(an_event("1")).subject, OTHER.fingerprint
         ahead = CreateAhead(sync_key=KEY, subject=subject, fingerprint=fingerprint)
         entries.save(connection, calendar_id, [happens(None, ahead)])
+        record = the_row(connection)
     else:
         record = live(connection, calendar_id)
-        for happening in STATES[state]:
-            entries.save(connection, calendar_id, [happens(record, happening)])
+    for happening in STATES.get(state, ()):
+        entries.save(connection, calendar_id, [happens(record, happening)])
     row = the_row(connection)
     assert row is not None
     return row

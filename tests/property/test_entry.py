@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalender.domain.entry import (
+    FORMER,
     Adopted,
     CreateAhead,
     Created,
@@ -74,7 +75,7 @@ def test_no_sequence_of_happenings_leaves_the_table(sequence: list[Happening]) -
         if entry is None:
             continue
         assert entry.sync_key == "1#0"
-        if entry.status in (EntryStatus.INTENDED, EntryStatus.ABANDONED):
+        if entry.status is EntryStatus.INTENDED or entry.status in FORMER:
             assert entry.item_id is None
             assert entry.held_by is None
         if entry.status in (EntryStatus.LIVE, EntryStatus.DELETING):
@@ -84,11 +85,13 @@ def test_no_sequence_of_happenings_leaves_the_table(sequence: list[Happening]) -
 class Calendar:
     """A calendar, its records, and visits that write as the protocol says: look up, then plan.
 
-    Between visits its user deletes entries and edits them, and TP gives events other ids.
+    Between visits its user deletes entries and edits them, and TP gives events other ids. What is
+    created `late` is seen by no search until `appears`; a second look comes some time after that.
     """
 
     def __init__(self) -> None:
         self.items: dict[str, str] = {}  # key -> what the item says: "f" as we write it, or "user"
+        self.late: set[str] = set()  # keys of items that no search sees yet
         self.records: dict[str, Entry] = {}
         self.keys = 0
 
@@ -100,10 +103,28 @@ class Calendar:
 
     def look_up(self, statuses: set[EntryStatus]) -> None:
         for key in [k for k, entry in self.records.items() if entry.status in statuses]:
-            if key in self.items:
+            if key in self.items.keys() - self.late:
                 self.happen(key, FoundByKey(item_id=key, change_key=self.items[key]))
             else:
                 self.happen(key, Plain.NOT_FOUND_BY_KEY)
+
+    def look_again(self) -> None:
+        """Look once more for creates that nobody answered; what turns up goes by the next visit."""
+        for key, entry in list(self.records.items()):
+            is_never_seen = entry.status is EntryStatus.ABANDONED and entry.change_key is None
+            if not is_never_seen or key not in self.items.keys() - self.late:
+                continue
+            if self.items[key] == "user":
+                self.happen(key, Plain.LEFT)
+            else:
+                subject = next(s for s in SUBJECTS if s.event_id == entry.event_id)
+                ref = {"item_id": key, "change_key": self.items[key]}
+                late = Adopted(sync_key=key, subject=subject, **ref, ended=False, goes=True)
+                self.happen(key, late)
+
+    def appears(self) -> None:
+        """Let every search see everything from now on."""
+        self.late.clear()
 
     # -- what its user and TP do -----------------------------------------------------------------
 
@@ -124,7 +145,8 @@ class Calendar:
         self.verify(puts_back=puts_back)
         self.rename(wanted)
         for key, entry in list(self.records.items()):
-            if entry.item_id is None and entry.event_id not in wanted:
+            is_standing = entry.status not in FORMER
+            if is_standing and entry.item_id is None and entry.event_id not in wanted:
                 self.happen(key, Plain.FORGOTTEN)
         taken = {
             entry.event_id
@@ -155,7 +177,7 @@ class Calendar:
     def rename(self, wanted: set[str]) -> None:
         """A lone event takes over a lone entry: TP gave the event another id."""
         live = {e.event_id: k for k, e in self.records.items() if e.status is EntryStatus.LIVE}
-        known = {entry.event_id for entry in self.records.values()}
+        known = {e.event_id for e in self.records.values() if e.status not in FORMER}
         lone_events = [s for s in SUBJECTS if s.event_id in wanted - known]
         lone_keys = [key for event, key in sorted(live.items()) if event not in wanted]
         for subject, key in zip(lone_events, lone_keys, strict=False):
@@ -165,8 +187,9 @@ class Calendar:
         self.keys += 1
         key = f"{subject.event_id}#{self.keys}"
         self.happen(key, CreateAhead(sync_key=key, subject=subject, fingerprint="f"))
-        if outcome in ("done", "lost after"):
+        if outcome in ("done", "lost after", "seen late"):
             self.items[key] = "f"
+            self.late |= {key} if outcome == "seen late" else set()
         answers: dict[str, Happening] = {
             "done": Created(item_id=key, change_key="f"),
             "not sent": NotCarriedOut(before=None),
@@ -200,11 +223,14 @@ class Calendar:
         return self.happen(key, answers.get(outcome, Plain.UNANSWERED))
 
 
-outcomes = st.sampled_from(["done", "not sent", "lost before", "lost after", "refused"])
+outcomes = st.sampled_from(
+    ["done", "not sent", "lost before", "lost after", "seen late", "refused"]
+)
 steps = st.one_of(
     st.tuples(st.just("visit"), st.sets(st.sampled_from("12")), outcomes, st.booleans()),
     st.tuples(st.just("deletes"), st.sampled_from(SUBJECTS)),
     st.tuples(st.just("edits"), st.sampled_from(SUBJECTS)),
+    st.tuples(st.sampled_from(["appears", "looks again"])),
 )
 
 
@@ -218,12 +244,24 @@ def test_no_sequence_of_visits_leaves_two_live_entries_for_one_event(
             calendar.visit(details[0], details[1], puts_back=details[2])
         elif what == "deletes":
             calendar.user_deletes(*details)
-        else:
+        elif what == "edits":
             calendar.user_edits(*details)
+        elif what == "appears":
+            calendar.appears()
+        else:
+            calendar.look_again()
         live = [e.event_id for e in calendar.records.values() if e.status is EntryStatus.LIVE]
         assert len(live) == len(set(live))
     calendar.visit(set(), "done")
-    assert calendar.items == {}  # whatever happened, everything of ours can be taken away
+    calendar.appears()
+    calendar.look_again()
+    calendar.visit(set(), "done")
+    touched = {k: says for k, says in calendar.items.items() if says == "user"}
+    assert {k: calendar.records[k].status for k in touched} == dict.fromkeys(
+        touched, EntryStatus.RELEASED
+    )
+    assert calendar.items == touched  # whatever happened, everything of ours can be taken away
     calendar.visit(wanted, "done")
-    assert sorted(key.partition("#")[0] for key in calendar.items) == sorted(wanted)
-    assert set(calendar.items.values()) <= {"f"}
+    ours = {k: says for k, says in calendar.items.items() if k not in touched}
+    assert sorted(key.partition("#")[0] for key in ours) == sorted(wanted)
+    assert set(ours.values()) <= {"f"}

@@ -20,7 +20,9 @@ from kalender.domain.entry import (
     Renamed,
     Shown,
     Subject,
+    Transition,
     after,
+    happens,
 )
 from tests.factories import HOUR, NOW, an_entry
 
@@ -31,10 +33,11 @@ ABOUT = {"event_id": "2", "starts_at": NOW, "ends_at": NOW + HOUR}
 KNOWN = {S.LIVE, S.REFUSED, S.DECLINED}
 WRITTEN = KNOWN | {S.DELETING}
 RECORDED = WRITTEN | {S.INTENDED}
+FORMER = {S.ABANDONED, S.RELEASED}
 
 
 def row(status: EntryStatus) -> Entry:
-    if status in (S.INTENDED, S.ABANDONED):
+    if status in FORMER | {S.INTENDED}:
         return LIVE._replace(status=status, item_id=None, change_key=None)
     return LIVE._replace(status=status, held_by="all")
 
@@ -69,6 +72,11 @@ TABLE: list[tuple[Happening, set[EntryStatus], dict[str, object]]] = [
     (Held(scope="course"), WRITTEN, {"held_by": "course"}),
     (Plain.FREED, WRITTEN, {"held_by": None}),
     (Renamed(subject=SUBJECT), KNOWN, ABOUT),
+    (
+        Plain.LEFT,
+        WRITTEN | {S.ABANDONED},
+        {"status": S.RELEASED, "item_id": None, "held_by": None},
+    ),
 ]
 
 
@@ -98,7 +106,7 @@ def test_what_was_found_is_known_only_where_it_was_intended_declined_or_has_ende
     intended = place._replace(status=S.LIVE, change_key="")
     expected = {S.INTENDED: intended, S.DECLINED: place, S.ABANDONED: None}
     over = FoundByKey(item_id="i", change_key="k", ended=True)
-    if status is S.ABANDONED:
+    if status in FORMER:
         with pytest.raises(ImpossibleHappening):
             after(entry, found)
         return
@@ -145,10 +153,12 @@ def test_only_what_is_not_in_the_calendar_and_not_intended_is_forgotten(
     status: EntryStatus,
 ) -> None:
     away = row(status)._replace(item_id=None)
-    if status is not S.INTENDED:
+    if status not in {S.INTENDED, S.RELEASED}:
         assert after(away, Plain.FORGOTTEN) is None
     with pytest.raises(ImpossibleHappening):
         after(away._replace(status=S.INTENDED), Plain.FORGOTTEN)
+    with pytest.raises(ImpossibleHappening):
+        after(away._replace(status=S.RELEASED), Plain.FORGOTTEN)
     with pytest.raises(ImpossibleHappening):
         after(away._replace(item_id="i"), Plain.FORGOTTEN)
 
@@ -183,6 +193,20 @@ def test_nothing_but_a_create_and_an_adoption_happens_to_what_has_no_record() ->
     for happening in [case[0] for case in TABLE]:
         with pytest.raises(ImpossibleHappening):
             after(None, happening)
+
+
+def test_only_an_unanswered_create_that_is_abandoned_is_given_up() -> None:
+    cases: list[tuple[EntryStatus, Happening]] = [
+        *((status, Plain.NOT_FOUND_BY_KEY) for status in RECORDED),
+        *((status, NotFoundAtAll(ended=False)) for status in RECORDED),
+        *((status, Plain.LEFT) for status in WRITTEN),
+    ]
+    for status, happening in cases:
+        transition = happens(row(status), happening)
+        assert transition.gives_up_a_create is (status is S.INTENDED)
+    assert not Transition(row(S.INTENDED), None).gives_up_a_create
+    assert not Transition(None, row(S.INTENDED)).gives_up_a_create
+    assert not happens(row(S.INTENDED), Plain.UNANSWERED).gives_up_a_create
 
 
 def test_every_kind_of_happening_is_tested_here() -> None:
