@@ -250,43 +250,56 @@ def look_for_late_creates(visit: Visit) -> None:
     """Look once more for creates that nobody answered and that a lookup did not find.
 
     What turned up is recorded: the plan that follows removes it, but what its user touched meanwhile
-    stays and is theirs. What has ended is history.
+    stays and is theirs. Where they deleted the entry that was made instead, it takes its place. What
+    has ended is history.
     """
     calendar_id, leaving = visit.row.calendar_id, visit.calendar_state.leaving
     with visit.database.read() as connection:
         lost_entries = {e.sync_key: e for e in entries.never_seen(connection, calendar_id)}
+        events = {entry.event_id for entry in lost_entries.values()}
         records = entries.of_calendar(connection, calendar_id)
-    hits = visit.calendars.find(visit.row.address, sorted(lost_entries)) if lost_entries else ()
-    late_hits = {
-        key: hit for key, hit in oldest_of(hits).items() if hit.ends_at > visit.now or leaving
+    originals = {
+        e.event_id: e for e in records if e.status is EntryStatus.LIVE and e.event_id in events
     }
-    original_ids = {e.event_id: e.item_id for e in records if e.status in ANSWERED and e.item_id}
+    keys = [*lost_entries, *(entry.sync_key for entry in originals.values())]
+    oldest = oldest_of(visit.calendars.find(visit.row.address, keys) if lost_entries else ())
+    late_hits = {
+        key: oldest[key]
+        for key in lost_entries.keys() & oldest.keys()
+        if leaving or oldest[key].ends_at > visit.now
+    }
     of_events = {lost_entries[key].event_id for key in late_hits}
-    ids = {hit.ref.item_id for hit in late_hits.values()}
-    states = _read(visit, sorted(ids | {original_ids[e] for e in of_events & original_ids.keys()}))
-    transitions = []
-    for key, hit in late_hits.items():
+    item_ids = {hit.ref.item_id for hit in late_hits.values()}
+    item_ids |= {str(originals[event_id].item_id) for event_id in of_events & originals.keys()}
+    states = _read(visit, sorted(item_ids))
+    transitions: list[Transition] = []
+    for key, hit in sorted(late_hits.items()):
         entry, state = lost_entries[key], states.get(hit.ref.item_id)
-        original_state = states.get(original_ids.get(entry.event_id, ""))
+        original = originals.get(entry.event_id)
+        original_state = states.get(str(original.item_id)) if original is not None else None
         if state is None:
             continue
-        if not leaving and _is_touched(visit, entry, state, original_state):
+        if original is not None and original_state is None and original.sync_key not in oldest:
+            del originals[entry.event_id]
+            transitions.append(happens(original, Plain.NOT_FOUND_BY_KEY))
+            transitions.append(happens(entry, _turned_up(entry, hit, goes=False)))
+        elif not leaving and _is_touched(visit, entry, state, original_state):
             transitions.append(happens(entry, Plain.LEFT))
         else:
-            transitions.append(happens(entry, _late(entry, hit)))
+            transitions.append(happens(entry, _turned_up(entry, hit, goes=True)))
     with visit.recording() as connection:
         entries.look_again(connection, calendar_id, None)
         if transitions:
             entries.forget_digest(connection, visit.row)
             visit.save(connection, transitions)
             doubles.mended(connection, calendar_id, late_hits)
-    kept = sum(transition.after is None or not transition.after.open for transition in transitions)
-    visit.count("doubles", len(transitions) - kept)
-    visit.count("doubles_kept", kept)
+    statuses = [change.after.status for change in transitions if change.after is not None]
+    visit.count("doubles", statuses.count(EntryStatus.DELETING))
+    visit.count("doubles_kept", statuses.count(EntryStatus.RELEASED))
 
 
-def _late(entry: Entry, hit: FoundItem) -> Adopted:
-    """Return that an item turned up which is to go."""
+def _turned_up(entry: Entry, hit: FoundItem, *, goes: bool) -> Adopted:
+    """Return that the item of a lost create is there after all."""
     subject = Subject(
         event_id=entry.event_id,
         activity=entry.activity,
@@ -299,7 +312,7 @@ def _late(entry: Entry, hit: FoundItem) -> Adopted:
         item_id=hit.ref.item_id,
         change_key=hit.ref.change_key,
         ended=False,
-        goes=True,
+        goes=goes,
     )
 
 

@@ -4,6 +4,7 @@ The sandbox's Graph shows searches a new event as late as `visible_after` says.
 """
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -237,6 +238,44 @@ def test_what_its_user_added_to_the_entry_itself_stays_too(cloud: Cloud) -> None
     assert "ta med" in item["body"]
 
 
+@pytest.mark.parametrize("touched", [True, False])
+def test_where_its_user_deleted_the_other_one_the_twin_is_the_entry(
+    cloud: Cloud, *, touched: bool
+) -> None:
+    (twin,) = twins(cloud, 1)
+    (other,) = (item for item in cloud.shown() if item["id"] != twin["id"])
+    meddle(cloud, other, "delete")
+    if touched:
+        meddle(cloud, twin, "annotate", text="ta med")
+    hours_later(cloud, 6)
+    (item,) = cloud.shown()
+    assert item["id"] == twin["id"]
+    assert ("ta med" in item["body"]) is touched
+    assert statuses(cloud) == {"live": 1, "abandoned": 1}
+    cloud.house.teach(replace(lectures(1)[0], title="nytt"))
+    assert cloud.house.settle() == []
+    (item,) = cloud.shown()
+    assert "nytt" in item["subject"]
+
+
+def test_a_create_that_is_carried_out_after_the_quiet_time_stands_once_as_well(
+    cloud: Cloud,
+) -> None:
+    fault = {"neighbour": "graph", "operation": "Batch", "kind": "drop-now-process-later"}
+    cloud.control("POST", "/faults", fault | {"seconds": 2})
+    cloud.house.teach(*lectures(2))
+    cloud.house.enrol(cloud.number)
+    assert len(cloud.house.settle()) == 1
+    hours_later(cloud, 0.1)
+    kept = [item["id"] for item in cloud.shown()]
+    assert len(kept) == 2
+    until = time.monotonic() + 60
+    while len(cloud.shown()) < 4:
+        assert time.monotonic() < until
+    hours_later(cloud, 6)
+    assert [item["id"] for item in cloud.shown()] == kept
+
+
 def test_a_copy_that_its_user_made_of_a_twin_stays(cloud: Cloud) -> None:
     (twin,) = twins(cloud, 1)
     copy = meddle(cloud, twin, "copy")
@@ -321,8 +360,7 @@ def test_a_brake_holds_twins_as_well_until_it_is_released(cloud: Cloud) -> None:
     assert len(cloud.shown()) == 4
     assert statuses(cloud) == {"live": 2, "deleting": 2}
     with cloud.house.database.write() as connection:
-        brakes.lift(connection, brakes.HAND)
-        calendars = connection.execute(select(calendar.c.calendar_id)).scalars().all()
+        calendars = brakes.release(connection, brakes.HAND, "test")
         people.mark_calendars(connection, calendars, reason="brake", lane=Lane.ASKED)
     assert cloud.house.settle() == []
     assert len(cloud.shown()) == 2
