@@ -307,6 +307,9 @@ def test_a_meeting_is_left_as_it_is_and_nobody_is_mailed(
         changes = [EntryChange(item_id=each.item_id, **words) for each in both]
         results = cloud.calendars.update(cloud.mailbox, changes, send_by=soon())
     assert verdicts(results) == ["meeting", "done"]
+    found = {item.ref.item_id: item.meeting for item in cloud.calendars.find(cloud.mailbox, None)}
+    assert found.pop(meeting.item_id) is True
+    assert list(found.values()) == ([False] if way == "update" else [])
     assert cloud.calendars.get(cloud.mailbox, [meeting.item_id], fields=True) == [before]
     assert cloud.control("GET", "/exchange/mails") == mails
 

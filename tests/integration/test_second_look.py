@@ -199,7 +199,7 @@ TOUCHES: list[tuple[str, Json]] = [
     ("edit", {"subject": "Mitt"}),
     ("edit", {"location": "Hjemme"}),
     ("edit", {"show_as": "Tentative"}),
-    ("edit", {"start": "2025-08-19T06:00:00Z"}),
+    ("edit", {"start": "2025-08-19T05:00:00Z"}),
     ("edit", {"categories": ["Viktig"]}),
     ("edit", {"reminder_is_set": True}),
 ]

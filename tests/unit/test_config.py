@@ -2,7 +2,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -442,6 +442,7 @@ def test_a_backend_of_the_kind_graph_has_the_addresses_of_the_global_cloud(tmp_p
         "https://login.microsoftonline.com",
     )
     assert (backend.timeout, backend.server_seconds, backend.user) == (60, 300, "mail")
+    assert backend.second_look == timedelta(hours=6)
     assert backend.credentials[1] == SECRET
 
 
