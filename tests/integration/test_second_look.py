@@ -422,9 +422,9 @@ def test_the_key_of_a_meeting_that_was_left_is_never_adopted_again(
 ) -> None:
     cloud.fill(1)
     meeting = left_meeting(cloud, 1)
-    mails = cloud.control("GET", "/exchange/mails")
+    mails, plain = cloud.control("GET", "/exchange/mails"), cloud.shown()[1]
     if deleted:
-        meddle(cloud, cloud.shown()[1], "delete")
+        meddle(cloud, plain, "delete")
     if search == "recover":
         recover(cloud)
     else:
@@ -433,6 +433,7 @@ def test_the_key_of_a_meeting_that_was_left_is_never_adopted_again(
     assert cloud.house.settle() == []
     old, new = cloud.shown()
     assert old == meeting
+    assert (new["id"] != plain["id"]) is deleted
     assert statuses(cloud)["live"] == statuses(cloud)["released"] == 1
     with cloud.house.database.read() as connection:
         live = select(entry.c.item_id).where(entry.c.status == "live")
