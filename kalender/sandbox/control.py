@@ -8,7 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
-from kalender.sandbox import fs
+from kalender.sandbox import fs, moves
 from kalender.sandbox.graph.cloud import Cloud
 from kalender.sandbox.mailboxes import Mailbox
 from kalender.sandbox.meddle import add, meddle
@@ -168,7 +168,10 @@ class _Mailboxes:
         return {"delegate": self.exchange.delegate}
 
     def items(self, asked: Asked) -> object:
-        return [item.shown() for item in self._box(asked.query["mailbox"]).items.values()]
+        box: Mailbox | None = self._box(asked.query["mailbox"])
+        if box is not None and "place" in asked.query:
+            box = self.exchange.at(asked.query["place"], box.address)
+        return [] if box is None else [item.shown() for item in box.items.values()]
 
     def add(self, asked: Asked) -> object:
         return add(self._box(asked.told["mailbox"]), asked.told).shown()
@@ -188,6 +191,7 @@ class _Graph:
         yield "PUT", "/graph/settings", self.change
         yield "GET", "/graph/mailboxes", self.mailboxes
         yield "PUT", "/graph/mailbox", self.mailbox
+        yield "POST", "/graph/moves", self.moves
         yield "POST", "/graph/churn", self.churn
         yield "PUT", "/graph/credentials", self.credentials
         yield "DELETE", "/graph/tokens", lambda _: self.cloud.login.expire()
@@ -205,8 +209,11 @@ class _Graph:
             self.service.name(box.address, str(asked.told["upn"]))
         place = _one_of(asked.told.get("place", box.place), ("ews", "graph"))
         if place != box.place:
-            self.service.move(box.address, place)
-        return {"place": box.place}
+            moves.advance(self.service.exchange, to=place, mailboxes=[box.address])
+        return {"place": place}
+
+    def moves(self, asked: Asked) -> object:
+        return moves.advance(self.service.exchange, **asked.told)
 
     def churn(self, asked: Asked) -> None:
         box = self.service.exchange.boxes[asked.told["mailbox"].lower()]

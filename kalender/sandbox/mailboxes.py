@@ -9,7 +9,7 @@ import hashlib
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from kalender.sandbox.journal import item_id
@@ -118,12 +118,18 @@ def _prefix(text: str) -> str:
 
 
 class Mailbox:
-    """One person's mailbox, on EWS or on Graph; its private items come into being at the first look."""
+    """One person's mailbox, on EWS or on Graph; its private items come into being at the first look.
 
-    def __init__(self, exchange: "Exchange", address: str, place: str) -> None:
+    A mailbox to which its owner moves has a number of its own: its ids are new, and it is empty.
+    """
+
+    def __init__(
+        self, exchange: "Exchange", address: str, place: str, number: int | None = None
+    ) -> None:
         self.exchange, self.address, self.state, self.place = exchange, address, "active", place
-        self.prefix = _prefix(address if place == "ews" else f"{place} {address}")
-        self._items: dict[int, Item] | None = None
+        name = address if place == "ews" else f"{place} {address}"
+        self.prefix = _prefix(name if number is None else f"{place} {address} {number}")
+        self._items: dict[int, Item] | None = None if number is None else {}
 
     @property
     def items(self) -> dict[int, Item]:
@@ -189,14 +195,29 @@ class Mailbox:
             self.add(fields, private=True)
 
 
+@dataclass(slots=True, eq=False)
+class Move:
+    """A mailbox on its way; `under_way` has left the old side and has not arrived at the new one."""
+
+    old: Mailbox
+    new: Mailbox
+    under_way: list[Item] = field(default_factory=list)
+    has_arrived: bool = False
+
+
 class Exchange:
-    """All mailboxes, by address; `graph` says whose live on Graph: none, half or all."""
+    """All mailboxes, by address; `graph` says whose live on Graph: none, half or all.
+
+    `boxes` holds them where they live, `moves` those that are on their way (`moves`, the module,
+    says how they are moved).
+    """
 
     def __init__(self, graph: str = "none") -> None:
         self.graph = graph
         self.mails: list[dict[str, object]] = []
         self.boxes: dict[str, Mailbox] = {}
         self.by_prefix: dict[str, Mailbox] = {}
+        self.moves: dict[str, Move] = {}
         self.delegate = True
         self.private_touched = 0
         self._pool: dict[tuple[tuple[str, str], ...], Fields] = {}
@@ -211,13 +232,12 @@ class Exchange:
             box = Mailbox(self, address, "graph" if on_graph else "ews")
             self.boxes[address] = self.by_prefix[box.prefix] = box
 
-    def settle(self, box: Mailbox, place: str) -> None:
-        """Move a mailbox to `ews` or `graph`: its items stay, under other ids and change keys."""
-        del self.by_prefix[box.prefix]
-        box.place, box.prefix = place, _prefix(f"{place} {box.address} {self.next_number()}")
-        self.by_prefix[box.prefix] = box
-        for item in () if box.asleep else box.items.values():
-            item.version = self.next_number()
+    def at(self, place: str, address: str) -> Mailbox | None:
+        """Return what answers to an address on `ews` or `graph`: two may while a mailbox moves."""
+        move = self.moves.get(address)
+        boxes = [self.boxes.get(address)] if move is None else [move.old, move.new]
+        here = (box for box in boxes if box is not None and box.place == place)
+        return next((box for box in here if box.state != "absent"), None)
 
     def now(self) -> int:
         """Return the time of a write, in whole seconds as Exchange shows it."""

@@ -39,8 +39,8 @@ class Places:
             raise SoapFault(code="ErrorImpersonateUserDenied")
 
     def _box(self, address: str) -> Mailbox:
-        box = self.exchange.boxes.get(address)
-        state = "missing" if box is None or box.place != "ews" else box.state
+        box = self.exchange.at("ews", address)
+        state = "missing" if box is None else box.state
         if box is None or state != "active":
             raise SoapFault(code=_BOX_FAULTS[state])
         return box
@@ -66,7 +66,9 @@ class Places:
         name = next((name for name, n in FOLDERS.items() if n == number), None)
         if box is None or name is None or (call.person or box.address) != box.address:
             raise ItemError(code="ErrorFolderNotFound")
-        return self._box(box.address), name
+        if self._box(box.address) is not box:
+            raise ItemError(code="ErrorFolderNotFound")
+        return box, name
 
     def item(self, call: Call, entry: Entry, node: Element) -> Item:
         """Return the item that an id names, noting that it was named."""
@@ -80,9 +82,10 @@ class Places:
         if number < FIRST_ITEM:
             raise ItemError(code="ErrorCannotUseFolderIdForItemId")
         entry.note(box.prefix, number)
-        entry.mailbox = self._box(box.address).address
+        here = self._box(box.address)
+        entry.mailbox = here.address
         item = box.items.get(number)
-        if item is None:
+        if item is None or here is not box:
             raise ItemError(code="ErrorItemNotFound")
         self.exchange.touch(item)
         entry.keys += [item.sync_key] if item.sync_key else []

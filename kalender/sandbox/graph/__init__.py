@@ -1,7 +1,8 @@
 """Microsoft Graph on the mailboxes of the sandbox's Exchange, as far as calendars go.
 
 An event is an item of the same mailboxes that Exchange Web Services serve; a mailbox lives on one
-of the two sides. `--graph half|all` decides on which; without it Graph is not served at all.
+of the two sides, and may move. `--graph half|all` decides on which; without it Graph is not served
+at all.
 
 The endpoints: `graph` is the base URL with `/v1.0`; `login` is the authority, over TLS by a
 certificate that the file `login_ca` vouches for. `POST {login}/{tenant}/oauth2/v2.0/token` takes
@@ -13,6 +14,7 @@ the journal and the faults, with the neighbours `graph` and `login`):
 
     GET|PUT /_control/graph/settings    the fields of `settings.Settings`
     PUT     /_control/graph/mailbox?address=A   {"place": "graph"|"ews", "upn": …}
+    POST    /_control/graph/moves       mailboxes move, by phases: `kalender.sandbox.moves`
     POST    /_control/graph/churn       {"mailbox": A}: the change keys move though nobody wrote
     PUT     /_control/graph/credentials {"certificate": PEM, "client_id": …}
     DELETE  /_control/graph/tokens      every token in hand is void

@@ -80,13 +80,6 @@ class Service:
         boxes = self.exchange.boxes
         return next((a for a in boxes if str(uuid.uuid5(_PEOPLE, a)) == folded), folded)
 
-    def move(self, address: str, place: str) -> None:
-        """Move a mailbox to the other side, where its items have other ids and change keys."""
-        box = self.exchange.boxes[address]
-        self.exchange.settle(box, place)
-        for key in [key for key in self._transactions if key[0] == address]:
-            del self._transactions[key]
-
     def name(self, address: str, upn: str) -> None:
         """Give a person a user principal name of another form than the mail address."""
         for known in [known for known, whose in self.upns.items() if whose == address]:
@@ -101,15 +94,15 @@ class Service:
     def _box(self, name: str) -> Mailbox:
         address = self.address(name)
         by_upn_alone = self.settings.users == "upn" and name.casefold() == address
-        box = self.exchange.boxes.get(address)
+        known = self.exchange.boxes.get(address)
         if by_upn_alone and address in self.upns.values():
-            box = None
-        state = "missing" if box is None else box.state
-        if box is None or state == "missing":
+            known = None
+        if known is None or known.state == "missing":
             raise GraphError(404, "ErrorInvalidUser", f"The requested user '{name}' is invalid.")
-        if box.place != "graph" or state == "moving":
+        box = self.exchange.at("graph", address)
+        if box is None or box.state == "moving":
             raise GraphError(404, "MailboxNotEnabledForRESTAPI")
-        if state == "denied":
+        if box.state == "denied":
             raise GraphError(403, "ErrorAccessDenied")
         return box
 
@@ -200,7 +193,7 @@ class Service:
         transaction = props.get(TRANSACTION)
         key = box.address, (transaction or "").casefold()
         first = self._transactions.get(key) if transaction else None
-        known = first is not None and first.box.items.get(first.number) is first
+        known = first is not None and first.box is box and box.items.get(first.number) is first
         if first is not None and known and self.settings.transaction_ids:
             appointment = first
         else:
