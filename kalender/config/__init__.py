@@ -5,7 +5,7 @@ may be given as `<key>_file`. Whatever is wrong is one ConfigError of one line t
 key and the remedy, and never a value.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -196,7 +196,11 @@ def _validated(raw: Mapping[str, object], source: str) -> Config:
 
 
 def _line(error: Mapping[str, Any], source: str) -> str:
-    path = _path(error["loc"])
+    # as the file says it: without the levels that it does not have, and a backend's kind
+    path = [str(part) for part in error["loc"]]
+    if path[:2] == ["exchange", "backends"]:
+        del path[3:4]
+    path = [part for part in path if part not in PACKED]
     key = ".".join(path)
     match error["type"]:
         case "missing" if len(path) == 1:
@@ -216,17 +220,6 @@ def _line(error: Mapping[str, Any], source: str) -> str:
             problem = error["msg"].removeprefix("Value error, ").replace("Input should", "must")
             text = f"{key}: {problem}; see config.example.toml" if key else problem
     return text
-
-
-def _path(location: Sequence[object]) -> list[str]:
-    """Return where an error is, as the file says it: without the levels that it does not have.
-
-    Behind the name of a backend stands its kind.
-    """
-    path = [str(part) for part in location]
-    if path[:2] == ["exchange", "backends"]:
-        del path[3:4]
-    return [part for part in path if part not in PACKED]
 
 
 def _known_keys(model: type[BaseModel]) -> set[str]:

@@ -3,7 +3,7 @@
 import json
 import re
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, get_args
@@ -35,24 +35,35 @@ def _words(value: object) -> object:
     return [word.strip() for word in value.split(",") if word.strip()]
 
 
-def _as_it_is_meant(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return each text once; an empty one, or one with a blank at its end, can match nothing."""
-    for number, word in enumerate(words, start=1):
-        if word != word.strip() or not word:
-            message = f"its text number {number} is empty, or begins or ends with a blank"
+def must(is_right: Callable[[Any], object], message: str) -> AfterValidator:
+    """Accept a value, secret or not, of which that is true; of any other `message` is said."""
+
+    def check(value: Any) -> Any:
+        if not is_right(value.get_secret_value() if isinstance(value, SecretStr) else value):
             raise ValueError(message)
-    return tuple(dict.fromkeys(words))
+        return value
+
+    return AfterValidator(check)
+
+
+def every_must(is_right: Callable[[str], object], problem: str) -> AfterValidator:
+    """Accept texts of each of which that is true; of the first other one `problem` is said."""
+
+    def check(texts: tuple[str, ...]) -> tuple[str, ...]:
+        for number, text in enumerate(texts, start=1):
+            if not is_right(text):
+                message = f"its text number {number} {problem}"
+                raise ValueError(message)
+        return texts
+
+    return AfterValidator(check)
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
 
 
 DOMAIN = re.compile(r"[^\W_]([\w-]*[^\W_])?(\.[^\W_]([\w-]*[^\W_])?)*")
-
-
-def _domains(names: tuple[str, ...]) -> tuple[str, ...]:
-    for number, name in enumerate(names, start=1):
-        if not DOMAIN.fullmatch(name):
-            message = f'its text number {number} is no mail domain: write it like "uni.example"'
-            raise ValueError(message)
-    return tuple(dict.fromkeys(name.lower() for name in names))
 
 
 def _semesters(value: object) -> object:
@@ -73,20 +84,6 @@ _EDGES = " \t\r\n\v\f\x00\xa0\u200b\ufeff"  # what copying a secret brings along
 def trimmed(value: object) -> object:
     """Leave out what a file, a shell or copying puts around a secret."""
     return value.strip(_EDGES) if isinstance(value, str) else value
-
-
-def _one_line(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().isprintable():
-        message = "holds a line break or another control character: give the secret alone"
-        raise ValueError(message)
-    return secret
-
-
-def _fits_a_header(secret: SecretStr) -> SecretStr:
-    if not secret.get_secret_value().isascii():
-        message = "holds a letter that no HTTP header can carry: give the key as it was handed out"
-        raise ValueError(message)
-    return secret
 
 
 def _database_url(secret: SecretStr) -> SecretStr:
@@ -152,28 +149,18 @@ def _split(url: str) -> SplitResult | None:
 
 def begins_with(*schemes: str) -> AfterValidator:
     """Accept a URL, secret or not, of one of these schemes."""
-
-    def check(url: str | SecretStr) -> str | SecretStr:
-        parts = _split(url.get_secret_value() if isinstance(url, SecretStr) else url)
-        if parts is None or parts.scheme.partition("+")[0] not in schemes:
-            message = f"must be a URL that begins with {' or '.join(s + '://' for s in schemes)}"
-            raise ValueError(message)
-        return url
-
-    return AfterValidator(check)
+    return must(
+        lambda url: (parts := _split(url)) and parts.scheme.partition("+")[0] in schemes,
+        f"must be a URL that begins with {' or '.join(s + '://' for s in schemes)}",
+    )
 
 
 def names_only(*fields: str) -> AfterValidator:
     """Accept a template whose fields are among these."""
-
-    def check(template: str) -> str:
-        names = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
-        if not names <= set(fields):
-            message = f"may name {', '.join(f'{{{name}}}' for name in fields)} alone"
-            raise ValueError(message)
-        return template
-
-    return AfterValidator(check)
+    return must(
+        lambda template: {name for _, name, _, _ in Formatter().parse(template)} <= {None, *fields},
+        f"may name {', '.join(f'{{{name}}}' for name in fields)} alone",
+    )
 
 
 def _mailbox_rule(rule: str) -> str:
@@ -222,19 +209,9 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _certificate(path: Path) -> Path:
-    if "-----BEGIN CERTIFICATE-----" not in _readable(path).read_text("utf-8"):
-        message = "holds no certificate: give it in PEM form"
-        raise ValueError(message)
-    return path
-
-
-def _private_key(path: Path) -> Path:
-    text = _readable(path).read_text("utf-8")
-    if "PRIVATE KEY-----" not in text or "ENCRYPTED" in text:
-        message = "holds no private key that can be used: give it in PEM form, without a passphrase"
-        raise ValueError(message)
-    return path
+def _is_private_key(path: Path) -> bool:
+    text = path.read_text("utf-8")
+    return "PRIVATE KEY-----" in text and "ENCRYPTED" not in text
 
 
 def is_pair(certificate: Path, key: Path | None) -> bool:
@@ -246,40 +223,74 @@ def is_pair(certificate: Path, key: Path | None) -> bool:
     return True
 
 
-def _directory_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.-]*", name):
-        message = "must be an id such as 00000000-0000-0000-0000-000000000000, or a domain"
-        raise ValueError(message)
-    return name
-
-
-def _user_form(form: str) -> str:
-    """Accept the one form that a backend can make: it is given addresses, and no usernames."""
-    if form != "mail":
-        message = 'must be "mail": a mailbox is named by its address, and in no other way yet'
-        raise ValueError(message)
-    return form
-
-
 CaFile = Annotated[FilePath, AfterValidator(_authorities)]
 ReadableFile = Annotated[FilePath, AfterValidator(_readable)]
-CertificateFile = Annotated[FilePath, AfterValidator(_certificate)]
-KeyFile = Annotated[FilePath, AfterValidator(_private_key)]
-DirectoryName = Annotated[str, BeforeValidator(trimmed), AfterValidator(_directory_name)]
-UserForm = Annotated[str, AfterValidator(_user_form)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_as_it_is_meant)]
+CertificateFile = Annotated[
+    ReadableFile,
+    must(
+        lambda path: "-----BEGIN CERTIFICATE-----" in path.read_text("utf-8"),
+        "holds no certificate: give it in PEM form",
+    ),
+]
+KeyFile = Annotated[
+    ReadableFile,
+    must(
+        _is_private_key,
+        "holds no private key that can be used: give it in PEM form, without a passphrase",
+    ),
+]
+DirectoryName = Annotated[
+    str,
+    BeforeValidator(trimmed),
+    must(
+        re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*").fullmatch,
+        "must be an id such as 00000000-0000-0000-0000-000000000000, or a domain",
+    ),
+]
+UserForm = Annotated[  # the one that a backend can make: it is given addresses, and no usernames
+    str,
+    must(
+        lambda form: form == "mail",
+        'must be "mail": a mailbox is named by its address, and in no other way yet',
+    ),
+]
+Words = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_words),
+    # another can match nothing
+    every_must(
+        lambda word: word and word == word.strip(), "is empty, or begins or ends with a blank"
+    ),
+    AfterValidator(_once),
+]
 SomeWords = Annotated[Words, Field(min_length=1)]
-Codes = Annotated[Words, AfterValidator(lambda codes: tuple(dict.fromkeys(map(str.upper, codes))))]
+Codes = Annotated[Words, AfterValidator(lambda codes: _once(map(str.upper, codes)))]
 SomeCodes = Annotated[Codes, Field(min_length=1)]
-Domains = Annotated[SomeWords, AfterValidator(_domains)]
+Domains = Annotated[
+    SomeWords,
+    every_must(DOMAIN.fullmatch, 'is no mail domain: write it like "uni.example"'),
+    AfterValidator(lambda names: _once(map(str.lower, names))),
+]
 Semesters = Annotated[tuple[Semester, ...] | None, BeforeValidator(_semesters)]
 MaybeCount = Annotated[
     NonNegativeInt | None, BeforeValidator(lambda value: None if value == "none" else value)
 ]
 Secret = Annotated[
-    SecretStr, BeforeValidator(trimmed), Field(min_length=1), AfterValidator(_one_line)
+    SecretStr,
+    BeforeValidator(trimmed),
+    Field(min_length=1),
+    must(
+        str.isprintable,
+        "holds a line break or another control character: give the secret alone",
+    ),
 ]
-HeaderSecret = Annotated[Secret, AfterValidator(_fits_a_header)]
+HeaderSecret = Annotated[
+    Secret,
+    must(
+        str.isascii,
+        "holds a letter that no HTTP header can carry: give the key as it was handed out",
+    ),
+]
 DatabaseUrl = Annotated[Secret, begins_with("sqlite", "postgresql"), AfterValidator(_database_url)]
 BrokerUrl = Annotated[Secret, begins_with("amqps", "amqp"), AfterValidator(_broker_url)]
 Url = Annotated[

@@ -66,20 +66,17 @@ def with_stand_ins(raw: Mapping[str, Any]) -> dict[str, Any]:
         stand_ins["fs"]["password"] = STAND_IN
     exchanges = raw.get("exchange")
     if isinstance(exchanges, dict):
-        backends = {key: value for key, value in exchanges.items() if isinstance(value, dict)}
-        stand_ins["exchange"] = {key: _stand_in(value) for key, value in backends.items()}
-        without_proofs = {
-            key: {name: word for name, word in value.items() if name.lower() not in PROOFS}
-            for key, value in backends.items()
-        }
-        raw = {**raw, "exchange": {**exchanges, **without_proofs}}
+        stand_ins["exchange"], without_proofs = {}, dict(exchanges)
+        for key, backend in exchanges.items():
+            if isinstance(backend, dict):
+                kind = next((word for name, word in backend.items() if name.lower() == "kind"), "")
+                secret = "client_secret" if kind == "graph" else "password"
+                stand_ins["exchange"][key] = {secret: STAND_IN}
+                without_proofs[key] = {
+                    name: word for name, word in backend.items() if name.lower() not in PROOFS
+                }
+        raw = {**raw, "exchange": without_proofs}
     return merge(raw, {key: value for key, value in stand_ins.items() if key in raw})
-
-
-def _stand_in(backend: Mapping[str, Any]) -> dict[str, str]:
-    """Return what stands in for a backend's password or proof, whichever its kind has."""
-    kind = next((word for name, word in backend.items() if name.lower() == "kind"), "ews")
-    return {"client_secret" if kind == "graph" else "password": STAND_IN}
 
 
 def resolve_secrets(raw: Mapping[str, Any], *above: str) -> dict[str, Any]:
