@@ -139,7 +139,14 @@ def _change(
     activities = activities_of(
         (row for key, row in after.items() if key.activity in activities_touched), rules
     )
-    same_kind = _same_kind(stored_rows, after, rules)
+    # all groups of a kind, where the set of its groups changed: one may now be alone
+    groups_before, groups = _groups(stored_rows, rules), _groups(after, rules)
+    same_kind = {
+        key
+        for kind in groups_before.keys() | groups.keys()
+        if groups_before[kind] != groups[kind]
+        for key in groups_before[kind] | groups[kind]
+    }
     plenary = {
         key.activity
         for key in weighty
@@ -254,15 +261,6 @@ def _not_replaced(absent: Sequence[Row], new: Sequence[Row]) -> list[Row]:
 def usernames(event: TeachingEvent) -> frozenset[str]:
     """Return the usernames an event names."""
     return frozenset(staff.username for staff in event.staff or () if staff.username)
-
-
-def _same_kind(
-    stored_rows: Mapping[EventKey, Row], after: Mapping[EventKey, Row], rules: Rules
-) -> frozenset[ActivityKey]:
-    """All groups of a kind, where the set of its groups changed: one may now be alone."""
-    before, now = _groups(stored_rows, rules), _groups(after, rules)
-    kinds = [kind for kind in before.keys() | now.keys() if before[kind] != now[kind]]
-    return frozenset(key for kind in kinds for key in before[kind] | now[kind])
 
 
 def _groups(

@@ -172,23 +172,19 @@ def _fill(template: str, values: Mapping[str, str]) -> str:
 
 def _subject(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> str:
     course = "/".join(sorted({*courses} or {event.activity.course}))
-    values = {"course": course, "kind": _kind(event, style), "title": one_line(event.title)}
-    subject = _fill(style.subject, values)
-    if event.status is Status.CANCELLED:
-        prefix = style.cancelled_prefix
-        subject = (style.words.cancelled if prefix is None else prefix) + subject
-    return cut(one_line(subject), LIMIT)
-
-
-def _kind(event: TeachingEvent, style: Style) -> str:
     kind, name = one_line(event.summary), one_line(event.method_name)
     if kind in ("", name):
         nb, nn, en = style.kinds.get(event.method, ("", "", ""))
         kind = {"nb": nb, "nn": nn, "en": en}[style.language] or name
     compulsory = style.words.compulsory
     if event.compulsory and not kind.startswith(compulsory):
-        return f"{kind} ({compulsory})".lstrip()
-    return kind
+        kind = f"{kind} ({compulsory})".lstrip()
+    values = {"course": course, "kind": kind, "title": one_line(event.title)}
+    subject = _fill(style.subject, values)
+    if event.status is Status.CANCELLED:
+        prefix = style.cancelled_prefix
+        subject = (style.words.cancelled if prefix is None else prefix) + subject
+    return cut(one_line(subject), LIMIT)
 
 
 def _location(rooms: tuple[Room, ...], digital: str) -> str:

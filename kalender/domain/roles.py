@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import combinations
 
-from kalender.domain.model import ActivityKey, CourseKey, Registration, TeachingRole
+from kalender.domain.model import CourseKey, Registration, TeachingRole
 from kalender.domain.timetable import (
     Activity,
     ActivityInterest,
@@ -104,6 +104,12 @@ class Teacher(Role):
         self, person: PersonTeaching, activities: Sequence[Activity], rules: Rules, now: datetime
     ) -> Iterator[ActivityInterest]:
         """Yield the activities that name them, and those on which a counted role has begun."""
+        today = now.astimezone(rules.zone).date()
+        roles = [
+            role
+            for role in counted_roles(person.roles, rules)
+            if role.starts_on is None or role.starts_on <= today
+        ]
         for activity in activities:
             if activity.key in person.named_in:
                 yield ActivityInterest(
@@ -112,15 +118,16 @@ class Teacher(Role):
                     capacity=Relation.NAMED,
                     sure=activity.published,
                 )
-            for teaching_role in counted_roles(person.roles, rules):
-                capacity = _capacity(teaching_role, activity.key, rules)
-                if capacity is not None and has_begun(teaching_role, rules, now):
+            for role in roles:
+                on_unit = role.unit == activity.key.unit
+                is_named = role.actid == activity.key.actid
+                if on_unit and (is_named or (role.actid is None and rules.unit_fallback)):
                     yield ActivityInterest(
                         activity=activity.key,
                         role=self,
-                        capacity=capacity,
+                        capacity=Relation.ROLE if is_named else Relation.UNIT_ROLE,
                         sure=activity.published,
-                        ends_on=teaching_role.ends_on,
+                        ends_on=role.ends_on,
                     )
 
     def first_days(self, person: PersonTeaching, rules: Rules) -> Iterable[date]:
@@ -132,19 +139,6 @@ class Teacher(Role):
 def counted_roles(roles: Iterable[TeachingRole], rules: Rules) -> list[TeachingRole]:
     """Return the roles in FS that make somebody a teacher."""
     return [role for role in roles if role.role in rules.teaching_roles]
-
-
-def _capacity(role: TeachingRole, key: ActivityKey, rules: Rules) -> Relation | None:
-    if role.unit != key.unit:
-        return None
-    if role.actid is None:
-        return Relation.UNIT_ROLE if rules.unit_fallback else None
-    return Relation.ROLE if role.actid == key.actid else None
-
-
-def has_begun(role: TeachingRole, rules: Rules, now: datetime) -> bool:
-    """Whether the first day of the role's period is here, in local time."""
-    return role.starts_on is None or role.starts_on <= now.astimezone(rules.zone).date()
 
 
 # -- all of them -------------------------------------------------------------------------------------

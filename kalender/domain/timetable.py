@@ -221,30 +221,23 @@ def digest(
     names = sorted(usernames) if is_named else []
     hasher = blake2b(repr((settings, audience, names)).encode(), digest_size=16)
     for interest in selected:
-        state = _within(activity_by_key[interest.activity], last_day)
+        activity = activity_by_key[interest.activity]
+        state = activity.digest
+        if last_day is not None and max(activity.days, default="") > last_day.isoformat():
+            state = fold({d: v for d, v in activity.days.items() if d <= last_day.isoformat()})
         sure = interest.sure if interest.told else None
+        # in the first release the capacity alone told which role it is
+        role_names = () if interest.role.first_release else (interest.role.name,)
         parts = (
             interest.activity,
             interest.capacity.value,
             sure,
             interest.ends_on,
             state,
-            *_named(interest.role),
+            *role_names,
         )
         hasher.update(repr(parts).encode())
     return hasher.hexdigest()
-
-
-def _named(role: Role) -> tuple[str, ...]:
-    """Return the role's name, where the capacity alone does not tell which it is."""
-    return () if role.first_release else (role.name,)
-
-
-def _within(activity: Activity, last_day: date | None) -> str:
-    """The activity's digest up to and including the last day of the window."""
-    if last_day is None or not activity.days or max(activity.days) <= last_day.isoformat():
-        return activity.digest
-    return fold({d: v for d, v in activity.days.items() if d <= last_day.isoformat()})
 
 
 # -- the window -----------------------------------------------------------------------------------
@@ -306,7 +299,14 @@ def visible_events(
     """Return what is seen of one activity's events in one capacity, at whatever time."""
     pairs = ((event, _visibility(event, selected, usernames, rules)) for event in events)
     return tuple(
-        _event(event, selected, keep_only=visibility is _Visibility.KEPT_ONLY)
+        Event(
+            teaching=event,
+            role=selected.role,
+            courses=(event.activity.course,),
+            capacity=selected.capacity,
+            keep_only=visibility is _Visibility.KEPT_ONLY,
+            told=selected.told,
+        )
         for event, visibility in pairs
         if visibility is not _Visibility.HIDDEN
     )
@@ -379,17 +379,6 @@ def _concerns(
             return any(staff.username in usernames for staff in event.staff or ())
         case Relation.ROLE | Relation.UNIT_ROLE:
             return None if event.staff is None else not event.staff
-
-
-def _event(event: TeachingEvent, interest: ActivityInterest, *, keep_only: bool) -> Event:
-    return Event(
-        teaching=event,
-        role=interest.role,
-        courses=(event.activity.course,),
-        capacity=interest.capacity,
-        keep_only=keep_only,
-        told=interest.told,
-    )
 
 
 def _once(duplicates: Sequence[Event]) -> Event:
