@@ -269,6 +269,7 @@ class Fs:
     def _page(
         self, resource: str, query: Mapping[str, str]
     ) -> tuple[list[Raw], int | None, dict[str, str] | None]:
+        """Return a page, its size as FS tells it, and the query of the page that follows, if any."""
         try:
             answer = self.http.get_json(self.paths[resource], query)
         except NotFoundInSource as error:
@@ -279,18 +280,12 @@ class Fs:
         page: list[Raw] = [
             element if isinstance(element, dict) else {} for element in answer["items"]
         ]
-        size = answer.get("size")
-        return page, size if isinstance(size, int) else None, _next(answer.get("next"))
-
-
-def _next(link: object) -> dict[str, str] | None:
-    """Return the query of the page that follows; None where there is none."""
-    if link is None:
-        return None
-    href = link.get("href") if isinstance(link, dict) else None
-    if not isinstance(href, str):
-        raise BadSourceData("fs: a next page without its address")
-    return dict(parse_qsl(href.partition("?")[2]))
+        size, link = answer.get("size"), answer.get("next")
+        href = link.get("href") if isinstance(link, dict) else None
+        if link is not None and not isinstance(href, str):
+            raise BadSourceData("fs: a next page without its address")
+        following = None if href is None else dict(parse_qsl(href.partition("?")[2]))
+        return page, size if isinstance(size, int) else None, following
 
 
 def _of_unit(semester: Semester) -> dict[str, str]:

@@ -37,10 +37,10 @@ def flat(raw: Raw) -> Raw:
 def read_account(raw: Raw) -> Account:
     """Read a person; username and mail are None where the item does not have them."""
     fields = flat(raw)
-    mail = fields.get("epost")
+    username, mail = _word(fields.get("brukernavn")), fields.get("epost")
     return Account(
         fs_number=_number(fields.get("personlopenummer"), "personlopenummer"),
-        username=_name(fields.get("brukernavn")),
+        username=username if 0 < len(username) <= LONGEST_NAME else None,
         mail=tuple(
             (_word(address.get("type"))[:LONGEST_CODE], text)
             for address in mail
@@ -50,12 +50,6 @@ def read_account(raw: Raw) -> Account:
         if isinstance(mail, list)
         else None,
     )
-
-
-def _name(value: object) -> str | None:
-    """Return a username; what is longer than any is none that is told."""
-    name = _word(value)
-    return name if 0 < len(name) <= LONGEST_NAME else None
 
 
 def _word(value: object) -> str:
@@ -138,7 +132,12 @@ def _place(fields: Raw) -> tuple[int, UnitKey, str | None] | None:
 def bad_item(collection: str, raw: Raw, reason: str) -> BadItem:
     """Say which item of a collection could not be read: its id as FS' addresses have it."""
     fields = flat(raw)
-    number = _whose(fields)
+    number = None
+    with suppress(BadSourceData):
+        if fields.get("person") is not None:
+            number = _person(fields)
+        else:
+            number = _number(fields.get("personlopenummer"), "personlopenummer")
     teaching = fields.get("undervisningsaktivitet") or fields.get("undervisning")
     role = fields.get("rollenummer")
     parts = ["" if number is None else str(number)]
@@ -158,15 +157,6 @@ def bad_item(collection: str, raw: Raw, reason: str) -> BadItem:
 
 ID = re.compile(r"[\w,./-]{1,160}")
 MAY_BE_NATIONAL = re.compile(r"\d{11}")
-
-
-def _whose(fields: Raw) -> int | None:
-    try:
-        if fields.get("person") is not None:
-            return _person(fields)
-        return _number(fields.get("personlopenummer"), "personlopenummer")
-    except BadSourceData:
-        return None
 
 
 # -- references ---------------------------------------------------------------------------------------

@@ -83,29 +83,26 @@ class Http:
 
     def get_json(self, path: str, params: Mapping[str, str] | None = None) -> object:
         """Return the decoded answer of one GET below the base URL; KalenderError for all else."""
-        with self.limiter():
-            return self._get(path, params)
-
-    def _get(self, path: str, params: Mapping[str, str] | None) -> object:
         first_word = urlsplit(path).path.strip("/").split("/")[0] or "/"
         place = f"{self.name} {first_word}"
-        try:
-            response = self.session.get(
-                self.base_url + path.lstrip("/"),
-                params=params,
-                timeout=(min(self.timeout, CONNECT_SECONDS), self.timeout),
-                allow_redirects=False,
-            )
-        except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError) as error:
-            if caused_by(error, TooLarge):
-                text = f"{place}: the answer is larger than any that is right"
-                raise NeighbourUnavailable(self.name, text) from None
-            raise TransientError(f"{place}: the answer was cut off") from None
-        except exceptions.RequestException as error:
-            raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from None
-        if response.status_code != requests.codes.ok:
-            raise self._refusal(response, place)
-        return self._decoded(response, place)
+        with self.limiter():
+            try:
+                response = self.session.get(
+                    self.base_url + path.lstrip("/"),
+                    params=params,
+                    timeout=(min(self.timeout, CONNECT_SECONDS), self.timeout),
+                    allow_redirects=False,
+                )
+            except (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError) as error:
+                if caused_by(error, TooLarge):
+                    text = f"{place}: the answer is larger than any that is right"
+                    raise NeighbourUnavailable(self.name, text) from None
+                raise TransientError(f"{place}: the answer was cut off") from None
+            except exceptions.RequestException as error:
+                raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from None
+            if response.status_code != requests.codes.ok:
+                raise self._refusal(response, place)
+            return self._decoded(response, place)
 
     def _refusal(self, response: requests.Response, place: str) -> KalenderError:
         status = response.status_code

@@ -33,10 +33,6 @@ FEW, LONGEST_CODE = 10, 64  # items of a list; what a database's column holds
 LeftOut = Callable[[str, str], None]  # list, reason
 
 
-def _unheard(_what: str, _reason: str) -> None:
-    pass
-
-
 class Tp:
     """TP behind its gateway."""
 
@@ -46,7 +42,7 @@ class Tp:
         *,
         institution: int,
         zone: ZoneInfo,
-        on_left_out: LeftOut = _unheard,
+        on_left_out: LeftOut = lambda _list, _reason: None,
         limiter: Limiter = nullcontext,
     ) -> None:
         self.on_left_out = on_left_out
@@ -128,7 +124,11 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
     odd: list[str] = []
     skip_count = 0
     for raw in answer["events"]:
-        if isinstance(raw, dict) and _is_skipped(raw, key, skip):
+        # an event is none of ours by its ids, or as another semester's
+        of_other_semester = _code(raw, "semesterid").lower() not in {"", key.semester.lower()}
+        ids = [_code(raw, name) for name in ("courseid", "actid", "eventid", "id")]
+        is_skipped = of_other_semester or any(is_matched(code, skip) for code in ids)
+        if isinstance(raw, dict) and is_skipped:
             skip_count += 1
             continue
         try:
@@ -163,16 +163,6 @@ def _code(raw: object, name: str) -> str:
     """Return a code without what nobody sees; empty where there is none."""
     code = raw.get(name) if isinstance(raw, dict) else None
     return without_unseen(code) if isinstance(code, str) else ""
-
-
-def _is_skipped(raw: Mapping[str, object], key: CourseKey, skip: Sequence[str]) -> bool:
-    """Whether an event is none of ours: by its ids, or as another semester's."""
-    semester = _code(raw, "semesterid")
-    if semester and semester.lower() != key.semester.lower():
-        return True
-    return any(
-        is_matched(_code(raw, name), skip) for name in ("courseid", "actid", "eventid", "id")
-    )
 
 
 def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:

@@ -85,7 +85,16 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
         summary=_line(raw, "summary", odd),
         curriculum=clean(_text(raw, "curr", odd)),
         compulsory=raw.get("compulsory") is True,
-        rooms=tuple(_room(room, odd) for room in _shown(raw, "room", "roomname", odd)),
+        rooms=tuple(
+            Room(
+                room_id=_plain(room, "id", odd),
+                name=_line(room, "roomname", odd),
+                building=_line(room, "buildingname", odd),
+                url=_plain(room, "roomurl", odd),
+                digital=room.get("buildingid") == DIGITAL,
+            )
+            for room in _shown(raw, "room", "roomname", odd)
+        ),
         alerts=tuple(filter(None, alerts)),
         resources=tuple(
             Link(name=_line(resource, "name", odd), url=url)
@@ -208,13 +217,3 @@ def _username(raw: Raw) -> str:
     if len(username) > LONGEST_CODE:
         raise _Wrong("staffs id is no username")
     return username
-
-
-def _room(raw: Raw, odd: list[str]) -> Room:
-    return Room(
-        room_id=_plain(raw, "id", odd),
-        name=_line(raw, "roomname", odd),
-        building=_line(raw, "buildingname", odd),
-        url=_plain(raw, "roomurl", odd),
-        digital=raw.get("buildingid") == DIGITAL,
-    )
