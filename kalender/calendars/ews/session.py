@@ -5,8 +5,6 @@ are never used: a POST leaves this machine once. Every end of a request is told 
 refused in words, or of unknown outcome.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import LifoQueue
 
@@ -70,8 +68,8 @@ class Sessions:
         for _ in range(connections):
             self._free.put(None)
 
-    @contextmanager
-    def _session(self) -> Iterator[_Session]:
+    def post(self, body: bytes, mailbox: str, send_by: float | None) -> requests.Response:
+        """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
         session = self._free.get()
         try:
             if session is None:
@@ -83,16 +81,11 @@ class Sessions:
                 http.mount(self.endpoint, adapter)
                 blank = http.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
                 session = _Session(http, adapter, blank)
-            yield session
-        finally:
-            self._free.put(session)
-
-    def post(self, body: bytes, mailbox: str, send_by: float | None) -> requests.Response:
-        """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
-        with self._session() as session:
             session.adapter.send_by = send_by
             with ends_told_apart():
                 return session.send(body, mailbox, self.timeout)
+        finally:
+            self._free.put(session)
 
 
 def _basic(username: str, password: str) -> HTTPBasicAuth:

@@ -252,24 +252,24 @@ def find(mailbox: str, keys: Sequence[str] | None, offset: int) -> str:
     """FindItem, shallow, restricted to our property: these keys, or any (None)."""
     fields = ("item:DateTimeCreated", "calendar:Start", "calendar:End")
     paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + PROPERTY
+    equal = [
+        f"<t:IsEqualTo>{PROPERTY}<t:FieldURIOrConstant><t:Constant Value={attribute(key)}/>"
+        "</t:FieldURIOrConstant></t:IsEqualTo>"
+        for key in keys or ()
+    ]
+    if keys is None:
+        restriction = f"<t:Exists>{PROPERTY}</t:Exists>"
+    elif len(keys) == 1:
+        restriction = equal[0]
+    else:
+        restriction = f"<t:Or>{''.join(equal)}</t:Or>"
     return (
         '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>'
         f"<t:AdditionalProperties>{paths}</t:AdditionalProperties></m:ItemShape>"
         f'<m:IndexedPageItemView MaxEntriesReturned="{PAGE}" Offset="{offset}"'
-        f' BasePoint="Beginning"/><m:Restriction>{_restriction(keys)}</m:Restriction>'
+        f' BasePoint="Beginning"/><m:Restriction>{restriction}</m:Restriction>'
         f"<m:ParentFolderIds>{_folder(mailbox)}</m:ParentFolderIds></m:FindItem>"
     )
-
-
-def _restriction(keys: Sequence[str] | None) -> str:
-    if keys is None:
-        return f"<t:Exists>{PROPERTY}</t:Exists>"
-    equal = "".join(
-        f"<t:IsEqualTo>{PROPERTY}<t:FieldURIOrConstant><t:Constant Value={attribute(key)}/>"
-        "</t:FieldURIOrConstant></t:IsEqualTo>"
-        for key in keys
-    )
-    return equal if len(keys) == 1 else f"<t:Or>{equal}</t:Or>"
 
 
 # -- answers ------------------------------------------------------------------------------------------

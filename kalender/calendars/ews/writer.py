@@ -99,7 +99,15 @@ class EwsCalendars:
         """Read items by id; without `fields` only their change keys: one GetItem."""
         body = soap.get(item_ids, fields=fields, additions=additions)
         messages = self._call("GetItem", mailbox, body, send_by=None, number=len(item_ids))
-        return [self._state(message, fields=fields, additions=additions) for message in messages]
+        states: list[EntryState | ItemError] = []
+        for message in messages:
+            element = soap.item_of(message)
+            if message.code != "NoError" or element is None:
+                states.append(_item_error(message))
+            else:
+                read = partial(soap.state_of, element, fields=fields, additions=additions)
+                states.append(self._parsed(read, changes=False))
+        return states
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
@@ -120,41 +128,37 @@ class EwsCalendars:
     # -- one item's answer ------------------------------------------------------------------------
 
     def _outcomes(self, messages: Sequence[Message]) -> Sequence[ItemRef | ItemError]:
-        return self._parsed(lambda: [_outcome(message) for message in messages], changes=True)
-
-    def _state(self, message: Message, *, fields: bool, additions: bool) -> EntryState | ItemError:
-        element = soap.item_of(message)
-        if message.code != "NoError" or element is None:
-            return _item_error(message)
-        return self._parsed(
-            lambda: soap.state_of(element, fields=fields, additions=additions), changes=False
-        )
+        outcomes: list[ItemRef | ItemError] = []
+        for message in messages:
+            element = soap.item_of(message)
+            if message.code != "NoError":
+                outcomes.append(_item_error(message))
+            elif element is None:
+                raise _unsure(f"{self.neighbour}: an answer without its item", changes=True)
+            else:
+                outcomes.append(self._parsed(partial(soap.ref_of, element), changes=True))
+        return outcomes
 
     # -- one request ------------------------------------------------------------------------------
 
     def _call(
         self, operation: str, mailbox: str, body: str, *, send_by: float | None, number: int
     ) -> list[Message]:
-        with self.limiter():
-            return self._answered(operation, mailbox, body, send_by, number)
-
-    def _answered(
-        self, operation: str, mailbox: str, body: str, send_by: float | None, number: int
-    ) -> list[Message]:
         changes = send_by is not None
-        response = self._posted(operation, mailbox, body, send_by)
-        if response.status_code not in (requests.codes.ok, requests.codes.server_error):
-            raise self._status(response, changes=changes)
-        try:
-            messages = soap.read(response.content, operation)
-        except Unparsable as error:
-            text = f"HTTP {response.status_code} with {_kind(response)} ({error})"
-            raise self._instead(text, certain=not changes) from error
-        if isinstance(messages, Fault):
-            raise self._fault(messages, changes=changes)
-        if len(messages) != number:
-            raise _unsure(f"{len(messages)} answers for {number} items", changes=changes)
-        return messages
+        with self.limiter():
+            response = self._posted(operation, mailbox, body, send_by)
+            if response.status_code not in (requests.codes.ok, requests.codes.server_error):
+                raise self._status(response, changes=changes)
+            try:
+                messages = soap.read(response.content, operation)
+            except Unparsable as error:
+                text = f"HTTP {response.status_code} with {_kind(response)} ({error})"
+                raise self._instead(text, certain=not changes) from error
+            if isinstance(messages, Fault):
+                raise self._fault(messages, changes=changes)
+            if len(messages) != number:
+                raise _unsure(f"{len(messages)} answers for {number} items", changes=changes)
+            return messages
 
     def _posted(
         self, operation: str, mailbox: str, body: str, send_by: float | None
@@ -267,15 +271,6 @@ _ITEMS = {
     Meaning.NEIGHBOUR: ItemOutcome.LATER,
     Meaning.STRANGE: ItemOutcome.UNKNOWN,  # nobody can tell what became of this item
 }
-
-
-def _outcome(message: Message) -> ItemRef | ItemError:
-    if message.code != "NoError":
-        return _item_error(message)
-    element = soap.item_of(message)
-    if element is None:
-        raise Unparsable("an answer without its item")
-    return soap.ref_of(element)
 
 
 def _item_error(message: Message) -> ItemError:
