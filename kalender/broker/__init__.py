@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 
 import pika
@@ -48,7 +49,7 @@ class _Session:
         channel.basic_qos(prefetch_count=prefetch)
         channel.add_on_cancel_callback(self._on_cancel)
         try:
-            channel.basic_consume(queue, self._arrival(queue))
+            channel.basic_consume(queue, partial(self._on_delivery, queue))
         except ChannelClosedByBroker as error:
             log.error("queue_missing", queue=queue, code=error.reply_code)  # noqa: TRY400
             return False
@@ -75,18 +76,15 @@ class _Session:
     def _on_cancel(self, _frame: object) -> None:
         self.cancelled = True
 
-    def _arrival(
-        self, queue: str
-    ) -> Callable[[BlockingChannel, Basic.Deliver, BasicProperties, bytes], None]:
-        arrived = self.arrived.append
-
-        def arrive(
-            _channel: BlockingChannel, method: Basic.Deliver, _about: BasicProperties, body: bytes
-        ) -> None:
-            tag = method.delivery_tag
-            arrived(Delivery(queue, method.routing_key, body, tag))
-
-        return arrive
+    def _on_delivery(
+        self,
+        queue: str,
+        _channel: BlockingChannel,
+        method: Basic.Deliver,
+        _about: BasicProperties,
+        body: bytes,
+    ) -> None:
+        self.arrived.append(Delivery(queue, method.routing_key, body, method.delivery_tag))
 
 
 @dataclass(frozen=True, slots=True)
