@@ -17,7 +17,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
-    Row,
     case,
     exists,
     func,
@@ -342,33 +341,34 @@ def common_failure(connection: Connection) -> CommonFailure | None:
 def neighbours(connection: Connection) -> list[Neighbour]:
     """Return every neighbour that was ever asked, and bulk work's pause, by name."""
     query = select(neighbour, db_now().label("db_time")).order_by(neighbour.c.name)
-    return [_neighbour(row) for row in connection.execute(query)]
-
-
-def _neighbour(row: Row[Any]) -> Neighbour:
-    instants = [datetime.fromisoformat(at) for _, at in json.loads(row.refused or "[]")]
-    refusals = [at for at in instants if row.authorised_at is None or at > row.authorised_at]
-    by_hand = row.held_until is not None and row.held_until > row.db_time
-    since = row.changed_at
-    if refusals and not by_hand:
-        since = refusals[0]
-    elif row.paused_until is not None and not by_hand:
-        # The first failure is not recorded: each pause was twice the one before, up to a minute.
-        longest = LONGEST_PAUSE.total_seconds()
-        pauses = sum(min(2**n, longest) for n in range(KEYS_IN_A_ROW, row.failures))
-        first = row.changed_at - timedelta(seconds=pauses)
-        since = max(first, row.authorised_at or first)
-    return Neighbour(
-        name=row.name,
-        failures=row.failures,
-        paused_until=row.paused_until,
-        last_error=row.last_error,
-        refused=len(refusals),
-        held_until=row.held_until if by_hand else None,
-        held_reason=row.held_reason if by_hand else None,
-        held_by=row.held_by if by_hand else None,
-        since=since,
-    )
+    result = []
+    for row in connection.execute(query):
+        instants = [datetime.fromisoformat(at) for _, at in json.loads(row.refused or "[]")]
+        refusals = [at for at in instants if row.authorised_at is None or at > row.authorised_at]
+        by_hand = row.held_until is not None and row.held_until > row.db_time
+        since = row.changed_at
+        if refusals and not by_hand:
+            since = refusals[0]
+        elif row.paused_until is not None and not by_hand:
+            # The first failure is not recorded: each pause was twice the one before, up to a minute.
+            longest = LONGEST_PAUSE.total_seconds()
+            pauses = sum(min(2**n, longest) for n in range(KEYS_IN_A_ROW, row.failures))
+            first = row.changed_at - timedelta(seconds=pauses)
+            since = max(first, row.authorised_at or first)
+        result.append(
+            Neighbour(
+                name=row.name,
+                failures=row.failures,
+                paused_until=row.paused_until,
+                last_error=row.last_error,
+                refused=len(refusals),
+                held_until=row.held_until if by_hand else None,
+                held_reason=row.held_reason if by_hand else None,
+                held_by=row.held_by if by_hand else None,
+                since=since,
+            )
+        )
+    return result
 
 
 def standing_brakes(connection: Connection, moment: datetime | None = None) -> list[Brake]:
