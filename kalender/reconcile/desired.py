@@ -111,16 +111,12 @@ class RenderCache:
             visible = visible_events(events, key.selected, key.usernames, rules)
             entries[key] = tuple(self._render(event, rules) for event in visible)
             if keep and digest is not None:
-                self._keep(key._replace(digest=digest), entries[key])
+                size = len(entries[key]) + 1
+                if size > self._room:  # the cache begins anew
+                    self._known, self._room = {}, self._most
+                self._room -= size
+                self._known[key._replace(digest=digest)] = entries[key]
         return (entry for key in render_keys for entry in entries[key])
-
-    def _keep(self, key: RenderKey, entries: tuple[DesiredEntry, ...]) -> None:
-        """Keep these; where that is too many, the cache begins anew."""
-        size = len(entries) + 1
-        if size > self._room:
-            self._known, self._room = {}, self._most
-        self._room -= size
-        self._known[key] = entries
 
     def _render(self, event: Event, rules: Rules) -> DesiredEntry:
         """Return an event with what its entry should say."""
@@ -256,62 +252,46 @@ def load_states(
         connection, set().union(*map(_courses, person_teaching.values()))
     ):
         activities_of_course[CourseKey(activity.key.course, activity.key.semester)].append(activity)
-    leaving = people.excluded(connection, persons)
-    return [
-        _state_of(
-            row,
-            person_teaching[row.person_id],
-            tuple(
-                activity
-                for key in sorted(_courses(person_teaching[row.person_id]))
-                for activity in activities_of_course[key]
-            ),
-            semesters,
-            settings,
-            now,
-            leaving=row.taking_back or row.person_id in leaving,
+    excluded_persons = people.excluded(connection, persons)
+    states = []
+    for row in rows:
+        teaching_ = person_teaching[row.person_id]
+        activities = tuple(
+            activity
+            for key in sorted(_courses(teaching_))
+            for activity in activities_of_course[key]
         )
-        for row in rows
-    ]
+        rules = settings.rules_for(row.audience)
+        interests = select(teaching_, activities, row.audience, rules, now)
+        leaving = row.taking_back or row.person_id in excluded_persons
+        state_digest = digest(
+            interests,
+            activities,
+            settings=settings.digest,
+            audience=word_of(row.audience),
+            usernames=teaching_.usernames,
+            last_day=last_day(rules, now),
+        )
+        states.append(
+            CalendarState(
+                row=row,
+                rules=rules,
+                teaching=teaching_,
+                semesters=semesters,
+                activities=activities,
+                selected=interests,
+                digest="left" if leaving else state_digest,
+                changes_at=changes_at(teaching_, interests, activities, settings.rules, rules, now),
+                leaving=leaving,
+            )
+        )
+    return states
 
 
 def _courses(person_teaching: PersonTeaching) -> set[CourseKey]:
     keys = {CourseKey(r.unit.course, r.unit.semester) for r in person_teaching.registrations}
     keys |= {CourseKey(r.unit.course, r.unit.semester) for r in person_teaching.roles}
     return keys | {CourseKey(key.course, key.semester) for key in person_teaching.named_in}
-
-
-def _state_of(  # noqa: PLR0913
-    row: CalendarRow,
-    person_teaching: PersonTeaching,
-    activities: tuple[Activity, ...],
-    semesters: frozenset[str],
-    settings: CalendarSettings,
-    now: datetime,
-    *,
-    leaving: bool,
-) -> CalendarState:
-    rules = settings.rules_for(row.audience)
-    interests = select(person_teaching, activities, row.audience, rules, now)
-    state = digest(
-        interests,
-        activities,
-        settings=settings.digest,
-        audience=word_of(row.audience),
-        usernames=person_teaching.usernames,
-        last_day=last_day(rules, now),
-    )
-    return CalendarState(
-        row=row,
-        rules=rules,
-        teaching=person_teaching,
-        semesters=semesters,
-        activities=activities,
-        selected=interests,
-        digest="left" if leaving else state,
-        changes_at=changes_at(person_teaching, interests, activities, settings.rules, rules, now),
-        leaving=leaving,
-    )
 
 
 def teaching_of(
