@@ -50,27 +50,6 @@ class FactKind(Generic[F]):
         return {self.name(fact): fact for fact in facts}
 
 
-def _registration(
-    course: str, version: str, semester: str, term_number: int, offer_status: str | None
-) -> Registration:
-    unit = UnitKey(course, version, semester, term_number)
-    return Registration(unit=unit, offer_status=offer_status)
-
-
-def _with_status(fact: Registration, before: Registration | None) -> Registration:
-    if fact.offer_status is not None or before is None:
-        return fact
-    return replace(fact, offer_status=before.offer_status)
-
-
-def _role(*values: Any) -> TeachingRole:
-    number, role, actid, starts_on, ends_on = values[4:]
-    unit = UnitKey(*values[:4])
-    return TeachingRole(
-        number=number, role=role, unit=unit, actid=actid, starts_on=starts_on, ends_on=ends_on
-    )
-
-
 def _with_period(fact: TeachingRole, before: TeachingRole | None) -> TeachingRole:
     """Return a role with the period it had, where FS does not tell any; one never told is open."""
     if fact.period_told:
@@ -88,8 +67,12 @@ REGISTRATIONS: FactKind[Registration] = FactKind(
     of=attrgetter("registrations"),
     name=attrgetter("unit"),
     values=lambda fact: (*fact.unit, fact.offer_status),
-    fact=_registration,
-    completed=_with_status,
+    fact=lambda *values: Registration(unit=UnitKey(*values[:4]), offer_status=values[4]),
+    completed=lambda fact, before: (
+        fact
+        if fact.offer_status is not None or before is None
+        else replace(fact, offer_status=before.offer_status)
+    ),
 )
 PLACEMENTS: FactKind[ActivityKey] = FactKind(
     collection="studentundervisningsaktivitet",
@@ -113,7 +96,14 @@ ROLES: FactKind[TeachingRole] = FactKind(
         *(*fact.unit, fact.number, fact.role, fact.actid),
         *(fact.starts_on, fact.ends_on),
     ),
-    fact=_role,
+    fact=lambda *values: TeachingRole(
+        unit=UnitKey(*values[:4]),
+        number=values[4],
+        role=values[5],
+        actid=values[6],
+        starts_on=values[7],
+        ends_on=values[8],
+    ),
     completed=_with_period,
 )
 KINDS: tuple[FactKind[Any], ...] = (REGISTRATIONS, PLACEMENTS, ROLES)

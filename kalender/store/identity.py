@@ -43,7 +43,12 @@ def of_this_database(connection: Connection) -> Identity:
     if connection.dialect.name == "sqlite":
         return Identity(None, sqlite_place(connection))
     place = connection.execute(select(postgresql_place().scalar_subquery())).scalar_one()
-    return Identity(_cluster(connection), place)
+    cluster = None
+    may_ask = text("SELECT has_function_privilege('pg_control_system()', 'execute')")
+    if connection.execute(may_ask).scalar_one():
+        query = text("SELECT system_identifier::text FROM pg_control_system()")
+        cluster = str(connection.execute(query).scalar_one())
+    return Identity(cluster, place)
 
 
 def postgresql_place() -> Select[tuple[str]]:
@@ -64,15 +69,6 @@ def sqlite_place(connection: Connection) -> str:
         return str(Path(name).stat().st_ino)
     except FileNotFoundError:
         return "no file"
-
-
-def _cluster(connection: Connection) -> str | None:
-    """Return the cluster's identifier; None where our role may not ask for it."""
-    may = "SELECT has_function_privilege('pg_control_system()', 'execute')"
-    if not connection.execute(text(may)).scalar_one():
-        return None
-    query = text("SELECT system_identifier::text FROM pg_control_system()")
-    return str(connection.execute(query).scalar_one())
 
 
 def recorded(connection: Connection) -> Identity | None:

@@ -44,8 +44,10 @@ def assign_mailboxes(connection: Connection, person_id: int, people: People) -> 
     owned = [row for row in free if row.owner]
     rightful = _rightful(connection, person_id, people) if owned else ()
     for row in owned:
-        if row.address not in rightful:
-            _give_up(connection, row)
+        # where nobody waits for the address, what stands there stays ours
+        if row.address not in rightful and _waiting(connection, row.address) is not None:
+            _set(connection, row, {"owner": False, "state": "closed", "last_error": PASSED_ON})
+            _pass_on(connection, row.address)
 
 
 def _wanted(
@@ -178,13 +180,6 @@ def owner_of(connection: Connection, address: str) -> int | None:
 def _owner(connection: Connection, address: str) -> Calendar | None:
     query = select(calendar).where(calendar.c.address == address, calendar.c.owner)
     return connection.execute(query).one_or_none()
-
-
-def _give_up(connection: Connection, row: Calendar) -> None:
-    """Leave an address to whoever waits for it; where nobody does, what stands there stays ours."""
-    if _waiting(connection, row.address) is not None:
-        _set(connection, row, {"owner": False, "state": "closed", "last_error": PASSED_ON})
-        _pass_on(connection, row.address)
 
 
 def _waiting(connection: Connection, address: str) -> int | None:

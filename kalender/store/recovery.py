@@ -156,8 +156,25 @@ def waits_for_sources(connection: Connection, person_id: int) -> bool:
     if at is None:
         return False
     is_old = or_(course_run.c.asked_at.is_(None), course_run.c.asked_at < at)
-    waits = connection.execute(select(exists(_to_be_asked(is_old)))).scalar()
-    return bool(waits) or _person_pending(connection, person_id, at)
+    if connection.execute(select(exists(_to_be_asked(is_old)))).scalar():
+        return True
+    work_of_person = (
+        select(dirty.c.key)
+        .join(
+            identity,
+            and_(
+                identity.c.kind == "fs",
+                dirty.c.kind == Kind.PERSON.value,
+                dirty.c.key == person_key(identity.c.value),
+            ),
+        )
+        .join(person, person.c.person_id == identity.c.person_id)
+        .where(
+            identity.c.person_id == person_id,
+            or_(person.c.fs_asked_at.is_(None), person.c.fs_asked_at < at),
+        )
+    )
+    return bool(connection.execute(select(exists(work_of_person))).scalar())
 
 
 def waits_for_courses(connection: Connection, person_id: int, *, teaches: bool) -> bool:
@@ -192,15 +209,3 @@ def _to_be_asked(unread: ColumnElement[bool]) -> Select[Any]:
             unread,
         )
     )
-
-
-def _person_pending(connection: Connection, person_id: int, at: datetime) -> bool:
-    row = and_(dirty.c.kind == Kind.PERSON.value, dirty.c.key == person_key(identity.c.value))
-    is_old = or_(person.c.fs_asked_at.is_(None), person.c.fs_asked_at < at)
-    query = (
-        select(dirty.c.key)
-        .join(identity, and_(identity.c.kind == "fs", row))
-        .join(person, person.c.person_id == identity.c.person_id)
-        .where(identity.c.person_id == person_id, is_old)
-    )
-    return bool(connection.execute(select(exists(query))).scalar())
