@@ -272,13 +272,8 @@ def mark_what_is_due(connection: Connection, *, limit: int = 1000) -> int:
     ]
     mark(connection, marks)
     for row in rows:
-        connection.execute(
-            delete(due_later).where(
-                due_later.c.kind == row.kind,
-                due_later.c.key == row.key,
-                due_later.c.due_at == row.due_at,
-            )
-        )
+        is_row = (due_later.c[name] == getattr(row, name) for name in ("kind", "key", "due_at"))
+        connection.execute(delete(due_later).where(*is_row))
     return len(rows)
 
 
@@ -411,15 +406,8 @@ def finish(connection: Connection, claim: Claim) -> bool:
     """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
     finished = connection.execute(FINISH, _names(claim) | {"my_generation": claim.generation})
     if not finished.rowcount:
-        _changed(
-            connection,
-            claim,
-            **_UNCLAIMED,
-            attempts=0,
-            not_before=null(),
-            last_error=null(),
-            first_marked_at=db_now(),
-        )
+        blank = {"not_before": null(), "last_error": null()}
+        _unclaim(connection, claim, **blank, attempts=0, first_marked_at=db_now())
     return bool(finished.rowcount)
 
 
@@ -468,22 +456,15 @@ def forget_claims(connection: Connection) -> None:
 
 def retry(connection: Connection, claim: Claim, *, after: timedelta, error: str) -> None:
     """Give the work back, not to be begun before `after` from now; counts as an attempt."""
-    _changed(
-        connection,
-        claim,
-        **_UNCLAIMED,
-        attempts=dirty.c.attempts + 1,
-        not_before=db_now(after.total_seconds()),
-        last_error=error,
-    )
+    attempts, not_before = dirty.c.attempts + 1, db_now(after.total_seconds())
+    _unclaim(connection, claim, attempts=attempts, not_before=not_before, last_error=error)
 
 
 def postpone(connection: Connection, claim: Claim, *, after: timedelta, why: str | None) -> None:
     """Give the work back for later without counting an attempt: nobody's fault here."""
-    _changed(
+    _unclaim(
         connection,
         claim,
-        **_UNCLAIMED,
         not_before=db_now(after.total_seconds()),
         last_error=why if why is not None else dirty.c.last_error,
     )
@@ -492,10 +473,9 @@ def postpone(connection: Connection, claim: Claim, *, after: timedelta, why: str
 def park(connection: Connection, claim: Claim, *, error: str, after: timedelta) -> None:
     """Lay the work aside until the next mark; marked meanwhile: retried after `after`."""
     unmarked = dirty.c.generation == claim.generation
-    _changed(
+    _unclaim(
         connection,
         claim,
-        **_UNCLAIMED,
         attempts=dirty.c.attempts + 1,
         last_error=error,
         parked_at=case((unmarked, db_now()), else_=null()),
@@ -505,7 +485,7 @@ def park(connection: Connection, claim: Claim, *, error: str, after: timedelta) 
 
 def release(connection: Connection, claim: Claim) -> None:
     """Give the work back as it was."""
-    _changed(connection, claim, **_UNCLAIMED)
+    _unclaim(connection, claim)
 
 
 _UNCLAIMED = {"claim_token": null(), "claimed_by": null(), "claimed_until": null()}
@@ -529,8 +509,9 @@ def _names(claim: Claim) -> dict[str, object]:
     return {"my_kind": claim.kind.value, "my_key": claim.key, "my_token": claim.token}
 
 
-def _changed(connection: Connection, claim: Claim, **values: object) -> None:
-    statement = update(dirty).where(IS_OURS).values(**values)
+def _unclaim(connection: Connection, claim: Claim, **values: object) -> None:
+    """End a claim, and say these of its row; ClaimLost where it is not ours any more."""
+    statement = update(dirty).where(IS_OURS).values(**_UNCLAIMED, **values)
     if not connection.execute(statement, _names(claim)).rowcount:
         raise _lost(claim)
 
