@@ -32,14 +32,27 @@ class Lane(IntEnum):
 class Cause(StrEnum):
     """What led to a piece of work, and so to what it writes; kept beside the reason for people.
 
-    Nothing but counts depends on it.
+    Nothing but counts depends on it. `label` is the word that counters and `kalender status` use,
+    which may be coarser. `source` says who told of the change: `fs`, `tp`, or `tp poll`; None:
+    nobody, it was found.
     """
 
-    FS_NOTIFICATION = "fs notification"  # of a person or an account
-    TP_NOTIFICATION = "tp notification"  # of a course
-    TP_POLL = "tp poll"
+    label: str
+    source: str | None
+
+    def __new__(cls, value: str, label: str | None = None, source: str | None = None) -> Self:
+        """Make a cause, whose label is its value where none is given."""
+        cause = str.__new__(cls, value)
+        cause._value_ = value
+        cause.label, cause.source = label or value, source
+        return cause
+
+    FS_NOTIFICATION = "fs notification", "notification", "fs"  # of a person or an account
+    TP_NOTIFICATION = "tp notification", "notification", "tp"  # of a course
+    TP_POLL = "tp poll", "poll", "tp poll"
     RESYNC = "resync"  # nobody told of a change
-    DERIVED = "derived"  # another change of the mirror: what a course shares, lacks or is placed
+    # another change of the mirror: what a course shares, lacks or is placed
+    DERIVED = "derived", "resync"
     VERIFY = "verify"
     OPERATOR = "asked"
     WISH = "wish"
@@ -54,32 +67,6 @@ class Cause(StrEnum):
     def of(cls, value: str | None) -> "Cause":
         """Return the cause of a row; OTHER where the release that wrote it knew none, or others."""
         return next((cause for cause in cls if cause.value == value), cls.OTHER)
-
-    @property
-    def label(self) -> str:
-        """The word that counters and `kalender status` use, which is coarser."""
-        match self:
-            case Cause.FS_NOTIFICATION | Cause.TP_NOTIFICATION:
-                return "notification"
-            case Cause.TP_POLL:
-                return "poll"
-            case Cause.DERIVED:
-                return "resync"
-            case _:
-                return self.value
-
-    @property
-    def source(self) -> str | None:
-        """Who told of the change: `fs`, `tp`, or `tp poll`; None: nobody, it was found."""
-        match self:
-            case Cause.FS_NOTIFICATION:
-                return "fs"
-            case Cause.TP_NOTIFICATION:
-                return "tp"
-            case Cause.TP_POLL:
-                return "tp poll"
-            case _:
-                return None
 
 
 class Trigger(NamedTuple):
