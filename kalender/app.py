@@ -204,7 +204,7 @@ class App:
             lease=config.worker.lease,
             send_seconds=config.worker.send_seconds,
             clock=self.clock,
-            mailboxes=config.mailboxes,
+            mail_domains=config.mailboxes.domains,
             role_calendars=config.role_calendars,
             memory=self.memory(),
         )

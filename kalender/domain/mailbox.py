@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from kalender.domain.model import lies_in
 from kalender.domain.timetable import Audience, Role
 
 FROM_FS = "epost:"
@@ -28,7 +29,7 @@ class MailboxRule:
 
     def allows(self, address: str) -> bool:
         """Whether the address lies in one of our mail domains."""
-        return not self.domains or address.rpartition("@")[2] in self.domains
+        return lies_in(address, self.domains)
 
 
 def wanted_calendars(

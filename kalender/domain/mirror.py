@@ -5,28 +5,22 @@ cannot be read keeps its old row; what has ended is history; and an answer that 
 loses nothing yet (the course's brake).
 """
 
-import json
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
 from kalender.domain.model import (
     ActivityKey,
     BadEvent,
     CourseAnswer,
-    Link,
-    Room,
-    Staff,
     Status,
     TeachingEvent,
+    to_json,
 )
 from kalender.domain.timetable import Activity, Rules, earliest_end, fold
-
-Part = TypeVar("Part", TeachingEvent, Staff, Room, Link)
 
 
 class EventKey(NamedTuple):
@@ -299,7 +293,7 @@ def activities_of(rows: Iterable[Row], rules: Rules) -> tuple[Activity, ...]:
     return tuple(activities)
 
 
-# -- events as text ---------------------------------------------------------------------------------
+# -- digests of events -----------------------------------------------------------------------------
 
 
 def event_digest(event: TeachingEvent) -> str:
@@ -309,66 +303,3 @@ def event_digest(event: TeachingEvent) -> str:
 
 def _short(text: str) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
-
-
-def to_json(event: TeachingEvent) -> str:
-    """Write an event as canonical JSON; `doubt` and `missing` are the mirror's own columns."""
-    values = _fields(event)
-    for name in ("starts_at", "ends_at"):
-        values[name] = values[name].astimezone(UTC).isoformat()
-    return json.dumps(
-        values, default=_fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")
-    )
-
-
-# The fields that the first release wrote are written whatever they say, and a later one only where
-# it says something. Otherwise a release that brings a field would change the digest of every event,
-# and so mark every calendar. Nothing is ever added here.
-FIRST_FIELDS: Mapping[type, Collection[str]] = {
-    TeachingEvent: (
-        *("activity", "event_id", "starts_at", "ends_at", "status", "plenary", "staff", "method"),
-        *("method_name", "title", "summary", "curriculum", "compulsory", "rooms", "alerts"),
-        "resources",
-    ),
-    Staff: ("username", "name"),
-    Room: ("room_id", "name", "building", "url", "digital"),
-    Link: ("name", "url"),
-}
-_FIELDS = {
-    kind: [
-        (field.name, field.default, field.name in first_names)
-        for field in fields(kind)
-        if field.name not in {"doubt", "missing"}
-    ]
-    for kind, first_names in FIRST_FIELDS.items()
-}
-
-
-def _fields(part: TeachingEvent | Staff | Room | Link) -> dict[str, Any]:
-    return {
-        name: value
-        for name, default, is_first in _FIELDS[type(part)]
-        if (value := getattr(part, name)) != default or is_first
-    }
-
-
-def _part(kind: type[Part], values: Mapping[str, Any]) -> Part:
-    """Read a part; a field that only a later release knows is left out."""
-    known_names = {name for name, *_ in _FIELDS[kind]}
-    return kind(**{name: value for name, value in values.items() if name in known_names})
-
-
-@lru_cache(maxsize=20_000)
-def from_json(text: str) -> TeachingEvent:
-    """Read what `to_json` wrote, in this release or in one that knows more or fewer fields."""
-    values = json.loads(text)
-    values["activity"] = ActivityKey(*values["activity"])
-    for name in ("starts_at", "ends_at"):
-        values[name] = datetime.fromisoformat(values[name])
-    values["status"] = Status(values["status"])
-    if values["staff"] is not None:
-        values["staff"] = tuple(_part(Staff, part) for part in values["staff"])
-    values["rooms"] = tuple(_part(Room, part) for part in values["rooms"])
-    values["resources"] = tuple(_part(Link, part) for part in values["resources"])
-    values["alerts"] = tuple(values["alerts"])
-    return _part(TeachingEvent, values)

@@ -4,11 +4,13 @@ Norwegian wire names end at the adapters: emne = course, undervisningsaktivitet 
 teaching activity, undervisningsmelding = registration, plassering på parti = placement.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
+import json
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
 from enum import IntEnum, StrEnum
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
 from unicodedata import normalize
 
 NORWEGIAN = {"VÅR": "v", "HØST": "h"}
@@ -289,3 +291,77 @@ class Content:
     show_as: str  # "busy" | "free" | "tentative" | "oof" | "elsewhere"
     reminder_minutes: int | None = None
     categories: tuple[str, ...] = ()
+
+
+def lies_in(address: str, domains: Collection[str]) -> bool:
+    """Whether a mail address lies in one of these domains (in lower case); where none: in any."""
+    return not domains or address.rpartition("@")[2] in domains
+
+
+# -- events as text ---------------------------------------------------------------------------------
+
+
+def to_json(event: TeachingEvent) -> str:
+    """Write an event as canonical JSON; `doubt` and `missing` are the mirror's own columns."""
+    values = _fields(event)
+    for name in ("starts_at", "ends_at"):
+        values[name] = values[name].astimezone(UTC).isoformat()
+    return json.dumps(
+        values, default=_fields, ensure_ascii=False, sort_keys=True, separators=(",", ":")
+    )
+
+
+# The fields that the first release wrote are written whatever they say, and a later one only where
+# it says something. Otherwise a release that brings a field would change the digest of every event,
+# and so mark every calendar. Nothing is ever added here.
+FIRST_FIELDS: Mapping[type, Collection[str]] = {
+    TeachingEvent: (
+        *("activity", "event_id", "starts_at", "ends_at", "status", "plenary", "staff", "method"),
+        *("method_name", "title", "summary", "curriculum", "compulsory", "rooms", "alerts"),
+        "resources",
+    ),
+    Staff: ("username", "name"),
+    Room: ("room_id", "name", "building", "url", "digital"),
+    Link: ("name", "url"),
+}
+_FIELDS = {
+    kind: [
+        (field.name, field.default, field.name in first_names)
+        for field in fields(kind)
+        if field.name not in {"doubt", "missing"}
+    ]
+    for kind, first_names in FIRST_FIELDS.items()
+}
+
+
+def _fields(part: TeachingEvent | Staff | Room | Link) -> dict[str, Any]:
+    return {
+        name: value
+        for name, default, is_first in _FIELDS[type(part)]
+        if (value := getattr(part, name)) != default or is_first
+    }
+
+
+Part = TypeVar("Part", TeachingEvent, Staff, Room, Link)
+
+
+def _part(kind: type[Part], values: Mapping[str, Any]) -> Part:
+    """Read a part; a field that only a later release knows is left out."""
+    known_names = {name for name, *_ in _FIELDS[kind]}
+    return kind(**{name: value for name, value in values.items() if name in known_names})
+
+
+@lru_cache(maxsize=20_000)
+def from_json(text: str) -> TeachingEvent:
+    """Read what `to_json` wrote, in this release or in one that knows more or fewer fields."""
+    values = json.loads(text)
+    values["activity"] = ActivityKey(*values["activity"])
+    for name in ("starts_at", "ends_at"):
+        values[name] = datetime.fromisoformat(values[name])
+    values["status"] = Status(values["status"])
+    if values["staff"] is not None:
+        values["staff"] = tuple(_part(Staff, part) for part in values["staff"])
+    values["rooms"] = tuple(_part(Room, part) for part in values["rooms"])
+    values["resources"] = tuple(_part(Link, part) for part in values["resources"])
+    values["alerts"] = tuple(values["alerts"])
+    return _part(TeachingEvent, values)

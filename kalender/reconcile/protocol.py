@@ -31,7 +31,7 @@ from kalender.domain.entry import (
     Transition,
     happens,
 )
-from kalender.domain.mailbox import MailboxRule
+from kalender.domain.model import lies_in
 from kalender.domain.roles import ROLES, leading
 from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Cause, Lane, Trigger, WorkKey
@@ -91,7 +91,7 @@ class ReconcileContext:
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
     memory: Memory = field(default_factory=Memory)  # of the database, so that an older one is known
-    mailboxes: MailboxRule | None = None  # the mail domains that may be written to; None: all
+    mail_domains: frozenset[str] = frozenset()  # that may be written to; empty: all
     role_calendars: Mapping[Role, RoleCalendar] = field(
         default_factory=lambda: dict.fromkeys(ROLES, RoleCalendar())
     )
@@ -113,7 +113,7 @@ class ReconcileContext:
             for row in rows
             if row.state != "closed"
             and (row.taking_back or row.calendar_id in inside)
-            and (self.mailboxes is None or self.mailboxes.allows(row.address))
+            and lies_in(row.address, self.mail_domains)
         ]
 
 

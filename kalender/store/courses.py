@@ -32,8 +32,6 @@ from kalender.domain.mirror import (
     Row,
     activities_of,
     event_digest,
-    from_json,
-    to_json,
     usernames,
 )
 from kalender.domain.model import (
@@ -44,6 +42,8 @@ from kalender.domain.model import (
     UnitKey,
     as_spelled,
     folded,
+    from_json,
+    to_json,
 )
 from kalender.domain.text import without_unseen
 from kalender.domain.timetable import Activity, Rules, sole_groups

@@ -194,7 +194,7 @@ class House:
             send_seconds=self.send_seconds,
             clock=self.clock,
             role_calendars=dict.fromkeys(ROLES, self.restore),
-            mailboxes=self.mailboxes,
+            mail_domains=self.mailboxes.domains,
         )
 
     # -- the university ------------------------------------------------------------------------

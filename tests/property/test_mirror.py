@@ -15,11 +15,9 @@ from kalender.domain.mirror import (
     MirrorChange,
     Row,
     activities_of,
-    from_json,
     merge,
-    to_json,
 )
-from kalender.domain.model import BadEvent, CourseAnswer, Status, TeachingEvent
+from kalender.domain.model import BadEvent, CourseAnswer, Status, TeachingEvent, from_json, to_json
 from tests.factories import DAY, NOW, RULES, after, an_answer, an_event
 
 Rows = Mapping[EventKey, Row]

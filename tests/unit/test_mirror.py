@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 
 from kalender.domain.mirror import (
-    FIRST_FIELDS,
     CourseBrake,
     EventKey,
     MirrorChange,
     Row,
-    from_json,
     merge,
-    to_json,
     usernames,
 )
 from kalender.domain.model import (
+    FIRST_FIELDS,
     BadEvent,
     CourseAnswer,
     Link,
@@ -25,6 +23,8 @@ from kalender.domain.model import (
     Staff,
     Status,
     TeachingEvent,
+    from_json,
+    to_json,
 )
 from kalender.domain.timetable import Rules
 from tests.factories import (
