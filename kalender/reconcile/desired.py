@@ -246,42 +246,44 @@ def load_states(
     """Return for each calendar what decides it now: a few questions for all of them together."""
     persons = sorted({row.person_id for row in rows})
     semesters = settings.semesters.at(connection, settings.common_rules, now)
-    person_teaching = teaching_of(connection, persons, semesters)
+    teaching_by_person = teaching_of(connection, persons, semesters)
     activities_of_course: dict[CourseKey, list[Activity]] = defaultdict(list)
     for activity in courses.activities(
-        connection, set().union(*map(_courses, person_teaching.values()))
+        connection, set().union(*map(_courses, teaching_by_person.values()))
     ):
         activities_of_course[CourseKey(activity.key.course, activity.key.semester)].append(activity)
     excluded_persons = people.excluded(connection, persons)
     states = []
     for row in rows:
-        teaching_ = person_teaching[row.person_id]
+        person_teaching = teaching_by_person[row.person_id]
         activities = tuple(
             activity
-            for key in sorted(_courses(teaching_))
+            for key in sorted(_courses(person_teaching))
             for activity in activities_of_course[key]
         )
         rules = settings.rules_for(row.audience)
-        interests = select(teaching_, activities, row.audience, rules, now)
+        interests = select(person_teaching, activities, row.audience, rules, now)
         leaving = row.taking_back or row.person_id in excluded_persons
         state_digest = digest(
             interests,
             activities,
             settings=settings.digest,
             audience=word_of(row.audience),
-            usernames=teaching_.usernames,
+            usernames=person_teaching.usernames,
             last_day=last_day(rules, now),
         )
         states.append(
             CalendarState(
                 row=row,
                 rules=rules,
-                teaching=teaching_,
+                teaching=person_teaching,
                 semesters=semesters,
                 activities=activities,
                 selected=interests,
                 digest="left" if leaving else state_digest,
-                changes_at=changes_at(teaching_, interests, activities, settings.rules, rules, now),
+                changes_at=changes_at(
+                    person_teaching, interests, activities, settings.rules, rules, now
+                ),
                 leaving=leaving,
             )
         )

@@ -30,7 +30,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from kalender.errors import ConfigError, StateInDoubt
 from kalender.store import identity
-from kalender.store.database import Database
+from kalender.store.database import Database, postgresql_place, sqlite_place
 from kalender.store.instants import db_now
 from kalender.store.sql import upsert
 from kalender.store.tables import database_identity, process_memory
@@ -199,11 +199,7 @@ class Memory:
     def _advance(self, connection: Connection, row: Remembered) -> tuple[int, datetime]:
         """Advance a row and judge the database by it; return how far it is now, and when."""
         statement = _advanced(connection.dialect.name, begins=not row.advanced)
-        place = (
-            {"place": identity.sqlite_place(connection)}
-            if (connection.dialect.name == "sqlite")
-            else {}
-        )
+        place = {"place": sqlite_place(connection)} if (connection.dialect.name == "sqlite") else {}
         result = connection.execute(statement, {"mine": row.memory_id, **place}).one_or_none()
         if result is None:
             _compare(connection, [row])  # raises, unless somebody vouched for the database since
@@ -236,9 +232,7 @@ def _advanced(dialect: str, *, begins: bool) -> Any:
     """Advance the row `mine`; a row that is begun may be there, where a commit's answer was lost."""
     is_own = process_memory.c.memory_id == bindparam("mine")
     again = {"advanced": process_memory.c.advanced + 1, "advanced_at": db_now()}
-    place = (
-        bindparam("place") if dialect == "sqlite" else identity.postgresql_place().scalar_subquery()
-    )
+    place = bindparam("place") if dialect == "sqlite" else postgresql_place().scalar_subquery()
     column = database_identity.c
     tells = (
         process_memory.c.advanced,

@@ -10,10 +10,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import resources
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, select, text
+from sqlalchemy import Connection, Engine, Select, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -218,6 +219,32 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     reads = connection.get_execution_options().get("reads", False)
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+# -- where a database lies -----------------------------------------------------------------------
+
+
+def postgresql_place() -> Select[tuple[str]]:
+    """Return a query for the OID of the current database, as text."""
+    return (
+        select(text("oid::text"))
+        .select_from(text("pg_database"))
+        .where(text("datname = current_database()"))
+    )
+
+
+def sqlite_place(connection: Connection) -> str:
+    """Return the inode of the file that the path names now; it changes when the file is replaced."""
+    name = connection.engine.url.database
+    if not name or name == ":memory:":
+        return "memory"
+    try:
+        return str(Path(name).stat().st_ino)
+    except FileNotFoundError:
+        return "no file"
+
+
+# -- views ---------------------------------------------------------------------------------------
 
 
 def views() -> dict[str, str]:

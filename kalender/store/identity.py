@@ -8,11 +8,11 @@ into a new database carries the identity of the old one, and nobody writes to ca
 
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
-from sqlalchemy import Connection, Select, insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from kalender.errors import StateInDoubt
+from kalender.store.database import postgresql_place, sqlite_place
 from kalender.store.instants import db_now
 from kalender.store.tables import database_identity
 
@@ -22,7 +22,6 @@ ANOTHER = (
     f"or a move; nothing is written until you say since when: {RECOVER}, kalender recover "
     "--since now if it was moved whole"
 )
-NO_FILE = "memory"  # the place of an SQLite database without a file
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +48,6 @@ def of_this_database(connection: Connection) -> Identity:
         query = text("SELECT system_identifier::text FROM pg_control_system()")
         cluster = str(connection.execute(query).scalar_one())
     return Identity(cluster, place)
-
-
-def postgresql_place() -> Select[tuple[str]]:
-    """Return a query for the OID of the current database, as text."""
-    return (
-        select(text("oid::text"))
-        .select_from(text("pg_database"))
-        .where(text("datname = current_database()"))
-    )
-
-
-def sqlite_place(connection: Connection) -> str:
-    """Return the inode of the file that the path names now; it changes when the file is replaced."""
-    name = connection.engine.url.database
-    if not name or name == ":memory:":
-        return NO_FILE
-    try:
-        return str(Path(name).stat().st_ino)
-    except FileNotFoundError:
-        return "no file"
 
 
 def recorded(connection: Connection) -> Identity | None:
