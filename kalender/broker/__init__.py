@@ -9,7 +9,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event
@@ -138,8 +138,14 @@ class Broker:
         """Give batch after batch until `stop` is set; connect again for ever."""
         while not stop.is_set():
             try:
-                with self._session() as session:
-                    yield from self._of(session, stop)
+                connection = pika.BlockingConnection(self._parameters)
+                self.connected = True
+                try:
+                    yield from self._of(_Session(connection, self.liveness.turn), stop)
+                finally:
+                    self.connected = False
+                    with suppress(*GONE):
+                        connection.close()
             except GONE as error:
                 self.failures += 1
                 self.liveness.turn()
@@ -149,17 +155,6 @@ class Broker:
     def _delay(self, failures: int) -> float:
         longest = min(FIRST_WAIT * float(1 << min(failures - 1, 10)), LONGEST_WAIT)
         return longest * (1 + self._jitter()) / 2
-
-    @contextmanager
-    def _session(self) -> Iterator[_Session]:
-        connection = pika.BlockingConnection(self._parameters)
-        self.connected = True
-        try:
-            yield _Session(connection, self.liveness.turn)
-        finally:
-            self.connected = False
-            with suppress(*GONE):
-                connection.close()
 
     def _of(self, session: _Session, stop: Event) -> Iterator[_Batch]:
         tries, again = 1, 0.0
