@@ -163,15 +163,6 @@ def names_only(*fields: str) -> AfterValidator:
     )
 
 
-def _mailbox_rule(rule: str) -> str:
-    from_fs = rule.startswith(FROM_FS) and rule != FROM_FS
-    from_username = "{username}" in rule and rule.count("@") == 1 and not rule.endswith("@")
-    if not (from_fs or from_username) or re.search(r"\s", rule):
-        message = 'must be "epost:TYPE" or "{username}@domain", without blanks'
-        raise ValueError(message)
-    return rule
-
-
 def each_of(*names: str) -> Callable[[object], object]:
     """Let one text stand for the same text under each name."""
     return lambda value: dict.fromkeys(names, value) if isinstance(value, str) else value
@@ -209,11 +200,6 @@ def _readable(path: Path) -> Path:
     return path
 
 
-def _is_private_key(path: Path) -> bool:
-    text = path.read_text("utf-8")
-    return "PRIVATE KEY-----" in text and "ENCRYPTED" not in text
-
-
 def is_pair(certificate: Path, key: Path | None) -> bool:
     """Whether a private key is that of a certificate, and both can be used."""
     try:
@@ -235,7 +221,9 @@ CertificateFile = Annotated[
 KeyFile = Annotated[
     ReadableFile,
     must(
-        _is_private_key,
+        lambda path: (
+            "PRIVATE KEY-----" in (text := path.read_text("utf-8")) and "ENCRYPTED" not in text
+        ),
         "holds no private key that can be used: give it in PEM form, without a passphrase",
     ),
 ]
@@ -299,4 +287,11 @@ Url = Annotated[
 Username = Annotated[str, BeforeValidator(trimmed), Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-MailboxRuleText = Annotated[str, AfterValidator(_mailbox_rule), names_only("username")]
+MailboxRuleText = Annotated[
+    str,
+    must(
+        re.compile(rf"{FROM_FS}\S+|(?=\S*{{username}})[^\s@]*@[^\s@]+").fullmatch,
+        'must be "epost:TYPE" or "{username}@domain", without blanks',
+    ),
+    names_only("username"),
+]

@@ -224,9 +224,14 @@ def _lacking(
         for row in coming_rows
         if row.key not in answer_rows and nameless.isdisjoint({None, row.key.activity.actid})
     ]
-    lost_rows = _not_replaced(
-        absent, [row for key, row in answer_rows.items() if key not in stored_rows]
-    )
+    # A new event of the same activity stands in for one that is gone: it moved.
+    arrivals = Counter(key.activity for key in answer_rows if key not in stored_rows)
+    lost_rows = []
+    for row in sorted(absent, key=lambda r: (r.event.starts_at, r.key)):
+        if arrivals[row.key.activity]:
+            arrivals[row.key.activity] -= 1
+        else:
+            lost_rows.append(row)
     of_coming = len(lost_rows) / max(len(coming_rows) - len(absent) + len(lost_rows), 1)
     of_term = len(lost_rows) / max(len(answer_rows) + len(lost_rows), 1)
     too_much = of_coming > brake.max_shrink and of_term > brake.of_term
@@ -235,18 +240,6 @@ def _lacking(
     missing_events = [replace(row.event, missing=True) for row in held_rows]
     rows = [Row(event=event, digest=event_digest(event)) for event in missing_events]
     return rows, frozenset(r.key for r in absent) - {r.key for r in held_rows}
-
-
-def _not_replaced(absent: Sequence[Row], new: Sequence[Row]) -> list[Row]:
-    """Leave out those that a new event of the same activity stands in for: moves."""
-    arrivals = Counter(row.key.activity for row in new)
-    lost_rows = []
-    for row in sorted(absent, key=lambda r: (r.event.starts_at, r.key)):
-        if arrivals[row.key.activity]:
-            arrivals[row.key.activity] -= 1
-        else:
-            lost_rows.append(row)
-    return lost_rows
 
 
 # -- whom it concerns ------------------------------------------------------------------------------

@@ -158,19 +158,16 @@ def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> WorkKe
     if (username := groups.get("username")) and WORD.fullmatch(username):
         return WorkKey.of_account(username)
     if (course := groups.get("course")) and WORD.fullmatch(course):
+        year, term = groups.get("year"), groups.get("term")
         try:
-            return WorkKey.of_course(course, _semester(groups))
+            code = groups.get("semester")
+            semester = Semester.parse(code).code if code else None
+            if not code and year and term:
+                semester = Semester.from_fs(int(year), term.upper()).code
+            return WorkKey.of_course(course, semester)
         except ValueError:
             reason = "a semester that cannot be read, or that TP does not plan"
     raise NotificationError(reason)
-
-
-def _semester(groups: Mapping[str, str | None]) -> str | None:
-    if code := groups.get("semester"):
-        return Semester.parse(code).code
-    if (year := groups.get("year")) and (term := groups.get("term")):
-        return Semester.from_fs(int(year), term.upper()).code
-    return None
 
 
 def _due_at(message: Mapping[str, object], now: datetime) -> datetime | None:
