@@ -101,10 +101,15 @@ def role_key(raw: Raw) -> str:
 def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
     """Read (institution, FS number, role); None where it is on no teaching."""
     fields = flat(raw)
-    place = _place(fields)
+    place: tuple[int, UnitKey] | tuple[int, ActivityKey] | None = None
+    if fields.get("undervisningsaktivitet") is not None:
+        place = _activity(fields["undervisningsaktivitet"])
+    elif fields.get("undervisning") is not None:
+        place = _unit(fields["undervisning"])
     if place is None:
         return None
-    institution, unit, actid = place
+    institution, key = place
+    unit, actid = (key.unit, key.actid) if isinstance(key, ActivityKey) else (key, None)
     period = fields.get("periode")
     dates: Raw = period if isinstance(period, dict) else {}
     role = TeachingRole(
@@ -117,16 +122,6 @@ def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
         period_told=isinstance(period, dict),
     )
     return institution, _person(fields), role
-
-
-def _place(fields: Raw) -> tuple[int, UnitKey, str | None] | None:
-    if fields.get("undervisningsaktivitet") is not None:
-        activity = _activity(fields["undervisningsaktivitet"])
-        return None if activity is None else (activity[0], activity[1].unit, activity[1].actid)
-    if fields.get("undervisning") is not None:
-        unit = _unit(fields["undervisning"])
-        return None if unit is None else (*unit, None)
-    return None
 
 
 def bad_item(collection: str, raw: Raw, reason: str) -> BadItem:
