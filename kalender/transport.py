@@ -10,7 +10,7 @@ import http.client
 import io
 import os
 import ssl
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import Path
 from socket import socket
 from time import monotonic
@@ -106,14 +106,10 @@ class Adapter(HTTPAdapter):
 
     def __init__(self, *, ca_file: Path | None, connections: int, retries: Retry | int = 0) -> None:
         self._ca_file = ca_file
+        self._context: ssl.SSLContext | None = None
         super().__init__(
             pool_connections=1, pool_maxsize=connections, max_retries=retries, pool_block=True
         )
-
-    @cached_property
-    def _context(self) -> ssl.SSLContext:
-        """Read when it is needed: most commands ask nobody, and the list takes a while."""
-        return trusting(self._ca_file)
 
     def init_poolmanager(self, *args: Any, **keywords: Any) -> None:
         """Make pools of such connections."""
@@ -124,6 +120,8 @@ class Adapter(HTTPAdapter):
         """Let a pool that speaks TLS trust whom we trust."""
         host, pool = super().build_connection_pool_key_attributes(*args, **keywords)
         if host["scheme"] == "https":
+            # read when it is needed: most commands ask nobody, and the list takes a while
+            self._context = self._context or trusting(self._ca_file)
             pool["ssl_context"] = self._context
         return host, pool
 
@@ -132,9 +130,14 @@ class Adapter(HTTPAdapter):
         conn.cert_reqs = "CERT_REQUIRED"
 
 
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Give an error, and what led to it, the innermost last."""
+    inner: BaseException | None = error
+    while inner is not None:
+        yield inner
+        inner = inner.__cause__ or inner.__context__
+
+
 def caused_by(error: BaseException, kind: type[BaseException]) -> bool:
     """Whether an error, or one of those that led to it, is of this kind."""
-    inner: BaseException | None = error
-    while inner is not None and not isinstance(inner, kind):
-        inner = inner.__cause__ or inner.__context__
-    return inner is not None
+    return any(isinstance(cause, kind) for cause in causes(error))

@@ -28,7 +28,7 @@ from kalender.errors import (
     NotFoundInSource,
     TransientError,
 )
-from kalender.transport import Adapter, TooLarge, caused_by
+from kalender.transport import Adapter, TooLarge, caused_by, causes
 
 KEY_HEADER = "X-Gravitee-Api-Key"
 CONNECT_SECONDS = 5.0
@@ -99,7 +99,9 @@ class Http:
                     raise NeighbourUnavailable(self.name, text) from None
                 raise TransientError(f"{place}: the answer was cut off") from None
             except exceptions.RequestException as error:
-                raise NeighbourUnavailable(self.name, f"{place}: {_cause(error)}") from None
+                *_, innermost = causes(error)  # whose text may quote the whole address
+                text = f"{place}: {type(innermost).__name__}"
+                raise NeighbourUnavailable(self.name, text) from None
             if response.status_code != requests.codes.ok:
                 raise self._refusal(response, place)
             return self._decoded(response, place)
@@ -140,13 +142,6 @@ class Http:
 def _is_page(response: requests.Response) -> bool:
     """Whether a page came, as of a gateway or a login: no answer of FS' or TP's is HTML."""
     return response.content.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"
-
-
-def _cause(error: BaseException) -> str:
-    """Name the innermost cause by its class; its text may quote the whole address."""
-    while (inner := error.__cause__ or error.__context__) is not None:
-        error = inner
-    return type(error).__name__
 
 
 def retry_after(text: str | None) -> timedelta | None:

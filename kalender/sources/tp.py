@@ -135,9 +135,16 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
             events.append(read_event(raw, key, odd))
         except Unreadable as error:
             bad.append(error.event)
+    semesters = answer.get("semesters")
+    flags = (
+        semester.get("publish_timetable")
+        for semester in (semesters if isinstance(semesters, list) else ())
+        if isinstance(semester, dict) and str(semester.get("id", "")).lower() == key.semester
+    )
+    flag = next(flags, None)
     return CourseAnswer(
         key=key,
-        published=_published(answer, key),
+        published=flag if isinstance(flag, bool) else None,  # None: the answer does not tell
         events=tuple(_once(events)),
         bad=tuple(bad),
         skipped=skip_count,
@@ -163,16 +170,6 @@ def _code(raw: object, name: str) -> str:
     """Return a code without what nobody sees; empty where there is none."""
     code = raw.get(name) if isinstance(raw, dict) else None
     return without_unseen(code) if isinstance(code, str) else ""
-
-
-def _published(answer: Mapping[str, object], key: CourseKey) -> bool | None:
-    """Whether the semester asked for is published; None where the answer does not tell."""
-    semesters = answer.get("semesters")
-    for semester in semesters if isinstance(semesters, list) else ():
-        if isinstance(semester, dict) and str(semester.get("id", "")).lower() == key.semester:
-            flag = semester.get("publish_timetable")
-            return flag if isinstance(flag, bool) else None
-    return None
 
 
 def _once(events: Iterable[TeachingEvent]) -> list[TeachingEvent]:
