@@ -18,8 +18,9 @@ from kalender.domain.model import (
     ActivityKey,
     CourseKey,
     PersonFacts,
+    Registration,
     Semester,
-    UnitKey,
+    TeachingRole,
 )
 from kalender.domain.timetable import sole_groups
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
@@ -33,7 +34,7 @@ from kalender.store.teaching import FsFacts
 
 log = structlog.get_logger()
 SECOND_LOOK = timedelta(minutes=10)  # how long after the first an answer that empties is believed
-Unit = TypeVar("Unit", UnitKey, ActivityKey)
+Fact = TypeVar("Fact", bound=Registration | ActivityKey | TeachingRole)
 
 
 def refresh_person(context: RefreshContext, claim: Claim) -> None:
@@ -124,24 +125,25 @@ def _with_tp_spellings(connection: Connection, facts: PersonFacts) -> PersonFact
         return facts
     return replace(
         facts,
-        registrations=tuple(
-            replace(registration, unit=with_spelling(registration.unit, spellings))
-            for registration in facts.registrations
-        ),
+        registrations=tuple(with_spelling(fact, spellings) for fact in facts.registrations),
         placements=tuple(with_spelling(key, spellings) for key in facts.placements),
-        roles=tuple(
-            replace(role, unit=with_spelling(role.unit, spellings)) for role in facts.roles
-        ),
+        roles=tuple(with_spelling(fact, spellings) for fact in facts.roles),
     )
 
 
-def with_spelling(unit: Unit, spellings: Mapping[CourseKey, CourseKey]) -> Unit:
-    """Return a unit or activity under its course's spelling by TP, where that is another.
+def with_spelling(fact: Fact, spellings: Mapping[CourseKey, CourseKey]) -> Fact:
+    """Return a fact under its course's spelling by TP, where that is another.
 
     `spellings`: the course as FS names it -> as TP does.
     """
+    unit = fact if isinstance(fact, ActivityKey) else fact.unit
     key = CourseKey(unit.course, unit.semester)
-    return unit._replace(course=spellings[key].course) if key in spellings else unit
+    if key not in spellings:
+        return fact
+    course = spellings[key].course
+    if isinstance(fact, ActivityKey):
+        return fact._replace(course=course)
+    return replace(fact, unit=fact.unit._replace(course=course))
 
 
 # -- writing -----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ notification said so is counted: it is the true quality of the notifications.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -283,7 +283,7 @@ def _merge_semester(  # noqa: PLR0913, PLR0917
     for kind in KINDS:
         mirrored = fs_facts.of_semester(connection, kind, semester)
         told = {
-            persons[number]: kind.by_name(_spelled(facts, spellings))
+            persons[number]: kind.by_name(with_spelling(fact, spellings) for fact in facts)
             for number, facts in snapshot.facts[kind][semester].items()
             if persons[number] not in skipped_persons
         }
@@ -311,18 +311,6 @@ def _merge_semester(  # noqa: PLR0913, PLR0917
                 for person_id, facts in told.items()
                 if any(fact.offer_status is None for fact in facts.values())
             }
-
-
-def _spelled(facts: Sequence[Any], spellings: Mapping[CourseKey, CourseKey]) -> Sequence[Any]:
-    """Name the facts' courses as TP does."""
-    if not spellings:
-        return facts
-    return [
-        with_spelling(fact, spellings)
-        if isinstance(fact, ActivityKey)
-        else replace(fact, unit=with_spelling(fact.unit, spellings))
-        for fact in facts
-    ]
 
 
 # -- marking ------------------------------------------------------------------------------------------
