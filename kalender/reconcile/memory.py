@@ -92,13 +92,6 @@ def read_file(path: Path) -> list[Remembered]:
     return [Remembered(key.decode(), far, at) for key, far, at in rows if far]
 
 
-def remove_if_left(path: Path) -> None:
-    """Remove a file whose process is gone."""
-    with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        path.unlink()
-
-
 @dataclass
 class Memory:
     """One process' memory. Create it after a fork; `directory` None: nothing outlives the process."""
@@ -189,8 +182,10 @@ class Memory:
                 self._free.append(len(self.rows))
                 self.rows.append(first)
                 self._file = file
-                for path in paths:
-                    remove_if_left(path)
+                for path in paths:  # but those that another process holds
+                    with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as left_file:
+                        fcntl.flock(left_file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                        path.unlink()
             if self._free:
                 return self._free.pop()
             self.rows.append(Remembered(uuid4().hex, 0, 0.0))

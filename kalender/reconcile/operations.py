@@ -308,11 +308,27 @@ def _shown(update: Update, state: EntryState | None, ref: ItemRef) -> Shown:
 
 
 def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChange | None:
-    """Return the fields to write, less those that already are as wanted; None: nothing."""
+    """Return the fields to write, less those that already are as wanted; None: nothing.
+
+    A meeting follows in time and place only, since its invitation is its user's. A body that the
+    user edited is theirs, unless what it should say changed as well.
+    """
     content, fields = update.wanted.content, update.fields
     change = EntryChange(item_id=str(update.entry.item_id), change_key=update.entry.change_key)
     if state is not None:
-        fields = _differing(visit, update, state)
+        written = visit.edited.get(update.entry.sync_key)
+        if written is not None and "body" not in changed_fields(written, update.wanted.fingerprint):
+            fields -= {"body"}
+        if state.meeting:
+            fields &= {"time", "location"}
+        matches = {
+            "subject": state.subject == content.subject,
+            "body": block.same(state.body or "", content.body),
+            "location": (state.location or "") == content.location,
+            "time": (state.starts_at, state.ends_at) == (content.starts_at, content.ends_at),
+            "show_as": state.show_as == content.show_as,
+        }
+        fields = frozenset(name for name in fields if not matches[name])
         change = EntryChange(item_id=state.ref.item_id, change_key=state.ref.change_key)
     if not fields:
         return None
@@ -325,30 +341,6 @@ def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChan
         ends_at=content.ends_at if "time" in fields else None,
         show_as=content.show_as if "show_as" in fields else None,
     )
-
-
-def _differing(visit: Visit, update: Update, state: EntryState) -> frozenset[str]:
-    """Return the fields that are not as wanted in Exchange.
-
-    A meeting follows in time and place only, since its invitation is its user's. A body that the
-    user edited is theirs, unless what it should say changed as well.
-    """
-    content, fields = update.wanted.content, update.fields
-    fingerprint = visit.edited.get(update.entry.sync_key)
-    if fingerprint is not None and "body" not in changed_fields(
-        fingerprint, update.wanted.fingerprint
-    ):
-        fields -= {"body"}
-    if state.meeting:
-        fields &= {"time", "location"}
-    matches = {
-        "subject": state.subject == content.subject,
-        "body": block.same(state.body or "", content.body),
-        "location": (state.location or "") == content.location,
-        "time": (state.starts_at, state.ends_at) == (content.starts_at, content.ends_at),
-        "show_as": state.show_as == content.show_as,
-    }
-    return frozenset(name for name in fields if not matches[name])
 
 
 # -- removals ----------------------------------------------------------------------------------------
