@@ -73,13 +73,19 @@ class Listener:
     def _take(self, batch: Batch) -> None:
         started = time.monotonic()
         failures = 0
-        while (result := self._try_to_keep(batch.deliveries)) is None:
-            self.liveness.turn()
-            wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
-            failures += 1
-            if not batch.wait(wait * (1 + self.jitter()) / 2):
-                log.warning("batch_given_back", messages=len(batch.deliveries), failures=failures)
-                return
+        messages = len(batch.deliveries)
+        result: Read | None = None
+        while result is None:
+            try:
+                result = self._keep(batch.deliveries)
+            except NeighbourError as error:  # the database is away
+                log.warning("database_away", messages=messages, error=str(error))
+                self.liveness.turn()
+                wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
+                failures += 1
+                if not batch.wait(wait * (1 + self.jitter()) / 2):
+                    log.warning("batch_given_back", messages=messages, failures=failures)
+                    return
         batch.acknowledge()
         marks, rejected_messages = result
         for queue, count in Counter(delivery.queue for delivery in batch.deliveries).items():
@@ -88,19 +94,11 @@ class Listener:
             self.counts.add("rejected", queue, value=count)
         log.info(
             "batch",
-            messages=len(batch.deliveries),
+            messages=messages,
             marked=len(set(map(attrgetter("key"), marks))),
             rejected=len(rejected_messages),
             milliseconds=round((time.monotonic() - started) * 1000),
         )
-
-    def _try_to_keep(self, deliveries: Sequence[Delivery]) -> Read | None:
-        """Keep what was read; None where the database is away."""
-        try:
-            return self._keep(deliveries)
-        except NeighbourError as error:
-            log.warning("database_away", messages=len(deliveries), error=str(error))
-            return None
 
     def _keep(self, deliveries: Sequence[Delivery]) -> Read:
         """Keep what was read in one transaction; a message that cannot be kept is rejected.
@@ -133,7 +131,8 @@ class Listener:
         for delivery in deliveries:
             try:
                 queue, key, body, _ = delivery
-                marks += parse(body, key, patterns[queue], now=now, reason=_reason(key))
+                reason = f"notification {_text(key)}".strip()
+                marks += parse(body, key, patterns[queue], now=now, reason=reason)
             except NotificationError as error:
                 rejected_messages.append(_rejected(delivery, str(error)))
             except Exception as error:  # noqa: BLE001  # kept for somebody to look at, like these
@@ -185,11 +184,6 @@ class Line:
         return not self.stop.wait(seconds)
 
 
-@lru_cache
-def _reason(routing_key: str) -> str:
-    return f"notification {_text(routing_key)}".strip()
-
-
 def _rejected(delivery: Delivery, reason: str) -> Rejected:
     return Rejected(
         queue=delivery.queue,
@@ -199,6 +193,7 @@ def _rejected(delivery: Delivery, reason: str) -> Rejected:
     )
 
 
+@lru_cache
 def _text(routing_key: str) -> str:
     """Leave out what no database takes as text, such as NUL."""
     if routing_key.isprintable():
