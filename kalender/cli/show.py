@@ -159,7 +159,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
     person_teaching = teaching.read(connection, person_id, semesters)
     return {
         "person": person_id,
-        "opted_out": people.opted_out(connection, person_id),
+        "opted_out": bool(people.wishes_of(connection, person_id)),
         "identities": [dict(row) for row in disclosure.identities(connection, person_id)],
         "registrations": [
             {**r.unit._asdict(), "offer_status": r.offer_status}

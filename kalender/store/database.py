@@ -161,9 +161,28 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
             connect_args={"prepare_threshold": None},  # a plan made for a table that was small
         )
         event.listen(engine, "handle_error", _tell_disconnect)
-        event.listen(engine, "connect", _prepare_postgresql)
-        event.listen(engine, "checkin", _note_use)
-        event.listen(engine, "checkout", _ping_if_idle)
+
+        @event.listens_for(engine, "connect")
+        def prepare_postgresql(connection: Any, _record: object) -> None:
+            from kalender.store.arrays import PlainLists  # noqa: PLC0415  # psycopg is an extra
+
+            connection.adapters.register_dumper(list, PlainLists)
+
+        @event.listens_for(engine, "checkin")
+        def note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+            record.info["used"] = monotonic()
+
+        @event.listens_for(engine, "checkout")
+        def ping_if_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+            """Ask what was not used for a second whether it lives; the pool makes another where not."""
+            if monotonic() - record.info.get("used", monotonic()) < IDLE_SECONDS:
+                return
+            try:
+                connection.execute("SELECT 1")
+                connection.rollback()
+            except Exception as error:
+                raise DisconnectionError from error
+
         return engine
     engine = create_engine(
         url,
@@ -172,8 +191,18 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
     event.listen(engine, "handle_error", _tell_disconnect)
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
+
+    @event.listens_for(engine, "connect")
+    def prepare_sqlite(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions are ours, not the driver's
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin_sqlite(connection: Connection) -> None:
+        reads = connection.get_execution_options().get("reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
     return engine
 
 
@@ -187,38 +216,6 @@ def _tell_disconnect(context: ExceptionContext) -> None:
     is_refused = str(getattr(origin, "sqlstate", None) or "").startswith(REFUSES_ALL)
     if is_refused or getattr(origin, "sqlite_errorcode", None) in DAMAGED:
         context.is_disconnect = True
-
-
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    from kalender.store.arrays import PlainLists  # noqa: PLC0415  # psycopg is an extra
-
-    connection.adapters.register_dumper(list, PlainLists)
-
-
-def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
-    record.info["used"] = monotonic()
-
-
-def _ping_if_idle(connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
-    """Ask what was not used for a second whether it lives; the pool makes another where not."""
-    if monotonic() - record.info.get("used", monotonic()) < IDLE_SECONDS:
-        return
-    try:
-        connection.execute("SELECT 1")
-        connection.rollback()
-    except Exception as error:
-        raise DisconnectionError from error
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # transactions are ours, not the driver's
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("reads", False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 # -- where a database lies -----------------------------------------------------------------------

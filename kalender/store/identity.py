@@ -31,11 +31,6 @@ class Identity:
     cluster: str | None
     place: str
 
-    def may_be(self, other: "Identity") -> bool:
-        """Whether both may name one database; what either does not know tells nothing."""
-        both_known = None not in {self.cluster, other.cluster}
-        return self.place == other.place and (not both_known or self.cluster == other.cluster)
-
 
 def of_this_database(connection: Connection) -> Identity:
     """Return the identity of the database that a connection leads to."""
@@ -126,8 +121,10 @@ def refusal(connection: Connection) -> str | None:
         return None
     if row.refused_because is not None:
         return str(row.refused_because)
-    recorded_identity = Identity(row.cluster, row.place)
-    return None if recorded_identity.may_be(of_this_database(connection)) else ANOTHER
+    this = of_this_database(connection)
+    # a cluster that was not known then, or is not now, tells nothing
+    is_same_cluster = None in {row.cluster, this.cluster} or row.cluster == this.cluster
+    return None if row.place == this.place and is_same_cluster else ANOTHER
 
 
 def require_ours(connection: Connection) -> None:

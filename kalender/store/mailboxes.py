@@ -4,7 +4,7 @@ A calendar is never removed: where its teaching went, so will its entries. Whoev
 address waits, until its owner moves or has no right to it any more.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -36,9 +36,12 @@ def assign_mailboxes(connection: Connection, person_id: int, people: People) -> 
     for address, audience in addresses.items():
         if address in standing:
             _keep(connection, standing[address], audience, people, alone=len(addresses) == 1)
-        elif candidate := _heir(free, audience):
-            free.remove(candidate)
-            _move(connection, candidate, address, audience, people)
+        elif heirs := [row for row in free if audience_of(row.audience) & audience]:
+            # their address changed: the calendar of just this audience moves, else the oldest
+            word = word_of(audience)
+            heir = min(heirs, key=lambda row: (row.audience != word, row.calendar_id))
+            free.remove(heir)
+            _move(connection, heir, address, audience, people)
         else:
             _make(connection, person_id, address, audience, people)
     owned = [row for row in free if row.owner]
@@ -80,13 +83,6 @@ def _standing(connection: Connection, person_id: int) -> dict[str, Calendar]:
             )
             connection.execute(delete(calendar).where(calendar.c.calendar_id == row.calendar_id))
     return calendars
-
-
-def _heir(free: Sequence[Calendar], audience: Audience) -> Calendar | None:
-    """Return the calendar that an address change of this audience moves."""
-    heirs = [row for row in free if audience_of(row.audience) & audience]
-    word = word_of(audience)
-    return min(heirs, key=lambda row: (row.audience != word, row.calendar_id), default=None)
 
 
 # -- one calendar ----------------------------------------------------------------------------------

@@ -128,13 +128,13 @@ def require_current(database: Database) -> None:
     process may be started anew.
     """
     revision = current(database)
-    if revision == newest():
-        return
-    if revision is not None and _only_adds(revision):
+    if not is_workable(revision):
+        is_at = (
+            "has no tables" if revision is None else f"is at revision {revision}, not {newest()}"
+        )
+        raise ConfigError(f"the database {is_at}: {remedy(revision)}")
+    if revision != newest():
         log.warning("tables_are_newer", found=revision, needed=newest())
-        return
-    state = "has no tables" if revision is None else f"is at revision {revision}, not {newest()}"
-    raise ConfigError(f"the database {state}: {remedy(revision)}")
 
 
 def is_workable(revision: str | None) -> bool:

@@ -439,11 +439,6 @@ OPT_OUT, REMOVE, SEARCH, PROTECT = "optout", "remove", "search", "protect"
 FORGET = "forget"  # opted out and erased: never mirrored again
 
 
-def opted_out(connection: Connection, person_id: int) -> bool:
-    """Whether the person is to be left alone, and what was written goes."""
-    return bool(wishes_of(connection, person_id))
-
-
 def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
     query, params = _excluded(connection.dialect.name), {"persons": sorted(set(persons))}
@@ -457,7 +452,10 @@ def _excluded(dialect: str) -> Select[int]:
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:
-    """Return what is wished: to opt out, to remove, to search as well, to protect the person."""
+    """Return what is wished: to opt out, to remove, to search as well, to protect the person.
+
+    Whoever wishes anything is to be left alone, and what was written goes.
+    """
     return frozenset(connection.execute(_WISHES, {"whose": person_id}).scalars())
 
 

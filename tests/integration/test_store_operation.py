@@ -169,6 +169,6 @@ def test_protection_outlasts_the_end_of_an_opt_out(database: Database) -> None:
         person = people.ensure(connection, people.FS, "1")
         people.wish(connection, person, {people.PROTECT, people.OPT_OUT}, "test")
         people.take_wish_back(connection, person)
-        assert people.opted_out(connection, person)
+        assert people.wishes_of(connection, person)
         people.take_wish_back(connection, person, protection=True)
-        assert not people.opted_out(connection, person)
+        assert not people.wishes_of(connection, person)

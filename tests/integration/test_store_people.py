@@ -302,7 +302,7 @@ def test_whom_only_tp_knew_becomes_the_person_fs_names(connection: Connection) -
     assert calendars(connection) == {"ola@uio.no": (ola, "both", True, "active")}
     found = entries.of_calendar(connection, the_calendar(connection, "ola@uio.no", ola))
     assert [each.sync_key for each in found] == ["e#1"]
-    assert people.opted_out(connection, ola)
+    assert people.wishes_of(connection, ola)
     assert connection.execute(select(func.count()).select_from(person)).scalar() == 1
 
 
@@ -336,11 +336,11 @@ def test_a_calendar_never_filled_goes_before_the_rest_of_a_resync(connection: Co
 
 def test_a_wish_to_be_left_alone_is_found(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola")
-    assert not people.opted_out(connection, ola)
+    assert not people.wishes_of(connection, ola)
     connection.execute(
         insert(preference).values(person_id=ola, wish="remove", source="x", set_at=db_now())
     )
-    assert people.opted_out(connection, ola)
+    assert people.wishes_of(connection, ola)
 
 
 def test_two_persons_may_be_told_one_address_but_no_other_identity(connection: Connection) -> None:
