@@ -118,13 +118,13 @@ def ask_first(question: str) -> None:
 
 
 def say_json(value: object) -> None:
-    """Print one JSON value on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, default=_as_json))
-
-
-def _as_json(value: object) -> str:
-    """Return an instant or a day as ISO 8601, an instant with its offset; all else as its text."""
-    return value.isoformat() if isinstance(value, date) else str(value)
+    """Print one JSON value on one line: instants and days in ISO 8601, all else as its text."""
+    text = json.dumps(
+        value,
+        ensure_ascii=False,
+        default=lambda part: part.isoformat() if isinstance(part, date) else str(part),
+    )
+    typer.echo(text)
 
 
 def listing(

@@ -40,7 +40,15 @@ def add(
     Who is not known is said by the place in the list; the others are done, and the code is 1.
     """
     database = opened(application(context, asks=False))
-    names = [*(person or []), *(_lines(file.read()) if file else ())]
+    names = list(person or [])
+    if file is not None:
+        content = file.read()
+        try:
+            names += [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+        except UnicodeDecodeError as error:
+            line = content[: error.start].count(b"\n") + 1
+            message = f"--file: line {line} is not UTF-8; save it as UTF-8"
+            raise ConfigError(message) from None
     if not names:
         raise ConfigError("optout add wants persons, or --file")
     persons, unknown = [], []
@@ -59,15 +67,6 @@ def add(
             f"nobody is known by that: number {', '.join(unknown)} of the list; "
             "give an FS number, a username or a mail address"
         )
-
-
-def _lines(content: bytes) -> list[str]:
-    """Return a file's lines without blanks at their ends; ConfigError where it is not UTF-8."""
-    try:
-        return [line.strip() for line in content.decode("utf-8-sig").splitlines()]
-    except UnicodeDecodeError as error:
-        before = content[: error.start].count(b"\n")
-        raise ConfigError(f"--file: line {before + 1} is not UTF-8; save it as UTF-8") from None
 
 
 @optout.command()

@@ -175,7 +175,13 @@ def _checked(
         case "person":
             return [str(person_of(database, value)) for value in values]
         case "share":
-            return [str(_share(value)) for value in values]
+            try:
+                shares = [float(value) for value in values]
+            except ValueError:
+                shares = []
+            if not shares or not all(0 <= share <= 1 for share in shares):
+                raise ConfigError("a share is a number from 0 to 1")
+            return [str(share) for share in shares]
         case "audience" if set(values) <= {role.name for role in ROLES}:
             return list(values)
         case "course" if adding:
@@ -202,16 +208,6 @@ def _with(
     wished = {(kind, value) for value in values}
     then = now | wished if adding else now - wished
     return _inside(connection, mode), rollouts.inside(connection, mode, then)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ConfigError("a share is a number from 0 to 1")
-    return share
 
 
 def _inside(connection: Connection, mode: str) -> set[int]:

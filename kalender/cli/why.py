@@ -58,7 +58,9 @@ def why(  # noqa: PLR0913, PLR0917
             day=day_of(day, "the day"),
         )
         checks = checklist(question)
-        common = {"whom": question.whom, "course": question.course}
+        names = question.names
+        whom = names.number or names.username or f"person {person_id}"  # as commands take them
+        common = {"whom": whom, "course": question.course}
     speech = Speech(words=words, zone=wired.zone, common=common)
     if as_json:
         say_json(

@@ -93,11 +93,6 @@ class Question:
         """What FS and its username call the person; nothing of a protected one."""
         return people.names_of(self.connection, [self.person_id])[self.person_id]
 
-    @property
-    def whom(self) -> str:
-        """The person as commands take them."""
-        return self.names.number or self.names.username or f"person {self.person_id}"
-
     @cached_property
     def teaching(self) -> PersonTeaching:
         """What the mirror holds of the person."""
