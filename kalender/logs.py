@@ -41,7 +41,7 @@ def configure(*, verbose: bool, json: bool) -> None:
     logging.captureWarnings(capture=True)
     logging.raiseExceptions = False  # the report of a broken log call quotes its arguments
     sys.excepthook = _report
-    threading.excepthook = _report_thread
+    threading.excepthook = lambda crash: _report(crash.exc_type, crash.exc_value, None)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -112,10 +112,8 @@ def database_error(error: BaseException) -> dict[str, str]:
     return {name: str(value) for name, value in facts.items() if value}
 
 
-def _report(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
-    structlog.get_logger(OURS).critical("crashed", exc_info=error)
-
-
-def _report_thread(crash: threading.ExceptHookArgs) -> None:
-    if crash.exc_value is not None:
-        structlog.get_logger(OURS).critical("crashed", exc_info=crash.exc_value)
+def _report(
+    _kind: type[BaseException], error: BaseException | None, _trace: TracebackType | None
+) -> None:
+    if error is not None:
+        structlog.get_logger(OURS).critical("crashed", exc_info=error)

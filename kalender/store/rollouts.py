@@ -61,7 +61,8 @@ def _listed(
         names[kind].add(value)
     if not any(names.values()):
         return set()
-    share = max(map(float, names["share"]), default=0.0)
+    # everybody has a place from 0 to 2**32 - 1 by their number alone: a larger share only adds people
+    limit = max(map(float, names["share"]), default=0.0) * 2**32
     audiences = words_with(names["audience"])
     on_courses = _on_courses(connection, names["course"], condition) if names["course"] else set()
     rows = connection.execute(
@@ -72,7 +73,7 @@ def _listed(
         for calendar_id, person_id, audience in rows
         if str(person_id) in names["person"]
         or audience in audiences
-        or in_share(person_id, share)
+        or int.from_bytes(blake2b(str(person_id).encode(), digest_size=4).digest()) < limit
         or person_id in on_courses
     }
 
@@ -139,12 +140,6 @@ def enrol(connection: Connection, persons: Collection[int] | None = None) -> Non
             .on_conflict_do_nothing(),
             [{"person_id": person_id, "course": course} for person_id, course in new],
         )
-
-
-def in_share(person_id: int, share: float) -> bool:
-    """Whether a person belongs to the first `share` (0 to 1); growing shares only add people."""
-    place = int.from_bytes(blake2b(str(person_id).encode(), digest_size=4).digest())
-    return place < share * 2**32
 
 
 def spelled(connection: Connection, course: str) -> str | None:
