@@ -1,4 +1,4 @@
-"""How much one app may ask of one mailbox at once and in a while."""
+"""How much one app may ask at once and in a while, of one mailbox or of all together."""
 
 import math
 import time
@@ -21,16 +21,16 @@ class Limits:
     def enter(self, mailbox: str) -> str:
         """Let a request in, or refuse it with 429; what is returned is to be left later."""
         now = time.monotonic()
-        since, count = self._windows.get(mailbox, (now, 0))
+        scope = mailbox if self._settings.concurrency_by == "mailbox" else _APP
+        since, count = self._windows.get(scope, (now, 0))
         ends = since + self._settings.window_seconds
         if now >= ends:
             since, count, ends = now, 0, now + self._settings.window_seconds
-        self._windows[mailbox] = since, count + 1
+        self._windows[scope] = since, count + 1
         if count >= self._settings.requests:
             seconds = max(1, math.ceil(ends - now))
-            words = "Too many requests for this mailbox in a while (RequestRate)."
+            words = "Too many requests in a while (RequestRate)."
             raise GraphError(429, "ApplicationThrottled", words, after=seconds)
-        scope = mailbox if self._settings.concurrency_by == "mailbox" else _APP
         if self._running[scope] >= self._settings.concurrency:
             raise GraphError(429, "ApplicationThrottled", after=1)
         self._running[scope] += 1

@@ -14,7 +14,7 @@ class Settings:
     # So many requests at once for a mailbox, or for the whole app.
     concurrency: int = 4
     concurrency_by: str = "mailbox"
-    # So many requests for a mailbox within a window.
+    # So many requests within a window, for the same.
     requests: int = 10_000
     window_seconds: float = 600.0
     # A new event is seen by lists so many seconds after it was made.
