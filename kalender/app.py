@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -24,7 +23,15 @@ from kalender.listener import Listener
 from kalender.liveness import Liveness
 from kalender.mirror.context import RefreshContext, count_left_out_of_tp
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
-from kalender.ports import Calendars, Marks, Rejected, Students, Timetables
+from kalender.ports import (
+    AroundRequest,
+    Calendars,
+    Marks,
+    Rejected,
+    Students,
+    Timetables,
+    unlimited,
+)
 from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Exchange, ReconcileContext
@@ -37,7 +44,6 @@ from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext
 
 Clock = Callable[[], datetime]
-AroundRequest = Callable[[], AbstractContextManager[None]]
 
 
 def clock_from(start: datetime | None) -> Clock:
@@ -131,21 +137,21 @@ class App:
         holder = f"{socket.gethostname()}:{os.getpid()}:{token_hex(4)}"
         return Limiters(database, limits, holder=holder, wants=wants)
 
-    def fs(self, limiter: AroundRequest = nullcontext) -> Students:
+    def fs(self, limiter: AroundRequest = unlimited) -> Students:
         """Return the student system."""
         # the adapters load requests, which commands that only ask the database do without
         from kalender.sources.configured import fs  # noqa: PLC0415
 
         return fs(self.config, limiter)
 
-    def tp(self, limiter: AroundRequest = nullcontext, counts: Counts | None = None) -> Timetables:
+    def tp(self, limiter: AroundRequest = unlimited, counts: Counts | None = None) -> Timetables:
         """Return the timetable system; `counts`: where what cannot be read is counted."""
         from kalender.sources.configured import tp  # noqa: PLC0415  # as for FS
 
         left_out = partial(count_left_out_of_tp, counts or Counts())
         return tp(self.config, limiter, on_left_out=left_out)
 
-    def exchange(self, name: str, limiter: AroundRequest = nullcontext) -> Calendars:
+    def exchange(self, name: str, limiter: AroundRequest = unlimited) -> Calendars:
         """Return one calendar backend by its name in the settings."""
         from kalender.calendars import open_calendars  # noqa: PLC0415  # as for FS
 

@@ -1,6 +1,7 @@
 """What the services know of the outside: sources, calendars and broker, as small protocols."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -23,6 +24,24 @@ from kalender.domain.model import (
 from kalender.domain.work import Mark
 
 LeftOut = Callable[[BadItem], None]  # hears of each item that could not be read
+
+
+class AroundRequest(Protocol):
+    """What is entered around each request to a neighbour: it waits until the request may begin.
+
+    `turns` says how many requests the neighbour would carry out at once for this one, and
+    `requests` how many it counts. The value is how many turns this request has: all of them, or
+    one where the others are not free.
+    """
+
+    def __call__(self, *, turns: int = 1, requests: int = 1) -> AbstractContextManager[int]:
+        """Return the context of one request."""
+        ...
+
+
+def unlimited(*, turns: int = 1, requests: int = 1) -> AbstractContextManager[int]:  # noqa: ARG001
+    """Let every request begin at once, with all the turns that it would take."""
+    return nullcontext(turns)
 
 
 class Timetables(Protocol):

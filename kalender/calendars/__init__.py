@@ -1,12 +1,7 @@
 """Calendar backends: one package for each kind, and the one place that chooses among them."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-
 from kalender.config.sections import Backend, EwsSettings, GraphSettings
-from kalender.ports import Calendars
-
-Limiter = Callable[[], AbstractContextManager[None]]  # around each request
+from kalender.ports import AroundRequest, Calendars, unlimited
 
 
 def open_calendars(
@@ -15,7 +10,7 @@ def open_calendars(
     *,
     connections: int,
     time_zone: str,
-    limiter: Limiter = nullcontext,
+    limiter: AroundRequest = unlimited,
 ) -> Calendars:
     """Return the adapter for a backend, by the kind that its section of the settings names.
 

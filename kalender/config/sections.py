@@ -143,16 +143,30 @@ class NeighbourSettings(Section):
         """All URLs below which something is asked for its sake."""
         return (self.address,)
 
+    @property
+    def rate(self) -> float | None:
+        """How many requests of all workers may begin in a second; None: any number."""
+        return self.max_requests_per_second
+
+    @property
+    def batch(self) -> int:
+        """How many requests, as the rate counts them, travel together at most."""
+        return 1
+
+    @property
+    def turns(self) -> int:
+        """How many of the requests that may be under way one that travels takes at most."""
+        return 1
+
     def most_within(self, send_seconds: float) -> int:
         """Return how many requests may be under way where each must leave within `send_seconds`.
 
         At a slow rate these are fewer than `most_requests`: only as many as may begin within half
         of that time. A request that waited longer for its permit would not be sent any more.
         """
-        rate = self.max_requests_per_second
-        if rate is None:
+        if self.rate is None:
             return self.most_requests
-        return min(self.most_requests, max(1, int(rate * send_seconds / 2)))
+        return min(self.most_requests, max(1, int(self.rate * send_seconds / 2 / self.batch)))
 
 
 class SourceSettings(NeighbourSettings):
@@ -314,7 +328,9 @@ class EwsSettings(BackendSettings):
 
 GLOBAL_GRAPH = "https://graph.microsoft.com/v1.0"
 GLOBAL_LOGIN = "https://login.microsoftonline.com"
+MOST_IN_BATCH = 20  # that Graph takes
 BATCH_PARALLELISM = 4  # requests of a batch that Graph carries out at once, and its limit
+RATE_OF_APP = 16.0  # a second: some fewer than Exchange's 10,000 in ten minutes
 
 
 class GraphSettings(BackendSettings):
@@ -368,14 +384,42 @@ class GraphSettings(BackendSettings):
         return (f"{self.tenant}/{self.client_id}", proof, None)
 
     @property
+    def is_limited_as_app(self) -> bool:
+        """Whether Exchange counts all that the application asks, and not each mailbox's share."""
+        return self.concurrency_scope == "app"
+
+    @property
     def most_requests(self) -> int:
         """How many requests of all workers together may be under way.
 
-        Where Exchange counts for the whole application, these are four at most.
+        Where Exchange counts for the application, these are requests within batches, and four at
+        most. Otherwise they are batches: each is of one mailbox.
         """
-        if self.concurrency_scope == "app":
+        if self.is_limited_as_app:
             return min(self.max_connections, BATCH_PARALLELISM)
         return self.max_connections
+
+    @property
+    def turns(self) -> int:
+        """How many of them one batch takes whose requests may run at once; a chain takes one."""
+        return BATCH_PARALLELISM if self.is_limited_as_app else 1
+
+    @property
+    def rate(self) -> float | None:
+        """How many requests within batches may begin in a second."""
+        if self.max_requests_per_second is None and self.is_limited_as_app:
+            return RATE_OF_APP
+        return self.max_requests_per_second
+
+    @property
+    def batch(self) -> int:
+        """How many requests travel together: no more than may begin in a second.
+
+        Where Exchange counts for the application they are as many as run at once: a chain is then
+        over soon, and its turn is another's.
+        """
+        most = BATCH_PARALLELISM if self.is_limited_as_app else MOST_IN_BATCH
+        return most if self.rate is None else min(most, max(1, int(self.rate)))
 
     @model_validator(mode="after")
     def _has_one_credential(self) -> Self:

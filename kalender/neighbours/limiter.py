@@ -53,6 +53,7 @@ class NeighbourLimits:
     needed_by: Kind
     credentials: str
     most: int
+    turns: int = 1  # of `most`, that one request takes at most
     per_second: float | None = None  # requests of all workers that may begin; None: any number
 
     @classmethod
@@ -63,7 +64,8 @@ class NeighbourLimits:
             needed_by=settings.needed_by,
             credentials=credentials.digest(settings.address, *settings.credentials),
             most=settings.most_within(send_seconds),
-            per_second=settings.max_requests_per_second,
+            turns=settings.turns,
+            per_second=settings.rate,
         )
 
 
@@ -80,22 +82,27 @@ class _RateLimiter:
         self._lock = threading.Lock()
         self._next = self._expire = float("-inf")  # by the monotonic clock
 
-    def wait(self) -> None:
-        """Wait until this request may begin. Raises NeighbourUnavailable without a database."""
+    def wait(self, requests: int) -> None:
+        """Wait until this may begin, which counts as so many requests.
+
+        Raises NeighbourUnavailable without a database.
+        """
         with self._lock:
-            if max(self._next, monotonic()) >= self._expire:
+            beyond_first = (requests - 1) / self._per_second
+            if max(self._next, monotonic()) + beyond_first >= self._expire:
+                number = max(self._at_once, requests)
                 # The permits count from the answer on, but expire as if it had come at once: so none
                 # is used in the time of the next ones, which may be another process'.
                 started = monotonic()
                 with self._database.write() as connection:
                     pause = breaker.acquire_permits(
-                        connection, self._name, number=self._at_once, per_second=self._per_second
+                        connection, self._name, number=number, per_second=self._per_second
                     ).total_seconds()
                 self._next = monotonic() + pause
-                self._expire = started + pause + self._at_once / self._per_second
+                self._expire = started + pause + number / self._per_second
             now = monotonic()
             begins = max(self._next, now)
-            self._next = begins + 1 / self._per_second
+            self._next = begins + requests / self._per_second
         threading.Event().wait(begins - now)
 
 
@@ -112,7 +119,7 @@ class Limiter:
         self.name = limits.name
         self.limits = limits
         self.holder = holder
-        self.wants = wants
+        self.wants = max(wants, limits.turns)
         self._lock = threading.Lock()
         self._mine = _Mine()
         self._busy = 0
@@ -141,6 +148,23 @@ class Limiter:
             self._mine.reserved = False
             with self._lock:
                 self._busy -= 1
+
+    def _take_more(self, number: int) -> int:
+        """Take so many slots besides, where all of them are free now, else none.
+
+        To wait for them, while others that have one wait for more as well, would have no end.
+        """
+        with self._lock:
+            is_free = self._is_leased(breaker.LEASE.total_seconds()) and (
+                self._busy + number <= self._share.limit
+            )
+            taken = number if is_free else 0
+            self._busy += taken
+        return taken
+
+    def _give_back(self, number: int) -> None:
+        with self._lock:
+            self._busy -= number
 
     def _has_slot(self) -> bool:
         """Whether this thread has one that is still ours, or gets one."""
@@ -203,22 +227,24 @@ class Limiter:
     # -- one request ------------------------------------------------------------------------------
 
     @contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self, *, turns: int = 1, requests: int = 1) -> Iterator[int]:
         """Let one request through, and learn from its end."""
-        reserved = self._mine.reserved
+        reserved, more = self._mine.reserved, 0
         try:
             tries = self._enter(timedelta() if reserved else PATIENCE)
+            more = self._take_more(turns - 1)
             if self._limiter is not None:
-                self._limiter.wait()
-            yield from self._ask(tries=tries)
+                self._limiter.wait(requests)
+            yield from self._ask(1 + more, tries=tries)
         finally:
+            self._give_back(more)
             if not reserved:
                 self.free()
 
-    def _ask(self, *, tries: bool) -> Iterator[None]:
+    def _ask(self, turns: int, *, tries: bool) -> Iterator[int]:
         started = monotonic()
         try:
-            yield
+            yield turns
         except NeighbourUnauthorised as error:
             self._count(type(error).__name__, started)
             self._refused(error, took=timedelta(seconds=monotonic() - started))

@@ -35,7 +35,7 @@ CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
 BUSY = frozenset({408, 429})
 REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds
-Limiter = Callable[[], AbstractContextManager[None]]  # around each request
+Limiter = Callable[[], AbstractContextManager[object]]  # around each request
 
 
 class _Retry(Retry):

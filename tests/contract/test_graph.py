@@ -60,6 +60,8 @@ class Cloud:
 
     running: Running
     seen: list[str] = field(default_factory=list)
+    weights: list[tuple[int, int]] = field(default_factory=list)
+    free_turns: int = 4
     mailbox: str = ""
 
     def __post_init__(self) -> None:
@@ -78,9 +80,10 @@ class Cloud:
         return GraphCalendars("cloud", settings, limiter=self._limited)
 
     @contextmanager
-    def _limited(self) -> Iterator[None]:
+    def _limited(self, *, turns: int = 1, requests: int = 1) -> Iterator[int]:
+        self.weights.append((turns, requests))
         try:
-            yield
+            yield min(turns, self.free_turns)
         except KalenderError as error:
             self.seen.append(type(error).__name__)
             raise
@@ -111,6 +114,7 @@ class Cloud:
         """Let the journal begin anew."""
         self.control("DELETE", "/requests")
         self.seen.clear()
+        self.weights.clear()
 
     def create(self, number: int = 1, mailbox: str | None = None) -> Sequence[ItemRef | ItemError]:
         """Create entries."""

@@ -1,7 +1,6 @@
 """Exchange over EWS: five operations, one request each, every end of it told apart."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TypeVar
@@ -27,6 +26,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.ports import (
+    AroundRequest,
     EntryChange,
     EntryState,
     FoundItem,
@@ -34,13 +34,13 @@ from kalender.ports import (
     ItemOutcome,
     ItemRef,
     NewEntry,
+    unlimited,
 )
 
 KEYS_AT_ONCE = 100
 ALONE = timedelta(
     minutes=1
 )  # how long one calendar waits that alone meets what Exchange never says
-Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 T = TypeVar("T")
 
 
@@ -56,7 +56,7 @@ class EwsCalendars:
         *,
         connections: int = 4,
         time_zone: str = "Europe/Oslo",
-        limiter: Limiter = nullcontext,
+        limiter: AroundRequest = unlimited,
     ) -> None:
         self.limiter = limiter
         self.neighbour = exchange(name)

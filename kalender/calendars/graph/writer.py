@@ -3,9 +3,9 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from itertools import pairwise
 from typing import TypeVar
 
 import requests
@@ -29,6 +29,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.ports import (
+    AroundRequest,
     EntryChange,
     EntryState,
     FoundItem,
@@ -36,9 +37,9 @@ from kalender.ports import (
     ItemOutcome,
     ItemRef,
     NewEntry,
+    unlimited,
 )
 
-BATCH = 20  # the most that Graph takes
 DENIED_IN_A_ROW = 3  # mailboxes that do not open, before that is said of the application
 MOST_PAGES = 400
 ALONE = timedelta(minutes=1)  # before Graph is asked again after it said what it never says
@@ -48,6 +49,7 @@ AWAY = frozenset(
 OF_ALL_ALIKE = frozenset(
     {Meaning.MISSING, Meaning.DENIED, Meaning.UNAUTHORISED, Meaning.NEIGHBOUR}
 )  # what is said of no single event
+OF_ONE = frozenset({Meaning.GONE, Meaning.CONFLICT, Meaning.REFUSED})
 MISSING_ANSWER = ItemError(code="NoAnswer", verdict=ItemOutcome.UNKNOWN)
 WITHOUT_ID = ItemError(code="NoId", verdict=ItemOutcome.UNKNOWN)
 MEETING = ItemError(code="Meeting", verdict=ItemOutcome.MEETING)
@@ -58,7 +60,6 @@ _VERDICTS = {
     Meaning.REFUSED: ItemOutcome.REFUSED,
     Meaning.UNKNOWN: ItemOutcome.UNKNOWN,
 }
-Limiter = Callable[[], AbstractContextManager[None]]  # around each request
 Result = ItemRef | ItemError
 T = TypeVar("T")
 
@@ -68,9 +69,15 @@ class GraphCalendars:
 
     Nobody is mailed: who is invited to an event is read before each write to it, and the write asks
     Graph to do nothing where the event is another one by then.
-    """
 
-    batch = BATCH
+    Exchange carries out four requests of one mailbox at once and refuses a fifth. Where it counts
+    by mailbox, this holds without a count of ours: a calendar is claimed by one worker at a time, a
+    visit waits for each batch before the next, every batch is of one mailbox, and Graph itself
+    carries out four of its requests at once at most. After a batch whose end is not known the
+    calendar is left alone for `server_seconds`. Where Exchange counts for the application, the
+    limiter counts for all workers: a batch has a turn for each of its requests, four at most, and
+    is sent as a chain, which takes one turn, where the others have theirs.
+    """
 
     def __init__(
         self,
@@ -79,9 +86,10 @@ class GraphCalendars:
         *,
         connections: int = 4,
         time_zone: str = "Europe/Oslo",
-        limiter: Limiter = nullcontext,
+        limiter: AroundRequest = unlimited,
     ) -> None:
         self.limiter = limiter
+        self.batch, self._turns = settings.batch, settings.turns
         self.neighbour = exchange(name)
         self._clock = Clock.of(time_zone)
         self._sessions = Sessions(self.neighbour, settings, connections=connections)
@@ -95,22 +103,10 @@ class GraphCalendars:
     ) -> Sequence[Result]:
         """Create plain appointments in the mailbox's calendar: one chain.
 
-        A refused entry ends a chain. What stands behind it was not carried out, and is sent again
-        without it as long as that may leave.
+        A refused entry does not hold those behind it.
         """
         wanted = [events.create(mailbox, entry, self._clock) for entry in entries]
-        results = self._write(mailbox, Operation.CREATE, wanted, send_by, chained=True)
-        while (start := _behind_a_refusal(results)) and time.monotonic() < send_by:
-            try:
-                again = self._write(
-                    mailbox, Operation.CREATE, wanted[start:], send_by, chained=True
-                )
-            except OutcomeUnknown:
-                again = [MISSING_ANSWER] * (len(wanted) - start)
-            except KalenderError:  # not carried out: it stays as it is answered
-                break
-            results = [*results[:start], *again]
-        return results
+        return self._write(mailbox, Operation.CREATE, wanted, send_by, chained=True)
 
     def update(
         self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
@@ -230,9 +226,9 @@ class GraphCalendars:
     def get(
         self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
-        """Read events by id, twenty a batch; without `fields` only their change keys."""
+        """Read events by id, a batch at a time; without `fields` only their change keys."""
         states: list[EntryState | ItemError] = []
-        for part in _parts(item_ids):
+        for part in _parts(item_ids, self.batch):
             wanted = [
                 events.get(mailbox, item_id, fields=fields, additions=additions) for item_id in part
             ]
@@ -252,11 +248,11 @@ class GraphCalendars:
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every event with a key of ours) in the calendar.
 
-        Up to twenty are asked for singly in one batch; of more the answer to all is searched.
+        As many as a batch holds are asked for singly; of more the answer to all is searched.
         """
         if keys is not None and not keys:
             return []
-        if keys is None or len(keys) > BATCH:
+        if keys is None or len(keys) > self.batch:
             first = self._got(mailbox, self._sessions.base_url + events.find(mailbox, None).url)
             answers: list[Answer | None] = [first]
         else:
@@ -305,17 +301,47 @@ class GraphCalendars:
         *,
         chained: bool = False,
     ) -> Sequence[Answer | None]:
-        """Send one batch; return the answer to each request, None where it lacks.
+        """Send requests; return the answer to each, None where it lacks.
 
-        Raises what all of them say alike of the mailbox or the neighbour: nothing was carried out.
+        What stands in a chain behind the refusal of one event was not carried out: it is sent again
+        as long as that may leave. Raises what all answers say alike of the mailbox or the
+        neighbour: nothing was carried out.
         """
+        answers = self._batched(mailbox, operation, wanted, send_by, chained=chained)
+        while (start := _behind_a_refusal(operation, answers)) and (
+            send_by is None or time.monotonic() < send_by
+        ):
+            try:
+                again = self._batched(mailbox, operation, wanted[start:], send_by, chained=chained)
+            except OutcomeUnknown:
+                again = [None] * (len(wanted) - start)
+            except KalenderError:  # not carried out: it stays as it is answered
+                if operation not in WRITES:
+                    raise
+                break
+            answers = [*answers[:start], *again]
+        return answers
+
+    def _batched(
+        self,
+        mailbox: str,
+        operation: Operation,
+        wanted: Sequence[Request],
+        send_by: float | None,
+        *,
+        chained: bool,
+    ) -> Sequence[Answer | None]:
+        """Send one batch, as a chain also where it may not have the turns to run at once."""
         if not wanted:
             return []
         changes = operation in WRITES
-        response = self._responded(
-            lambda: self._sessions.post("/$batch", events.batch(wanted, chained=chained), send_by),
-            changes=changes,
-        )
+        turns = 1 if chained else min(self._turns, len(wanted))
+
+        def post(granted: int) -> requests.Response:
+            content = events.batch(wanted, chained=chained or granted < turns)
+            return self._sessions.post("/$batch", content, send_by)
+
+        response = self._responded(post, changes=changes, turns=turns, number=len(wanted))
         if response.status_code != HTTPStatus.OK:
             raise self._outer(response, changes=changes)
         try:
@@ -327,7 +353,7 @@ class GraphCalendars:
 
     def _got(self, mailbox: str, url: str) -> Answer:
         """Get a page of a search."""
-        response = self._responded(lambda: self._sessions.get(url), changes=False)
+        response = self._responded(lambda _: self._sessions.get(url), changes=False)
         body = events.body_of(response.content)
         if body is None:
             raise self._outer(response, changes=False)
@@ -336,11 +362,17 @@ class GraphCalendars:
         return answer
 
     def _responded(
-        self, send: Callable[[], requests.Response], *, changes: bool
+        self,
+        send: Callable[[int], requests.Response],
+        *,
+        changes: bool,
+        turns: int = 1,
+        number: int = 1,
     ) -> requests.Response:
+        """Send what counts as so many requests, with the turns that it is granted."""
         try:
-            with self.limiter():
-                response = send()
+            with self.limiter(turns=turns, requests=number) as granted:
+                response = send(granted)
                 if response.status_code == HTTPStatus.UNAUTHORIZED:  # which the limiter counts
                     raise self._outer(response, changes=changes)
                 return response
@@ -477,13 +509,14 @@ def _guard_of(answer: Answer) -> tuple[ItemRef, bool]:
     return events.ref_of(answer.body), events.is_meeting(answer.body)
 
 
-def _behind_a_refusal(results: Sequence[Result]) -> int:
-    """Return where in a chain stands what was not carried out because of a refused entry; 0: nowhere."""
-    for position, result in enumerate(results[:-1]):
-        if isinstance(result, ItemError) and result.verdict is ItemOutcome.REFUSED:
-            behind = results[position + 1]
-            if isinstance(behind, ItemError) and behind.verdict is ItemOutcome.LATER:
-                return position + 1
+def _behind_a_refusal(operation: Operation, answers: Sequence[Answer | None]) -> int:
+    """Return where in a chain stands what one event's refusal kept from being carried out; 0: nowhere."""
+    for position, (before, behind) in enumerate(pairwise(answers), 1):
+        if behind is not None and behind.status == HTTPStatus.FAILED_DEPENDENCY:
+            if before is None or before.is_success:
+                return 0
+            is_of_one = meaning(operation, before.status, before.code) in OF_ONE
+            return position if is_of_one else 0
     return 0
 
 
@@ -497,8 +530,8 @@ def _is_no_such_action(answer: Answer | None) -> bool:
     )
 
 
-def _parts(item_ids: Sequence[str]) -> list[Sequence[str]]:
-    return [item_ids[start : start + BATCH] for start in range(0, len(item_ids), BATCH)]
+def _parts(item_ids: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [item_ids[start : start + size] for start in range(0, len(item_ids), size)]
 
 
 def _now() -> datetime:

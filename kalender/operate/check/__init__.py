@@ -5,7 +5,7 @@ same limiters, so that trying never locks a service account out. Queues are look
 """
 
 from collections.abc import Collection, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -29,8 +29,8 @@ from kalender.operate.check.trial import (
     ok,
     warned,
 )
+from kalender.ports import AroundRequest, unlimited
 from kalender.sources import configured
-from kalender.sources.http import Limiter
 from kalender.store.database import Database, may_write
 
 __all__ = ["ExchangeTrials", "Line", "State", "check"]
@@ -167,8 +167,8 @@ def _queue(settings: BrokerSettings, name: str) -> Outcome:
 # -- sources and Exchange -----------------------------------------------------------------------------
 
 
-def _limiter(limiters: Limiters | None, name: str) -> Limiter:
-    return nullcontext if limiters is None else limiters[name]
+def _limiter(limiters: Limiters | None, name: str) -> AroundRequest:
+    return unlimited if limiters is None else limiters[name]
 
 
 def _sources(wired: App, limiters: Limiters | None) -> Iterator[Trial]:
