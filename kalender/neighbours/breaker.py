@@ -1,7 +1,8 @@
 """FS, TP and every Exchange as all workers see them: one row each, one probe at a time.
 
 A neighbour that fails for several keys in a row is paused for everybody; nobody's attempts change.
-When the pause is over one worker tries, and the others follow once it answered.
+When the pause is over one worker tries, and the others follow once it answered. A neighbour that
+asks all of us to wait did not fail: when that time is over all may ask.
 """
 
 import json
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import Connection, Row, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
 from kalender.store.instants import db_now
 from kalender.store.sql import upsert
@@ -70,6 +71,16 @@ def failed(
     )
 
 
+def asked_to_wait(connection: Connection, name: str, *, wait: timedelta, error: str) -> None:
+    """Leave a neighbour alone for exactly as long as it asked all of us to.
+
+    That is an answer: what failed before counts no more.
+    """
+    row = lock(connection, name)
+    longer = max(min(wait, LONGEST_TOLD_PAUSE), _asked_wait(row))
+    _works(connection, name, paused_until=row.db_time + longer, last_error=error)
+
+
 def _pause_for_all(failures: int, keys: int, retry_after: timedelta | None) -> timedelta | None:
     """How long to leave the neighbour alone; None: not yet."""
     asked_pause = min(retry_after, LONGEST_TOLD_PAUSE) if retry_after is not None else None
@@ -81,20 +92,23 @@ def _pause_for_all(failures: int, keys: int, retry_after: timedelta | None) -> t
 
 def answered(connection: Connection, name: str) -> None:
     """Record that a neighbour works: no pause, no count."""
+    is_news = or_(neighbour.c.failures > 0, neighbour.c.paused_until.is_not(None))
+    _works(connection, name, is_news, paused_until=None, last_error=None)
+
+
+def _works(
+    connection: Connection, name: str, *conditions: ColumnElement[bool], **values: object
+) -> None:
     connection.execute(
         update(neighbour)
-        .where(
-            neighbour.c.name == name,
-            or_(neighbour.c.failures > 0, neighbour.c.paused_until.is_not(None)),
-        )
+        .where(neighbour.c.name == name, *conditions)
         .values(
             failures=0,
             failed_keys="[]",
-            paused_until=None,
             probe_token=None,
             probe_until=None,
-            last_error=None,
             changed_at=db_now(),
+            **values,
         )
     )
 
@@ -104,9 +118,9 @@ def is_shut(connection: Connection, row: Row[Any]) -> bool:
 
     The neighbour is open to the probe alone, until that answered, failed or found nothing to ask.
     """
-    if held_for(row):
+    if waits(row):
         return True
-    if row.paused_until is None:
+    if not is_left_alone(row):
         return False
     if row.paused_until > row.db_time:
         return True
@@ -117,6 +131,23 @@ def is_shut(connection: Connection, row: Row[Any]) -> bool:
         .values(probe_token=uuid4().hex, probe_until=db_now(LONGEST_PAUSE.total_seconds()))
     ).rowcount
     return not becomes_probe
+
+
+def is_left_alone(row: Row[Any]) -> bool:
+    """Whether a neighbour failed so that it is paused, or tried by one since its pause is over."""
+    return bool(row.failures) and row.paused_until is not None
+
+
+def waits(row: Row[Any]) -> timedelta:
+    """Return for how long nobody may ask yet: an operator, or the neighbour itself, said so."""
+    return max(held_for(row), _asked_wait(row))
+
+
+def _asked_wait(row: Row[Any]) -> timedelta:
+    if row.paused_until is None or row.failures:
+        return timedelta()
+    wait: timedelta = row.paused_until - row.db_time
+    return max(wait, timedelta())
 
 
 def held_for(row: Row[Any]) -> timedelta:

@@ -211,7 +211,7 @@ class Limiter:
     def note(self, row: Row[Any]) -> credentials.Standing:
         """Take in what the database says of our credentials."""
         standing = credentials.standing(row, self.limits.credentials)
-        free = row.paused_until is None and not breaker.held_for(row)
+        free = not (breaker.is_left_alone(row) or breaker.waits(row))
         self._known = monotonic() if standing.known and free else float("-inf")
         return standing
 
@@ -290,7 +290,11 @@ class Limiter:
                 f"{self.name}: it refuses our credentials ({row.last_error}): mend the account or "
                 f"the secret, then kalender resume {self.name} lets one request try"
             )
-        if row is not None and row.paused_until is not None:
+        if row is not None and breaker.waits(row):
+            return (
+                f"{self.name}: it asked all to wait ({row.last_error}): it is asked again by itself"
+            )
+        if row is not None and breaker.is_left_alone(row):
             return (
                 f"{self.name}: left alone after {row.failures} failures ({row.last_error}): it is "
                 f"tried again by itself; kalender resume {self.name} lets one request try at once"
@@ -301,14 +305,14 @@ class Limiter:
         """Return whether to try our credentials; or else how long to wait, None: go."""
         with self.database.read() as connection:
             row = breaker.read(connection, [self.name]).get(self.name)
-        is_open = row is not None and self.note(row).known and not breaker.held_for(row)
+        is_open = row is not None and self.note(row).known and not breaker.waits(row)
         if is_open and self._is_leased(RENEW_SECONDS) and self._has_slot():
             return False, None
         with self.database.write() as connection:
             row = self.renew_lease(connection, breaker.lock(connection, self.name))
             if not self._has_slot():
                 return False, SLOT_WAIT
-            standing, hold = self.note(row), breaker.held_for(row)
+            standing, hold = self.note(row), breaker.waits(row)
             if standing.known and not hold:
                 return False, None
             if hold or standing.tried or standing.wait:

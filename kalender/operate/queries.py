@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from kalender.domain.work import Cause, Kind, Lane
-from kalender.neighbours.breaker import KEYS_IN_A_ROW, LONGEST_PAUSE
+from kalender.neighbours.breaker import KEYS_IN_A_ROW, LONGEST_PAUSE, is_left_alone, waits
 from kalender.operate import troubles
 from kalender.operate.status import (
     Brake,
@@ -346,10 +346,11 @@ def neighbours(connection: Connection) -> list[Neighbour]:
         instants = [datetime.fromisoformat(at) for _, at in json.loads(row.refused or "[]")]
         refusals = [at for at in instants if row.authorised_at is None or at > row.authorised_at]
         by_hand = row.held_until is not None and row.held_until > row.db_time
+        is_paused = is_left_alone(row) or bool(waits(row))
         since = row.changed_at
         if refusals and not by_hand:
             since = refusals[0]
-        elif row.paused_until is not None and not by_hand:
+        elif is_paused and not by_hand:
             # The first failure is not recorded: each pause was twice the one before, up to a minute.
             longest = LONGEST_PAUSE.total_seconds()
             pauses = sum(min(2**n, longest) for n in range(KEYS_IN_A_ROW, row.failures))
@@ -359,7 +360,7 @@ def neighbours(connection: Connection) -> list[Neighbour]:
             Neighbour(
                 name=row.name,
                 failures=row.failures,
-                paused_until=row.paused_until,
+                paused_until=row.paused_until if is_paused else None,
                 last_error=row.last_error,
                 refused=len(refusals),
                 held_until=row.held_until if by_hand else None,

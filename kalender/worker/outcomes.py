@@ -17,7 +17,8 @@
 
 A neighbour is paused for all after failures with three different keys, for a minute at most, or for
 as long as FS or TP asked for (15 minutes at most). What an Exchange asks for concerns the one
-calendar that it was said of: of another mailbox it says nothing.
+calendar that it was said of: of another mailbox it says nothing. Where it asks that of the
+application, all wait for exactly so long (15 minutes at most), and that is no failure.
 """
 
 import random
@@ -159,11 +160,14 @@ class Outcomes:
         What an Exchange says of when to come again concerns the one calendar, unless it says so of
         all that we ask.
         """
-        is_for_all = error is not None and (claim.kind is not Kind.CALENDAR or error.concerns_all)
-        for_all = error.retry_after if error and is_for_all else None
+        asked = error.retry_after if error is not None else None
+        for_all = asked if claim.kind is not Kind.CALENDAR else None
 
         def give_back(connection: Connection) -> None:
-            breaker.failed(connection, name, key=claim.key, error=why, retry_after=for_all)
+            if asked is not None and error is not None and error.concerns_all:
+                breaker.asked_to_wait(connection, name, wait=asked, error=why)
+            else:
+                breaker.failed(connection, name, key=claim.key, error=why, retry_after=for_all)
             queue.postpone(connection, claim, after=after, why=why)
 
         self._record_outcome(claim, give_back)
