@@ -17,7 +17,8 @@ KalenderError
 │   └── BadSourceData      a source's whole answer cannot be read: its trouble, asked for again
 └── PermanentError         this work only, until somebody mends it: parked with these words
     ├── NotFoundInSource   a source does not know this key
-    └── MailboxMissing     Exchange does not know the mailbox, or no longer
+    ├── MailboxMissing     Exchange does not know the mailbox, or no longer
+    └── MailboxDenied      Exchange does not open the mailbox to us, or not yet
 """
 
 import re
@@ -130,4 +131,15 @@ class NotFoundInSource(PermanentError):
 
 
 class MailboxMissing(PermanentError):
-    """Exchange does not know this mailbox, or does not let it be opened."""
+    """Exchange does not know this mailbox."""
+
+
+class MailboxDenied(PermanentError):
+    """This mailbox does not open to us; that may pass by itself while a new scope spreads.
+
+    `neighbour` is set where it opened before: then all may refuse us.
+    """
+
+    def __init__(self, text: str, *, neighbour: str | None = None) -> None:
+        super().__init__(text)
+        self.neighbour = neighbour

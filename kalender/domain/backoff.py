@@ -3,6 +3,7 @@
 Attempts so far    1    2    3    4    5     6      7      8       9       10      11 and more
 next try in        5s   10s  20s  40s  1:20  2:40   5:20   10:40   21:20   42:40   1:00:00
 missing mailbox    10m  20m  40m  1:20h 2:40h 5:20h 10:40h 12h and so on
+denied mailbox     15m  30m  1h   2h    4h and so on
 
 Of each delay the last fifth is jitter: with `jitter` 0 the table holds as it stands, with 1 it is
 a fifth shorter, so that what failed together does not come back together and nothing waits
@@ -16,6 +17,8 @@ FIRST = timedelta(seconds=5)
 LONGEST = timedelta(hours=1)
 MISSING_FIRST = timedelta(minutes=10)
 MISSING_LONGEST = timedelta(hours=12)
+DENIED_FIRST = timedelta(minutes=15)  # a new scope holds after half an hour to two hours
+DENIED_LONGEST = timedelta(hours=4)
 SPREAD = 0.2
 
 
@@ -31,6 +34,11 @@ def next_try(attempts: int, *, retry_after: timedelta | None, jitter: float) -> 
 def missing(attempts: int) -> timedelta:
     """Return how long to wait before a mailbox that is missing is asked for again."""
     return _doubled(MISSING_FIRST, MISSING_LONGEST, attempts)
+
+
+def denied(attempts: int) -> timedelta:
+    """Return how long to wait before a mailbox that does not open is asked again."""
+    return _doubled(DENIED_FIRST, DENIED_LONGEST, attempts)
 
 
 def _doubled(first: timedelta, longest: timedelta, attempts: int) -> timedelta:

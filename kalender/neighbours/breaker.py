@@ -51,8 +51,11 @@ def lock(connection: Connection, name: str) -> Row[Any]:
 
 def failed(
     connection: Connection, name: str, *, key: str, error: str, retry_after: timedelta | None = None
-) -> None:
-    """Count a failure of a neighbour; pause it after several keys, or for as long as it says."""
+) -> bool:
+    """Count a failure of a neighbour; pause it after several keys, or for as long as it says.
+
+    Returns whether it is paused now.
+    """
     row = lock(connection, name)
     keys = set(json.loads(row.failed_keys or "[]")) | {key}
     pause = _pause_for_all(row.failures + 1, len(keys), retry_after)
@@ -69,6 +72,7 @@ def failed(
             changed_at=db_now(),
         )
     )
+    return pause is not None
 
 
 def asked_to_wait(connection: Connection, name: str, *, wait: timedelta, error: str) -> None:

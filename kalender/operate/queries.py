@@ -78,7 +78,7 @@ from kalender.store.views import courses_without_placements, dirty_now, parked, 
 
 MOST = 100_000  # rows that the time from notification to calendar is taken from
 LATELY = timedelta(minutes=10)  # the time that a rate is taken from
-GONE = ("missing", "lost")
+UNOPENED = ("missing", "lost", "denied")
 ALIKE = 3  # pieces of work: fewer say nothing of all
 WRITES = ("create", "update", "delete")
 HOUR, DAY = -3600.0, -86_400.0
@@ -314,16 +314,16 @@ def rate(connection: Connection, when: Column[Any], *conditions: ColumnElement[b
 def common_failure(connection: Connection) -> CommonFailure | None:
     """Return the error that all failed with that has waited for a minute; None where not all did.
 
-    Calendars whose mailbox is missing do not count: why those fail is known.
+    Calendars whose mailbox is missing or does not open do not count: why those fail is known.
     """
     is_its_work = calendar_key(calendar.c.calendar_id) == dirty_now.c.key
-    has_no_mailbox = exists().where(
-        is_its_work, dirty_now.c.kind == "calendar", calendar.c.state.in_(GONE)
+    is_unopened = exists().where(
+        is_its_work, dirty_now.c.kind == "calendar", calendar.c.state.in_(UNOPENED)
     )
     waits = or_(dirty_now.c.last_error.is_not(None), dirty_now.c.due_at < db_now(-60.0))
     rows = connection.execute(
         select(dirty_now.c.last_error, func.count(), func.min(dirty_now.c.first_marked_at))
-        .where(dirty_now.c.due_at <= db_now(), waits, ~has_no_mailbox)
+        .where(dirty_now.c.due_at <= db_now(), waits, ~is_unopened)
         .group_by(dirty_now.c.last_error)
         .limit(2)
     ).all()

@@ -222,6 +222,7 @@ class CalendarTroubles:
     address_closed: int  # outside [institution] mail_domains
     address_clash: int  # their address is another person's
     no_mailbox: int
+    mailbox_denied: int
     refused_entries: int
 
 

@@ -65,6 +65,7 @@ def calendar_troubles(connection: Connection, mode: str, after: datetime) -> Cal
     is_outside = and_(calendar.c.state == "closed", calendar.c.last_error == OUTSIDE)
     is_second = and_(~calendar.c.owner, calendar.c.state != "closed")
     is_gone = calendar.c.state.in_(("missing", "lost"))
+    is_denied = calendar.c.state == "denied"
     is_coming = and_(entry.c.status == "refused", entry.c.ends_at > after)
     query = select(entry.c.calendar_id, func.count()).where(is_coming).group_by(entry.c.calendar_id)
     refused_by_calendar: dict[int, int] = dict(map(tuple, connection.execute(query)))
@@ -78,6 +79,7 @@ def calendar_troubles(connection: Connection, mode: str, after: datetime) -> Cal
         address_closed=_count_inside(connection, and_(is_outside, ~_IS_EXCLUDED), mode),
         address_clash=_count_inside(connection, and_(is_second, ~_IS_EXCLUDED), mode),
         no_mailbox=_count_inside(connection, and_(is_gone, ~_IS_EXCLUDED), mode),
+        mailbox_denied=_count_inside(connection, and_(is_denied, ~_IS_EXCLUDED), mode),
         refused_entries=sum(refused_by_calendar[number] for number in switched_on),
     )
 

@@ -304,6 +304,13 @@ def _incomplete(status: Status) -> Iterator[Condition]:
             "Exchange's people make it; it is looked for again by itself",
         ),
         (
+            "mailbox-denied",
+            troubles.mailbox_denied,
+            "calendar",
+            "{} {has} a mailbox that our application's scope does not cover (yet)",
+            "Exchange's people widen the scope, which takes hours to hold; asked again by itself",
+        ),
+        (
             "parked",
             sum(parked.count for parked in status.parked),
             "piece of work",

@@ -11,9 +11,11 @@ from datetime import timedelta
 import structlog
 
 from kalender.domain.entry import Entry, EntryStatus, Plain, Renamed, happens
+from kalender.domain.neighbour import exchange
 from kalender.domain.plan import Plan, make_plan
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
+    MailboxDenied,
     MailboxMissing,
     NeighbourError,
     OutcomeUnknown,
@@ -69,6 +71,10 @@ def reconcile(
         except MailboxMissing as error:
             _record_missing(visit, error)
             raise
+        except MailboxDenied as error:
+            opened = _record_denied(visit, error)
+            name = exchange(visit.row.backend) if opened else None
+            raise MailboxDenied(str(error), neighbour=name) from error
 
 
 def finish_unchanged(
@@ -172,16 +178,18 @@ def _waits_for_sources(visit: Visit) -> str | None:
 def _record_missing(visit: Visit, error: MailboxMissing) -> None:
     """Record that the mailbox is not where it was.
 
-    Raises TransientError where another Exchange knows it, or could not be asked: then nothing is
-    concluded. Where it held entries of ours and nobody
-    knows it, the person is asked for at once, to find out where the mailbox went.
+    Raises TransientError where another Exchange knows it, or could not be asked, and MailboxDenied
+    where another does not open it: then nothing is concluded. Where it held entries of ours and
+    nobody knows it, the person is asked for at once, to find out where the mailbox went.
     """
-    elsewhere = silent = None
-    for name, exchange in sorted(visit.context.exchanges.items()):
+    elsewhere = silent = denial = None
+    for name, other in sorted(visit.context.exchanges.items()):
         if name != visit.row.backend and elsewhere is None:
             try:
-                exchange.calendars.find(visit.row.address, None)
+                other.calendars.find(visit.row.address, None)
                 elsewhere = name
+            except MailboxDenied as denied:
+                denial = denied
             except PermanentError:
                 continue
             except (TransientError, NeighbourError):
@@ -189,6 +197,9 @@ def _record_missing(visit: Visit, error: MailboxMissing) -> None:
     if elsewhere is None and silent is not None:
         text = f"the mailbox is not here, and [exchange.{silent}] could not be asked for it"
         raise TransientError(text) from error
+    if elsewhere is None and denial is not None:
+        _record_denied(visit, denial)
+        raise denial
     with visit.recording() as connection:
         row = visit.row
         if elsewhere is not None:
@@ -201,6 +212,12 @@ def _record_missing(visit: Visit, error: MailboxMissing) -> None:
                 queue.mark(connection, [mark])
     if elsewhere is not None:
         raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
+
+
+def _record_denied(visit: Visit, error: MailboxDenied) -> bool:
+    """Record that the mailbox does not open; return whether it did before, where it is."""
+    with visit.recording() as connection:
+        return entries.denied(connection, visit.row.calendar_id, str(error))
 
 
 def _until_right(visit: Visit) -> None:

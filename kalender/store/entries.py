@@ -500,6 +500,17 @@ def unreachable(connection: Connection, calendar_id: int, error: str) -> str:
     )
 
 
+def denied(connection: Connection, calendar_id: int, error: str) -> bool:
+    """Record that the mailbox does not open to us; return whether it did before, where it is."""
+    row = connection.execute(
+        update(calendar)
+        .where(calendar.c.calendar_id == calendar_id)
+        .values(state="denied", last_error=error)
+        .returning(calendar.c.synced_at, calendar.c.must_look_up)
+    ).one()
+    return row.synced_at is not None and not row.must_look_up
+
+
 def move_to(connection: Connection, calendar_id: int, backend: str) -> None:
     """Record that the mailbox is served by another Exchange; all our keys are looked up there."""
     values = {"backend": backend, "must_look_up": True, "synced_digest": None}

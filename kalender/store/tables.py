@@ -141,7 +141,7 @@ calendar = Table(
     Column("owner", Boolean, nullable=False),  # of its address; a second claimant is not
     Column("moved_from", String(255)),  # the address at which its entries were last seen
     Column("backend", String(64), nullable=False),
-    Column("state", String(8), nullable=False),  # active | missing | lost | closed
+    Column("state", String(8), nullable=False),  # active | missing | lost | denied | closed
     Column("must_look_up", Boolean, nullable=False, server_default=text("false")),
     Column("must_verify", Boolean, nullable=False, server_default=text("false")),
     Column("taking_back", Boolean, nullable=False, server_default=text("false")),

@@ -8,12 +8,15 @@
     (of the database)       in some seconds                           no
     OutcomeUnknown          after the quiet time, or Retry-After      yes (1)   counted (1)
     MailboxMissing          10 minutes, doubled up to 12 hours        yes
+    MailboxDenied           15 minutes, doubled up to 4 hours         yes (2)   counted (2)
     TransientError          doubled up to an hour, or Retry-After     yes
     BadSourceData           as TransientError                         yes       counted, if it is news
     PermanentError          parked                                    yes
     anything else           as TransientError                         yes
 
 (1) Where the error names the neighbour as away, it is counted as the neighbour's failure instead.
+(2) Where the mailbox opened before, it is counted as the neighbour's failure as well; once the
+    neighbour is paused for that, the work waits a minute, and no attempt is counted.
 
 A neighbour is paused for all after failures with three different keys, for a minute at most, or for
 as long as FS or TP asked for (15 minutes at most). What an Exchange asks for concerns the one
@@ -33,6 +36,7 @@ from kalender.domain.work import USERNAME, Kind
 from kalender.errors import (
     BadSourceData,
     ClaimLost,
+    MailboxDenied,
     MailboxMissing,
     NeighbourError,
     NeighbourRefused,
@@ -50,6 +54,7 @@ from kalender.worker.context import WorkerContext
 
 log = structlog.get_logger()
 UNREADABLE_LONGEST = timedelta(minutes=10)  # between two tries: the source may be well at any time
+REFUSED = timedelta(minutes=1)  # how long work waits that a neighbour refused as a whole
 NO_NEWS_AFTER = 5  # unreadable answers of the same piece of work
 
 
@@ -64,7 +69,9 @@ class Outcomes:
         if isinstance(error, BadSourceData):
             return self._unreadable(claim, error)
         self._give(claim, error)
-        return error.neighbour if isinstance(error, NeighbourError | OutcomeUnknown) else None
+        if isinstance(error, NeighbourError | OutcomeUnknown | MailboxDenied):
+            return error.neighbour
+        return None
 
     def _give(self, claim: Claim, error: Exception) -> None:
         match error:
@@ -78,6 +85,8 @@ class Outcomes:
                 self._unknown(claim, error)
             case MailboxMissing():
                 self._retry(claim, str(error), backoff.missing(claim.attempts))
+            case MailboxDenied():
+                self._denied(claim, error)
             case TransientError():
                 self._retry(claim, str(error), self._delay(claim, error))
             case PermanentError():
@@ -101,6 +110,24 @@ class Outcomes:
             self._retry(claim, str(error), max(after, self._delay(claim, error)))
         else:
             self._give_back(claim, error.neighbour, str(error), after)
+
+    def _denied(self, claim: Claim, error: MailboxDenied) -> None:
+        """Ask again slowly; where several refuse that opened before, all is the neighbour's."""
+        slowly, name = backoff.denied(claim.attempts), error.neighbour
+        if name is None:
+            self._retry(claim, str(error), slowly)
+            return
+        why = f"{name}: mailboxes that opened before do not: check the rights of our application"
+        log.warning("mailbox_denied", neighbour=name, key=_loggable_key(claim), error=str(error))
+
+        def give_back(connection: Connection) -> None:
+            if breaker.failed(connection, name, key=claim.key, error=why):
+                queue.postpone(connection, claim, after=REFUSED, why=why)
+            else:
+                queue.retry(connection, claim, after=slowly, error=str(error))
+
+        self._record_outcome(claim, give_back)
+        self.context.limiters[name].invalidate()
 
     def _unreadable(self, claim: Claim, error: BadSourceData) -> str | None:
         """Ask again, and count it as the neighbour's failure; return who failed, if that is news.
@@ -192,7 +219,7 @@ class Outcomes:
         """Record what becomes of a claim; where that fails, its lease runs out."""
         self.record(write, kind=claim.kind.value)
 
-    def record(self, write: Callable[[Connection], None], **labels: str) -> None:
+    def record(self, write: Callable[[Connection], object], **labels: str) -> None:
         """Write, where the database is there."""
         try:
             with self.context.database.write() as connection:
@@ -207,7 +234,7 @@ def _wait_of_work(claim: Claim, error: NeighbourError) -> timedelta:
         longest = backoff.LONGEST if claim.kind is Kind.CALENDAR else breaker.LONGEST_PAUSE
         return min(error.retry_after, longest)
     if isinstance(error, NeighbourRefused):  # it may be this piece of work alone
-        return timedelta(minutes=1)
+        return REFUSED
     return timedelta(seconds=random.uniform(2, 5))  # noqa: S311
 
 

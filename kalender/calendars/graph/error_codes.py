@@ -26,7 +26,7 @@ class Meaning(StrEnum):
     CONFLICT = "conflict"  # somebody wrote it since we read it: read again
     UNKNOWN = "unknown"  # may have been carried out, or is no answer at all
     MISSING = "missing"  # there is no such mailbox here: asked again slowly
-    DENIED = "denied"  # this mailbox is outside our scope, or the application lost its right
+    DENIED = "denied"  # this mailbox is outside our scope (yet), or the application lost its right
     UNAUTHORISED = "unauthorised"  # our access token is not taken
     NEIGHBOUR = "neighbour"  # concerns the application or its rights: all stop
     LATER = "later"  # certainly not carried out; passes by itself
@@ -38,7 +38,10 @@ WORDS = {
     Meaning.CONFLICT: "the entry was changed meanwhile",
     Meaning.UNKNOWN: "the outcome is not known; looked up before anything is repeated",
     Meaning.MISSING: "there is no such mailbox in Exchange Online: correct the address in FS, or wait for it",
-    Meaning.DENIED: "the application may not open this mailbox: widen its management scope",
+    Meaning.DENIED: (
+        "the application's management scope does not cover this mailbox (yet): widen it, which takes"
+        " some hours to hold; asked again by itself"
+    ),
     Meaning.UNAUTHORISED: "the access token is not taken: check the credentials of the application",
     Meaning.NEIGHBOUR: "Graph refuses the application: check its rights",
     Meaning.LATER: "Graph asks for patience; tried again by itself",

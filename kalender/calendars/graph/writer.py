@@ -1,6 +1,5 @@
 """Exchange Online over Microsoft Graph: batches in which each answer is judged alone."""
 
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,6 +19,7 @@ from kalender.domain.backoff import told_wait
 from kalender.domain.neighbour import exchange
 from kalender.errors import (
     KalenderError,
+    MailboxDenied,
     MailboxMissing,
     NeighbourRefused,
     NeighbourUnauthorised,
@@ -40,7 +40,6 @@ from kalender.ports import (
     unlimited,
 )
 
-DENIED_IN_A_ROW = 3  # mailboxes that do not open, before that is said of the application
 MOST_PAGES = 400
 ALONE = timedelta(minutes=1)  # before Graph is asked again after it said what it never says
 AWAY = frozenset(
@@ -93,8 +92,6 @@ class GraphCalendars:
         self.neighbour = exchange(name)
         self._clock = Clock.of(time_zone)
         self._sessions = Sessions(self.neighbour, settings, connections=connections)
-        self._lock = threading.Lock()
-        self._denied: set[str] = set()  # mailboxes that did not open, since one did
 
     # -- writes -----------------------------------------------------------------------------------
 
@@ -106,7 +103,7 @@ class GraphCalendars:
         A refused entry does not hold those behind it.
         """
         wanted = [events.create(mailbox, entry, self._clock) for entry in entries]
-        return self._write(mailbox, Operation.CREATE, wanted, send_by, chained=True)
+        return self._write(Operation.CREATE, wanted, send_by, chained=True)
 
     def update(
         self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
@@ -121,7 +118,7 @@ class GraphCalendars:
         ]
         results: dict[int, Result] = dict(enumerate(guards[change.item_id] for change in changes))
         answers = self._write(
-            mailbox, Operation.UPDATE, [request for _, request in wanted], send_by, chained=False
+            Operation.UPDATE, [request for _, request in wanted], send_by, chained=False
         )
         results |= {position: answer for (position, _), answer in zip(wanted, answers, strict=True)}
         return list(results.values())
@@ -134,7 +131,7 @@ class GraphCalendars:
         wanted = [item.item_id for item in items if isinstance(guards[item.item_id], ItemRef)]
         make = events.delete_for_good if hard else events.delete
         answers = self._answers(
-            mailbox, Operation.DELETE, [make(mailbox, item_id) for item_id in wanted], send_by
+            Operation.DELETE, [make(mailbox, item_id) for item_id in wanted], send_by
         )
         outcomes = dict(zip(wanted, answers, strict=True))
         if hard:
@@ -157,7 +154,6 @@ class GraphCalendars:
         again = [item_id for item_id, answer in outcomes.items() if _is_no_such_action(answer)]
         try:
             answers = self._answers(
-                mailbox,
                 Operation.DELETE,
                 [events.delete(mailbox, item_id) for item_id in again],
                 send_by,
@@ -176,7 +172,7 @@ class GraphCalendars:
         `expected` maps ids to change keys; one that is None or empty expects nothing.
         """
         wanted = [events.guard(mailbox, item_id) for item_id in expected]
-        answers = self._answers(mailbox, Operation.GET, wanted, None)
+        answers = self._answers(Operation.GET, wanted, None)
         guards: dict[str, ItemRef | ItemError] = {}
         for (item_id, change_key), answer in zip(expected.items(), answers, strict=True):
             error = _error(Operation.GET, answer)
@@ -192,7 +188,6 @@ class GraphCalendars:
 
     def _write(
         self,
-        mailbox: str,
         operation: Operation,
         wanted: Sequence[Request],
         send_by: float,
@@ -202,7 +197,7 @@ class GraphCalendars:
         """Send writes whose answers name the event; return what became of each."""
         results: list[Result] = []
         failed: ItemError | None = None
-        for answer in self._answers(mailbox, operation, wanted, send_by, chained=chained):
+        for answer in self._answers(operation, wanted, send_by, chained=chained):
             error = _error(operation, answer)
             if answer is not None and error is None:
                 try:
@@ -232,7 +227,7 @@ class GraphCalendars:
             wanted = [
                 events.get(mailbox, item_id, fields=fields, additions=additions) for item_id in part
             ]
-            for answer in self._answers(mailbox, Operation.GET, wanted, None):
+            for answer in self._answers(Operation.GET, wanted, None):
                 error = _error(Operation.GET, answer)
                 if answer is None or error is not None:
                     states.append(error or MISSING_ANSWER)
@@ -253,24 +248,24 @@ class GraphCalendars:
         if keys is not None and not keys:
             return []
         if keys is None or len(keys) > self.batch:
-            first = self._got(mailbox, self._sessions.base_url + events.find(mailbox, None).url)
+            first = self._got(self._sessions.base_url + events.find(mailbox, None).url)
             answers: list[Answer | None] = [first]
         else:
             wanted = [events.find(mailbox, key) for key in dict.fromkeys(keys)]
-            answers = list(self._answers(mailbox, Operation.FIND, wanted, None))
-        items = [item for answer in answers for item in self._pages(mailbox, answer)]
+            answers = list(self._answers(Operation.FIND, wanted, None))
+        items = [item for answer in answers for item in self._pages(answer)]
         if keys is not None:
             exact = frozenset(keys)
             items = [item for item in items if item.sync_key in exact]
         return list({item.ref.item_id: item for item in items}.values())
 
-    def _pages(self, mailbox: str, answer: Answer | None) -> Iterator[FoundItem]:
+    def _pages(self, answer: Answer | None) -> Iterator[FoundItem]:
         """Give what a search found, over all its pages, which are asked for as Graph names them."""
         for _ in range(MOST_PAGES):
             if answer is None:
                 raise TransientError(f"{self.neighbour}: no answer to a search")
             if not answer.is_success:
-                raise self._refusal(mailbox, Operation.FIND, answer)
+                raise self._refusal(Operation.FIND, answer)
             items, next_link = self._parsed(lambda a: events.found_in(a.body), answer)
             yield from items
             if next_link is None:
@@ -280,7 +275,7 @@ class GraphCalendars:
                     f"{self.neighbour}: the next page of a search is on another host than base_url"
                 )
                 raise NeighbourRefused(self.neighbour, text)
-            answer = self._got(mailbox, next_link)
+            answer = self._got(next_link)
         raise TransientError(f"{self.neighbour}: a search has no last page")
 
     def _parsed(self, parse: Callable[[Answer], T], answer: Answer) -> T:
@@ -294,7 +289,6 @@ class GraphCalendars:
 
     def _answers(
         self,
-        mailbox: str,
         operation: Operation,
         wanted: Sequence[Request],
         send_by: float | None,
@@ -307,12 +301,12 @@ class GraphCalendars:
         as long as that may leave. Raises what all answers say alike of the mailbox or the
         neighbour: nothing was carried out.
         """
-        answers = self._batched(mailbox, operation, wanted, send_by, chained=chained)
+        answers = self._batched(operation, wanted, send_by, chained=chained)
         while (start := _behind_a_refusal(operation, answers)) and (
             send_by is None or time.monotonic() < send_by
         ):
             try:
-                again = self._batched(mailbox, operation, wanted[start:], send_by, chained=chained)
+                again = self._batched(operation, wanted[start:], send_by, chained=chained)
             except OutcomeUnknown:
                 again = [None] * (len(wanted) - start)
             except KalenderError:  # not carried out: it stays as it is answered
@@ -324,7 +318,6 @@ class GraphCalendars:
 
     def _batched(
         self,
-        mailbox: str,
         operation: Operation,
         wanted: Sequence[Request],
         send_by: float | None,
@@ -348,17 +341,17 @@ class GraphCalendars:
             answers = events.read_batch(response.content, len(wanted), _now())
         except Unparsable as error:
             raise self._instead(f"HTTP 200 with {error}", certain=not changes) from error
-        self._raise_for_all(mailbox, operation, answers)
+        self._raise_for_all(operation, answers)
         return answers
 
-    def _got(self, mailbox: str, url: str) -> Answer:
+    def _got(self, url: str) -> Answer:
         """Get a page of a search."""
         response = self._responded(lambda _: self._sessions.get(url), changes=False)
         body = events.body_of(response.content)
         if body is None:
             raise self._outer(response, changes=False)
         answer = events.read_one(response.status_code, response.headers, body, _now())
-        self._raise_for_all(mailbox, Operation.FIND, [answer])
+        self._raise_for_all(Operation.FIND, [answer])
         return answer
 
     def _responded(
@@ -385,16 +378,12 @@ class GraphCalendars:
                 raise NeighbourUnavailable(self.neighbour, text) from error
             raise OutcomeUnknown(text, neighbour=self.neighbour) from error
 
-    def _raise_for_all(
-        self, mailbox: str, operation: Operation, answers: Sequence[Answer | None]
-    ) -> None:
+    def _raise_for_all(self, operation: Operation, answers: Sequence[Answer | None]) -> None:
         """Raise a refusal that concerns no single event, where every answer is that one.
 
         In a chain it is the answer to the first, and the others were not carried out.
         """
         if any(answer is not None and answer.is_success for answer in answers):
-            with self._lock:
-                self._denied.clear()
             return
         of_all: Answer | None = None
         for answer in answers:
@@ -406,11 +395,11 @@ class GraphCalendars:
                 return
             of_all = of_all or answer
         if of_all is not None:
-            raise self._refusal(mailbox, operation, of_all)
+            raise self._refusal(operation, of_all)
 
     # -- refusals ---------------------------------------------------------------------------------
 
-    def _refusal(self, mailbox: str, operation: Operation, answer: Answer) -> KalenderError:
+    def _refusal(self, operation: Operation, answer: Answer) -> KalenderError:
         """Return what a refusal means that is not of one event: nothing was carried out."""
         which = meaning(operation, answer.status, answer.code)
         after, text = answer.retry_after, f"{answer.name}: {words(which)}"
@@ -423,7 +412,7 @@ class GraphCalendars:
             case Meaning.NEIGHBOUR:
                 return NeighbourRefused(self.neighbour, text, retry_after=after)
             case Meaning.DENIED:
-                return self._denial(mailbox, text)
+                return MailboxDenied(text)
             case Meaning.LATER | Meaning.UNKNOWN | Meaning.CONFLICT:
                 if answer.status in AWAY:
                     away = f"{self.neighbour}: {text}"
@@ -431,16 +420,6 @@ class GraphCalendars:
                 return TransientError(text, retry_after=after)
             case Meaning.GONE | Meaning.REFUSED:
                 return PermanentError(text)
-
-    def _denial(self, mailbox: str, text: str) -> KalenderError:
-        """Return that a mailbox does not open: the application's matter after several of them.
-
-        Graph says the same of a mailbox outside our scope and of an application without its right.
-        """
-        with self._lock:
-            self._denied.add(mailbox)
-            is_common = len(self._denied) >= DENIED_IN_A_ROW
-        return NeighbourRefused(self.neighbour, text) if is_common else PermanentError(text)
 
     def _outer(self, response: requests.Response, *, changes: bool) -> KalenderError:
         """Return what it means that a whole batch, or a search, was not answered."""
@@ -516,7 +495,7 @@ def _behind_a_refusal(operation: Operation, answers: Sequence[Answer | None]) ->
             if before is None or before.is_success:
                 return 0
             is_of_one = meaning(operation, before.status, before.code) in OF_ONE
-            return position if is_of_one else 0
+            return position if is_of_one or _is_no_such_action(before) else 0
     return 0
 
 

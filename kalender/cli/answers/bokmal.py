@@ -210,6 +210,13 @@ BOKMAL: Final = Words(
             "Postboksen det ble skrevet til, er borte fra Exchange (kalender {calendar}).",
             "de som drifter postbokser; deretter kalender retry {whom}",
         ),
+        "mailbox.denied": (
+            "Exchange åpner ikke personens postboks for Kalender (ennå) (kalender {calendar}).",
+            (
+                "de som drifter postbokser: Kalenders scope må dekke den, og det tar noen timer før "
+                "det gjelder; den prøves igjen av seg selv, eller straks med kalender retry {whom}"
+            ),
+        ),
         "mailbox": (
             "Exchange har ingen postboks på personens adresse (kalender {calendar}).",
             "de som drifter postbokser; deretter kalender retry {whom}",

@@ -207,6 +207,13 @@ ENGLISH: Final = Words(
             "The mailbox that was written to is gone from Exchange (calendar {calendar}).",
             "those who run mailboxes; afterwards kalender retry {whom}",
         ),
+        "mailbox.denied": (
+            "Exchange does not open the person's mailbox to Kalender (yet) (calendar {calendar}).",
+            (
+                "those who run mailboxes: Kalender's scope is to cover it, which takes hours to "
+                "hold; it is asked again by itself, or at once by kalender retry {whom}"
+            ),
+        ),
         "mailbox": (
             "Exchange has no mailbox at the person's address (calendar {calendar}).",
             "those who run mailboxes; afterwards kalender retry {whom}",

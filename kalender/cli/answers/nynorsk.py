@@ -210,6 +210,13 @@ NYNORSK: Final = Words(
             "Postboksen det vart skrive til, er borte frå Exchange (kalender {calendar}).",
             "dei som driftar postboksar; deretter kalender retry {whom}",
         ),
+        "mailbox.denied": (
+            "Exchange opnar ikkje postboksen til personen for Kalender (enno) (kalender {calendar}).",
+            (
+                "dei som driftar postboksar: Kalenders scope må dekkje han, og det tek nokre timar "
+                "før det gjeld; han blir prøvd att av seg sjølv, eller straks med kalender retry {whom}"
+            ),
+        ),
         "mailbox": (
             "Exchange har ingen postboks på adressa til personen (kalender {calendar}).",
             "dei som driftar postboksar; deretter kalender retry {whom}",
