@@ -95,8 +95,8 @@ def _pause_for_all(failures: int, keys: int, retry_after: timedelta | None) -> t
 
 
 def answered(connection: Connection, name: str) -> None:
-    """Record that a neighbour works: no pause, no count."""
-    is_news = or_(neighbour.c.failures > 0, neighbour.c.paused_until.is_not(None))
+    """Record that a neighbour works: no pause, no count; what it asked all to wait stands."""
+    is_news = or_(neighbour.c.failures > 0, neighbour.c.paused_until <= db_now())
     _works(connection, name, is_news, paused_until=None, last_error=None)
 
 
