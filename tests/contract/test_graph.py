@@ -15,13 +15,13 @@ import requests
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.errors import (
     KalenderError,
+    MailboxDenied,
     MailboxMissing,
     NeighbourRefused,
     NeighbourUnauthorised,
     NeighbourUnavailable,
     NotSent,
     OutcomeUnknown,
-    PermanentError,
     TransientError,
 )
 from kalender.ports import EntryChange, EntryState, ItemError, ItemOutcome, ItemRef, NewEntry
@@ -35,6 +35,7 @@ NUMBERS = count(1)
 DEFAULTS: dict[str, object] = {
     "token_seconds": 3599,
     "concurrency": 4,
+    "concurrency_by": "mailbox",
     "restless_after": 0,
     "if_match": True,
     "permanent_delete": True,
@@ -146,6 +147,7 @@ def cloud(running: Running) -> Iterator[Cloud]:
     made = Cloud(running)
     made.control("DELETE", "/faults")
     made.control("PUT", "/graph/settings", DEFAULTS)
+    made.control("PUT", "/latency", {"graph": 0})
     made.count()  # so that there is a token
     made.forget()
     yield made
@@ -285,6 +287,86 @@ def test_a_412_of_the_write_itself_is_a_conflict(cloud: Cloud) -> None:
     cloud.fault("status", "UpdateEvent", status=412, code="ErrorIrresolvableConflict")
     change = EntryChange(item_id=ref.item_id, subject="x")
     assert verdicts(cloud.calendars.update(cloud.mailbox, [change], send_by=soon())) == ["conflict"]
+
+
+# -- turns -------------------------------------------------------------------------------------------
+
+
+def test_a_chain_takes_one_turn_and_what_runs_at_once_four(cloud: Cloud) -> None:
+    calendars = cloud.adapter(concurrency_scope="app")
+    assert calendars.batch == 4
+    entries = [NewEntry(sync_key=f"{time.monotonic_ns()}#{n}", content=content(n)) for n in (1, 2)]
+    made = refs(calendars.create(cloud.mailbox, entries, send_by=soon()))
+    calendars.get(cloud.mailbox, [ref.item_id for ref in made * 3], fields=False)
+    calendars.find(cloud.mailbox, [entry.sync_key for entry in entries])
+    calendars.find(cloud.mailbox, None)
+    assert cloud.weights == [(1, 2), (4, 4), (2, 2), (2, 2), (1, 1)]
+
+
+def test_where_exchange_counts_by_mailbox_a_batch_is_one_turn_and_its_requests_count(
+    cloud: Cloud,
+) -> None:
+    made = refs(cloud.create(5))
+    refs(cloud.calendars.delete(cloud.mailbox, made, hard=False, send_by=soon()))
+    assert cloud.weights == [(1, 5)] * 3
+
+
+@pytest.fixture
+def narrow(cloud: Cloud) -> GraphCalendars:
+    """An adapter that has one turn of the application's, on a Graph that carries out one request."""
+    cloud.free_turns = 1
+    cloud.control("PUT", "/graph/settings", {"concurrency": 1, "concurrency_by": "app"})
+    cloud.control("PUT", "/latency", {"graph": 0.02})
+    return cloud.adapter(concurrency_scope="app")
+
+
+def test_with_one_turn_all_is_done_and_nothing_refused(
+    cloud: Cloud, narrow: GraphCalendars
+) -> None:
+    entries = [
+        NewEntry(sync_key=f"{time.monotonic_ns()}#{n}", content=content(n)) for n in range(4)
+    ]
+    made = refs(narrow.create(cloud.mailbox, entries, send_by=soon()))
+    refs(narrow.delete(cloud.mailbox, made[1:2], hard=False, send_by=soon()))
+    cloud.forget()
+    states = narrow.get(cloud.mailbox, [ref.item_id for ref in made], fields=True)
+    assert ["gone" if isinstance(s, ItemError) else "there" for s in states] == [
+        "there",
+        "gone",
+        "there",
+        "there",
+    ]
+    assert [row["items"] for row in cloud.asked()] == [4, 2]  # what stood behind it is sent again
+    changes = [EntryChange(item_id=ref.item_id, subject="x") for ref in made]
+    assert verdicts(narrow.update(cloud.mailbox, changes, send_by=soon())) == [
+        "done",
+        "gone",
+        "done",
+        "done",
+    ]
+    found = narrow.find(cloud.mailbox, [entry.sync_key for entry in entries])
+    assert {item.ref.item_id for item in found} == {made[n].item_id for n in (0, 2, 3)}
+    cloud.control("PUT", "/graph/settings", {"permanent_delete": False})
+    results = narrow.delete(cloud.mailbox, made, hard=True, send_by=soon())
+    assert verdicts(results) == ["done", "gone", "done", "done"]
+    assert cloud.count() == 0
+    assert not [row for row in cloud.parts() if row["status"] == 429]
+
+
+def test_with_one_turn_a_throttled_request_holds_those_behind_it(
+    cloud: Cloud, narrow: GraphCalendars
+) -> None:
+    entries = [
+        NewEntry(sync_key=f"{time.monotonic_ns()}#{n}", content=content(n)) for n in range(4)
+    ]
+    made = refs(narrow.create(cloud.mailbox, entries, send_by=soon()))
+    cloud.forget()
+    cloud.fault("status", "UpdateEvent", status=429, retry_after=7, after=1)
+    changes = [EntryChange(item_id=ref.item_id, subject="x") for ref in made]
+    results = narrow.update(cloud.mailbox, changes, send_by=soon())
+    assert verdicts(results) == ["done", "later", "later", "later"]
+    assert {r.retry_after for r in results if isinstance(r, ItemError)} == {timedelta(seconds=7)}
+    assert len(cloud.asked()) == 2  # who is told to wait does not ask again
 
 
 # -- nobody is mailed --------------------------------------------------------------------------------
@@ -556,19 +638,17 @@ def test_a_mailbox_that_lives_elsewhere_is_missing(cloud: Cloud) -> None:
         cloud.calendars.find(cloud.mailbox, ["a#b"])
 
 
-def test_a_mailbox_that_does_not_open_is_its_own_matter_until_several_do_not(cloud: Cloud) -> None:
-    second, third = cloud.open(), cloud.open()
-    for mailbox in (cloud.mailbox, second, third):
+def test_a_mailbox_that_does_not_open_is_its_own_matter_however_many_do_not(cloud: Cloud) -> None:
+    others = [cloud.open() for _ in range(4)]
+    for mailbox in (cloud.mailbox, *others):
         cloud.control("PUT", f"/exchange/mailbox?address={mailbox}", {"state": "denied"})
-    for mailbox in (cloud.mailbox, cloud.mailbox, second):
-        with pytest.raises(PermanentError, match=r"ErrorAccessDenied: .*management scope"):
+    for mailbox in others:
+        with pytest.raises(MailboxDenied, match=r"ErrorAccessDenied: .*management scope"):
             cloud.calendars.find(mailbox, None)
-    with pytest.raises(NeighbourRefused):
-        cloud.create(2, mailbox=third)
-    cloud.control("PUT", f"/exchange/mailbox?address={third}", {"state": "active"})
-    refs(cloud.create(2, mailbox=third))
-    with pytest.raises(PermanentError):
-        cloud.calendars.find(cloud.mailbox, None)
+    with pytest.raises(MailboxDenied):
+        cloud.create(2)
+    cloud.control("PUT", f"/exchange/mailbox?address={others[0]}", {"state": "active"})
+    refs(cloud.create(2, mailbox=others[0]))
 
 
 def test_a_throttled_search_is_said_of_its_calendar(cloud: Cloud) -> None:

@@ -3,13 +3,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from threading import Event, Lock
 from time import monotonic
 
 import pytest
 from sqlalchemy import Connection, insert, select, text, update
 
 from kalender.domain.work import Kind
-from kalender.errors import NeighbourUnavailable
+from kalender.errors import NeighbourShut, NeighbourUnavailable
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import Share
 from kalender.neighbours.credentials import Standing, digest
@@ -110,6 +111,50 @@ def test_a_probe_that_found_nothing_to_do_makes_room(connection: Connection) -> 
 def test_a_word_on_when_counts_up_to_a_quarter_of_an_hour(connection: Connection) -> None:
     fail(connection, "a", retry_after=timedelta(hours=1))
     assert 14 * 60 < paused_for(connection) <= 15 * 60
+
+
+def ask_to_wait(connection: Connection, seconds: float) -> None:
+    breaker.asked_to_wait(connection, "tp", wait=timedelta(seconds=seconds), error="429")
+
+
+def test_who_is_asked_to_wait_waits_exactly_so_long_whatever_failed_before(
+    connection: Connection,
+) -> None:
+    fail(connection, *"abcdefgh")
+    ask_to_wait(connection, 9)
+    assert shut(connection)
+    assert 8 < paused_for(connection) <= 9
+    ask_to_wait(connection, 3)  # said to another at the same time
+    assert 8 < paused_for(connection) <= 9
+    fail(connection, "a", "b")
+    assert not shut(connection)  # that is counted anew
+
+
+def test_what_was_asked_of_all_stands_though_one_is_answered(connection: Connection) -> None:
+    ask_to_wait(connection, 9)
+    breaker.answered(connection, "tp")
+    assert shut(connection)
+
+
+def test_after_the_time_that_was_asked_for_all_may_ask_at_once(connection: Connection) -> None:
+    ask_to_wait(connection, 9)
+    pause_is_over(connection)
+    assert [shut(connection) for _ in range(3)] == [False] * 3
+    breaker.answered(connection, "tp")
+    assert looked(connection) == (False, False)
+
+
+def test_a_request_of_a_visit_under_way_waits_as_well(database: Database) -> None:
+    limiter = gates_for(database)["tp"]
+    with limiter():
+        pass
+    with database.write() as connection:
+        ask_to_wait(connection, 60)
+    limiter.invalidate()
+    assert limiter.reserve()
+    with pytest.raises(NeighbourShut, match="it asked all to wait"), limiter():
+        raise AssertionError
+    limiter.free()
 
 
 # -- credentials -----------------------------------------------------------------------------------
@@ -347,3 +392,65 @@ def test_no_more_requests_begin_in_a_second_than_all_may(database: Database) -> 
     within = [sum(first <= each < first + 1 for each in begun) for first in begun]
     assert len(begun) == 20
     assert max(within) <= 12  # of which two may have been held up on their way
+
+
+def test_a_rate_counts_the_requests_that_travel_together(database: Database) -> None:
+    door = NeighbourLimits(
+        name="tp", needed_by=Kind.COURSE, credentials="known", most=8, per_second=40
+    )
+    processes = [Limiters(database, [door], holder=name, wants=2) for name in ("one", "two")]
+    begun: list[float] = []
+
+    def ask(limiters: Limiters) -> None:
+        for requests in (4, 1, 20, 3, 2):
+            with limiters["tp"](requests=requests):
+                begun.extend([monotonic()] * requests)
+
+    started = monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(ask, processes * 2))
+    begun.sort()
+    within = [sum(first <= each < first + 1 for each in begun) for first in begun]
+    assert len(begun) == 120
+    assert max(within) <= 40 + 20  # and one that travels whole
+    assert begun[-1] - started >= 100 / 40  # the last twenty need not be over
+
+
+# -- turns -------------------------------------------------------------------------------------------
+
+
+def test_requests_that_take_several_turns_have_all_of_them_or_one(database: Database) -> None:
+    """Two processes of three threads each: never more than four turns are taken, and none waits."""
+    door = NeighbourLimits(name="tp", needed_by=Kind.COURSE, credentials="known", most=4, turns=4)
+    processes = [Limiters(database, [door], holder=name, wants=3) for name in ("one", "two")]
+    lock, taken, most, granted_turns = Lock(), 0, 0, set[int]()
+
+    def ask(limiters: Limiters) -> None:
+        nonlocal taken, most
+        limiter = limiters["tp"]
+        for _ in range(20):
+            try:
+                with limiter(turns=4) as granted:
+                    with lock:
+                        granted_turns.add(granted)
+                        taken += granted
+                        most = max(most, taken)
+                    Event().wait(0.01)
+                    with lock:
+                        taken -= granted
+            except NeighbourShut:
+                Event().wait(0.01)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(ask, processes * 3))
+    assert most <= 4
+    assert granted_turns <= {1, 4}
+    assert taken == 0
+    with database.write() as connection:
+        for limiters in processes:
+            limiters.give_up(connection)
+    alone = Limiters(database, [door], holder="three", wants=1)
+    with alone["tp"](turns=4) as granted:
+        assert granted == 4
+    with alone["tp"](turns=3) as granted, alone["tp"](turns=2) as more:
+        assert (granted, more) == (3, 1)

@@ -474,6 +474,27 @@ def test_where_exchange_counts_for_the_application_four_may_be_under_way(tmp_pat
     assert read(tmp_path, text).exchange.backends["cloud"].most_requests == 20
 
 
+@pytest.mark.parametrize(
+    ("keys", "limits", "batch"),
+    [
+        ({}, (20, 1, None), 20),
+        ({"max_connections": 64, "max_requests_per_second": 100}, (12, 1, 100), 20),
+        ({"max_requests_per_second": 7}, (2, 1, 7), 7),
+        ({"concurrency_scope": "app"}, (4, 4, 16), 4),
+        ({"concurrency_scope": "app", "max_connections": 2}, (2, 4, 16), 4),
+        ({"concurrency_scope": "app", "max_requests_per_second": 3}, (2, 4, 3), 3),
+    ],
+)
+def test_what_exchange_counts_decides_turns_rate_and_batch(
+    tmp_path: Path, keys: dict[str, object], limits: tuple[int, int, float | None], batch: int
+) -> None:
+    config = read(tmp_path, cloud(client_secret=SECRET, **keys))
+    doors = App(config, clock_from(None)).limiters(Database("sqlite:///none.db")).by_name
+    ours = doors["exchange.cloud"].limits
+    assert (ours.most, ours.turns, ours.per_second) == limits
+    assert config.exchange.backends["cloud"].batch == batch
+
+
 ONE_OF = "exchange.cloud: needs exactly one of client_secret"
 
 
