@@ -303,6 +303,17 @@ def test_what_keeps_somebody_from_the_right_calendar_is_counted(
 
 
 @pytest.mark.usefixtures("alive")
+def test_mailboxes_that_do_not_open_yet_are_a_cause_of_their_own(
+    found: Look, database: Database
+) -> None:
+    for number in (1, 2, 3):
+        a_calendar(database, number, "student", state="denied")
+        due(database, f"{number}", kind="calendar", minutes=9, last_error="ErrorAccessDenied: x")
+    assert standing(found)["mailbox-denied"] == ("incomplete", 3)
+    assert "all-fails-alike" not in standing(found)
+
+
+@pytest.mark.usefixtures("alive")
 def test_whoever_wished_to_be_left_alone_lacks_nothing(found: Look, database: Database) -> None:
     a_calendar(database, 1, "student")
     with database.write() as connection:
