@@ -347,7 +347,8 @@ def test_with_one_turn_all_is_done_and_nothing_refused(
     found = narrow.find(cloud.mailbox, [entry.sync_key for entry in entries])
     assert {item.ref.item_id for item in found} == {made[n].item_id for n in (0, 2, 3)}
     cloud.control("PUT", "/graph/settings", {"permanent_delete": False})
-    results = narrow.delete(cloud.mailbox, made, hard=True, send_by=soon())
+    whatever_is_there = [replace(ref, change_key="") for ref in made]
+    results = narrow.delete(cloud.mailbox, whatever_is_there, hard=True, send_by=soon())
     assert verdicts(results) == ["done", "gone", "done", "done"]
     assert cloud.count() == 0
     assert not [row for row in cloud.parts() if row["status"] == 429]

@@ -140,8 +140,8 @@ def house(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Cloud
 
 
 def test_workers_together_keep_the_limits_of_the_application(house: Cloud) -> None:
-    house.limit(concurrency_by="app", concurrency=4, requests=200, window_seconds=2.0)
-    house.options = 'concurrency_scope = "app"\nmax_requests_per_second = 80'
+    house.limit(concurrency_by="app", concurrency=4, requests=380, window_seconds=2.0)
+    house.options = 'concurrency_scope = "app"\nmax_requests_per_second = 150'
     house.choose(8)
     house.work(2)
     house.look_into_all()
@@ -164,8 +164,10 @@ def test_one_visit_at_a_time_keeps_the_limit_of_a_mailbox(house: Cloud) -> None:
 
 def test_without_turns_the_application_is_over_its_limit(house: Cloud) -> None:
     """What the first test proves is no property of the sandbox."""
-    house.limit(concurrency_by="app", concurrency=4)
     house.choose(8)
+    house.work(2)
+    house.limit(concurrency_by="app", concurrency=4)
+    house.look_into_all()
     with house.working(2):
         wait(lambda: bool(house.throttled()))
 

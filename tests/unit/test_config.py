@@ -481,7 +481,6 @@ def test_where_exchange_counts_for_the_application_four_may_be_under_way(tmp_pat
         ({"max_connections": 64, "max_requests_per_second": 100}, (12, 1, 100), 20),
         ({"max_requests_per_second": 7}, (2, 1, 7), 7),
         ({"concurrency_scope": "app"}, (4, 4, 16), 4),
-        ({"concurrency_scope": "app", "max_connections": 2}, (2, 4, 16), 4),
         ({"concurrency_scope": "app", "max_requests_per_second": 3}, (2, 4, 3), 3),
     ],
 )
