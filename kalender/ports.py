@@ -29,19 +29,19 @@ LeftOut = Callable[[BadItem], None]  # hears of each item that could not be read
 class AroundRequest(Protocol):
     """What is entered around each request to a neighbour: it waits until the request may begin.
 
-    `turns` says how many requests the neighbour would carry out at once for this one, and
-    `requests` how many it counts. The value is how many turns this request has: all of them, or
-    one where the others are not free.
+    `slots` says how many requests the neighbour would carry out at once for this one, and
+    `requests` how many it counts. The value is how many slots this one has: all of them, or one
+    where the others are not free.
     """
 
-    def __call__(self, *, turns: int = 1, requests: int = 1) -> AbstractContextManager[int]:
+    def __call__(self, *, slots: int = 1, requests: int = 1) -> AbstractContextManager[int]:
         """Return the context of one request."""
         ...
 
 
-def unlimited(*, turns: int = 1, requests: int = 1) -> AbstractContextManager[int]:  # noqa: ARG001
-    """Let every request begin at once, with all the turns that it would take."""
-    return nullcontext(turns)
+def unlimited(*, slots: int = 1, requests: int = 1) -> AbstractContextManager[int]:  # noqa: ARG001
+    """Let every request begin at once, with all the slots that it would take."""
+    return nullcontext(slots)
 
 
 class Timetables(Protocol):

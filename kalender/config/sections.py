@@ -154,8 +154,8 @@ class NeighbourSettings(Section):
         return 1
 
     @property
-    def turns(self) -> int:
-        """How many of the requests that may be under way one that travels takes at most."""
+    def slots(self) -> int:
+        """How many of the `most_requests` one that travels takes at most."""
         return 1
 
     def most_within(self, send_seconds: float) -> int:
@@ -400,7 +400,7 @@ class GraphSettings(BackendSettings):
         return self.max_connections
 
     @property
-    def turns(self) -> int:
+    def slots(self) -> int:
         """How many of them one batch takes whose requests may run at once; a chain takes one."""
         return BATCH_PARALLELISM if self.is_limited_as_app else 1
 
@@ -416,7 +416,7 @@ class GraphSettings(BackendSettings):
         """How many requests travel together: no more than may begin in a second.
 
         Where Exchange counts for the application they are as many as run at once: a chain is then
-        over soon, and its turn is another's.
+        over soon, and its slot is another's.
         """
         most = BATCH_PARALLELISM if self.is_limited_as_app else MOST_IN_BATCH
         return most if self.rate is None else min(most, max(1, int(self.rate)))

@@ -53,7 +53,7 @@ class NeighbourLimits:
     needed_by: Kind
     credentials: str
     most: int
-    turns: int = 1  # of `most`, that one request takes at most
+    slots: int = 1  # of `most`, that one request takes at most
     per_second: float | None = None  # requests of all workers that may begin; None: any number
 
     @classmethod
@@ -64,7 +64,7 @@ class NeighbourLimits:
             needed_by=settings.needed_by,
             credentials=credentials.digest(settings.address, *settings.credentials),
             most=settings.most_within(send_seconds),
-            turns=settings.turns,
+            slots=settings.slots,
             per_second=settings.rate,
         )
 
@@ -119,7 +119,7 @@ class Limiter:
         self.name = limits.name
         self.limits = limits
         self.holder = holder
-        self.wants = max(wants, limits.turns)
+        self.wants = max(wants, limits.slots)
         self._lock = threading.Lock()
         self._mine = _Mine()
         self._busy = 0
@@ -227,12 +227,12 @@ class Limiter:
     # -- one request ------------------------------------------------------------------------------
 
     @contextmanager
-    def __call__(self, *, turns: int = 1, requests: int = 1) -> Iterator[int]:
+    def __call__(self, *, slots: int = 1, requests: int = 1) -> Iterator[int]:
         """Let one request through, and learn from its end."""
         reserved, more = self._mine.reserved, 0
         try:
             tries = self._enter(timedelta() if reserved else PATIENCE)
-            more = self._take_more(turns - 1)
+            more = self._take_more(slots - 1)
             if self._limiter is not None:
                 self._limiter.wait(requests)
             yield from self._ask(1 + more, tries=tries)
@@ -241,10 +241,10 @@ class Limiter:
             if not reserved:
                 self.free()
 
-    def _ask(self, turns: int, *, tries: bool) -> Iterator[int]:
+    def _ask(self, slots: int, *, tries: bool) -> Iterator[int]:
         started = monotonic()
         try:
-            yield turns
+            yield slots
         except NeighbourUnauthorised as error:
             self._count(type(error).__name__, started)
             self._refused(error, took=timedelta(seconds=monotonic() - started))

@@ -62,7 +62,7 @@ class Cloud:
     running: Running
     seen: list[str] = field(default_factory=list)
     weights: list[tuple[int, int]] = field(default_factory=list)
-    free_turns: int = 4
+    free_slots: int = 4
     mailbox: str = ""
 
     def __post_init__(self) -> None:
@@ -81,10 +81,10 @@ class Cloud:
         return GraphCalendars("cloud", settings, limiter=self._limited)
 
     @contextmanager
-    def _limited(self, *, turns: int = 1, requests: int = 1) -> Iterator[int]:
-        self.weights.append((turns, requests))
+    def _limited(self, *, slots: int = 1, requests: int = 1) -> Iterator[int]:
+        self.weights.append((slots, requests))
         try:
-            yield min(turns, self.free_turns)
+            yield min(slots, self.free_slots)
         except KalenderError as error:
             self.seen.append(type(error).__name__)
             raise
@@ -289,10 +289,10 @@ def test_a_412_of_the_write_itself_is_a_conflict(cloud: Cloud) -> None:
     assert verdicts(cloud.calendars.update(cloud.mailbox, [change], send_by=soon())) == ["conflict"]
 
 
-# -- turns -------------------------------------------------------------------------------------------
+# -- slots -------------------------------------------------------------------------------------------
 
 
-def test_a_chain_takes_one_turn_and_what_runs_at_once_four(cloud: Cloud) -> None:
+def test_a_chain_takes_one_slot_and_what_runs_at_once_four(cloud: Cloud) -> None:
     calendars = cloud.adapter(concurrency_scope="app")
     assert calendars.batch == 4
     entries = [NewEntry(sync_key=f"{time.monotonic_ns()}#{n}", content=content(n)) for n in (1, 2)]
@@ -303,7 +303,7 @@ def test_a_chain_takes_one_turn_and_what_runs_at_once_four(cloud: Cloud) -> None
     assert cloud.weights == [(1, 2), (4, 4), (2, 2), (2, 2), (1, 1)]
 
 
-def test_where_exchange_counts_by_mailbox_a_batch_is_one_turn_and_its_requests_count(
+def test_where_exchange_counts_by_mailbox_a_batch_is_one_slot_and_its_requests_count(
     cloud: Cloud,
 ) -> None:
     made = refs(cloud.create(5))
@@ -313,14 +313,14 @@ def test_where_exchange_counts_by_mailbox_a_batch_is_one_turn_and_its_requests_c
 
 @pytest.fixture
 def narrow(cloud: Cloud) -> GraphCalendars:
-    """An adapter that has one turn of the application's, on a Graph that carries out one request."""
-    cloud.free_turns = 1
+    """An adapter that has one slot of the application's, on a Graph that carries out one request."""
+    cloud.free_slots = 1
     cloud.control("PUT", "/graph/settings", {"concurrency": 1, "concurrency_by": "app"})
     cloud.control("PUT", "/latency", {"graph": 0.02})
     return cloud.adapter(concurrency_scope="app")
 
 
-def test_with_one_turn_all_is_done_and_nothing_refused(
+def test_with_one_slot_all_is_done_and_nothing_refused(
     cloud: Cloud, narrow: GraphCalendars
 ) -> None:
     entries = [
@@ -354,7 +354,7 @@ def test_with_one_turn_all_is_done_and_nothing_refused(
     assert not [row for row in cloud.parts() if row["status"] == 429]
 
 
-def test_with_one_turn_a_throttled_request_holds_those_behind_it(
+def test_with_one_slot_a_throttled_request_holds_those_behind_it(
     cloud: Cloud, narrow: GraphCalendars
 ) -> None:
     entries = [

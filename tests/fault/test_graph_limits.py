@@ -162,7 +162,7 @@ def test_one_visit_at_a_time_keeps_the_limit_of_a_mailbox(house: Cloud) -> None:
     house.assert_right()
 
 
-def test_without_turns_the_application_is_over_its_limit(house: Cloud) -> None:
+def test_without_slots_the_application_is_over_its_limit(house: Cloud) -> None:
     """What the first test proves is no property of the sandbox."""
     house.choose(8)
     house.work(2)
@@ -249,9 +249,9 @@ def test_the_waits_of_a_mailbox_that_does_not_open_grow(house: Cloud) -> None:
         query = f"SELECT 1 FROM dirty WHERE attempts = {attempts}"  # noqa: S608
         with house.working(1):
             wait(lambda query=query: bool(house.rows(query)))  # type: ignore[misc]
+        assert not house.rows("SELECT 1 FROM dirty WHERE parked_at IS NOT NULL")
         waits.append(round(house.waiting_for(number).total_seconds() / 60))
     assert waits == [15, 15, 30, 60]
-    assert not house.rows("SELECT 1 FROM dirty WHERE parked_at IS NOT NULL")
 
 
 def test_mailboxes_that_opened_before_and_refuse_pause_the_neighbour(house: Cloud) -> None:

@@ -416,27 +416,27 @@ def test_a_rate_counts_the_requests_that_travel_together(database: Database) -> 
     assert begun[-1] - started >= 100 / 40  # the last twenty need not be over
 
 
-# -- turns -------------------------------------------------------------------------------------------
+# -- slots -------------------------------------------------------------------------------------------
 
 
-def test_requests_that_take_several_turns_have_all_of_them_or_one(database: Database) -> None:
-    """Two processes of three threads each: never more than four turns are taken, and none waits."""
-    door = NeighbourLimits(name="tp", needed_by=Kind.COURSE, credentials="known", most=4, turns=4)
+def test_requests_that_take_several_slots_have_all_of_them_or_one(database: Database) -> None:
+    """Two processes of three threads each: never more than four slots are taken, and none waits."""
+    door = NeighbourLimits(name="tp", needed_by=Kind.COURSE, credentials="known", most=4, slots=4)
     processes = [Limiters(database, [door], holder=name, wants=3) for name in ("one", "two")]
     for limiters in processes * 2:  # each gets its part of the four
         limiters.invalidate()
         with database.write() as connection:
             limiters.look(connection)
-    lock, taken, most, granted_turns = Lock(), 0, 0, set[int]()
+    lock, taken, most, granted_slots = Lock(), 0, 0, set[int]()
 
     def ask(limiters: Limiters) -> None:
         nonlocal taken, most
         limiter = limiters["tp"]
         for _ in range(20):
             try:
-                with limiter(turns=4) as granted:
+                with limiter(slots=4) as granted:
                     with lock:
-                        granted_turns.add(granted)
+                        granted_slots.add(granted)
                         taken += granted
                         most = max(most, taken)
                     Event().wait(0.01)
@@ -448,11 +448,11 @@ def test_requests_that_take_several_turns_have_all_of_them_or_one(database: Data
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(ask, processes * 3))
     assert most <= 4
-    assert granted_turns <= {1, 4}
+    assert granted_slots <= {1, 4}
     assert taken == 0
     with database.write() as connection:
         for limiters in processes:
             limiters.give_up(connection)
     alone = Limiters(database, [door], holder="three", wants=1)
-    with alone["tp"](turns=4) as granted:
+    with alone["tp"](slots=4) as granted:
         assert granted == 4

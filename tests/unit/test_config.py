@@ -484,13 +484,13 @@ def test_where_exchange_counts_for_the_application_four_may_be_under_way(tmp_pat
         ({"concurrency_scope": "app", "max_requests_per_second": 3}, (2, 4, 3), 3),
     ],
 )
-def test_what_exchange_counts_decides_turns_rate_and_batch(
+def test_what_exchange_counts_decides_slots_rate_and_batch(
     tmp_path: Path, keys: dict[str, object], limits: tuple[int, int, float | None], batch: int
 ) -> None:
     config = read(tmp_path, cloud(client_secret=SECRET, **keys))
     doors = App(config, clock_from(None)).limiters(Database("sqlite:///none.db")).by_name
     ours = doors["exchange.cloud"].limits
-    assert (ours.most, ours.turns, ours.per_second) == limits
+    assert (ours.most, ours.slots, ours.per_second) == limits
     assert config.exchange.backends["cloud"].batch == batch
 
 

@@ -74,8 +74,8 @@ class GraphCalendars:
     visit waits for each batch before the next, every batch is of one mailbox, and Graph itself
     carries out four of its requests at once at most. After a batch whose end is not known the
     calendar is left alone for `server_seconds`. Where Exchange counts for the application, the
-    limiter counts for all workers: a batch has a turn for each of its requests, four at most, and
-    is sent as a chain, which takes one turn, where the others have theirs.
+    limiter counts for all workers: a batch has a slot for each of its requests, four at most, and
+    is sent as a chain, which takes one slot, where the others are not free.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class GraphCalendars:
         limiter: AroundRequest = unlimited,
     ) -> None:
         self.limiter = limiter
-        self.batch, self._turns = settings.batch, settings.turns
+        self.batch, self._slots = settings.batch, settings.slots
         self.neighbour = exchange(name)
         self._clock = Clock.of(time_zone)
         self._sessions = Sessions(self.neighbour, settings, connections=connections)
@@ -324,17 +324,17 @@ class GraphCalendars:
         *,
         chained: bool,
     ) -> Sequence[Answer | None]:
-        """Send one batch, as a chain also where it may not have the turns to run at once."""
+        """Send one batch, as a chain also where it may not have the slots to run at once."""
         if not wanted:
             return []
         changes = operation in WRITES
-        turns = 1 if chained else min(self._turns, len(wanted))
+        slots = 1 if chained else min(self._slots, len(wanted))
 
         def post(granted: int) -> requests.Response:
-            content = events.batch(wanted, chained=chained or granted < turns)
+            content = events.batch(wanted, chained=chained or granted < slots)
             return self._sessions.post("/$batch", content, send_by)
 
-        response = self._responded(post, changes=changes, turns=turns, number=len(wanted))
+        response = self._responded(post, changes=changes, slots=slots, number=len(wanted))
         if response.status_code != HTTPStatus.OK:
             raise self._outer(response, changes=changes)
         try:
@@ -359,12 +359,12 @@ class GraphCalendars:
         send: Callable[[int], requests.Response],
         *,
         changes: bool,
-        turns: int = 1,
+        slots: int = 1,
         number: int = 1,
     ) -> requests.Response:
-        """Send what counts as so many requests, with the turns that it is granted."""
+        """Send what counts as so many requests, with the slots that it is granted."""
         try:
-            with self.limiter(turns=turns, requests=number) as granted:
+            with self.limiter(slots=slots, requests=number) as granted:
                 response = send(granted)
                 if response.status_code == HTTPStatus.UNAUTHORIZED:  # which the limiter counts
                     raise self._outer(response, changes=changes)
