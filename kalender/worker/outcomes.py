@@ -117,7 +117,10 @@ class Outcomes:
         if name is None:
             self._retry(claim, str(error), slowly)
             return
-        why = f"{name}: mailboxes that opened before do not: check the rights of our application"
+        why = (
+            f"{name}: mailboxes that opened before do not open any more: check the credentials, the "
+            "role and the scope of our application"
+        )
         log.warning("mailbox_denied", neighbour=name, key=_loggable_key(claim), error=str(error))
 
         def give_back(connection: Connection) -> None:
