@@ -59,6 +59,10 @@ def no_mailbox(house: House, _course: str) -> None:
     sql(house, "UPDATE calendar SET state = 'lost' WHERE address = ?", MAILBOX)
 
 
+def denied_mailbox(house: House, _course: str) -> None:
+    sql(house, "UPDATE calendar SET state = 'denied' WHERE address = ?", MAILBOX)
+
+
 def not_switched_on(house: House, _course: str) -> None:
     text = house.config.read_text().replace('mode = "all"', 'mode = "listed"')
     house.config.write_text(text)
@@ -90,6 +94,7 @@ CAUSES: list[tuple[Callable[[House, str], None], str]] = [
     (unpublished, "published"),
     (no_teaching, "event"),
     (no_mailbox, "mailbox"),
+    (denied_mailbox, "mailbox"),
     (not_switched_on, "rollout"),
     (opted_out, "wish"),
     (held, "held"),

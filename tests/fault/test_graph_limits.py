@@ -45,20 +45,25 @@ def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Cloud(Installation):
-    """An installation whose only Exchange is the sandbox's Graph; some calendars are worked on."""
+    """An installation on the sandbox's Graph; some calendars are chosen to be worked on."""
 
     options: str = ""  # of the Exchange's section
+    on_premises: bool = False  # there is another Exchange, over EWS, where calendars begin
     boxes: dict[int, str] = field(default_factory=dict)  # the addresses by number of the calendar
 
     def app(self) -> App:
         """Return the application under the settings as they are now."""
         super().app()
         path, ends = self.directory / "config.toml", self.sandbox.endpoints
-        before, _, after = path.read_text().partition("[exchange.main]")
         section = SECTION.format(
             graph=ends.graph, login=ends.login, login_ca=ends.login_ca, options=self.options
         )
-        path.write_text(before + section + after.partition("[rollout]")[2])
+        before, _, after = path.read_text().partition("[rollout]")
+        if self.on_premises:
+            section = section.replace("[exchange.main]", "[exchange.cloud]")
+        else:
+            before = before.partition("[exchange.main]")[0]
+        path.write_text(before + section + after)
         return App(load(path, {}), clock_from(datetime.fromisoformat(NOW)))
 
     def choose(self, number: int) -> None:
@@ -263,7 +268,7 @@ def test_mailboxes_that_opened_before_and_refuse_pause_the_neighbour(house: Clou
     with house.working(1):
         wait(lambda: house.neighbour(EXCHANGE).paused_until is not None)
     known = house.neighbour(EXCHANGE)
-    assert "mailboxes that opened before do not: check the rights" in known.last_error
+    assert "mailboxes that opened before do not open any more: check the cred" in known.last_error
     assert "@" not in known.last_error
     assert len({post["mailbox"] for post in house.posts()}) <= 3 + 4  # four were under way
     rows = house.rows("SELECT attempts, parked_at FROM dirty")
@@ -276,6 +281,33 @@ def test_mailboxes_that_opened_before_and_refuse_pause_the_neighbour(house: Clou
     house.work()
     house.assert_right()
     assert house.neighbour(EXCHANGE).failures == 0
+
+
+def test_a_mailbox_that_moved_to_a_cloud_which_does_not_open_it_yet_is_not_lost(
+    university: Path, tmp_path: Path, migrated_url: str
+) -> None:
+    """It is not on the Exchange where it was, and the new scope of the other still spreads."""
+    with start(university, graph="half") as sandbox:
+        house = Cloud(tmp_path, sandbox, migrated_url, on_premises=True)
+        house.mirror()
+        house.choose(1)
+        ((number, box),) = house.boxes.items()
+        house.send("PUT", f"graph/mailbox?address={box}", {"place": "ews"})
+        house.work()
+        house.send("PUT", f"graph/mailbox?address={box}", {"place": "graph"})
+        house.let_open("denied", 1)
+        house.look_into_all()
+        with house.working(1):
+            wait(lambda: bool(house.rows("SELECT 1 FROM dirty WHERE attempts = 1")))
+        assert house.states() == {"denied"}
+        assert timedelta(minutes=14) < house.waiting_for(number) <= timedelta(minutes=15)
+        house.let_open("active", 1)
+        house.hurry()
+        house.work()
+        assert house.rows(
+            "SELECT backend FROM calendar WHERE state = 'active' AND backend <> 'main'"
+        )
+        house.assert_right()
 
 
 def test_some_of_many_that_refuse_are_their_own_matter(house: Cloud) -> None:
