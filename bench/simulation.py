@@ -11,7 +11,7 @@ from heapq import heappop, heapreplace
 from typing import Literal
 
 from bench.measure import Figure, single
-from kalender.calendars.graph.writer import BATCH
+from kalender.config.sections import MOST_IN_BATCH
 
 PEOPLE, ENTRIES = 27_000, 100
 CREATE_SECONDS = 0.25  # of one create at Exchange Online: assumed, nobody has measured it
@@ -47,7 +47,7 @@ def hours(scope: Literal["mailbox", "app"], connections: int = CONNECTIONS) -> f
     A connection fills one mailbox after the other, by chains of creates of which each takes one
     turn. Where limits count for the application, no more chains than turns are under way.
     """
-    per_mailbox = -(-ENTRIES // BATCH)
+    per_mailbox = -(-ENTRIES // MOST_IN_BATCH)
     lanes = [(0.0, n) for n in range(min(connections, AT_ONCE) if scope == "app" else connections)]
     windows = [Window()] if scope == "app" else [Window() for _ in range(PEOPLE)]
     mailbox_of, mailboxes = dict[int, tuple[int, int]](), iter(range(PEOPLE))
@@ -60,8 +60,8 @@ def hours(scope: Literal["mailbox", "app"], connections: int = CONNECTIONS) -> f
         if mailbox < 0:
             heappop(lanes)
             continue
-        begun = windows[mailbox % len(windows)].take(moment, BATCH)
-        moment = begun + BATCH * CREATE_SECONDS
+        begun = windows[mailbox % len(windows)].take(moment, MOST_IN_BATCH)
+        moment = begun + MOST_IN_BATCH * CREATE_SECONDS
         mailbox_of[lane] = (mailbox, sent + 1)
         heapreplace(lanes, (moment, lane))
         end = max(end, moment)

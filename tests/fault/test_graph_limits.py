@@ -87,7 +87,8 @@ class Cloud(Installation):
         self.mark_all()
 
     def limit(self, **settings: object) -> None:
-        """Let Graph behave so."""
+        """Let Graph count so; its requests take long enough to stand in each other's way."""
+        self.send("PUT", "latency", {"graph": 0.02})
         self.send("PUT", "graph/settings", settings)
 
     def let_open(self, state: str, number: int) -> None:
@@ -136,7 +137,6 @@ def house(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Cloud
     with start(university, graph="all") as sandbox:
         made = Cloud(tmp_path, sandbox, migrated_url)
         made.mirror()
-        made.send("PUT", "latency", {"graph": 0.02})
         made.send("DELETE", "requests")
         yield made
 
