@@ -11,6 +11,7 @@ from aiohttp import web
 
 from kalender.sandbox import soap
 from kalender.sandbox.faults import Fault
+from kalender.sandbox.graph.errors import GraphError
 from kalender.sandbox.journal import Entry
 from kalender.sandbox.places import target
 from kalender.sandbox.wire import Answer, Question, answer
@@ -20,6 +21,10 @@ EWS_PATH = "/EWS/Exchange.asmx"
 _XML = "text/xml; charset=utf-8"
 _BUSY_MS = 1000
 _WHO = {"WWW-Authenticate": 'Basic realm="sandbox"'}
+_BEARER = {
+    "WWW-Authenticate": 'Bearer client_id="00000002-0000-0ff1-ce00-000000000000",'
+    ' token_types="app_asserted_user_v1 service_asserted_app_v1", error="invalid_token"'
+}
 _GARBAGE = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>Soon.</body></html>"
 Do = Callable[[Mapping[int, str]], Answer]
 
@@ -48,7 +53,8 @@ class Desk:
     ) -> Do:
         """Say what is to be done, without doing it."""
         if not self._allowed(request):
-            return lambda _: self._stranger()
+            stranger = self._stranger(request)
+            return lambda _: stranger
         if self.neighbour == "fs":
             entry.operation = self.world.fs.operation(question)
             return lambda _: self.world.fs.answer(question)
@@ -80,12 +86,20 @@ class Desk:
         key = request.headers.get("X-Gravitee-Api-Key")
         if key is not None and self.neighbour != "exchange":
             return key == (given or API_KEY)
+        authorization = request.headers.get("Authorization", "")
+        if self.neighbour == "exchange" and self.world.cloud and authorization[:7] == "Bearer ":
+            try:
+                self.world.cloud.login.admit(authorization, f"{request.scheme}://{request.host}")
+            except GraphError:
+                return False
+            return True
         basic = f"{USERNAME}:{given or PASSWORD}".encode()
-        return request.headers.get("Authorization") == f"Basic {base64.b64encode(basic).decode()}"
+        return authorization == f"Basic {base64.b64encode(basic).decode()}"
 
-    def _stranger(self) -> Answer:
+    def _stranger(self, request: web.Request) -> Answer:
         if self.neighbour == "exchange":
-            return Answer(401, b"", "text/html", _WHO)
+            is_bearer = request.headers.get("Authorization", "")[:7] == "Bearer "
+            return Answer(401, b"", "text/html", _BEARER if is_bearer else _WHO)
         return Answer(401, answer({"message": "Unauthorized"}).body, headers=_WHO)
 
 

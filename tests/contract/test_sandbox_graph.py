@@ -7,9 +7,11 @@ import subprocess
 import sys
 import threading
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -51,6 +53,9 @@ SETTINGS: Json = {
     "next_links": "own",
     "quoted_booleans": False,
     "users": "any",
+    "immutable_ids": False,
+    "roles": "",
+    "clock_ahead": 0,
 }
 
 
@@ -328,6 +333,49 @@ def test_a_token_ends(client: Client, person: Person) -> None:
     assert code(client.ask("GET", person.events)) == (401, "InvalidAuthenticationToken")
     none = client.ask("POST", "/$batch", {"requests": []}, Authorization="")
     assert code(none) == (401, "InvalidAuthenticationToken")
+
+
+def test_a_token_tells_its_audience_and_what_was_consented_to(client: Client) -> None:
+    def claims() -> Json:
+        payload = client.login()["access_token"].split(".")[1]
+        told: Json = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return told
+
+    first = claims()
+    assert (first["aud"], first["appid"]) == ("https://graph.microsoft.com", "kalender")
+    assert first["exp"] - first["iat"] == 3599
+    assert "roles" not in first
+    client.control("PUT", "/graph/settings", {"roles": "Calendars.ReadWrite Mail.Read"})
+    assert claims()["roles"] == ["Calendars.ReadWrite", "Mail.Read"]
+
+
+def test_the_login_tells_its_own_time(client: Client) -> None:
+    def ahead() -> float:
+        url = f"{client.ends.login}/contoso.example/v2.0/.well-known/openid-configuration"
+        answer = client.http.get(url, verify=client.ends.login_ca, timeout=10)
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp() - time.time()
+
+    assert abs(ahead()) <= 2
+    client.control("PUT", "/graph/settings", {"clock_ahead": 100.0})
+    assert abs(ahead() - 100) <= 2
+
+
+def test_ews_takes_tokens_that_were_asked_for_its_own_host(client: Client) -> None:
+    host = client.ends.exchange.removesuffix("/EWS/Exchange.asmx")
+
+    def answered(token: str) -> tuple[int, str]:
+        bearer = {"Authorization": f"Bearer {token}"}
+        answer = client.http.post(client.ends.exchange, headers=bearer, data="x", timeout=10)
+        return answer.status_code, answer.headers.get("WWW-Authenticate", "")
+
+    own = client.login(scope=f"{host}/.default")["access_token"]
+    assert answered(own)[0] == 500  # let in, and no SOAP
+    for token in (client.token, "nobody"):
+        status, who = answered(token)
+        assert (status, 'error="invalid_token"' in who) == (401, True)
+    client.control("DELETE", "/graph/tokens")
+    assert answered(own)[0] == 401
+    client.token = client.login()["access_token"]
 
 
 def a_certificate(key: rsa.RSAPrivateKey) -> x509.Certificate:
@@ -846,6 +894,27 @@ def test_requests_that_an_app_for_calendars_has_no_use_for(
 def test_nobody_asks_for_immutable_ids(person: Person) -> None:
     answer = person.client.ask("GET", person.events, Prefer='IdType="ImmutableId"')
     assert code(answer) == (400, "BadRequest")
+
+
+def test_ids_that_stay_are_told_where_that_is_switched_on(person: Person) -> None:
+    client = person.client
+    client.control("PUT", "/graph/settings", {"immutable_ids": True})
+    stays = 'IdType="ImmutableId"'
+    ordinary = person.create()["id"]
+    told = client.ask("GET", person.event(ordinary) + "?$select=id", Prefer=stays).json()["id"]
+    assert told != ordinary
+    assert (
+        client.ask("GET", person.event(ordinary) + "?$select=id", Prefer=stays).json()["id"] == told
+    )
+    assert client.ask("DELETE", person.event(ordinary)).status_code == 204
+    assert code(client.ask("GET", person.event(ordinary))) == (404, "ErrorItemNotFound")
+    assert client.ask("GET", person.event(told), Prefer=stays).status_code == 200
+    again = client.ask("DELETE", person.event(told), Prefer=stays)
+    assert code(again) == (403, "ErrorCannotDeleteObject")
+    gone = client.ask("POST", person.event(told) + "/permanentDelete", {}, Prefer=stays)
+    assert gone.status_code == 204
+    assert person.held() == []
+    assert client.ask("GET", person.event(told), Prefer=stays).status_code in {400, 404}
 
 
 # -- both sides -------------------------------------------------------------------------------------

@@ -7,7 +7,8 @@ at all.
 The endpoints: `graph` is the base URL with `/v1.0`; `login` is the authority, over TLS by a
 certificate that the file `login_ca` vouches for. `POST {login}/{tenant}/oauth2/v2.0/token` takes
 any tenant, the client `kalender` and its secret `kalender` (`PUT /_control/auth {"graph": …}`
-changes the secret) or a client assertion.
+changes the secret) or a client assertion. The sandbox's EWS takes a token as well, where it was
+asked for with the scope of that host.
 
 The control API, besides what EWS has of it (`/_control/exchange/…`, `meddle`, `private-touched`,
 the journal and the faults, with the neighbours `graph` and `login`):

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -302,7 +303,10 @@ class LoginDesk:
         fault = self.world.faults.take("login", entry.operation, None)
         if fault is not None:
             return await spoil(request, fault, do, entry)
-        return response(do({}), entry)
+        made = response(do({}), entry)
+        now = datetime.fromtimestamp(time.time() + self.login.settings.clock_ahead, UTC)
+        made.headers["Date"] = format_datetime(now, usegmt=True)
+        return made
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

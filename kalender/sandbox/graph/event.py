@@ -50,6 +50,7 @@ class View:
     time_zone: str = "UTC"
     as_text: bool = False
     unsafe: bool = False
+    immutable: bool = False
 
 
 def change_key(appointment: Item) -> str:

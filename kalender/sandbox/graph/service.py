@@ -30,6 +30,7 @@ from kalender.sandbox.mailboxes import DEFAULTS, FIRST_ITEM, FOLDERS, Exchange, 
 
 Do = Callable[[], Reply]
 _PEOPLE = uuid.UUID("6d1b4f0e-3a52-4a4b-9a53-0b7d6f3a6c11")
+_IMMUTABLE = "AAkALg"  # begins ids that stay
 _PAGE, _LARGEST_PAGE = 10, 1000
 _REMEMBERED = 100_000  # transactions, the oldest of which is forgotten first
 _SHORTEST_ID, _PLAIN = 60, str.maketrans("-_", "+/")
@@ -65,6 +66,7 @@ class Service:
         self.upns: dict[str, str] = {}
         self._transactions: dict[tuple[str, str], Item] = {}
         self._fresh: dict[Item, float] = {}
+        self._immutable: dict[Item, str] = {}
 
     # -- mailboxes ----------------------------------------------------------------------------
 
@@ -108,6 +110,9 @@ class Service:
 
     def _appointment(self, box: Mailbox, text: str, entry: Entry) -> Item:
         """Return the event that an id names, noting that it was named."""
+        if text.startswith(_IMMUTABLE):
+            known = next((item for item, own in self._immutable.items() if own == text), None)
+            text = known.id if known is not None and known.box is box else text
         try:
             raw = base64.b64decode(text.translate(_PLAIN), validate=True)
         except (binascii.Error, ValueError) as error:
@@ -132,7 +137,7 @@ class Service:
         """Say what is to be done, without doing it; the entry learns the operation."""
         target = odata.target(call.url)
         segments = list(target.segments)
-        if "idtype" in call.preferences:
+        if "idtype" in call.preferences and not self.settings.immutable_ids:
             return _refusing(
                 GraphError(400, "BadRequest", "This sandbox knows no immutable ids: ask for none.")
             )
@@ -236,6 +241,8 @@ class Service:
     def _delete(self, box: Mailbox, text: str, call: Call, entry: Entry) -> Reply:
         appointment = self._appointment(box, text, entry)
         entry.items = 1
+        if appointment.folder == "deleteditems" and text.startswith(_IMMUTABLE):
+            raise GraphError(403, "ErrorCannotDeleteObject", "The object is deleted already.")
         self._agree(call, appointment)
         self.exchange.mails += mails(appointment, "cancellation")
         box.move(appointment, "deleteditems")
@@ -278,7 +285,7 @@ class Service:
         context = f"{self.base}/$metadata#users('{quote(box.address)}')/calendar/events"
         body: Json = {"@odata.context": context}
         body |= {"@odata.count": len(matching)} if options.get("$count") == "true" else {}
-        body["value"] = [shown(appointment, view) for appointment in page]
+        body["value"] = [self._shown(appointment, view) for appointment in page]
         if following is not None:
             path = "/".join(quote(segment, safe="") for segment in target.segments)
             query = urlencode({**options, "$skip": following}, safe="$")
@@ -329,7 +336,14 @@ class Service:
 
     def _entity(self, box: Mailbox, appointment: Item, view: View) -> Json:
         context = f"{self.base}/$metadata#users('{quote(box.address)}')/calendar/events/$entity"
-        return {"@odata.context": context, **shown(appointment, view)}
+        return {"@odata.context": context, **self._shown(appointment, view)}
+
+    def _shown(self, appointment: Item, view: View) -> Json:
+        made = shown(appointment, view)
+        if view.immutable:
+            fresh = f"{_IMMUTABLE}{uuid.uuid4().hex}{uuid.uuid4().hex}"
+            made["id"] = self._immutable.setdefault(appointment, fresh)
+        return made
 
     def _body(self, call: Call) -> object:
         if not self.settings.quoted_booleans or not isinstance(call.body, dict):
@@ -382,6 +396,7 @@ class Service:
             time_zone=time_zone,
             as_text=preferences.get("outlook.body-content-type", "html") == "text",
             unsafe="outlook.allow-unsafe-html" in preferences,
+            immutable=preferences.get("idtype", "").casefold() == "immutableid",
         )
 
 

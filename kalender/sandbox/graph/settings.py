@@ -11,6 +11,8 @@ class Settings:
 
     # Tokens live so many seconds.
     token_seconds: float = 3599.0
+    # What was consented to in Entra, with blanks between: the roles that a token grants.
+    roles: str = ""
     # So many requests at once for a mailbox, or for the whole app.
     concurrency: int = 4
     concurrency_by: str = "mailbox"
@@ -27,6 +29,10 @@ class Settings:
     if_match: bool = True
     # The cloud knows permanentDelete.
     permanent_delete: bool = True
+    # Events have ids that stay when they are moved, for whoever prefers these.
+    immutable_ids: bool = False
+    # The clock of the login is so many seconds before ours.
+    clock_ahead: float = 0.0
     # GUIDs of named properties come back in lower case, or as they were asked for.
     guid: str = "lower"
     # A list begins with an empty page that has a next one.
