@@ -1,6 +1,6 @@
 """Calendar backends: one package for each kind, and the one place that chooses among them."""
 
-from kalender.config.sections import Backend, EwsSettings, GraphSettings
+from kalender.config.sections import Backend, EwsApplicationSettings, EwsSettings, GraphSettings
 from kalender.ports import AroundRequest, Calendars, unlimited
 
 
@@ -18,7 +18,7 @@ def open_calendars(
     once. The adapter is to be made after a fork.
     """
     match settings:
-        case EwsSettings():
+        case EwsSettings() | EwsApplicationSettings():
             # exchangelib takes longer to load than most commands take to run
             from kalender.calendars.ews.writer import EwsCalendars  # noqa: PLC0415
 

@@ -211,6 +211,8 @@ def _line(error: Mapping[str, Any], source: str) -> str:
         case "extra_forbidden":
             near = get_close_matches(path[-1], _known_keys(Config), n=1)
             remedy = f"did you mean {near[0]}?" if near else "remove it; see config.example.toml"
+            if path[0] == "exchange" and near == [path[-1]]:
+                remedy = "it goes with another kind or auth; remove it, or correct these"
             text = f"{key} is not a setting: {remedy}"
         case "union_tag_invalid":
             text = f"{key}.kind: must be 'ews' or 'graph'; see config.example.toml"

@@ -69,8 +69,9 @@ def with_stand_ins(raw: Mapping[str, Any]) -> dict[str, Any]:
         stand_ins["exchange"], without_proofs = {}, dict(exchanges)
         for key, backend in exchanges.items():
             if isinstance(backend, dict):
-                kind = next((word for name, word in backend.items() if name.lower() == "kind"), "")
-                secret = "client_secret" if kind == "graph" else "password"
+                words = {name.lower(): word for name, word in backend.items()}
+                is_application = words.get("kind") == "graph" or words.get("auth") == "oauth2"
+                secret = "client_secret" if is_application else "password"
                 stand_ins["exchange"][key] = {secret: STAND_IN}
                 without_proofs[key] = {
                     name: word for name, word in backend.items() if name.lower() not in PROOFS

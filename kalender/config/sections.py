@@ -304,12 +304,19 @@ class BackendSettings(NeighbourSettings):
         return self.max_connections
 
 
+def _auth(auth: object) -> object:
+    if auth not in {"basic", "ntlm", "oauth2"}:
+        message = "must be 'basic', 'ntlm' or 'oauth2'"
+        raise ValueError(message)
+    return auth
+
+
 class EwsSettings(BackendSettings):
-    """One Exchange, by Exchange Web Services."""
+    """One Exchange, by Exchange Web Services, as a service account with its password."""
 
     kind: Literal["ews"] = "ews"
     endpoint: Url
-    auth: Literal["basic", "ntlm"] = "basic"
+    auth: Annotated[Literal["basic", "ntlm"], BeforeValidator(_auth)] = "basic"
     username: Username
     password: Secret
     password_expires: date | None = None
@@ -333,17 +340,13 @@ BATCH_PARALLELISM = 4  # requests of a batch that Graph carries out at once, and
 RATE_OF_APP = 16.0  # a second: some fewer than Exchange's 10,000 in ten minutes
 
 
-class GraphSettings(BackendSettings):
-    """Exchange Online, by Microsoft Graph, as an application with one of three credentials.
+class ApplicationSettings(BackendSettings):
+    """A backend that knows us as an application of Entra, by one of three credentials.
 
     `certificate_file` and `key_file` hold PEM. The file of a federated token is read for each new
-    access token, as it is another one every hour. `server_seconds` covers a whole chain of creates,
-    which may go on after its request was cut. Nothing documents that a search sees at once what was
-    made, so a create that nobody answered and that was not found is looked for again after
-    `second_look_hours`. Over EWS the store itself answers a search, from what it holds.
+    access token, as it is another one every hour.
     """
 
-    kind: Literal["graph"] = "graph"
     tenant: DirectoryName
     client_id: DirectoryName
     client_secret: Secret | None = None
@@ -351,8 +354,77 @@ class GraphSettings(BackendSettings):
     certificate_file: CertificateFile | None = None
     key_file: KeyFile | None = None
     federated_token_file: ReadableFile | None = None
-    base_url: Url = GLOBAL_GRAPH
     login_url: Url = GLOBAL_LOGIN
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Its own, and where its access tokens are got."""
+        return (self.address, self.login_url)
+
+    @property
+    def credentials(self) -> tuple[str | None, ...]:
+        """What it knows us by: the application, and its secret, certificate or source of tokens."""
+        proof = str(self.federated_token_file)
+        if self.client_secret is not None:
+            proof = self.client_secret.get_secret_value()
+        elif self.certificate_file is not None:
+            proof = self.certificate_file.read_text("utf-8")
+        return (f"{self.tenant}/{self.client_id}", proof, None)
+
+    @model_validator(mode="after")
+    def _has_one_credential(self) -> Self:
+        has_certificate = self.certificate_file is not None or self.key_file is not None
+        ways = (
+            self.client_secret is not None,
+            has_certificate,
+            self.federated_token_file is not None,
+        )
+        if sum(ways) != 1:
+            message = (
+                "needs exactly one of client_secret (or client_secret_file), certificate_file with"
+                " key_file, and federated_token_file"
+            )
+            raise ValueError(message)
+        if has_certificate and (self.certificate_file is None or self.key_file is None):
+            message = "needs certificate_file and key_file together"
+            raise ValueError(message)
+        if self.certificate_file is not None and not is_pair(self.certificate_file, self.key_file):
+            message = "certificate_file and key_file do not belong together"
+            raise ValueError(message)
+        if self.client_secret_expires is not None and self.client_secret is None:
+            message = "names client_secret_expires, but no client_secret"
+            raise ValueError(message)
+        return self
+
+
+class EwsApplicationSettings(ApplicationSettings):
+    """Exchange Online, by Exchange Web Services, as long as its tenant allows the application.
+
+    An application has no mailbox of its own: it always acts as the owner of the one it opens.
+    """
+
+    kind: Literal["ews"] = "ews"
+    endpoint: Url
+    auth: Literal["oauth2"]
+    impersonate: Literal[True] = True
+
+    @property
+    def address(self) -> str:
+        """The URL below which it is asked."""
+        return self.endpoint
+
+
+class GraphSettings(ApplicationSettings):
+    """Exchange Online, by Microsoft Graph.
+
+    `server_seconds` covers a whole chain of creates, which may go on after its request was cut.
+    Nothing documents that a search sees at once what was made, so a create that nobody answered and
+    that was not found is looked for again after `second_look_hours`. Over EWS the store itself
+    answers a search, from what it holds.
+    """
+
+    kind: Literal["graph"] = "graph"
+    base_url: Url = GLOBAL_GRAPH
     user: UserForm = "mail"
     server_seconds: PositiveFloat = 300
     second_look_hours: PositiveFloat = 6
@@ -367,21 +439,6 @@ class GraphSettings(BackendSettings):
     def address(self) -> str:
         """The URL below which it is asked."""
         return self.base_url
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        """Graph's, and where its access tokens are got."""
-        return (self.base_url, self.login_url)
-
-    @property
-    def credentials(self) -> tuple[str | None, ...]:
-        """What it knows us by: the application, and its secret, certificate or source of tokens."""
-        proof = str(self.federated_token_file)
-        if self.client_secret is not None:
-            proof = self.client_secret.get_secret_value()
-        elif self.certificate_file is not None:
-            proof = self.certificate_file.read_text("utf-8")
-        return (f"{self.tenant}/{self.client_id}", proof, None)
 
     @property
     def is_limited_as_app(self) -> bool:
@@ -421,39 +478,23 @@ class GraphSettings(BackendSettings):
         most = BATCH_PARALLELISM if self.is_limited_as_app else MOST_IN_BATCH
         return most if self.rate is None else min(most, max(1, int(self.rate)))
 
-    @model_validator(mode="after")
-    def _has_one_credential(self) -> Self:
-        has_certificate = self.certificate_file is not None or self.key_file is not None
-        ways = (
-            self.client_secret is not None,
-            has_certificate,
-            self.federated_token_file is not None,
-        )
-        if sum(ways) != 1:
-            message = (
-                "needs exactly one of client_secret (or client_secret_file), certificate_file with"
-                " key_file, and federated_token_file"
-            )
-            raise ValueError(message)
-        if has_certificate and (self.certificate_file is None or self.key_file is None):
-            message = "needs certificate_file and key_file together"
-            raise ValueError(message)
-        if self.certificate_file is not None and not is_pair(self.certificate_file, self.key_file):
-            message = "certificate_file and key_file do not belong together"
-            raise ValueError(message)
-        if self.client_secret_expires is not None and self.client_secret is None:
-            message = "names client_secret_expires, but no client_secret"
-            raise ValueError(message)
-        return self
-
 
 def _kind(section: object) -> object:
-    kind = section.get("kind") if isinstance(section, dict) else getattr(section, "kind", None)
+    """Return which section it is: EWS has another one where we are an application."""
+    kind, auth = (
+        section.get(key) if isinstance(section, dict) else getattr(section, key, None)
+        for key in ("kind", "auth")
+    )
+    if kind == "ews" and auth == "oauth2":
+        return "ews as an application"
     return kind if isinstance(kind, str) else ""
 
 
+Ews = EwsSettings | EwsApplicationSettings
 Backend = Annotated[
-    Annotated[EwsSettings, Tag("ews")] | Annotated[GraphSettings, Tag("graph")],
+    Annotated[EwsSettings, Tag("ews")]
+    | Annotated[EwsApplicationSettings, Tag("ews as an application")]
+    | Annotated[GraphSettings, Tag("graph")],
     Discriminator(_kind),
 ]
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import requests
 from pydantic import SecretStr
 
 from kalender.calendars.ews.writer import EwsCalendars
@@ -35,7 +36,7 @@ from kalender.ports import (
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from tests.fakes.calendars import FakeCalendars
-from tests.graph import graph_settings
+from tests.graph import application_settings, graph_settings
 from tests.served import start
 
 MAILBOX = "st000001@uni.example"
@@ -60,6 +61,17 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     directory = tmp_path_factory.mktemp("cloud") / "university"
     generate(directory, students=20)
     with start(directory, graph="all") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def bridge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A sandbox with Graph, where that mailbox is still on EWS."""
+    directory = tmp_path_factory.mktemp("bridge") / "university"
+    generate(directory, students=20)
+    with start(directory, graph="half") as running:
+        url = f"{running.endpoints.control}/graph/mailbox?address={MAILBOX}"
+        requests.put(url, json={"place": "ews"}, timeout=5).raise_for_status()
         yield running
 
 
@@ -116,7 +128,7 @@ def content(number: int = 0, **changes: object) -> Content:
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
-@pytest.fixture(params=["fake", "ews", "graph", *GIVEN])
+@pytest.fixture(params=["fake", "ews", "ews as an application", "graph", *GIVEN])
 def box(request: pytest.FixtureRequest) -> Box:
     """Each backend in turn."""
     if request.param == "fake":
@@ -128,6 +140,9 @@ def box(request: pytest.FixtureRequest) -> Box:
     if request.param == "graph":
         cloud: Running = request.getfixturevalue("cloud")
         return Box(GraphCalendars("cloud", graph_settings(cloud.endpoints)), MAILBOX)
+    if request.param == "ews as an application":
+        bridge: Running = request.getfixturevalue("bridge")
+        return Box(EwsCalendars("main", application_settings(bridge.endpoints)), MAILBOX)
     running: Running = request.getfixturevalue("sandbox")
     return Box(ews(running.endpoints.exchange), MAILBOX)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import requests
 
+from kalender.calendars.ews.writer import EwsCalendars
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.errors import (
     KalenderError,
@@ -28,7 +29,7 @@ from kalender.ports import EntryChange, EntryState, ItemError, ItemOutcome, Item
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from tests.contract.test_calendars import content, refs, soon
-from tests.graph import graph_settings, self_signed
+from tests.graph import application_settings, graph_settings, self_signed
 from tests.served import start
 
 NUMBERS = count(1)
@@ -78,10 +79,11 @@ class Cloud:
     def adapter(self, **options: object) -> GraphCalendars:
         """Another adapter."""
         settings = graph_settings(self.running.endpoints, **{"timeout": 2, **options})
-        return GraphCalendars("cloud", settings, limiter=self._limited)
+        return GraphCalendars("cloud", settings, limiter=self.limited)
 
     @contextmanager
-    def _limited(self, *, slots: int = 1, requests: int = 1) -> Iterator[int]:
+    def limited(self, *, slots: int = 1, requests: int = 1) -> Iterator[int]:
+        """Note how each request ends."""
         self.weights.append((slots, requests))
         try:
             yield min(slots, self.free_slots)
@@ -687,3 +689,52 @@ def test_unknown_is_what_an_item_is_whose_outcome_nobody_said(cloud: Cloud) -> N
     change = EntryChange(item_id=ref.item_id, subject="x")
     results = cloud.calendars.update(cloud.mailbox, [change], send_by=soon())
     assert [r.verdict for r in results if isinstance(r, ItemError)] == [ItemOutcome.UNKNOWN]
+
+
+# -- EWS as an application ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def bridge(cloud: Cloud) -> EwsCalendars:
+    """The adapter of EWS on the same tenant, where the mailbox is still on that side."""
+    cloud.control("PUT", f"/graph/mailbox?address={cloud.mailbox}", {"place": "ews"})
+    settings = application_settings(cloud.running.endpoints, timeout=2)
+    return EwsCalendars("bridge", settings, limiter=cloud.limited)
+
+
+def test_over_ews_a_token_that_is_no_longer_taken_is_replaced_once(
+    cloud: Cloud, bridge: EwsCalendars
+) -> None:
+    assert bridge.find(cloud.mailbox, None) == []
+    cloud.control("DELETE", "/graph/tokens")
+    cloud.forget()
+    entry = NewEntry(sync_key=f"{time.monotonic_ns()}#01+", content=content(1))
+    refs(bridge.create(cloud.mailbox, [entry], send_by=soon()))
+    assert [item.sync_key for item in bridge.find(cloud.mailbox, None)] == [entry.sync_key]
+    asked = cloud.control("GET", "/requests")
+    posted = [row["status"] for row in asked if row["neighbour"] == "exchange"]
+    assert posted == [401, 200, 200]
+    assert len([row for row in asked if row["operation"] == "Token"]) == 1
+    assert cloud.seen == ["ok", "ok"]
+
+
+def test_over_ews_who_is_no_application_there_is_refused_and_asks_nothing(
+    cloud: Cloud, bridge: EwsCalendars
+) -> None:
+    cloud.control("PUT", "/auth", {"graph": "other"})
+    cloud.forget()
+    with pytest.raises(NeighbourUnauthorised, match="check tenant, client_id and the credential"):
+        bridge.find(cloud.mailbox, None)
+    assert not [row for row in cloud.control("GET", "/requests") if row["neighbour"] == "exchange"]
+    assert cloud.seen == ["NeighbourUnauthorised"]
+
+
+def test_over_ews_a_refusal_that_is_no_expired_token_is_said_of_the_application(
+    cloud: Cloud, bridge: EwsCalendars
+) -> None:
+    told = {"neighbour": "exchange", "kind": "status", "status": 401}
+    cloud.control("POST", "/faults", told)
+    with pytest.raises(
+        NeighbourUnauthorised, match=r"check the application of \[exchange.bridge\]"
+    ):
+        bridge.find(cloud.mailbox, None)

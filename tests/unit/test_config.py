@@ -19,6 +19,7 @@ from kalender.config import Config, load, with_workers
 from kalender.config.calendar import RoleCalendar, Texts
 from kalender.config.sections import (
     BrokerSettings,
+    EwsApplicationSettings,
     EwsSettings,
     GraphSettings,
     NotificationPattern,
@@ -60,9 +61,9 @@ def read(
     return load(path, environ or {})
 
 
-def told(tmp_path: Path, text: str = "", **environ: str) -> str:
+def told(tmp_path: Path, text: str = "", base: str = SMALLEST, **environ: str) -> str:
     with pytest.raises(ConfigError) as caught:
-        read(tmp_path, text, environ)
+        read(tmp_path, text, environ, base)
     line = str(caught.value)
     assert "\n" not in line
     assert SECRET not in line
@@ -329,7 +330,10 @@ def test_whatever_is_wrong_is_one_line_that_names_it(tmp_path: Path, text: str, 
         ("KALENDER_INSTITUTION__TIME_ZONE", "institution.time_zone is no time zone"),
         ("KALENDER_TP__SEMESTERS", "tp.semesters: must be"),
         ("KALENDER_FS__API_KEY_FILE", "fs.api_key_file: No such file"),
-        ("KALENDER_EXCHANGE__MAIN__AUTH", "exchange.main.auth: must be 'basic' or 'ntlm'"),
+        (
+            "KALENDER_EXCHANGE__MAIN__AUTH",
+            "exchange.main.auth: must be 'basic', 'ntlm' or 'oauth2'",
+        ),
         ("KALENDER_EXCHANGE__MAIN__KIND", "exchange.main.kind: must be 'ews' or 'graph'"),
     ],
 )
@@ -564,6 +568,48 @@ def test_a_last_day_without_its_secret_is_refused(tmp_path: Path) -> None:
     text = cloud(**pem(tmp_path))
     text = text.replace("[worker]", "client_secret_expires = 2027-06-30\n[worker]")
     assert "client_secret_expires, but no client_secret" in told(tmp_path, text)
+
+
+def bridge(text: str = SMALLEST) -> str:
+    """The settings where EWS is asked as an application."""
+    keys = 'auth = "oauth2"\ntenant = "uni.example"\nclient_id = "a"'
+    return re.sub("username = .*\npassword = .*\n", f'{keys}\nclient_secret = "{SECRET}"\n', text)
+
+
+def test_ews_may_know_us_as_an_application(tmp_path: Path) -> None:
+    backend = read(tmp_path, base=bridge()).exchange.backends["main"]
+    assert isinstance(backend, EwsApplicationSettings)
+    assert backend.addresses == (backend.endpoint, "https://login.microsoftonline.com")
+    assert backend.credentials == ("uni.example/a", SECRET, None)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"oauth2"', '"basic"', "exchange.main.username is missing"),
+        ('"oauth2"', '"kerberos"', "exchange.main.auth: must be 'basic', 'ntlm' or"),
+        ("tenant = ", "# ", "exchange.main.tenant is missing"),
+        ("client_secret = ", "# ", "exchange.main: needs exactly one of client_secret"),
+        (
+            "tenant = ",
+            'username = "a"\ntenant = ',
+            "exchange.main.username is not a setting: it goes",
+        ),
+        ("tenant = ", "impersonate = false\ntenant = ", "exchange.main.impersonate: must be True"),
+        ("tenant = ", 'user = "upn"\ntenant = ', "exchange.main.user is not a setting: it goes"),
+    ],
+)
+def test_what_is_wrong_with_ews_as_an_application_is_one_line(
+    tmp_path: Path, old: str, new: str, words: str
+) -> None:
+    text = bridge()
+    assert old in text
+    assert words in told(tmp_path, base=text.replace(old, new))
+
+
+def test_a_key_of_an_application_beside_a_password_is_one_line(tmp_path: Path) -> None:
+    text = SMALLEST.replace("username = ", 'tenant = "a"\nusername = ', 1)
+    assert "tenant is not a setting: it goes with another kind or auth" in told(tmp_path, base=text)
 
 
 def test_a_lease_covers_what_graph_may_still_work_on(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 exchangelib makes and authenticates sessions (Basic, NTLM); its retrying, sleeping and re-sending
 are never used: a POST leaves this machine once. Every end of a request is told apart: not begun,
-refused in words, or of unknown outcome.
+refused in words, or of unknown outcome. An application sends its token with sessions of our own.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import LifoQueue
+from typing import TYPE_CHECKING
 
 import requests
 from exchangelib import BASIC, NTLM, Configuration, Credentials, FailFast, Version
@@ -15,7 +17,10 @@ from exchangelib.version import EXCHANGE_2016
 from requests.auth import HTTPBasicAuth
 
 from kalender.calendars.sending import Deadline, ends_told_apart
-from kalender.config.sections import EwsSettings
+from kalender.config.sections import Ews, EwsSettings
+
+if TYPE_CHECKING:
+    from kalender.calendars.tokens import Tokens
 
 AUTH = {"basic": BASIC, "ntlm": NTLM}
 HEADERS = {"Content-Type": "text/xml; charset=utf-8", "Accept": "text/xml"}
@@ -29,9 +34,13 @@ class _Session:
     adapter: Deadline
     blank: requests.PreparedRequest
 
-    def send(self, body: bytes, mailbox: str, timeout: float) -> requests.Response:
+    def send(
+        self, body: bytes, mailbox: str, timeout: float, token: str | None = None
+    ) -> requests.Response:
         """Send the request as it is: no redirect, no proxy; cookies as in any session."""
         request = self.blank.copy()
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
         request.prepare_cookies(self.session.cookies)  # a load balancer's
         request.body = body
         request.headers["Content-Length"] = str(len(body))
@@ -48,44 +57,68 @@ class _Session:
 class Sessions:
     """A pool of authenticated sessions to one endpoint; nothing is opened before it is used."""
 
-    def __init__(self, settings: EwsSettings, *, connections: int) -> None:
-        username, password = settings.username, settings.password.get_secret_value()
+    def __init__(self, settings: Ews, *, connections: int, tokens: "Tokens | None" = None) -> None:
         self.endpoint = settings.endpoint
         self.timeout = settings.timeout
         self._ca_file = settings.ca_file
-        self._basic = _basic(username, password) if settings.auth == "basic" else None
-        self._protocol = Protocol(
-            config=Configuration(
-                service_endpoint=settings.endpoint,
-                credentials=Credentials(username, password),
-                auth_type=AUTH[settings.auth],
-                version=Version(build=EXCHANGE_2016),
-                retry_policy=FailFast(),
-                max_connections=1,
-            )
-        )
+        self._tokens = tokens
+        self._opened: Callable[[], requests.Session] = requests.Session
+        if isinstance(settings, EwsSettings):
+            self._opened = _with_password(settings)
         self._free: LifoQueue[_Session | None] = LifoQueue()
         for _ in range(connections):
             self._free.put(None)
 
     def post(self, body: bytes, mailbox: str, send_by: float | None) -> requests.Response:
-        """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise."""
-        session = self._free.get()
-        try:
-            if session is None:
-                http: requests.Session = self._protocol.create_session()
-                http.trust_env = False
-                if self._basic is not None:
-                    http.auth = self._basic
-                adapter = Deadline(self._ca_file)
-                http.mount(self.endpoint, adapter)
-                blank = http.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
-                session = _Session(http, adapter, blank)
-            session.adapter.send_by = send_by
-            with ends_told_apart():
-                return session.send(body, mailbox, self.timeout)
-        finally:
-            self._free.put(session)
+        """Post once and return the whole answer; NotSent, NotConnected or Lost otherwise.
+
+        As an application, also what `Tokens.token` raises.
+        """
+
+        def send(token: str | None) -> requests.Response:
+            session = self._free.get()
+            try:
+                if session is None:
+                    http = self._opened()
+                    http.trust_env = False
+                    adapter = Deadline(self._ca_file)
+                    http.mount(self.endpoint, adapter)
+                    blank = http.prepare_request(requests.Request("POST", self.endpoint, HEADERS))
+                    session = _Session(http, adapter, blank)
+                session.adapter.send_by = send_by
+                with ends_told_apart():
+                    return session.send(body, mailbox, self.timeout, token)
+            finally:
+                self._free.put(session)
+
+        return send(None) if self._tokens is None else self._tokens.send(send, _is_expired)
+
+
+def _with_password(settings: EwsSettings) -> Callable[[], requests.Session]:
+    """Return what opens sessions of a service account."""
+    username, password = settings.username, settings.password.get_secret_value()
+    protocol = Protocol(
+        config=Configuration(
+            service_endpoint=settings.endpoint,
+            credentials=Credentials(username, password),
+            auth_type=AUTH[settings.auth],
+            version=Version(build=EXCHANGE_2016),
+            retry_policy=FailFast(),
+            max_connections=1,
+        )
+    )
+
+    def opened() -> requests.Session:
+        session: requests.Session = protocol.create_session()
+        if settings.auth == "basic":
+            session.auth = _basic(username, password)
+        return session
+
+    return opened
+
+
+def _is_expired(response: requests.Response) -> bool:
+    return 'error="invalid_token"' in response.headers.get("WWW-Authenticate", "")
 
 
 def _basic(username: str, password: str) -> HTTPBasicAuth:

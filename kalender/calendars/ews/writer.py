@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import requests
 
@@ -12,7 +12,7 @@ from kalender.calendars.ews.error_codes import Meaning, meaning, words
 from kalender.calendars.ews.session import Sessions, windows_zone
 from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
 from kalender.calendars.sending import Lost, NotConnected
-from kalender.config.sections import EwsSettings
+from kalender.config.sections import Ews, EwsApplicationSettings
 from kalender.domain.backoff import LONGEST, told_wait
 from kalender.domain.neighbour import exchange
 from kalender.errors import (
@@ -37,6 +37,9 @@ from kalender.ports import (
     unlimited,
 )
 
+if TYPE_CHECKING:
+    from kalender.calendars.tokens import Tokens
+
 KEYS_AT_ONCE = 100
 ALONE = timedelta(
     minutes=1
@@ -52,7 +55,7 @@ class EwsCalendars:
     def __init__(
         self,
         name: str,
-        settings: EwsSettings,
+        settings: Ews,
         *,
         connections: int = 4,
         time_zone: str = "Europe/Oslo",
@@ -61,7 +64,12 @@ class EwsCalendars:
         self.limiter = limiter
         self.neighbour = exchange(name)
         self._writer = Writer(zone=windows_zone(time_zone), impersonate=settings.impersonate)
-        self._sessions = Sessions(settings, connections=connections)
+        self.tokens: Tokens | None = None
+        if isinstance(settings, EwsApplicationSettings):
+            from kalender.calendars import tokens  # noqa: PLC0415 - msal takes long to load
+
+            self.tokens = tokens.Tokens(self.neighbour, settings)
+        self._sessions = Sessions(settings, connections=connections, tokens=self.tokens)
 
     # -- the five operations ----------------------------------------------------------------------
 
@@ -185,7 +193,8 @@ class EwsCalendars:
         text = f"{self.neighbour}: HTTP {response.status_code}"
         match response.status_code:
             case 401:
-                advice = f"{text}; check username and password of [{self.neighbour}]"
+                whose = "username and password" if self.tokens is None else "the application"
+                advice = f"{text}; check {whose} of [{self.neighbour}]"
                 return NeighbourUnauthorised(self.neighbour, advice, retry_after=after)
             case 403:
                 advice = f"{text}; check that EWS is allowed for the account of [{self.neighbour}]"

@@ -92,6 +92,7 @@ class GraphCalendars:
         self.neighbour = exchange(name)
         self._clock = Clock.of(time_zone)
         self._sessions = Sessions(self.neighbour, settings, connections=connections)
+        self.tokens = self._sessions.tokens
 
     # -- writes -----------------------------------------------------------------------------------
 
@@ -407,7 +408,7 @@ class GraphCalendars:
             case Meaning.MISSING:
                 return MailboxMissing(text)
             case Meaning.UNAUTHORISED:
-                self._sessions.tokens.forget()
+                self.tokens.forget()
                 return NeighbourUnauthorised(self.neighbour, text, retry_after=after)
             case Meaning.NEIGHBOUR:
                 return NeighbourRefused(self.neighbour, text, retry_after=after)
