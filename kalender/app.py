@@ -12,13 +12,14 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from kalender.config import Config
-from kalender.config.sections import BrokerSettings
+from kalender.config.sections import BrokerSettings, GraphSettings
 from kalender.domain import neighbour
+from kalender.domain.mailbox import BY_MAIL
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.roles import ROLES
 from kalender.domain.timetable import Rules
 from kalender.domain.work import Mark
-from kalender.errors import ConfigError
+from kalender.errors import ConfigError, PermanentError
 from kalender.listener import Listener
 from kalender.liveness import Liveness
 from kalender.mirror.context import RefreshContext, count_left_out_of_tp
@@ -36,7 +37,7 @@ from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Exchange, ReconcileContext
 from kalender.sources.tp_codes import KINDS, skips
-from kalender.store import queue, rejected, teaching
+from kalender.store import mailboxes, queue, rejected, teaching
 from kalender.store.counts import Counts
 from kalender.store.database import Database
 from kalender.store.people import People
@@ -151,8 +152,14 @@ class App:
         left_out = partial(count_left_out_of_tp, counts or Counts())
         return tp(self.config, limiter, on_left_out=left_out)
 
-    def exchange(self, name: str, limiter: AroundRequest = unlimited) -> Calendars:
-        """Return one calendar backend by its name in the settings."""
+    def exchange(
+        self,
+        name: str,
+        limiter: AroundRequest = unlimited,
+        *,
+        user_of: Callable[[str], str] = str,
+    ) -> Calendars:
+        """Return one calendar backend by its name in the settings; see `user_of`."""
         from kalender.calendars import open_calendars  # noqa: PLC0415  # as for FS
 
         return open_calendars(
@@ -161,7 +168,40 @@ class App:
             connections=self.config.worker.connections,
             time_zone=str(self.zone),
             limiter=limiter,
+            user_of=user_of,
         )
+
+    def user_of(self, name: str, database: Database) -> Callable[[str], str]:
+        """Return what tells how a backend names the user of an address.
+
+        It raises PermanentError where that is not known. The username is read at each call, since
+        a person's may change.
+        """
+        form = self._user_form(name)
+        if form == BY_MAIL:
+            return str
+
+        def named(address: str) -> str:
+            with database.read() as connection:
+                user = mailboxes.principal_name_of(connection, address, form)
+            if user is None:
+                text = (
+                    f"[{neighbour.exchange(name)}] user = {form!r}: FS tells no username of the"
+                    " mailbox' owner that makes a principal name, or the owner has two mailboxes:"
+                    " correct it there, or user"
+                )
+                raise PermanentError(text)
+            return user
+
+        return named
+
+    def names_by_address(self, name: str) -> bool:
+        """Whether a backend names the users of mailboxes by their addresses."""
+        return self._user_form(name) == BY_MAIL
+
+    def _user_form(self, name: str) -> str:
+        backend = self.config.exchange.backends[name]
+        return backend.user if isinstance(backend, GraphSettings) else BY_MAIL
 
     # -- services -------------------------------------------------------------------------------
 
@@ -198,7 +238,11 @@ class App:
             database=database,
             exchanges={
                 name: Exchange(
-                    calendars=self.exchange(name, limiters[neighbour.exchange(name)]),
+                    calendars=self.exchange(
+                        name,
+                        limiters[neighbour.exchange(name)],
+                        user_of=self.user_of(name, database),
+                    ),
                     server_seconds=backend.server_seconds,
                     second_look=backend.second_look,
                 )

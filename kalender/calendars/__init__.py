@@ -1,5 +1,7 @@
 """Calendar backends: one package for each kind, and the one place that chooses among them."""
 
+from collections.abc import Callable
+
 from kalender.config.sections import Backend, EwsApplicationSettings, EwsSettings, GraphSettings
 from kalender.ports import AroundRequest, Calendars, unlimited
 
@@ -11,11 +13,13 @@ def open_calendars(
     connections: int,
     time_zone: str,
     limiter: AroundRequest = unlimited,
+    user_of: Callable[[str], str] = str,
 ) -> Calendars:
     """Return the adapter for a backend, by the kind that its section of the settings names.
 
     `name` is the section's, such as `main`; `connections` says how many threads use the adapter at
-    once. The adapter is to be made after a fork.
+    once. The adapter is to be made after a fork. `user_of` tells how Graph names the user of an
+    address.
     """
     match settings:
         case EwsSettings() | EwsApplicationSettings():
@@ -38,4 +42,5 @@ def open_calendars(
                 connections=connections,
                 time_zone=time_zone,
                 limiter=limiter,
+                user_of=user_of,
             )

@@ -26,6 +26,7 @@ from kalender.config.sections import (
     DatabaseSettings,
     ExchangeSettings,
     FsSettings,
+    GraphSettings,
     Identity,
     Institution,
     MetricsSettings,
@@ -39,7 +40,7 @@ from kalender.config.sections import (
     Worker,
 )
 from kalender.domain import neighbour
-from kalender.domain.mailbox import MailboxRule
+from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.notification import USUAL, Pattern
 from kalender.domain.roles import ROLES
 from kalender.domain.timetable import Role, Rules
@@ -135,6 +136,19 @@ class Config(Section):
             return self
         worker = self.worker.model_copy(update={"lease_seconds": longest})
         return self.model_copy(update={"worker": worker})
+
+    @model_validator(mode="after")
+    def _a_principal_has_one_address(self) -> Self:
+        """Two calendars of one person would be written into one mailbox, each without the other."""
+        for name, backend in self.exchange.backends.items():
+            by_username = isinstance(backend, GraphSettings) and backend.user != BY_MAIL
+            if by_username and len(set(self.identity.mailbox.values())) > 1:
+                message = (
+                    f"[{neighbour.exchange(name)}] user names one mailbox for each username, but"
+                    " identity.mailbox gives each role another address: give one for all"
+                )
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _connections_suffice(self) -> Self:

@@ -22,7 +22,7 @@ from pydantic_core import CoreSchema, core_schema
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from kalender.domain.mailbox import FROM_FS
+from kalender.domain.mailbox import BY_MAIL, BY_USERNAME, FROM_FS
 from kalender.domain.model import Semester
 from kalender.domain.roles import ROLES
 
@@ -235,12 +235,13 @@ DirectoryName = Annotated[
         "must be an id such as 00000000-0000-0000-0000-000000000000, or a domain",
     ),
 ]
-UserForm = Annotated[  # the one that a backend can make: it is given addresses, and no usernames
+UserForm = Annotated[
     str,
     must(
-        lambda form: form == "mail",
-        'must be "mail": a mailbox is named by its address, and in no other way yet',
+        re.compile(rf"{BY_MAIL}|{BY_USERNAME}|{{username}}@[^\s@]+").fullmatch,
+        f'must be "{BY_MAIL}", "{BY_USERNAME}" or "{{username}}@domain", without blanks',
     ),
+    names_only("username"),
 ]
 Words = Annotated[
     tuple[str, ...],

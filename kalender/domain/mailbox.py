@@ -7,6 +7,7 @@ from kalender.domain.model import lies_in
 from kalender.domain.timetable import Audience, Role
 
 FROM_FS = "epost:"
+BY_MAIL, BY_USERNAME = "mail", "upn"  # what a user's principal name is; else `{username}@domain`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +47,17 @@ def wanted_calendars(
         if address is not None:
             calendars[address] = calendars.get(address, frozenset()) | {role}
     return calendars
+
+
+def principal_name(form: str, address: str, usernames: Collection[str]) -> str | None:
+    """Return how Exchange Online names the user of a mailbox, or None where that is not known.
+
+    `form` is `mail`: the address; `upn`: the username, where it is a principal name as a whole; or
+    `{username}@domain`.
+    """
+    if form == BY_MAIL:
+        return address
+    names = [
+        form.replace("{username}", name) if form != BY_USERNAME else name for name in usernames
+    ]
+    return min((name.lower() for name in names if name.count("@") == 1), default=None)

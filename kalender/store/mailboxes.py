@@ -9,13 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from kalender.domain.mailbox import wanted_calendars
+from kalender.domain.mailbox import principal_name, wanted_calendars
 from kalender.domain.roles import STUDENT, audience_of, word_of
 from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Cause, Lane
 from kalender.store import evidence, recovery
 from kalender.store.instants import db_now
-from kalender.store.people import People, called, mails, mark_calendars
+from kalender.store.people import People, called, mails, mark_calendars, usernames
 from kalender.store.tables import calendar, entry, identity, person
 
 Calendar = Row[*tuple[Any, ...]]
@@ -171,6 +171,23 @@ def owner_of(connection: Connection, address: str) -> int | None:
     """Return the person whose calendar owns an address."""
     owner = _owner(connection, address)
     return None if owner is None else int(owner.person_id)
+
+
+def principal_name_of(connection: Connection, address: str, form: str) -> str | None:
+    """Return how Exchange Online names the user of a mailbox, or None where that is not known.
+
+    Nobody is named by a username that is another's, which they only claim; and nobody who has
+    calendars at two addresses, which one name cannot tell apart.
+    """
+    owner = owner_of(connection, address)
+    if owner is None:
+        return None
+    open_calendars = select(calendar.c.address).where(
+        calendar.c.person_id == owner, calendar.c.owner, calendar.c.state != "closed"
+    )
+    if set(connection.execute(open_calendars).scalars()) - {address}:
+        return None
+    return principal_name(form, address, usernames(connection, owner))
 
 
 def _owner(connection: Connection, address: str) -> Calendar | None:

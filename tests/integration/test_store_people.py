@@ -334,6 +334,36 @@ def test_a_calendar_never_filled_goes_before_the_rest_of_a_resync(connection: Co
     }
 
 
+def test_a_principal_name_is_made_of_a_username_that_is_the_owners_alone(
+    connection: Connection,
+) -> None:
+    form, mail = "{username}@cloud.example", ("INSTITUSJON", "ola.n@uio.no")
+    ola = a_student(connection, 1, "olan", mail, mailbox_rule=BY_FS)
+    a_student(connection, 2, "olan", ("INSTITUSJON", "kari.n@uio.no"), mailbox_rule=BY_FS)
+    names = {
+        address: mailboxes.principal_name_of(connection, address, form)
+        for address in ("ola.n@uio.no", "kari.n@uio.no", "nobody@uio.no")
+    }
+    assert names == {
+        "ola.n@uio.no": "olan@cloud.example",
+        "kari.n@uio.no": None,
+        "nobody@uio.no": None,
+    }
+    assert calendars(connection)["ola.n@uio.no"][0] == ola
+
+
+def test_two_mailboxes_of_one_username_are_not_told_apart_by_it(connection: Connection) -> None:
+    mail = ("INSTITUSJON", "ola.n@uio.no")
+    ola = a_student(connection, 1, None, mail, mailbox_rule=SPLIT)
+    a_teacher(connection, "olan", SPLIT)
+    a_student(connection, 1, "olan", mail, mailbox_rule=SPLIT)
+    assert {address: row[0] for address, row in calendars(connection).items()} == dict.fromkeys(
+        ("ola.n@uio.no", "olan@uio.no"), ola
+    )
+    for address in ("ola.n@uio.no", "olan@uio.no"):
+        assert mailboxes.principal_name_of(connection, address, "{username}@cloud.example") is None
+
+
 def test_a_wish_to_be_left_alone_is_found(connection: Connection) -> None:
     ola = a_student(connection, 1, "ola")
     assert not people.wishes_of(connection, ola)

@@ -536,8 +536,13 @@ ONE_OF = "exchange.cloud: needs exactly one of client_secret"
         ({"client_secret": SECRET, "tenant": "a/b"}, "exchange.cloud.tenant: must be an id"),
         ({"client_secret": SECRET, "client_id": ""}, "exchange.cloud.client_id: must be an id"),
         ({"client_secret": SECRET, "base_url": "graph"}, "exchange.cloud.base_url: must be a URL"),
-        ({"client_secret": SECRET, "user": "upn"}, 'exchange.cloud.user: must be "mail"'),
-        ({"client_secret": SECRET, "user": "{username}@x"}, 'exchange.cloud.user: must be "mail"'),
+        ({"client_secret": SECRET, "user": "username"}, 'exchange.cloud.user: must be "mail"'),
+        ({"client_secret": SECRET, "user": "{username}"}, 'exchange.cloud.user: must be "mail"'),
+        (
+            {"client_secret": SECRET, "user": "{username}@a b"},
+            'exchange.cloud.user: must be "mail"',
+        ),
+        ({"client_secret": SECRET, "user": "{username}@{x}"}, "may name {username} alone"),
         ({"client_secret": SECRET, "concurrency_scope": "all"}, "exchange.cloud.concurrency_scope"),
         ({"client_secret": SECRET, "password": SECRET}, "exchange.cloud.password is not a setting"),
         ({"client_secret": SECRET, "tenants": "x"}, "did you mean tenant?"),
@@ -610,6 +615,15 @@ def test_what_is_wrong_with_ews_as_an_application_is_one_line(
 def test_a_key_of_an_application_beside_a_password_is_one_line(tmp_path: Path) -> None:
     text = SMALLEST.replace("username = ", 'tenant = "a"\nusername = ', 1)
     assert "tenant is not a setting: it goes with another kind or auth" in told(tmp_path, base=text)
+
+
+def test_a_principal_name_goes_with_one_rule_of_addresses(tmp_path: Path) -> None:
+    by_username = cloud(client_secret=SECRET, user="{username}@uni.example")
+    assert read(tmp_path, by_username).exchange.backends["cloud"].address
+    rules = '[identity]\nmailbox = { student = "epost:A", teacher = "epost:B" }\n'
+    assert "give one for all" in told(tmp_path, rules + by_username)
+    config = read(tmp_path, rules + cloud(client_secret=SECRET))
+    assert config.identity.mailbox == {"student": "epost:A", "teacher": "epost:B"}
 
 
 def test_a_lease_covers_what_graph_may_still_work_on(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-from kalender.domain.mailbox import MailboxRule, wanted_calendars
+import pytest
+
+from kalender.domain.mailbox import MailboxRule, principal_name, wanted_calendars
 from kalender.domain.roles import BOTH, STUDENT, TEACHER
 from kalender.domain.timetable import Audience
 
@@ -47,3 +49,22 @@ def test_only_our_mail_domains_are_written_to() -> None:
     assert not FS.allows("ola@sub.uio.no")
     assert not FS.allows("ola")
     assert SPLIT.allows("ola@anywhere.no")
+
+
+@pytest.mark.parametrize(
+    ("form", "usernames", "name"),
+    [
+        ("mail", set(), "ola@uni.example"),
+        ("upn", set(), None),
+        ("upn", {"olan"}, None),
+        ("upn", {"olan", "OlaN@Cloud.example"}, "olan@cloud.example"),
+        ("{username}@cloud.example", set(), None),
+        ("{username}@cloud.example", {"OlaN"}, "olan@cloud.example"),
+        ("{username}@cloud.example", {"olan@uni.example"}, None),
+        ("{username}@cloud.example", {"olan", "nolan"}, "nolan@cloud.example"),
+    ],
+)
+def test_a_principal_name_is_made_by_the_settings_or_not_known(
+    form: str, usernames: set[str], name: str | None
+) -> None:
+    assert principal_name(form, "ola@uni.example", usernames) == name

@@ -36,11 +36,11 @@ SHOW_AS = {
     "elsewhere": "workingElsewhere",
 }
 READ_SHOW_AS = {wire: word for word, wire in SHOW_AS.items()}
+UNFILTERED = {"Prefer": "outlook.allow-unsafe-html"}
+EXPAND = f"singleValueExtendedProperties($filter=id eq '{PROPERTY}')"
 PAGE = 250
 SAME_KEY = 10  # items with one key, a page: its entry, and copies that its user made
 
-_EXPAND = f"singleValueExtendedProperties($filter=id eq '{PROPERTY}')"
-_UNFILTERED = {"Prefer": "outlook.allow-unsafe-html"}
 _GUARDED = ("id", "changeKey", "attendees", "isOnlineMeeting")
 _READ = (*_GUARDED, "subject", "body", "location", "start", "end", "showAs")
 _READ_ADDITIONS = (
@@ -188,8 +188,8 @@ def get(mailbox: str, item_id: str, *, fields: bool, additions: bool) -> Request
     if not fields:
         return Request(method="GET", url=f"{_event(mailbox, item_id)}?$select=id,changeKey")
     names = (*_READ, *(_READ_ADDITIONS if additions else ()))
-    url = f"{_event(mailbox, item_id)}?$select={','.join(names)}&$expand={quote(_EXPAND, safe='')}"
-    return Request(method="GET", url=url, headers=_UNFILTERED)
+    url = f"{_event(mailbox, item_id)}?$select={','.join(names)}&$expand={quote(EXPAND, safe='')}"
+    return Request(method="GET", url=url, headers=UNFILTERED)
 
 
 def find(mailbox: str, key: str | None) -> Request:
@@ -199,11 +199,16 @@ def find(mailbox: str, key: str | None) -> Request:
     options = {
         "$filter": quote(restriction, safe=""),
         "$select": ",".join(_FOUND),
-        "$expand": quote(_EXPAND, safe=""),
+        "$expand": quote(EXPAND, safe=""),
         "$top": str(PAGE if key is None else SAME_KEY),
     }
     query = "&".join(f"{name}={option}" for name, option in options.items())
     return Request(method="GET", url=f"{_user(mailbox)}/calendar/events?{query}")
+
+
+def calendar(mailbox: str) -> Request:
+    """Ask whose the calendar is."""
+    return Request(method="GET", url=f"{_user(mailbox)}/calendar?$select=id,owner")
 
 
 def _literal(text: str) -> str:
@@ -243,6 +248,13 @@ class Answer:
     def name(self) -> str:
         """Its code, or its status where it has none."""
         return self.code or f"HTTP {self.status}"
+
+
+def owner_of(body: Json) -> str | None:
+    """Return the address of a calendar's owner in lower case, or None where it is not told."""
+    owner = body.get("owner")
+    address = owner.get("address") if isinstance(owner, dict) else None
+    return address.lower() if isinstance(address, str) and address else None
 
 
 def read_batch(content: bytes, number: int, now: datetime) -> list[Answer | None]:

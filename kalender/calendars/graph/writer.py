@@ -59,12 +59,15 @@ _VERDICTS = {
     Meaning.REFUSED: ItemOutcome.REFUSED,
     Meaning.UNKNOWN: ItemOutcome.UNKNOWN,
 }
+UserOf = Callable[[str], str]  # the address of a mailbox -> how Graph names its user
 Result = ItemRef | ItemError
 T = TypeVar("T")
 
 
 class GraphCalendars:
     """Exchange Online; usable from several threads, to be made after a fork. See ports.Calendars.
+
+    `user_of` is asked once in each call, before anything is sent; what it raises is raised.
 
     Nobody is mailed: who is invited to an event is read before each write to it, and the write asks
     Graph to do nothing where the event is another one by then.
@@ -86,8 +89,9 @@ class GraphCalendars:
         connections: int = 4,
         time_zone: str = "Europe/Oslo",
         limiter: AroundRequest = unlimited,
+        user_of: UserOf = str,
     ) -> None:
-        self.limiter = limiter
+        self.limiter, self._user_of = limiter, user_of
         self.batch, self._slots = settings.batch, settings.slots
         self.neighbour = exchange(name)
         self._clock = Clock.of(time_zone)
@@ -103,6 +107,7 @@ class GraphCalendars:
 
         A refused entry does not hold those behind it.
         """
+        mailbox = self._user_of(mailbox)
         wanted = [events.create(mailbox, entry, self._clock) for entry in entries]
         return self._write(Operation.CREATE, wanted, send_by, chained=True)
 
@@ -110,6 +115,7 @@ class GraphCalendars:
         self, mailbox: str, changes: Sequence[EntryChange], *, send_by: float
     ) -> Sequence[Result]:
         """Change the named fields only: a batch that reads, and one that writes."""
+        mailbox = self._user_of(mailbox)
         expected = {change.item_id: change.change_key for change in changes}
         guards = self._guarded(mailbox, expected)
         wanted = [
@@ -128,6 +134,7 @@ class GraphCalendars:
         self, mailbox: str, items: Sequence[ItemRef], *, hard: bool, send_by: float
     ) -> Sequence[Result]:
         """Delete by id and change key: a batch that reads, and one that deletes."""
+        mailbox = self._user_of(mailbox)
         guards = self._guarded(mailbox, {item.item_id: item.change_key for item in items})
         wanted = [item.item_id for item in items if isinstance(guards[item.item_id], ItemRef)]
         make = events.delete_for_good if hard else events.delete
@@ -223,7 +230,7 @@ class GraphCalendars:
         self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
         """Read events by id, a batch at a time; without `fields` only their change keys."""
-        states: list[EntryState | ItemError] = []
+        mailbox, states = self._user_of(mailbox), list[EntryState | ItemError]()
         for part in _parts(item_ids, self.batch):
             wanted = [
                 events.get(mailbox, item_id, fields=fields, additions=additions) for item_id in part
@@ -248,6 +255,7 @@ class GraphCalendars:
         """
         if keys is not None and not keys:
             return []
+        mailbox = self._user_of(mailbox)
         if keys is None or len(keys) > self.batch:
             first = self._got(self._sessions.base_url + events.find(mailbox, None).url)
             answers: list[Answer | None] = [first]
@@ -259,6 +267,17 @@ class GraphCalendars:
             exact = frozenset(keys)
             items = [item for item in items if item.sync_key in exact]
         return list({item.ref.item_id: item for item in items}.values())
+
+    def owner(self, mailbox: str) -> str | None:
+        """Return the address of a calendar's owner in lower case; None where Graph does not tell.
+
+        Nothing that stands in the calendar is asked for.
+        """
+        mailbox = self._user_of(mailbox)
+        answer = self._got(self._sessions.base_url + events.calendar(mailbox).url)
+        if not answer.is_success:
+            raise self._refusal(Operation.FIND, answer)
+        return events.owner_of(answer.body)
 
     def _pages(self, answer: Answer | None) -> Iterator[FoundItem]:
         """Give what a search found, over all its pages, which are asked for as Graph names them."""
