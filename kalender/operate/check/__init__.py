@@ -12,12 +12,13 @@ from functools import partial
 
 from kalender.app import App
 from kalender.broker import by_hand
-from kalender.config.sections import BrokerSettings, EwsSettings
+from kalender.config.sections import ApplicationSettings, BrokerSettings, EwsSettings
 from kalender.domain import neighbour
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError
 from kalender.neighbours.limiter import Limiters
-from kalender.operate.check import certificates, database, own_entry, sources
+from kalender.operate.check import application, certificates, database, own_entry, sources
+from kalender.operate.check.names import Named
 from kalender.operate.check.trial import (
     Line,
     Outcome,
@@ -29,7 +30,7 @@ from kalender.operate.check.trial import (
     ok,
     warned,
 )
-from kalender.ports import AroundRequest, unlimited
+from kalender.ports import AroundRequest, Calendars, unlimited
 from kalender.sources import configured
 from kalender.store.database import Database, may_write
 
@@ -81,7 +82,9 @@ def check(
         limiters = wired.limiters(opened_database) if has_tables else None
         yield from trials.run([*_broker(wired), *_sources(wired, limiters)])
         for name in wired.config.exchange.backends:
-            yield from trials.run([*_exchange(wired, name, limiters, exchange_trials, trials)])
+            yield from trials.run(
+                [*_exchange(wired, name, limiters, exchange_trials, trials, opened_database)]
+            )
         yield from trials.run([*_totals(wired, opened_database)])
         if limiters is not None:
             # Where this fails, our leases run out by themselves.
@@ -192,12 +195,19 @@ def _exchange(
     limiters: Limiters | None,
     exchange_trials: ExchangeTrials,
     trials: Trials,
+    opened_database: Database,
 ) -> Iterator[Trial]:
     """Nothing more is tried where the mailbox does not open: it would prove nothing."""
     backends = wired.config.exchange.backends
-    name, mailbox = neighbour.exchange(backend), exchange_trials.mailbox
-    calendars = wired.exchange(backend, _limiter(limiters, name))
+    settings, name = backends[backend], neighbour.exchange(backend)
+    mailbox, limiter = exchange_trials.mailbox, _limiter(limiters, name)
+    named = Named(wired, backend, opened_database if limiters is not None else None)
+    calendars = wired.exchange(backend, limiter, user_of=named.user_of)
     mend = f"look at [{name}], and at what docs/exchange.md asks to be granted"
+    needs: list[str] = []
+    if isinstance(settings, ApplicationSettings):
+        yield from _application(wired, name, settings, calendars, limiter)
+        needs = [f"{name} token"]
     if mailbox is None:
         outcome = not_tried("give --mailbox ADDRESS")
         yield Trial(name=name, run=lambda: outcome, remedy=mend)
@@ -208,16 +218,35 @@ def _exchange(
         if other_backend != backend
     }
     elsewhere = bool(states & {None, State.OK})
-    opens = partial(own_entry.opens, calendars, mailbox, elsewhere=elsewhere)
-    yield Trial(name=name, run=opens, remedy=mend)
+    opens = partial(own_entry.opens, calendars, mailbox, elsewhere=elsewhere, is_known=named.knows)
+    yield Trial(name=name, run=opens, remedy=mend, needs=needs)
     if exchange_trials.write:
         run = partial(own_entry.writes, calendars, mailbox, wired.clock())
         yield Trial(name=f"{name} write", run=run, remedy=mend, needs=[name])
-    must_fail, settings = exchange_trials.must_fail, backends[backend]
+    must_fail = exchange_trials.must_fail
     impersonate = not isinstance(settings, EwsSettings) or settings.impersonate
     if must_fail is not None:
         run = partial(own_entry.is_refused, calendars, must_fail, impersonate=impersonate)
         yield Trial(name=f"{name} scope", run=run, remedy=mend, needs=[name])
+
+
+def _application(
+    wired: App,
+    name: str,
+    settings: ApplicationSettings,
+    calendars: Calendars,
+    limiter: AroundRequest,
+) -> Iterator[Trial]:
+    """Try how a backend knows us, before it is asked for any mailbox."""
+    tokens = getattr(calendars, "tokens")  # noqa: B009 - what every adapter of an application has
+    now = wired.machine_now()
+    for kind, run in (
+        ("token", partial(application.token, tokens, limiter)),
+        ("clock", partial(application.clock, tokens)),
+        ("credential", partial(application.credential, settings, wired.zone, now)),
+    ):
+        mend = f"look at tenant, client_id and the credential of [{name}], and ask Entra's people"
+        yield Trial(name=f"{name} {kind}", run=run, remedy=mend)
 
 
 # -- sums and days ------------------------------------------------------------------------------------

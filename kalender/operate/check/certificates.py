@@ -1,4 +1,4 @@
-"""How long the certificates of our neighbours last, seen with the eyes of our own clients."""
+"""How long certificates last: those of our neighbours, seen with the eyes of our own clients, and ours."""
 
 import socket
 import ssl
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from kalender.broker.connection import parameters
 from kalender.config import Config
-from kalender.config.sections import BrokerSettings
+from kalender.config.sections import ApplicationSettings, BrokerSettings
 from kalender.errors import ConfigError
 from kalender.operate.check.trial import Outcome, failed, ok, warned
 from kalender.transport import trusting
@@ -51,12 +51,26 @@ def endpoints(config: Config) -> Iterator[tuple[str, Callable[[], Endpoint]]]:
 
 
 def seen(config: Config) -> dict[str, datetime]:
-    """Return when the certificate of each neighbour ends; who shows none that is trusted is left out."""
+    """Return when the certificates of each neighbour end, and ours by which some of them know us.
+
+    Who shows none that is trusted is left out.
+    """
     ends = {}
     for name, endpoint in endpoints(config):
         with suppress(OSError, ConfigError):
             ends[name] = endpoint().ends_at()
+    for name, settings in config.neighbours.items():
+        if isinstance(settings, ApplicationSettings) and settings.certificate_file is not None:
+            with suppress(OSError, ValueError):
+                ends[f"{name}.certificate_file"] = end_of(settings.certificate_file)
     return ends
+
+
+def end_of(file: Path) -> datetime:
+    """Return when the certificate in a file of PEM ends; ValueError where it holds none."""
+    from cryptography import x509  # noqa: PLC0415 - it takes long to load
+
+    return x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
 
 
 def _is_tls(url: str) -> bool:

@@ -1,9 +1,10 @@
 """Tries an Exchange: a mailbox is opened, one entry written and taken back, another refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from secrets import token_hex
 from time import monotonic
+from typing import Protocol, runtime_checkable
 
 from kalender.domain.model import Content
 from kalender.errors import KalenderError, MailboxMissing, OutcomeUnknown, PermanentError
@@ -11,20 +12,54 @@ from kalender.operate.check.trial import Outcome, failed, ok, warned
 from kalender.ports import Calendars, ItemError, ItemRef, NewEntry
 
 OWN = "kalender-check"  # stands where other keys have an event
-DENIED = ("ErrorImpersonateUserDenied", "ErrorAccessDenied")
+DENIED = (
+    "ErrorImpersonateUserDenied",
+    "ErrorAccessDenied",
+    "accessDenied",
+    "AccessRestricted",
+)
 FOLDER_HIDDEN = "ErrorFolderNotFound"  # what full access to mailboxes lacks, without impersonation
+COMPARE = "give the address of somebody whom FS tells, so that it can be compared"
+MEND_NAMES = (
+    "correct user or identity.mailbox: entries would stand with somebody else; or give the"
+    " mailbox' primary address, and no alias"
+)
 TAKE_BACK = "run kalender check --write on it again: that takes back what an earlier one left"
 
 
-def opens(calendars: Calendars, mailbox: str, *, elsewhere: bool) -> Outcome:
-    """Count our entries in a mailbox; it need not be here where it may be elsewhere."""
+@runtime_checkable
+class TellsOwner(Protocol):
+    """A backend that tells whose a calendar is."""
+
+    def owner(self, mailbox: str) -> str | None:
+        """Return the address of the owner in lower case, or None where that is not told."""
+        ...
+
+
+def opens(
+    calendars: Calendars, mailbox: str, *, elsewhere: bool, is_known: Callable[[str], bool]
+) -> Outcome:
+    """Count our entries in a mailbox; it need not be here where it may be elsewhere.
+
+    Where the backend tells, the calendar must be that address'; `is_known` says whether an address
+    was given at all.
+    """
     try:
         entries = calendars.find(mailbox, None)
     except MailboxMissing as error:
         if not elsewhere:
             raise
         return warned(f"not here ({error})", "give the address of a mailbox that is here as well")
-    return ok(f"the mailbox opens; {len(entries)} entries of ours there")
+    text = f"the mailbox opens; {len(entries)} entries of ours there"
+    if not isinstance(calendars, TellsOwner):
+        return ok(text)
+    owner = calendars.owner(mailbox)
+    if owner == mailbox.lower():
+        return ok(f"{text}; the calendar's owner is that address")
+    if owner is None or not is_known(mailbox):
+        whose = "not told" if owner is None else "another address than was given"
+        return warned(f"{text}; the calendar's owner is {whose}", COMPARE)
+    return failed(f"{text}; but the calendar's owner is another address", MEND_NAMES)
 
 
 def writes(calendars: Calendars, mailbox: str, now: datetime) -> Outcome:
