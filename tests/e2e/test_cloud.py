@@ -2,9 +2,12 @@
 
 import json
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -315,3 +318,124 @@ def test_ews_takes_the_application_of_a_tenant(cloud: House) -> None:
     cloud.send("PUT", "auth", {"graph": "other"})
     found = rows(cloud, "--mailbox", MAILBOX, expect=1)
     assert "AADSTS7000215" in found["exchange.main token"]["said"]
+
+
+# -- the probe --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def probed(cloud: House) -> House:
+    """The same, where Graph tells ids that stay."""
+    cloud.send("PUT", "graph/settings", {"immutable_ids": True})
+    return cloud
+
+
+def test_a_probe_has_every_answer_and_leaves_nothing_behind(probed: House) -> None:
+    before = probed.items(MAILBOX)
+    probed.send("PUT", f"exchange/mailbox?address={OUTSIDE}", {"state": "denied"})
+    words = ("--mailbox", OTHER, "--must-fail", OUTSIDE)
+    found = rows(probed, "--probe", MAILBOX, *words)
+    assert {row["state"] for row in found.values()} == {"ok", "not tried"}
+    untried = {what.split()[0] for what, row in found.items() if row["state"] == "not tried"}
+    assert untried == {"7", "9", "10", "11", "16"}
+    assert {what.split()[0] for what in found} >= {str(n) for n in range(1, 17)}
+    assert found["2 PATCH with an old If-Match"]["said"] == "412 ErrorIrresolvableConflict"
+    assert found["14 a mailbox outside the scope"]["said"] == "403 ErrorAccessDenied"
+    assert found["taken away"]["said"].endswith(" events removed, 0 left")
+    assert probed.items(MAILBOX) == before
+    assert len(probed.items(OTHER)) == len(before)
+    assert probed.get("exchange/private-touched")["count"] == 0
+    assert probed.get("exchange/mails") == []
+
+
+def test_a_probe_beside_entries_of_ours_touches_none_of_them(probed: House) -> None:
+    principal_names(probed)
+    change(probed, 'kind = "graph"', 'kind = "graph"\nuser = "{username}@cloud.example"')
+    fill(probed)
+    before = probed.items(MAILBOX)
+    assert len(before) > 5
+    found = rows(probed, "--probe", MAILBOX)
+    answer = found["9 the address in the place of the principal name"]["said"]
+    assert answer == "404 ErrorInvalidUser"
+    assert probed.items(MAILBOX) == before
+    assert probed.differences() == []
+
+
+def test_a_probe_mails_the_attendee_it_is_given_and_nobody_else(probed: House) -> None:
+    before = probed.items(MAILBOX)
+    found = rows(probed, "--probe", MAILBOX, "--attendee", OTHER)
+    assert found["7 PATCH of showAs alone of a meeting"]["said"].startswith("200; did the attendee")
+    mails = probed.get("exchange/mails")
+    assert {address for mail in mails for address in mail["to"]} == {OTHER}
+    assert probed.items(MAILBOX) == before
+
+
+def test_a_probe_is_a_table_for_people(probed: House) -> None:
+    printed = probed.run("check", "--probe", MAILBOX)
+    assert re.search(
+        r"^ok +1 a new event is found by its property \(eq\) +yes", printed, re.MULTILINE
+    )
+    assert "0 left" in printed
+    assert "@" not in printed
+
+
+@pytest.mark.parametrize("operation", ["UpdateEvent", "CreateEvent"])
+def test_a_probe_that_fails_cleans_up(probed: House, operation: str) -> None:
+    before = probed.items(MAILBOX)
+    fault = {"neighbour": "graph", "kind": "process-then-drop", "operation": operation}
+    probed.send("POST", "faults", fault)
+    found = rows(probed, "--probe", MAILBOX, expect=1)
+    assert any("could not be asked" in row["said"] for row in found.values())
+    assert found["taken away"]["state"] == "warned"  # it may still go on where it was cut
+    assert ", 0 left; a request was cut" in found["taken away"]["said"]
+    assert probed.items(MAILBOX) == before
+
+
+def test_a_probe_that_is_interrupted_cleans_up(probed: House) -> None:
+    before, pause, end = probed.items(MAILBOX), threading.Event(), monotonic() + 60
+    probed.send("PUT", "latency", {"graph": 0.3})
+    process = probed.start("check", "--probe", MAILBOX, log="probe.log")
+    while probed.get("counters").get("graph.CreateEvent", 0) < 5:
+        assert monotonic() < end
+        pause.wait(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) != 0
+    assert probed.items(MAILBOX) == before
+    assert ", 0 left" in (probed.directory / "probe.log").read_text()
+
+
+def test_what_a_probe_could_not_remove_is_told_and_goes_with_the_next(probed: House) -> None:
+    before = probed.items(MAILBOX)
+    fault = {"neighbour": "graph", "kind": "status", "status": 403, "code": "ErrorAccessDenied"}
+    probed.send("POST", "faults", {**fault, "operation": "PermanentDelete", "times": 1000})
+    found = rows(probed, "--probe", MAILBOX, expect=1)
+    assert found["taken away"]["state"] == "failed"
+    assert re.search(r"\d+ events removed, [1-9]\d* left", found["taken away"]["said"])
+    assert "delete what is called 'kalender probe' on 2026-08-18" in str(
+        found["taken away"]["remedy"]
+    )
+    probed.send("DELETE", "faults")
+    rows(probed, "--probe", MAILBOX)
+    gone = [item for item in probed.items(MAILBOX) if item["folder"] == "calendar"]
+    assert gone == before
+
+
+def test_a_probe_without_ids_that_stay_deletes_nothing_that_it_could_not_find(cloud: House) -> None:
+    before = cloud.items(MAILBOX)
+    found = rows(cloud, "--probe", MAILBOX)
+    assert found["taken away"]["said"].endswith(", 0 left")
+    assert cloud.items(MAILBOX) == before
+
+
+def test_a_probe_wants_a_graph_and_a_mailbox_of_ours(cloud: House) -> None:
+    for words, line in (
+        (["--attendee", OTHER], "--attendee wants --probe"),
+        (["--probe", "a@elsewhere.example"], "--probe wants a mailbox in one of"),
+        (["--probe", MAILBOX, "--write"], "give one of them"),
+        (["--probe", "nobody@uni.example"], "ErrorInvalidUser"),
+    ):
+        code, told = fails(cloud, "check", *words)
+        assert (code, line in told) == (2, True)
+    exchange(cloud, f'auth = "oauth2"\nendpoint = "{cloud.sandbox.endpoints.exchange}"')
+    code, told = fails(cloud, "check", "--probe", MAILBOX)
+    assert (code, 'kind = "graph"' in told) == (2, True)

@@ -45,11 +45,17 @@ UNKNOWABLE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeTrials:
-    """What may be tried in Exchange: a mailbox to open, whether to write into it, one to be refused."""
+    """What may be tried in Exchange: a mailbox to open, whether to write into it, one to be refused.
+
+    `probe` is a mailbox for a probe's questions, which are asked alone then; who they may invite is
+    `attendee`.
+    """
 
     mailbox: str | None = None
     write: bool = False
     must_fail: str | None = None
+    probe: str | None = None
+    attendee: str | None = None
 
 
 def check(
