@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from itertools import pairwise
@@ -349,54 +350,46 @@ class GraphCalendars:
             return []
         changes = operation in WRITES
         slots = 1 if chained else min(self._slots, len(wanted))
-
-        def post(granted: int) -> requests.Response:
+        with self._asking(changes=changes, slots=slots, number=len(wanted)) as granted:
             content = events.batch(wanted, chained=chained or granted < slots)
-            return self._sessions.post("/$batch", content, send_by)
-
-        response = self._responded(post, changes=changes, slots=slots, number=len(wanted))
-        if response.status_code != HTTPStatus.OK:
-            raise self._outer(response, changes=changes)
-        try:
-            answers = events.read_batch(response.content, len(wanted), _now())
-        except Unparsable as error:
-            raise self._instead(f"HTTP 200 with {error}", certain=not changes) from error
-        self._raise_for_all(operation, answers)
-        return answers
+            response = self._sessions.post("/$batch", content, send_by)
+            if response.status_code != HTTPStatus.OK:
+                raise self._outer(response, changes=changes)
+            try:
+                answers = events.read_batch(response.content, len(wanted), _now())
+            except Unparsable as error:
+                raise self._instead(f"HTTP 200 with {error}", certain=not changes) from error
+            self._raise_for_all(operation, answers)
+            return answers
 
     def _got(self, url: str) -> Answer:
         """Get a page of a search."""
-        response = self._responded(lambda _: self._sessions.get(url), changes=False)
-        body = events.body_of(response.content)
-        if body is None:
-            raise self._outer(response, changes=False)
-        answer = events.read_one(response.status_code, response.headers, body, _now())
-        self._raise_for_all(Operation.FIND, [answer])
-        return answer
+        with self._asking(changes=False):
+            response = self._sessions.get(url)
+            body = events.body_of(response.content)
+            if body is None or response.status_code == HTTPStatus.UNAUTHORIZED:
+                raise self._outer(response, changes=False)
+            answer = events.read_one(response.status_code, response.headers, body, _now())
+            self._raise_for_all(Operation.FIND, [answer])
+            return answer
 
-    def _responded(
-        self,
-        send: Callable[[int], requests.Response],
-        *,
-        changes: bool,
-        slots: int = 1,
-        number: int = 1,
-    ) -> requests.Response:
-        """Send what counts as so many requests, with the slots that it is granted."""
-        try:
-            with self.limiter(slots=slots, requests=number) as granted:
-                response = send(granted)
-                if response.status_code == HTTPStatus.UNAUTHORIZED:  # which the limiter counts
-                    raise self._outer(response, changes=changes)
-                return response
-        except NotConnected as error:
-            text = f"{self.neighbour}: no connection ({error})"
-            raise NeighbourUnavailable(self.neighbour, text) from error
-        except Lost as error:
-            text = f"{self.neighbour}: no whole answer ({error})"
-            if not changes:
+    @contextmanager
+    def _asking(self, *, changes: bool, slots: int = 1, number: int = 1) -> Iterator[int]:
+        """Ask what counts as so many requests, and give the slots that are granted.
+
+        The limiter learns from whatever is raised of all requests alike.
+        """
+        with self.limiter(slots=slots, requests=number) as granted:
+            try:
+                yield granted
+            except NotConnected as error:
+                text = f"{self.neighbour}: no connection ({error})"
                 raise NeighbourUnavailable(self.neighbour, text) from error
-            raise OutcomeUnknown(text, neighbour=self.neighbour) from error
+            except Lost as error:
+                text = f"{self.neighbour}: no whole answer ({error})"
+                if not changes:
+                    raise NeighbourUnavailable(self.neighbour, text) from error
+                raise OutcomeUnknown(text, neighbour=self.neighbour) from error
 
     def _raise_for_all(self, operation: Operation, answers: Sequence[Answer | None]) -> None:
         """Raise a refusal that concerns no single event, where every answer is that one.
