@@ -39,8 +39,10 @@ READ_SHOW_AS = {wire: word for word, wire in SHOW_AS.items()}
 UNFILTERED = {"Prefer": "outlook.allow-unsafe-html"}
 EXPAND = f"singleValueExtendedProperties($filter=id eq '{PROPERTY}')"
 PAGE = 250
+PAGE_OF_REFS = 1000  # the most that Graph gives
 SAME_KEY = 10  # items with one key, a page: its entry, and copies that its user made
 
+_ANY_KEY = f"contains(ep/value,'{MARK}')"
 _GUARDED = ("id", "changeKey", "attendees", "isOnlineMeeting")
 _READ = (*_GUARDED, "subject", "body", "location", "start", "end", "showAs")
 _READ_ADDITIONS = (
@@ -194,15 +196,26 @@ def get(mailbox: str, item_id: str, *, fields: bool, additions: bool) -> Request
 
 def find(mailbox: str, key: str | None) -> Request:
     """Ask for the events of the calendar with this key, or with any key of ours."""
-    value = f"contains(ep/value,'{MARK}')" if key is None else f"ep/value eq {_literal(key)}"
-    restriction = f"singleValueExtendedProperties/Any(ep: ep/id eq '{PROPERTY}' and {value})"
+    value = _ANY_KEY if key is None else f"ep/value eq {_literal(key)}"
     options = {
-        "$filter": quote(restriction, safe=""),
         "$select": ",".join(_FOUND),
         "$expand": quote(EXPAND, safe=""),
         "$top": str(PAGE if key is None else SAME_KEY),
     }
-    query = "&".join(f"{name}={option}" for name, option in options.items())
+    return _search(mailbox, value, options)
+
+
+def find_refs(mailbox: str) -> Request:
+    """Ask for ids and change keys of the events of the calendar with any key of ours."""
+    return _search(mailbox, _ANY_KEY, {"$select": "id,changeKey", "$top": str(PAGE_OF_REFS)})
+
+
+def _search(mailbox: str, value: str, options: Mapping[str, str]) -> Request:
+    restriction = f"singleValueExtendedProperties/Any(ep: ep/id eq '{PROPERTY}' and {value})"
+    query = "&".join(
+        f"{name}={option}"
+        for name, option in {"$filter": quote(restriction, safe=""), **options}.items()
+    )
     return Request(method="GET", url=f"{_user(mailbox)}/calendar/events?{query}")
 
 
@@ -365,11 +378,8 @@ def _additions(event: Json) -> Additions:
 
 def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
     """Return the events of a page that carry a key of ours, and the address of the next page."""
-    events = body.get("value")
-    if not isinstance(events, list):
-        raise Unparsable("no list of events")
     items = []
-    for event in events:
+    for event in _listed(body):
         key = sync_key(event) if isinstance(event, dict) else None
         if key is not None:
             items.append(
@@ -382,8 +392,25 @@ def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
                     meeting=is_meeting(event),
                 )
             )
-    next_link = body.get("@odata.nextLink")
-    return items, next_link if isinstance(next_link, str) else None
+    return items, _next_link(body)
+
+
+def refs_in(body: Json) -> tuple[list[ItemRef], str | None]:
+    """Return the events of a page by id and change key, and the address of the next page."""
+    events = [event for event in _listed(body) if isinstance(event, dict)]
+    return [ref_of(event) for event in events], _next_link(body)
+
+
+def _listed(body: Json) -> list[Any]:
+    events = body.get("value")
+    if not isinstance(events, list):
+        raise Unparsable("no list of events")
+    return events
+
+
+def _next_link(body: Json) -> str | None:
+    link = body.get("@odata.nextLink")
+    return link if isinstance(link, str) else None
 
 
 def sync_key(event: Json) -> str | None:

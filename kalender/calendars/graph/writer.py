@@ -230,11 +230,28 @@ class GraphCalendars:
     def get(
         self, mailbox: str, item_ids: Sequence[str], *, fields: bool, additions: bool = False
     ) -> Sequence[EntryState | ItemError]:
-        """Read events by id, a batch at a time; without `fields` only their change keys."""
-        mailbox, states = self._user_of(mailbox), list[EntryState | ItemError]()
+        """Read events by id, a batch at a time; without `fields` only their change keys.
+
+        Of more than a batch holds the change keys stand in one list of all that is ours. What it
+        lacks is read by id: it may lie elsewhere, or be too new to be listed.
+        """
+        user = self._user_of(mailbox)
+        if fields or len(item_ids) <= self.batch:
+            return self._read(user, item_ids, fields=fields, additions=additions)
+        first = self._got(self._sessions.base_url + events.find_refs(user).url)
+        known = {ref.item_id: EntryState(ref=ref) for ref in self._pages(first, events.refs_in)}
+        lacking = [item_id for item_id in item_ids if item_id not in known]
+        states = self._read(user, lacking, fields=False, additions=False)
+        read = dict(zip(lacking, states, strict=True))
+        return [known.get(item_id) or read[item_id] for item_id in item_ids]
+
+    def _read(
+        self, user: str, item_ids: Sequence[str], *, fields: bool, additions: bool
+    ) -> list[EntryState | ItemError]:
+        states: list[EntryState | ItemError] = []
         for part in _parts(item_ids, self.batch):
             wanted = [
-                events.get(mailbox, item_id, fields=fields, additions=additions) for item_id in part
+                events.get(user, item_id, fields=fields, additions=additions) for item_id in part
             ]
             for answer in self._answers(Operation.GET, wanted, None):
                 error = _error(Operation.GET, answer)
@@ -263,7 +280,7 @@ class GraphCalendars:
         else:
             wanted = [events.find(mailbox, key) for key in dict.fromkeys(keys)]
             answers = list(self._answers(Operation.FIND, wanted, None))
-        items = [item for answer in answers for item in self._pages(answer)]
+        items = [item for answer in answers for item in self._pages(answer, events.found_in)]
         if keys is not None:
             exact = frozenset(keys)
             items = [item for item in items if item.sync_key in exact]
@@ -280,14 +297,16 @@ class GraphCalendars:
             raise self._refusal(Operation.FIND, answer)
         return events.owner_of(answer.body)
 
-    def _pages(self, answer: Answer | None) -> Iterator[FoundItem]:
+    def _pages(
+        self, answer: Answer | None, parse: Callable[[events.Json], tuple[list[T], str | None]]
+    ) -> Iterator[T]:
         """Give what a search found, over all its pages, which are asked for as Graph names them."""
         for _ in range(MOST_PAGES):
             if answer is None:
                 raise TransientError(f"{self.neighbour}: no answer to a search")
             if not answer.is_success:
                 raise self._refusal(Operation.FIND, answer)
-            items, next_link = self._parsed(lambda a: events.found_in(a.body), answer)
+            items, next_link = self._parsed(lambda a: parse(a.body), answer)
             yield from items
             if next_link is None:
                 return
