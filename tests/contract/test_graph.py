@@ -299,7 +299,7 @@ def test_a_chain_takes_one_slot_and_what_runs_at_once_four(cloud: Cloud) -> None
     assert calendars.batch == 4
     entries = [NewEntry(sync_key=f"{time.monotonic_ns()}#{n}", content=content(n)) for n in (1, 2)]
     made = refs(calendars.create(cloud.mailbox, entries, send_by=soon()))
-    calendars.get(cloud.mailbox, [ref.item_id for ref in made * 3], fields=False)
+    calendars.get(cloud.mailbox, [ref.item_id for ref in made * 3], fields=True)
     calendars.find(cloud.mailbox, [entry.sync_key for entry in entries])
     calendars.find(cloud.mailbox, None)
     assert cloud.weights == [(1, 2), (4, 4), (2, 2), (2, 2), (1, 1)]

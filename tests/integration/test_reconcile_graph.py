@@ -70,6 +70,13 @@ class Cloud:
         self.control("DELETE", "/requests")
         return int(number)
 
+    def verified(self) -> int:
+        """Look into the calendar; return the posts that it cost."""
+        self.house.verify(self.number)
+        self.posts()
+        assert self.house.settle() == []
+        return self.posts()
+
     def fill(self, number: int) -> int:
         """Let the student have so many lectures; return the posts that it cost."""
         self.house.teach(*lectures(number))
@@ -87,6 +94,7 @@ def cloud(open_database: Callable[[], Database], sandbox: Running) -> Cloud:
     house = House(open_database(), exchange=cast(Any, calendars))
     made = Cloud(house, sandbox, next(PEOPLE))
     made.control("DELETE", "/faults")
+    made.control("PUT", "/graph/settings", {"visible_after": 0})
     made.control("POST", "/exchange/mailboxes", {"addresses": [made.mailbox]})
     return made
 
@@ -118,6 +126,30 @@ def test_a_move_costs_the_reading_of_who_is_invited_and_the_write(cloud: Cloud) 
     cloud.house.verify(cloud.number)
     assert cloud.house.settle() == []
     assert cloud.posts() == 1  # what we wrote is as we wrote it
+
+
+@pytest.mark.parametrize(("number", "posts"), [(1, 1), (20, 1), (21, 1), (100, 1), (120, 2)])
+def test_looking_costs_a_batch_for_each_twenty_or_one_list_for_each_hundred(
+    cloud: Cloud, number: int, posts: int
+) -> None:
+    cloud.fill(number)
+    assert cloud.verified() == posts <= ceil(number / 20)
+
+
+def test_what_the_list_lacks_is_read_by_id(cloud: Cloud) -> None:
+    """Beside the list one batch for each twenty, then one to look for their keys, and one to create."""
+    cloud.fill(45)
+    for item in cloud.shown()[:3]:
+        told = {"mailbox": cloud.mailbox, "id": item["id"], "do": "delete"}
+        cloud.control("POST", "/exchange/meddle", told)
+    assert cloud.verified() == 1 + 1 + 1 + 1
+    assert len(cloud.shown()) == 45
+    cloud.control("PUT", "/graph/settings", {"visible_after": 3600})
+    cloud.house.teach(*lectures(46))
+    cloud.house.settle()
+    cloud.posts()
+    assert cloud.verified() == 1 + 1  # the newest is not listed yet, and is there
+    assert len(cloud.shown()) == 46
 
 
 def test_what_is_no_longer_taught_goes_and_notes_stay(cloud: Cloud) -> None:
