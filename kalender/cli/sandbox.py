@@ -126,6 +126,9 @@ ca_file = "{login_ca}"
 @app.command()
 def demo(
     people: Annotated[int, typer.Option(min=20, help="So many students.")] = 200,
+    graph: Annotated[  # noqa: FBT002
+        bool, typer.Option("--graph", help="Half of the people are on Microsoft Graph.")
+    ] = False,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show the main job on a made-up university; changes nothing outside."""
@@ -133,4 +136,4 @@ def demo(
         from kalender.sandbox.demonstration import run  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("the demonstration needs kalender[sandbox] installed") from error
-    raise typer.Exit(run(people=people, as_json=as_json))
+    raise typer.Exit(run(people=people, graph=graph, as_json=as_json))

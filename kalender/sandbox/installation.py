@@ -11,10 +11,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import requests
 
@@ -57,6 +57,26 @@ connections = 3
 settle_seconds = {settle_seconds}
 {broker}
 """
+ON_EWS = """\
+endpoint = "{exchange}"
+username = "kalender"
+password = "kalender"
+"""
+ON_GRAPH = """\
+kind = "graph"
+tenant = "sandbox"
+client_id = "kalender"
+client_secret = "kalender"
+base_url = "{graph}"
+login_url = "{login}"
+ca_file = "{login_ca}"
+"""
+BESIDE = f"""
+[exchange.cloud]
+{ON_GRAPH}
+[exchange]
+default = "main"
+"""
 
 
 class InstallationError(Exception):
@@ -77,8 +97,9 @@ class Installation:
     """One installation on one sandbox; `now` is the instant that its commands take as the present.
 
     `university` holds the files that the sandbox was started on, which are kept up with every
-    change. `broker` is the section of the settings of that name, as TOML. `environment` is that of
-    the commands; by default this process' own.
+    change. `graph` says who has the mailbox on Microsoft Graph, as the sandbox was told. `broker` is
+    the section of the settings of that name, as TOML. `environment` is that of the commands; by
+    default this process' own.
     """
 
     directory: Path
@@ -90,6 +111,7 @@ class Installation:
     broker: str = ""
     domain: str = "uni.example"
     settle_seconds: float = 0.05
+    graph: Literal["none", "half", "all"] = "none"
     environment: Mapping[str, str] | None = None
     _http: requests.Session = field(default_factory=requests.Session, repr=False)
 
@@ -99,12 +121,10 @@ class Installation:
         self._http.trust_env = False  # no proxy between us and loopback
         self.control = ends.control
         self.config = self.directory / "config.toml"
-        settings = SETTINGS.format(
+        settings = _settings(self.graph).format(
+            **asdict(ends),
             domain=self.domain,
             database=self.database,
-            fs=ends.fs,
-            tp=ends.tp,
-            exchange=ends.exchange,
             mailbox=self.mailbox,
             broker=self.broker,
             settle_seconds=self.settle_seconds,
@@ -181,6 +201,11 @@ class Installation:
         """Return how many requests a neighbour got since the counters were last emptied."""
         return int(self.get("counters").get(neighbour, 0))
 
+    def requests_to_backends(self) -> int:
+        """Return how many requests all calendar backends got since then."""
+        counters = self.get("counters")
+        return int(counters.get("exchange", 0)) + int(counters.get("graph", 0))
+
     def items(self, address: str) -> list[Json]:
         """Return all items of a mailbox, private ones too."""
         items: list[Json] = self.get(f"exchange/items?mailbox={address}")
@@ -250,6 +275,17 @@ class Installation:
 
     def _collection_file(self, name: str) -> Path:
         return self.university / "fs" / f"{name}.ndjson"
+
+
+def _settings(graph: str) -> str:
+    """Return the form of the settings, by who has the mailbox on Microsoft Graph."""
+    match graph:
+        case "all":
+            return SETTINGS.replace(ON_EWS, ON_GRAPH)
+        case "half":
+            return SETTINGS + BESIDE
+        case _:
+            return SETTINGS
 
 
 def own_entries(items: Sequence[Json]) -> list[Expected]:

@@ -123,7 +123,7 @@ class House(Installation):
 
     def requests_to_exchange(self) -> int:
         """How many there were since the log was last emptied."""
-        return self.requests_to("exchange")
+        return self.requests_to_backends()
 
     # -- comparing ----------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """The demonstration shows the main job, and its comparison can fail."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +18,12 @@ COMMAND = [sys.executable, "-m", "kalender", "demo", "--people", "25", "--json"]
 NOWHERE = "amqp://127.0.0.1:1/"
 
 
-def played(amqp_url: str = NOWHERE, **variables: str) -> tuple[int, dict[str, Any], str]:
+def played(
+    *words: str, amqp_url: str = NOWHERE, **variables: str
+) -> tuple[int, dict[str, Any], str]:
     """Play a small demonstration; return its exit code, its last line and what it told."""
     done = subprocess.run(
-        COMMAND,
+        [*COMMAND, *words],
         capture_output=True,
         text=True,
         check=False,
@@ -59,6 +62,14 @@ def test_an_entry_broken_behind_its_back_is_one_difference() -> None:
     assert (code, found["differences"], found["private_touched"]) == (1, 1, 0)
 
 
+def test_over_graph_half_of_the_people_are_there_and_every_calendar_is_right() -> None:
+    code, found, told = played("--graph")
+    assert (code, found["differences"], found["private_touched"]) == (0, 0, 0)
+    on_graph = re.search(r"on Graph +(\d+)  of them, in Exchange Online", told)
+    assert on_graph is not None
+    assert 0 < int(on_graph[1]) < found["people"]
+
+
 def test_a_private_entry_touched_is_told() -> None:
     code, found, _ = played(KALENDER_DEMO_SABOTAGE="private")
     assert (code, found["differences"], found["private_touched"]) == (1, 0, 1)
@@ -69,7 +80,7 @@ def test_a_broker_that_answers_is_used_and_nobody_else_on_it_hears_of_it(amqp_ur
         channel = connection.channel()
         queue = channel.queue_declare("", exclusive=True).method.queue
         channel.queue_bind(queue, "amq.topic", "#")
-        code, found, told = played(amqp_url)
+        code, found, told = played(amqp_url=amqp_url)
         assert channel.queue_declare(queue, passive=True).method.message_count == 0
     assert (code, found["differences"], found["private_touched"]) == (0, 0, 0)
     assert "through RabbitMQ at" in told

@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
 from time import monotonic
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
@@ -50,15 +51,19 @@ PATIENCE, LITTLE_PATIENCE, SAY_EVERY = 60.0, 5.0, 5.0  # seconds
 LAST_LINES = 8
 
 
-def run(*, people: int = 200, as_json: bool = False) -> int:
-    """Play the demonstration; 0 where every calendar was right and nothing private touched."""
+def run(*, people: int = 200, graph: bool = False, as_json: bool = False) -> int:
+    """Play the demonstration; 0 where every calendar was right and nothing private touched.
+
+    With `graph` half of the people have their mailbox in Exchange Online.
+    """
+    share: Literal["half", "none"] = "half" if graph else "none"
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
     begun = monotonic()
     with _ended_by_sigterm(), ExitStack() as stack:
         university = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         console.print("[bold]A university is made up, and served on loopback[/]")
         generate(university, students=people)
-        sandbox = stack.enter_context(start(university))
+        sandbox = stack.enter_context(start(university, graph=share))
         broker = stack.enter_context(named_broker())
         url = f"sqlite:///{university}/kalender.db"
         installation = Installation(
@@ -67,6 +72,7 @@ def run(*, people: int = 200, as_json: bool = False) -> int:
             sandbox,
             url,
             NOW,
+            graph=share,
             broker=broker.settings if broker else "",
             environment={k: v for k, v in os.environ.items() if not k.upper().startswith(PREFIX)},
         )
@@ -151,6 +157,10 @@ class _Play:
         self.console.print(f"  courses        {len(self.day.courses):>6}")
         self.console.print(f"  registrations  {len(self.day.registrations):>6}")
         self.console.print(f"  people         {len(self.wanted):>6}  with something to come")
+        if self.installation.graph != "none":
+            places = self.installation.get("graph/mailboxes")
+            on_graph = sum(places.get(address) == "graph" for address in self.wanted)
+            self.console.print(f"  on Graph       {on_graph:>6}  of them, in Exchange Online")
         self.console.print(
             "  FS, TP and Exchange from the sandbox, SQLite in a temporary directory"
         )
@@ -210,14 +220,14 @@ class _Play:
         ]
         if change.person:  # no notification tells of what a user does
             concerned = [self.address]
-        requests_before = self.installation.requests_to("exchange")
+        requests_before = self.installation.requests_to_backends()
         begun = monotonic()
         is_right = self._announced(change) and all(self._until_right(each) for each in concerned)
         milliseconds = (monotonic() - begun) * 1000
         self._until(self._is_idle)
         took = f"[cyan]{milliseconds:6.0f} ms[/]" if is_right else "[red]never right[/]"
         calendars = _many(len(concerned), "calendar")
-        requests = _many(self.installation.requests_to("exchange") - requests_before, "request")
+        requests = _many(self.installation.requests_to_backends() - requests_before, "request")
         self.console.print(f"  {change.words:<52} {calendars:>13} {took}  [dim]{requests:>13}[/]")
         if not is_right:
             self._show_log_ends()
