@@ -4,7 +4,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
@@ -45,18 +45,31 @@ mailbox = "{{username}}@uni.example"
 [exchange]
 default = "main"
 [exchange.main]
-endpoint = "{exchange}"
-username = "kalender"
-password = "{password}"
 timeout = 2
 server_seconds = 1
 max_connections = {max_connections}
+{backend}
 {more}
 [rollout]
 mode = "{mode}"
 [worker]
 connections = {connections}
 settle_seconds = 0
+"""
+
+EWS = """
+endpoint = "{exchange}"
+username = "kalender"
+password = "{password}"
+"""
+GRAPH = """
+kind = "graph"
+tenant = "uni.example"
+client_id = "kalender"
+client_secret = "{password}"
+base_url = "{graph}"
+login_url = "{login}"
+ca_file = "{login_ca}"
 """
 
 
@@ -74,20 +87,22 @@ class Installation:
     endpoint: str = ""
     max_connections: int = 20
     connections: int = 4
+    on_graph: bool = False  # everybody has the mailbox on Microsoft Graph
     more: str = ""  # sections of settings beside those above
 
     def app(self) -> App:
         """Return the application under the settings as they are now."""
         ends, path = self.sandbox.endpoints, self.directory / "config.toml"
+        addresses = asdict(ends) | ({"exchange": self.endpoint} if self.endpoint else {})
+        backend = (GRAPH if self.on_graph else EWS).format(password=self.password, **addresses)
         path.write_text(
             CONFIG.format(
                 database=self.url,
                 fs=ends.fs,
                 tp=ends.tp,
-                exchange=self.endpoint or ends.exchange,
+                backend=backend,
                 fs_key=self.fs_key,
                 tp_key=self.tp_key,
-                password=self.password,
                 mode=self.mode,
                 max_connections=self.max_connections,
                 connections=self.connections,

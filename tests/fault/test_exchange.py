@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,8 +26,8 @@ from kalender.ports import ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from tests.contract.test_calendars import MAILBOX, content, ews
-from tests.databases import migrate_to_copy
-from tests.fault.installation import Installation, wait
+from tests.fault.installation import wait
+from tests.fault.matrix import Row, hold, mirror, opened, status
 from tests.served import start
 
 UNKNOWN, LATER = OutcomeUnknown, TransientError
@@ -149,8 +148,7 @@ def test_what_came_instead_of_exchange_is_one_trouble_of_all_and_nothing_stays_o
     running: Running, control: str, mirrored: Path, tmp_path: Path, status: int
 ) -> None:
     """One pause of the neighbour after three calendars; no attempt of theirs is counted."""
-    (tmp_path / "k.db").write_bytes(mirrored.read_bytes())
-    house = Installation(tmp_path, running, f"sqlite:///{tmp_path / 'k.db'}")
+    house = opened(running, mirrored, tmp_path)
     assert house.mark(Kind.CALENDAR) > 3
     house.fault(neighbour="exchange", kind="status", status=status, times=-1)
     with house.working(1):
@@ -202,22 +200,6 @@ NO_ITEMS = (
     ' xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><s:Body>'
     "<m:CreateItemResponse><m:ResponseMessages/></m:CreateItemResponse></s:Body></s:Envelope>"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A fault of one create, and what stands in the tables afterwards."""
-
-    fault: dict[str, Any]
-    attempts: int
-    words: str
-    parked: bool = False
-    counted: bool = False  # against the neighbour
-    state: str = "active"
-
-
-def status(code: int, **more: object) -> dict[str, Any]:
-    return {"kind": "status", "status": code, **more}
 
 
 def soap_fault(code: str) -> dict[str, Any]:
@@ -313,51 +295,11 @@ ROWS = [
 @pytest.fixture(scope="module")
 def mirrored(running: Running, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database that mirrors the university; nobody was written to."""
-    path = tmp_path_factory.mktemp("mirrored")
-    migrate_to_copy(f"sqlite:///{path / 'k.db'}")
-    Installation(path, running, f"sqlite:///{path / 'k.db'}").mirror()
-    return path / "k.db"
+    return mirror(running, tmp_path_factory.mktemp("mirrored"))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: "-".join(map(str, row.fault.values()))[:60])
 def test_each_row_of_the_matrix_ends_with_the_right_calendar_and_no_double(
     running: Running, control: str, mirrored: Path, tmp_path: Path, row: Row
 ) -> None:
-    (tmp_path / "k.db").write_bytes(mirrored.read_bytes())
-    house = Installation(tmp_path, running, f"sqlite:///{tmp_path / 'k.db'}")
-    box, number = one_calendar(house)
-    before = len(house.get(f"exchange/items?mailbox={box}"))
-    house.fault(neighbour="exchange", operation="CreateItem", mailbox=box, **row.fault)
-    with house.working(1):
-        wait(lambda: not house.get("faults"))
-        wait(lambda: bool(house.rows("SELECT 1 FROM dirty WHERE last_error > ''")))
-    (left,) = house.rows("SELECT attempts, parked_at, claim_token, last_error FROM dirty")
-    assert (left.attempts, left.parked_at is not None, left.claim_token) == (
-        row.attempts,
-        row.parked,
-        None,
-    )
-    assert row.words in left.last_error
-    states = dict(map(tuple, house.rows("SELECT calendar_id, state FROM calendar")))
-    assert states[number] == row.state
-    known = house.neighbour("exchange.main")
-    assert bool(known.failures) is row.counted
-    assert (row.words in (known.last_error or "")) is row.counted
-    house.mark_one(number)
-    time.sleep(float(row.fault.get("seconds", 0)))  # noqa: TID251  # the server goes on
-    house.hurry()
-    house.work()
-    items = house.get(f"exchange/items?mailbox={box}")
-    recorded = house.rows("SELECT sync_key FROM entry WHERE status = 'live'")
-    assert len(items) - before == len(recorded) > 2
-    assert {key for (key,) in recorded} <= {item["sync_key"] for item in items}
-
-
-def one_calendar(house: Installation) -> tuple[str, int]:
-    """Mark the calendar of somebody with teaching; return its address and number."""
-    (found,) = house.rows(
-        "SELECT c.calendar_id, c.address FROM calendar c JOIN registration r"
-        " ON r.person_id = c.person_id WHERE c.audience = 'student' ORDER BY 1 LIMIT 1"
-    )
-    house.mark_one(found.calendar_id)
-    return str(found.address), int(found.calendar_id)
+    hold(row, opened(running, mirrored, tmp_path), neighbour="exchange", operation="CreateItem")
