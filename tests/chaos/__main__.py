@@ -22,7 +22,7 @@ from tests.chaos.grounds import Loop
 from tests.chaos.installation import Databases, end_all, prepare
 from tests.chaos.judge import Found
 from tests.chaos.run import Case, Outcome, carry_out
-from tests.chaos.sabotage import BREAKING
+from tests.chaos.sabotage import BREAKING, Backend
 from tests.chaos.template import Template, fill
 from tests.chaos.university import DAYS
 
@@ -42,13 +42,14 @@ def main() -> int:
         stack.callback(end_all)
         chaos = Chaos(told, running, directory, pool)
         results = chaos.play()
-    if told.sabotage != ALL:
-        sys.stdout.write(f"{results[told.sabotage]}\n")
-        return 0 if results[told.sabotage].well else 1
-    for sabotage in BREAKING:
+    clean = results[None]
+    if not told.sabotage:
+        sys.stdout.write(f"{clean}\n")
+        return 0 if clean.well else 1
+    for sabotage in chaos.taken_away:
         sys.stdout.write(f"{sabotage}: {results[sabotage]}\n")
-    missed = {sabotage for sabotage in BREAKING if results[sabotage].total.lines}
-    return 1 if missed == {*BREAKING} and not results[None].total.lines else 0
+    missed = all(results[sabotage].total.lines for sabotage in chaos.taken_away)
+    return 1 if missed and not clean.total.lines else 0
 
 
 def _arguments() -> argparse.Namespace:
@@ -81,7 +82,7 @@ class Result:
             getattr(self.total, name).extend(getattr(outcome.found, name))
         chosen = outcome.case.point or outcome.case.besides
         if chosen is not None:
-            point = (outcome.case.day, chosen)
+            point = draw.Point(outcome.case.on_graph, outcome.case.day, chosen)
             self.drawn.add(point)
             self.reached |= {point} if outcome.reached else set()
 
@@ -106,82 +107,88 @@ class Chaos:
     ) -> None:
         self.told, self.running, self.directory, self.pool = told, running, directory, pool
         self.loop = Loop()
-        self.templates: dict[str, Template] = {}
-        self.missed: set[str] = set()  # sabotages
+        self.templates: dict[tuple[str, bool], Template] = {}  # by kind, and whether on Graph
+        # Each of whose lack must be missed.
+        self.taken_away = _taken_away(told.sabotage, told.replay)
+        self.missed: set[draw.Sabotage] = set()
 
-    def play(self) -> dict[str | None, Result]:
+    def play(self) -> dict[draw.Sabotage | None, Result]:
         """Return what became of all runs, by the mechanism that was taken away in them."""
-        results: dict[str | None, Result] = defaultdict(Result)
+        results: dict[draw.Sabotage | None, Result] = defaultdict(Result)
         for outcome in self._outcomes():
-            sabotage = outcome.case.sabotage
+            sabotage = _sabotage_of(outcome.case)
             if sabotage in self.missed:
                 continue
-            named = sabotage if self.told.sabotage == ALL else self.told.sabotage
-            results[named].add(outcome)
+            results[sabotage].add(outcome)
             if outcome.found.lines:
                 self._tell(outcome)
                 if sabotage is not None:
                     self.missed.add(sabotage)
-                if self.missed == self._taken_away() != set():
+                if self.missed == {*self.taken_away} != set():
                     break
-        for day, point in sorted(set().union(*(r.drawn - r.reached for r in results.values()))):
-            sys.stdout.write(f"never reached: {day}/{point}\n")
+        for point in sorted(set().union(*(r.drawn - r.reached for r in results.values()))):
+            sys.stdout.write(f"never reached: {point}\n")
         self.pool.shutdown(cancel_futures=True)
         return results
-
-    def _taken_away(self) -> set[str]:
-        """Return the mechanisms whose lack must be missed."""
-        if self.told.sabotage == ALL:
-            return {*BREAKING}
-        return {self.told.sabotage} if self.told.sabotage else set()
 
     def _outcomes(self) -> Iterator[Outcome]:
         if self.told.replay:
             told = self.told
             cases = [draw.replayed(told.replay, told.seed, told.sabotage)]
-            self._fill({case.kind for case in cases})
         else:
-            self._fill({"postgresql"} | ({"sqlite"} if self._uses_sqlite() else set()))
-            clean = list(self._all(self._clean(), self._once))
+            clean_cases = self._clean()
+            self._fill(clean_cases)
+            clean = list(self._all(clean_cases, self._once))
             yield from (each for each in clean if each.found.lines)
             cases = self._draw(clean)
+        self._fill(cases)
         yield from self._all(cases, self._until_reached)
 
-    def _uses_sqlite(self) -> bool:
-        return not self.told.sabotage and int(self.told.runs) >= draw.SQLITE_EACH
-
-    def _fill(self, kinds: Iterable[str]) -> None:
+    def _fill(self, cases: Iterable[Case]) -> None:
+        """Fill what these runs begin with, and is not filled yet."""
         server = self.running[servers.DATABASE]
-        for kind in kinds:
-            own = self.directory / kind
+        wanted = {(case.kind, case.on_graph) for case in cases} - self.templates.keys()
+        for kind, on_graph in sorted(wanted):
+            own = self.directory / f"{kind}-{'graph' if on_graph else 'ews'}"
             own.mkdir()
             databases = Databases(kind, server, own)
-            self.templates[kind] = fill(self.loop, own, databases, self.told.seed)
+            self.templates[kind, on_graph] = fill(
+                self.loop, own, databases, self.told.seed, on_graph=on_graph
+            )
 
     def _clean(self) -> list[Case]:
+        """Return the runs without any death, which number the points."""
         days = ["timetable"] if self.told.sabotage else list(DAYS)
         return [
-            Case(day=day, seed=self.told.seed)
+            Case(day=day, backend=backend, seed=self.told.seed)
             for day in days
+            for backend in self._backends()
             for _ in range(2 - bool(self.told.sabotage))
         ]
 
+    def _backends(self) -> list[Backend]:
+        """Return the backends of which points are to be numbered."""
+        on_graph = {sabotage.backend != "ews" for sabotage in self.taken_away} or {False, True}
+        return [draw.ON_GRAPH[0] if graph else "ews" for graph in sorted(on_graph)]
+
     def _draw(self, clean: Sequence[Outcome]) -> list[Case]:
-        seen = {
-            day: [set(each.seen) for each in clean if each.case.day == day]
-            for day in sorted({each.case.day for each in clean})
-        }
+        seen: dict[tuple[bool, str], list[set[str]]] = defaultdict(list)
+        for outcome in clean:
+            seen[outcome.case.on_graph, outcome.case.day].append(set(outcome.seen))
         points, told = draw.points(seen), self.told
         if told.sabotage:
             of_each = [
-                draw.sabotaged(points, told.runs, told.seed, name)
-                for name in BREAKING
-                if name in self._taken_away()
+                draw.sabotaged(points, told.runs, told.seed, sabotage)
+                for sabotage in self.taken_away
             ]
             return [case for case in chain(*zip_longest(*of_each)) if case is not None]
         cases = draw.cases(points, told.runs, told.seed)
-        drawn = {(case.day, case.point) for case in cases}
-        sys.stdout.write(f"{len(points)} points in {len(seen)} days; {len(drawn)} are drawn\n")
+        drawn = {(case.on_graph, case.day, case.point) for case in cases}
+        on_graph = sum(case.on_graph for case in cases)
+        sys.stdout.write(
+            f"{len(points)} points in {len({day for _, day in seen})} days; {len(drawn)} are drawn,"
+            f" {on_graph} of {len(cases)} runs are on Graph\n"
+        )
         return cases
 
     # -- one after the other, some at once ----------------------------------------------------------
@@ -192,7 +199,7 @@ class Chaos:
 
     def _until_reached(self, case: Case) -> Outcome:
         """At last without a mishap, which may be what keeps everybody from coming by."""
-        if case.sabotage in self.missed:
+        if _sabotage_of(case) in self.missed:
             return Outcome(case)
         outcome = self._once(case)
         for _ in range(ATTEMPTS - 1):
@@ -205,17 +212,29 @@ class Chaos:
     def _once(self, case: Case) -> Outcome:
         try:
             broker = self.running[servers.AMQP]
-            return carry_out(case, self.templates[case.kind], self.loop, broker)
+            return carry_out(case, self.templates[case.kind, case.on_graph], self.loop, broker)
         except Exception:  # noqa: BLE001  # the run broke, not what it looks at; others go on
             return Outcome(case, Found(other=[traceback.format_exc()]))
 
     def _tell(self, outcome: Outcome) -> None:
         sys.stdout.write("".join(f"  {line}\n" for line in outcome.found.lines))
         again = f"make chaos RUNS=1 SEED={self.told.seed} ARGS=--replay={outcome.case}"
-        if outcome.case.sabotage or self.told.sabotage:
-            again += f" SABOTAGE={outcome.case.sabotage or self.told.sabotage}"
+        if outcome.case.sabotage:
+            again += f" SABOTAGE={outcome.case.sabotage}"
         sys.stdout.write(f"{outcome.case} failed; again: {again}\n")
         sys.stdout.flush()
+
+
+def _taken_away(name: str | None, replay: str | None) -> list[draw.Sabotage]:
+    if name is None:
+        return []
+    if replay is not None:
+        return [draw.Sabotage(name, draw.replayed(replay, 0, name).backend)]
+    return draw.sabotages(BREAKING if name == ALL else [name])
+
+
+def _sabotage_of(case: Case) -> draw.Sabotage | None:
+    return draw.Sabotage(case.sabotage, case.backend) if case.sabotage else None
 
 
 if __name__ == "__main__":

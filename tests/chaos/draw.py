@@ -1,50 +1,93 @@
 """Which runs there are: a death at every point once before any comes again, and mishaps besides."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
-from itertools import count, islice
+from itertools import count
 from random import Random
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from tests.chaos.run import Case, Death, Mishap
-from tests.chaos.sabotage import TELLING
+from tests.chaos.sabotage import MISSED_ON, TELLING, Backend
 
 SQLITE_EACH = 10
+GRAPH_EACH = 3
+ON_GRAPH: Sequence[Backend] = ("graph", "graph-ignoring-ids")  # by turns
 DEATHS: Sequence[Death] = ("kill", "kill", "kill-all")
 MISHAPS: Sequence[Mishap] = ("none", "none", "none", "none", "cut", "stop", "restore")
 SABOTAGED: Mapping[str, Mishap] = {
     "no-token": "stop",
     "early-lookup": "cut",
     "no-memory": "restore",
+    "blind-retry": "cut",
+    "no-second-look": "cut",
 }
-Point = tuple[str, str]  # day, name
 T = TypeVar("T")
 
 
-def points(clean: Mapping[str, Sequence[set[str]]]) -> list[Point]:
-    """Return what every clean run of a day came by."""
-    return sorted((day, name) for day, runs in clean.items() for name in set.intersection(*runs))
+class Point(NamedTuple):
+    """A place in a day where a process can die, and where everybody's mailbox is then."""
+
+    on_graph: bool
+    day: str
+    name: str
+
+    def __str__(self) -> str:
+        """Say it in a line."""
+        return f"{self.day}{' on Graph' if self.on_graph else ''}/{self.name}"
+
+
+class Sabotage(NamedTuple):
+    """A mechanism that is taken away, and where its lack must be missed."""
+
+    name: str
+    backend: Backend
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return self.name if self.backend == "ews" else f"{self.name} on {self.backend}"
+
+
+def sabotages(names: Iterable[str]) -> list[Sabotage]:
+    """Return what is to be taken away, and where."""
+    return [Sabotage(name, backend) for name in names for backend in MISSED_ON[name]]
+
+
+def points(clean: Mapping[tuple[bool, str], Sequence[set[str]]]) -> list[Point]:
+    """Return what every clean run of a day came by, by whether it was on Graph, and the day."""
+    return sorted(
+        Point(*where, name) for where, runs in clean.items() for name in set.intersection(*runs)
+    )
 
 
 def cases(all_points: Sequence[Point], runs: int, seed: int) -> list[Case]:
-    """Draw so many runs without repeating a point, as long as there are others."""
-    return list(islice(_cases(all_points, seed), runs))
+    """Draw so many runs without repeating a point, as long as there are others.
+
+    Every third is on Graph, and each tenth of either on SQLite.
+    """
+    drawn = [
+        _cases([point for point in all_points if point.on_graph is on_graph], seed)
+        for on_graph in (False, True)
+    ]
+    return [next(drawn[number % GRAPH_EACH == 0]) for number in range(runs)]
 
 
 def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
     numbers = count(1)
     for again in count():
-        for day, name in _shuffled(all_points, f"{seed} {again}"):
-            dice = Random(f"{seed} {again} {day} {name}")  # noqa: S311
-            mishap, besides = _besides(dice, (day, name), all_points)
-            kind = "postgresql" if next(numbers) % SQLITE_EACH else "sqlite"
+        for point in _shuffled(all_points, f"{seed} {again}"):
+            dice = Random(f"{seed} {again} {point.day} {point.name}")  # noqa: S311
+            mishap, besides = _besides(dice, point, all_points)
+            number = next(numbers)
+            kind = "postgresql" if number % SQLITE_EACH else "sqlite"
             if mishap == "restore" and kind == "sqlite":  # with PostgreSQL's own tools alone
                 mishap, besides = "none", None
             yield Case(
-                day=day,
+                day=point.day,
                 kind=kind,
+                backend=ON_GRAPH[number % len(ON_GRAPH)] if point.on_graph else "ews",
                 death=dice.choice(DEATHS),
-                point=name,
+                point=point.name,
                 mishap=mishap,
                 besides=besides,
                 seed=seed,
@@ -54,10 +97,14 @@ def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
 def _besides(dice: Random, point: Point, all_points: Sequence[Point]) -> tuple[Mishap, str | None]:
     """Draw what else happens in a run, and where; stop only who has work in hand."""
     mishap = dice.choice(MISHAPS)
-    others = [name for day, name in all_points if day == point[0] and name != point[1]]
+    others = [
+        other.name
+        for other in all_points
+        if (other.on_graph, other.day) == (point.on_graph, point.day) and other.name != point.name
+    ]
     if mishap == "stop":
         others = [name for name in others if name.startswith(("calendar", "course", "person"))]
-    return mishap, _shuffled(others, point[1])[0] if mishap != "none" else None
+    return mishap, _shuffled(others, point.name)[0] if mishap != "none" else None
 
 
 def _shuffled(values: Iterable[T], seed: str) -> list[T]:
@@ -65,28 +112,36 @@ def _shuffled(values: Iterable[T], seed: str) -> list[T]:
     return sorted(values, key=lambda value: sha256(f"{seed} {value}".encode()).digest())
 
 
-def sabotaged(all_points: Sequence[Point], runs: int, seed: int, sabotage: str) -> list[Case]:
+def sabotaged(all_points: Sequence[Point], runs: int, seed: int, sabotage: Sabotage) -> list[Case]:
     """Draw among the points where the lack of a mechanism shows at once."""
-    telling = [(day, n) for day, n in all_points if n.endswith(tuple(TELLING[sabotage]))]
+    telling = [
+        point
+        for point in all_points
+        if point.on_graph is (sabotage.backend != "ews")
+        and point.name.endswith(tuple(TELLING[sabotage.name]))
+    ]
     chosen = _shuffled(telling, str(seed))[:runs]
-    return [_telling(day, name, seed, sabotage) for day, name in chosen]
+    return [_telling(point, seed, sabotage) for point in chosen]
 
 
-def _telling(day: str, name: str, seed: int, sabotage: str) -> Case:
-    mishap = SABOTAGED.get(sabotage)
+def _telling(point: Point, seed: int, sabotage: Sabotage) -> Case:
+    mishap = SABOTAGED.get(sabotage.name)
+    case = Case(day=point.day, backend=sabotage.backend, seed=seed, sabotage=sabotage.name)
     if mishap is not None:
-        return Case(day=day, mishap=mishap, besides=name, seed=seed, sabotage=sabotage)
-    return Case(day=day, death="kill", point=name, seed=seed, sabotage=sabotage)
+        return replace(case, mishap=mishap, besides=point.name)
+    return replace(case, death="kill", point=point.name)
 
 
 def replayed(words: str, seed: int, sabotage: str | None) -> Case:
     """Return the case that a run's words name."""
-    day, kind, death, point, mishap, besides = words.replace("~", " ").split(",")
+    day, kind, backend, death, point, mishap, besides = words.replace("~", " ").split(",")
+    backends: dict[str, Backend] = {name: name for name in ("ews", *ON_GRAPH)}
     deaths: dict[str, Death] = {name: name for name in DEATHS}
     mishaps: dict[str, Mishap] = {name: name for name in MISHAPS}
     return Case(
         day=day,
         kind=kind,
+        backend=backends[backend],
         death=deaths.get(death, "none"),
         point=point or None,
         mishap=mishaps[mishap],

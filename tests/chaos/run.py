@@ -3,7 +3,7 @@
 import shutil
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -21,15 +21,24 @@ from kalender.domain.work import Kind, Mark
 from kalender.store import queue
 from tests import databases
 from tests.chaos.director import GO, Director, Hold
-from tests.chaos.grounds import Loop
-from tests.chaos.installation import ENVIRONMENT, LEASE, SECRET, Command, signalled, through
+from tests.chaos.grounds import FAULTS, Loop
+from tests.chaos.installation import (
+    LEASE,
+    SECRET,
+    TOKEN,
+    VISIBLE,
+    Command,
+    environment,
+    signalled,
+    through,
+)
 from tests.chaos.judge import WAITING, Found, judge, leaks, secrets_of
+from tests.chaos.points import is_batch
 from tests.chaos.process import POINTS, SABOTAGE
 from tests.chaos.queue import Queue
-from tests.chaos.sabotage import SERVER_SECONDS
-from tests.chaos.template import Template, copy_university, looking, opened
-from tests.chaos.university import DAYS, NOW, Added, Campus, additions, taken_away
-from tests.e2e.house import House
+from tests.chaos.sabotage import SERVER_SECONDS, Backend
+from tests.chaos.template import Template, copy_university, house_on, looking, opened
+from tests.chaos.university import DAYS, Added, Campus, additions, meetings, taken_away
 from tests.fakes.proxy import Proxy
 
 Death = Literal["none", "kill", "kill-all"]
@@ -38,6 +47,8 @@ Mishap = Literal["none", "stop", "cut", "restore"]
 PATIENCE = 90.0
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
+DEAD = ("chain", "chain-lost")  # what happens to a batch of Graph's, beside coming late, where
+# nobody waits for its answer
 ASKED = """
     SELECT (SELECT count(*) FROM course_run WHERE asked_at > :since AND course IN ({courses}))
          + (SELECT count(*) FROM person p JOIN identity i USING (person_id)
@@ -47,6 +58,8 @@ UNREST = {
     "waits": "SELECT kind, key, reason, attempts, due_at, not_before, claimed_until, last_error,"
     " CURRENT_TIMESTAMP FROM dirty WHERE parked_at IS NULL",
     "course": "SELECT course, semester, asked_at FROM course_run",
+    "calendar": "SELECT calendar_id, quiet_until, look_again_at FROM calendar"
+    " WHERE look_again_at IS NOT NULL",
     "neighbour": "SELECT * FROM neighbour",
 }
 LAST_LINES = 30  # of each log, where a run does not come to rest
@@ -58,6 +71,7 @@ class Case:
 
     day: str
     kind: str = "postgresql"
+    backend: Backend = "ews"
     death: Death = "none"
     point: str | None = None
     mishap: Mishap = "none"
@@ -65,10 +79,15 @@ class Case:
     seed: int = 1
     sabotage: str | None = None
 
+    @property
+    def on_graph(self) -> bool:
+        """Whether everybody's mailbox is on Graph."""
+        return self.backend != "ews"
+
     def __str__(self) -> str:
         """The words that replay it, fit for any shell."""
         points = (self.death, self.point or "", self.mishap, self.besides or "")
-        return ",".join((self.day, self.kind, *points)).replace(" ", "~")
+        return ",".join((self.day, self.kind, self.backend, *points)).replace(" ", "~")
 
 
 @dataclass
@@ -114,7 +133,14 @@ class Run:
         self.engine: Engine = looking(self.url)
         stack.callback(self.engine.dispose)
         university = copy_university(template, directory)
-        self.grounds = stack.enter_context(opened(loop, university, template.exchange))
+        self.grounds = stack.enter_context(
+            opened(loop, university, template.exchange, on_graph=case.on_graph)
+        )
+        if self.grounds.world.cloud is not None:
+            settings = self.grounds.world.cloud.settings
+            settings.transaction_ids = case.backend != "graph-ignoring-ids"
+            settings.visible_after = VISIBLE
+        self.environment = environment(on_graph=case.on_graph)
         points = [point for point in (case.point, case.besides) if point is not None]
         self.director = Director(directory / "points", points, template.names)
         stack.callback(self.director.close)
@@ -126,7 +152,7 @@ class Run:
         database = self.url
         if case.mishap == "cut" and case.kind == "postgresql":
             database = self._through(self.url)
-        self.house = House(directory, university, self.grounds, database, NOW, broker=named)
+        self.house = house_on(directory, self.grounds, university, database, named)
         self.commands: dict[str, Command] = {}
         self.reviving, self.over = Lock(), Event()
         self.backup, self.backed_up_at = directory / "backup", App.machine_now()
@@ -147,7 +173,7 @@ class Run:
 
     def play(self, outcome: Outcome) -> None:
         """Change the university, do what is to be done at the point, and judge at rest."""
-        before = additions(self.grounds)
+        before, self.meetings = additions(self.grounds), meetings(self.grounds)
         for name in ("listener", "worker"):
             self._start(name)
             self.stack.callback(self._end, name)
@@ -165,6 +191,7 @@ class Run:
         for name in ("listener", "worker"):
             self._end(name)
         self._wait(lambda: self.grounds.late == 0, PATIENCE)
+        self.grounds.rest()
         self._judge(outcome.found, before, rested=rested)
 
     def _start(self, name: str) -> None:
@@ -176,7 +203,7 @@ class Run:
         if self.case.mishap == "stop":  # nobody else in the process that is woken
             own["KALENDER_WORKER__CONNECTIONS"] = "1"
         words = [name, "--processes", "2"] if name == "worker" else [name]
-        self.commands[name] = Command(self.house, words, {**ENVIRONMENT, **own})
+        self.commands[name] = Command(self.house, words, {**self.environment, **own})
 
     def _end(self, name: str) -> None:
         command = self.commands[name]
@@ -245,7 +272,7 @@ class Run:
         if self.case.death == "kill-all":
             for command in self.commands.values():
                 command.kill()
-        hold.release(self._meanwhile(self.case.point, "late", "drop"))
+        hold.release(self._meanwhile(self.case.point, "late", "drop", DEAD))
 
     def _besides(self, announced: list[str]) -> None:
         """Let the mishap happen, where anybody comes by."""
@@ -264,7 +291,7 @@ class Run:
 
     def _cut(self, hold: Hold, point: str) -> None:
         """Cut the request's connection, or those of the database and the broker."""
-        order = self._meanwhile(point, "late", "drop")
+        order = self._meanwhile(point, "late", "drop", tuple(FAULTS))
         if order == GO:
             for proxy in self.proxies:
                 proxy.cut()
@@ -287,7 +314,7 @@ class Run:
         refused = self._wait(lambda: not self.commands["worker"].alive(), LEASE)
         if refused or not self.case.sabotage:
             since = self.backed_up_at.isoformat()
-            self.house.run("recover", "--since", since, "--yes", env=ENVIRONMENT)
+            self.house.run("recover", "--since", since, "--yes", env=self.environment)
 
     def _stop(self, hold: Hold, point: str, announced: list[str]) -> None:
         """Stop it beyond its lease, till others did its work; wake it when there is more to do."""
@@ -306,10 +333,19 @@ class Run:
         for pid in others:
             signalled(pid, signal.SIGCONT)
 
-    def _meanwhile(self, point: str, unanswered: str, answered: str) -> str:
-        """Return what becomes of the request that is held at a point, if it is one."""
+    def _meanwhile(
+        self, point: str, unanswered: str, answered: str, faults: Sequence[str] = ()
+    ) -> str:
+        """Return what becomes of the request that is held at a point, if it is one.
+
+        `faults` may happen to a batch of Graph's as well.
+        """
         if point.endswith("after send"):
-            late = LATEST if self.case.sabotage else LATE[sum(point.encode()) % len(LATE)]
+            number = sum(point.encode())
+            fault = number % (len(faults) + 1)  # 0: none of them
+            if fault and is_batch(point) and not self.case.sabotage:
+                return f"fault {faults[fault - 1]}"
+            late = LATEST if self.case.sabotage else LATE[number % len(LATE)]
             return f"{unanswered} {late}"
         return answered if point.endswith("after processing") else GO
 
@@ -346,8 +382,10 @@ class Run:
         found.doubled, found.foreign = result.doubled, result.foreign
         taken = taken_away(self.grounds, before)
         found.lost = result.lost + [f"{box}: what its owner added" for box, _, _ in sorted(taken)]
+        if self.case.on_graph and meetings(self.grounds) != self.meetings:
+            found.foreign.append("a meeting is not as its user left it")
         found.other = result.other if rested else [*self._restless(), *result.other]
-        words = secrets_of(self.house.university) | {SECRET}
+        words = secrets_of(self.house.university) | {SECRET, TOKEN}
         found.other += leaks(self.directory.glob("*.log"), words)
 
 

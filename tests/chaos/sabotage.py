@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
+import requests
 from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, update
 
 from kalender.app import App
+from kalender.calendars.graph.session import Sessions
+from kalender.calendars.sending import Lost
 from kalender.domain.entry import Entry, Transition
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.work import Trigger
 from kalender.reconcile import lookup
+from kalender.reconcile import reconcile as visits
 from kalender.reconcile.memory import Forgetful, Memory
 from kalender.reconcile.protocol import Visit
 from kalender.store import courses, entries, queue
@@ -116,6 +120,31 @@ def _early_lookup() -> None:
     """Its settings do it: see SERVER_SECONDS."""
 
 
+def _no_second_look() -> None:
+    """What one search did not see is never looked for again."""
+
+    def forget(visit: Visit) -> None:
+        with visit.recording() as connection:
+            entries.look_again(connection, visit.row.calendar_id, None)
+
+    vars(visits)["look_for_late_creates"] = forget
+
+
+def _blind_retry() -> None:
+    """A batch whose answer was lost is sent again as it is, as many clients do."""
+    post = Sessions.post
+
+    def again(
+        self: Sessions, path: str, content: bytes, send_by: float | None
+    ) -> requests.Response:
+        try:
+            return post(self, path, content, send_by)
+        except Lost:
+            return post(self, path, content, None)
+
+    Sessions.post = again  # type: ignore[method-assign]
+
+
 BREAKING: Mapping[str, Callable[[], None]] = {
     "no-write-ahead": _no_write_ahead,
     "no-lookup": _no_lookup,
@@ -123,12 +152,41 @@ BREAKING: Mapping[str, Callable[[], None]] = {
     "no-fan-out": _no_fan_out,
     "early-lookup": _early_lookup,
     "no-memory": _no_memory,
+    "blind-retry": _blind_retry,
+    "no-second-look": _no_second_look,
 }
+# Where everybody's mailbox is: on EWS, on Graph, or on a Graph that ignores transactionId.
+Backend = Literal["ews", "graph", "graph-ignoring-ids"]
+ANYWHERE: Sequence[Backend] = ("ews", "graph", "graph-ignoring-ids")
+# Where the lack must be missed. A create that is sent again as it is doubles nothing on a Graph that
+# knows its transactionId, what is looked up too early there is looked up again, and the two
+# transactions of a course are no matter of the backend's.
+MISSED_ON: Mapping[str, Sequence[Backend]] = {
+    "no-write-ahead": ANYWHERE,
+    "no-lookup": ANYWHERE,
+    "no-token": ANYWHERE,
+    "no-fan-out": ("ews",),
+    "early-lookup": ("ews",),
+    "no-memory": ("ews", "graph"),
+    "blind-retry": ("graph-ignoring-ids",),
+    "no-second-look": ("graph", "graph-ignoring-ids"),
+}
+CREATE_DONE = tuple(
+    f"{create} 1 after {place}"
+    for create in ("CreateItem", "CreateEvent")
+    for place in ("processing", "answer")
+)
 TELLING: Mapping[str, Collection[str]] = {
-    "no-write-ahead": ("CreateItem 1 after processing", "CreateItem 1 after answer"),
-    "no-lookup": ("CreateItem 1 after processing", "CreateItem 1 after answer"),
-    "no-token": ("UpdateItem 1 after answer", "Visit.recording 1 after commit"),
+    "no-write-ahead": CREATE_DONE,
+    "no-lookup": CREATE_DONE,
+    "no-token": (
+        "UpdateItem 1 after answer",
+        "UpdateEvent 1 after answer",
+        "Visit.recording 1 after commit",
+    ),
     "no-fan-out": ("_mirror 1 after commit", "_fan_out 1 before commit"),
-    "early-lookup": ("CreateItem 1 after send",),
-    "no-memory": ("CreateItem 1 after answer",),
+    "early-lookup": ("CreateItem 1 after send", "CreateEvent 1 after send"),
+    "no-memory": ("CreateItem 1 after answer", "CreateEvent 1 after answer"),
+    "blind-retry": ("CreateEvent 1 after processing",),
+    "no-second-look": ("CreateEvent 1 after send",),
 }  # the points where its lack shows, and at once

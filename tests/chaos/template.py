@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
@@ -10,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from kalender.store import migrations
 from kalender.store.database import Database
 from tests.chaos.grounds import Grounds, Loop
-from tests.chaos.installation import ENVIRONMENT, SECRET, Command, Databases
+from tests.chaos.installation import SECRET, TOKEN, Command, Databases, environment
 from tests.chaos.judge import created_ids, leaks, secrets_of
 from tests.chaos.university import NOW, Campus, live_in, make
 from tests.e2e.house import House
@@ -26,21 +27,24 @@ class Template:
     exchange: bytes
     created: frozenset[str]
     names: dict[str, str]  # calendar -> the username in its address
+    on_graph: bool
 
 
-def fill(loop: Loop, directory: Path, databases: Databases, seed: int) -> Template:
+def fill(
+    loop: Loop, directory: Path, databases: Databases, seed: int, *, on_graph: bool
+) -> Template:
     """Fill a university's calendars by the real commands; let its people live in them."""
     university = directory / "university"
     make(university, seed)
     url = databases.make()
     _migrate(url)
-    with opened(loop, university, None) as grounds:
-        house = House(directory, university, grounds, url, NOW)
+    with opened(loop, university, None, on_graph=on_graph) as grounds:
+        house = house_on(directory, grounds, university, url)
         for words in (["resync", "--all"], ["worker", "--until-idle"]):
-            command = Command(house, words, ENVIRONMENT)
+            command = Command(house, words, environment(on_graph=on_graph))
             assert command.wait(120), f"{words} did not end"
         assert house.differences() == [], "the first fill is wrong"
-        leaked = leaks(directory.glob("*.log"), secrets_of(university) | {SECRET})
+        leaked = leaks(directory.glob("*.log"), secrets_of(university) | {SECRET, TOKEN})
         assert leaked == [], leaked
         live_in(grounds, Campus(house, seed))
         return Template(
@@ -48,16 +52,25 @@ def fill(loop: Loop, directory: Path, databases: Databases, seed: int) -> Templa
             database=url,
             university=university,
             exchange=grounds.freeze(),
-            created=frozenset(created_ids(grounds)),
+            created=frozenset(created_ids(grounds.world.journal.since(0))),
             names=_names(url),
+            on_graph=on_graph,
         )
 
 
-def opened(loop: Loop, university: Path, frozen: bytes | None) -> Grounds:
+def opened(loop: Loop, university: Path, frozen: bytes | None, *, on_graph: bool) -> Grounds:
     """Serve a university whose passwords are found in no log by accident."""
-    grounds = Grounds(loop, university, frozen)
-    grounds.world.passwords |= dict.fromkeys(("fs", "tp", "exchange"), SECRET)
+    grounds = Grounds(loop, university, frozen, on_graph=on_graph)
+    grounds.world.passwords |= dict.fromkeys(("fs", "tp", "exchange", "graph"), SECRET)
     return grounds
+
+
+def house_on(
+    directory: Path, grounds: Grounds, university: Path, url: str, broker: str = ""
+) -> House:
+    """Return an installation on these grounds; everybody's mailbox is on the one backend."""
+    graph: Literal["all", "none"] = "all" if grounds.world.cloud is not None else "none"
+    return House(directory, university, grounds, url, NOW, graph=graph, broker=broker)
 
 
 def copy_university(template: Template, directory: Path) -> Path:

@@ -205,6 +205,19 @@ def additions(grounds: Grounds) -> set[Added]:
     return found
 
 
+Meeting = tuple[int, Mapping[str, str], str]  # change key, fields, folder
+
+
+def meetings(grounds: Grounds) -> dict[tuple[str, int], Meeting]:
+    """Return what users made a meeting, by mailbox and number of the item."""
+    return {
+        (box.address, item.number): (item.version, item.fields, item.folder)
+        for box in grounds.world.exchange.awake()
+        for item in box.items.values()
+        if item.fields.get("RequiredAttendees")
+    }
+
+
 def taken_away(grounds: Grounds, before: set[Added]) -> set[Added]:
     """Return what is not there any more of what users added; a meeting stands whatever happens."""
     boxes = grounds.world.exchange.boxes

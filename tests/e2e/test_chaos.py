@@ -10,7 +10,7 @@ import pytest
 
 from tests.chaos import draw
 from tests.chaos.judge import leaks, names_only_ours, secrets_of
-from tests.chaos.sabotage import BREAKING
+from tests.chaos.sabotage import BREAKING, MISSED_ON
 from tests.chaos.university import make
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
@@ -43,31 +43,50 @@ def test_whoever_dies_wherever_every_calendar_comes_right(running: dict[str, str
 def test_every_mechanism_that_lacks_is_missed(running: dict[str, str]) -> None:
     code, said = chaos(running, "--runs", "3", "--sabotage", "all")
     assert code == 1, said
-    lines = said.strip().splitlines()[-len(BREAKING) :]
-    for sabotage, line in zip(BREAKING, lines, strict=True):
+    sabotages = draw.sabotages(BREAKING)
+    lines = said.strip().splitlines()[-len(sabotages) :]
+    for sabotage, line in zip(sabotages, lines, strict=True):
         name, _, result = line.partition(": ")
         last = LAST.fullmatch(result)
-        assert name == sabotage
+        assert name == str(sabotage)
         assert last is not None, said
         doubled, lost, foreign = (int(number) for number in last.groups()[1:4])
-        seen = (False, True) if sabotage == "no-fan-out" else (True, False)
+        seen = (False, True) if sabotage.name == "no-fan-out" else (True, False)
         assert (doubled > 0, lost > 0) == seen, f"{sabotage}\n{said}"
         assert foreign == 0, f"{sabotage}\n{said}"
-        assert f"SABOTAGE={sabotage}" in said  # the command that replays it
+        assert f"SABOTAGE={sabotage.name}" in said  # the command that replays it
 
 
-def test_no_point_comes_again_before_all_others_and_a_tenth_is_on_sqlite() -> None:
-    points = [("timetable", f"calendar st{n} _end 1 after commit") for n in range(40)]
-    cases = draw.cases(points, 60, seed=1)
-    chosen = [(case.day, str(case.point)) for case in cases]
-    assert sorted(chosen[:40]) == sorted(points)
-    assert len(set(chosen[40:])) == 20
-    assert [case.kind for case in cases].count("sqlite") == 6
+def test_what_is_taken_away_over_ews_is_taken_away_over_graph() -> None:
+    for name in ("no-write-ahead", "no-lookup", "no-token", "no-memory"):
+        assert {"ews", "graph"} <= {*MISSED_ON[name]}
+    for name in ("no-write-ahead", "no-lookup", "no-token", "blind-retry", "no-second-look"):
+        assert "graph-ignoring-ids" in MISSED_ON[name]
+
+
+def some_points(day: str, name: str, number: int) -> list[draw.Point]:
+    """Return so many points of a day on EWS, and half as many on Graph."""
+    numbered = [(False, n) for n in range(number)] + [(True, n) for n in range(number // 2)]
+    return [draw.Point(on_graph, day, name.format(n)) for on_graph, n in numbered]
+
+
+def test_no_point_comes_again_before_all_others_a_third_is_on_graph_and_a_tenth_on_sqlite() -> None:
+    points = some_points("timetable", "calendar st{} _end 1 after commit", 40)
+    cases = draw.cases(points, 90, seed=1)
+    chosen = [draw.Point(case.on_graph, case.day, str(case.point)) for case in cases]
+    assert sorted(chosen[:60]) == sorted(points)
+    assert len(set(chosen[60:])) == 30
+    assert [case.backend for case in cases].count("graph") == 15
+    assert [case.backend for case in cases].count("graph-ignoring-ids") == 15
+    assert sorted((case.kind, case.on_graph) for case in cases if case.kind == "sqlite") == [
+        *[("sqlite", False)] * 6,
+        *[("sqlite", True)] * 3,
+    ]
     assert {case.mishap for case in cases} == {"none", "cut", "stop", "restore"}
 
 
 def test_a_run_is_replayed_by_its_own_words() -> None:
-    points = [("people", f"person fs {n} GET personer 1 before send") for n in range(20)]
+    points = some_points("people", "person fs {} GET personer 1 before send", 20)
     for case in draw.cases(points, 20, seed=3):
         assert draw.replayed(str(case), 3, None) == case
 
@@ -96,6 +115,16 @@ def test_a_log_that_holds_a_name_is_told(tmp_path: Path) -> None:
         ("FindItem", {"ids": [], "restricted": True}, True),
         ("FindItem", {"ids": [], "restricted": False}, False),
         ("SyncFolderItems", {"ids": []}, False),
+        ("CreateEvent", {"ids": ["a"], "keys": []}, False),
+        ("CreateEvent", {"ids": ["a"], "keys": ["k"]}, True),
+        ("GetEvent", {"ids": ["b"]}, False),
+        ("UpdateEvent", {"ids": ["a"]}, True),
+        ("DeleteEvent", {"ids": ["b"]}, False),
+        ("PermanentDelete", {"ids": ["b"]}, False),
+        ("ListEvents", {"ids": [], "restricted": True}, True),
+        ("ListEvents", {"ids": [], "restricted": False}, False),
+        ("CalendarView", {"ids": []}, False),
+        ("Delta", {"ids": []}, False),
     ],
 )
 def test_a_request_names_our_ids_or_our_property(

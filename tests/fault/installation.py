@@ -45,10 +45,12 @@ mailbox = "{{username}}@uni.example"
 [exchange]
 default = "main"
 [exchange.main]
+endpoint = "{exchange}"
+username = "kalender"
+password = "{password}"
 timeout = 2
 server_seconds = 1
 max_connections = {max_connections}
-{backend}
 {more}
 [rollout]
 mode = "{mode}"
@@ -57,12 +59,12 @@ connections = {connections}
 settle_seconds = 0
 """
 
-EWS = """
+EWS = """\
 endpoint = "{exchange}"
 username = "kalender"
 password = "{password}"
 """
-GRAPH = """
+GRAPH = """\
 kind = "graph"
 tenant = "uni.example"
 client_id = "kalender"
@@ -93,16 +95,14 @@ class Installation:
     def app(self) -> App:
         """Return the application under the settings as they are now."""
         ends, path = self.sandbox.endpoints, self.directory / "config.toml"
-        addresses = asdict(ends) | ({"exchange": self.endpoint} if self.endpoint else {})
-        backend = (GRAPH if self.on_graph else EWS).format(password=self.password, **addresses)
+        settings = CONFIG.replace(EWS, GRAPH) if self.on_graph else CONFIG
         path.write_text(
-            CONFIG.format(
+            settings.format(
+                **{**asdict(ends), "exchange": self.endpoint or ends.exchange},
                 database=self.url,
-                fs=ends.fs,
-                tp=ends.tp,
-                backend=backend,
                 fs_key=self.fs_key,
                 tp_key=self.tp_key,
+                password=self.password,
                 mode=self.mode,
                 max_connections=self.max_connections,
                 connections=self.connections,

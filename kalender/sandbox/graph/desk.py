@@ -96,6 +96,10 @@ class GraphDesk:
         entry.code = fault.kind
         return await self._spoil(request, fault, work)
 
+    async def rest(self) -> None:
+        """Return when nothing is carried out any more whose connection was cut."""
+        await asyncio.gather(*self._late, return_exceptions=True)
+
     # -- what is asked ----------------------------------------------------------------------------
 
     def _understand(self, request: web.Request, body: bytes, work: _Work) -> None:
