@@ -6,18 +6,22 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import pika
 import pytest
 
 from kalender.sandbox.installation import Json
 from tests import real_data
+from tests.chaos.installation import TOKEN
+from tests.chaos.judge import created_ids, foreign, leaks, secrets_of
 from tests.e2e.house import House, cut
 from tests.served import start
 
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"
 WHOLE = bool(os.environ.get("KALENDER_TEST_WHOLE_TERM"))
+STUDENTS = 1469 if WHOLE else 120
 QUEUE = "from_system-test-fs"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
@@ -31,12 +35,18 @@ def term(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def opened(
-    tmp_path: Path, university: Path, database: str, *, students: int, broker: str = ""
+    tmp_path: Path,
+    university: Path,
+    database: str,
+    *,
+    students: int,
+    broker: str = "",
+    graph: Literal["none", "all"] = "none",
 ) -> Iterator[House]:
     """An installation on a sandbox of so many students."""
     small = cut(university, tmp_path / "university", students=students)
-    with start(small) as sandbox:
-        house = House(tmp_path, small, sandbox, database, NOW, broker=broker)
+    with start(small, graph=graph) as sandbox:
+        house = House(tmp_path, small, sandbox, database, NOW, graph=graph, broker=broker)
         house.run("db", "upgrade")
         yield house
 
@@ -63,8 +73,7 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
     tmp_path: Path, term: Path, postgresql_url: str, queue: str
 ) -> None:
     broker = f'[broker]\nurl = "{queue}"\nqueues = ["{QUEUE}"]\n'
-    students = 1469 if WHOLE else 120
-    with opened(tmp_path, term, postgresql_url, students=students, broker=broker) as house:
+    with opened(tmp_path, term, postgresql_url, students=STUDENTS, broker=broker) as house:
         house.run("resync", "--all")
         house.run("worker", "--until-idle")
         assert house.differences() == []
@@ -86,6 +95,35 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
                 house.wait_until_right()
         assert house.get("exchange/private-touched")["count"] == 0
         house.assert_logs_are_clean()
+
+
+def test_a_term_is_filled_over_graph_exactly_and_the_next_day_asks_graph_nothing(
+    tmp_path: Path, term: Path, postgresql_url: str
+) -> None:
+    with opened(tmp_path, term, postgresql_url, students=STUDENTS, graph="all") as house:
+        house.run("resync", "--all")
+        house.run("worker", "--until-idle")
+        assert house.differences() == []
+        filling = house.get("requests")
+        assert foreign(filling) == []
+
+        house.send("DELETE", "requests")
+        house.run("resync", "--all", now=NEXT_DAY)
+        house.run("worker", "--until-idle", now=NEXT_DAY)
+        assert house.requests_to("graph") == house.requests_to("login") == 0
+        assert house.requests_to("tp") > 0
+
+        house.run("resync", "--all", "--verify")
+        house.run("worker", "--until-idle")
+        assert house.requests_to("graph.CreateEvent") == house.requests_to("graph.UpdateEvent") == 0
+        assert house.requests_to("graph.ListEvents") > 0
+        assert foreign(house.get("requests"), created_ids(filling)) == []
+
+        assert house.get("exchange/private-touched")["count"] == 0
+        assert house.get("exchange/mails") == []
+        house.assert_logs_are_clean()
+        words = secrets_of(house.university) | {TOKEN, "Bearer"}
+        assert leaks(tmp_path.glob("*.log"), words) == []
 
 
 def test_a_hundred_people_on_sqlite_with_notifications_from_standard_input(
