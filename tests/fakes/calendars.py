@@ -207,6 +207,21 @@ class FakeCalendars:
 
     # -- a user's meddling --------------------------------------------------------------------
 
+    def add_private(self, mailbox: str, content: Content) -> None:
+        """Put an item of the user's own into a mailbox."""
+        ref = self._ref()
+        self.items(mailbox)[ref.item_id] = Item(
+            ref=ref, content=content, body=content.body, sync_key=None, created_at=BEGINNING
+        )
+
+    def private(self, mailbox: str) -> list[object]:
+        """Return all that can be seen of what does not carry our key."""
+        return [(i.body, i.content) for i in self.items(mailbox).values() if i.sync_key is None]
+
+    def take_away(self, mailbox: str, item_id: str) -> None:
+        """Delete an item."""
+        del self.items(mailbox)[item_id]
+
     def attach(self, mailbox: str, item_id: str, name: str) -> None:
         """Attach a file."""
         item = self.items(mailbox)[item_id]

@@ -1,14 +1,15 @@
 """A house in which everything can fail: its workers, its sources, its Exchange."""
 
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from kalender.config.calendar import RoleCalendar
 from kalender.domain.model import Content
 from tests.databases import migrate_to_copy
-from tests.fakes.calendars import Item
+from tests.fakes.calendars import FakeCalendars
 from tests.fakes.faults import MortalDatabase, Outage, Points, SlowCalendars, Trouble
 from tests.fakes.house import MONDAY, House
 
@@ -53,21 +54,19 @@ class FrailHouse(House):
         for outage in self.outages.values():
             outage.kind = None
 
-    def add_private(self, mailbox: str, moment: datetime = MONDAY) -> None:
-        """Put an item of the user's own into a mailbox."""
-        ref = self.exchange._ref()
-        self.exchange.items(mailbox)[ref.item_id] = Item(
-            ref=ref, content=PRIVATE, body="privat", sync_key=None, created_at=moment
-        )
 
+def frail_house(
+    path: Path,
+    made: Callable[[Points], FakeCalendars] = lambda points: SlowCalendars(points=points),
+) -> FrailHouse:
+    """Return a house on a new SQLite database that puts back whatever users change.
 
-def frail_house(path: Path) -> FrailHouse:
-    """Return a house on a new SQLite database that puts back whatever users change."""
+    `made` makes its Exchange.
+    """
     _migrated(path)
     points = Points()
     database = MortalDatabase(f"sqlite:///{path}")
     database.points = points
-    exchange = SlowCalendars(points=points)
     return FrailHouse(
-        database, exchange=exchange, points=points, restore=RoleCalendar(max_restores=10**6)
+        database, exchange=made(points), points=points, restore=RoleCalendar(max_restores=10**6)
     )

@@ -16,16 +16,21 @@ import structlog
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from sqlalchemy import select
 
+from kalender.domain.entry import EntryStatus
 from kalender.domain.model import CourseKey, Status, TeachingEvent
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
-from kalender.store import people
+from kalender.store import people, queue
 from kalender.store.entries import of_calendar
 from kalender.store.queue import Claim
+from kalender.store.tables import entry
+from tests.chaos.judge import foreign
 from tests.fakes.calendars import Item
+from tests.fakes.cloud import FAULTS, ServedCalendars
 from tests.fakes.faults import WRITES, Crash
-from tests.fakes.frail import PRIVATE, frail_house
+from tests.fakes.frail import PRIVATE, FrailHouse, frail_house
 from tests.fakes.house import MONDAY, activity, event
 from tests.fakes.teaching import Teaching
 
@@ -39,6 +44,7 @@ COURSES = ("IN1000", "IN2000")
 ACTIVITIES = [activity(a, c) for c in COURSES for a in ("1", *GROUPS)]
 TROUBLE = ("refused connection", "busy", "lost before", "lost after")
 OUTAGES = ("away", "refuses", "busy", "unreadable")
+SECOND_LOOK, VERY_LATE = timedelta(hours=6), 3600.0
 PICKS = st.integers(0, 99)  # which of those there are: no draw depends on what the system did
 CHANGES = ("move", "move under another id", "cancel", "delete", "title", "teacher")
 EDITS: tuple[dict[str, object], ...] = (
@@ -56,15 +62,20 @@ class University(RuleBasedStateMachine):
     def open_house(self, filled) -> None:  # type: ignore[no-untyped-def]
         """Start with an empty installation or one in use, and private items in every mailbox."""
         self.directory = tempfile.TemporaryDirectory()
-        self.house = frail_house(Path(self.directory.name) / "k.db")
+        self.house = self.made_house(Path(self.directory.name) / "k.db")
         self.points, self.trouble = self.house.points, self.house.trouble
         self.teaching = Teaching()
         self.number = 0
         self.retaught: set[str] = set()  # events whose teacher changed
         for name in NAMES:
-            self.house.add_private(_mailbox(name))
+            self.house.exchange.add_private(_mailbox(name), PRIVATE)
+        self.private = {name: self.house.exchange.private(_mailbox(name)) for name in NAMES}
         if filled:
             self._fill()
+
+    def made_house(self, path: Path) -> FrailHouse:
+        """Return an installation whose Exchange is in memory."""
+        return frail_house(path)
 
     def _fill(self) -> None:
         for day, key in enumerate(ACTIVITIES):
@@ -240,7 +251,7 @@ class University(RuleBasedStateMachine):
         if found := self._own_item(pick):
             mailbox, item_id = found
             if edited is None:
-                del self.house.exchange.items(mailbox)[item_id]
+                self.house.exchange.take_away(mailbox, item_id)
             else:
                 self.house.exchange.edit(mailbox, item_id, **edited)
 
@@ -303,9 +314,7 @@ class University(RuleBasedStateMachine):
                 for c in (item.content for item in self._own(name))
             ]
             assert sorted(shown) == self.teaching.expected(name), name
-            items = self.house.exchange.items(_mailbox(name)).values()
-            private = [(i.body, i.content) for i in items if not i.sync_key]
-            assert private == [("privat", PRIVATE)]
+            assert self.house.exchange.private(_mailbox(name)) == self.private[name]
             for item in self._own(name):
                 assert item.content.location != "Kantina"
                 for word in ("husk bok", "rom 3"):
@@ -321,5 +330,62 @@ def _mailbox(name: str) -> str:
     return f"{name}@uio.example"
 
 
+class UniversityOnGraph(University):
+    """The same with everybody's mailbox on a served Graph, which fails in its own ways."""
+
+    def made_house(self, path: Path) -> FrailHouse:
+        """Return an installation whose Exchange is the sandbox's Graph."""
+        addresses = [_mailbox(name) for name in NAMES]
+        house = frail_house(
+            path, lambda points: ServedCalendars(points=points, addresses=addresses)
+        )
+        assert isinstance(house.exchange, ServedCalendars)
+        self.cloud = house.exchange
+        house.second_look = SECOND_LOOK
+        return house
+
+    def _own(self, name: str) -> list[Item]:
+        """Return what stands for events; what turned up late and was touched is its user's."""
+        with self.house.database.read() as connection:
+            is_released = entry.c.status == EntryStatus.RELEASED.value
+            released = {*connection.execute(select(entry.c.sync_key).where(is_released)).scalars()}
+        return [item for item in super()._own(name) if item.sync_key not in released]
+
+    def _rest(self) -> None:
+        """Let the second look happen as well."""
+        super()._rest()
+        self.house.later(SECOND_LOOK.total_seconds())
+        with self.house.database.write() as connection:
+            queue.mark_what_is_due(connection)
+        super()._rest()
+
+    @rule(known=st.booleans(), late=st.booleans())
+    def choose(self, known, late) -> None:  # type: ignore[no-untyped-def]
+        """Graph begins to ignore transactionId or to know it, and to show new events late or at once."""
+        self.cloud.settings.transaction_ids = known
+        self.cloud.settings.visible_after = VERY_LATE if late else 0
+
+    @rule(kind=st.sampled_from(sorted(FAULTS)), at_once=st.booleans())
+    def fail(self, kind, at_once) -> None:  # type: ignore[no-untyped-def]
+        """Graph fails once, now or while whatever follows."""
+        self.cloud.fault = kind
+        if at_once:
+            self.house.settle()
+
+    def teardown(self) -> None:
+        """Let everything come to rest, and compare; every request named our own alone."""
+        if not hasattr(self, "house"):
+            return
+        self.cloud.fault, self.cloud.settings.visible_after = None, 0
+        super().teardown()
+        assert foreign(list(self.cloud.world.journal.since(0))) == []
+        assert self.cloud.world.exchange.private_touched == 0
+        assert self.cloud.world.exchange.mails == []
+
+
 TestUniversity = University.TestCase
 TestUniversity.settings = settings(suppress_health_check=list(HealthCheck))  # else as the profile
+TestUniversityOnGraph = UniversityOnGraph.TestCase
+TestUniversityOnGraph.settings = settings(  # a fifth, since its requests are real
+    TestUniversity.settings, max_examples=settings().max_examples // 5
+)
