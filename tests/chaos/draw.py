@@ -11,6 +11,7 @@ from tests.chaos.run import Case, Death, Mishap
 from tests.chaos.sabotage import MISSED_ON, TELLING, Backend
 
 SQLITE_EACH = 10
+NEVER_ON_SQLITE = "Memory._take"  # it does not count the row that this writes: no point is told
 GRAPH_EACH = 3
 ON_GRAPH: Sequence[Backend] = ("graph", "graph-ignoring-ids")  # by turns
 DEATHS: Sequence[Death] = ("kill", "kill", "kill-all")
@@ -79,7 +80,8 @@ def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
             dice = Random(f"{seed} {again} {point.day} {point.name}")  # noqa: S311
             mishap, besides = _besides(dice, point, all_points)
             number = next(numbers)
-            kind = "postgresql" if number % SQLITE_EACH else "sqlite"
+            is_tenth = number % SQLITE_EACH == 0 and not point.name.startswith(NEVER_ON_SQLITE)
+            kind = "sqlite" if is_tenth else "postgresql"
             if mishap == "restore" and kind == "sqlite":  # with PostgreSQL's own tools alone
                 mishap, besides = "none", None
             yield Case(
