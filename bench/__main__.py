@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import claims, fill, latency, listener, resync, start
+from bench import claims, cloud, fill, latency, listener, resync, start
 from bench.measure import show
 from bench.parts import Part, databases, figures
 from tests import servers
@@ -32,6 +32,7 @@ def main() -> None:
             "big term": lambda: resync.run(made.make, quick=quick),
             "latency": lambda: latency.run(made.make, quick=quick),
             "real term": lambda: fill.run(made.make, students=students),
+            "graph": lambda: cloud.run(made.make, students=students),
         }
         found = list(figures(parts, sys.argv, made))
     show(found, Path("bench.json"))

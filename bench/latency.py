@@ -15,6 +15,7 @@ from itertools import cycle
 from pathlib import Path
 from statistics import median
 from time import monotonic
+from typing import Literal
 from urllib.parse import unquote
 
 from sqlalchemy import text
@@ -46,12 +47,19 @@ LIVE = """
 
 
 @contextmanager
-def working(
-    university: Path, directory: Path, url: str, *, settle: float, mailbox: str, domain: str
+def working(  # noqa: PLR0913
+    university: Path,
+    directory: Path,
+    url: str,
+    *,
+    settle: float,
+    mailbox: str,
+    domain: str,
+    graph: Literal["none", "all"] = "none",
 ) -> Iterator[House]:
     """An installation with 16 connections in two processes, all of it marked and nothing done."""
-    with start(university) as sandbox:
-        house = House(directory, university, sandbox, url, NOW, mailbox, forked=False)
+    with start(university, graph=graph) as sandbox:
+        house = House(directory, university, sandbox, url, NOW, mailbox, graph=graph, forked=False)
         changed = {
             "uio.example": domain,
             "connections = 3": f"connections = {CONNECTIONS // 2}",
@@ -69,18 +77,27 @@ def working(
 # -- one lecture -------------------------------------------------------------------------------------
 
 
-def moved_lecture(make_database: Callable[[], str], *, quick: bool) -> Iterator[Figure]:
-    """Move one lecture of the real term's largest course."""
+def moved_lecture(
+    make_database: Callable[[], str], *, quick: bool, graph: Literal["none", "all"] = "none"
+) -> Iterator[Figure]:
+    """Move one lecture of the real term's largest course, over EWS or over Graph alone."""
     with tempfile.TemporaryDirectory() as made:
         directory, url = Path(made), make_database()
         whole = unpack_term(directory)
         course, students = largest(whole)
         taken = sorted(students)[: 100 if quick else None]
         university = cut(whole, directory / "cut", students=taken)
-        names = {"mailbox": "{username}@uio.example", "domain": "uio.example"}
-        with working(university, directory, url, settle=0.1, **names) as house:
+        with working(
+            university,
+            directory,
+            url,
+            settle=0.1,
+            mailbox="{username}@uio.example",
+            domain="uio.example",
+            graph=graph,
+        ) as house:
             house.run("worker", "--until-idle")
-            house.send("PUT", "latency", {"exchange": SLOW})
+            house.send("PUT", "latency", {"exchange": SLOW, "graph": SLOW})
             yield from _moved(house, course, quick=quick)
 
 
@@ -99,10 +116,11 @@ def _moved(house: House, course: str, *, quick: bool) -> Iterator[Figure]:
         raise AssertionError(f"{len(wrong)} entries are not as they should be")
     people = moves[0][0]
     seconds = sorted(took for _, took in moves)
-    ideal = people / CONNECTIONS * SLOW
+    asked, whose = (1, "Exchange") if house.graph == "none" else (2, "Graph")
+    ideal = people * asked / CONNECTIONS * SLOW
     ratio = median(seconds) / ideal
     yield Figure(
-        name=f"a lecture of {people} people moved, Exchange at 100 ms: seconds until all are right",
+        name=f"a lecture of {people} people moved, {whose} at 100 ms: seconds until all are right",
         ours=round(median(seconds), 2),
         reference=round(ideal, 2),
         ratio=round(ratio, 2),
@@ -167,8 +185,14 @@ def during_a_fill(make_database: Callable[[], str], *, quick: bool) -> Iterator[
         directory, url = Path(made), make_database()
         university = directory / "university"
         generate(university, students=students)
-        names = {"mailbox": "epost:INSTITUSJON", "domain": "uni.example"}
-        with working(university, directory, url, settle=SETTLE, **names) as house:
+        with working(
+            university,
+            directory,
+            url,
+            settle=SETTLE,
+            mailbox="epost:INSTITUSJON",
+            domain="uni.example",
+        ) as house:
             slow = SCENARIOS[1:2] if quick else SCENARIOS
             late = None if quick else LATE  # of a few seconds the fill's beginning is most
             yield from _scenarios(house, students, slow, seconds=8 if quick else 40, late=late)
