@@ -79,6 +79,7 @@ COMMANDS = {
         "recover",
         "Vouch for the database again; from a backup, look every calendar up before writing to it.",
     ),
+    "move": ("move", "Mailboxes that move to another Exchange: look, decide, announce, pause."),
     "brake": ("brake", "Deletes held back: look, release, hold, announce."),
     "protect": ("protect", "People under threat, closed, deceased."),
     "rollout": ("rollout", "Who is switched on."),
@@ -89,6 +90,7 @@ COMMANDS = {
 OWN_NUMBERS = {"calendar", "person"}
 TAKE_PERSONS = {
     "log",
+    "move",
     "optout",
     "plan",
     "protect",

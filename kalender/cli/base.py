@@ -105,6 +105,35 @@ def person_of(database: Database, text: str) -> int:
     return person_id
 
 
+def persons_of(database: Database, names: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Return the persons of these names, and who is not known by the place in the list."""
+    persons, unknown = [], []
+    for place, name in enumerate(names, 1):
+        try:
+            persons += [person_of(database, name)] if name else []
+        except NotKnown:
+            unknown.append(f"{place} ({name})")
+    return persons, unknown
+
+
+def require_known(unknown: Sequence[str]) -> None:
+    """Raise NotKnown where somebody of a list is not known; what it names is done for the others."""
+    if unknown:
+        raise NotKnown(
+            f"nobody is known by that: number {', '.join(unknown)} of the list; "
+            "give an FS number, a username or a mail address"
+        )
+
+
+def lines_of(content: bytes) -> list[str]:
+    """Return a file's lines without blanks at their ends; ConfigError where it is not UTF-8."""
+    try:
+        return [line.strip() for line in content.decode("utf-8-sig").splitlines()]
+    except UnicodeDecodeError as error:
+        before = content[: error.start].count(b"\n")
+        raise ConfigError(f"--file: line {before + 1} is not UTF-8; save it as UTF-8") from None
+
+
 def ask_first(question: str) -> None:
     """Ask outside of any transaction; without a terminal --yes is the answer."""
     if not sys.stdin.isatty():

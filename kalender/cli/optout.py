@@ -7,13 +7,15 @@ from sqlalchemy import Connection
 
 from kalender.cli.base import (
     Json,
-    NotKnown,
     app,
     application,
+    lines_of,
     listing,
     opened,
     operator,
     person_of,
+    persons_of,
+    require_known,
 )
 from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
@@ -40,33 +42,16 @@ def add(
     Who is not known is said by the place in the list; the others are done, and the code is 1.
     """
     database = opened(application(context, asks=False))
-    names = list(person or [])
-    if file is not None:
-        content = file.read()
-        try:
-            names += [line.strip() for line in content.decode("utf-8-sig").splitlines()]
-        except UnicodeDecodeError as error:
-            line = content[: error.start].count(b"\n") + 1
-            message = f"--file: line {line} is not UTF-8; save it as UTF-8"
-            raise ConfigError(message) from None
+    names = [*(person or []), *(lines_of(file.read()) if file else ())]
     if not names:
         raise ConfigError("optout add wants persons, or --file")
-    persons, unknown = [], []
-    for place, name in enumerate(names, 1):
-        try:
-            persons += [person_of(database, name)] if name else []
-        except NotKnown:
-            unknown.append(f"{place} ({name})")
+    persons, unknown = persons_of(database, names)
     with database.write() as connection:
         for person_id in persons:
             wish(connection, person_id, {OPT_OUT}, source)
         acts.record(connection, "optout add", who=operator(), persons=persons, reason=source)
     typer.echo(f"{len(persons)} opted out; what was written is taken back")
-    if unknown:
-        raise NotKnown(
-            f"nobody is known by that: number {', '.join(unknown)} of the list; "
-            "give an FS number, a username or a mail address"
-        )
+    require_known(unknown)
 
 
 @optout.command()

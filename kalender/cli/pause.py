@@ -16,7 +16,9 @@ from kalender.store import acts
 from kalender.store.database import now
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-Name = Annotated[str, typer.Argument(help="exchange.NAME, fs, tp or bulk", show_default=False)]
+Name = Annotated[
+    str, typer.Argument(help="exchange.NAME, fs, tp, bulk or moves", show_default=False)
+]
 
 
 @app.command()
@@ -29,7 +31,8 @@ def pause(
 ) -> None:
     """Ask nothing of a neighbour, or do no bulk work, until then, or until `resume`.
 
-    What is under way is finished. Bulk work is fills, resyncs and looks into calendars.
+    What is under way is finished. Bulk work is fills, resyncs and looks into calendars; moves are
+    calendars that are followed to another Exchange.
     """
     wired = application(context, asks=False)
     _check(wired, name)
@@ -73,8 +76,9 @@ def resume(context: typer.Context, name: Name) -> None:
 
 def _check(wired: App, name: str) -> None:
     names = sorted(wired.config.neighbours)
-    if name not in (*names, breaker.BULK):
-        raise ConfigError(f"nothing of that name: {', '.join([*names, breaker.BULK])}")
+    names += [breaker.BULK, breaker.MOVES]
+    if name not in names:
+        raise ConfigError(f"nothing of that name: {', '.join(names)}")
 
 
 def _end(

@@ -173,7 +173,14 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
             for row in disclosure.pending(connection, disclosure.work_of(connection, person_id))
         ],
         "calendars": [
-            {**row, "shown": _entries(connection, wired, row["calendar_id"])}
+            {
+                **row,
+                "moves": [
+                    {name: move[name] for name in _MOVE}
+                    for move in disclosure.moves_of(connection, row["calendar_id"])
+                ],
+                "shown": _entries(connection, wired, row["calendar_id"]),
+            }
             for row in disclosure.calendars_of(connection, person_id)
         ],
     }
@@ -185,6 +192,10 @@ def _bad(problem: Unreadable) -> dict[str, Any]:
     return {name: getattr(problem, name) for name in names}
 
 
+_MOVE = (
+    *("from_backend", "to_backend", "noticed_at", "look_at", "looks", "expected", "present"),
+    *("waits_since", "decision", "decided_by", "done_at"),
+)
 _PENDING = (
     "kind",
     "reason",
@@ -237,12 +248,26 @@ def _lines_of(values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     for row in values["calendars"]:
         yield from ("", f"calendar {row['calendar_id']}")
         for field, value in row.items():
-            if value is not None and field not in {"shown", "calendar_id"}:
+            if value is not None and field not in {"shown", "moves", "calendar_id"}:
                 yield from wrapped(f"  {field.replace('_', ' ')}: {cell(value, zone)}")
+        for move in row["moves"]:
+            yield from wrapped(_move_line(move, zone))
         if row["shown"]:
             yield f"  entries to come ({zone}): when, what, why, written"
             for entry in row["shown"]:
                 yield from _entry_lines(entry, zone)
+
+
+def _move_line(move: Mapping[str, Any], zone: tzinfo) -> str:
+    line = f"  moved from {move['from_backend']} to {move['to_backend']}"
+    line += f", noticed {said(move['noticed_at'], zone)}"
+    if move["done_at"]:
+        return f"{line}, right there {said(move['done_at'], zone)}"
+    if move["waits_since"]:
+        line += f", shows {move['present']} of {move['expected']} entries to come"
+    if move["decision"]:
+        line += f", {move['decision']} ({move['decided_by']})"
+    return f"{line}, next look {said(move['look_at'], zone)}"
 
 
 def _pending_line(work: Mapping[str, Any], zone: tzinfo) -> str:

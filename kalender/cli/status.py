@@ -49,8 +49,8 @@ def status(
     """Say whether everybody has the right calendar, and what keeps somebody from it.
 
     `stuck`: a neighbour or the broker is away, refuses us or is held by hand, no worker or listener
-    lives, or all work fails alike. `held`: a brake holds deletes back, or bulk work is paused by
-    hand. `incomplete`: somebody does not have the right calendar, and nothing is under way that
+    lives, or all work fails alike. `held`: a brake holds deletes back, bulk work is paused by
+    hand, or moved mailboxes wait for a decision. `incomplete`: somebody does not have the right calendar, and nothing is under way that
     would mend it. `behind`: work has been due for five minutes, FS and TP were not read whole for
     too long, courses were not, or a database was recovered and nothing is written yet. `filling`:
     calendars are written for the first time. `warning`: something will go wrong. Times are about,
@@ -163,6 +163,7 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
         "calendars": [asdict(count) for count in status.calendars],
         "processes": [asdict(process) for process in status.processes],
         "unreadable": [asdict(count) for count in status.unreadable],
+        "moves": asdict(status.moves),
         "settings_waiting": [asdict(settings) for settings in status.settings_waiting],
         **_numbers(status, figures),
         "versions": _versions(status),
@@ -259,6 +260,20 @@ def _tables(
         ],
     )
     yield "calendars", [asdict(count) for count in status.calendars]
+    moves = status.moves
+    if len(moves.living) > 1 or moves.moved or moves.followed or moves.waiting or moves.announced:
+        yield (
+            "moves",
+            [
+                {
+                    **{f"at {name}": count for name, count in moves.living.items()},
+                    "moved today": moves.moved,
+                    "followed": moves.followed,
+                    "waiting": moves.waiting,
+                    "announced": moves.announced,
+                }
+            ],
+        )
     yield (
         f"processes ({zone})",
         [

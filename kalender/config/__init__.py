@@ -30,6 +30,7 @@ from kalender.config.sections import (
     Identity,
     Institution,
     MetricsSettings,
+    Moves,
     NeighbourSettings,
     NotificationPattern,
     Retention,
@@ -68,6 +69,7 @@ class Config(Section):
     rollout: Rollout = Rollout()
     calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
     safety: Safety = Safety()
+    moves: Moves = Moves()
     worker: Worker = Worker()
     retention: Retention = Retention()
     metrics: MetricsSettings = MetricsSettings()

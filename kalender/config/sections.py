@@ -544,6 +544,17 @@ class Safety(Section):
     max_reading_age_hours: PositiveFloat = 36
 
 
+class Moves(Section):
+    """How fast mailboxes are followed to another Exchange."""
+
+    per_minute: PositiveFloat = 60
+
+    @property
+    def interval(self) -> timedelta:
+        """How long after one moved calendar the next is looked up."""
+        return timedelta(minutes=1 / self.per_minute)
+
+
 class Worker(Section):
     """How much at once, and for how long work is ours."""
 

@@ -23,6 +23,7 @@ LONGEST_TOLD_PAUSE = timedelta(minutes=15)
 LEASE = timedelta(seconds=10)
 FURTHEST_AHEAD = timedelta(minutes=1)  # of permits: at 1 a second, of sixty processes
 BULK = "bulk"  # the name under which fills, resyncs and looks into calendars are paused by hand
+MOVES = "moves"  # as bulk work, of calendars that are followed to another Exchange
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 

@@ -37,6 +37,8 @@ from kalender.store.tables import (
     fan_out,
     identity,
     look_up,
+    move,
+    move_announced,
     operator_act,
     person,
     placement,
@@ -131,6 +133,12 @@ def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
     query = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
     numbers = connection.execute(query).scalars()
     return keys | {("calendar", str(calendar_id)) for calendar_id in numbers}
+
+
+def moves_of(connection: Connection, calendar_id: int) -> list[dict[str, Any]]:
+    """Return the moves of a calendar's mailbox between Exchanges, the first first."""
+    query = select(move).where(move.c.calendar_id == calendar_id).order_by(move.c.move_id)
+    return _rows(connection, query)
 
 
 # -- parked work, preferences and protection ----------------------------------------------------------
@@ -333,7 +341,9 @@ def export(connection: Connection, person_id: int) -> dict[str, Any]:
         table.name: _rows(connection, select(table).where(table.c.person_id == person_id))
         for table in (*OF_PERSONS, change_log, look_up, operator_act, unreadable_item)
     }
-    tables["entry"] = _rows(connection, select(entry).where(entry.c.calendar_id.in_(calendars)))
+    for table in (entry, move, move_announced):
+        of_theirs = select(table).where(table.c.calendar_id.in_(calendars))
+        tables[table.name] = _rows(connection, of_theirs)
     for table in (teaching_staff, fan_out):
         by_name = select(table).where(table.c.username.in_(usernames))
         tables[table.name] = _rows(connection, by_name)

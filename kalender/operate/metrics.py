@@ -197,6 +197,7 @@ def gauges_of(
         [((change,), calendars_of.get(change, 0)) for change in ("rewrite", "move", "leave")],
     )
     yield from calendar_families(status)
+    yield from move_families(status)
     processes = Counter(
         (process.kind, process.version) for process in status.processes if process.state == "lives"
     )
@@ -307,6 +308,24 @@ def calendar_families(status: Status) -> Iterator[GaugeMetricFamily]:
     )
     for name, number in asdict(status.counts).items():
         yield gauge(f"kalender_{name}", "See kalender status.", number)
+
+
+def move_families(status: Status) -> Iterator[GaugeMetricFamily]:
+    """Give how many calendars live at each Exchange, and how their moves go."""
+    yield gauges(
+        "kalender_calendars_living",
+        "Calendars by the Exchange that serves them.",
+        ("exchange",),
+        [((name,), count) for name, count in status.moves.living.items()],
+    )
+    states = ("announced", "followed", "waiting")
+    yield gauges(
+        "kalender_moves",
+        "Mailboxes announced to move, found elsewhere and not looked up yet, or showing too little.",
+        ("state",),
+        [((state,), getattr(status.moves, state)) for state in states],
+    )
+    yield gauge("kalender_moved_last_day", "Calendars that moved within a day.", status.moves.moved)
 
 
 def verdict_families(verdict: HealthState) -> Iterator[GaugeMetricFamily]:

@@ -50,6 +50,7 @@ from kalender.store import (
     brakes,
     counters,
     identity,
+    moves,
     observations,
     recovery,
     rollouts,
@@ -68,6 +69,7 @@ from kalender.store.tables import (
     course_run,
     dirty,
     heartbeat,
+    move,
     neighbour,
     person,
     preference,
@@ -111,6 +113,7 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
         calendars=calendar_counts(connection),
         troubles=troubles.calendar_troubles(connection, mode, expectations.clock()),
         fill=troubles.fill(connection, mode),
+        moves=moves.counts(connection),
         unreadable=unreadable.counts(connection),
         unreadable_events=troubles.unreadable_events(connection, semesters),
         settings_waiting=scope.settings_waiting_for(connection),
@@ -314,11 +317,17 @@ def rate(connection: Connection, when: Column[Any], *conditions: ColumnElement[b
 def common_failure(connection: Connection) -> CommonFailure | None:
     """Return the error that all failed with that has waited for a minute; None where not all did.
 
-    Calendars whose mailbox is missing or does not open do not count: why those fail is known.
+    Calendars whose mailbox is missing, does not open or is on its way do not count: why those wait is
+    known.
     """
     is_its_work = calendar_key(calendar.c.calendar_id) == dirty_now.c.key
     is_unopened = exists().where(
-        is_its_work, dirty_now.c.kind == "calendar", calendar.c.state.in_(UNOPENED)
+        is_its_work,
+        dirty_now.c.kind == "calendar",
+        or_(
+            calendar.c.state.in_(UNOPENED),
+            exists().where(move.c.calendar_id == calendar.c.calendar_id, move.c.done_at.is_(None)),
+        ),
     )
     waits = or_(dirty_now.c.last_error.is_not(None), dirty_now.c.due_at < db_now(-60.0))
     rows = connection.execute(

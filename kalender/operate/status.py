@@ -18,6 +18,7 @@ from kalender.app import App
 from kalender.domain.work import Kind, Lane
 from kalender.neighbours.credentials import REFUSALS
 from kalender.sources.tp_codes import skips
+from kalender.store.moves import Counts as MoveCounts
 from kalender.store.observations import Acknowledgement, Unseen
 from kalender.store.scope import Waiting
 from kalender.store.unreadable import Count
@@ -298,6 +299,7 @@ class Status:
     calendars: Sequence[CalendarCount]
     troubles: CalendarTroubles
     fill: Fill
+    moves: MoveCounts
     unreadable: Sequence[Count]
     unreadable_events: UnreadableEvents
     settings_waiting: Sequence[Waiting]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from kalender.domain.moment import said
 from kalender.domain.work import Lane
-from kalender.neighbours.breaker import BULK, FOR_EVER
+from kalender.neighbours.breaker import BULK, FOR_EVER, MOVES
 from kalender.operate.status import Expectations, Neighbour, Status, Work
 from kalender.store import identity, observations, unreadable
 from kalender.store.heartbeats import ALIVE
@@ -31,6 +31,10 @@ STATES = (
     "held",
     "stuck",
 )  # from good to bad
+BY_HAND = {  # what is paused under a name that is no neighbour's: its words, and the remedy
+    BULK: ("bulk work", "kalender resume bulk"),
+    MOVES: ("following moved mailboxes", "kalender move status, then kalender move resume"),
+}
 LATE = timedelta(minutes=5)
 SOON = timedelta(days=30)  # a certificate or secret is about to end
 HEALTHY = "healthy"
@@ -148,7 +152,7 @@ def _stuck(status: Status, expectations: Expectations) -> Iterator[Condition]:
         )
     for neighbour in status.neighbours:
         because = shut(neighbour, expectations.zone)
-        if because is not None and neighbour.name != BULK:
+        if because is not None and neighbour.name not in BY_HAND:
             resume = f"kalender resume {neighbour.name}"
             yield Condition(
                 condition=f"{neighbour.name}-{neighbour.condition}",
@@ -227,7 +231,7 @@ def shut(neighbour: Neighbour, zone: tzinfo) -> str | None:
 
 
 def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
-    """Say what waits for an operator: brakes, paused bulk work, and changed settings."""
+    """Say what waits for an operator: brakes, what is paused, moves, and changed settings."""
     holding = [brake for brake in status.brakes if brake.state == "holding"]
     if holding:
         scopes = ", ".join(brake.scope for brake in holding[:3])
@@ -242,14 +246,27 @@ def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
             exact=True,
         )
     for neighbour in status.neighbours:
-        if neighbour.name == BULK and neighbour.held_until:
+        if neighbour.name in BY_HAND and neighbour.held_until:
+            work, remedy = BY_HAND[neighbour.name]
             yield Condition(
-                condition="bulk-paused",
+                condition=f"{neighbour.name}-paused",
                 state="held",
                 since=neighbour.since,
-                because=f"bulk work {shut(neighbour, expectations.zone)}",
-                remedy="kalender resume bulk",
+                because=f"{work} {shut(neighbour, expectations.zone)}",
+                remedy=remedy,
             )
+    if status.moves.unanswered:
+        calendars = _many(status.moves.unanswered, "moved calendar")
+        verb = "shows" if status.moves.unanswered == 1 else "show"
+        yield Condition(
+            condition="moves-wait",
+            state="held",
+            since=status.moves.since,
+            because=f"{calendars} {verb} fewer than half of the entries that are to come: nothing "
+            "is concluded, and an operator decides",
+            remedy="kalender move status says which; kalender move accept or wait PERSON",
+            count=status.moves.unanswered,
+        )
     for change in status.settings_waiting:  # a resync without a terminal left them alone
         leaving = "with --take-back --yes or --leave"
         yield Condition(

@@ -25,7 +25,7 @@ from kalender.domain.work import Kind
 from kalender.operate import disclosure, queries
 from kalender.operate.status import Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
-from kalender.store import brakes, courses, mailboxes, people, rollouts, unreadable
+from kalender.store import brakes, courses, mailboxes, moves, people, rollouts, unreadable
 from kalender.store.unreadable import Unreadable
 
 
@@ -416,6 +416,11 @@ def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:
     else:
         case = "" if row["state"] == "active" else str(row["state"])
     facts: dict[str, Any] = {"calendar": row["calendar_id"]}
+    waiting = moves.waiting(question.connection, question.person_id)
+    for move in waiting if not case else ():
+        if move.calendar_id == row["calendar_id"]:
+            case = "moved"
+            facts |= {"present": move.present, "entries": move.expected, "backend": move.backend}
     if case == "clash":
         owner = mailboxes.owner_of(question.connection, row["address"])
         owners = people.names_of(question.connection, [owner] if owner is not None else [])

@@ -71,7 +71,7 @@ def find_all(visit: Visit) -> Sequence[FoundItem]:
     with visit.database.read() as connection:
         records = entries.of_calendar(connection, visit.row.calendar_id)
     key_of = {e.item_id: e.sync_key for e in records if e.item_id and e.sync_key not in keys}
-    states = _read(visit, sorted(key_of))
+    states = read_states(visit, sorted(key_of))
     return [
         *hits,
         *(
@@ -271,7 +271,7 @@ def look_for_late_creates(visit: Visit) -> None:
     of_events = {lost_entries[key].event_id for key in late_hits}
     item_ids = {hit.ref.item_id for hit in late_hits.values()}
     item_ids |= {str(originals[event_id].item_id) for event_id in of_events & originals.keys()}
-    states = _read(visit, sorted(item_ids))
+    states = read_states(visit, sorted(item_ids))
     transitions: list[Transition] = []
     for key, hit in sorted(late_hits.items()):
         entry, state = lost_entries[key], states.get(hit.ref.item_id)
@@ -333,7 +333,7 @@ def _is_touched(
         categories=(),
     )
     edited_fields = changed_fields(entry.fingerprint, fingerprint(content)) - {"body"}
-    return bool(edited_fields) or _added_to(visit, state, original_state)
+    return bool(edited_fields) or added_to(visit, state, original_state)
 
 
 # -- mended ------------------------------------------------------------------------------------------
@@ -351,14 +351,14 @@ class Judgement:
 def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
     """Where that is wished, record of each pair the one that its user did not add to as going.
 
-    Where the user added to both, both stay, and the second is named.
+    Also after a move: what was made anew on the way stands beside what arrived. Where the user added to both, both stay, and the second is named.
     """
-    if visit.row.doubles != Wish.MEND or not found_doubles:
+    if not found_doubles or not (visit.moved or visit.row.doubles == Wish.MEND):
         return
     about = {double.item.ref.item_id for double in found_doubles} | {
         double.original.item_id for double in found_doubles
     }
-    states = _read(visit, sorted(about))
+    states = read_states(visit, sorted(about))
     calendar_id = visit.row.calendar_id
     kept_keys: set[str] = set()
     taken_keys: set[str] = set()
@@ -401,7 +401,7 @@ def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
     visit.count("doubles_kept", len(kept_keys))
 
 
-def _read(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
+def read_states(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
     """Read items by id with what their user may have added; what is gone is left out."""
     states: dict[str, EntryState] = {}
     for part in parts(ids, READS):
@@ -428,8 +428,8 @@ def _judge(
         if other_state is None:
             continue
         to_entry, to_double = (
-            _added_to(visit, state, other_state),
-            _added_to(visit, other_state, state),
+            added_to(visit, state, other_state),
+            added_to(visit, other_state, state),
         )
         if to_entry and to_double:
             too.add(hit.sync_key)
@@ -441,7 +441,7 @@ def _judge(
     return Judgement(stays=stays, goes=frozenset(goes), stays_too=frozenset(too))
 
 
-def _added_to(visit: Visit, state: EntryState, other_state: EntryState | None) -> bool:
+def added_to(visit: Visit, state: EntryState, other_state: EntryState | None) -> bool:
     """Whether its user added something; what both say alike may also be an older setting."""
     style = visit.context.settings.style_for(visit.row.audience)
     usual = Additions(

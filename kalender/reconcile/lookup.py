@@ -22,6 +22,7 @@ from kalender.domain.entry import (
 )
 from kalender.errors import TransientError
 from kalender.ports import FoundItem, ItemError, ItemOutcome
+from kalender.reconcile import moves
 from kalender.reconcile.doubles import Double, find_all, oldest_of, sort_out
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import entries, people
@@ -81,9 +82,10 @@ def look_up_everything(visit: Visit) -> list[Double]:
 
     Adopts by recorded key first, then by the event id in the key; returns what shows an event a
     second time. Items beyond that are copies, and stay; they are taken along only where somebody
-    wished that all with our key go.
+    wished that all with our key go. Raises PutOff where the mailbox may be elsewhere.
     """
     hits = find_all(visit)
+    moves.require_here(visit, hits)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
@@ -101,7 +103,9 @@ def look_up_everything(visit: Visit) -> list[Double]:
                     key = f"{hit.sync_key.rpartition('#')[0]}#{secrets.token_hex(4)}"
                     entries.adopt(connection, visit.row.calendar_id, hit, key=key, now=visit.now)
             return []
-        return sort_out(connection, visit, hits, elsewhere)
+        found_doubles = sort_out(connection, visit, hits, elsewhere)
+    moves.take_away_again(visit, hits)
+    return found_doubles
 
 
 def _relocated(
@@ -164,9 +168,12 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...] | None:
 def follow_by_key(visit: Visit, gone_entries: Sequence[Entry]) -> None:
     """Follow by key what is not found by id; what its user took away is put back, or declined.
 
-    A mailbox that was restored or moved within an Exchange gives all its items new ids.
+    A mailbox that was restored or moved within an Exchange gives all its items new ids. Raises PutOff
+    where it may have moved to another Exchange.
     """
     lost_entries = find_again(visit, gone_entries)
+    if lost_entries and len(visit.context.exchanges) > 1:
+        moves.require_here(visit, find_all(visit))
     give_up(visit, _to_put_back(visit, lost_entries, "gone"))
 
 

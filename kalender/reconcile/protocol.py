@@ -21,7 +21,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection
 
 from kalender.config.calendar import RoleCalendar
-from kalender.config.sections import Safety
+from kalender.config.sections import Moves, Safety
 from kalender.domain.entry import (
     Created,
     Happening,
@@ -39,7 +39,7 @@ from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown,
 from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
-from kalender.store import brakes, entries, queue, rollouts
+from kalender.store import brakes, entries, moves, queue, rollouts
 from kalender.store.database import Database
 from kalender.store.entries import CalendarRow
 from kalender.store.queue import Claim
@@ -90,6 +90,7 @@ class ReconcileContext:
     send_seconds: float
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
+    moves: Moves = field(default_factory=Moves)
     memory: Memory = field(default_factory=Memory)  # of the database, so that an older one is known
     mail_domains: frozenset[str] = frozenset()  # that may be written to; empty: all
     role_calendars: Mapping[Role, RoleCalendar] = field(
@@ -136,6 +137,7 @@ class Visit:
     renewed_at: datetime = BEGINNING  # by the database's clock
     verified: bool = False
     searched: bool = False  # for doubles of ours
+    moved: bool = False  # from another Exchange: what stands twice is mended
     held: bool = False  # what is new, as it is too much
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
     taken: set[str] = field(default_factory=set)  # events whose entry its user took away
@@ -250,6 +252,8 @@ class Visit:
                     verified=self.verified,
                     searched=self.searched,
                 )
+                if self.row.must_look_up:
+                    moves.end(connection, self.row.calendar_id)
 
 
 # -- the protocol ------------------------------------------------------------------------------------

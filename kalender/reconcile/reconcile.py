@@ -5,6 +5,7 @@ This is the only path that writes to calendars. Every request that changes somet
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,16 +14,14 @@ import structlog
 from kalender.domain.entry import Entry, EntryStatus, Plain, Renamed, happens
 from kalender.domain.neighbour import exchange
 from kalender.domain.plan import Plan, make_plan
-from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
     MailboxDenied,
     MailboxMissing,
-    NeighbourError,
     OutcomeUnknown,
     PermanentError,
     TransientError,
 )
-from kalender.reconcile import lookup
+from kalender.reconcile import lookup, moves
 from kalender.reconcile.desired import CalendarState, kept, load_state, load_states, split, wanted
 from kalender.reconcile.doubles import look_for_doubles, look_for_late_creates, mend
 from kalender.reconcile.lookup import look_up_everything, verify
@@ -55,26 +54,34 @@ def reconcile(
     elif reason := _waits_for_sources(visit):
         _wait(context, claim, SOURCES_SECONDS, reason)
     else:
-        try:
-            if visit.row.must_look_up:
-                mend(visit, look_up_everything(visit))
-            elif visit.row.doubles:
-                _settled_records(visit)  # so that no create is in doubt
-                mend(visit, look_for_doubles(visit))
-            if visit.row.looks_again:
-                look_for_late_creates(visit)
-            _until_right(visit)
-        except OutcomeUnknown:
-            with visit.database.write() as connection:
-                entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
-            raise
-        except MailboxMissing as error:
-            _record_missing(visit, error)
-            raise
-        except MailboxDenied as error:
-            opened = _record_denied(visit, error)
-            name = exchange(visit.row.backend) if opened else None
-            raise MailboxDenied(str(error), neighbour=name) from error
+        with suppress(moves.PutOff):
+            _visit(visit)
+
+
+def _visit(visit: Visit) -> None:
+    """Look up what is uncertain, then plan and carry out; raises as `reconcile`, or PutOff."""
+    try:
+        moves.require_turn(visit)
+        moves.look_at_announced(visit)
+        if visit.row.must_look_up:
+            mend(visit, look_up_everything(visit))
+        elif visit.row.doubles or moves.may_arrive_late(visit):
+            _settled_records(visit)  # so that no create is in doubt
+            mend(visit, look_for_doubles(visit))
+        if visit.row.looks_again:
+            look_for_late_creates(visit)
+        _until_right(visit)
+    except OutcomeUnknown:
+        with visit.database.write() as connection:
+            entries.keep_quiet(connection, visit.row.calendar_id, visit.exchange.server_seconds)
+        raise
+    except MailboxMissing as error:
+        moves.record_missing(visit, error)
+        raise
+    except MailboxDenied as error:
+        opened = moves.record_denied(visit, error)
+        name = exchange(visit.row.backend) if opened else None
+        raise MailboxDenied(str(error), neighbour=name) from error
 
 
 def finish_unchanged(
@@ -111,16 +118,11 @@ def _open(
     row = calendar_state.row
     if not row.owner:
         raise PermanentError(_is_anothers(context, row))
-    if row.backend not in context.exchanges:
-        with context.database.write() as connection:
-            queue.renew(connection, claim, context.lease)
-            entries.move_to(connection, row.calendar_id, min(context.exchanges))
-        raise TransientError(f"[exchange.{row.backend}] is not configured any more")
     return Visit(
         context=context,
         claim=claim,
         calendar_state=calendar_state,
-        exchange=context.exchanges[row.backend],
+        exchange=context.exchanges.get(row.backend) or context.exchanges[min(context.exchanges)],
         now=now,
     )
 
@@ -144,7 +146,8 @@ def _up_to_date(calendar_state: CalendarState) -> bool:
     row = calendar_state.row
     return (
         row.synced_digest == calendar_state.digest
-        and not (row.must_look_up or row.must_verify or row.doubles or row.looks_again)
+        and not (row.must_look_up or row.must_verify or row.doubles)
+        and not (row.looks_again or row.announced)
         and row.changes_at == calendar_state.changes_at
     )
 
@@ -173,51 +176,6 @@ def _waits_for_sources(visit: Visit) -> str | None:
         ):
             return "waits until TP was asked for all of its courses"
     return None
-
-
-def _record_missing(visit: Visit, error: MailboxMissing) -> None:
-    """Record that the mailbox is not where it was.
-
-    Raises TransientError where another Exchange knows it, or could not be asked, and MailboxDenied
-    where another does not open it: then nothing is concluded. Where it held entries of ours and
-    nobody knows it, the person is asked for at once, to find out where the mailbox went.
-    """
-    elsewhere = silent = denial = None
-    for name, other in sorted(visit.context.exchanges.items()):
-        if name != visit.row.backend and elsewhere is None:
-            try:
-                other.calendars.find(visit.row.address, None)
-                elsewhere = name
-            except MailboxDenied as denied:
-                denial = denied
-            except PermanentError:
-                continue
-            except (TransientError, NeighbourError):
-                silent = name
-    if elsewhere is None and silent is not None:
-        text = f"the mailbox is not here, and [exchange.{silent}] could not be asked for it"
-        raise TransientError(text) from error
-    if elsewhere is None and denial is not None:
-        _record_denied(visit, denial)
-        raise denial
-    with visit.recording() as connection:
-        row = visit.row
-        if elsewhere is not None:
-            entries.move_to(connection, row.calendar_id, elsewhere)
-        elif entries.unreachable(connection, row.calendar_id, str(error)) == "lost":
-            number = people.fs_number(connection, row.person_id)
-            if number is not None:
-                key, lane = WorkKey.of_person(number), Lane.ASKED
-                mark = Mark(*key, reason="mailbox lost", cause=Cause.OPERATOR, lane=lane)
-                queue.mark(connection, [mark])
-    if elsewhere is not None:
-        raise TransientError(f"the mailbox is at [exchange.{elsewhere}] now") from error
-
-
-def _record_denied(visit: Visit, error: MailboxDenied) -> bool:
-    """Record that the mailbox does not open; return whether it did before, where it is."""
-    with visit.recording() as connection:
-        return entries.denied(connection, visit.row.calendar_id, str(error))
 
 
 def _until_right(visit: Visit) -> None:

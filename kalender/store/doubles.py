@@ -5,9 +5,11 @@ A lookup counts them; only where somebody asked for it are doubles recorded as `
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, or_, select, union, update
+from sqlalchemy import Connection, Select, delete, func, or_, select, union, update
 
 from kalender.domain.entry import EntryStatus
 from kalender.store.instants import db_now
@@ -95,6 +97,29 @@ def _of(
     is_named = (stray_key.c.calendar_id == calendar_id) & stray_key.c.sync_key.in_(sorted(keys))
     update_ = update(stray_key).where(is_named).values(state=State.KEPT.value)
     connection.execute(delete(stray_key).where(is_named) if are_entries else update_)
+
+
+def taken_lately(
+    connection: Connection, calendar_id: int, keys: Collection[str], within: timedelta
+) -> set[str]:
+    """Return those of these keys whose entry we deleted so lately; what was released is its user's."""
+    query = _logged(calendar_id, ("delete", "remove"), keys)
+    lately = query.where(change_log.c.at > db_now(-within.total_seconds()))
+    return {key for key, _ in connection.execute(lately)}
+
+
+def created(connection: Connection, calendar_id: int, keys: Collection[str]) -> dict[str, datetime]:
+    """Return when the entries of these keys were created; those of which nothing tells are left out."""
+    rows = connection.execute(_logged(calendar_id, ("create",), keys))
+    return dict[str, datetime](map(tuple, rows))
+
+
+def _logged(calendar_id: int, operations: Collection[str], keys: Collection[str]) -> Select[Any]:
+    return select(change_log.c.sync_key, change_log.c.at).where(
+        change_log.c.calendar_id == calendar_id,
+        change_log.c.operation.in_(operations),
+        change_log.c.sync_key.in_(sorted(keys)),
+    )
 
 
 def taken_away(connection: Connection, calendar_id: int, keys: Collection[str]) -> set[str]:

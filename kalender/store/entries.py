@@ -55,6 +55,7 @@ from kalender.store.tables import (
     change_log,
     database_identity,
     entry,
+    move_announced,
     preference,
     teaching_event,
 )
@@ -81,6 +82,7 @@ class CalendarRow:
     must_verify: bool
     taking_back: bool
     doubles: str | None
+    announced: str | None  # the other Exchange at which its mailbox is looked for first
     held: bool  # a brake of its own holds what is new
     quiet_for: float
     synced_digest: str | None
@@ -105,8 +107,14 @@ def _calendars(dialect: str) -> Select[Any]:
     is_named = one_of(dialect, calendar.c.calendar_id, "calendars")
     scope = "calendar " + cast(calendar.c.calendar_id, String)
     is_held = exists().where(brake.c.scope == scope).label("held")
+    announced = select(move_announced.c.to_backend).where(
+        move_announced.c.calendar_id == calendar.c.calendar_id,
+        move_announced.c.to_backend != calendar.c.backend,
+        move_announced.c.from_at <= db_now(),
+    )
     all_quiet = select(database_identity.c.quiet_until).scalar_subquery().label("all_quiet_until")
-    return select(calendar, is_held, all_quiet, db_now().label("db_time")).where(is_named)
+    columns = (is_held, announced.scalar_subquery().label("announced"), all_quiet)
+    return select(calendar, *columns, db_now().label("db_time")).where(is_named)
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
@@ -126,6 +134,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         must_verify=row.must_verify,
         taking_back=row.taking_back,
         doubles=row.doubles,
+        announced=row.announced,
         held=row.held,
         quiet_for=max((quiet_until - row.db_time).total_seconds(), 0.0),
         synced_digest=row.synced_digest,
@@ -514,7 +523,9 @@ def denied(connection: Connection, calendar_id: int, error: str) -> bool:
 def move_to(connection: Connection, calendar_id: int, backend: str) -> None:
     """Record that the mailbox is served by another Exchange; all our keys are looked up there."""
     values = {"backend": backend, "must_look_up": True, "synced_digest": None}
-    connection.execute(update(calendar).where(calendar.c.calendar_id == calendar_id).values(values))
+    state = case((calendar.c.state == "closed", "closed"), else_="active")
+    is_calendar = calendar.c.calendar_id == calendar_id
+    connection.execute(update(calendar).where(is_calendar).values(**values, state=state))
 
 
 def future_semesters(connection: Connection, now: datetime) -> set[str]:

@@ -35,6 +35,8 @@ from kalender.store.tables import (
     dirty,
     entry,
     look_up,
+    move,
+    move_announced,
     operator_act,
     placement,
     preference,
@@ -100,6 +102,8 @@ def prune(
     old_rows: list[tuple[Table, ColumnElement[bool]]] = [
         (entry, and_(entry.c.ends_at < first_kept, ~_needed())),
         (change_log, change_log.c.at < _ago(retention.change_log)),
+        (move, move.c.done_at < _ago(retention.change_log)),
+        (move_announced, move_announced.c.from_at < _ago(retention.change_log)),
         (operator_act, operator_act.c.at < _ago(retention.change_log)),
         (rejected_notification, rejected_notification.c.received_at < _ago(retention.rejected)),
         (look_up, look_up.c.at < _ago(retention.look_up)),

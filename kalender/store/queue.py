@@ -460,11 +460,22 @@ def retry(connection: Connection, claim: Claim, *, after: timedelta, error: str)
     _unclaim(connection, claim, attempts=attempts, not_before=not_before, last_error=error)
 
 
-def postpone(connection: Connection, claim: Claim, *, after: timedelta, why: str | None) -> None:
-    """Give the work back for later without counting an attempt: nobody's fault here."""
+def postpone(
+    connection: Connection,
+    claim: Claim,
+    *,
+    after: timedelta,
+    why: str | None,
+    lane: Lane | None = None,
+) -> None:
+    """Give the work back for later without counting an attempt: nobody's fault here.
+
+    It goes on in `lane`, whatever was marked meanwhile; None: in the lane that it has.
+    """
     _unclaim(
         connection,
         claim,
+        priority=dirty.c.priority if lane is None else int(lane),
         not_before=db_now(after.total_seconds()),
         last_error=why if why is not None else dirty.c.last_error,
     )

@@ -366,6 +366,48 @@ stray_key = Table(
     Index(None, "state"),
 )
 
+move = Table(  # a mailbox that went to another Exchange; open until its calendar is right there
+    "move",
+    metadata,
+    Column("move_id", Id, primary_key=True),
+    Column(
+        "calendar_id",
+        Id,
+        ForeignKey("calendar.calendar_id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("from_backend", String(64), nullable=False),
+    Column("to_backend", String(64), nullable=False),
+    Column("noticed_at", Instant, nullable=False),
+    Column("look_at", Instant, nullable=False),  # not before then
+    Column("looks", Integer, nullable=False, server_default=text("0")),  # in vain
+    Column("expected", Integer),  # recorded coming keys, at the last look
+    Column("present", Integer),  # those of them that the calendar showed
+    Column("waits_since", Instant),  # the first look in vain
+    Column("decision", String(8)),  # accept | wait
+    Column("decided_by", String(120)),
+    Column("decided_at", Instant),
+    Column("done_at", Instant),
+    Index(None, "calendar_id"),
+    Index(None, "look_at"),
+    Index(None, "done_at"),
+)
+
+move_announced = Table(  # a calendar whose mailbox is looked for elsewhere first, from a day on
+    "move_announced",
+    metadata,
+    Column(
+        "calendar_id",
+        Id,
+        ForeignKey("calendar.calendar_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("to_backend", String(64), nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("marked_at", Instant),
+)
+
 change_log = Table(
     "change_log",
     metadata,

@@ -17,7 +17,7 @@ from kalender.errors import (
     StateInDoubt,
     TransientError,
 )
-from kalender.store import brakes, bulk, counters, people, queue, recovery, teaching
+from kalender.store import brakes, bulk, counters, moves, people, queue, recovery, teaching
 from kalender.store.prune import prune
 from kalender.worker.context import WorkerContext
 
@@ -64,6 +64,7 @@ def _mark_by_time(context: WorkerContext, *, verifies: bool) -> None:
     """Mark what became due by the clock alone."""
     with context.database.write() as connection:
         queue.mark_what_is_due(connection)
+        moves.mark_announced(connection, context.reconcile_context.moves.interval)
         now = context.reconcile_context.clock()
         moved_calendars = {
             *bulk.changing_by_time(connection, now),

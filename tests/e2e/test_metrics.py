@@ -293,6 +293,8 @@ def test_rules_fire_where_somebody_must_come(tmp_path: Path) -> None:
         ({'kalender_brake_holding{scope="course"}': "1x60"}, "KalenderBrakeHolds"),
         ({'kalender_settings_waiting{what="leave"}': "1x60"}, "KalenderSettingsWait"),
         ({'kalender_queue_missing{queue="q"}': "1x60"}, "KalenderQueueMissing"),
+        ({'kalender_condition{condition="moves-wait"}': "1x60"}, "KalenderMovesWait"),
+        ({'kalender_condition{condition="moves-paused"}': "1x60"}, "KalenderMovesWait"),
         (
             {'kalender_workqueue_oldest_age_seconds{kind="calendar",lane="live"}': "3000x60"},
             "KalenderLiveWorkLate",
@@ -307,6 +309,13 @@ def test_rules_fire_where_somebody_must_come(tmp_path: Path) -> None:
     ):
         minutes = int(next(iter(series.values())).partition("x")[2])
         assert fired(tmp_path, series, minutes=minutes) == {alert}
+
+
+def test_work_that_is_late_is_told_of_while_all_moves_are_paused(tmp_path: Path) -> None:
+    late = 'kalender_workqueue_oldest_age_seconds{kind="calendar",lane="live"}'
+    for held, alerts in (("exchange.main", set()), ("moves", {"KalenderLiveWorkLate"})):
+        series = {late: "3000x60", f'kalender_neighbour_held{{neighbour="{held}"}}': "1x60"}
+        assert fired(tmp_path, series, minutes=60) == alerts
 
 
 def fired(

@@ -613,6 +613,7 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "neighbours",
         "writes",
         "brakes",
+        "moves",
         "settings_waiting",
         "calendars",
         "processes",

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 
 from kalender.config.calendar import RoleCalendar
-from kalender.config.sections import Safety
+from kalender.config.sections import Moves, Safety
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
@@ -107,6 +107,7 @@ class House:
     others: dict[str, FakeCalendars] = field(default_factory=dict)
     rules: Rules = field(default_factory=lambda: Rules(zone=OSLO))
     safety: Safety = field(default_factory=Safety)
+    moves: Moves = field(default_factory=Moves)
     rollout_mode: str = "all"
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
@@ -189,6 +190,7 @@ class House:
             },
             settings=self.settings,
             safety=self.safety,
+            moves=self.moves,
             rollout_mode=self.rollout_mode,
             lease=LEASE,
             send_seconds=self.send_seconds,
@@ -292,6 +294,8 @@ class House:
             "calendar": ("quiet_until", "look_again_at"),
             "database_identity": ("quiet_until",),
             "due_later": ("due_at",),
+            "move": ("look_at", "waits_since", "decided_at", "done_at"),
+            "move_announced": ("from_at", "marked_at"),
             "person": ("fs_asked_at", "emptied_at"),
         }
         with self.database.write() as connection:

@@ -206,6 +206,16 @@ BOKMAL: Final = Words(
                 "i FS"
             ),
         ),
+        "mailbox.moved": (
+            (
+                "Postboksen er flyttet til [exchange.{backend}], som viser {present} av {entries} "
+                "kommende oppføringer (kalender {calendar}); ingenting skrives før mer er på plass."
+            ),
+            (
+                "de som flytter postbokser; ellers Kalenders driftere: kalender move accept {whom}, "
+                "eller kalender move wait {whom}"
+            ),
+        ),
         "mailbox.lost": (
             "Postboksen det ble skrevet til, er borte fra Exchange (kalender {calendar}).",
             "de som drifter postbokser; deretter kalender retry {whom}",

@@ -203,6 +203,16 @@ ENGLISH: Final = Words(
                 "the two in FS"
             ),
         ),
+        "mailbox.moved": (
+            (
+                "The mailbox moved to [exchange.{backend}], which shows {present} of the {entries} "
+                "entries to come (calendar {calendar}); nothing is written before more is there."
+            ),
+            (
+                "those who move mailboxes; else Kalender's operator: kalender move accept {whom}, or "
+                "kalender move wait {whom}"
+            ),
+        ),
         "mailbox.lost": (
             "The mailbox that was written to is gone from Exchange (calendar {calendar}).",
             "those who run mailboxes; afterwards kalender retry {whom}",

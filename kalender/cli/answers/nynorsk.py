@@ -206,6 +206,17 @@ NYNORSK: Final = Words(
                 "i FS"
             ),
         ),
+        "mailbox.moved": (
+            (
+                "Postboksen er flytta til [exchange.{backend}], som viser {present} av {entries} "
+                "komande oppføringar (kalender {calendar}); ingenting blir skrive før meir er på "
+                "plass."
+            ),
+            (
+                "dei som flyttar postboksar; elles Kalenders driftarar: kalender move accept "
+                "{whom}, eller kalender move wait {whom}"
+            ),
+        ),
         "mailbox.lost": (
             "Postboksen det vart skrive til, er borte frå Exchange (kalender {calendar}).",
             "dei som driftar postboksar; deretter kalender retry {whom}",

@@ -1,0 +1,328 @@
+"""Follow a mailbox that moves from one Exchange to another; conclude nothing while it is under way.
+
+A mailbox that is not here, or lacks more than half of our coming entries, is looked for at every
+other Exchange. Where it is found with entries of ours, the calendar is looked up there, in its turn.
+Where it is found without them, the calendar waits: its next looks come after growing times, and an
+operator may decide. A visit that ends in one of these ways raises `PutOff`.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+import structlog
+from sqlalchemy import Connection
+
+from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.work import Cause, Lane, Mark, WorkKey
+from kalender.errors import (
+    KalenderError,
+    MailboxDenied,
+    MailboxMissing,
+    NeighbourError,
+    PermanentError,
+    TransientError,
+)
+from kalender.neighbours import breaker
+from kalender.neighbours.breaker import FOR_EVER, MOVES
+from kalender.ports import EntryState, FoundItem
+from kalender.reconcile import doubles
+from kalender.reconcile.protocol import Visit
+from kalender.store import acts, entries, moves, people, queue
+from kalender.store import doubles as doubles_log
+from kalender.store.moves import ACCEPT
+
+log = structlog.get_logger()
+COPIED_WITHIN = timedelta(days=14)  # a mailbox is copied so long before it moves, at most
+SAME_TIME = timedelta(minutes=2)
+TOO_MANY, WITHIN = 3, timedelta(hours=1)  # calendars that wait: then all moves are paused
+
+
+class PutOff(Exception):  # no error: what is to be done is written down
+    """The visit ended, and its claim with it: the calendar waits for its turn or its next look."""
+
+
+def require_turn(visit: Visit) -> None:
+    """Raise PutOff where the calendar moved and it is not its turn, or all moves are paused.
+
+    Also where it was claimed as more urgent than a fill: it goes on after all live work. What is to
+    be taken back from a protected person waits for no turn. A calendar whose Exchange is configured
+    no more has moved to another one.
+    """
+    if visit.row.backend not in visit.context.exchanges:
+        _follow(visit, min(visit.context.exchanges))
+    if not visit.row.must_look_up or visit.claim.lane is Lane.PROTECT:
+        return
+    with visit.database.read() as connection:
+        move = moves.open_of(connection, visit.row.calendar_id)
+        pause = breaker.read(connection, [MOVES]).get(MOVES)
+    if move is None:
+        return
+    if pause is not None and breaker.held_for(pause) and move.decision != ACCEPT:
+        with visit.recording() as connection:
+            now = breaker.lock(connection, MOVES).db_time
+            interval = visit.context.moves.interval
+            wait = moves.put_off(connection, move, interval=interval, now=now)
+            _postpone(connection, visit, wait, f"all moves are paused: {pause.held_reason}")
+        raise PutOff
+    if move.wait > timedelta() or visit.claim.lane < Lane.FILL:
+        with visit.recording() as connection:
+            _postpone(connection, visit, max(move.wait, timedelta()), None)
+        raise PutOff
+
+
+def look_at_announced(visit: Visit) -> None:
+    """Look for a mailbox first where an operator announced that it goes; PutOff where it is there.
+
+    Where it is not there, is there with less than half of our entries, or could not be asked for, it
+    stays where it is; and so does one of which nothing is to come, until it is not here any more.
+    """
+    backend = visit.row.announced
+    if backend is None or backend not in visit.context.exchanges:
+        return
+    coming = _coming(visit)
+    try:
+        hits = visit.context.exchanges[backend].calendars.find(visit.row.address, None)
+    except (PermanentError, TransientError, NeighbourError):
+        return
+    if coming and _is_enough(_present(hits, coming), coming):
+        _follow(visit, backend)
+
+
+def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
+    """Raise PutOff where what is absent here is not to be believed; `hits` are all items of ours.
+
+    Where the Exchange from which the mailbox came still shows what is absent here, it may be the copy
+    that was left behind: then the calendar waits as well. Raises TransientError where another
+    Exchange could not be asked.
+    """
+    with visit.database.read() as connection:
+        move = moves.open_of(connection, visit.row.calendar_id)
+    visit.moved = move is not None
+    coming = _coming(visit)
+    present = _present(hits, coming)
+    if _is_enough(present, coming) or (move is not None and move.decision == ACCEPT):
+        if move is not None:
+            with visit.recording() as connection:
+                moves.looked(connection, move, expected=len(coming), present=present)
+        return
+    elsewhere, unanswered = _ask_elsewhere(visit, coming)
+    fullest = max(elsewhere, key=lambda name: elsewhere[name], default=None)
+    with visit.database.read() as connection:
+        was_left = moves.came_from(connection, visit.row.calendar_id) == fullest
+    is_left = was_left and (move is None or move.from_backend != fullest)
+    if fullest is not None and elsewhere[fullest] > present and not is_left:
+        _follow(visit, fullest)
+    if unanswered:
+        name = min(unanswered)
+        raise TransientError(
+            f"entries of ours are not here, and [exchange.{name}] could not be asked for them"
+        )
+    if move is None and fullest is None:
+        return  # no other Exchange knows the mailbox
+    _wait(visit, fullest or visit.row.backend, len(coming), present)
+
+
+def may_arrive_late(visit: Visit) -> bool:
+    """Whether what the calendar lacked after its move of late may have arrived since.
+
+    What was made anew for it then stands twice, and is mended as after the move itself.
+    """
+    if visit.row.must_verify:
+        with visit.database.read() as connection:
+            visit.moved = moves.lacked_lately(connection, visit.row.calendar_id)
+    return visit.moved
+
+
+def record_missing(visit: Visit, error: MailboxMissing) -> None:
+    """Record that the mailbox is not where it was; PutOff where another Exchange knows it.
+
+    Raises TransientError where another one could not be asked, and MailboxDenied where another does
+    not open it: then nothing is concluded. Where it held entries of ours and nobody knows it, the
+    person is asked for at once, to find out where the mailbox went.
+    """
+    elsewhere, unanswered = _ask_elsewhere(visit, _coming(visit))
+    if elsewhere:
+        _follow(visit, max(elsewhere, key=lambda name: elsewhere[name]))
+    for name, failure in unanswered.items():
+        if not isinstance(failure, MailboxDenied):
+            text = f"the mailbox is not here, and [exchange.{name}] could not be asked for it"
+            raise TransientError(text) from error
+    for denial in unanswered.values():
+        record_denied(visit, denial)
+        raise denial
+    with visit.recording() as connection:
+        row = visit.row
+        if entries.unreachable(connection, row.calendar_id, str(error)) == "lost":
+            number = people.fs_number(connection, row.person_id)
+            if number is not None:
+                key, lane = WorkKey.of_person(number), Lane.ASKED
+                mark = Mark(*key, reason="mailbox lost", cause=Cause.OPERATOR, lane=lane)
+                queue.mark(connection, [mark])
+
+
+def record_denied(visit: Visit, error: KalenderError) -> bool:
+    """Record that the mailbox does not open; return whether it did before, where it is."""
+    with visit.recording() as connection:
+        return entries.denied(connection, visit.row.calendar_id, str(error))
+
+
+def _coming(visit: Visit) -> frozenset[str]:
+    """Return the keys of what was written for sure, and has not ended."""
+    with visit.database.read() as connection:
+        records = entries.of_calendar(connection, visit.row.calendar_id)
+    return frozenset(entry.sync_key for entry in records if _is_coming(visit, entry))
+
+
+def _is_coming(visit: Visit, entry: Entry) -> bool:
+    is_written = entry.item_id is not None and entry.status is not EntryStatus.DELETING
+    return is_written and entry.ends_at > visit.now
+
+
+def _present(hits: Sequence[FoundItem], coming: Collection[str]) -> int:
+    return len({hit.sync_key for hit in hits}.intersection(coming))
+
+
+def _is_enough(present: int, coming: Collection[str]) -> bool:
+    """Whether at least half is there."""
+    return 2 * present >= len(coming)
+
+
+def _ask_elsewhere(
+    visit: Visit, coming: Collection[str]
+) -> tuple[Mapping[str, int], Mapping[str, KalenderError]]:
+    """Return how many of our entries each other Exchange shows that knows the mailbox.
+
+    And why others gave no answer; MailboxDenied: the mailbox may be there, and does not open.
+    """
+    elsewhere, unanswered = dict[str, int](), dict[str, KalenderError]()
+    for name, exchange in sorted(visit.context.exchanges.items()):
+        if name == visit.row.backend:
+            continue
+        try:
+            hits = exchange.calendars.find(visit.row.address, None)
+        except (MailboxDenied, TransientError, NeighbourError) as error:
+            unanswered[name] = error
+        except PermanentError:
+            continue
+        else:
+            elsewhere[name] = _present(hits, coming)
+    return elsewhere, unanswered
+
+
+# -- recorded -----------------------------------------------------------------------------------------
+
+
+def _follow(visit: Visit, backend: str) -> NoReturn:
+    """Follow a mailbox to another Exchange; the visit ends."""
+    _record_move(visit, backend)
+    raise PutOff
+
+
+def _record_move(visit: Visit, backend: str) -> None:
+    """Record that the mailbox is at another Exchange now, and let it be looked up in its turn.
+
+    Where nothing was written to it yet it did not move: it goes on there at once.
+    """
+    with visit.recording() as connection:
+        if not entries.of_calendar(connection, visit.row.calendar_id):
+            entries.move_to(connection, visit.row.calendar_id, backend)
+            queue.postpone(connection, visit.claim, after=timedelta(), why=None)
+            return
+        now = breaker.lock(connection, MOVES).db_time
+        interval = visit.context.moves.interval
+        wait = moves.follow(connection, visit.row, backend, interval=interval, now=now)
+        log.info(
+            "mailbox_moved",
+            calendar=visit.row.calendar_id,
+            old=visit.row.backend,
+            new=backend,
+            seconds=round(wait.total_seconds()),
+        )
+        wait = timedelta() if visit.claim.lane is Lane.PROTECT else wait
+        _postpone(connection, visit, wait, f"the mailbox is at [exchange.{backend}] now")
+
+
+def _wait(visit: Visit, elsewhere: str, expected: int, present: int) -> NoReturn:
+    """Record that too little of ours is here; the third such calendar in an hour pauses all moves."""
+    with visit.recording() as connection:
+        wait = moves.waits(connection, visit.row, elsewhere, expected=expected, present=present)
+        _pause_where_many_wait(connection)
+        log.warning(
+            "move_waits",
+            calendar=visit.row.calendar_id,
+            expected=expected,
+            present=present,
+            seconds=round(wait.total_seconds()),
+        )
+        reason = (
+            f"[exchange.{visit.row.backend}] shows {present} of {expected} coming entries, fewer "
+            "than half: nothing is concluded; kalender move accept or wait decides"
+        )
+        _postpone(connection, visit, wait, reason)
+    raise PutOff
+
+
+def _pause_where_many_wait(connection: Connection) -> None:
+    """Pause all moves where too many began to wait of late, and since they were last let go on."""
+    row = breaker.lock(connection, MOVES)
+    since = max(row.db_time - WITHIN, row.changed_at or row.db_time - WITHIN)
+    count = moves.begun_to_wait(connection, since)
+    if count >= TOO_MANY and not breaker.held_for(row):
+        reason = f"{count} moved calendars within an hour show fewer than half of their entries"
+        breaker.hold(connection, MOVES, until=FOR_EVER, reason=reason, by=acts.SERVICE)
+        acts.record(connection, "pause", who=acts.SERVICE, scope=MOVES, reason=reason, count=count)
+        log.warning("moves_paused", calendars=count)
+
+
+def _postpone(connection: Connection, visit: Visit, wait: timedelta, reason: str | None) -> None:
+    lane = None if visit.claim.lane is Lane.PROTECT else Lane.FILL
+    queue.postpone(connection, visit.claim, after=wait, why=reason, lane=lane)
+
+
+# -- what stands there although we took it away -----------------------------------------------------------
+
+
+def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
+    """Record as going what we took away at the old place after the mailbox had been copied.
+
+    It is what we made ourselves: its key is in the change log as taken away of late, it stands on one
+    item, which was created when we created it, as far as the calendar's other items tell, and its
+    user added nothing. What has ended stays.
+    """
+    calendar_id = visit.row.calendar_id
+    times = Counter(hit.sync_key for hit in hits)
+    if not visit.moved:
+        return
+    with visit.database.read() as connection:
+        recorded = {entry.sync_key for entry in entries.of_calendar(connection, calendar_id)}
+        taken = doubles_log.taken_lately(connection, calendar_id, times, COPIED_WITHIN)
+        created = doubles_log.created(connection, calendar_id, times)
+    ours = {
+        hit.sync_key: hit.created_at - created[hit.sync_key]
+        for hit in hits
+        if hit.sync_key in created
+    }
+    offsets = [ours[key] for key in ours.keys() & recorded]
+    copied_hits = [
+        hit
+        for hit in hits
+        if hit.sync_key in taken - recorded and times[hit.sync_key] == 1
+        if hit.ends_at > visit.now and hit.sync_key in ours
+        if any(abs(ours[hit.sync_key] - offset) < SAME_TIME for offset in offsets)
+    ]
+    if not copied_hits:
+        return
+    states = doubles.read_states(visit, [hit.ref.item_id for hit in copied_hits])
+    untouched = [
+        hit
+        for hit in copied_hits
+        if (state := states.get(hit.ref.item_id)) is not None
+        if not doubles.added_to(visit, state, EntryState(ref=state.ref))
+    ]
+    with visit.recording() as connection:
+        for hit in untouched:
+            key, now = hit.sync_key, visit.now
+            entries.adopt(connection, calendar_id, hit, key=key, now=now, goes=True)
+    visit.count("taken_again", len(untouched))
