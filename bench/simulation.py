@@ -11,7 +11,7 @@ from heapq import heappop, heapreplace
 from typing import Literal
 
 from bench.measure import Figure, single
-from kalender.config.sections import MOST_IN_BATCH
+from kalender.config.backends import MOST_IN_BATCH
 
 PEOPLE, ENTRIES = 27_000, 100
 CREATE_SECONDS = 0.25  # of one create at Exchange Online: assumed, nobody has measured it

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from kalender.config import Config
-from kalender.config.sections import BrokerSettings, GraphSettings
+from kalender.config.backends import GraphSettings
+from kalender.config.sections import BrokerSettings
 from kalender.domain import neighbour
 from kalender.domain.mailbox import BY_MAIL
 from kalender.domain.mirror import CourseBrake

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from kalender.config.sections import EwsApplicationSettings, GraphSettings
+from kalender.config.backends import EwsApplicationSettings, GraphSettings
 from kalender.sandbox.server import Endpoints
 
 

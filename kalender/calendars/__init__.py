@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from kalender.config.sections import Backend, EwsApplicationSettings, EwsSettings, GraphSettings
+from kalender.config.backends import Backend, EwsApplicationSettings, EwsSettings, GraphSettings
 from kalender.ports import AroundRequest, Calendars, unlimited
 
 

@@ -14,7 +14,7 @@ import requests
 from msal.exceptions import MsalServiceError
 
 from kalender.calendars.sending import Deadline, Lost, NotConnected, ends_told_apart
-from kalender.config.sections import ApplicationSettings
+from kalender.config.backends import ApplicationSettings
 from kalender.errors import NeighbourRefused, NeighbourUnauthorised, NeighbourUnavailable
 
 PASSES_BY_ITSELF = frozenset({"temporarily_unavailable", "server_error"})

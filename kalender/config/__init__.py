@@ -12,6 +12,7 @@ from typing import Any, Self, get_args
 
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
+from kalender.config.backends import ExchangeSettings, GraphSettings
 from kalender.config.calendar import Calendar, RoleCalendar
 from kalender.config.reading import (
     PREFIX,
@@ -24,9 +25,7 @@ from kalender.config.reading import (
 from kalender.config.sections import (
     BrokerSettings,
     DatabaseSettings,
-    ExchangeSettings,
     FsSettings,
-    GraphSettings,
     Identity,
     Institution,
     MetricsSettings,

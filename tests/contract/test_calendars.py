@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from kalender.calendars.ews.writer import EwsCalendars
 from kalender.calendars.graph.writer import GraphCalendars
-from kalender.config.sections import EwsSettings, GraphSettings
+from kalender.config.backends import EwsSettings, GraphSettings
 from kalender.domain import block
 from kalender.domain.model import Content
 from kalender.errors import MailboxMissing, NotSent

@@ -14,7 +14,7 @@ import pytest
 import spnego
 
 from kalender.calendars.ews.session import Sessions
-from kalender.config.sections import EwsSettings
+from kalender.config.backends import EwsSettings
 
 ANSWER = b"<answer/>"
 

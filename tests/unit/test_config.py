@@ -16,15 +16,9 @@ from sqlalchemy.engine import make_url
 from kalender.app import App, clock_from, refuse_another_day
 from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
+from kalender.config.backends import EwsApplicationSettings, EwsSettings, GraphSettings
 from kalender.config.calendar import RoleCalendar, Texts
-from kalender.config.sections import (
-    BrokerSettings,
-    EwsApplicationSettings,
-    EwsSettings,
-    GraphSettings,
-    NotificationPattern,
-    Section,
-)
+from kalender.config.sections import BrokerSettings, NotificationPattern, Section
 from kalender.domain.model import Season, Semester
 from kalender.domain.roles import STUDENT, TEACHER
 from kalender.domain.work import Kind

@@ -17,7 +17,7 @@ from exchangelib.version import EXCHANGE_2016
 from requests.auth import HTTPBasicAuth
 
 from kalender.calendars.sending import Deadline, ends_told_apart
-from kalender.config.sections import Ews, EwsSettings
+from kalender.config.backends import Ews, EwsSettings
 
 if TYPE_CHECKING:
     from kalender.calendars.tokens import Tokens

@@ -12,7 +12,7 @@ from kalender.calendars.ews.error_codes import Meaning, meaning, words
 from kalender.calendars.ews.session import Sessions, windows_zone
 from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
 from kalender.calendars.sending import Lost, NotConnected
-from kalender.config.sections import Ews, EwsApplicationSettings
+from kalender.config.backends import Ews, EwsApplicationSettings
 from kalender.domain.backoff import LONGEST, told_wait
 from kalender.domain.neighbour import exchange
 from kalender.errors import (

@@ -12,7 +12,7 @@ import requests
 from kalender.calendars.graph.events import body_of
 from kalender.calendars.sending import Deadline, ends_told_apart
 from kalender.calendars.tokens import Tokens
-from kalender.config.sections import GraphSettings
+from kalender.config.backends import GraphSettings
 
 EXPIRED = "InvalidAuthenticationToken"
 

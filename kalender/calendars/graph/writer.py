@@ -15,7 +15,7 @@ from kalender.calendars.graph.error_codes import WRITES, Meaning, Operation, mea
 from kalender.calendars.graph.events import Answer, Clock, Request, Unparsable
 from kalender.calendars.graph.session import Sessions
 from kalender.calendars.sending import Lost, NotConnected
-from kalender.config.sections import GraphSettings
+from kalender.config.backends import GraphSettings
 from kalender.domain.backoff import told_wait
 from kalender.domain.neighbour import exchange
 from kalender.errors import (

@@ -12,7 +12,8 @@ from functools import partial
 
 from kalender.app import App
 from kalender.broker import by_hand
-from kalender.config.sections import ApplicationSettings, BrokerSettings, EwsSettings
+from kalender.config.backends import ApplicationSettings, EwsSettings
+from kalender.config.sections import BrokerSettings
 from kalender.domain import neighbour
 from kalender.domain.model import Semester
 from kalender.errors import KalenderError

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from kalender.config.sections import ApplicationSettings
+from kalender.config.backends import ApplicationSettings
 from kalender.operate.check.certificates import end_of, judged
 from kalender.operate.check.database import CLOCKS_APART
 from kalender.operate.check.trial import Outcome, failed, not_tried, ok, warned

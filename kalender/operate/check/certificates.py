@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from kalender.broker.connection import parameters
 from kalender.config import Config
-from kalender.config.sections import ApplicationSettings, BrokerSettings
+from kalender.config.backends import ApplicationSettings
+from kalender.config.sections import BrokerSettings
 from kalender.errors import ConfigError
 from kalender.operate.check.trial import Outcome, failed, ok, warned
 from kalender.transport import trusting

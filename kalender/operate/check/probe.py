@@ -25,7 +25,7 @@ from kalender.calendars.graph.events import Answer, Clock, Json, Request
 from kalender.calendars.graph.session import Sessions
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.calendars.sending import Lost, NotConnected
-from kalender.config.sections import GraphSettings
+from kalender.config.backends import GraphSettings
 from kalender.domain import neighbour
 from kalender.domain.model import Content
 from kalender.errors import ConfigError, KalenderError, MailboxMissing, NeighbourUnavailable
