@@ -71,8 +71,7 @@ def refresh_person(context: RefreshContext, claim: Claim) -> None:
             return
         renamed_persons = _save_account(connection, person_id, answer, claim)
         _save_teaching(connection, context, person_id, complete, maintained, claim)
-        for renamed_person in sorted(renamed_persons):
-            mailboxes.assign_mailboxes(connection, renamed_person, context.people)
+        mailboxes.assign_all(connection, sorted(renamed_persons), context.people)
         teaching.asked(connection, person_id, asked_at, emptied=False)
         _mark_calendars(connection, {person_id, *renamed_persons}, claim)
         queue.finish(connection, claim)

@@ -188,10 +188,8 @@ def _merge_snapshot(
     changes.to_recheck |= changes.persons & (asked_beside - skipped_persons)
     changes.to_recheck -= forgotten_persons
     to_serve = (changes.persons | bulk.without_calendar(connection)) - forgotten_persons
-    for person_id in sorted(
-        to_serve, key=lambda person_id: (person_id in changes.heirs, person_id)
-    ):
-        mailboxes.assign_mailboxes(connection, person_id, context.people)
+    heirs_last = sorted(to_serve, key=lambda person_id: (person_id in changes.heirs, person_id))
+    mailboxes.assign_all(connection, heirs_last, context.people)
     if not changes.first_reading:
         keys = queue.announced(connection, Kind.PERSON)
         announced_persons = {
@@ -221,6 +219,7 @@ def _merge_accounts(
 ) -> None:
     """Of two whom FS gives one username it stays with who has it, else with the lower number."""
     mirrored, claims = bulk.accounts(connection), people.claimed(connection)
+    to_save: list[tuple[int, Account]] = []
     for account in sorted(accounts, key=lambda account: account.fs_number):
         person_id = persons[account.fs_number]
         names, mail = mirrored.get(person_id, (frozenset(), ()))
@@ -234,8 +233,9 @@ def _merge_accounts(
                 people.in_order(account.mail, mail) != list(mail)
             )
             if renamed or readdressed:
-                changes.heirs |= people.save_account(connection, person_id, account)
+                to_save.append((person_id, account))
                 changes.persons.add(person_id)
+    changes.heirs |= people.save_accounts(connection, to_save)
     changes.heirs |= people.give_free_usernames(connection)
     changes.persons |= changes.heirs
     usernames = {persons[account.fs_number]: account.username for account in accounts}

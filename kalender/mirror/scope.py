@@ -68,8 +68,8 @@ def compare(connection: Connection, context: RefreshContext, settings: Settings)
     allowed = settings.max_updated_share * len(written_calendars)
     agreed = settings.rewrites or len(stale | moving) <= allowed
     unwritten_persons = moving_persons - {calendar.person_id for calendar in written_calendars}
-    for person_id in sorted(moving_persons if agreed else unwritten_persons):
-        mailboxes.assign_mailboxes(connection, person_id, context.people)
+    to_move = sorted(moving_persons if agreed else unwritten_persons)
+    mailboxes.assign_all(connection, to_move, context.people)
     if agreed:
         people.mark_calendars(
             connection, stale, reason="changed settings", cause=Cause.SETTINGS, lane=Lane.RESYNC
@@ -122,8 +122,8 @@ def _reopen(connection: Connection, context: RefreshContext, calendars: Sequence
     to_close = [
         calendar for calendar in calendars if not calendar.closed and not allows(calendar.address)
     ]
-    for person_id in sorted({calendar.person_id for calendar in (*reopened, *to_close)}):
-        mailboxes.assign_mailboxes(connection, person_id, context.people)
+    persons = sorted({calendar.person_id for calendar in (*reopened, *to_close)})
+    mailboxes.assign_all(connection, persons, context.people)
     return len(reopened)
 
 

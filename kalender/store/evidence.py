@@ -1,43 +1,64 @@
 """What the mirror holds of persons as far as it decides their roles."""
 
 from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, Select, Table, and_, exists, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.timetable import Evidence
 from kalender.store.people import USERNAME
+from kalender.store.sql import one_of
 from kalender.store.tables import identity, registration, teaching_role
 from kalender.store.tables import teaching_staff as staff
 
 NAMES_PERSON = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.username)
 
 
-def of_person(connection: Connection, person_id: int) -> Evidence:
-    """Return the evidence on one person."""
-    named_persons = select(staff.c.username).join(identity, NAMES_PERSON)
-    row = connection.execute(
-        select(
-            exists().where(registration.c.person_id == person_id).label("registered"),
-            named_persons.where(identity.c.person_id == person_id).exists().label("named"),
-        )
-    ).one()
-    roles = select(teaching_role.c.role).where(teaching_role.c.person_id == person_id)
-    return Evidence(
-        registered=bool(row.registered),
-        named=bool(row.named),
-        teaching_roles=frozenset(connection.execute(roles).scalars()),
+def of_persons(connection: Connection, persons: Collection[int]) -> defaultdict[int, Evidence]:
+    """Return person -> the evidence on them; of whoever is not among the keys there is none."""
+    registered, named_persons, roles = _of_persons(connection.dialect.name)
+    params = {"persons": sorted(set(persons))}
+    return _by_person(
+        set(connection.execute(registered, params).scalars()),
+        set(connection.execute(named_persons, params).scalars()),
+        connection.execute(roles, params).all(),
+    )
+
+
+@lru_cache
+def _of_persons(dialect: str) -> tuple[Select[int], Select[int], Select[int, str]]:
+    """Return the questions who is registered, whom TP names, and who has which teaching role."""
+
+    def are_theirs(table: Table) -> ColumnElement[bool]:
+        return one_of(dialect, table.c.person_id, "persons")
+
+    named = exists().where(staff.c.username == identity.c.value)
+    return (
+        select(registration.c.person_id).where(are_theirs(registration)).distinct(),
+        select(identity.c.person_id).where(
+            identity.c.kind == USERNAME, are_theirs(identity), named
+        ),
+        select(teaching_role.c.person_id, teaching_role.c.role).where(are_theirs(teaching_role)),
     )
 
 
 def of_everybody(connection: Connection) -> defaultdict[int, Evidence]:
-    """Return person -> the evidence on them; of whoever is not among the keys there is none."""
+    """Return the evidence on everybody, as `of_persons` does."""
     registered = set(connection.execute(select(registration.c.person_id).distinct()).scalars())
     named_persons = select(identity.c.person_id).join(staff, NAMES_PERSON).distinct()
     persons_named = set(connection.execute(named_persons).scalars())
+    roles = select(teaching_role.c.person_id, teaching_role.c.role).distinct()
+    return _by_person(registered, persons_named, connection.execute(roles).all())
+
+
+def _by_person(
+    registered: set[int], persons_named: set[int], roles_of: Iterable[Sequence[Any]]
+) -> defaultdict[int, Evidence]:
     roles: defaultdict[int, set[str]] = defaultdict(set)
-    for person_id, role in connection.execute(
-        select(teaching_role.c.person_id, teaching_role.c.role).distinct()
-    ):
+    for person_id, role in roles_of:
         roles[person_id].add(role)
     evidence = defaultdict(Evidence)
     for person_id in registered | persons_named | roles.keys():

@@ -4,138 +4,49 @@ A calendar is never removed: where its teaching went, so will its entries. Whoev
 address waits, until its owner moves or has no right to it any more.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property, lru_cache
+from itertools import count
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import CompoundSelect, Connection, Select, delete, insert, select, union_all, update
 
 from kalender.domain.mailbox import principal_name, wanted_calendars
 from kalender.domain.roles import STUDENT, audience_of, word_of
 from kalender.domain.timetable import Audience, Role
-from kalender.domain.work import Cause, Lane
-from kalender.store import evidence, recovery
+from kalender.domain.work import Cause, Lane, Mark, WorkKey
+from kalender.store import evidence, queue, recovery
 from kalender.store.instants import db_now
-from kalender.store.people import People, called, mails, mark_calendars, usernames
+from kalender.store.people import MANY, People, called, mails_of, usernames
+from kalender.store.sql import in_parts, insert_many, is_one_of, one_of, update_many
 from kalender.store.tables import calendar, entry, identity, person
 
-Calendar = Row[*tuple[Any, ...]]
 OUTSIDE = "the address is outside [institution] mail_domains: never written to"
 PASSED_ON = "the address belongs to somebody else now"
+NEW = 2**40  # the numbers of calendars that are not written yet come after all others
 
 
 def assign_mailboxes(connection: Connection, person_id: int, people: People) -> None:
-    """Make the person's calendars what their identities and teaching ask for.
+    """Make one person's calendars what their identities and teaching ask for, as `assign_all`."""
+    assign_all(connection, [person_id], people)
+
+
+def assign_all(connection: Connection, persons: Sequence[int], people: People) -> None:
+    """Make persons' calendars, one person after the other, what identities and teaching ask for.
 
     A changed address is looked up before it is written; whoever waited for the old one owns it
     then, and is marked.
     """
-    roles = people.roles_of(evidence.of_person(connection, person_id))
-    addresses = _wanted(connection, person_id, people, roles)
-    standing = _standing(connection, person_id)
-    free = [row for address, row in standing.items() if address not in addresses]
-    for address, audience in addresses.items():
-        if address in standing:
-            _keep(connection, standing[address], audience, people, alone=len(addresses) == 1)
-        elif heirs := [row for row in free if audience_of(row.audience) & audience]:
-            # their address changed: the calendar of just this audience moves, else the oldest
-            word = word_of(audience)
-            heir = min(heirs, key=lambda row: (row.audience != word, row.calendar_id))
-            free.remove(heir)
-            _move(connection, heir, address, audience, people)
-        else:
-            _make(connection, person_id, address, audience, people)
-    owned = [row for row in free if row.owner]
-    rightful = _rightful(connection, person_id, people) if owned else ()
-    for row in owned:
-        # where nobody waits for the address, what stands there stays ours
-        if row.address not in rightful and _waiting(connection, row.address) is not None:
-            _set(connection, row, {"owner": False, "state": "closed", "last_error": PASSED_ON})
-            _pass_on(connection, row.address)
-
-
-def _wanted(
-    connection: Connection, person_id: int, people: People, roles: Collection[Role]
-) -> Mapping[str, Audience]:
-    return wanted_calendars(
-        people.mailboxes,
-        roles,
-        username=min(called(connection, person_id), default=None),
-        mails=mails(connection, person_id),
-    )
-
-
-def _rightful(connection: Connection, person_id: int, people: People) -> Iterable[str]:
-    """Return the addresses that are the person's, whichever roles they have now."""
-    return _wanted(connection, person_id, people, people.rules)
-
-
-def _standing(connection: Connection, person_id: int) -> dict[str, Calendar]:
-    """Return the person's calendars by address; two of one address become one, the owner."""
-    calendars: dict[str, Calendar] = {}
-    order = (calendar.c.owner.desc(), calendar.c.calendar_id)
-    query = select(calendar).where(calendar.c.person_id == person_id).order_by(*order)
-    for row in connection.execute(query).all():
-        if calendars.setdefault(row.address, row) is not row:
-            connection.execute(
-                update(entry)
-                .where(entry.c.calendar_id == row.calendar_id)
-                .values(calendar_id=calendars[row.address].calendar_id)
-            )
-            connection.execute(delete(calendar).where(calendar.c.calendar_id == row.calendar_id))
-    return calendars
-
-
-# -- one calendar ----------------------------------------------------------------------------------
-
-
-def _keep(
-    connection: Connection, row: Calendar, audience: Audience, people: People, *, alone: bool
-) -> None:
-    """Widen the audience, and narrow it only where another calendar serves the rest."""
-    if alone:
-        audience |= audience_of(row.audience)
-    values: dict[str, object] = {"audience": word_of(audience)}
-    reopened = row.state == "closed" and row.last_error in {OUTSIDE, PASSED_ON}
-    if reopened or not people.mailboxes.allows(row.address):
-        values |= _held(connection, row.address, people)
-    _set(connection, row, values)
-    if reopened and values["state"] == "active":
-        reason = "the address is ours again"
-        mark_calendars(connection, [row.calendar_id], reason=reason, lane=Lane.FILL)
-
-
-def _make(
-    connection: Connection, person_id: int, address: str, audience: Audience, people: People
-) -> None:
-    values = _held(connection, address, people)
-    if values["owner"] and recovery.since(connection) is not None:
-        values["must_look_up"] = True  # a calendar that the restored database does not know
-    connection.execute(
-        insert(calendar).values(
-            person_id=person_id, audience=word_of(audience), backend=people.backend, **values
-        )
-    )
-
-
-def _move(
-    connection: Connection, row: Calendar, address: str, audience: Audience, people: People
-) -> None:
-    values = _held(connection, address, people) | {"must_look_up": True, "synced_digest": None}
-    values["moved_from"] = row.moved_from or row.address
-    _set(connection, row, {"audience": word_of(audience), **values})
-    mark_calendars(
-        connection,
-        [row.calendar_id],
-        reason="address changed",
-        cause=Cause.SETTINGS,
-        lane=Lane.FILL,
-    )
-    _pass_on(connection, row.address)
-
-
-def _set(connection: Connection, row: Calendar, values: Mapping[str, object]) -> None:
-    is_calendar = calendar.c.calendar_id == row.calendar_id
-    connection.execute(update(calendar).where(is_calendar).values(values))
+    for start in range(0, len(persons), MANY):
+        part = persons[start : start + MANY]
+        calendars = _Calendars(connection, people, part)
+        evidence_on = evidence.of_persons(connection, part)
+        for person_id in part:
+            calendars.assign(person_id, people.roles_of(evidence_on[person_id]))
+        calendars.write()
 
 
 def make_for_mailbox(connection: Connection, address: str, people: People) -> int:
@@ -146,31 +57,16 @@ def make_for_mailbox(connection: Connection, address: str, people: People) -> in
     person_id = int(row.scalar_one())
     mail = {"kind": "mail", "value": address, "person_id": person_id}
     connection.execute(insert(identity).values(mail))
-    _make(connection, person_id, address, frozenset({STUDENT}), people)
+    calendars = _Calendars(connection, people, [person_id], {address})
+    calendars.make(person_id, address, frozenset({STUDENT}))
+    calendars.write()
     return person_id
-
-
-# -- one owner an address --------------------------------------------------------------------------
-
-
-def _held(connection: Connection, address: str, people: People) -> dict[str, object]:
-    """Return the columns of a calendar that is to have this address, owned if nobody else may."""
-    closed_values = {"address": address, "owner": False, "state": "closed", "last_error": OUTSIDE}
-    if not people.mailboxes.allows(address):
-        return {**closed_values, "must_look_up": False}
-    owner = _owner(connection, address)
-    passes_on = owner is not None and address not in _rightful(connection, owner.person_id, people)
-    if owner is not None and passes_on:
-        _set(connection, owner, {"owner": False, "state": "closed", "last_error": PASSED_ON})
-    free = owner is None or passes_on
-    open_values = {"address": address, "owner": free, "state": "active", "last_error": None}
-    return {**open_values, "must_look_up": passes_on}
 
 
 def owner_of(connection: Connection, address: str) -> int | None:
     """Return the person whose calendar owns an address."""
-    owner = _owner(connection, address)
-    return None if owner is None else int(owner.person_id)
+    query = select(calendar.c.person_id).where(calendar.c.address == address, calendar.c.owner)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def principal_name_of(connection: Connection, address: str, form: str) -> str | None:
@@ -190,33 +86,298 @@ def principal_name_of(connection: Connection, address: str, form: str) -> str | 
     return principal_name(form, address, usernames(connection, owner))
 
 
-def _owner(connection: Connection, address: str) -> Calendar | None:
-    query = select(calendar).where(calendar.c.address == address, calendar.c.owner)
-    return connection.execute(query).one_or_none()
+@dataclass(slots=True)
+class _Calendar:
+    """A row of the table, as far as addresses and audiences go."""
+
+    calendar_id: int
+    person_id: int
+    audience: str
+    address: str
+    owner: bool
+    moved_from: str | None
+    backend: str
+    state: str
+    must_look_up: bool
+    synced_digest: str | None
+    last_error: str | None
+
+    def set(self, values: Mapping[str, object]) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
 
 
-def _waiting(connection: Connection, address: str) -> int | None:
-    return connection.execute(
-        select(calendar.c.calendar_id)
-        .where(calendar.c.address == address, ~calendar.c.owner, calendar.c.state != "closed")
-        .order_by(calendar.c.calendar_id)
-        .limit(1)
-    ).scalar()
+COLUMNS = tuple(field.name for field in fields(_Calendar))
 
 
-def _pass_on(connection: Connection, address: str) -> None:
-    """Give a freed address to whoever waits for it, and mark them."""
-    candidate = _waiting(connection, address)
-    if candidate is not None and _owner(connection, address) is None:
-        connection.execute(
-            update(calendar)
-            .where(calendar.c.calendar_id == candidate)
-            .values(owner=True, must_look_up=True)
+class _Calendars:
+    """The calendars of some persons, read at once, changed in memory, and written at once.
+
+    With them are all others at the addresses where these persons have or may get one, and what gives
+    their persons a right to these: whatever passes from one to another is within what was read.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        people: People,
+        persons: Collection[int],
+        addresses: Iterable[str] = (),
+    ) -> None:
+        self.connection, self.people = connection, people
+        self._usernames: dict[int, frozenset[str]] = {}
+        self._mails: dict[int, Sequence[tuple[str, str]]] = {}
+        self._rightful: dict[int, Collection[str]] = {}
+        self._rows: dict[int, _Calendar] = {}
+        self._of_person: defaultdict[int, list[_Calendar]] = defaultdict(list)
+        self._at_address: defaultdict[str, list[_Calendar]] = defaultdict(list)
+        self._merged: list[tuple[_Calendar, _Calendar]] = []  # one that goes, and which takes over
+        self._marks: list[tuple[_Calendar, str, Cause, Lane]] = []
+        self._new_ids = count(NEW)
+        dialect = connection.dialect.name
+        self._read_persons(persons)
+        self._read(connection.execute(_of_persons(dialect), {"persons": sorted(set(persons))}))
+        concerned = {*addresses, *self._at_address}.union(*map(self._rightful_of, persons))
+        for part in in_parts(concerned, MANY):
+            self._read(connection.execute(_at_addresses(dialect), {"addresses": part}))
+        self._read_persons(self._of_person.keys() - self._usernames.keys())
+        self._before = {row.calendar_id: replace(row) for row in self._rows.values()}
+
+    def _read_persons(self, persons: Collection[int]) -> None:
+        if persons:
+            usernames = called(self.connection, persons)
+            mails = mails_of(self.connection, persons)
+            for person_id in persons:
+                self._usernames[person_id] = usernames.get(person_id, frozenset())
+                self._mails[person_id] = mails.get(person_id, ())
+
+    def _read(self, rows: Iterable[Sequence[Any]]) -> None:
+        for row in rows:
+            if row[0] not in self._rows:
+                self._add(_Calendar(*row))
+
+    def _add(self, row: _Calendar) -> None:
+        self._rows[row.calendar_id] = row
+        self._of_person[row.person_id].append(row)
+        self._at_address[row.address].append(row)
+
+    # -- one person --------------------------------------------------------------------------------
+
+    def assign(self, person_id: int, roles: Collection[Role]) -> None:
+        """Make a person of these roles the calendars that they ask for."""
+        addresses = self._wanted(person_id, roles)
+        standing = self._standing(person_id)
+        free = [row for address, row in standing.items() if address not in addresses]
+        for address, audience in addresses.items():
+            if address in standing:
+                self._keep(standing[address], audience, alone=len(addresses) == 1)
+            elif candidate := _heir(free, audience):
+                free.remove(candidate)
+                self._move(candidate, address, audience)
+            else:
+                self.make(person_id, address, audience)
+        for row in free:
+            if row.owner and row.address not in self._rightful_of(person_id):
+                self._give_up(row)
+
+    def _wanted(self, person_id: int, roles: Collection[Role]) -> Mapping[str, Audience]:
+        return wanted_calendars(
+            self.people.mailboxes,
+            roles,
+            username=min(self._usernames[person_id], default=None),
+            mails=self._mails[person_id],
         )
-        mark_calendars(
-            connection,
-            [candidate],
-            reason="address became free",
-            cause=Cause.SETTINGS,
-            lane=Lane.LIVE,
+
+    def _rightful_of(self, person_id: int) -> Collection[str]:
+        """Return the addresses that are the person's, whichever roles they have now."""
+        if person_id not in self._rightful:
+            self._rightful[person_id] = self._wanted(person_id, self.people.rules).keys()
+        return self._rightful[person_id]
+
+    def _standing(self, person_id: int) -> dict[str, _Calendar]:
+        """Return the person's calendars by address; two of one address become one, the owner."""
+        calendars: dict[str, _Calendar] = {}
+        ordered = sorted(
+            self._of_person[person_id], key=lambda row: (not row.owner, row.calendar_id)
         )
+        for row in ordered:
+            if calendars.setdefault(row.address, row) is not row:
+                self._merged.append((row, calendars[row.address]))
+                self._of_person[person_id].remove(row)
+                self._at_address[row.address].remove(row)
+                del self._rows[row.calendar_id]
+        return calendars
+
+    # -- one calendar ------------------------------------------------------------------------------
+
+    def _keep(self, row: _Calendar, audience: Audience, *, alone: bool) -> None:
+        """Widen the audience, and narrow it only where another calendar serves the rest."""
+        if alone:
+            audience |= audience_of(row.audience)
+        row.audience = word_of(audience)
+        reopened = row.state == "closed" and row.last_error in {OUTSIDE, PASSED_ON}
+        if reopened or not self.people.mailboxes.allows(row.address):
+            row.set(self._held(row.address))
+        if reopened and row.state == "active":
+            self._mark(row, "the address is ours again", Cause.OTHER, Lane.FILL)
+
+    def make(self, person_id: int, address: str, audience: Audience) -> None:
+        """Make a person a calendar at an address."""
+        row = _Calendar(
+            calendar_id=next(self._new_ids),
+            person_id=person_id,
+            audience=word_of(audience),
+            backend=self.people.backend,
+            moved_from=None,
+            synced_digest=None,
+            **self._held(address),
+        )
+        if row.owner and self._recovered:
+            row.must_look_up = True  # a calendar that the restored database does not know
+        self._add(row)
+
+    @cached_property
+    def _recovered(self) -> bool:
+        return recovery.since(self.connection) is not None
+
+    def _move(self, row: _Calendar, address: str, audience: Audience) -> None:
+        former_address = row.address
+        row.set(self._held(address))
+        row.audience = word_of(audience)
+        row.must_look_up, row.synced_digest = True, None
+        row.moved_from = row.moved_from or former_address
+        self._at_address[former_address].remove(row)
+        self._at_address[address].append(row)
+        self._mark(row, "address changed", Cause.SETTINGS, Lane.FILL)
+        self._pass_on(former_address)
+
+    def _mark(self, row: _Calendar, reason: str, cause: Cause, lane: Lane) -> None:
+        self._marks.append((row, reason, cause, lane))
+
+    # -- one owner an address ----------------------------------------------------------------------
+
+    def _held(self, address: str) -> dict[str, Any]:
+        """Return the columns of a calendar that is to have this address, owned if nobody else may."""
+        closed_values = {
+            "address": address,
+            "owner": False,
+            "state": "closed",
+            "last_error": OUTSIDE,
+        }
+        if not self.people.mailboxes.allows(address):
+            return {**closed_values, "must_look_up": False}
+        owner = self._owner(address)
+        passes_on = owner is not None and address not in self._rightful_of(owner.person_id)
+        if owner is not None and passes_on:
+            owner.set({"owner": False, "state": "closed", "last_error": PASSED_ON})
+        free = owner is None or passes_on
+        open_values = {"address": address, "owner": free, "state": "active", "last_error": None}
+        return {**open_values, "must_look_up": passes_on}
+
+    def _owner(self, address: str) -> _Calendar | None:
+        return next((row for row in self._at_address[address] if row.owner), None)
+
+    def _give_up(self, row: _Calendar) -> None:
+        """Leave an address to whoever waits for it; where nobody does, what stands there stays ours."""
+        if self._waiting(row.address) is not None:
+            row.set({"owner": False, "state": "closed", "last_error": PASSED_ON})
+            self._pass_on(row.address)
+
+    def _waiting(self, address: str) -> _Calendar | None:
+        waiting = [
+            row for row in self._at_address[address] if not row.owner and row.state != "closed"
+        ]
+        return min(waiting, key=attrgetter("calendar_id"), default=None)
+
+    def _pass_on(self, address: str) -> None:
+        """Give a freed address to whoever waits for it, and mark them."""
+        candidate = self._waiting(address)
+        if candidate is not None and self._owner(address) is None:
+            candidate.owner = candidate.must_look_up = True
+            self._mark(candidate, "address became free", Cause.SETTINGS, Lane.LIVE)
+
+    # -- writing -----------------------------------------------------------------------------------
+
+    def write(self) -> None:
+        """Write what was changed, and mark what that asks for.
+
+        Whoever loses an address is written first: at no moment has it two owners.
+        """
+        for row, heir in self._merged:
+            is_merged, heir_id = entry.c.calendar_id == row.calendar_id, heir.calendar_id
+            self.connection.execute(update(entry).where(is_merged).values(calendar_id=heir_id))
+            is_merged = calendar.c.calendar_id == row.calendar_id
+            self.connection.execute(delete(calendar).where(is_merged))
+        losers = []
+        for calendar_id, before in self._before.items():
+            row_now = self._rows.get(calendar_id)
+            if (
+                row_now
+                and before.owner
+                and (not row_now.owner or row_now.address != before.address)
+            ):
+                losers.append({"calendar_id": calendar_id})
+                before.owner = False
+        losers.sort(key=lambda values: values["calendar_id"])
+        update_many(self.connection, calendar, losers, by="calendar_id", owner=False)
+        by_names: defaultdict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+        for calendar_id, before in sorted(self._before.items()):
+            row_now = self._rows.get(calendar_id)
+            if row_now is not None and row_now != before:
+                names = tuple(n for n in COLUMNS if getattr(row_now, n) != getattr(before, n))
+                values = {name: getattr(row_now, name) for name in names}
+                by_names[names].append({"calendar_id": calendar_id, **values})
+        for rows in by_names.values():
+            update_many(self.connection, calendar, rows, by="calendar_id")
+        new = [row for row in self._rows.values() if row.calendar_id >= NEW]
+        insert_many(
+            self.connection,
+            calendar,
+            [{name: getattr(row, name) for name in COLUMNS[1:]} for row in new],
+        )
+        ids = self._new_numbers([row for row, *_ in self._marks if row.calendar_id >= NEW])
+        queue.mark(
+            self.connection,
+            [
+                Mark(
+                    *WorkKey.of_calendar(ids.get(row.calendar_id, row.calendar_id)),
+                    reason,
+                    lane,
+                    cause=cause,
+                )
+                for row, reason, cause, lane in self._marks
+            ],
+        )
+
+    def _new_numbers(self, rows: Sequence[_Calendar]) -> dict[int, int]:
+        """Return the numbers that new calendars have got."""
+        if not rows:
+            return {}
+        persons = [row.person_id for row in rows]
+        query = select(calendar.c.person_id, calendar.c.address, calendar.c.calendar_id)
+        query = query.where(is_one_of(self.connection, calendar.c.person_id, persons))
+        ids = {tuple(key): calendar_id for *key, calendar_id in self.connection.execute(query)}
+        return {row.calendar_id: ids[row.person_id, row.address] for row in rows}
+
+
+def _heir(free: Sequence[_Calendar], audience: Audience) -> _Calendar | None:
+    """Return the calendar that an address change of this audience moves."""
+    heirs = [row for row in free if audience_of(row.audience) & audience]
+    word = word_of(audience)
+    return min(heirs, key=lambda row: (row.audience != word, row.calendar_id), default=None)
+
+
+@lru_cache
+def _of_persons(dialect: str) -> Select[Any]:
+    columns = (calendar.c[name] for name in COLUMNS)
+    return select(*columns).where(one_of(dialect, calendar.c.person_id, "persons"))
+
+
+@lru_cache
+def _at_addresses(dialect: str) -> CompoundSelect[Any]:
+    """Return the question in two halves, since each kind has an index of its own."""
+    columns = [calendar.c[name] for name in COLUMNS]
+    is_there = one_of(dialect, calendar.c.address, "addresses")
+    return union_all(
+        *(select(*columns).where(is_there, owns) for owns in (calendar.c.owner, ~calendar.c.owner))
+    )

@@ -15,6 +15,8 @@ from kalender.domain.model import Account
 from kalender.domain.text import without_unseen
 from kalender.domain.timetable import Audience, Evidence, Role, Rules
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
+from kalender.store import identities
+from kalender.store.identities import Identities
 from kalender.store.instants import db_now
 from kalender.store.queue import mark
 from kalender.store.sql import in_parts, is_one_of, one_of, upsert
@@ -22,15 +24,13 @@ from kalender.store.tables import (
     calendar,
     entry,
     identity,
-    operator_act,
     person,
     preference,
-    rollout,
-    rollout_member,
     username_claim,
 )
 
-FS, USERNAME, MAIL = work.FS, work.USERNAME, "mail"
+FS, USERNAME, MAIL = work.FS, work.USERNAME, identities.MAIL
+MANY = 1000  # persons whose identities are in memory at once
 _NUMBER = re.compile("[0-9]{1,9}")  # as our own numbers are, on either database
 
 
@@ -153,7 +153,12 @@ def ensure(connection: Connection, kind: str, value: str) -> int:
 
 
 def save_account(connection: Connection, person_id: int, account: Account) -> set[int]:
-    """Write what FS tells of an account; return other persons who lost something by it.
+    """Write what FS tells of one account, as `save_accounts` does."""
+    return save_accounts(connection, [(person_id, account)])
+
+
+def save_accounts(connection: Connection, accounts: Sequence[tuple[int, Account]]) -> set[int]:
+    """Write what FS tells of persons' accounts, in this order; return who else lost something by it.
 
     What is not told stays. A username that only TP knew brings its person's calendars and
     entries along, in this transaction. One that another person of FS has stays with them, and is
@@ -162,46 +167,19 @@ def save_account(connection: Connection, person_id: int, account: Account) -> se
     passed on.
     """
     renamed_persons: set[int] = set()
-    if account.username:
-        renamed_persons |= _take_username(connection, person_id, account.username)
-    if account.mail is not None:
-        before = connection.execute(
-            select(identity.c.detail, identity.c.value).where(
-                identity.c.kind == MAIL, identity.c.person_id == person_id
-            )
-        ).all()
-        ordered = in_order(account.mail, [(detail or "", address) for detail, address in before])
-        connection.execute(
-            delete(identity).where(identity.c.kind == MAIL, identity.c.person_id == person_id)
-        )
-        rows = [
-            {"kind": MAIL, "value": value, "person_id": person_id, "detail": detail, "position": n}
-            for n, (detail, value) in enumerate(ordered)
-        ]
-        if rows:
-            connection.execute(insert(identity), rows)
+    for start in range(0, len(accounts), MANY):
+        part = accounts[start : start + MANY]
+        persons = [person_id for person_id, _ in part]
+        names = [account.username for _, account in part if account.username]
+        changed = Identities(connection, persons, names)
+        for person_id, account in part:
+            if account.username:
+                renamed_persons |= changed.take_username(person_id, account.username)
+            if account.mail is not None:
+                ordered = in_order(account.mail, changed.mails(person_id))
+                changed.set_mails(person_id, ordered)
+        changed.write()
     return renamed_persons
-
-
-def _take_username(connection: Connection, person_id: int, username: str) -> set[int]:
-    """Give a person their username, or let them claim it; return who else got another by it."""
-    holder = find(connection, USERNAME, username)
-    has_it = (
-        holder is not None and holder != person_id and fs_number(connection, holder) is not None
-    )
-    _claim(connection, person_id, username if has_it else None)
-    former_names = usernames(connection, person_id) - {username}
-    if has_it:
-        return _pass_on(connection, former_names)
-    is_username_of_person = and_(identity.c.person_id == person_id, identity.c.kind == USERNAME)
-    connection.execute(delete(identity).where(is_username_of_person, identity.c.value != username))
-    if holder is None:
-        connection.execute(
-            insert(identity).values(kind=USERNAME, value=username, person_id=person_id)
-        )
-    elif holder != person_id:
-        _absorb(connection, person_id, holder)
-    return _pass_on(connection, former_names)
 
 
 # A username that FS tells of two persons stays with the one who had it, as long as FS tells it of
@@ -249,12 +227,23 @@ def claimed(connection: Connection) -> dict[int, frozenset[str]]:
     return {person_id: frozenset(names) for person_id, names in claims.items()}
 
 
-def called(connection: Connection, person_id: int) -> frozenset[str]:
-    """Return a person's usernames; where they have none, those that they claim."""
-    is_claim_of_person = username_claim.c.person_id == person_id
-    return usernames(connection, person_id) or frozenset(
-        connection.execute(select(username_claim.c.username).where(is_claim_of_person)).scalars()
-    )
+def called(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
+    """Return the usernames of these persons; of whoever has none, those that they claim."""
+    names_of_persons = usernames_of(connection, persons)
+    claims: defaultdict[int, set[str]] = defaultdict(set)
+    params = {"persons": sorted(set(persons) - names_of_persons.keys())}
+    for person_id, username in connection.execute(_claims(connection.dialect.name), params):
+        claims[person_id].add(username)
+    return {
+        **names_of_persons,
+        **{person_id: frozenset(names) for person_id, names in claims.items()},
+    }
+
+
+@lru_cache
+def _claims(dialect: str) -> Select[int, str]:
+    is_theirs = one_of(dialect, username_claim.c.person_id, "persons")
+    return select(username_claim.c.person_id, username_claim.c.username).where(is_theirs)
 
 
 def holders(connection: Connection, person_id: int | None = None) -> dict[int, str]:
@@ -273,8 +262,11 @@ def make_way(connection: Connection, person_id: int) -> set[int]:
 
     Returns the others.
     """
-    _claim(connection, person_id, None)
-    return _pass_on(connection, usernames(connection, person_id))
+    changed = Identities(connection, [person_id], ())
+    changed.claim(person_id, None)
+    renamed_persons = changed.pass_on(changed.usernames(person_id))
+    changed.write()
+    return renamed_persons
 
 
 def give_free_usernames(connection: Connection) -> set[int]:
@@ -283,69 +275,11 @@ def give_free_usernames(connection: Connection) -> set[int]:
         identity.c.kind == USERNAME, identity.c.value == username_claim.c.username
     )
     free = select(username_claim.c.username).where(~is_taken)
-    return _pass_on(connection, set(connection.execute(free).scalars()))
-
-
-def _claim(connection: Connection, person_id: int, username: str | None) -> None:
-    """Let a person claim this username of another's, or none."""
-    is_claim_of_person = username_claim.c.person_id == person_id
-    claims = set(
-        connection.execute(select(username_claim.c.username).where(is_claim_of_person)).scalars()
-    )
-    if claims - {username}:
-        connection.execute(
-            delete(username_claim).where(is_claim_of_person, username_claim.c.username != username)
-        )
-    if username is not None and username not in claims:
-        connection.execute(
-            insert(username_claim).values(username=username, person_id=person_id, since=db_now())
-        )
-
-
-def _pass_on(connection: Connection, names: Collection[str]) -> set[int]:
-    """Give usernames to whoever claims them first; return all who got another by it."""
-    renamed_persons: set[int] = set()
-    for name in sorted(names):
-        claims = select(username_claim.c.person_id).where(username_claim.c.username == name)
-        first = claims.order_by(username_claim.c.since, username_claim.c.person_id).limit(1)
-        candidate = connection.execute(first).scalar()
-        if candidate is not None:
-            is_username = and_(identity.c.kind == USERNAME, identity.c.value == name)
-            connection.execute(delete(identity).where(is_username))
-            renamed_persons |= {candidate, *_take_username(connection, candidate, name)}
+    names = set(connection.execute(free).scalars())
+    changed = Identities(connection, (), names)
+    renamed_persons = changed.pass_on(names)
+    changed.write()
     return renamed_persons
-
-
-def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> None:
-    for table in (identity, calendar):
-        connection.execute(
-            update(table).where(table.c.person_id == absorbed_person).values(person_id=person_id)
-        )
-    wishes = select(preference.c.wish).where(preference.c.person_id == person_id)
-    connection.execute(
-        update(preference)
-        .where(preference.c.person_id == absorbed_person, preference.c.wish.not_in(wishes))
-        .values(person_id=person_id)
-    )
-    courses = select(rollout_member.c.course).where(rollout_member.c.person_id == person_id)
-    connection.execute(
-        update(rollout_member)
-        .where(
-            rollout_member.c.person_id == absorbed_person, rollout_member.c.course.not_in(courses)
-        )
-        .values(person_id=person_id)
-    )
-    connection.execute(
-        update(rollout)
-        .where(rollout.c.kind == "person", rollout.c.value == str(absorbed_person))
-        .values(value=str(person_id))
-    )
-    connection.execute(
-        update(operator_act)
-        .where(operator_act.c.person_id == absorbed_person)
-        .values(person_id=person_id)
-    )
-    connection.execute(delete(person).where(person.c.person_id == absorbed_person))
 
 
 def in_order(
@@ -370,12 +304,26 @@ def in_order(
 
 def mails(connection: Connection, person_id: int) -> list[tuple[str, str]]:
     """Return (type, address) as FS ordered them."""
-    rows = connection.execute(
-        select(identity.c.detail, identity.c.value)
-        .where(identity.c.kind == MAIL, identity.c.person_id == person_id)
-        .order_by(identity.c.position)
-    )
-    return [(kind, value) for detail, value in rows for kind in (detail or "").split(",")]
+    return mails_of(connection, [person_id]).get(person_id, [])
+
+
+def mails_of(
+    connection: Connection, persons: Collection[int]
+) -> Mapping[int, list[tuple[str, str]]]:
+    """Return person -> (type, address) as FS ordered them, of those of these persons who have any."""
+    addresses: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    params = {"persons": sorted(set(persons))}
+    for person_id, types, address in connection.execute(_mails(connection.dialect.name), params):
+        addresses[person_id] += [(kind, address) for kind in (types or "").split(",")]
+    return addresses
+
+
+@lru_cache
+def _mails(dialect: str) -> Select[int, str | None, str]:
+    columns = (identity.c.person_id, identity.c.detail, identity.c.value)
+    is_theirs = one_of(dialect, identity.c.person_id, "persons")
+    query = select(*columns).where(identity.c.kind == MAIL, is_theirs)
+    return query.order_by(identity.c.person_id, identity.c.position)
 
 
 # -- calendars -----------------------------------------------------------------------------------
