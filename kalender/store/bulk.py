@@ -10,7 +10,7 @@ from kalender.domain.work import Kind
 from kalender.store import teaching
 from kalender.store.instants import db_now
 from kalender.store.people import FS, MAIL, USERNAME, claimed
-from kalender.store.sql import person_key
+from kalender.store.sql import insert_many, person_key
 from kalender.store.tables import calendar, dirty, identity, person, registration, teaching_role
 
 MANY = 500
@@ -88,11 +88,8 @@ def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, 
             [{"fs_asked_at": None} for _ in part],
         ).scalars()
         new_persons |= dict(zip(part, ids, strict=True))
-    if new_persons:
-        connection.execute(
-            insert(identity),
-            [{"kind": FS, "value": str(n), "person_id": p} for n, p in new_persons.items()],
-        )
+    rows = [{"value": str(n), "person_id": person_id} for n, person_id in new_persons.items()]
+    insert_many(connection, identity, rows, kind=FS)
     return new_persons
 
 

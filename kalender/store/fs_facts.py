@@ -15,10 +15,11 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Insert, Select, Table, bindparam, select, update
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole, UnitKey
-from kalender.store.sql import delete_many, one_of, upsert
+from kalender.store.sql import delete_many, insert_many, one_of, upsert
 from kalender.store.tables import placement, registration, teaching_role
 
 F = TypeVar("F", Registration, ActivityKey, TeachingRole)
+MANY = 10_000  # rows that are written by one statement
 Facts = dict[int, dict[Any, Any]]  # person -> what names a fact of one kind -> the fact
 
 
@@ -198,16 +199,18 @@ def write(
     meanwhile. Where it may not, it is a collection, older than any single answer that came
     meanwhile: what that added stays as it is, and what it removed does not come back.
     """
-    new, changed = _rows(kind, difference.new), _rows(kind, difference.changed)
+    changed = _rows(kind, difference.changed)
     dialect, key = connection.dialect.name, ("person_id", *kind.key)
     if may_remove:
-        if new or changed:
-            connection.execute(_insert_or_update(dialect, kind), [*new, *changed])
+        told = [*_rows(kind, difference.new), *changed]
+        if told:
+            connection.execute(_insert_or_update(dialect, kind), told)
         lacking = [[row[name] for name in key] for row in _rows(kind, difference.lacking)]
         delete_many(connection, kind.table, key, lacking)
         return
-    if new:
-        connection.execute(upsert(dialect, kind.table).on_conflict_do_nothing(), new)
+    for start in range(0, len(difference.new), MANY):
+        new = _rows(kind, difference.new[start : start + MANY])
+        insert_many(connection, kind.table, new, unless_there=True)
     if changed:
         is_named = [kind.table.c[name] == bindparam(f"{name}_of") for name in key]
         own_values: dict[str, Any] = {

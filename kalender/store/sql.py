@@ -23,7 +23,6 @@ from sqlalchemy import (
     column,
     delete,
     func,
-    insert,
     literal,
     select,
     tuple_,
@@ -56,14 +55,26 @@ def upsert(dialect: str, table: Table) -> "postgresql.Insert | sqlite.Insert":
     return sqlite.insert(table)
 
 
-def insert_many(connection: Connection, table: Table, rows: Rows, **constants: Any) -> None:
-    """Insert rows of equal keys; `same` holds the values that are the same in all of them."""
+def insert_many(
+    connection: Connection,
+    table: Table,
+    rows: Rows,
+    *,
+    unless_there: bool = False,
+    **constants: Any,
+) -> None:
+    """Insert rows of equal keys; `constants` holds the values that are the same in all of them.
+
+    With `unless_there` a row whose key is in the table already is left as it stands there.
+    """
     if not rows:
         return
     if connection.dialect.name != "postgresql":
-        connection.execute(insert(table).values(**constants), list(rows))
+        new = upsert(connection.dialect.name, table)
+        new = new.on_conflict_do_nothing() if unless_there else new
+        connection.execute(new.values(**constants), list(rows))
         return
-    statement = _insert(table, tuple(rows[0]), *_alike(constants))
+    statement = _insert(table, tuple(rows[0]), *_alike(constants), unless_there=unless_there)
     connection.execute(statement, _arrays(rows) | _params(constants))
 
 
@@ -98,11 +109,17 @@ def delete_many(
 
 @lru_cache
 def _insert(
-    table: Table, names: tuple[str, ...], constants: tuple[str, ...], now: tuple[str, ...]
+    table: Table,
+    names: tuple[str, ...],
+    constants: tuple[str, ...],
+    now: tuple[str, ...],
+    *,
+    unless_there: bool,
 ) -> Insert:
     arrays, alike = _given(table, names), _same(table, constants, now)
     query = select(*arrays.c, *alike.values())
-    return insert(table).from_select([*names, *alike], query)
+    new = upsert("postgresql", table).from_select([*names, *alike], query)
+    return new.on_conflict_do_nothing() if unless_there else new
 
 
 @lru_cache
