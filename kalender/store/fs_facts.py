@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Insert, Select, Table, bindparam, select, update
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole, UnitKey
-from kalender.store.sql import delete_many, insert_many, one_of, upsert
+from kalender.store.sql import delete_many, insert_missing, one_of, upsert
 from kalender.store.tables import placement, registration, teaching_role
 
 F = TypeVar("F", Registration, ActivityKey, TeachingRole)
@@ -210,7 +210,7 @@ def write(
         return
     for start in range(0, len(difference.new), MANY):
         new = _rows(kind, difference.new[start : start + MANY])
-        insert_many(connection, kind.table, new, unless_there=True)
+        insert_missing(connection, kind.table, new)
     if changed:
         is_named = [kind.table.c[name] == bindparam(f"{name}_of") for name in key]
         own_values: dict[str, Any] = {

@@ -12,7 +12,6 @@ from sqlalchemy import (
     ARRAY,
     Connection,
     Delete,
-    Insert,
     String,
     Table,
     TableValuedAlias,
@@ -23,6 +22,7 @@ from sqlalchemy import (
     column,
     delete,
     func,
+    insert,
     literal,
     select,
     tuple_,
@@ -55,27 +55,27 @@ def upsert(dialect: str, table: Table) -> "postgresql.Insert | sqlite.Insert":
     return sqlite.insert(table)
 
 
-def insert_many(
-    connection: Connection,
-    table: Table,
-    rows: Rows,
-    *,
-    unless_there: bool = False,
-    **constants: Any,
-) -> None:
-    """Insert rows of equal keys; `constants` holds the values that are the same in all of them.
-
-    With `unless_there` a row whose key is in the table already is left as it stands there.
-    """
+def insert_many(connection: Connection, table: Table, rows: Rows, **constants: Any) -> None:
+    """Insert rows of equal keys; `constants` holds the values that are the same in all of them."""
     if not rows:
         return
     if connection.dialect.name != "postgresql":
-        new = upsert(connection.dialect.name, table)
-        new = new.on_conflict_do_nothing() if unless_there else new
-        connection.execute(new.values(**constants), list(rows))
+        connection.execute(insert(table).values(**constants), list(rows))
         return
-    statement = _insert(table, tuple(rows[0]), *_alike(constants), unless_there=unless_there)
+    statement = _insert(table, tuple(rows[0]), *_alike(constants))
     connection.execute(statement, _arrays(rows) | _params(constants))
+
+
+def insert_missing(connection: Connection, table: Table, rows: Rows) -> None:
+    """Insert rows of equal keys; one whose primary key is in the table stays as it stands there."""
+    if not rows:
+        return
+    dialect = connection.dialect.name
+    if dialect != "postgresql":
+        connection.execute(upsert(dialect, table).on_conflict_do_nothing(), list(rows))
+        return
+    statement = _insert(table, tuple(rows[0]), (), ()).on_conflict_do_nothing()
+    connection.execute(statement, _arrays(rows))
 
 
 def update_many(
@@ -109,17 +109,13 @@ def delete_many(
 
 @lru_cache
 def _insert(
-    table: Table,
-    names: tuple[str, ...],
-    constants: tuple[str, ...],
-    now: tuple[str, ...],
-    *,
-    unless_there: bool,
-) -> Insert:
+    table: Table, names: tuple[str, ...], constants: tuple[str, ...], now: tuple[str, ...]
+) -> "postgresql.Insert":
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415  # see `upsert`
+
     arrays, alike = _given(table, names), _same(table, constants, now)
     query = select(*arrays.c, *alike.values())
-    new = upsert("postgresql", table).from_select([*names, *alike], query)
-    return new.on_conflict_do_nothing() if unless_there else new
+    return postgresql.insert(table).from_select([*names, *alike], query)
 
 
 @lru_cache
