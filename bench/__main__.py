@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import claims, cloud, fill, latency, listener, resync, start
+from bench import claims, cloud, fill, latency, listener, reading, resync, start
 from bench.measure import show
 from bench.parts import Part, databases, figures
 from tests import servers
@@ -29,6 +29,7 @@ def main() -> None:
             "start": lambda: start.run(quick=quick),
             "listener": lambda: listener.run(amqp, made.make(), quick=quick),
             "claims": lambda: claims.run(made.make(), quick=quick),
+            "first reading": lambda: reading.run(made.make, quick=quick),
             "big term": lambda: resync.run(made.make, quick=quick),
             "latency": lambda: latency.run(made.make, quick=quick),
             "real term": lambda: fill.run(made.make, students=students),

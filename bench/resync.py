@@ -159,6 +159,11 @@ PEAK = (
 
 def memory(house: House) -> Figure:
     """How much one resync's process takes at most."""
-    words = [sys.executable, "-c", PEAK, *house.command("resync", "--all", now=NEXT_DAY)]
+    return single("resync process, MB at most", peak(house, now=NEXT_DAY), at_most=400)
+
+
+def peak(house: House, *, now: str) -> float:
+    """Resync in a process of its own; return how many MB it takes at most."""
+    words = [sys.executable, "-c", PEAK, *house.command("resync", "--all", now=now)]
     done = subprocess.run(words, capture_output=True, text=True, check=True)
-    return single("resync process, MB at most", int(done.stdout) / 1024, at_most=400)
+    return int(done.stdout) / 1024

@@ -125,7 +125,7 @@ class _Calendars:
         addresses: Iterable[str] = (),
     ) -> None:
         self.connection, self.people = connection, people
-        self._usernames: dict[int, frozenset[str]] = {}
+        self._usernames: dict[int, Collection[str]] = {}
         self._mails: dict[int, Sequence[tuple[str, str]]] = {}
         self._rightful: dict[int, Collection[str]] = {}
         self._rows: dict[int, _Calendar] = {}
@@ -148,7 +148,7 @@ class _Calendars:
             usernames = called(self.connection, persons)
             mails = mails_of(self.connection, persons)
             for person_id in persons:
-                self._usernames[person_id] = usernames.get(person_id, frozenset())
+                self._usernames[person_id] = usernames.get(person_id, ())
                 self._mails[person_id] = mails.get(person_id, ())
 
     def _read(self, rows: Iterable[Sequence[Any]]) -> None:

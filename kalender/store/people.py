@@ -30,7 +30,7 @@ from kalender.store.tables import (
 )
 
 FS, USERNAME, MAIL = work.FS, work.USERNAME, identities.MAIL
-MANY = 1000  # persons whose identities are in memory at once
+MANY = 500  # persons whose identities are in memory at once
 _NUMBER = re.compile("[0-9]{1,9}")  # as our own numbers are, on either database
 
 
@@ -227,17 +227,15 @@ def claimed(connection: Connection) -> dict[int, frozenset[str]]:
     return {person_id: frozenset(names) for person_id, names in claims.items()}
 
 
-def called(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
+def called(connection: Connection, persons: Collection[int]) -> dict[int, set[str]]:
     """Return the usernames of these persons; of whoever has none, those that they claim."""
-    names_of_persons = usernames_of(connection, persons)
-    claims: defaultdict[int, set[str]] = defaultdict(set)
-    params = {"persons": sorted(set(persons) - names_of_persons.keys())}
-    for person_id, username in connection.execute(_claims(connection.dialect.name), params):
-        claims[person_id].add(username)
-    return {
-        **names_of_persons,
-        **{person_id: frozenset(names) for person_id, names in claims.items()},
-    }
+    names = {person_id: set(mine) for person_id, mine in usernames_of(connection, persons).items()}
+    nameless = sorted(set(persons) - names.keys())
+    if nameless:
+        query = _claims(connection.dialect.name)
+        for person_id, username in connection.execute(query, {"persons": nameless}):
+            names.setdefault(person_id, set()).add(username)
+    return names
 
 
 @lru_cache
