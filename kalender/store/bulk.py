@@ -10,7 +10,7 @@ from kalender.domain.work import Kind
 from kalender.store import teaching
 from kalender.store.instants import db_now
 from kalender.store.people import FS, MAIL, USERNAME, claimed
-from kalender.store.sql import insert_many, person_key
+from kalender.store.sql import in_parts, insert_many, person_key
 from kalender.store.tables import calendar, dirty, identity, person, registration, teaching_role
 
 MANY = 500
@@ -78,9 +78,7 @@ def without_calendar(connection: Connection) -> set[int]:
 def make_persons(connection: Connection, numbers: Collection[int]) -> dict[int, int]:
     """Make persons of FS numbers not known yet; return FS number -> person."""
     new_persons: dict[int, int] = {}
-    ordered = sorted(numbers)
-    for start in range(0, len(ordered), MANY):
-        part = ordered[start : start + MANY]
+    for part in in_parts(numbers, MANY):
         ids = connection.execute(
             insert(person)
             .values(created_at=db_now())

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Connection, Insert, Select, Table, bindparam, select, update
 
 from kalender.domain.model import ActivityKey, Registration, TeachingRole, UnitKey
-from kalender.store.sql import delete_many, insert_missing, one_of, upsert
+from kalender.store.sql import delete_many, insert_missing, one_of, slices, upsert
 from kalender.store.tables import placement, registration, teaching_role
 
 F = TypeVar("F", Registration, ActivityKey, TeachingRole)
@@ -208,9 +208,8 @@ def write(
         lacking = [[row[name] for name in key] for row in _rows(kind, difference.lacking)]
         delete_many(connection, kind.table, key, lacking)
         return
-    for start in range(0, len(difference.new), MANY):
-        new = _rows(kind, difference.new[start : start + MANY])
-        insert_missing(connection, kind.table, new)
+    for pairs in slices(difference.new, MANY):
+        insert_missing(connection, kind.table, _rows(kind, pairs))
     if changed:
         is_named = [kind.table.c[name] == bindparam(f"{name}_of") for name in key]
         own_values: dict[str, Any] = {
@@ -229,5 +228,5 @@ def _insert_or_update(dialect: str, kind: FactKind[Any]) -> Insert:
     )
 
 
-def _rows(kind: FactKind[Any], pairs: Pairs) -> list[dict[str, Any]]:
+def _rows(kind: FactKind[Any], pairs: Sequence[tuple[int, Any]]) -> list[dict[str, Any]]:
     return [{"person_id": person_id, **kind.row(fact)} for person_id, fact in pairs]

@@ -21,7 +21,7 @@ from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store import evidence, queue, recovery
 from kalender.store.instants import db_now
 from kalender.store.people import MANY, People, called, mails_of, usernames
-from kalender.store.sql import in_parts, insert_many, is_one_of, one_of, update_many
+from kalender.store.sql import in_parts, insert_many, is_one_of, one_of, slices, update_many
 from kalender.store.tables import calendar, entry, identity, person
 
 OUTSIDE = "the address is outside [institution] mail_domains: never written to"
@@ -40,8 +40,7 @@ def assign_all(connection: Connection, persons: Sequence[int], people: People) -
     A changed address is looked up before it is written; whoever waited for the old one owns it
     then, and is marked.
     """
-    for start in range(0, len(persons), MANY):
-        part = persons[start : start + MANY]
+    for part in slices(persons, MANY):
         calendars = _Calendars(connection, people, part)
         evidence_on = evidence.of_persons(connection, part)
         for person_id in part:

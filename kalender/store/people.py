@@ -19,7 +19,7 @@ from kalender.store import identities
 from kalender.store.identities import Identities
 from kalender.store.instants import db_now
 from kalender.store.queue import mark
-from kalender.store.sql import in_parts, is_one_of, one_of, upsert
+from kalender.store.sql import in_parts, is_one_of, one_of, slices, upsert
 from kalender.store.tables import (
     calendar,
     entry,
@@ -167,8 +167,7 @@ def save_accounts(connection: Connection, accounts: Sequence[tuple[int, Account]
     passed on.
     """
     renamed_persons: set[int] = set()
-    for start in range(0, len(accounts), MANY):
-        part = accounts[start : start + MANY]
+    for part in slices(accounts, MANY):
         persons = [person_id for person_id, _ in part]
         names = [account.username for _, account in part if account.username]
         changed = Identities(connection, persons, names)

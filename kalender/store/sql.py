@@ -211,6 +211,11 @@ def in_parts(keys: Iterable[T], size: int = 400) -> Iterable[list[T]]:
         yield ordered[start : start + size]
 
 
+def slices(rows: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    """Split rows into parts of at most this size, in their own order."""
+    return (rows[start : start + size] for start in range(0, len(rows), size))
+
+
 # -- keys of work, as `WorkKey` writes them -----------------------------------------------------------
 
 
