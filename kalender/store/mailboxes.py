@@ -170,14 +170,20 @@ class _Calendars:
         for address, audience in addresses.items():
             if address in standing:
                 self._keep(standing[address], audience, alone=len(addresses) == 1)
-            elif candidate := _heir(free, audience):
-                free.remove(candidate)
-                self._move(candidate, address, audience)
+            elif heirs := [row for row in free if audience_of(row.audience) & audience]:
+                # their address changed: the calendar of just this audience moves, else the oldest
+                word = word_of(audience)
+                heir = min(heirs, key=lambda row: (row.audience != word, row.calendar_id))
+                free.remove(heir)
+                self._move(heir, address, audience)
             else:
                 self.make(person_id, address, audience)
         for row in free:
-            if row.owner and row.address not in self._rightful_of(person_id):
-                self._give_up(row)
+            # where nobody waits for the address, what stands there stays ours
+            is_lost = row.owner and row.address not in self._rightful_of(person_id)
+            if is_lost and self._waiting(row.address) is not None:
+                row.set({"owner": False, "state": "closed", "last_error": PASSED_ON})
+                self._pass_on(row.address)
 
     def _wanted(self, person_id: int, roles: Collection[Role]) -> Mapping[str, Audience]:
         return wanted_calendars(
@@ -276,12 +282,6 @@ class _Calendars:
     def _owner(self, address: str) -> _Calendar | None:
         return next((row for row in self._at_address[address] if row.owner), None)
 
-    def _give_up(self, row: _Calendar) -> None:
-        """Leave an address to whoever waits for it; where nobody does, what stands there stays ours."""
-        if self._waiting(row.address) is not None:
-            row.set({"owner": False, "state": "closed", "last_error": PASSED_ON})
-            self._pass_on(row.address)
-
     def _waiting(self, address: str) -> _Calendar | None:
         waiting = [
             row for row in self._at_address[address] if not row.owner and row.state != "closed"
@@ -357,13 +357,6 @@ class _Calendars:
         query = query.where(is_one_of(self.connection, calendar.c.person_id, persons))
         ids = {tuple(key): calendar_id for *key, calendar_id in self.connection.execute(query)}
         return {row.calendar_id: ids[row.person_id, row.address] for row in rows}
-
-
-def _heir(free: Sequence[_Calendar], audience: Audience) -> _Calendar | None:
-    """Return the calendar that an address change of this audience moves."""
-    heirs = [row for row in free if audience_of(row.audience) & audience]
-    word = word_of(audience)
-    return min(heirs, key=lambda row: (row.audience != word, row.calendar_id), default=None)
 
 
 @lru_cache
