@@ -7,7 +7,7 @@ address waits, until its owner moves or has no right to it any more.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import count
 from operator import attrgetter
 from typing import Any
@@ -21,7 +21,15 @@ from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store import evidence, queue, recovery
 from kalender.store.instants import db_now
 from kalender.store.people import MANY, People, called, mails_of, usernames
-from kalender.store.sql import in_parts, insert_many, is_one_of, one_of, slices, update_many
+from kalender.store.sql import (
+    crossed_at_most,
+    in_parts,
+    insert_many,
+    is_one_of,
+    one_of,
+    slices,
+    update_many,
+)
 from kalender.store.tables import calendar, entry, identity, person
 
 OUTSIDE = "the address is outside [institution] mail_domains: never written to"
@@ -41,11 +49,15 @@ def assign_all(connection: Connection, persons: Sequence[int], people: People) -
     then, and is marked.
     """
     for part in slices(persons, MANY):
-        calendars = _Calendars(connection, people, part)
-        evidence_on = evidence.of_persons(connection, part)
-        for person_id in part:
-            calendars.assign(person_id, people.roles_of(evidence_on[person_id]))
-        calendars.write()
+        crossed_at_most(connection, partial(_assign_part, connection, part, people))
+
+
+def _assign_part(connection: Connection, persons: Sequence[int], people: People) -> None:
+    calendars = _Calendars(connection, people, persons)
+    evidence_on = evidence.of_persons(connection, persons)
+    for person_id in persons:
+        calendars.assign(person_id, people.roles_of(evidence_on[person_id]))
+    calendars.write()
 
 
 def make_for_mailbox(connection: Connection, address: str, people: People) -> int:

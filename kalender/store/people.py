@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, select, update
 
@@ -19,7 +19,7 @@ from kalender.store import identities
 from kalender.store.identities import Identities
 from kalender.store.instants import db_now
 from kalender.store.queue import mark
-from kalender.store.sql import in_parts, is_one_of, one_of, slices, upsert
+from kalender.store.sql import crossed_at_most, in_parts, is_one_of, one_of, slices, upsert
 from kalender.store.tables import (
     calendar,
     entry,
@@ -166,18 +166,25 @@ def save_accounts(connection: Connection, accounts: Sequence[tuple[int, Account]
     `mailboxes.assign_mailboxes` is due then: that of the others last, so that what is given up is
     passed on.
     """
+    return set().union(
+        *(
+            crossed_at_most(connection, partial(_save_part, connection, part))
+            for part in slices(accounts, MANY)
+        )
+    )
+
+
+def _save_part(connection: Connection, accounts: Sequence[tuple[int, Account]]) -> set[int]:
     renamed_persons: set[int] = set()
-    for part in slices(accounts, MANY):
-        persons = [person_id for person_id, _ in part]
-        names = [account.username for _, account in part if account.username]
-        changed = Identities(connection, persons, names)
-        for person_id, account in part:
-            if account.username:
-                renamed_persons |= changed.take_username(person_id, account.username)
-            if account.mail is not None:
-                ordered = in_order(account.mail, changed.mails(person_id))
-                changed.set_mails(person_id, ordered)
-        changed.write()
+    names = [account.username for _, account in accounts if account.username]
+    changed = Identities(connection, [person_id for person_id, _ in accounts], names)
+    for person_id, account in accounts:
+        if account.username:
+            renamed_persons |= changed.take_username(person_id, account.username)
+        if account.mail is not None:
+            ordered = in_order(account.mail, changed.mails(person_id))
+            changed.set_mails(person_id, ordered)
+    changed.write()
     return renamed_persons
 
 

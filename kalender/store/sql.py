@@ -4,7 +4,8 @@ Many rows go to PostgreSQL as arrays, and to SQLite as one execution a row: a st
 costs SQLAlchemy and the driver more than the row costs PostgreSQL.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,6 +29,7 @@ from sqlalchemy import (
     tuple_,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.work import FS
@@ -209,6 +211,18 @@ def in_parts(keys: Iterable[T], size: int = 400) -> Iterable[list[T]]:
     ordered = sorted(keys)  # type: ignore[type-var]
     for start in range(0, len(ordered), size):
         yield ordered[start : start + size]
+
+
+def crossed_at_most(connection: Connection, step: Callable[[], T], times: int = 3) -> T:
+    """Take a step that reads and then writes, again where it is crossed.
+
+    It is where another transaction committed, in between, what may be there only once. The step then
+    reads that.
+    """
+    for _ in range(times):
+        with suppress(IntegrityError), connection.begin_nested():
+            return step()
+    return step()
 
 
 def slices(rows: Sequence[T], size: int) -> Iterable[Sequence[T]]:

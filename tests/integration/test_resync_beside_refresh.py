@@ -1,16 +1,20 @@
 """A resync whose transaction lasts, while workers ask FS for single persons; PostgreSQL alone lets them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
+from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import Connection, Select, select, text
 
 from kalender.domain.model import Registration
 from kalender.domain.work import Kind
+from kalender.store import mailboxes, people
 from kalender.store.database import Database
-from kalender.store.tables import identity, registration
+from kalender.store.people import FS, USERNAME
+from kalender.store.tables import calendar, identity, registration
 from tests.fakes.house import House, activity, event
 from tests.fault.installation import wait
 
@@ -55,6 +59,47 @@ def test_who_is_asked_for_meanwhile_is_as_that_answer_says(house: House, withdra
     courses = {"IN1000"} if withdraws else {"IN1000", "IN2000"}
     assert taken(house, 1) == courses
     assert taken(house, 2) == {"IN1000"}
+
+
+def test_whom_tp_names_between_reading_and_writing_is_the_person_of_fs(house: House) -> None:
+    with resync_held_up(house, select(identity).where(identity.c.value == "user2")) as beside:
+        people.ensure(beside, USERNAME, "user3")
+    with house.database.read() as connection:
+        person_id = people.find(connection, FS, "3")
+        assert people.find(connection, USERNAME, "user3") == person_id
+    assert taken(house, 3) == {"IN1000"}
+    assert house.settle() == []
+    assert len(house.shown(3)) == 1
+
+
+def test_an_address_given_away_between_reading_and_writing_has_one_owner(house: House) -> None:
+    address = "user3@uio.example"
+    rows = select(calendar).where(calendar.c.address == "user2@uio.example")
+    with resync_held_up(house, rows) as beside:
+        mailboxes.make_for_mailbox(beside, address, house.refresh_context.people)
+    with house.database.read() as connection:
+        assert mailboxes.owner_of(connection, address) == people.find(connection, FS, "3")
+    assert house.settle() == []
+    assert len(house.shown(3)) == 1
+
+
+@contextmanager
+def resync_held_up(house: House, rows: Select[Any]) -> Iterator[Connection]:
+    """Hold a resync up at these rows of person 2, who is renamed; person 3 is new.
+
+    Yields a transaction beside it, which is committed before the resync goes on.
+    """
+    two = house.students.facts[2]
+    house.students.facts[2] = replace(two, account=replace(two.account, username="another2"))
+    house.enrol(3)
+    resync = Thread(target=house.resync)
+    with house.database.write() as connection:
+        connection.execute(rows.with_for_update())
+        resync.start()
+        wait(lambda: is_held_up(house))
+        with house.database.write() as beside:
+            yield beside
+    resync.join()
 
 
 def is_held_up(house: House) -> bool:
