@@ -30,7 +30,7 @@ from kalender.store.tables import (
 )
 
 FS, USERNAME, MAIL = work.FS, work.USERNAME, identities.MAIL
-MANY = 500  # persons whose identities are in memory at once
+MANY = 2000  # persons whose accounts or calendars are in memory at once
 _NUMBER = re.compile("[0-9]{1,9}")  # as our own numbers are, on either database
 
 
