@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kalender.store import queue, recovery
+from kalender.store import backlog, queue, recovery
 from kalender.store.database import Database
 
 Wait = Annotated[bool, typer.Option("--wait", help="Until no work is due.")]
@@ -27,8 +27,8 @@ def follow(database: Database, *, since: datetime) -> int:
     else:
         _plain(database)
     with database.read() as connection:
-        waits = sum(queue.depth(connection).values())
-        parked, lately = queue.parked(connection), queue.parked(connection, since=since)
+        waits = sum(backlog.depth(connection).values())
+        parked, lately = backlog.parked(connection), backlog.parked(connection, since=since)
     counts = {"put off": waits, "parked": parked}
     remainders = [f"{count} {name}" for name, count in counts.items() if count]
     parked_lately = f" ({lately} of it just now: kalender parked says why)" if lately else ""

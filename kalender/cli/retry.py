@@ -10,7 +10,7 @@ from kalender.cli.base import app, application, opened, operator, person_of
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.operate import disclosure
-from kalender.store import acts, queue
+from kalender.store import acts, backlog, queue
 
 
 @app.command()
@@ -30,7 +30,7 @@ def retry(
     keys = [person_of(database, name) for name in person or []]
     with database.write() as connection:
         if everything:
-            count = _retry(connection, queue.waiting(connection))
+            count = _retry(connection, backlog.waiting(connection))
         else:
             work = {name for key in keys for name in disclosure.work_of(connection, key)}
             count = _retry(connection, work)
@@ -41,7 +41,7 @@ def retry(
 
 def _retry(connection: Connection, work: Collection[tuple[str, str]]) -> int:
     """Mark these calendars, and of the rest what waits; all of it is due now."""
-    keys = {each for each in work if each[0] == Kind.CALENDAR} | queue.known(connection, work)
+    keys = {each for each in work if each[0] == Kind.CALENDAR} | backlog.known(connection, work)
     marks = [
         Mark(kind=Kind(k), key=key, reason="retry", cause=Cause.OPERATOR, lane=Lane.ASKED)
         for k, key in keys

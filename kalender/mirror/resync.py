@@ -29,7 +29,17 @@ from kalender.mirror.context import RefreshContext, count_left_out
 from kalender.mirror.person import mark_sole_groups, with_spelling
 from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
-from kalender.store import bulk, courses, fs_facts, mailboxes, people, queue, teaching, unreadable
+from kalender.store import (
+    backlog,
+    bulk,
+    courses,
+    fs_facts,
+    mailboxes,
+    people,
+    queue,
+    teaching,
+    unreadable,
+)
 from kalender.store.counts import counts_of
 from kalender.store.fs_facts import KINDS, PLACEMENTS, REGISTRATIONS, ROLES, FactKind
 
@@ -191,7 +201,7 @@ def _merge_snapshot(
     heirs_last = sorted(to_serve, key=lambda person_id: (person_id in changes.heirs, person_id))
     mailboxes.assign_all(connection, heirs_last, context.people)
     if not changes.first_reading:
-        keys = queue.announced(connection, Kind.PERSON)
+        keys = backlog.announced(connection, Kind.PERSON)
         announced_persons = {
             person_id
             for number, person_id in persons.items()
@@ -338,7 +348,7 @@ def _mark(
     ]
     marks += [
         Mark.of(WorkKey(Kind.PERSON, key), trigger)
-        for key in queue.parked_keys(connection, Kind.PERSON)
+        for key in backlog.parked_keys(connection, Kind.PERSON)
     ]
     mirrored_courses = courses.runs(connection, semesters).keys()
     to_refresh = [

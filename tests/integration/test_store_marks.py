@@ -13,7 +13,7 @@ from sqlalchemy import delete, func, literal, select, update
 
 from kalender.domain.model import CourseKey
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
-from kalender.store import queue
+from kalender.store import backlog, queue
 from kalender.store.database import Database
 from kalender.store.queue import Claim
 from kalender.store.sql import calendar_key, course_key, person_key
@@ -187,7 +187,7 @@ def test_what_waits_is_seen_before_its_time(database: Database) -> None:
     assert not waits(60)
     with database.write() as connection:
         queue.mark(connection, marks([1]), settle=30)
-        assert queue.depth(connection) == {(Kind.CALENDAR, Lane.LIVE): 1}
+        assert backlog.depth(connection) == {(Kind.CALENDAR, Lane.LIVE): 1}
     assert not waits(10)
     assert waits(60)
 

@@ -41,7 +41,7 @@ from kalender.sandbox.installation import (
 )
 from kalender.sandbox.oracle import Expected
 from kalender.sandbox.server import start
-from kalender.store import queue
+from kalender.store import backlog
 from kalender.store.database import Database
 
 Calendars = Mapping[str, list[Expected]]  # by address, each in time's order
@@ -248,7 +248,7 @@ class _Play:
 
     def _is_idle(self) -> bool:
         with self.database.read() as connection:
-            return not queue.depth(connection)
+            return not backlog.depth(connection)
 
     def _until(self, holds: Callable[[], bool]) -> bool:
         """Wait until something holds; False where it never does, or a process of ours has ended."""
