@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -99,15 +99,21 @@ class House(Installation):
     def running(self, *words: str, stdin: bool = False) -> Iterator[commands.Process]:
         """Run a command while the block lasts; end it by SIGTERM."""
         process = self.start(*words, log=f"{words[0]}.log", stdin=stdin)
-        try:
-            yield process
-        finally:
+
+        def end() -> int:
             if process.stdin is not None:
                 process.stdin.close()  # the end of its input is its end
             else:
                 process.send_signal(signal.SIGTERM)
-            code = self._ended(process, words[0])
-        assert code == 0
+            return self._ended(process, words[0])
+
+        try:
+            yield process
+        except BaseException:  # what failed first is what is told
+            with suppress(AssertionError):
+                end()
+            raise
+        assert end() == 0
 
     def _ended(self, process: commands.Process, name: str) -> int:
         """Return the code of a process that was told to end; fail with all stacks where it goes on."""
