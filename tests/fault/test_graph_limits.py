@@ -82,7 +82,15 @@ class Cloud(Installation):
             self.mark_one(number)
 
     def look_into_all(self) -> None:
-        """Mark what was chosen to be looked into: each calendar costs a request at least."""
+        """Mark what was chosen to be looked into, where users edited every entry.
+
+        All are read and put back, by batches that are no chains.
+        """
+        for box in self.boxes.values():
+            for item in self.get(f"exchange/items?mailbox={box}"):
+                if item["sync_key"]:
+                    edit = {"do": "set", "id": item["id"], "location": "Hjemme"}
+                    self.send("POST", "exchange/meddle", {"mailbox": box, **edit})
         self.write(lambda connection: entries.wish_verification(connection, None))
         self.mark_all()
 
