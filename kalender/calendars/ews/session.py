@@ -91,7 +91,13 @@ class Sessions:
             finally:
                 self._free.put(session)
 
-        return send(None) if self._tokens is None else self._tokens.send(send, _is_expired)
+        if self._tokens is None:
+            return send(None)
+
+        def is_expired(response: requests.Response) -> bool:
+            return 'error="invalid_token"' in response.headers.get("WWW-Authenticate", "")
+
+        return self._tokens.send(send, is_expired)
 
 
 def _with_password(settings: EwsSettings) -> Callable[[], requests.Session]:
@@ -115,10 +121,6 @@ def _with_password(settings: EwsSettings) -> Callable[[], requests.Session]:
         return session
 
     return opened
-
-
-def _is_expired(response: requests.Response) -> bool:
-    return 'error="invalid_token"' in response.headers.get("WWW-Authenticate", "")
 
 
 def _basic(username: str, password: str) -> HTTPBasicAuth:

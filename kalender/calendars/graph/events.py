@@ -196,7 +196,7 @@ def get(mailbox: str, item_id: str, *, fields: bool, additions: bool) -> Request
 
 def find(mailbox: str, key: str | None) -> Request:
     """Ask for the events of the calendar with this key, or with any key of ours."""
-    value = _ANY_KEY if key is None else f"ep/value eq {_literal(key)}"
+    value = _ANY_KEY if key is None else "ep/value eq '{}'".format(key.replace("'", "''"))
     options = {
         "$select": ",".join(_FOUND),
         "$expand": quote(EXPAND, safe=""),
@@ -222,10 +222,6 @@ def _search(mailbox: str, value: str, options: Mapping[str, str]) -> Request:
 def calendar(mailbox: str) -> Request:
     """Ask whose the calendar is."""
     return Request(method="GET", url=f"{_user(mailbox)}/calendar?$select=id,owner")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _user(mailbox: str) -> str:

@@ -188,8 +188,8 @@ class GraphCalendars:
             if answer is None or error is not None:
                 guards[item_id] = error or MISSING_ANSWER
                 continue
-            ref, is_meeting = self._parsed(_guard_of, answer)
-            if is_meeting:
+            ref = self._parsed(lambda a: events.ref_of(a.body), answer)
+            if self._parsed(lambda a: events.is_meeting(a.body), answer):
                 guards[item_id] = MEETING
             else:
                 guards[item_id] = CHANGED if change_key not in {None, "", ref.change_key} else ref
@@ -249,9 +249,10 @@ class GraphCalendars:
         self, user: str, item_ids: Sequence[str], *, fields: bool, additions: bool
     ) -> list[EntryState | ItemError]:
         states: list[EntryState | ItemError] = []
-        for part in _parts(item_ids, self.batch):
+        for start in range(0, len(item_ids), self.batch):
             wanted = [
-                events.get(user, item_id, fields=fields, additions=additions) for item_id in part
+                events.get(user, item_id, fields=fields, additions=additions)
+                for item_id in item_ids[start : start + self.batch]
             ]
             for answer in self._answers(Operation.GET, wanted, None):
                 error = _error(Operation.GET, answer)
@@ -516,10 +517,6 @@ def _error(operation: Operation, answer: Answer | None) -> ItemError | None:
     )
 
 
-def _guard_of(answer: Answer) -> tuple[ItemRef, bool]:
-    return events.ref_of(answer.body), events.is_meeting(answer.body)
-
-
 def _behind_a_refusal(operation: Operation, answers: Sequence[Answer | None]) -> int:
     """Return where in a chain stands what one event's refusal kept from being carried out; 0: nowhere."""
     for position, (before, behind) in enumerate(pairwise(answers), 1):
@@ -539,10 +536,6 @@ def _is_no_such_action(answer: Answer | None) -> bool:
     return answer.status == HTTPStatus.METHOD_NOT_ALLOWED or (
         answer.status == HTTPStatus.NOT_FOUND and not is_gone
     )
-
-
-def _parts(item_ids: Sequence[str], size: int) -> list[Sequence[str]]:
-    return [item_ids[start : start + size] for start in range(0, len(item_ids), size)]
 
 
 def _now() -> datetime:
