@@ -152,14 +152,36 @@ class Memory:
             self.doubt = error
             raise
 
+    def still_doubts(self, connection: Connection) -> bool:
+        """Whether there was a doubt, and nobody vouched for the database since.
+
+        Nobody does before the transaction ends.
+        """
+        if self.doubt is None:
+            return False
+        identity.lock(connection)
+        try:
+            self._judge(connection, self._remembered())
+        except StateInDoubt:
+            return True
+        return False
+
     def _verify_once(self, database: Database) -> None:
-        """Compare what was remembered before the database is asked: others write meanwhile."""
-        paths = sorted(self.directory.glob(f"*{SUFFIX}")) if self.directory else []
-        remembered = [row for path in paths for row in read_file(path)]
-        remembered += [replace(row) for row in list(self.rows)]
+        remembered = self._remembered()  # before the database is asked: others write meanwhile
         with database.read() as connection:
-            identity.require_ours(connection)
-            _compare(connection, remembered)
+            self._judge(connection, remembered)
+
+    def _remembered(self) -> list[Remembered]:
+        """Return the rows of all processes of this machine, as they stand now."""
+        paths = sorted(self.directory.glob(f"*{SUFFIX}")) if self.directory else []
+        rows = [row for path in paths for row in read_file(path)]
+        return rows + [replace(row) for row in list(self.rows)]
+
+    @staticmethod
+    def _judge(connection: Connection, remembered: Sequence[Remembered]) -> None:
+        """Raise StateInDoubt where this is not our database, or lacks what is remembered."""
+        identity.require_ours(connection)
+        _compare(connection, remembered)
 
     def close(self) -> None:
         """Give the file up, for whoever starts next."""

@@ -82,6 +82,11 @@ def record_anew(connection: Connection) -> None:
     )
 
 
+def lock(connection: Connection) -> None:
+    """Let nobody vouch for the database, or refuse it, until this transaction ends."""
+    connection.execute(select(database_identity.c.identity_id).with_for_update())
+
+
 def keep_quiet(connection: Connection, lease: timedelta) -> None:
     """Let no calendar be written to for so long."""
     until = db_now(lease.total_seconds())

@@ -192,7 +192,8 @@ def end_well(context: WorkerContext) -> None:
 def _say_goodbye(context: WorkerContext, counts: Mapping[Key, float]) -> None:
     memory = context.reconcile_context.memory
     with context.database.write() as connection:
-        if memory.doubt is not None:
+        # Between our doubt and our end, which waits for all hands, `recover` may have come.
+        if memory.still_doubts(connection):
             doubt(connection)
             identity.refuse(connection, str(memory.doubt))
             return

@@ -105,6 +105,21 @@ def test_a_worker_on_a_database_put_back_writes_to_no_calendar(filled: House) ->
         recovery.require_sure(connection)
 
 
+def test_who_doubted_before_a_recovery_refuses_nothing_after_it(filled: House) -> None:
+    """A worker ends after the last of its hands; an operator need not wait for that."""
+    worker_context, backup = crew_of(filled), back_up(filled.database)
+    memory = worker_context.reconcile_context.memory
+    writes(memory, filled.database)
+    put_back(filled.database, backup)
+    with pytest.raises(StateInDoubt, match="put back"):
+        writes(memory, filled.database)
+    with filled.database.write() as connection:
+        recovery.recover(connection, lease=timedelta())
+    supervisor.end_well(worker_context)
+    with filled.database.read() as connection:
+        assert identity.refusal(connection) is None
+
+
 def test_a_commit_whose_answer_was_lost_is_no_doubt(house: House) -> None:
     memory = Memory()
     writes(memory, house.database)
