@@ -42,28 +42,9 @@ def seconds_an_entry(ends: Endpoints, shown: Sequence[dict[str, Any]]) -> float:
 
 
 def _seconds(base: str, token: str, shown: Sequence[dict[str, Any]]) -> float:
-    from O365 import MSGraphProtocol  # noqa: PLC0415  # only these processes load it
-    from O365.calendar import Schedule  # noqa: PLC0415
-    from O365.connection import Connection  # noqa: PLC0415
-    from O365.utils.token import MemoryTokenBackend  # noqa: PLC0415
+    from tests.o365 import schedule_of  # noqa: PLC0415  # only these processes load it
 
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Authorization"] = f"Bearer {token}"
-    connection = Connection(
-        ("kalender", "kalender"),
-        auth_flow_type="credentials",
-        tenant_id="uni.example",
-        token_backend=MemoryTokenBackend(),
-        requests_delay=0,
-        request_retries=0,
-    )
-    connection.session = session
-    protocol = MSGraphProtocol(timezone=OSLO)
-    protocol.protocol_url = base.removesuffix("v1.0")
-    protocol.service_url = f"{base}/"
-    schedule = Schedule(con=connection, protocol=protocol, main_resource=f"users/{MAILBOX}")
-    calendar = schedule.get_default_calendar()
+    calendar = schedule_of(MAILBOX, base, token).get_default_calendar()
     events = [_event(calendar, shown[number % len(shown)]) for number in range(SAMPLE)]
     begun = time.process_time()
     if not all(event.save() for event in events):

@@ -6,21 +6,17 @@ keys with capitals, and asks for times in a zone. What it makes must be what eve
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 import requests
-from O365 import MSGraphProtocol
 from O365.calendar import Schedule
-from O365.connection import Connection
-from O365.utils.token import MemoryTokenBackend
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
 from kalender.sandbox.server import Running
+from tests.o365 import OSLO, schedule_of
 from tests.served import start
 
-OSLO = ZoneInfo("Europe/Oslo")
 STARTS_AT = datetime(2025, 9, 1, 10, 15, tzinfo=OSLO)
 ENDS_AT = datetime(2025, 9, 1, 12, 0, tzinfo=OSLO)
 MAILBOX = "st000001@uni.example"
@@ -48,22 +44,7 @@ def schedule(running: Running) -> Schedule:
     }
     login = f"{ends.login}/uni.example/oauth2/v2.0/token"
     answer = requests.post(login, data=form, verify=str(ends.login_ca), timeout=10)
-    session = requests.Session()
-    session.trust_env = False
-    session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
-    connection = Connection(
-        ("kalender", "kalender"),
-        auth_flow_type="credentials",
-        tenant_id="uni.example",
-        token_backend=MemoryTokenBackend(),
-        requests_delay=0,
-        request_retries=0,
-    )
-    connection.session = session
-    protocol = MSGraphProtocol(timezone=OSLO)
-    protocol.protocol_url = ends.graph.removesuffix("v1.0")
-    protocol.service_url = f"{ends.graph}/"
-    return Schedule(con=connection, protocol=protocol, main_resource=f"users/{MAILBOX}")
+    return schedule_of(MAILBOX, ends.graph, answer.json()["access_token"])
 
 
 def items(running: Running) -> list[Json]:
