@@ -162,6 +162,6 @@ def run(amqp: str, postgresql: str, *, quick: bool) -> Iterator[Figure]:
                     lambda url=url, kind=kind: ours(amqp, kind, url),  # type: ignore[misc]
                     lambda kind=kind, write=write: bare(amqp, kind, write),  # type: ignore[misc]
                     at_least=0.8,
-                    pairs=1 if quick else 5,
+                    pairs=3 if quick else 5,
                 )
         yield memory(amqp, sqlite, 20_000 if quick else 200_000)

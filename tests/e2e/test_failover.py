@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from kalender.sandbox.server import Running
+from kalender.store import heartbeats
 from kalender.store.database import Database, now
 from kalender.store.tables import course_run
 from tests import commands
@@ -54,10 +55,10 @@ def end_sessions(house: House) -> None:
 
 
 def alive(house: House) -> bool:
-    """Whether a worker process lives."""
+    """Whether a worker process lives: the listener's sign of life does not count."""
     with closing(Database(house.database)) as database, database.read() as connection:
-        query = text("SELECT count(*) FROM heartbeat WHERE stopped_at IS NULL")
-        return bool(connection.execute(query).scalar_one())
+        processes, _connections = heartbeats.alive(connection)
+        return processes > 0
 
 
 def lapse(house: House) -> datetime:
