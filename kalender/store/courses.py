@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     Column,
     Connection,
-    Select,
     Table,
     and_,
     bindparam,
@@ -269,38 +268,36 @@ def activities(connection: Connection, courses: Collection[CourseKey]) -> list[A
     activities_: list[Activity] = []
     dialect, names = connection.dialect.name, ("course", "semester")
     for part in in_parts([tuple(key) for key in courses]):
-        rows_ = connection.execute(_activities(dialect), key_params(dialect, names, part))
+        rows_ = connection.execute(_ACTIVITIES, key_params(dialect, names, part))
         activities_ += [_activity(row) for row in rows_.all()]
     return activities_
 
 
-@lru_cache
-def _activities(dialect: str) -> Select[Any]:
-    placed = exists().where(*(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY))
-    complete = exists().where(
-        source_reading.c.source == PLACEMENTS,
-        source_reading.c.semester == teaching_activity.c.semester,
-    )
-    return (
-        select(
-            teaching_activity,
-            course_run.c.published,
-            placed.label("placed"),
-            complete.label("complete"),
-        )
-        .join(
-            course_run,
-            and_(
-                course_run.c.course == teaching_activity.c.course,
-                course_run.c.semester == teaching_activity.c.semester,
-            ),
-        )
-        .where(key_in(dialect, teaching_activity, ("course", "semester")))
-        .order_by(*(teaching_activity.c[name] for name in ACTIVITY))
-    )
-
-
 PLACEMENTS = "placements"
+_ACTIVITIES = (
+    select(
+        teaching_activity,
+        course_run.c.published,
+        exists()
+        .where(*(placement.c[name] == teaching_activity.c[name] for name in ACTIVITY))
+        .label("placed"),
+        exists()
+        .where(
+            source_reading.c.source == PLACEMENTS,
+            source_reading.c.semester == teaching_activity.c.semester,
+        )
+        .label("complete"),
+    )
+    .join(
+        course_run,
+        and_(
+            course_run.c.course == teaching_activity.c.course,
+            course_run.c.semester == teaching_activity.c.semester,
+        ),
+    )
+    .where(key_in(teaching_activity, ("course", "semester")))
+    .order_by(*(teaching_activity.c[name] for name in ACTIVITY))
+)
 
 
 @lru_cache(maxsize=20_000)
@@ -325,25 +322,30 @@ def events_of(
     events: dict[ActivityKey, tuple[str, list[TeachingEvent]]] = {}
     for part in in_parts([tuple(key) for key in keys]):
         params = key_params(dialect, ACTIVITY, part) | {"after": after}
-        for row in connection.execute(_events_of(dialect), params).all():
+        for row in connection.execute(_EVENTS, params).all():
             _, events_shown = events.setdefault(_key(row), (row.digest, []))
             events_shown += [_event(row)] if row.told is not None else []
     return events
 
 
-@lru_cache
-def _events_of(dialect: str) -> Select[Any]:
-    same_activity = (teaching_event.c[name] == teaching_activity.c[name] for name in ACTIVITY)
-    columns = (teaching_event.c.told, teaching_event.c.doubt, teaching_event.c.missing_since)
-    after = bindparam("after", type_=teaching_event.c.ends_at.type)
-    return (
-        select(
-            *(teaching_activity.c[name] for name in ACTIVITY), teaching_activity.c.digest, *columns
-        )
-        .outerjoin(teaching_event, and_(*same_activity, teaching_event.c.ends_at > after))
-        .where(key_in(dialect, teaching_activity, ACTIVITY))
-        .order_by(*(teaching_activity.c[name] for name in ACTIVITY), teaching_event.c.event_id)
+_EVENTS = (
+    select(
+        *(teaching_activity.c[name] for name in ACTIVITY),
+        teaching_activity.c.digest,
+        teaching_event.c.told,
+        teaching_event.c.doubt,
+        teaching_event.c.missing_since,
     )
+    .outerjoin(
+        teaching_event,
+        and_(
+            *(teaching_event.c[name] == teaching_activity.c[name] for name in ACTIVITY),
+            teaching_event.c.ends_at > bindparam("after", type_=teaching_event.c.ends_at.type),
+        ),
+    )
+    .where(key_in(teaching_activity, ACTIVITY))
+    .order_by(*(teaching_activity.c[name] for name in ACTIVITY), teaching_event.c.event_id)
+)
 
 
 def named_in(
@@ -352,21 +354,18 @@ def named_in(
     """Return the activities of which an event names one of these usernames, by username."""
     activities_: defaultdict[str, set[ActivityKey]] = defaultdict(set)
     params = {"names": sorted(set(names)), "semesters": sorted(semesters)}
-    for username, *key in connection.execute(_named_in(connection.dialect.name), params).all():
+    for username, *key in connection.execute(_NAMED, params).all():
         activities_[username].add(ActivityKey(*key))
     return {username: frozenset(keys) for username, keys in activities_.items()}
 
 
-@lru_cache
-def _named_in(dialect: str) -> Select[Any]:
-    return (
-        select(teaching_staff.c.username, *(teaching_staff.c[name] for name in ACTIVITY))
-        .where(
-            one_of(dialect, teaching_staff.c.username, "names"),
-            one_of(dialect, teaching_staff.c.semester, "semesters"),
-        )
-        .distinct()
+_NAMED = (
+    select(teaching_staff.c.username, *(teaching_staff.c[name] for name in ACTIVITY))
+    .where(
+        one_of(teaching_staff.c.username, "names"), one_of(teaching_staff.c.semester, "semesters")
     )
+    .distinct()
+)
 
 
 def others_with(
@@ -523,17 +522,11 @@ def _whose(
 ) -> set[Any]:
     """Return what this column holds in rows of these keys."""
     dialect, values = connection.dialect.name, set[Any]()
+    query = select(column).where(key_in(column.table, names)).distinct()
     for part in in_parts({tuple(key) for key in keys}):
-        rows_ = connection.execute(
-            _by_keys(dialect, column, names), key_params(dialect, names, part)
-        )
+        rows_ = connection.execute(query, key_params(dialect, names, part))
         values.update(rows_.scalars())
     return values
-
-
-@lru_cache
-def _by_keys(dialect: str, column: Column[Any], names: Sequence[str]) -> Select[Any]:
-    return select(column).where(key_in(dialect, column.table, names)).distinct()
 
 
 def _by_username(connection: Connection, names: Collection[str]) -> set[int]:

@@ -4,16 +4,13 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     Boolean,
     ColumnElement,
     Connection,
-    Insert,
     Row,
-    Select,
     String,
     and_,
     bindparam,
@@ -98,23 +95,26 @@ def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
 
 def load_many(connection: Connection, calendars: Collection[int]) -> list[CalendarRow]:
     """Return those of these calendars that there are."""
-    query, params = _calendars(connection.dialect.name), {"calendars": sorted(set(calendars))}
-    return [_calendar(row) for row in connection.execute(query, params).all()]
+    params = {"calendars": sorted(set(calendars))}
+    return [_calendar(row) for row in connection.execute(_CALENDARS, params).all()]
 
 
-@lru_cache
-def _calendars(dialect: str) -> Select[Any]:
-    is_named = one_of(dialect, calendar.c.calendar_id, "calendars")
-    scope = "calendar " + cast(calendar.c.calendar_id, String)
-    is_held = exists().where(brake.c.scope == scope).label("held")
-    announced = select(move_announced.c.to_backend).where(
+_CALENDARS = select(
+    calendar,
+    exists()
+    .where(brake.c.scope == "calendar " + cast(calendar.c.calendar_id, String))
+    .label("held"),
+    select(move_announced.c.to_backend)
+    .where(
         move_announced.c.calendar_id == calendar.c.calendar_id,
         move_announced.c.to_backend != calendar.c.backend,
         move_announced.c.from_at <= db_now(),
     )
-    all_quiet = select(database_identity.c.quiet_until).scalar_subquery().label("all_quiet_until")
-    columns = (is_held, announced.scalar_subquery().label("announced"), all_quiet)
-    return select(calendar, *columns, db_now().label("db_time")).where(is_named)
+    .scalar_subquery()
+    .label("announced"),
+    select(database_identity.c.quiet_until).scalar_subquery().label("all_quiet_until"),
+    db_now().label("db_time"),
+).where(one_of(calendar.c.calendar_id, "calendars"))
 
 
 def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
@@ -320,23 +320,30 @@ def log(  # noqa: PLR0913, PLR0917
         "noticed_at": noticed_at,
         "keys": sorted(keys),
     }
-    connection.execute(_log(connection.dialect.name), params)
+    connection.execute(_LOG, params)
     counts_of(connection).add("entries", operation, cause.label, value=len(keys))
     if live and (told_by := cause.source) is not None:
         took = (now - noticed_at).total_seconds()
         counts_of(connection).time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
 
-@lru_cache
-def _log(dialect: str) -> Insert:
-    columns = {"calendar_id": "of", "person_id": "person", "operation": "operation"}
-    columns |= {"reason": "reason", "cause": "cause", "noticed_at": "noticed_at"}
-    params = [bindparam(name, type_=change_log.c[column].type) for column, name in columns.items()]
-    rows = select(*params, db_now(), entry.c.event_id, entry.c.sync_key)
-    return insert(change_log).from_select(
-        [*columns, "at", "event_id", "sync_key"],
-        rows.where(one_of(dialect, entry.c.sync_key, "keys")),
-    )
+_LOGGED = {
+    "calendar_id": "of",
+    "person_id": "person",
+    "operation": "operation",
+    "reason": "reason",
+    "cause": "cause",
+    "noticed_at": "noticed_at",
+}  # column of the change log -> parameter
+_LOG = insert(change_log).from_select(
+    [*_LOGGED, "at", "event_id", "sync_key"],
+    select(
+        *(bindparam(name, type_=change_log.c[column].type) for column, name in _LOGGED.items()),
+        db_now(),
+        entry.c.event_id,
+        entry.c.sync_key,
+    ).where(one_of(entry.c.sync_key, "keys")),
+)
 
 
 def unlog(connection: Connection, keys: Collection[str]) -> None:

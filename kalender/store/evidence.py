@@ -2,11 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, and_, exists, select
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import Connection, and_, exists, select
 
 from kalender.domain.timetable import Evidence
 from kalender.store.people import USERNAME
@@ -19,30 +17,25 @@ NAMES_PERSON = and_(identity.c.kind == USERNAME, identity.c.value == staff.c.use
 
 def of_persons(connection: Connection, persons: Collection[int]) -> defaultdict[int, Evidence]:
     """Return person -> the evidence on them; of whoever is not among the keys there is none."""
-    registered, named_persons, roles = _of_persons(connection.dialect.name)
     params = {"persons": sorted(set(persons))}
     return _by_person(
-        set(connection.execute(registered, params).scalars()),
-        set(connection.execute(named_persons, params).scalars()),
-        connection.execute(roles, params).all(),
+        set(connection.execute(_REGISTERED, params).scalars()),
+        set(connection.execute(_NAMED, params).scalars()),
+        connection.execute(_ROLES, params).all(),
     )
 
 
-@lru_cache
-def _of_persons(dialect: str) -> tuple[Select[int], Select[int], Select[int, str]]:
-    """Return the questions who is registered, whom TP names, and who has which teaching role."""
-
-    def are_theirs(table: Table) -> ColumnElement[bool]:
-        return one_of(dialect, table.c.person_id, "persons")
-
-    named = exists().where(staff.c.username == identity.c.value)
-    return (
-        select(registration.c.person_id).where(are_theirs(registration)).distinct(),
-        select(identity.c.person_id).where(
-            identity.c.kind == USERNAME, are_theirs(identity), named
-        ),
-        select(teaching_role.c.person_id, teaching_role.c.role).where(are_theirs(teaching_role)),
-    )
+_REGISTERED = (
+    select(registration.c.person_id).where(one_of(registration.c.person_id, "persons")).distinct()
+)
+_NAMED = select(identity.c.person_id).where(
+    identity.c.kind == USERNAME,
+    one_of(identity.c.person_id, "persons"),
+    exists().where(staff.c.username == identity.c.value),
+)
+_ROLES = select(teaching_role.c.person_id, teaching_role.c.role).where(
+    one_of(teaching_role.c.person_id, "persons")
+)
 
 
 def of_everybody(connection: Connection) -> defaultdict[int, Evidence]:

@@ -127,15 +127,13 @@ def of_persons(
 ) -> Facts:
     """Return what the mirror holds of this kind of these persons in these semesters."""
     params = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
-    query = _of_persons(connection.dialect.name, kind)
-    return _by_person(kind, connection.execute(query, params).all())
+    return _by_person(kind, connection.execute(_of_persons(kind), params).all())
 
 
 @lru_cache
-def _of_persons(dialect: str, kind: FactKind[Any]) -> Select[Any]:
+def _of_persons(kind: FactKind[Any]) -> Select[Any]:
     return _columns(kind).where(
-        one_of(dialect, kind.table.c.person_id, "persons"),
-        one_of(dialect, kind.table.c.semester, "semesters"),
+        one_of(kind.table.c.person_id, "persons"), one_of(kind.table.c.semester, "semesters")
     )
 
 

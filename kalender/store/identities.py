@@ -5,11 +5,10 @@ A resync changes the accounts of everybody by it, a notification that of one per
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from functools import lru_cache
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, or_, select, update
+from sqlalchemy import Connection, delete, or_, select, update
 
 from kalender.domain.work import FS, USERNAME
 from kalender.store.instants import db_now
@@ -49,21 +48,21 @@ class Identities:
         self._rows_before, self._claims_before = self._rows(), self._claim_keys()
 
     def _read(self, persons: set[int], names: set[str]) -> None:
-        dialect, names_read = self.connection.dialect.name, set[str]()
+        names_read = set[str]()
         while persons or names:
             self.values |= {person_id: {} for person_id in persons}
             names_read |= names
             params: dict[str, Any] = {"persons": sorted(persons), "names": sorted(names)}
             more_persons, more_names = set[int](), set[str]()
             if persons:
-                for row in self.connection.execute(_of_persons(dialect), params):
+                for row in self.connection.execute(_OF_PERSONS, params):
                     self.values[row.person_id][row.kind, row.value] = (row.detail, row.position)
                     if row.kind == USERNAME:
                         self.holders[row.value] = row.person_id
                         more_names.add(row.value)
             if names:
-                more_persons.update(self.connection.execute(_holders(dialect), params).scalars())
-            for row in self.connection.execute(_claims(dialect), params):
+                more_persons.update(self.connection.execute(_HOLDERS, params).scalars())
+            for row in self.connection.execute(_CLAIMS, params):
                 self.claims[row.username][row.person_id] = (0, row.since, row.person_id)
                 more_persons.add(row.person_id)
                 more_names.add(row.username)
@@ -186,23 +185,13 @@ class Identities:
         )
 
 
-@lru_cache
-def _of_persons(dialect: str) -> Select[Any]:
-    return select(identity).where(one_of(dialect, identity.c.person_id, "persons"))
-
-
-@lru_cache
-def _holders(dialect: str) -> Select[int]:
-    has_name = one_of(dialect, identity.c.value, "names")
-    return select(identity.c.person_id).where(identity.c.kind == USERNAME, has_name)
-
-
-@lru_cache
-def _claims(dialect: str) -> Select[Any]:
-    is_theirs = one_of(dialect, username_claim.c.person_id, "persons")
-    return select(username_claim).where(
-        or_(is_theirs, one_of(dialect, username_claim.c.username, "names"))
-    )
+_OF_PERSONS = select(identity).where(one_of(identity.c.person_id, "persons"))
+_HOLDERS = select(identity.c.person_id).where(
+    identity.c.kind == USERNAME, one_of(identity.c.value, "names")
+)
+_CLAIMS = select(username_claim).where(
+    or_(one_of(username_claim.c.person_id, "persons"), one_of(username_claim.c.username, "names"))
+)
 
 
 def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> None:

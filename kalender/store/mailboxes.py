@@ -7,12 +7,12 @@ address waits, until its owner moves or has no right to it any more.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from itertools import count
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import CompoundSelect, Connection, Select, delete, insert, select, union_all, update
+from sqlalchemy import Connection, delete, insert, select, union_all, update
 
 from kalender.domain.mailbox import principal_name, wanted_calendars
 from kalender.domain.roles import STUDENT, audience_of, word_of
@@ -145,12 +145,11 @@ class _Calendars:
         self._merged: list[tuple[_Calendar, _Calendar]] = []  # one that goes, and which takes over
         self._marks: list[tuple[_Calendar, str, Cause, Lane]] = []
         self._new_ids = count(NEW)
-        dialect = connection.dialect.name
         self._read_persons(persons)
-        self._read(connection.execute(_of_persons(dialect), {"persons": sorted(set(persons))}))
+        self._read(connection.execute(_OF_PERSONS, {"persons": sorted(set(persons))}))
         concerned = {*addresses, *self._at_address}.union(*map(self._rightful_of, persons))
         for part in in_parts(concerned, MANY):
-            self._read(connection.execute(_at_addresses(dialect), {"addresses": part}))
+            self._read(connection.execute(_AT_ADDRESSES, {"addresses": part}))
         self._read_persons(self._of_person.keys() - self._usernames.keys())
         self._before = {row.calendar_id: replace(row) for row in self._rows.values()}
 
@@ -371,17 +370,12 @@ class _Calendars:
         return {row.calendar_id: ids[row.person_id, row.address] for row in rows}
 
 
-@lru_cache
-def _of_persons(dialect: str) -> Select[Any]:
-    columns = (calendar.c[name] for name in COLUMNS)
-    return select(*columns).where(one_of(dialect, calendar.c.person_id, "persons"))
-
-
-@lru_cache
-def _at_addresses(dialect: str) -> CompoundSelect[Any]:
-    """Return the question in two halves, since each kind has an index of its own."""
-    columns = [calendar.c[name] for name in COLUMNS]
-    is_there = one_of(dialect, calendar.c.address, "addresses")
-    return union_all(
-        *(select(*columns).where(is_there, owns) for owns in (calendar.c.owner, ~calendar.c.owner))
+_ROWS = select(*(calendar.c[name] for name in COLUMNS))
+_OF_PERSONS = _ROWS.where(one_of(calendar.c.person_id, "persons"))
+# In two halves, since owners' rows and others' have an index each.
+_AT_ADDRESSES = union_all(
+    *(
+        _ROWS.where(one_of(calendar.c.address, "addresses"), owns)
+        for owns in (calendar.c.owner, ~calendar.c.owner)
     )
+)

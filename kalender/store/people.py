@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 
-from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, update
 
 from kalender.domain import work
 from kalender.domain.mailbox import MailboxRule
@@ -119,18 +119,15 @@ def usernames(connection: Connection, person_id: int) -> frozenset[str]:
 def usernames_of(connection: Connection, persons: Collection[int]) -> Mapping[int, frozenset[str]]:
     """Return the usernames of those of these persons who have any."""
     usernames_: defaultdict[int, set[str]] = defaultdict(set)
-    query = _usernames(connection.dialect.name)
-    for person_id, value in connection.execute(query, {"persons": sorted(set(persons))}).all():
+    params = {"persons": sorted(set(persons))}
+    for person_id, value in connection.execute(_USERNAMES, params).all():
         usernames_[person_id].add(value)
     return {person_id: frozenset(names) for person_id, names in usernames_.items()}
 
 
-@lru_cache
-def _usernames(dialect: str) -> Select[int, str]:
-    is_theirs = one_of(dialect, identity.c.person_id, "persons")
-    return select(identity.c.person_id, identity.c.value).where(
-        identity.c.kind == USERNAME, is_theirs
-    )
+_USERNAMES = select(identity.c.person_id, identity.c.value).where(
+    identity.c.kind == USERNAME, one_of(identity.c.person_id, "persons")
+)
 
 
 def ensure(connection: Connection, kind: str, value: str) -> int:
@@ -238,16 +235,14 @@ def called(connection: Connection, persons: Collection[int]) -> dict[int, set[st
     names = {person_id: set(mine) for person_id, mine in usernames_of(connection, persons).items()}
     nameless = sorted(set(persons) - names.keys())
     if nameless:
-        query = _claims(connection.dialect.name)
-        for person_id, username in connection.execute(query, {"persons": nameless}):
+        for person_id, username in connection.execute(_CLAIMS, {"persons": nameless}):
             names.setdefault(person_id, set()).add(username)
     return names
 
 
-@lru_cache
-def _claims(dialect: str) -> Select[int, str]:
-    is_theirs = one_of(dialect, username_claim.c.person_id, "persons")
-    return select(username_claim.c.person_id, username_claim.c.username).where(is_theirs)
+_CLAIMS = select(username_claim.c.person_id, username_claim.c.username).where(
+    one_of(username_claim.c.person_id, "persons")
+)
 
 
 def holders(connection: Connection, person_id: int | None = None) -> dict[int, str]:
@@ -317,17 +312,16 @@ def mails_of(
     """Return person -> (type, address) as FS ordered them, of those of these persons who have any."""
     addresses: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
     params = {"persons": sorted(set(persons))}
-    for person_id, types, address in connection.execute(_mails(connection.dialect.name), params):
+    for person_id, types, address in connection.execute(_MAILS, params):
         addresses[person_id] += [(kind, address) for kind in (types or "").split(",")]
     return addresses
 
 
-@lru_cache
-def _mails(dialect: str) -> Select[int, str | None, str]:
-    columns = (identity.c.person_id, identity.c.detail, identity.c.value)
-    is_theirs = one_of(dialect, identity.c.person_id, "persons")
-    query = select(*columns).where(identity.c.kind == MAIL, is_theirs)
-    return query.order_by(identity.c.person_id, identity.c.position)
+_MAILS = (
+    select(identity.c.person_id, identity.c.detail, identity.c.value)
+    .where(identity.c.kind == MAIL, one_of(identity.c.person_id, "persons"))
+    .order_by(identity.c.person_id, identity.c.position)
+)
 
 
 # -- calendars -----------------------------------------------------------------------------------
@@ -393,14 +387,11 @@ FORGET = "forget"  # opted out and erased: never mirrored again
 
 def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
-    query, params = _excluded(connection.dialect.name), {"persons": sorted(set(persons))}
-    return frozenset(connection.execute(query, params).scalars())
+    params = {"persons": sorted(set(persons))}
+    return frozenset(connection.execute(_EXCLUDED, params).scalars())
 
 
-@lru_cache
-def _excluded(dialect: str) -> Select[int]:
-    is_theirs = one_of(dialect, preference.c.person_id, "persons")
-    return select(preference.c.person_id).where(is_theirs)
+_EXCLUDED = select(preference.c.person_id).where(one_of(preference.c.person_id, "persons"))
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:

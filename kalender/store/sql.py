@@ -7,12 +7,14 @@ costs SQLAlchemy and the driver more than the row costs PostgreSQL.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sqlalchemy import (
     ARRAY,
+    Boolean,
     Connection,
     Delete,
+    FromClause,
     String,
     Table,
     TableValuedAlias,
@@ -30,7 +32,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.functions import FunctionElement
 
 from kalender.domain.work import FS
 from kalender.store.instants import db_now
@@ -103,7 +108,7 @@ def delete_many(
     """Delete the rows of which these columns hold one of these keys."""
     dialect = connection.dialect.name
     for part in in_parts(keys):
-        connection.execute(_delete(dialect, table, tuple(names)), key_params(dialect, names, part))
+        connection.execute(_delete(table, tuple(names)), key_params(dialect, names, part))
 
 
 # Making a statement costs more than running it; these are made once.
@@ -130,8 +135,8 @@ def _update(
 
 
 @lru_cache
-def _delete(dialect: str, table: Table, names: Sequence[str]) -> Delete:
-    return delete(table).where(key_in(dialect, table, names))
+def _delete(table: Table, names: Sequence[str]) -> Delete:
+    return delete(table).where(key_in(table, names))
 
 
 def _alike(constants: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -175,26 +180,66 @@ def is_one_of(connection: Connection, column: Any, values: Iterable[Any]) -> Col
     return among
 
 
-def one_of(dialect: str, column: Any, name: str) -> ColumnElement[bool]:
-    """Whether a column holds one of the values given as this parameter: for a statement made once.
+class one_of(FunctionElement[bool]):  # noqa: N801
+    """Whether a column holds one of the values of a parameter: `one_of(table.c.column, "names")`.
 
-    The parameter is a sorted list.
+    The parameter is a sorted list: on PostgreSQL one array, whatever its length. A statement that
+    says so is a constant, and each dialect compiles it in its own way.
     """
-    if dialect == "postgresql":
-        condition: ColumnElement[bool] = column == any_(bindparam(name, type_=ARRAY(column.type)))
-        return condition
-    among: ColumnElement[bool] = column.in_(bindparam(name, expanding=True))
-    return among
+
+    name = "one_of"
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: ColumnElement[Any], parameter: str) -> None:
+        super().__init__(column, bindparam(parameter, type_=column.type))
+
+    def self_group(self, against: object = None) -> Self:  # noqa: ARG002
+        """Stay a condition: SQLite would look into no index for `... = 1`."""
+        return self
 
 
-def key_in(dialect: str, table: Table, names: Sequence[str]) -> ColumnElement[bool]:
-    """Whether a row's columns are one of the keys that `key_params` gives, likewise made once."""
-    columns = tuple_(*(table.c[name] for name in names))
-    if dialect != "postgresql":
-        return columns.in_(bindparam("keys", expanding=True))
-    arrays = [bindparam(f"{name}_keys", type_=ARRAY(table.c[name].type)) for name in names]
-    keys_table = func.unnest(*arrays).table_valued(*names).render_derived()
-    return columns.in_(select(*keys_table.c))
+@compiles(one_of, "postgresql")
+def _in_array(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, parameter = element.clauses
+    array = bindparam(parameter.key, type_=ARRAY(column.type))
+    return f"({compiler.process(column == any_(array), **kw)})"
+
+
+@compiles(one_of, "sqlite")
+def _in_list(element: one_of, compiler: SQLCompiler, **kw: Any) -> str:
+    column, parameter = element.clauses
+    among = column.in_(bindparam(parameter.key, type_=column.type, expanding=True))
+    return f"({compiler.process(among, **kw)})"
+
+
+class key_in(FunctionElement[bool]):  # noqa: N801
+    """Whether a row's columns are one of the keys that `key_params` makes of a list of them."""
+
+    name = "key_in"
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, table: FromClause, names: Sequence[str]) -> None:
+        super().__init__(*(table.c[name] for name in names))
+
+    def self_group(self, against: object = None) -> Self:  # noqa: ARG002
+        """Stay a condition, as `one_of` does."""
+        return self
+
+
+@compiles(key_in, "postgresql")
+def _in_arrays(element: key_in, compiler: SQLCompiler, **kw: Any) -> str:
+    types = {str(column.key): column.type for column in element.clauses}
+    arrays = [bindparam(f"{name}_keys", type_=ARRAY(type_)) for name, type_ in types.items()]
+    keys = func.unnest(*arrays).table_valued(*types).render_derived()
+    return f"({compiler.process(tuple_(*element.clauses).in_(select(*keys.c)), **kw)})"
+
+
+@compiles(key_in, "sqlite")
+def _in_tuples(element: key_in, compiler: SQLCompiler, **kw: Any) -> str:
+    among = tuple_(*element.clauses).in_(bindparam("keys", expanding=True))
+    return f"({compiler.process(among, **kw)})"
 
 
 def key_params(
