@@ -52,7 +52,7 @@ def require_turn(visit: Visit) -> None:
     """
     if visit.row.backend not in visit.context.exchanges:
         _follow(visit, min(visit.context.exchanges))
-    if not visit.row.must_look_up or visit.claim.lane is Lane.PROTECT:
+    if visit.claim.lane is Lane.PROTECT:
         return
     with visit.database.read() as connection:
         move = moves.open_of(connection, visit.row.calendar_id)
@@ -72,14 +72,13 @@ def require_turn(visit: Visit) -> None:
         raise PutOff
 
 
-def look_at_announced(visit: Visit) -> None:
-    """Look for a mailbox first where an operator announced that it goes; PutOff where it is there.
+def look_at_announced(visit: Visit, backend: str) -> None:
+    """Look for a mailbox first at the Exchange that an operator announced; PutOff where it is there.
 
     Where it is not there, is there with less than half of our entries, or could not be asked for, it
     stays where it is; and so does one of which nothing is to come, until it is not here any more.
     """
-    backend = visit.row.announced
-    if backend is None or backend not in visit.context.exchanges:
+    if backend not in visit.context.exchanges:
         return
     coming = _coming(visit)
     try:
@@ -129,9 +128,8 @@ def may_arrive_late(visit: Visit) -> bool:
 
     What was made anew for it then stands twice, and is mended as after the move itself.
     """
-    if visit.row.must_verify:
-        with visit.database.read() as connection:
-            visit.moved = moves.lacked_lately(connection, visit.row.calendar_id)
+    with visit.database.read() as connection:
+        visit.moved = moves.lacked_lately(connection, visit.row.calendar_id)
     return visit.moved
 
 

@@ -61,11 +61,13 @@ def reconcile(
 def _visit(visit: Visit) -> None:
     """Look up what is uncertain, then plan and carry out; raises as `reconcile`, or PutOff."""
     try:
-        moves.require_turn(visit)
-        moves.look_at_announced(visit)
+        if visit.row.must_look_up or visit.row.backend not in visit.context.exchanges:
+            moves.require_turn(visit)
+        if visit.row.announced is not None:
+            moves.look_at_announced(visit, visit.row.announced)
         if visit.row.must_look_up:
             mend(visit, look_up_everything(visit))
-        elif visit.row.doubles or moves.may_arrive_late(visit):
+        elif visit.row.doubles or (visit.row.must_verify and moves.may_arrive_late(visit)):
             _settled_records(visit)  # so that no create is in doubt
             mend(visit, look_for_doubles(visit))
         if visit.row.looks_again:
