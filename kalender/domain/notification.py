@@ -143,13 +143,12 @@ def _subject(text: str, routing_key: str, patterns: Sequence[Pattern]) -> WorkKe
     plain = without_unseen(unquote(text) if "%" in text else text)  # no key of a row holds a NUL
     if len(plain) > LONGEST:
         return None
-    matches = (
-        pattern.subject.search(plain)
-        for pattern in patterns
-        if pattern.routing_key == "*" or fnmatchcase(routing_key, pattern.routing_key)
-    )
-    match = next(filter(None, matches), None)
-    if match is None:
+    for pattern in patterns:
+        if pattern.routing_key == "*" or fnmatchcase(routing_key, pattern.routing_key):
+            match = pattern.subject.search(plain)
+            if match is not None:
+                break
+    else:
         return None
     groups = match.groupdict()
     reason = "a name that cannot be read"
