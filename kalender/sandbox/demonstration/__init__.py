@@ -14,7 +14,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -30,21 +30,27 @@ from kalender.config.reading import PREFIX
 from kalender.errors import KalenderError
 from kalender.operate.week import Shown, draw
 from kalender.sandbox.demonstration.broker import Broker, named_broker, publish_to_input
-from kalender.sandbox.demonstration.day import MONDAY, NOTE, NOW, Change, Day
+from kalender.sandbox.demonstration.compared import (
+    PLACES,
+    Calendars,
+    difference_count,
+    is_noted,
+    private_items,
+    stands_after_move,
+    touched_count,
+)
+from kalender.sandbox.demonstration.day import MONDAY, NOW, Change, Day
 from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import (
     Installation,
     InstallationError,
     Json,
-    missing_and_surplus,
     own_entries,
 )
-from kalender.sandbox.oracle import Expected
 from kalender.sandbox.server import start
 from kalender.store import backlog
 from kalender.store.database import Database
 
-Calendars = Mapping[str, list[Expected]]  # by address, each in time's order
 START = datetime.fromisoformat(NOW)
 OSLO = ZoneInfo("Europe/Oslo")
 PATIENCE, LITTLE_PATIENCE, SAY_EVERY = 60.0, 5.0, 5.0  # seconds
@@ -54,7 +60,7 @@ LAST_LINES = 8
 def run(*, people: int = 200, graph: bool = False, as_json: bool = False) -> int:
     """Play the demonstration; 0 where every calendar was right and nothing private touched.
 
-    With `graph` half of the people have their mailbox in Exchange Online.
+    With `graph` half of the people have their mailbox in Exchange Online, and one mailbox moves.
     """
     share: Literal["half", "none"] = "half" if graph else "none"
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
@@ -116,11 +122,12 @@ class _Play:
         self.installation, self.database, self.broker = installation, database, broker
         self.console, self.stack = console, stack
         self.day = Day(installation)
-        self.address = f"{self.day.student}@{installation.domain}"
+        self.address = self.day.address
         self.wanted: Calendars = installation.wanted()
         self.private = {
-            address: _private(items) for address, items in installation.all_items().items()
+            address: private_items(items) for address, items in installation.all_items().items()
         }
+        self._touched_before = 0  # of what stood in a mailbox that has moved since
         self._patience, self._pause, self._failed = PATIENCE, threading.Event(), False
         self._processes: list[Popen[str]] = []
 
@@ -143,6 +150,9 @@ class _Play:
             for change in group:
                 self._change(change)
                 changes += 1
+        if self.installation.graph == "half":
+            self._move_mailbox()
+            changes += 1
         self._draw("One student's week before:", before)
         self._draw("The same week after:", self._week())
         idle = self._until(self._is_idle)
@@ -209,8 +219,11 @@ class _Play:
 
     # -- a change -----------------------------------------------------------------------------------
 
-    def _change(self, make: Callable[[], Change]) -> None:
-        """Tell of a change, wait until all whom it concerns are right, and say how long it took."""
+    def _change(self, make: Callable[[], Change], width: int = 52) -> None:
+        """Tell of a change, wait until all whom it concerns are right, and say how long it took.
+
+        `width` is the number of columns for the words; the figures beside them take 41 more.
+        """
         change, before = make(), self.wanted
         self.wanted = now = self.installation.wanted()
         concerned = [
@@ -228,7 +241,9 @@ class _Play:
         took = f"[cyan]{milliseconds:6.0f} ms[/]" if is_right else "[red]never right[/]"
         calendars = _many(len(concerned), "calendar")
         requests = _many(self.installation.requests_to_backends() - requests_before, "request")
-        self.console.print(f"  {change.words:<52} {calendars:>13} {took}  [dim]{requests:>13}[/]")
+        self.console.print(
+            f"  {change.words:<{width}} {calendars:>13} {took}  [dim]{requests:>13}[/]"
+        )
         if not is_right:
             self._show_log_ends()
 
@@ -239,6 +254,27 @@ class _Play:
             return True
         self.installation.run_command("resync", "--person", change.person, "--verify")
         return self._until(self._is_idle)
+
+    # -- a mailbox moves ----------------------------------------------------------------------------
+
+    def _move_mailbox(self) -> None:
+        """Let the student's mailbox move, and a change come; say what stands at the new place."""
+        address = self.address
+        self._touched_before = touched_count(
+            {address: self.private[address]}, {address: self.installation.items(address)}
+        )
+        old, new = self.day.mailbox_moves()
+        self.private[address] = private_items(self.installation.items(address))
+        self.console.print(
+            f"\n[bold]The student's mailbox moves to {PLACES[new]}; nobody tells, a change comes:[/]"
+        )
+        self._change(self.day.moves, width=39)
+        places = stands_after_move(self.installation, address, self.wanted[address], old, new)
+        for place, words in places:
+            self.console.print(f"  {place:<24} {words}")
+        self.console.print("  kalender move status")
+        for line in self.installation.run_command("move", "status").splitlines():
+            self.console.print(f"    {line}")
 
     # -- waiting ------------------------------------------------------------------------------------
 
@@ -283,43 +319,22 @@ class _Play:
     def _compared(self, *, idle: bool) -> Json:
         items = self.installation.all_items()
         held = {address: own_entries(box) for address, box in items.items()}
-        noted = any(i["sync_key"] and NOTE in str(i["body"]) for i in items[self.address])
         if not idle:
             self._show_log_ends()
         self.console.print()
         named_in_requests = int(self.installation.get("exchange/private-touched")["count"])
+        is_lost = not is_noted(items[self.address])
         return {
             "entries": sum(map(len, held.values())),
-            "differences": _differences(self.wanted, held) + (not noted) + (not idle),
-            "private_touched": max(_touched(self.private, items), named_in_requests),
+            "differences": difference_count(self.wanted, held) + is_lost + (not idle),
+            "private_touched": max(
+                self._touched_before + touched_count(self.private, items), named_in_requests
+            ),
         }
 
 
 def _many(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("s" if number != 1 else "")
-
-
-def _private(items: Iterable[Json]) -> dict[str, Json]:
-    """Return somebody's own items by their ids, with all that is known of them."""
-    return {str(item["id"]): item for item in items if item["private"]}
-
-
-def _touched(before: Mapping[str, dict[str, Json]], now: Mapping[str, list[Json]]) -> int:
-    """How many items of people's own are gone, changed or new."""
-    touched = 0
-    for address, items in before.items():
-        after = _private(now.get(address, ()))
-        touched += sum(items.get(each) != after.get(each) for each in {*items, *after})
-    return touched
-
-
-def _differences(wanted: Calendars, held: Calendars) -> int:
-    """How many entries are missing, wrong, doubled or too many; a wrong one counts once."""
-    differences = 0
-    for address in wanted.keys() | held.keys():
-        missing, surplus = missing_and_surplus(wanted.get(address, []), held.get(address, []))
-        differences += max(len(missing), len(surplus))
-    return differences
 
 
 def _sabotage(installation: Installation, address: str) -> None:

@@ -257,9 +257,25 @@ class Day:
 
     # -- the student ----------------------------------------------------------------------------
 
+    @property
+    def address(self) -> str:
+        """The address of the student who is watched."""
+        return f"{self.student}@{self.installation.domain}"
+
+    def mailbox_moves(self) -> tuple[str, str]:
+        """Move the student's mailbox to the other side; return where it was, and where it is.
+
+        Each is `ews` or `graph`. Items keep what they say, under new ids.
+        """
+        place = str(self.installation.get("graph/mailboxes")[self.address])
+        target = "ews" if place == "graph" else "graph"
+        body = {"to": target, "mailboxes": [self.address]}
+        self.installation.send("POST", "graph/moves", body)
+        return place, target
+
     def _meddle(self, number: int, words: str, **deed: Any) -> Change:
         """Do something to an entry of the week that is drawn, or after it."""
-        address = f"{self.student}@{self.installation.domain}"
+        address = self.address
         coming = sorted(
             (item for item in self._own_items(address) if item["start"] > AFTER),
             key=lambda item: str(item["start"]),
