@@ -134,12 +134,14 @@ def lines_of(content: bytes) -> list[str]:
         raise ConfigError(f"--file: line {before + 1} is not UTF-8; save it as UTF-8") from None
 
 
-def ask_first(question: str) -> None:
-    """Ask outside of any transaction; without a terminal --yes is the answer."""
+def ask_first(question: str, *, can_count: bool = True) -> None:
+    """Ask outside of any transaction; without a terminal --yes is the answer.
+
+    `can_count` says whether the command has --dry-run.
+    """
     if not sys.stdin.isatty():
-        raise ConfigError(
-            f"{question.removesuffix(' Go on?')} --yes says so, --dry-run only counts"
-        )
+        counts = ", --dry-run only counts" if can_count else ""
+        raise ConfigError(f"{question.removesuffix(' Go on?')} --yes says so{counts}")
     typer.confirm(question, abort=True)
 
 

@@ -122,7 +122,8 @@ def accept(
         rows = _waiting(connection, person_id)
         lacking = moves.lacking(connection, rows, wired.clock())
     if not yes:
-        ask_first(f"up to {lacking} entries of {len(rows)} calendars are written anew. Go on?")
+        question = f"up to {lacking} entries of {len(rows)} calendars are written anew. Go on?"
+        ask_first(question, can_count=False)
     with database.write() as connection:
         moves.decide(
             connection,

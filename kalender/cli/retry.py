@@ -10,7 +10,7 @@ from kalender.cli.base import app, application, opened, operator, person_of
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.errors import ConfigError
 from kalender.operate import disclosure
-from kalender.store import acts, backlog, queue
+from kalender.store import acts, backlog, moves, queue
 
 
 @app.command()
@@ -23,7 +23,10 @@ def retry(
         bool, typer.Option("--all", help="All that is parked or put off.")
     ] = False,
 ) -> None:
-    """Try parked or waiting work again now."""
+    """Try parked or waiting work again now.
+
+    A person's calendar that moved is looked at now as well; with --all each waits for its turn.
+    """
     if not person and not everything:
         raise ConfigError("retry wants persons, or --all")
     database = opened(application(context, asks=False))
@@ -34,6 +37,7 @@ def retry(
         else:
             work = {name for key in keys for name in disclosure.work_of(connection, key)}
             count = _retry(connection, work)
+            moves.hurry(connection, [int(key) for kind, key in work if kind == Kind.CALENDAR])
         scope = "all" if everything else ""
         acts.record(connection, "retry", who=operator(), scope=scope, persons=keys, count=count)
     typer.echo(f"{count} marked")

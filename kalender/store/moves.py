@@ -273,6 +273,16 @@ def decide(
     acts.record(connection, f"move {decision}", who=who, persons=persons, reason=reason)
 
 
+def hurry(connection: Connection, calendars: Collection[int]) -> None:
+    """Let the next look at these calendars come now, where they moved and are not right yet."""
+    is_later = and_(
+        is_one_of(connection, move.c.calendar_id, calendars),
+        move.c.done_at.is_(None),
+        move.c.look_at > db_now(),
+    )
+    connection.execute(update(move).where(is_later).values(look_at=db_now()))
+
+
 # -- announced ----------------------------------------------------------------------------------------
 
 

@@ -158,6 +158,23 @@ def test_an_announced_campaign_is_followed_and_counted(house: House, tmp_path: P
     assert [m["to_backend"] for row in shown["calendars"] for m in row["moves"]] == ["cloud"]
 
 
+def test_a_retry_looks_at_once_at_a_moved_calendar_that_waits(house: House) -> None:
+    (username,) = on_ews(house, 1)
+    move(house, [username], old="absent", new="empty")
+    house.run("verify", username)
+    house.run("worker", "--until-idle")
+    (row,) = status(house)["waiting_calendars"]
+    assert (row["username"], row["looks"]) == (username, 1)
+    move(house, [username])
+    house.run("retry", "--all")
+    house.run("worker", "--until-idle")
+    assert status(house)["waiting"] == 1  # a whole campaign is not brought forward
+    house.run("retry", username)
+    house.run("worker", "--until-idle")
+    assert status(house)["waiting"] == 0
+    assert house.differences() == []
+
+
 def test_what_lost_its_keys_waits_for_an_operator_and_three_pause_all(house: House) -> None:
     people = on_ews(house, 4)
     move(house, people[:3], properties=False)
@@ -178,7 +195,8 @@ def test_what_lost_its_keys_waits_for_an_operator_and_three_pause_all(house: Hou
     house.run("move", "wait", people[0], "--reason", "not copied yet")
     assert status(house)["unanswered"] == 2
     refused = house.done("move", "accept", people[1])
-    assert "entries of 1 calendars are written anew" in refused.stderr
+    assert "entries of 1 calendars are written anew. --yes says so" in refused.stderr
+    assert "--dry-run" not in refused.stderr  # there is none
     house.run("move", "accept", people[1], "--yes")
     house.run("worker", "--until-idle")
     assert status(house)["waiting"] == 2

@@ -68,6 +68,20 @@ def test_over_graph_half_of_the_people_are_there_and_every_calendar_is_right() -
     on_graph = re.search(r"on Graph +(\d+)  of them, in Exchange Online", told)
     assert on_graph is not None
     assert 0 < int(on_graph[1]) < found["people"]
+    assert found["changes"] == 14
+    whole, _, moved = told.partition("The student's mailbox moves to ")
+    assert whole
+    for line in (
+        r"in Exchange(?: Online)? +no mailbox any more",
+        r"in Exchange(?: Online)? +\d+ entries, all as they should be",
+        r"doubled +0 entries",
+        r"what its user added +ta med kalkulator: kept",
+        r"moved within a day: 1",
+        r"waiting: 0",
+    ):
+        assert re.search(rf"^ +{line}$", moved, re.MULTILINE), line
+    block = moved.partition("One student's week")[0].splitlines()
+    assert all(len(line) <= 80 for line in block)
 
 
 def test_a_private_entry_touched_is_told() -> None:

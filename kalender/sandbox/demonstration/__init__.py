@@ -127,7 +127,6 @@ class _Play:
         self.private = {
             address: private_items(items) for address, items in installation.all_items().items()
         }
-        self._touched_before = 0  # of what stood in a mailbox that has moved since
         self._patience, self._pause, self._failed = PATIENCE, threading.Event(), False
         self._processes: list[Popen[str]] = []
 
@@ -260,11 +259,8 @@ class _Play:
     def _move_mailbox(self) -> None:
         """Let the student's mailbox move, and a change come; say what stands at the new place."""
         address = self.address
-        self._touched_before = touched_count(
-            {address: self.private[address]}, {address: self.installation.items(address)}
-        )
         old, new = self.day.mailbox_moves()
-        self.private[address] = private_items(self.installation.items(address))
+        self.private[address] = private_items(self.installation.items(address))  # under new ids
         self.console.print(
             f"\n[bold]The student's mailbox moves to {PLACES[new]}; nobody tells, a change comes:[/]"
         )
@@ -327,9 +323,7 @@ class _Play:
         return {
             "entries": sum(map(len, held.values())),
             "differences": difference_count(self.wanted, held) + is_lost + (not idle),
-            "private_touched": max(
-                self._touched_before + touched_count(self.private, items), named_in_requests
-            ),
+            "private_touched": max(touched_count(self.private, items), named_in_requests),
         }
 
 
