@@ -64,10 +64,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
 
 
 @contextmanager
-def filled_house(directory: Path, template: Template) -> Iterator[House]:
-    """A copy of that installation; nothing was asked of anybody yet."""
+def filled_house(directory: Path, template: Template, *, graph: str = "none") -> Iterator[House]:
+    """A copy of that installation; nothing was asked of anybody yet.
+
+    Unless `graph` is `none` its sandbox serves Graph too, where nobody has a mailbox yet.
+    """
     generate(directory / "served", students=20)
-    with start_forked(directory / "served", template.exchange) as sandbox:
+    with start_forked(directory / "served", template.exchange, graph=graph) as sandbox:
         shutil.copy(template.database, directory / "k.db")
         made = _installed(directory, sandbox)
         with closing(Database(made.database)) as database, database.write() as connection:

@@ -19,12 +19,17 @@ pytestmark = pytest.mark.e2e
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "docs" / f"{name}.md" for name in ("exchange", "operations", "sources")]
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+OF_ITS_OWN = "\n## Leaving EWS\n"
 STUDENT, OUTSIDE = "st000003@uni.example", "st000005@uni.example"
 
 
 def commands(document: Path) -> list[list[str]]:
-    """Return the words after `kalender` of each command in the document's fences for a shell."""
-    text = "\n".join(FENCE.findall(document.read_text("utf-8"))).replace("\\\n", " ")
+    """Return the words after `kalender` of each command in the document's fences for a shell.
+
+    What stands below OF_ITS_OWN needs two Exchanges, and has a test of its own.
+    """
+    whole, _, _ = document.read_text("utf-8").partition(OF_ITS_OWN)
+    text = "\n".join(FENCE.findall(whole)).replace("\\\n", " ")
     lines = [shlex.split(line, comments=True) for line in text.splitlines()]
     assert all(words[0] == "kalender" for words in lines if words), document.name
     return [words[1:] for words in lines if words]

@@ -219,21 +219,28 @@ def _exchange(
         outcome = not_tried("give --mailbox ADDRESS")
         yield Trial(name=name, run=lambda: outcome, remedy=mend)
         return
-    states = {
-        trials.states.get(neighbour.exchange(other_backend))
-        for other_backend in backends
-        if other_backend != backend
-    }
-    elsewhere = bool(states & {None, State.OK})
+    others = [neighbour.exchange(other) for other in backends if other != backend]
+
+    def may_be_elsewhere(what: str = "") -> bool:
+        """Whether another Exchange has what this one lacks, or is still to be asked for it."""
+        return bool({trials.states.get(other + what) for other in others} & {None, State.OK})
+
+    elsewhere = may_be_elsewhere()
     opens = partial(own_entry.opens, calendars, mailbox, elsewhere=elsewhere, is_known=named.knows)
     yield Trial(name=name, run=opens, remedy=mend, needs=needs)
     if exchange_trials.write:
-        run = partial(own_entry.writes, calendars, mailbox, wired.clock())
+        run = partial(own_entry.writes, calendars, mailbox, wired.clock(), elsewhere=elsewhere)
         yield Trial(name=f"{name} write", run=run, remedy=mend, needs=[name])
     must_fail = exchange_trials.must_fail
     impersonate = not isinstance(settings, EwsSettings) or settings.impersonate
     if must_fail is not None:
-        run = partial(own_entry.is_refused, calendars, must_fail, impersonate=impersonate)
+        run = partial(
+            own_entry.is_refused,
+            calendars,
+            must_fail,
+            impersonate=impersonate,
+            elsewhere=may_be_elsewhere(" scope"),
+        )
         yield Trial(name=f"{name} scope", run=run, remedy=mend, needs=[name])
 
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from kalender.domain.model import Content
 from kalender.errors import KalenderError, MailboxMissing, OutcomeUnknown, PermanentError
-from kalender.operate.check.trial import Outcome, failed, ok, warned
+from kalender.operate.check.trial import Outcome, failed, not_tried, ok, warned
 from kalender.ports import Calendars, ItemError, ItemRef, NewEntry
 
 OWN = "kalender-check"  # stands where other keys have an event
@@ -24,6 +24,7 @@ MEND_NAMES = (
     "correct user or identity.mailbox: entries would stand with somebody else; or give the"
     " mailbox' primary address, and no alias"
 )
+NOT_HERE = "that mailbox is not here"
 TAKE_BACK = "run kalender check --write on it again: that takes back what an earlier one left"
 
 
@@ -62,10 +63,11 @@ def opens(
     return failed(f"{text}; but the calendar's owner is another address", MEND_NAMES)
 
 
-def writes(calendars: Calendars, mailbox: str, now: datetime) -> Outcome:
+def writes(calendars: Calendars, mailbox: str, now: datetime, *, elsewhere: bool) -> Outcome:
     """Write one entry and take it back, with what earlier checks may have left.
 
-    The entry is a quarter of an hour of tomorrow night, and is shown as free.
+    The entry is a quarter of an hour of tomorrow night, and is shown as free. Nothing is tried where
+    the mailbox is not here and may be elsewhere.
     """
     starts_at = (now + timedelta(days=1)).replace(hour=2, minute=0, second=0, microsecond=0)
     content = Content(
@@ -82,6 +84,10 @@ def writes(calendars: Calendars, mailbox: str, now: datetime) -> Outcome:
         (result,) = calendars.create(mailbox, [entry], send_by=monotonic() + 5)
         if isinstance(result, ItemError):
             failure = failed(f"not written: {result.code}", "look at the account's rights")
+    except MailboxMissing:
+        if not elsewhere:
+            raise
+        return not_tried(NOT_HERE)
     except OutcomeUnknown as error:
         failure = failed(f"may have been written: {error}", TAKE_BACK)
     count = _take_back(calendars, mailbox)
@@ -109,13 +115,17 @@ def _take_back(calendars: Calendars, mailbox: str) -> int | Outcome:
     return failed(f"written, but not taken back: {codes[0]}", TAKE_BACK) if codes else len(refs)
 
 
-def is_refused(calendars: Calendars, mailbox: str, *, impersonate: bool) -> Outcome:
-    """Prove that a mailbox outside our scope does not open."""
+def is_refused(
+    calendars: Calendars, mailbox: str, *, impersonate: bool, elsewhere: bool
+) -> Outcome:
+    """Prove that a mailbox outside our scope does not open, here or where it may be elsewhere."""
     codes = DENIED if impersonate else (*DENIED, FOLDER_HIDDEN)
     narrow = "narrow the management scope of the service account"
     try:
         calendars.find(mailbox, [f"{OWN}#{token_hex(4)}"])
     except PermanentError as error:
+        if elsewhere and isinstance(error, MailboxMissing):
+            return not_tried(NOT_HERE)
         code = str(error).partition(":")[0]
         if code in codes:
             return ok(f"refused, as it must be ({code})")
