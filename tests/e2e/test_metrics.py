@@ -259,6 +259,17 @@ def queries() -> list[str]:
     return [rule["expr"] for rule in RULES] + shown
 
 
+def test_the_dashboard_shows_how_moves_go_and_whether_they_are_paused() -> None:
+    shown = " ".join(t["expr"] for panel in DASHBOARD["panels"] for t in panel["targets"])
+    for asked in (
+        "(kalender_moves)",
+        "(kalender_moved_last_day)",
+        "(kalender_calendars_living)",
+        '(kalender_neighbour_held{neighbour="moves"})',
+    ):
+        assert asked in shown
+
+
 def test_each_alert_says_who_is_woken_and_what_to_do() -> None:
     headings = re.findall(r"^### (\w+)$", (ROOT / "docs/operations.md").read_text(), re.MULTILINE)
     for rule in RULES:

@@ -221,6 +221,43 @@ def test_while_a_mailbox_moves_nothing_is_concluded(scene: Scene, way: str) -> N
     assert scene.rows("SELECT count(*) FROM move WHERE done_at IS NULL") == [(0,)]
 
 
+NEIGHBOURS = {"ews": "exchange", "graph": "graph"}
+
+
+@pytest.mark.parametrize("status", [302, 403, 404])
+def test_an_old_place_that_sends_elsewhere_or_refuses_says_nothing_of_the_entries(
+    scene: Scene, status: int
+) -> None:
+    scene.fill(lectures(4))
+    before = scene.records()
+    fault = {"neighbour": NEIGHBOURS[scene.place], "kind": "status", "status": status}
+    scene.control("POST", "/faults", {**fault, "times": 100})
+    scene.look(times=2)
+    assert scene.records() == before
+    assert len(scene.shown(scene.place)) == 4
+    scene.control("DELETE", "/faults")
+    scene.move()
+    scene.look(times=2)
+    assert {item["sync_key"] for item in scene.shown()} == {key for key, *_ in before}
+    assert len(scene.shown()) == 4
+    assert scene.rows("SELECT backend, state FROM calendar") == [("other", "active")]
+
+
+def test_a_new_place_that_does_not_open_yet_says_nothing_of_the_entries(scene: Scene) -> None:
+    scene.fill(lectures(4))
+    before = {key: status for key, status, *_ in scene.records()}
+    scene.move()
+    where = f"/exchange/mailbox?address={scene.mailbox}"
+    scene.control("PUT", where, {"state": "denied"})
+    scene.look(times=2)
+    assert {key: status for key, status, *_ in scene.records()} == before
+    scene.control("PUT", where, {"state": "active"})
+    scene.look(2 * 86_400.0, times=2)
+    assert {item["sync_key"] for item in scene.shown()} == before.keys()
+    assert len(scene.shown()) == 4
+    assert scene.rows("SELECT backend, state FROM calendar") == [("other", "active")]
+
+
 def test_what_was_made_anew_in_an_emptied_place_is_not_doubled_where_both_arrive(
     scene: Scene,
 ) -> None:

@@ -124,6 +124,32 @@ def test_a_mailbox_is_followed_there_and_back_within_a_day(house: House) -> None
     assert [r[0] for r in other.requests + house.exchange.requests].count("delete") == 0
 
 
+def test_ids_that_mean_the_same_at_the_new_place_are_as_good_as_others(house: House) -> None:
+    filled(house)
+    other = house.others["other"]
+    before = entries_of(house)
+    other.mailboxes[ADDRESS] = dict(house.exchange.mailboxes.pop(ADDRESS))
+    house.exchange.missing.add(ADDRESS)
+    other.missing.discard(ADDRESS)
+    look(house)
+    assert rows(house, "SELECT backend FROM calendar") == [("other",)]
+    assert entries_of(house) == before
+    assert {each[0] for each in other.requests} <= {"find", "get"}
+
+
+def test_change_keys_that_all_differ_cost_one_reading_and_no_write(house: House) -> None:
+    filled(house)
+    other = house.others["other"]
+    move(house.exchange, other)
+    look(house)
+    operations = [each[0] for each in other.requests]
+    assert operations.count("get") == 1
+    assert {*operations} == {"find", "get"}
+    other.requests.clear()
+    look(house)
+    assert [each[0] for each in other.requests] == ["get"]  # what was read then is recorded
+
+
 def test_the_log_of_acts_knows_of_a_move(house: House) -> None:
     filled(house)
     move(house.exchange, house.others["other"])

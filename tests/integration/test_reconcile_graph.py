@@ -11,12 +11,16 @@ import pytest
 import requests
 from sqlalchemy import select
 
+from kalender.calendars.graph import events
 from kalender.calendars.graph.writer import GraphCalendars
+from kalender.config.sections import Safety
 from kalender.domain.model import Status
-from kalender.domain.work import Kind
+from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
+from kalender.reconcile.protocol import READS
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
+from kalender.store import people
 from kalender.store.database import Database
 from kalender.store.tables import neighbour
 from kalender.worker.outcomes import Outcomes
@@ -69,6 +73,13 @@ class Cloud:
         number = self.control("GET", "/counters")["graph"]
         self.control("DELETE", "/requests")
         return int(number)
+
+    def asked(self) -> int:
+        """Return how many requests of this mailbox Exchange counts, and begin to count anew."""
+        rows = self.control("GET", "/requests")
+        self.control("DELETE", "/requests")
+        mine = [row for row in rows if row["mailbox"] == self.mailbox]
+        return sum(row["operation"] != "Batch" for row in mine)
 
     def verified(self) -> int:
         """Look into the calendar; return the posts that it cost."""
@@ -134,6 +145,39 @@ def test_looking_costs_a_batch_for_each_twenty_or_one_list_for_each_hundred(
 ) -> None:
     cloud.fill(number)
     assert cloud.verified() == posts <= ceil(number / 20)
+
+
+def test_the_largest_calendar_changed_as_a_whole_is_below_what_exchange_allows_a_mailbox(
+    cloud: Cloud,
+) -> None:
+    """An entry costs one request to make, and three to change or to delete; lists are few."""
+    number, most, allowed = 25, Safety().max_entries, 10_000
+    cloud.house.teach(*lectures(number))
+    cloud.house.enrol(cloud.number)
+    cloud.asked()
+    assert cloud.house.settle() == []
+    made = cloud.asked()
+    for item in cloud.shown():
+        told = {"mailbox": cloud.mailbox, "id": item["id"], "do": "annotate", "text": "mitt"}
+        cloud.control("POST", "/exchange/meddle", told)
+    cloud.house.teach(*(replace(each, title="nytt") for each in lectures(number)))
+    cloud.house.verify(cloud.number)
+    assert cloud.house.settle() == []
+    changed = cloud.asked()
+    with cloud.house.database.write() as connection:
+        person_id = people.find_by_any_identity(connection, str(cloud.number))
+        assert person_id is not None
+        calendars = people.wish(connection, person_id, {people.OPT_OUT}, "test")
+        people.mark_calendars(connection, calendars, reason="test", lane=Lane.ASKED)
+    assert cloud.house.settle() == []
+    assert cloud.shown() == []
+    removed = cloud.asked()
+    lists = 1
+    assert made == number
+    assert changed <= 3 * number + lists
+    assert removed <= 3 * number
+    of_lists = ceil(most / READS) * ceil(most / events.PAGE_OF_REFS) + ceil(most / events.PAGE)
+    assert (1 + 3) * most + of_lists < allowed
 
 
 def test_what_the_list_lacks_is_read_by_id(cloud: Cloud) -> None:
