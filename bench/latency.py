@@ -55,7 +55,7 @@ def working(  # noqa: PLR0913
     settle: float,
     mailbox: str,
     domain: str,
-    graph: Literal["none", "all"] = "none",
+    graph: Literal["none", "half", "all"] = "none",
 ) -> Iterator[House]:
     """An installation with 16 connections in two processes, all of it marked and nothing done."""
     with start(university, graph=graph) as sandbox:
@@ -206,7 +206,7 @@ def _scenarios(
     seconds: float,
     late: float | None,
 ) -> Iterator[Figure]:
-    small = cycle(_groups(house))
+    small = cycle(groups(house))
     with house.running("worker"), house.running("listener", "--stdin", stdin=True) as told:
         database = Database(house.database)
         wait_until_done(database, ["course"])
@@ -214,7 +214,7 @@ def _scenarios(
         for exchange, tp in slow:
             house.send("PUT", "latency", {"exchange": exchange, "tp": tp})
             name = f"live changes during a fill of {students:,}, Exchange {exchange * 1000:g} ms"
-            taken = _changes(house, told, small, seconds)
+            taken = changes(house, told, small, seconds)
             goal = late if (exchange, tp) == (SLOW, 0.0) else None
             yield from _percentiles(f"{name}, TP {tp:g} s" if tp else name, taken, goal)
 
@@ -229,16 +229,17 @@ def wait_until_done(database: Database, kinds: Sequence[str] = ("course", "calen
         threading.Event().wait(0.5)
 
 
-def _changes(
-    house: House, told: commands.Process, groups: Iterator[tuple[str, str]], seconds: float
+def changes(
+    house: House, told: commands.Process, small: Iterator[tuple[str, str]], seconds: float
 ) -> list[float]:
+    """Move one group after the other for so long; return the seconds of each calendar, sorted."""
     database, pause, end = Database(house.database), threading.Event(), monotonic() + seconds
     since = database.now()
     while monotonic() < end:
-        course, actid = next(groups)
+        course, actid = next(small)
         answer = house.get(f"tp/{course}")
         _move(event for event in answer["events"] if event["actid"] == actid)
-        house.send("PUT", f"tp/{course}", answer)
+        house.put_course(course, answer)
         tell_of_course(told, course)
         pause.wait(1)
     pause.wait(10)  # the last ones arrive
@@ -247,7 +248,7 @@ def _changes(
     return taken
 
 
-def _groups(house: House) -> list[tuple[str, str]]:
+def groups(house: House) -> list[tuple[str, str]]:
     """Return groups of five to forty people as (course, activity)."""
     path = house.university / "fs" / "studentundervisningsaktivitet.ndjson"
     counts = Counter(
@@ -264,8 +265,13 @@ def group_of(item: Json) -> tuple[str, str]:
     return course, actid
 
 
+def quantile(taken: Sequence[float], share: float) -> float:
+    """Return what so large a share of sorted values is at most."""
+    return taken[int(share * (len(taken) - 1))]
+
+
 def _percentiles(name: str, taken: list[float], goal: float | None) -> Iterator[Figure]:
-    middle, late = (taken[int(share * (len(taken) - 1))] for share in (HALF, MOST_OF))
+    middle, late = (quantile(taken, share) for share in (HALF, MOST_OF))
     wide = (
         f"{taken[0]:.1f} - {taken[-1]:.1f}, {len(taken)} calendars, {SETTLE:g} s of settling in it"
     )

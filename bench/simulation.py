@@ -1,17 +1,19 @@
-"""How long a first fill over Graph takes under Microsoft's documented limits: a simulation.
+"""How long a first fill over Graph, and a campaign of moves to it, take: simulations.
 
-Nothing is asked and nothing is measured: batches of creates are played on a simulated clock, under
-the limits that Microsoft documents, whose wording has two readings: they count for each mailbox of
-an application, or for the application.
+Nothing is asked and nothing is measured: requests are played on a simulated clock, under the limits
+that Microsoft documents, whose wording has two readings: they count for each mailbox of an
+application, or for the application.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heapreplace
+from statistics import median
 from typing import Literal
 
 from bench.measure import Figure, single
 from kalender.config.backends import MOST_IN_BATCH
+from kalender.config.sections import Moves, Worker
 
 PEOPLE, ENTRIES = 27_000, 100
 CREATE_SECONDS = 0.25  # of one create at Exchange Online: assumed, nobody has measured it
@@ -74,3 +76,68 @@ def run() -> Iterator[Figure]:
     yield single(f"{name} mailbox, {CONNECTIONS} connections", hours("mailbox"))
     yield single(f"{name} mailbox, 64 connections", hours("mailbox", 64))
     yield single(f"{name} app", hours("app"))
+
+
+# -- mailboxes that move ------------------------------------------------------------------------------
+
+NIGHTS, EVENING = 20, 6.0  # four weeks, Monday to Friday; hours before midnight in which they move
+LISTS, READS = 2, 100  # of one moved calendar: searches for our property, and entries read once
+LOOK_SECONDS = LISTS * CREATE_SECONDS + READS * CREATE_SECONDS / AT_ONCE
+PER_MINUTE, VERIFY_HOURS = Moves().per_minute, Worker().verify_every_hours
+
+
+def followed(
+    scope: Literal["mailbox", "app"], *, announced: bool
+) -> tuple[list[float], float, float]:
+    """Play a campaign of twenty equal evenings, in which mailboxes move evenly one after the other.
+
+    Returns how many hours each calendar waited to be looked up, sorted; the hours from midnight
+    until an evening's last one was right; and the largest share of the limit that was used within ten
+    minutes. Announced ones are looked for from midnight on, no faster than the pace. Where nothing
+    is announced, the look of every 24 hours notices them; live changes would sooner, and are left
+    out. A calendar is looked up in its turn, once a connection is free.
+    """
+    nightly, interval = PEOPLE // NIGHTS, 1 / (PER_MINUTE * 60)
+    noticed = list[tuple[float, float, float]]()
+    for night in range(NIGHTS):
+        midnight = (night // 5 * 7 + night % 5 + 1) * 24.0
+        for number in range(nightly):
+            moves_at = midnight - EVENING * (1 - number / nightly)
+            hour = number * 7919 % nightly / nightly * VERIFY_HOURS  # spread over all of the day
+            after = (midnight + hour - moves_at) % VERIFY_HOURS
+            looks_at = midnight + number * interval if announced else moves_at + after
+            noticed.append((looks_at, moves_at, midnight))
+    window, turn = Window(), 0.0
+    free = [0.0] * (AT_ONCE if scope == "app" else CONNECTIONS)
+    waited, last, share = list[float](), 0.0, (LISTS + READS) / REQUESTS
+    for looks_at, moves_at, midnight in sorted(noticed):
+        turn = max(turn + interval, looks_at)
+        begun = max(turn, free[0]) * 3600
+        if scope == "app":
+            begun = window.take(begun, LISTS + READS)
+            share = max(share, window.count / REQUESTS)
+        right_at = (begun + LOOK_SECONDS) / 3600
+        heapreplace(free, right_at)
+        waited.append(right_at - moves_at)
+        last = max(last, right_at - midnight)
+    return sorted(waited), last, share
+
+
+def run_moves() -> Iterator[Figure]:
+    """Yield how long calendars are wrong in both readings of the limits, and what is asked."""
+    name = f"simulated: {PEOPLE:,} mailboxes move in {NIGHTS} evenings, {PER_MINUTE:g} a minute"
+    campaigns: Sequence[tuple[str, Literal["mailbox", "app"], bool]] = (
+        ("announced, limits for each mailbox", "mailbox", True),
+        ("announced, limits for each app", "app", True),
+        ("not announced, limits for each mailbox", "mailbox", False),
+    )
+    for words, scope, announced in campaigns:
+        waited, last, share = followed(scope, announced=announced)
+        spread = f"95 % within {waited[int(0.95 * len(waited))]:.1f}, all within {waited[-1]:.1f}"
+        yield single(
+            f"{name}, {words}: hours until looked up, median", median(waited), spread=spread
+        )
+        yield single(f"{name}, {words}: hours from midnight until all are right", last)
+        yield single(f"{name}, {words}: share of the limit used within ten minutes", share)
+    asked = f"{PEOPLE:,} lookups of {LISTS} searches and {READS} entries each, {ENTRIES} a calendar"
+    yield single(f"{name}: requests over Graph", PEOPLE * (LISTS + READS), spread=asked)

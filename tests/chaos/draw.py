@@ -1,21 +1,27 @@
-"""Which runs there are: a death at every point once before any comes again, and mishaps besides."""
+"""Which runs there are: a death at every point once before any comes again, and more besides.
+
+That is mishaps, and mailboxes that move: on a day of their own, and in some runs of the others.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from itertools import count
+from itertools import count, cycle
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from tests.chaos.run import Case, Death, Mishap
+from tests.chaos.moves import AT_ONCE, SCRIPTS
+from tests.chaos.run import MOVES, Case, Death, Mishap
 from tests.chaos.sabotage import MISSED_ON, TELLING, Backend
 
 SQLITE_EACH = 10
 NEVER_ON_SQLITE = "Memory._take"  # it does not count the row that this writes: no point is told
 GRAPH_EACH = 3
+MOVES_DAY_EACH, MOVES_EACH = 4, 4  # the latter on other days
 ON_GRAPH: Sequence[Backend] = ("graph", "graph-ignoring-ids")  # by turns
 DEATHS: Sequence[Death] = ("kill", "kill", "kill-all")
 MISHAPS: Sequence[Mishap] = ("none", "none", "none", "none", "cut", "stop", "restore")
+MOVING = {"no-adoption": AT_ONCE}  # sabotages
 SABOTAGED: Mapping[str, Mishap] = {
     "no-token": "stop",
     "early-lookup": "cut",
@@ -64,7 +70,7 @@ def points(clean: Mapping[tuple[bool, str], Sequence[set[str]]]) -> list[Point]:
 def cases(all_points: Sequence[Point], runs: int, seed: int) -> list[Case]:
     """Draw so many runs without repeating a point, as long as there are others.
 
-    Every third is on Graph, and each tenth of either on SQLite.
+    Every third is on Graph, and each tenth of either on SQLite; in a third at least mailboxes move.
     """
     drawn = [
         _cases([point for point in all_points if point.on_graph is on_graph], seed)
@@ -74,9 +80,10 @@ def cases(all_points: Sequence[Point], runs: int, seed: int) -> list[Case]:
 
 
 def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
-    numbers = count(1)
+    numbers, movable = count(1), count()
+    scripts = cycle(_shuffled(SCRIPTS, str(seed)))
     for again in count():
-        for point in _shuffled(all_points, f"{seed} {again}"):
+        for point in _with_moves(_shuffled(all_points, f"{seed} {again}")):
             dice = Random(f"{seed} {again} {point.day} {point.name}")  # noqa: S311
             mishap, besides = _besides(dice, point, all_points)
             number = next(numbers)
@@ -84,6 +91,10 @@ def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
             kind = "sqlite" if is_tenth else "postgresql"
             if mishap == "restore" and kind == "sqlite":  # with PostgreSQL's own tools alone
                 mishap, besides = "none", None
+            if point.day == MOVES:
+                moves = AT_ONCE
+            else:
+                moves = next(scripts) if next(movable) % MOVES_EACH == 0 else ""
             yield Case(
                 day=point.day,
                 kind=kind,
@@ -92,8 +103,18 @@ def _cases(all_points: Sequence[Point], seed: int) -> Iterator[Case]:
                 point=point.name,
                 mishap=mishap,
                 besides=besides,
+                moves=moves,
                 seed=seed,
             )
+
+
+def _with_moves(all_points: Sequence[Point]) -> Iterator[Point]:
+    """Give every fourth from the day on which mailboxes move, as long as there are such and others."""
+    moving = [point for point in all_points if point.day == MOVES]
+    others = [point for point in all_points if point.day != MOVES]
+    for number in range(len(all_points)):
+        is_turn = moving and number % MOVES_DAY_EACH == 0
+        yield (moving if is_turn or not others else others).pop(0)
 
 
 def _besides(dice: Random, point: Point, all_points: Sequence[Point]) -> tuple[Mishap, str | None]:
@@ -128,7 +149,8 @@ def sabotaged(all_points: Sequence[Point], runs: int, seed: int, sabotage: Sabot
 
 def _telling(point: Point, seed: int, sabotage: Sabotage) -> Case:
     mishap = SABOTAGED.get(sabotage.name)
-    case = Case(day=point.day, backend=sabotage.backend, seed=seed, sabotage=sabotage.name)
+    name, moves = sabotage.name, MOVING.get(sabotage.name, "")
+    case = Case(day=point.day, backend=sabotage.backend, moves=moves, seed=seed, sabotage=name)
     if mishap is not None:
         return replace(case, mishap=mishap, besides=point.name)
     return replace(case, death="kill", point=point.name)
@@ -136,7 +158,7 @@ def _telling(point: Point, seed: int, sabotage: Sabotage) -> Case:
 
 def replayed(words: str, seed: int, sabotage: str | None) -> Case:
     """Return the case that a run's words name."""
-    day, kind, backend, death, point, mishap, besides = words.replace("~", " ").split(",")
+    day, kind, backend, death, point, mishap, besides, moves = words.replace("~", " ").split(",")
     backends: dict[str, Backend] = {name: name for name in ("ews", *ON_GRAPH)}
     deaths: dict[str, Death] = {name: name for name in DEATHS}
     mishaps: dict[str, Mishap] = {name: name for name in MISHAPS}
@@ -148,6 +170,7 @@ def replayed(words: str, seed: int, sabotage: str | None) -> Case:
         point=point or None,
         mishap=mishaps[mishap],
         besides=besides or None,
+        moves=moves,
         seed=seed,
         sabotage=sabotage,
     )

@@ -72,20 +72,29 @@ def certified() -> tuple[Path, ssl.SSLContext]:
 class Grounds(Running):
     """A university served for one run; `frozen` is an Exchange as it was kept earlier.
 
-    `on_graph` says that everybody has the mailbox on Microsoft Graph.
+    `on_graph` says that everybody has the mailbox on Microsoft Graph, `both` that Graph is served
+    beside EWS in any case, so that mailboxes may move.
     """
 
     def __init__(
-        self, loop: Loop, university: Path, frozen: bytes | None, *, on_graph: bool = False
+        self,
+        loop: Loop,
+        university: Path,
+        frozen: bytes | None,
+        *,
+        on_graph: bool = False,
+        both: bool = False,
     ) -> None:
         self.loop = loop
         self.director: Director | None = None
         self.late = 0  # requests still to be carried out
         self._runners: list[web.AppRunner] = []
-        loop.run(self._open(university, frozen, on_graph=on_graph))
+        loop.run(self._open(university, frozen, on_graph=on_graph, serves=on_graph or both))
 
-    async def _open(self, university: Path, frozen: bytes | None, *, on_graph: bool) -> None:
-        names = ON_GRAPH if on_graph else NEIGHBOURS
+    async def _open(
+        self, university: Path, frozen: bytes | None, *, on_graph: bool, serves: bool
+    ) -> None:
+        names = ON_GRAPH if serves else NEIGHBOURS
         sockets = [socket.create_server(("127.0.0.1", 0), backlog=128) for _ in names]
         fs, tp, exchange, *cloud = (f"http://127.0.0.1:{each.getsockname()[1]}" for each in sockets)
         self.world: World = load(university, fs, "all" if on_graph else "none")
@@ -93,7 +102,7 @@ class Grounds(Running):
             self.world.exchange = pickle.loads(frozen)  # noqa: S301
             self.world.service = Service(self.world.exchange)
         self.endpoints = Endpoints(fs, tp, exchange + EWS_PATH, fs + "/_control")
-        if on_graph:
+        if serves:
             graph, login = cloud[0] + ROOT, cloud[1].replace("http:", "https:")
             self.world.cloud = Cloud(self.world.exchange, graph, login)
             ca_file = str(certified()[0])

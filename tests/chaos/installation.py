@@ -31,28 +31,31 @@ ENVIRONMENT = {
     "KALENDER_WORKER__SEND_SECONDS": str(SEND),
     "KALENDER_WORKER__CONNECTIONS": "2",
     "KALENDER_WORKER__SETTLE_SECONDS": "0.05",
-    "KALENDER_EXCHANGE__MAIN__TIMEOUT": str(TIMEOUT),
-    "KALENDER_EXCHANGE__MAIN__SERVER_SECONDS": str(SERVER),
+    "KALENDER_MOVES__PER_MINUTE": "6000",
     "KALENDER_FS__API_KEY": SECRET,
     "KALENDER_TP__API_KEY": SECRET,
 }
 # A search over Graph sees a new event so late, and what is given up is looked for again later.
 VISIBLE, SECOND_LOOK = 2.5, 6.0
+OF_ALL = {"TIMEOUT": str(TIMEOUT), "SERVER_SECONDS": str(SERVER)}
 OF_BACKEND = {
-    False: {"KALENDER_EXCHANGE__MAIN__PASSWORD": SECRET},
-    True: {
-        "KALENDER_EXCHANGE__MAIN__CLIENT_SECRET": SECRET,
-        "KALENDER_EXCHANGE__MAIN__SECOND_LOOK_HOURS": str(SECOND_LOOK / 3600),
-    },
+    False: {"PASSWORD": SECRET},
+    True: {"CLIENT_SECRET": SECRET, "SECOND_LOOK_HOURS": str(SECOND_LOOK / 3600)},
 }  # by whether it is Graph
+BESIDE = {False: "CLOUD", True: "PREMISES"}  # the other backend, by whether the one is Graph
 TOKEN = "eyJ."  # what every access token of the sandbox begins with
 _starting = threading.Lock()
 _started: "list[Command]" = []
 
 
-def environment(*, on_graph: bool) -> dict[str, str]:
+def environment(*, on_graph: bool, both: bool = False) -> dict[str, str]:
     """Return the environment of commands: short times, and secrets that no log holds by accident."""
-    return ENVIRONMENT | OF_BACKEND[on_graph]
+    backends = {"MAIN": on_graph} | ({BESIDE[on_graph]: not on_graph} if both else {})
+    return ENVIRONMENT | {
+        f"KALENDER_EXCHANGE__{name}__{key}": value
+        for name, is_graph in backends.items()
+        for key, value in (OF_ALL | OF_BACKEND[is_graph]).items()
+    }
 
 
 def prepare() -> None:

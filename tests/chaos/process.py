@@ -21,7 +21,9 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.sqlite  # noqa: F401
 
 from kalender.cli import load_all, main
+from kalender.domain import backoff
 from kalender.neighbours import breaker, credentials, limiter
+from kalender.store import moves
 from tests.chaos import points, sabotage
 
 load_all()  # so are the modules of all commands
@@ -52,10 +54,17 @@ def command(words: Sequence[str]) -> None:
 
 
 def _hurry() -> None:
-    """Wait a second or two for whoever died while holding a neighbour, not up to a minute."""
+    """Wait a second or two for what takes minutes or hours.
+
+    That is whoever died while holding a neighbour, a mailbox that is missing, and one that moved.
+    """
     credentials.TRIAL_SECONDS = 2.0
     breaker.LEASE = breaker.LONGEST_PAUSE = timedelta(seconds=2)
     limiter.RENEW_SECONDS = breaker.LEASE.total_seconds() / 3
+    backoff.MISSING_FIRST = backoff.DENIED_FIRST = timedelta(seconds=1)
+    backoff.MISSING_LONGEST = backoff.DENIED_LONGEST = timedelta(seconds=2)
+    moves.LOOKS = tuple(timedelta(seconds=seconds) for seconds in (0.3, 0.6, 1.2, 2.4))
+    moves.PAUSED = timedelta(seconds=2)
 
 
 if __name__ == "__main__":

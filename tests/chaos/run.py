@@ -4,7 +4,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,7 @@ from tests.chaos.installation import (
     through,
 )
 from tests.chaos.judge import WAITING, Found, judge, leaks, secrets_of
+from tests.chaos.moves import Migration, Operator
 from tests.chaos.points import is_batch
 from tests.chaos.process import POINTS, SABOTAGE
 from tests.chaos.queue import Queue
@@ -45,6 +46,7 @@ Death = Literal["none", "kill", "kill-all"]
 Mishap = Literal["none", "stop", "cut", "restore"]
 # Longer than a trial of credentials holds whose process was killed (60 seconds).
 PATIENCE = 90.0
+MOVES = "moves"  # the day on which mailboxes move at once
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
 DEAD = ("chain", "chain-lost")  # what happens to a batch of Graph's, beside coming late, where
@@ -61,13 +63,17 @@ UNREST = {
     "calendar": "SELECT calendar_id, quiet_until, look_again_at FROM calendar"
     " WHERE look_again_at IS NOT NULL",
     "neighbour": "SELECT * FROM neighbour",
+    "move": "SELECT * FROM move WHERE done_at IS NULL",
 }
 LAST_LINES = 30  # of each log, where a run does not come to rest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """What happens in a run: a death at one point, and maybe a mishap besides at another."""
+    """What happens in a run: a death at one point, and maybe a mishap besides at another.
+
+    `moves` is the script by which mailboxes move, from the moment when somebody is at the point on.
+    """
 
     day: str
     kind: str = "postgresql"
@@ -76,6 +82,7 @@ class Case:
     point: str | None = None
     mishap: Mishap = "none"
     besides: str | None = None
+    moves: str = ""
     seed: int = 1
     sabotage: str | None = None
 
@@ -86,7 +93,7 @@ class Case:
 
     def __str__(self) -> str:
         """The words that replay it, fit for any shell."""
-        points = (self.death, self.point or "", self.mishap, self.besides or "")
+        points = (self.death, self.point or "", self.mishap, self.besides or "", self.moves)
         return ",".join((self.day, self.kind, self.backend, *points)).replace(" ", "~")
 
 
@@ -98,6 +105,8 @@ class Outcome:
     found: Found = field(default_factory=Found)
     seen: list[str] = field(default_factory=list)
     reached: bool = False
+    moved: int = 0  # mailboxes
+    decided: bool = False  # by an operator, of what moved
     seconds: float = 0.0
 
 
@@ -134,13 +143,21 @@ class Run:
         stack.callback(self.engine.dispose)
         university = copy_university(template, directory)
         self.grounds = stack.enter_context(
-            opened(loop, university, template.exchange, on_graph=case.on_graph)
+            opened(
+                loop, university, template.exchange, on_graph=case.on_graph, both=bool(case.moves)
+            )
         )
+        self.migration: Migration | None = None
+        self.moving: Future[None] | None = None
+        if case.moves:  # on their own day always the same ones, else whoever is at the point too
+            point = "" if case.day == MOVES else self._chosen[0]
+            named = point.removeprefix("calendar ").partition(" ")[0]
+            self.migration = Migration(self.grounds, case.moves, f"{case.seed} {point}", named)
         if self.grounds.world.cloud is not None:
             settings = self.grounds.world.cloud.settings
             settings.transaction_ids = case.backend != "graph-ignoring-ids"
             settings.visible_after = VISIBLE
-        self.environment = environment(on_graph=case.on_graph)
+        self.environment = environment(on_graph=case.on_graph, both=bool(case.moves))
         points = [point for point in (case.point, case.besides) if point is not None]
         self.director = Director(directory / "points", points, template.names)
         stack.callback(self.director.close)
@@ -152,7 +169,16 @@ class Run:
         database = self.url
         if case.mishap == "cut" and case.kind == "postgresql":
             database = self._through(self.url)
-        self.house = house_on(directory, self.grounds, university, database, named)
+        self.house = house_on(
+            directory,
+            self.grounds,
+            university,
+            database,
+            named,
+            on_graph=case.on_graph,
+            both=bool(case.moves),
+        )
+        self.operator = Operator(self.house, self.engine, self.environment)
         self.commands: dict[str, Command] = {}
         self.reviving, self.over = Lock(), Event()
         self.backup, self.backed_up_at = directory / "backup", App.machine_now()
@@ -177,10 +203,14 @@ class Run:
         for name in ("listener", "worker"):
             self._start(name)
             self.stack.callback(self._end, name)
+        if self.case.day == MOVES:
+            self._move()
         announced = self._change()
         besides = self.stack.enter_context(ThreadPoolExecutor(1)).submit(self._besides, announced)
         self.stack.callback(self.over.set)
         self._at_the_point(announced)
+        if self.moving is not None:
+            self.moving.result(PATIENCE)
         rested = self._rests(announced, PATIENCE)
         self.over.set()
         besides.result(PATIENCE)
@@ -188,6 +218,12 @@ class Run:
         self.director.listening = False
         outcome.seen = list(self.director.seen)
         outcome.reached = all(self.director.holds[point].reached.is_set() for point in self._chosen)
+        if self.migration is not None and self.moving is not None:
+            outcome.moved = len(self.migration.addresses)
+            for _ in range(2):  # what arrived late after the one is found by the other
+                self.operator.look_everywhere()
+                rested = rested and self._rests(announced, PATIENCE)
+            outcome.decided = self.operator.decided
         for name in ("listener", "worker"):
             self._end(name)
         self._wait(lambda: self.grounds.late == 0, PATIENCE)
@@ -221,6 +257,18 @@ class Run:
             self.queue.publish(routing_key, subject)
         return [subject for _, subject in told]
 
+    def _move(self) -> None:
+        """Let mailboxes move if they are to: at once to the first phase, and then by themselves."""
+        if self.migration is not None:
+            self.migration.begin()
+            self.moving = self.stack.enter_context(ThreadPoolExecutor(1)).submit(self._go_on)
+
+    def _go_on(self) -> None:
+        """Look for all that moved as soon as nobody is held, and move on meanwhile."""
+        assert self.migration is not None
+        self.operator.look_everywhere()
+        self.migration.go_on()
+
     # -- rest -----------------------------------------------------------------------------------
 
     def _rests(self, announced: list[str], seconds: float) -> bool:
@@ -233,6 +281,8 @@ class Run:
         def rests() -> bool:
             self._revive()
             try:
+                if self.migration is not None and self.migration.is_over.is_set():
+                    self.operator.decide()
                 with self.engine.connect() as connection:
                     known = connection.execute(text(asked), {"since": self.since}).scalar_one()
                     waiting = connection.execute(text(WAITING)).scalar_one()
@@ -268,6 +318,8 @@ class Run:
             long = monotonic() - begun
             if long > PATIENCE or (long > 1 and self._rests(announced, 0.0)):
                 return
+        if self.case.day != MOVES:
+            self._move()
         signalled(hold.pid, signal.SIGKILL)
         if self.case.death == "kill-all":
             for command in self.commands.values():
@@ -378,11 +430,12 @@ class Run:
             ]
 
     def _judge(self, found: Found, before: set[Added], *, rested: bool) -> None:
-        result = judge(self.house, self.grounds, self.engine, self.template.created)
+        result = judge(self.house, self.grounds, self.engine, self.template.created, self.migration)
         found.doubled, found.foreign = result.doubled, result.foreign
         taken = taken_away(self.grounds, before)
         found.lost = result.lost + [f"{box}: what its owner added" for box, _, _ in sorted(taken)]
-        if self.case.on_graph and meetings(self.grounds) != self.meetings:
+        on_graph_alone = self.case.on_graph and not self.case.moves  # EWS may write to meetings
+        if on_graph_alone and meetings(self.grounds) != self.meetings:
             found.foreign.append("a meeting is not as its user left it")
         found.other = result.other if rested else [*self._restless(), *result.other]
         words = secrets_of(self.house.university) | {SECRET, TOKEN}

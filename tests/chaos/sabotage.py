@@ -10,11 +10,12 @@ from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, 
 from kalender.app import App
 from kalender.calendars.graph.session import Sessions
 from kalender.calendars.sending import Lost
-from kalender.domain.entry import Entry, Transition
+from kalender.domain.entry import Entry, NotFoundAtAll, Transition, happens
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.work import Trigger
-from kalender.reconcile import lookup
+from kalender.reconcile import lookup, moves
 from kalender.reconcile import reconcile as visits
+from kalender.reconcile.doubles import Double, find_all
 from kalender.reconcile.memory import Forgetful, Memory
 from kalender.reconcile.protocol import Visit
 from kalender.store import courses, entries, queue
@@ -145,6 +146,23 @@ def _blind_retry() -> None:
     Sessions.post = again  # type: ignore[method-assign]
 
 
+def _no_adoption() -> None:
+    """What stands in a new place is counted, and never taken for what was recorded."""
+
+    def forget(visit: Visit) -> list[Double]:
+        hits = find_all(visit)
+        moves.require_here(visit, hits)
+        item_ids = {hit.ref.item_id for hit in hits}
+        with visit.recording() as connection:
+            records = entries.of_calendar(connection, visit.row.calendar_id)
+            gone_entries = [entry for entry in records if entry.item_id not in item_ids]
+            happening = NotFoundAtAll(ended=False)
+            visit.save(connection, [happens(entry, happening) for entry in gone_entries])
+        return []
+
+    vars(visits)["look_up_everything"] = forget
+
+
 BREAKING: Mapping[str, Callable[[], None]] = {
     "no-write-ahead": _no_write_ahead,
     "no-lookup": _no_lookup,
@@ -154,6 +172,7 @@ BREAKING: Mapping[str, Callable[[], None]] = {
     "no-memory": _no_memory,
     "blind-retry": _blind_retry,
     "no-second-look": _no_second_look,
+    "no-adoption": _no_adoption,
 }
 # Where everybody's mailbox is: on EWS, on Graph, or on a Graph that ignores transactionId.
 Backend = Literal["ews", "graph", "graph-ignoring-ids"]
@@ -170,6 +189,7 @@ MISSED_ON: Mapping[str, Sequence[Backend]] = {
     "no-memory": ("ews", "graph"),
     "blind-retry": ("graph-ignoring-ids",),
     "no-second-look": ("graph", "graph-ignoring-ids"),
+    "no-adoption": ("ews", "graph"),
 }
 CREATE_DONE = tuple(
     f"{create} 1 after {place}"
@@ -189,4 +209,5 @@ TELLING: Mapping[str, Collection[str]] = {
     "no-memory": ("CreateItem 1 after answer", "CreateEvent 1 after answer"),
     "blind-retry": ("CreateEvent 1 after processing",),
     "no-second-look": ("CreateEvent 1 after send",),
+    "no-adoption": CREATE_DONE,
 }  # the points where its lack shows, and at once

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.pool import NullPool
 
+from kalender.sandbox.installation import ON_EWS
 from kalender.store import migrations
 from kalender.store.database import Database
 from tests.chaos.grounds import Grounds, Loop
@@ -15,6 +16,13 @@ from tests.chaos.installation import SECRET, TOKEN, Command, Databases, environm
 from tests.chaos.judge import created_ids, leaks, secrets_of
 from tests.chaos.university import NOW, Campus, live_in, make
 from tests.e2e.house import House
+
+PREMISES = f"""
+[exchange.premises]
+{ON_EWS}
+[exchange]
+default = "main"
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +47,7 @@ def fill(
     url = databases.make()
     _migrate(url)
     with opened(loop, university, None, on_graph=on_graph) as grounds:
-        house = house_on(directory, grounds, university, url)
+        house = house_on(directory, grounds, university, url, on_graph=on_graph)
         for words in (["resync", "--all"], ["worker", "--until-idle"]):
             command = Command(house, words, environment(on_graph=on_graph))
             assert command.wait(120), f"{words} did not end"
@@ -58,18 +66,32 @@ def fill(
         )
 
 
-def opened(loop: Loop, university: Path, frozen: bytes | None, *, on_graph: bool) -> Grounds:
+def opened(
+    loop: Loop, university: Path, frozen: bytes | None, *, on_graph: bool, both: bool = False
+) -> Grounds:
     """Serve a university whose passwords are found in no log by accident."""
-    grounds = Grounds(loop, university, frozen, on_graph=on_graph)
+    grounds = Grounds(loop, university, frozen, on_graph=on_graph, both=both)
     grounds.world.passwords |= dict.fromkeys(("fs", "tp", "exchange", "graph"), SECRET)
     return grounds
 
 
-def house_on(
-    directory: Path, grounds: Grounds, university: Path, url: str, broker: str = ""
+def house_on(  # noqa: PLR0913
+    directory: Path,
+    grounds: Grounds,
+    university: Path,
+    url: str,
+    broker: str = "",
+    *,
+    on_graph: bool,
+    both: bool = False,
 ) -> House:
-    """Return an installation on these grounds; everybody's mailbox is on the one backend."""
-    graph: Literal["all", "none"] = "all" if grounds.world.cloud is not None else "none"
+    """Return an installation on these grounds; everybody's mailbox is on the one backend.
+
+    With `both` it knows the other backend as well, as `[exchange.cloud]` or `[exchange.premises]`.
+    """
+    graph: Literal["all", "half", "none"] = "all" if on_graph else "half" if both else "none"
+    if on_graph and both:
+        broker += PREMISES.format(exchange=grounds.endpoints.exchange)
     return House(directory, university, grounds, url, NOW, graph=graph, broker=broker)
 
 

@@ -165,7 +165,8 @@ DAYS: Mapping[str, Callable[[Campus], list[Announcement]]] = {
     "timetable": timetable,
     "people": people,
     "teachers": teachers,
-}
+    "moves": timetable,
+}  # on the last mailboxes move before it is changed
 
 
 # -- what users do ------------------------------------------------------------------------------------

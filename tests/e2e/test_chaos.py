@@ -10,6 +10,7 @@ import pytest
 
 from tests.chaos import draw
 from tests.chaos.judge import leaks, names_only_ours, secrets_of
+from tests.chaos.moves import AT_ONCE, SCRIPTS
 from tests.chaos.sabotage import BREAKING, MISSED_ON
 from tests.chaos.university import make
 
@@ -58,7 +59,7 @@ def test_every_mechanism_that_lacks_is_missed(running: dict[str, str]) -> None:
 
 
 def test_what_is_taken_away_over_ews_is_taken_away_over_graph() -> None:
-    for name in ("no-write-ahead", "no-lookup", "no-token", "no-memory"):
+    for name in ("no-write-ahead", "no-lookup", "no-token", "no-memory", "no-adoption"):
         assert {"ews", "graph"} <= {*MISSED_ON[name]}
     for name in ("no-write-ahead", "no-lookup", "no-token", "blind-retry", "no-second-look"):
         assert "graph-ignoring-ids" in MISSED_ON[name]
@@ -83,6 +84,18 @@ def test_no_point_comes_again_before_all_others_a_third_is_on_graph_and_a_tenth_
         *[("sqlite", True)] * 3,
     ]
     assert {case.mishap for case in cases} == {"none", "cut", "stop", "restore"}
+
+
+def test_in_a_third_of_the_runs_mailboxes_move_by_every_script() -> None:
+    name = "calendar st{} _end 1 after commit"
+    points = [*some_points("timetable", name, 80), *some_points("moves", name, 80)]
+    cases = draw.cases(points, 120, seed=1)
+    moving = [case for case in cases if case.moves]
+    assert 3 * len(moving) >= len(cases)
+    assert {case.moves for case in moving if case.day == "moves"} == {AT_ONCE}
+    for on_graph in (False, True):
+        scripts = {case.moves for case in moving if case.on_graph is on_graph}
+        assert scripts == {*SCRIPTS}
 
 
 def test_a_run_is_replayed_by_its_own_words() -> None:
