@@ -354,12 +354,12 @@ def named_in(
     """Return the activities of which an event names one of these usernames, by username."""
     activities_: defaultdict[str, set[ActivityKey]] = defaultdict(set)
     params = {"names": sorted(set(names)), "semesters": sorted(semesters)}
-    for username, *key in connection.execute(_NAMED, params).all():
+    for username, *key in connection.execute(_NAMED_ACTIVITIES, params).all():
         activities_[username].add(ActivityKey(*key))
     return {username: frozenset(keys) for username, keys in activities_.items()}
 
 
-_NAMED = (
+_NAMED_ACTIVITIES = (
     select(teaching_staff.c.username, *(teaching_staff.c[name] for name in ACTIVITY))
     .where(
         one_of(teaching_staff.c.username, "names"), one_of(teaching_staff.c.semester, "semesters")

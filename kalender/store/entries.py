@@ -327,7 +327,7 @@ def log(  # noqa: PLR0913, PLR0917
         counts_of(connection).time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
 
-_LOGGED = {
+_LOG_COLUMNS = {
     "calendar_id": "of",
     "person_id": "person",
     "operation": "operation",
@@ -336,9 +336,12 @@ _LOGGED = {
     "noticed_at": "noticed_at",
 }  # column of the change log -> parameter
 _LOG = insert(change_log).from_select(
-    [*_LOGGED, "at", "event_id", "sync_key"],
+    [*_LOG_COLUMNS, "at", "event_id", "sync_key"],
     select(
-        *(bindparam(name, type_=change_log.c[column].type) for column, name in _LOGGED.items()),
+        *(
+            bindparam(name, type_=change_log.c[column].type)
+            for column, name in _LOG_COLUMNS.items()
+        ),
         db_now(),
         entry.c.event_id,
         entry.c.sync_key,

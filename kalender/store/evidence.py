@@ -19,21 +19,21 @@ def of_persons(connection: Connection, persons: Collection[int]) -> defaultdict[
     """Return person -> the evidence on them; of whoever is not among the keys there is none."""
     params = {"persons": sorted(set(persons))}
     return _by_person(
-        set(connection.execute(_REGISTERED, params).scalars()),
-        set(connection.execute(_NAMED, params).scalars()),
-        connection.execute(_ROLES, params).all(),
+        set(connection.execute(_REGISTERED_PERSONS, params).scalars()),
+        set(connection.execute(_NAMED_PERSONS, params).scalars()),
+        connection.execute(_TEACHING_ROLES, params).all(),
     )
 
 
-_REGISTERED = (
+_REGISTERED_PERSONS = (
     select(registration.c.person_id).where(one_of(registration.c.person_id, "persons")).distinct()
 )
-_NAMED = select(identity.c.person_id).where(
+_NAMED_PERSONS = select(identity.c.person_id).where(
     identity.c.kind == USERNAME,
     one_of(identity.c.person_id, "persons"),
     exists().where(staff.c.username == identity.c.value),
 )
-_ROLES = select(teaching_role.c.person_id, teaching_role.c.role).where(
+_TEACHING_ROLES = select(teaching_role.c.person_id, teaching_role.c.role).where(
     one_of(teaching_role.c.person_id, "persons")
 )
 

@@ -32,7 +32,7 @@ from kalender.store.tables import calendar, entry, move, move_announced
 
 ACCEPT, WAIT = "accept", "wait"
 LOOKS = tuple(timedelta(minutes=minutes) for minutes in (15, 60, 240, 720, 1440))
-PAUSED = timedelta(minutes=1)  # between two looks at whether moves are still paused
+PAUSED_INTERVAL = timedelta(minutes=1)  # between two looks at whether moves are still paused
 WAIT_ENDS = timedelta(days=1)  # how long an operator's `wait` keeps a calendar out of the count
 UNANSWERED = and_(
     move.c.done_at.is_(None),
@@ -120,7 +120,7 @@ def put_off(
     connection: Connection, open_move: Move, *, interval: timedelta, now: datetime
 ) -> timedelta:
     """Give a move whose turn came while all were paused another turn; return how long that is."""
-    wait = max(_turn(connection, interval, now), PAUSED)
+    wait = max(_turn(connection, interval, now), PAUSED_INTERVAL)
     is_move = move.c.move_id == open_move.move_id
     connection.execute(update(move).where(is_move).values(look_at=db_now(wait.total_seconds())))
     return wait

@@ -388,10 +388,10 @@ FORGET = "forget"  # opted out and erased: never mirrored again
 def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
     """Return those of these persons who are to be left alone."""
     params = {"persons": sorted(set(persons))}
-    return frozenset(connection.execute(_EXCLUDED, params).scalars())
+    return frozenset(connection.execute(_EXCLUDED_PERSONS, params).scalars())
 
 
-_EXCLUDED = select(preference.c.person_id).where(one_of(preference.c.person_id, "persons"))
+_EXCLUDED_PERSONS = select(preference.c.person_id).where(one_of(preference.c.person_id, "persons"))
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:

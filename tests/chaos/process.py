@@ -64,7 +64,7 @@ def _hurry() -> None:
     backoff.MISSING_FIRST = backoff.DENIED_FIRST = timedelta(seconds=1)
     backoff.MISSING_LONGEST = backoff.DENIED_LONGEST = timedelta(seconds=2)
     moves.LOOKS = tuple(timedelta(seconds=seconds) for seconds in (0.3, 0.6, 1.2, 2.4))
-    moves.PAUSED = timedelta(seconds=2)
+    moves.PAUSED_INTERVAL = timedelta(seconds=2)
 
 
 if __name__ == "__main__":
