@@ -230,9 +230,9 @@ def test_a_student_system_that_is_away_stops_neither_courses_nor_calendars(
     house.fault(neighbour="fs", kind="status", status=503, times=-1)
     with house.working(2):
         wait(lambda: not house.rows("SELECT 1 FROM dirty WHERE kind <> 'person'"))
+        wait(lambda: house.neighbour("fs").paused_until is not None)
     left = house.rows("SELECT attempts, parked_at FROM dirty")
     assert [tuple(row) for row in left] == [(0, None)] * persons
-    assert house.neighbour("fs").paused_until is not None
     assert house.neighbour("fs").last_error == "fs personer: HTTP 503"
     house.send("DELETE", "faults")
     house.hurry()
