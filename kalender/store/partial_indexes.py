@@ -1,4 +1,4 @@
-"""The indexes with a condition, apart from the tables of `tables.py` that they belong to.
+"""The indexes with a condition, apart from the tables that they belong to.
 
 A condition is an option of a dialect, for which SQLAlchemy imports the dialect with all its drivers:
 a twelfth of the processor time of a command on SQLite. Only those that make tables, or compare them,

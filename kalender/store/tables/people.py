@@ -1,0 +1,88 @@
+"""Whom there is: persons, their names, calendars, the roll-out and wishes."""
+
+from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, text
+
+from kalender.store.instants import Instant
+from kalender.store.tables.columns import Id, metadata, person_id
+
+person = Table(
+    "person",
+    metadata,
+    Column("person_id", Id, primary_key=True),
+    Column("created_at", Instant, nullable=False),
+    Column("fs_asked_at", Instant),
+    Column("emptied_at", Instant),  # FS answered "nothing left"; believed at the second look
+)
+
+identity = Table(
+    "identity",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # fs | username | mail
+    Column("value", String(255), primary_key=True),
+    person_id(),  # two people may claim one mail address, but no other identity
+    Column("detail", String(255)),  # a mail address' types in FS, joined by commas
+    Column("position", Integer, nullable=False, server_default=text("0")),
+    Index("ix_identity_person_id_kind", "person_id", "kind"),
+)
+
+username_claim = Table(  # a username that FS tells of a person while another has it
+    "username_claim",
+    metadata,
+    Column("username", String(255), primary_key=True),
+    person_id(),
+    Column("since", Instant, nullable=False),
+    Index(None, "person_id"),
+)
+
+calendar = Table(
+    "calendar",
+    metadata,
+    Column("calendar_id", Id, primary_key=True),
+    person_id(key=False),
+    Column("audience", String(8), nullable=False),
+    Column("address", String(255), nullable=False),
+    Column("owner", Boolean, nullable=False),  # of its address; a second claimant is not
+    Column("moved_from", String(255)),  # the address at which its entries were last seen
+    Column("backend", String(64), nullable=False),
+    Column("state", String(8), nullable=False),  # active | missing | lost | denied | closed
+    Column("must_look_up", Boolean, nullable=False, server_default=text("false")),
+    Column("must_verify", Boolean, nullable=False, server_default=text("false")),
+    Column("taking_back", Boolean, nullable=False, server_default=text("false")),
+    Column("doubles", String(8)),  # find | mend: what the next visit does about doubles of ours
+    Column("quiet_until", Instant),  # Exchange may still be working on a lost request
+    Column("synced_digest", String(32)),
+    Column("synced_settings", String(32)),
+    Column("synced_at", Instant),
+    Column("verified_at", Instant),
+    Column("changes_at", Instant),  # on the domain's clock
+    Column("last_error", Text),
+    Column("look_again_at", Instant),  # for creates that nobody answered and that were not found
+    Index(None, "person_id"),
+    Index(None, "changes_at"),
+)
+
+rollout = Table(
+    "rollout",
+    metadata,
+    Column("kind", String(8), primary_key=True),  # person | course | share | audience
+    Column("value", String(255), primary_key=True),
+    Column("added_at", Instant, nullable=False),
+)
+
+rollout_member = Table(  # was on a course while it was listed: inside until it is taken off
+    "rollout_member",
+    metadata,
+    Column("course", String(64), primary_key=True),
+    person_id(),
+    Column("since", Instant, nullable=False),
+    Index(None, "person_id"),
+)
+
+preference = Table(
+    "preference",
+    metadata,
+    person_id(),
+    Column("wish", String(16), primary_key=True),  # optout | remove
+    Column("source", String(120), nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
