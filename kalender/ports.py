@@ -21,6 +21,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
+from kalender.domain.takeover import PredecessorMark, PropertyMark
 from kalender.domain.work import Mark
 
 LeftOut = Callable[[BadItem], None]  # hears of each item that could not be read
@@ -144,10 +145,22 @@ class NewEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkChange:
+    """What a predecessor's property is to say on one item; None takes it off.
+
+    A backend that can take no property off writes a value there that is no mark.
+    """
+
+    mark: PropertyMark
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryChange:
     """What to change on one item: None = leave as it is. `release` takes our key off.
 
-    `change_key` None overwrites whatever is there; otherwise a newer one is a CONFLICT.
+    `change_key` None overwrites whatever is there; otherwise a newer one is a CONFLICT. `sync_key`
+    puts a key of ours onto an item that has none, and `categories` replaces all that it has.
     """
 
     item_id: str
@@ -159,6 +172,9 @@ class EntryChange:
     ends_at: datetime | None = None
     show_as: str | None = None
     release: bool = False
+    sync_key: str | None = None
+    mark: MarkChange | None = None
+    categories: tuple[str, ...] | None = None
 
 
 class Additions(NamedTuple):
@@ -205,8 +221,29 @@ class FoundItem:
     meeting: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedItem:
+    """An item that carries a predecessor's mark.
+
+    `value` is what the property says that is the mark, and empty for any other kind of mark. Of a
+    `series` only the master is found, and its times are those of the first occurrence.
+    """
+
+    ref: ItemRef
+    value: str
+    sync_key: str | None
+    subject: str
+    location: str
+    created_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    series: bool
+
+
 class Calendars(Protocol):
     """One Exchange. Nothing is ever asked or written but items by id and finds by our key.
+
+    A takeover alone also finds what carries a predecessor's mark.
 
     Results stand in the order of what was asked, one for each. At most `batch` items a call
     for writes, 100 for reads. `send_by` is `time.monotonic()` seconds: a request not on the wire
@@ -251,6 +288,14 @@ class Calendars(Protocol):
 
     def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
+        ...
+
+    def find_marked(self, mailbox: str, mark: PredecessorMark) -> Sequence[MarkedItem]:
+        """Find every item with a predecessor's mark in the calendar folder.
+
+        The server searches: nothing without the mark is read. Raises ValueError for a mark that the
+        backend cannot search for, which the settings refuse.
+        """
         ...
 
 

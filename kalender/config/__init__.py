@@ -39,6 +39,7 @@ from kalender.config.sections import (
     TpSettings,
     Worker,
 )
+from kalender.config.takeover import Takeover
 from kalender.domain import neighbour
 from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.notification import USUAL, Pattern
@@ -69,6 +70,7 @@ class Config(Section):
     calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
     safety: Safety = Safety()
     moves: Moves = Moves()
+    takeover: Takeover | None = None
     worker: Worker = Worker()
     retention: Retention = Retention()
     metrics: MetricsSettings = MetricsSettings()
@@ -137,6 +139,19 @@ class Config(Section):
             return self
         worker = self.worker.model_copy(update={"lease_seconds": longest})
         return self.model_copy(update={"worker": worker})
+
+    @model_validator(mode="after")
+    def _graph_searches_no_bodies(self) -> Self:
+        """A line of the body cannot be looked for where a mailbox may be on Graph."""
+        for name, backend in self.exchange.backends.items():
+            is_line = self.takeover is not None and self.takeover.line is not None
+            if is_line and isinstance(backend, GraphSettings):
+                message = (
+                    f"takeover.line: Graph cannot search the bodies of events, and [{neighbour.exchange(name)}]"
+                    " is Graph: give property_name or category"
+                )
+                raise ValueError(message)
+        return self
 
     @model_validator(mode="after")
     def _a_principal_has_one_address(self) -> Self:

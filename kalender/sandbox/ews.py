@@ -133,6 +133,7 @@ class Service:
         test = None if rule is None else restriction.build(rule[0])
         entry.restricted = rule is not None and restriction.ours(rule[0])
         entry.keys = [] if rule is None else restriction.keys(rule[0])
+        entry.mark = "" if rule is None else restriction.mark(rule[0])
 
         def one(node: Element) -> str:
             box, folder = self._places.folder(call, node)

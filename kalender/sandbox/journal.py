@@ -19,7 +19,8 @@ class Entry:
     mailbox: str | None = None
     ids: list[str | int] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
-    restricted: bool = False
+    restricted: bool = False  # what was searched for can only be ours
+    mark: str = ""  # the one other property or category to which a search is restricted
     items: int = 0
     status: int = 0
     code: str = ""

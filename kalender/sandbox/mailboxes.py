@@ -25,6 +25,7 @@ FOLDERS = {
     "other": 6,
 }
 FIRST_ITEM = 100
+SERIES = "Series"  # a field of what stands for several meetings; no request can set it
 _LIST = "\x1f"
 _CHANGE = "DwAAABYAAACd9tR8mQPzSpVwUq1bA-vO"
 DEFAULTS = {
@@ -107,6 +108,7 @@ class Item:
             "folder": self.folder,
             "private": self.private,
             "touched": self.touched,
+            "properties": dict(self.props),
         }
 
 

@@ -5,7 +5,7 @@ from html import escape
 from typing import Any
 
 from kalender.sandbox.fields import instant
-from kalender.sandbox.mailboxes import DEFAULTS, Item, Mailbox, joined, listed
+from kalender.sandbox.mailboxes import DEFAULTS, SERIES, Item, Mailbox, joined, listed
 
 _FIELDS = {
     "subject": "Subject",
@@ -47,11 +47,18 @@ def meddle(box: Mailbox, told: Told) -> Item:
 
 
 def add(box: Mailbox, told: Told) -> Item:
-    """Put an item of the person's own into the calendar."""
+    """Put an item into the calendar: the person's own, or what another service wrote.
+
+    Another service's is not `private`, and may have named `properties`, by set, name and type; a
+    `series` stands for several meetings.
+    """
     fields = {**DEFAULTS, **_fields(told)}
     fields.setdefault("Start", "2025-09-01T10:00:00Z")
     fields.setdefault("End", fields["Start"])
-    return box.add(fields, private=True)
+    if told.get("series"):
+        fields[SERIES] = "weekly"
+    properties = told.get("properties", {})
+    return box.add(fields, tuple(properties.items()), private=told.get("private", True))
 
 
 def _fields(told: Told) -> dict[str, str]:
@@ -72,6 +79,7 @@ def _fields(told: Told) -> dict[str, str]:
 
 def _set(box: Mailbox, item: Item, told: Told) -> Item:
     props = dict(item.props)
+    props |= told.get("properties", {})
     if "new_sync_key" in told:
         path = next((path for path in props if ":SyncKey:" in path), "")
         props |= {path: str(told["new_sync_key"])} if path else {}

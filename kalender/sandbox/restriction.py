@@ -114,6 +114,15 @@ def ours(node: Element) -> bool:
     return name in {"Exists", "IsEqualTo", "Contains"} and ":SyncKey:" in path_of(node[0])
 
 
+def mark(node: Element) -> str:
+    """Return the named property, category or part of a body that all carry which this finds, or nothing."""
+    name = node.tag[len(T) :]
+    if name == "And":
+        return next(filter(None, map(mark, node)), "")
+    path = path_of(node[0]) if name in {"Exists", "IsEqualTo", "Contains"} else ""
+    return path if ":" in path or path in {"Categories", "Body"} else ""
+
+
 def keys(node: Element) -> list[str]:
     """Return the SyncKeys that a search names."""
     named = [each for each in node.iter(T + "IsEqualTo") if ":SyncKey:" in path_of(each[0])]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from kalender.sandbox.fields import MULTIPLE, NUMBERS, READ, instant, normal
-from kalender.sandbox.mailboxes import Item, listed, stamp
+from kalender.sandbox.mailboxes import SERIES, Item, listed, stamp
 from kalender.sandbox.soap import ItemError
 
 Tell = Callable[[Item], str | None]
@@ -45,13 +45,14 @@ def _all(names: str, tell: Tell) -> dict[str, Tell]:
 TOLD: dict[str, Tell] = {
     **{name: _stored(name) for name in READ if name not in MULTIPLE and "Zone" not in name},
     **_all("IsSubmitted IsDraft IsFromMe IsResend IsUnmodified IsAssociated", lambda _: "false"),
-    **_all("IsCancelled IsRecurring IsOnlineMeeting", lambda _: "false"),
+    **_all("IsCancelled IsOnlineMeeting", lambda _: "false"),
+    "IsRecurring": lambda item: "true" if SERIES in item.fields else "false",
     **_all("IsMeeting MeetingRequestWasSent", _flag(is_meeting)),
     **_all("DateTimeReceived DateTimeSent DateTimeCreated", lambda item: when(item.created)),
     **_all("LastModifiedTime DateTimeStamp", lambda item: when(item.modified)),
     **_all("AppointmentSequenceNumber", lambda _: "0"),
     "AppointmentState": lambda item: "1" if is_meeting(item) else "0",
-    "CalendarItemType": lambda _: "Single",
+    "CalendarItemType": lambda item: "RecurringMaster" if SERIES in item.fields else "Single",
     "MyResponseType": lambda _: "Organizer",
     "IsOrganizer": lambda _: "true",
     "ItemClass": lambda item: item.fields.get("ItemClass", "IPM.Appointment"),

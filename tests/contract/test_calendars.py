@@ -22,6 +22,7 @@ from kalender.calendars.graph.writer import GraphCalendars
 from kalender.config.backends import EwsSettings, GraphSettings
 from kalender.domain import block
 from kalender.domain.model import Content
+from kalender.domain.takeover import CategoryMark, LineMark, PropertyMark
 from kalender.errors import MailboxMissing, NotSent
 from kalender.ports import (
     Additions,
@@ -31,6 +32,7 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
+    MarkChange,
     NewEntry,
 )
 from kalender.sandbox.generate import generate
@@ -289,6 +291,91 @@ def test_a_released_entry_stays_but_is_ours_no_more(box: Box) -> None:
     refs(box.update(EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)))
     assert box.calendars.find(box.mailbox, [key]) == []
     assert box.state(ref).sync_key is None
+
+
+SET = "0a1b2c3d-1111-4222-8333-444455556666"
+
+
+def marked(box: Box, *values: str) -> tuple[PropertyMark, list[ItemRef]]:
+    """A predecessor's mark that no other test has, and items of ours that were given it."""
+    mark = PropertyMark(property_set=SET, name=f"Mark{uuid4().hex[:6]}", value="tp-", prefix=True)
+    _, made = box.create(*(content(n) for n in range(len(values))))
+    changes = [
+        EntryChange(item_id=ref.item_id, mark=MarkChange(mark=mark, value=value))
+        for ref, value in zip(made, values, strict=True)
+    ]
+    return mark, refs(box.update(*changes))
+
+
+def test_a_predecessors_property_finds_what_carries_it_and_nothing_else(box: Box) -> None:
+    mark, made = marked(box, "tp-1", "tp-2", "other")
+    found = {item.ref.item_id: item for item in box.calendars.find_marked(box.mailbox, mark)}
+    assert {number: item.value for number, item in found.items()} == {
+        made[0].item_id: "tp-1",
+        made[1].item_id: "tp-2",
+    }
+    item, said = found[made[1].item_id], content(1)
+    assert (item.subject, item.location) == (said.subject, said.location)
+    assert (item.starts_at, item.ends_at, item.series) == (said.starts_at, said.ends_at, False)
+    assert item.ref == made[1]
+    whole = replace(mark, value="TP-2", prefix=False)
+    found_whole = box.calendars.find_marked(box.mailbox, whole)
+    assert [each.ref.item_id for each in found_whole] == [made[1].item_id]
+
+
+def test_an_item_changes_hands_there_and_back(box: Box) -> None:
+    """Our key goes on and the mark goes off in one change; afterwards the other way."""
+    mark, (ref,) = marked(box, "tp-1")
+    refs(box.update(EntryChange(item_id=ref.item_id, release=True)))
+    ours = EntryChange(
+        item_id=ref.item_id,
+        sync_key=f"taken#{uuid4().hex[:8]}",
+        mark=MarkChange(mark=mark, value=None),
+    )
+    (taken,) = refs(box.update(ours))
+    assert box.calendars.find_marked(box.mailbox, mark) == []
+    (found,) = box.calendars.find(box.mailbox, [str(ours.sync_key)])
+    assert found.ref == taken
+    back = EntryChange(
+        item_id=ref.item_id,
+        change_key=taken.change_key,
+        release=True,
+        mark=MarkChange(mark=mark, value="tp-1"),
+    )
+    refs(box.update(back))
+    (again,) = box.calendars.find_marked(box.mailbox, mark)
+    assert (again.value, again.sync_key, again.ref.item_id) == ("tp-1", None, ref.item_id)
+    assert box.calendars.find(box.mailbox, [str(ours.sync_key)]) == []
+
+
+def test_a_category_finds_what_has_it_among_others_and_is_replaced(box: Box) -> None:
+    word = f"TimePlan {uuid4().hex[:6]}"
+    _, (ref, _) = box.create(content(1, categories=("Viktig", word)), content(2))
+    mark = CategoryMark(category=word)
+    (found,) = box.calendars.find_marked(box.mailbox, mark)
+    assert (found.ref.item_id, found.value) == (ref.item_id, "")
+    refs(box.update(EntryChange(item_id=ref.item_id, categories=("Viktig",))))
+    assert box.calendars.find_marked(box.mailbox, mark) == []
+    (state,) = box.calendars.get(box.mailbox, [ref.item_id], fields=True, additions=True)
+    assert isinstance(state, EntryState)
+    assert state.additions is not None
+    assert state.additions.categories == ("Viktig",)
+    refs(box.update(EntryChange(item_id=ref.item_id, categories=())))
+    (state,) = box.calendars.get(box.mailbox, [ref.item_id], fields=True, additions=True)
+    assert isinstance(state, EntryState)
+    assert state.additions is not None
+    assert state.additions.categories == ()
+
+
+def test_a_line_of_the_body_is_searched_where_the_backend_can(box: Box) -> None:
+    mark = LineMark(line=f"Importert fra TimePlan {uuid4().hex[:6]}")
+    _, (ref, _) = box.create(content(1, body=f"<p>{mark.line}</p>"), content(2))
+    if isinstance(box.calendars, GraphCalendars):
+        with pytest.raises(ValueError, match="bodies"):
+            box.calendars.find_marked(box.mailbox, mark)
+    else:
+        (found,) = box.calendars.find_marked(box.mailbox, mark)
+        assert found.ref.item_id == ref.item_id
 
 
 def test_a_request_past_its_time_is_not_sent(box: Box) -> None:

@@ -874,6 +874,28 @@ def test_reading_what_is_not_ours_is_counted(filled: Person) -> None:
     assert rows[0]["keys"] == ["1#a"]
 
 
+def test_a_search_by_anothers_mark_reads_nothing_of_the_owners(filled: Person) -> None:
+    client, address = filled.client, filled.address
+    guid = "0a1b2c3d-1111-4222-8333-444455556666"
+    path = f"{guid}:TimePlanId:String"
+    common = {"mailbox": address, "private": False}
+    by_property = {**common, "subject": "A", "properties": {path: "tp-1"}, "series": True}
+    client.control("POST", "/exchange/items", by_property)
+    client.control("POST", "/exchange/items", {**common, "subject": "B", "categories": ["x", "Y"]})
+    before = client.control("GET", "/exchange/private-touched")
+    mark = f"String {{{guid}}} Name TimePlanId"
+    any_mark = f"Any(ep: ep/id eq '{mark}' and startswith(ep/value,'TP-'))"
+    for condition, subject, kind in (
+        (f"singleValueExtendedProperties/{any_mark}", "A", "seriesMaster"),
+        ("categories/any(c:c eq 'y')", "B", "singleInstance"),
+    ):
+        (event,) = client.ask("GET", filled.where(condition)).json()["value"]
+        assert (event["subject"], event["type"]) == (subject, kind)
+    assert client.control("GET", "/exchange/private-touched") == before
+    rows = [row for row in client.journal() if row["operation"] == "ListEvents"][-2:]
+    assert [row["mark"] for row in rows] == [path, "Categories"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "expected"),
     [

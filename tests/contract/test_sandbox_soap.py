@@ -321,6 +321,27 @@ def test_the_log_tells_a_search_for_keys_from_any_other(sandbox: Running) -> Non
     assert control(sandbox, "GET", "/counters")["exchange.FindItem"] == 4
 
 
+def test_the_log_says_to_whose_mark_a_search_is_restricted(sandbox: Running) -> None:
+    path = "0a1b2c3d-1111-4222-8333-444455556666:TimePlanId:String"
+    written = {"mailbox": ADDRESS, "private": False, "series": True, "subject": "A series"}
+    control(sandbox, "POST", "/exchange/items", {**written, "properties": {path: "tp-1"}})
+    control(sandbox, "DELETE", "/requests")
+    named = (
+        '<t:ExtendedFieldURI PropertySetId="0A1B2C3D-1111-4222-8333-444455556666"'
+        ' PropertyName="TimePlanId" PropertyType="String"/>'
+    )
+    body = '<t:FieldURI FieldURI="item:Body"/><t:Constant Value="x"/>'
+    for inner in (
+        f'<t:Contains ContainmentMode="Prefixed">{named}<t:Constant Value="tp-"/></t:Contains>',
+        f'<t:Contains ContainmentMode="Substring">{body}</t:Contains>',
+        '<t:Exists><t:FieldURI FieldURI="item:Subject"/></t:Exists>',
+    ):
+        post(sandbox, find(f"<m:Restriction>{inner}</m:Restriction>"))
+    rows = control(sandbox, "GET", "/requests")
+    assert [row["mark"] for row in rows] == [path, "Body", ""]
+    assert [len(row["ids"]) for row in rows[:2]] == [1, 0]
+
+
 def test_the_log_names_items_and_keys(sandbox: Running) -> None:
     start_at = "<t:Start>2025-09-01T08:00:00Z</t:Start>"
     item = id_of(post(sandbox, create(f"{with_key('logged')}{start_at}")))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from kalender.domain.model import Content
+from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
 from kalender.errors import MailboxMissing, NotSent
 from kalender.ports import (
     Additions,
@@ -16,6 +17,7 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
+    MarkedItem,
     NewEntry,
 )
 
@@ -34,6 +36,8 @@ class Item:
     meeting: bool = False
     notes: str = ""
     attachments: tuple[str, ...] = ()
+    properties: dict[tuple[str, str], str] = field(default_factory=dict)  # by set and name
+    series: bool = False
 
 
 def _nothing(_operation: str, _mailbox: str) -> None:
@@ -127,7 +131,13 @@ class FakeCalendars:
             item.content, **{name: value for name, value in told.items() if value is not None}
         )
         item.body = change.body if change.body is not None else item.body
-        item.sync_key = None if change.release else item.sync_key
+        item.sync_key = None if change.release else change.sync_key or item.sync_key
+        if change.categories is not None:
+            item.content = replace(item.content, categories=change.categories)
+        if change.mark is not None:
+            name = change.mark.mark.property_set, change.mark.mark.name
+            item.properties.pop(name, None)
+            item.properties |= {} if change.mark.value is None else {name: change.mark.value}
         return self._touch(item)
 
     def _touch(self, item: Item) -> ItemRef:
@@ -205,6 +215,51 @@ class FakeCalendars:
         self.after("find", mailbox)
         return found
 
+    def find_marked(self, mailbox: str, mark: PredecessorMark) -> Sequence[MarkedItem]:
+        """Find items by a predecessor's mark."""
+        self._begin("find_marked", mailbox, 1, None)
+        found = [
+            MarkedItem(
+                ref=item.ref,
+                value=_value(item, mark),
+                sync_key=item.sync_key,
+                subject=item.content.subject,
+                location=item.content.location,
+                created_at=item.created_at,
+                starts_at=item.content.starts_at,
+                ends_at=item.content.ends_at,
+                series=item.series,
+            )
+            for item in self.items(mailbox).values()
+            if _carries(item, mark)
+        ]
+        self.after("find_marked", mailbox)
+        return found
+
+    # -- what a predecessor writes ------------------------------------------------------------
+
+    def add_marked(
+        self,
+        mailbox: str,
+        content: Content,
+        mark: PropertyMark,
+        value: str,
+        *,
+        series: bool = False,
+    ) -> ItemRef:
+        """Put an item with a predecessor's property into a mailbox."""
+        ref = self._ref()
+        self.items(mailbox)[ref.item_id] = Item(
+            ref=ref,
+            content=content,
+            body=content.body,
+            sync_key=None,
+            created_at=BEGINNING + timedelta(seconds=next(self._numbers)),
+            properties={(mark.property_set, mark.name): value},
+            series=series,
+        )
+        return ref
+
     # -- a user's meddling --------------------------------------------------------------------
 
     def add_private(self, mailbox: str, content: Content) -> None:
@@ -246,6 +301,22 @@ class FakeCalendars:
         item = self.items(mailbox)[item_id]
         item.meeting = True
         self._touch(item)
+
+
+def _value(item: Item, mark: PredecessorMark) -> str:
+    if not isinstance(mark, PropertyMark):
+        return ""
+    return item.properties.get((mark.property_set, mark.name), "")
+
+
+def _carries(item: Item, mark: PredecessorMark) -> bool:
+    match mark:
+        case PropertyMark():
+            return mark.holds(_value(item, mark))
+        case CategoryMark(category=category):
+            return category in item.content.categories
+        case LineMark(line=line):
+            return line in item.body
 
 
 def _additions(item: Item) -> Additions:

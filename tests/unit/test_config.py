@@ -19,8 +19,10 @@ from kalender.config import Config, load, with_workers
 from kalender.config.backends import EwsApplicationSettings, EwsSettings, GraphSettings
 from kalender.config.calendar import RoleCalendar, Texts
 from kalender.config.sections import BrokerSettings, NotificationPattern, Section
+from kalender.config.takeover import Takeover
 from kalender.domain.model import Season, Semester
 from kalender.domain.roles import STUDENT, TEACHER
+from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
 from kalender.domain.work import Kind
 from kalender.errors import ConfigError
 from kalender.operate.status import Expectations
@@ -677,6 +679,7 @@ def models() -> Iterator[tuple[str, type[BaseModel]]]:
     yield "exchange.main", EwsSettings
     yield "exchange.cloud", GraphSettings
     yield "calendar", RoleCalendar
+    yield "takeover", Takeover
     yield "notifications", NotificationPattern
 
 
@@ -839,3 +842,82 @@ def test_every_neighbour_says_its_address_and_the_work_that_needs_it(tmp_path: P
 def test_a_backend_is_of_the_kind_ews_where_none_is_named(tmp_path: Path) -> None:
     assert read(tmp_path).exchange.backends["main"].kind == "ews"
     assert "exchange.main.kind" in told(tmp_path, 'kind = "smoke signals"\n')
+
+
+PROPERTY = """
+[takeover]
+property_set = "{0A1B2C3D-1111-4222-8333-444455556666}"
+property_name = "TimePlanId"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        (
+            PROPERTY + 'prefix = "tp-"',
+            PropertyMark(
+                property_set="0a1b2c3d-1111-4222-8333-444455556666",
+                name="TimePlanId",
+                value="tp-",
+                prefix=True,
+            ),
+        ),
+        (
+            PROPERTY + 'value = "timeplan"',
+            PropertyMark(
+                property_set="0a1b2c3d-1111-4222-8333-444455556666",
+                name="TimePlanId",
+                value="timeplan",
+            ),
+        ),
+        ('[takeover]\ncategory = "TimePlan"', CategoryMark(category="TimePlan")),
+        ('[takeover]\nline = "Fra TimePlan"', LineMark(line="Fra TimePlan")),
+    ],
+)
+def test_a_predecessors_mark_is_one_of_three(
+    tmp_path: Path, text: str, mark: PredecessorMark
+) -> None:
+    takeover = read(tmp_path, text).takeover
+    assert takeover is not None
+    assert takeover.mark == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[takeover]", "wants one mark"),
+        ('[takeover]\ncategory = "a"\nline = "b"', "wants one mark"),
+        ('[takeover]\ncategory = " a"', "takeover.category: begins or ends with a blank"),
+        ('[takeover]\ncategory = "a"\nvalue = "b"', "go with property_name"),
+        ('[takeover]\nproperty_name = "a"\nvalue = "b"', "wants its property_set"),
+        (PROPERTY, "wants the value"),
+        (PROPERTY + 'value = "a"\nprefix = "b"', "wants the value"),
+        (PROPERTY + 'prefix = "Taken"', "must not be 'taken over'"),
+        ('[takeover]\nproperty_set = "5f0d"\nproperty_name = "a"\nvalue = "b"', "must be a GUID"),
+        ("[takeover]\ncategory = 'a'\ntext = 'x*'", "finds the empty text"),
+        ("[takeover]\ncategory = 'a'\ntext = '('", "takeover.text"),
+    ],
+)
+def test_a_predecessor_that_is_not_told_from_others_is_refused_in_one_line(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    line = told(tmp_path, text)
+    assert words in line
+    assert "\n" not in line
+
+
+def test_a_line_of_the_body_is_refused_where_a_mailbox_may_be_on_graph(tmp_path: Path) -> None:
+    graph = """
+[exchange]
+default = "main"
+[exchange.cloud]
+kind = "graph"
+tenant = "t"
+client_id = "c"
+client_secret = "s"
+"""
+    line = told(tmp_path, graph + '[takeover]\nline = "Fra TimePlan"')
+    assert "Graph cannot search the bodies of events" in line
+    assert "[exchange.cloud]" in line
+    assert read(tmp_path, graph + '[takeover]\ncategory = "TimePlan"').takeover is not None

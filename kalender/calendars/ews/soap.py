@@ -15,7 +15,16 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from kalender.domain.model import Content
-from kalender.ports import Additions, EntryChange, EntryState, FoundItem, ItemRef, NewEntry
+from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
+from kalender.ports import (
+    Additions,
+    EntryChange,
+    EntryState,
+    FoundItem,
+    ItemRef,
+    MarkedItem,
+    NewEntry,
+)
 
 SOAP = "http://schemas.xmlsoap.org/soap/envelope/"
 MESSAGES = "http://schemas.microsoft.com/exchange/services/2006/messages"
@@ -142,8 +151,23 @@ class Writer:
         if change.starts_at is not None:
             for name in ("StartTimeZone", "EndTimeZone"):
                 values[f"calendar:{name}"] = f"<t:{name} Id={attribute(self.zone)}/>"
+        if change.categories:
+            words = "".join(f"<t:String>{text(word)}</t:String>" for word in change.categories)
+            values["item:Categories"] = f"<t:Categories>{words}</t:Categories>"
+        elif change.categories is not None:
+            yield '<t:DeleteItemField><t:FieldURI FieldURI="item:Categories"/></t:DeleteItemField>'
         if change.release:
             yield f"<t:DeleteItemField>{PROPERTY}</t:DeleteItemField>"
+        if change.sync_key is not None:
+            yield _set_property(PROPERTY, change.sync_key)
+        if change.mark is not None:
+            field = _property(change.mark.mark)
+            value = change.mark.value
+            yield (
+                f"<t:DeleteItemField>{field}</t:DeleteItemField>"
+                if value is None
+                else _set_property(field, value)
+            )
         for field, value in values.items():
             if value is not None:
                 yield (
@@ -177,6 +201,20 @@ def _said(content: Content, zone: str) -> tuple[str, str]:
         "</t:CalendarItem>"
     )
     return before, after
+
+
+def _property(mark: PropertyMark) -> str:
+    return (
+        f"<t:ExtendedFieldURI PropertySetId={attribute(mark.property_set)}"
+        f' PropertyName={attribute(mark.name)} PropertyType="String"/>'
+    )
+
+
+def _set_property(field: str, value: str) -> str:
+    return (
+        f"<t:SetItemField>{field}<t:CalendarItem><t:ExtendedProperty>{field}"
+        f"<t:Value>{text(value)}</t:Value></t:ExtendedProperty></t:CalendarItem></t:SetItemField>"
+    )
 
 
 def _instant(moment: datetime | None) -> str | None:
@@ -250,8 +288,6 @@ def get(item_ids: Sequence[str], *, fields: bool, additions: bool = False) -> st
 
 def find(mailbox: str, keys: Sequence[str] | None, offset: int) -> str:
     """FindItem, shallow, restricted to our property: these keys, or any (None)."""
-    fields = ("item:DateTimeCreated", "calendar:Start", "calendar:End")
-    paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + PROPERTY
     equal = [
         f"<t:IsEqualTo>{PROPERTY}<t:FieldURIOrConstant><t:Constant Value={attribute(key)}/>"
         "</t:FieldURIOrConstant></t:IsEqualTo>"
@@ -263,6 +299,44 @@ def find(mailbox: str, keys: Sequence[str] | None, offset: int) -> str:
         restriction = equal[0]
     else:
         restriction = f"<t:Or>{''.join(equal)}</t:Or>"
+    return _search(mailbox, _FOUND, PROPERTY, restriction, offset)
+
+
+def find_marked(mailbox: str, mark: PredecessorMark, offset: int) -> str:
+    """FindItem, shallow, restricted to a predecessor's mark."""
+    properties = PROPERTY + (_property(mark) if isinstance(mark, PropertyMark) else "")
+    return _search(mailbox, (*_FOUND, *_FOUND_MARKED), properties, _marked_by(mark), offset)
+
+
+def _marked_by(mark: PredecessorMark) -> str:
+    match mark:
+        case PropertyMark():
+            mode = "Prefixed" if mark.prefix else "FullString"
+            return _containing(_property(mark), mode, mark.value)
+        case CategoryMark(category=category):
+            return (
+                '<t:IsEqualTo><t:FieldURI FieldURI="item:Categories"/><t:FieldURIOrConstant>'
+                f"<t:Constant Value={attribute(category)}/></t:FieldURIOrConstant></t:IsEqualTo>"
+            )
+        case LineMark(line=line):
+            return _containing('<t:FieldURI FieldURI="item:Body"/>', "Substring", line)
+
+
+def _containing(field: str, mode: str, value: str) -> str:
+    return (
+        f'<t:Contains ContainmentMode="{mode}" ContainmentComparison="IgnoreCase">{field}'
+        f"<t:Constant Value={attribute(value)}/></t:Contains>"
+    )
+
+
+_FOUND = ("item:DateTimeCreated", "calendar:Start", "calendar:End")
+_FOUND_MARKED = ("item:Subject", "calendar:Location", "calendar:CalendarItemType")
+
+
+def _search(
+    mailbox: str, fields: Sequence[str], properties: str, restriction: str, offset: int
+) -> str:
+    paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + properties
     return (
         '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>'
         f"<t:AdditionalProperties>{paths}</t:AdditionalProperties></m:ItemShape>"
@@ -415,21 +489,23 @@ def _moment(element: etree._Element, name: str) -> datetime:
 
 
 def _sync_key(element: etree._Element) -> str | None:
+    return _value(element, PROPERTY_SET, PROPERTY_NAME)
+
+
+def _value(element: etree._Element, property_set: str, name: str) -> str | None:
+    """Return the value of a named property, or None where the item has none."""
     for extended in element.iterfind(f"{T}ExtendedProperty"):
         field = extended.find(f"{T}ExtendedFieldURI")
-        if field is not None and field.get("PropertyName") == PROPERTY_NAME:
-            return extended.findtext(f"{T}Value")
+        if field is not None and field.get("PropertyName") == name:
+            told_set = field.get("PropertySetId", property_set)  # a known set comes by its name
+            if told_set.lower() == property_set:
+                return extended.findtext(f"{T}Value")
     return None
 
 
 def found_in(message: Message) -> tuple[list[FoundItem], int | None]:
     """Return FindItem's items, and the offset of the next page where there is one."""
-    root = message.element.find(f"{M}RootFolder")
-    elements = root.find(f"{T}Items") if root is not None else None
-    if root is None or elements is None:
-        raise Unparsable("no folder in the answer")
-    is_last = root.get("IncludesLastItemInRange", "true") == "true"
-    offset = root.get("IndexedPagingOffset")
+    elements, offset = _page(message)
     items = [
         FoundItem(
             ref=ref_of(element),
@@ -440,4 +516,37 @@ def found_in(message: Message) -> tuple[list[FoundItem], int | None]:
         )
         for element in elements
     ]
-    return items, None if is_last or not offset else int(offset)
+    return items, offset
+
+
+def marked_in(message: Message, mark: PredecessorMark) -> tuple[list[MarkedItem], int | None]:
+    """Return FindItem's items with a predecessor's mark, and the offset of the next page."""
+    elements, offset = _page(message)
+    items = [
+        MarkedItem(
+            ref=ref_of(element),
+            value=(_value(element, mark.property_set, mark.name) or "")
+            if isinstance(mark, PropertyMark)
+            else "",
+            sync_key=_sync_key(element),
+            subject=element.findtext(f"{T}Subject") or "",
+            location=element.findtext(f"{T}Location") or "",
+            created_at=_moment(element, "DateTimeCreated"),
+            starts_at=_moment(element, "Start"),
+            ends_at=_moment(element, "End"),
+            series=element.findtext(f"{T}CalendarItemType") not in {"Single", None},
+        )
+        for element in elements
+    ]
+    return items, offset
+
+
+def _page(message: Message) -> tuple[etree._Element, int | None]:
+    """Return the items of one page of a search, and the offset of the next where there is one."""
+    root = message.element.find(f"{M}RootFolder")
+    elements = root.find(f"{T}Items") if root is not None else None
+    if root is None or elements is None:
+        raise Unparsable("no folder in the answer")
+    is_last = root.get("IncludesLastItemInRange", "true") == "true"
+    offset = root.get("IndexedPagingOffset")
+    return elements, None if is_last or not offset else int(offset)

@@ -15,6 +15,7 @@ from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.backends import Ews, EwsApplicationSettings
 from kalender.domain.backoff import LONGEST, told_wait
 from kalender.domain.neighbour import exchange
+from kalender.domain.takeover import PredecessorMark
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -33,6 +34,7 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
+    MarkedItem,
     NewEntry,
     unlimited,
 )
@@ -123,14 +125,30 @@ class EwsCalendars:
         starts = range(0, len(keys), KEYS_AT_ONCE) if keys is not None else (0,)
         for start in starts:
             part = keys[start : start + KEYS_AT_ONCE] if keys is not None else None
-            offset: int | None = 0
-            while offset is not None:
-                body = soap.find(mailbox, part, offset)
-                (message,) = self._call("FindItem", mailbox, body, send_by=None, number=1)
-                if message.code != "NoError":
-                    raise self._refusal(message.code, message.back_off_seconds)
-                page, offset = self._parsed(partial(soap.found_in, message), changes=False)
-                results += page
+            results += self._pages(mailbox, partial(soap.find, mailbox, part), soap.found_in)
+        return results
+
+    def find_marked(self, mailbox: str, mark: PredecessorMark) -> Sequence[MarkedItem]:
+        """Find every item with a predecessor's mark in the calendar folder."""
+        request = partial(soap.find_marked, mailbox, mark)
+        return self._pages(mailbox, request, partial(soap.marked_in, mark=mark))
+
+    def _pages(
+        self,
+        mailbox: str,
+        request: Callable[[int], str],
+        parse: Callable[[Message], tuple[list[T], int | None]],
+    ) -> list[T]:
+        """Return what a search finds over all its pages; `request` makes one from its offset."""
+        results: list[T] = []
+        offset: int | None = 0
+        while offset is not None:
+            body = request(offset)
+            (message,) = self._call("FindItem", mailbox, body, send_by=None, number=1)
+            if message.code != "NoError":
+                raise self._refusal(message.code, message.back_off_seconds)
+            page, offset = self._parsed(partial(parse, message), changes=False)
+            results += page
         return results
 
     # -- one item's answer ------------------------------------------------------------------------

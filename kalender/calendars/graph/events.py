@@ -1,6 +1,7 @@
 """The requests that we make of Graph, as JSON, and what their answers say.
 
-Every request names an event by its id, or is a search that is restricted to our property.
+Every request names an event by its id, or is a search that is restricted to our property, or to the
+mark of a predecessor that is taken over.
 """
 
 import json
@@ -17,8 +18,17 @@ from tzlocal.windows_tz import tz_win
 
 from kalender.domain.backoff import told_wait
 from kalender.domain.model import Content
+from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
 from kalender.errors import ConfigError
-from kalender.ports import Additions, EntryChange, EntryState, FoundItem, ItemRef, NewEntry
+from kalender.ports import (
+    Additions,
+    EntryChange,
+    EntryState,
+    FoundItem,
+    ItemRef,
+    MarkedItem,
+    NewEntry,
+)
 
 Json = dict[str, Any]
 
@@ -28,6 +38,7 @@ PROPERTY_NAME = "SyncKey"
 PROPERTY = f"String {{{PROPERTY_SET}}} Name {PROPERTY_NAME}"
 MARK = "#"  # stands in every key of ours, and in nothing that is released
 RELEASED = "released"  # Graph cannot take a property off
+TAKEN_OVER = "taken over"  # stands in a predecessor's property for the same reason
 SHOW_AS = {
     "busy": "busy",
     "free": "free",
@@ -54,6 +65,7 @@ _READ_ADDITIONS = (
     "hasAttachments",
 )
 _FOUND = (*_GUARDED, "createdDateTime", "start", "end")
+_FOUND_MARKED = (*_FOUND, "subject", "location", "type", "categories")
 
 
 class Unparsable(Exception):
@@ -155,9 +167,8 @@ def update(mailbox: str, change: EntryChange, ref: ItemRef, clock: Clock) -> Req
         "start": clock.write(change.starts_at) if change.starts_at is not None else None,
         "end": clock.write(change.ends_at) if change.ends_at is not None else None,
         "showAs": SHOW_AS[change.show_as] if change.show_as is not None else None,
-        "singleValueExtendedProperties": [{"id": PROPERTY, "value": RELEASED}]
-        if change.release
-        else None,
+        "categories": list(change.categories) if change.categories is not None else None,
+        "singleValueExtendedProperties": _properties(change) or None,
     }
     return Request(
         method="PATCH",
@@ -165,6 +176,20 @@ def update(mailbox: str, change: EntryChange, ref: ItemRef, clock: Clock) -> Req
         body={name: value for name, value in values.items() if value is not None},
         headers={"If-Match": f'W/"{ref.change_key}"'},
     )
+
+
+def _properties(change: EntryChange) -> list[Json]:
+    """Return the named properties that a change writes: our key, and a predecessor's mark."""
+    key = RELEASED if change.release else change.sync_key
+    written = [{"id": PROPERTY, "value": key}] if key is not None else []
+    if change.mark is not None:
+        value = TAKEN_OVER if change.mark.value is None else change.mark.value
+        written.append({"id": _name_of(change.mark.mark), "value": value})
+    return written
+
+
+def _name_of(mark: PropertyMark) -> str:
+    return f"String {{{mark.property_set}}} Name {mark.name}"
 
 
 def delete(mailbox: str, item_id: str) -> Request:
@@ -196,22 +221,57 @@ def get(mailbox: str, item_id: str, *, fields: bool, additions: bool) -> Request
 
 def find(mailbox: str, key: str | None) -> Request:
     """Ask for the events of the calendar with this key, or with any key of ours."""
-    value = _ANY_KEY if key is None else "ep/value eq '{}'".format(key.replace("'", "''"))
+    value = _ANY_KEY if key is None else f"ep/value eq {_quoted(key)}"
     options = {
         "$select": ",".join(_FOUND),
         "$expand": quote(EXPAND, safe=""),
         "$top": str(PAGE if key is None else SAME_KEY),
     }
-    return _search(mailbox, value, options)
+    return _search(mailbox, _on_property(PROPERTY, value), options)
+
+
+def find_marked(mailbox: str, mark: PredecessorMark) -> Request:
+    """Ask for the events of the calendar with a predecessor's mark.
+
+    ValueError for a line of the body: Graph cannot search the bodies of events.
+    """
+    names = [PROPERTY, *([_name_of(mark)] if isinstance(mark, PropertyMark) else [])]
+    ids = " or ".join(f"id eq {_quoted(name)}" for name in names)
+    expand = f"singleValueExtendedProperties($filter={ids})"
+    options = {"$select": ",".join(_FOUND_MARKED), "$expand": quote(expand, safe="")}
+    return _search(mailbox, _marked_by(mark), {**options, "$top": str(PAGE)})
+
+
+def _marked_by(mark: PredecessorMark) -> str:
+    match mark:
+        case PropertyMark():
+            wanted = _quoted(mark.value)
+            value = f"startswith(ep/value,{wanted})" if mark.prefix else f"ep/value eq {wanted}"
+            return _on_property(_name_of(mark), value)
+        case CategoryMark():
+            return f"categories/any(c:c eq {_quoted(mark.category)})"
+        case LineMark():
+            message = "Graph cannot search the bodies of events"
+            raise ValueError(message)
+
+
+def _quoted(text: str) -> str:
+    """Return a literal of OData."""
+    return "'{}'".format(text.replace("'", "''"))
 
 
 def find_refs(mailbox: str) -> Request:
     """Ask for ids and change keys of the events of the calendar with any key of ours."""
-    return _search(mailbox, _ANY_KEY, {"$select": "id,changeKey", "$top": str(PAGE_OF_REFS)})
+    options = {"$select": "id,changeKey", "$top": str(PAGE_OF_REFS)}
+    return _search(mailbox, _on_property(PROPERTY, _ANY_KEY), options)
 
 
-def _search(mailbox: str, value: str, options: Mapping[str, str]) -> Request:
-    restriction = f"singleValueExtendedProperties/Any(ep: ep/id eq '{PROPERTY}' and {value})"
+def _on_property(name: str, condition: str) -> str:
+    """Return the restriction to events with a named property of which the condition is true."""
+    return f"singleValueExtendedProperties/Any(ep: ep/id eq {_quoted(name)} and {condition})"
+
+
+def _search(mailbox: str, restriction: str, options: Mapping[str, str]) -> Request:
     query = "&".join(
         f"{name}={option}"
         for name, option in {"$filter": quote(restriction, safe=""), **options}.items()
@@ -391,6 +451,28 @@ def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
     return items, _next_link(body)
 
 
+def marked_in(body: Json, mark: PredecessorMark) -> tuple[list[MarkedItem], str | None]:
+    """Return the events of a page that carry a predecessor's mark, and the next page's address."""
+    items = [
+        MarkedItem(
+            ref=ref_of(event),
+            value=(_value_of(event, _name_of(mark)) or "")
+            if isinstance(mark, PropertyMark)
+            else "",
+            sync_key=sync_key(event),
+            subject=event.get("subject") or "",
+            location=_inner(event, "location", "displayName"),
+            created_at=_instant(event.get("createdDateTime")),
+            starts_at=_moment(event, "start"),
+            ends_at=_moment(event, "end"),
+            series=event.get("type") not in {"singleInstance", None},
+        )
+        for event in _listed(body)
+        if isinstance(event, dict)
+    ]
+    return items, _next_link(body)
+
+
 def refs_in(body: Json) -> tuple[list[ItemRef], str | None]:
     """Return the events of a page by id and change key, and the address of the next page."""
     events = [event for event in _listed(body) if isinstance(event, dict)]
@@ -411,19 +493,24 @@ def _next_link(body: Json) -> str | None:
 
 def sync_key(event: Json) -> str | None:
     """Return the key of ours on an event, or None; what was released carries none."""
+    value = _value_of(event, PROPERTY)
+    return value if value is not None and MARK in value else None
+
+
+def _value_of(event: Json, name: str) -> str | None:
+    """Return the value of a named property of an event, or None where it did not come."""
     for extended in event.get("singleValueExtendedProperties") or ():
-        if isinstance(extended, dict) and _is_ours(str(extended.get("id"))):
+        if isinstance(extended, dict) and _is_named(str(extended.get("id")), name):
             value = extended.get("value")
-            return value if isinstance(value, str) and MARK in value else None
+            return value if isinstance(value, str) else None
     return None
 
 
-def _is_ours(name: str) -> bool:
-    """Whether this is our property; its GUID comes in any case, its name in ours alone."""
-    identity, _, word = name.rpartition(" ")
-    return f"{identity} ".lower() == PROPERTY.removesuffix(PROPERTY_NAME).lower() and (
-        word == PROPERTY_NAME
-    )
+def _is_named(told: str, name: str) -> bool:
+    """Whether an id names this property; its GUID comes in any case, its name in its own alone."""
+    told_set, _, told_word = told.partition(" Name ")
+    own_set, _, own_word = name.partition(" Name ")
+    return told_set.lower() == own_set.lower() and told_word == own_word
 
 
 def _inner(event: Json, name: str, key: str) -> str:

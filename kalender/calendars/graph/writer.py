@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
 from typing import TypeVar
@@ -18,6 +19,7 @@ from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.backends import GraphSettings
 from kalender.domain.backoff import told_wait
 from kalender.domain.neighbour import exchange
+from kalender.domain.takeover import PredecessorMark
 from kalender.errors import (
     KalenderError,
     MailboxDenied,
@@ -37,6 +39,7 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
+    MarkedItem,
     NewEntry,
     unlimited,
 )
@@ -285,6 +288,13 @@ class GraphCalendars:
         if keys is not None:
             exact = frozenset(keys)
             items = [item for item in items if item.sync_key in exact]
+        return list({item.ref.item_id: item for item in items}.values())
+
+    def find_marked(self, mailbox: str, mark: PredecessorMark) -> Sequence[MarkedItem]:
+        """Find every event with a predecessor's mark in the calendar."""
+        request = events.find_marked(self._user_of(mailbox), mark)
+        first = self._got(self._sessions.base_url + request.url)
+        items = self._pages(first, partial(events.marked_in, mark=mark))
         return list({item.ref.item_id: item for item in items}.values())
 
     def owner(self, mailbox: str) -> str | None:

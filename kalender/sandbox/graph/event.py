@@ -12,7 +12,7 @@ from kalender.sandbox.graph import html
 from kalender.sandbox.graph.errors import GraphError, Json
 from kalender.sandbox.graph.odata import NamedProperty, named_property, property_value
 from kalender.sandbox.graph.zones import instant, zone
-from kalender.sandbox.mailboxes import DEFAULTS, Item, joined, listed, stamp
+from kalender.sandbox.mailboxes import DEFAULTS, SERIES, Item, joined, listed, stamp
 from kalender.sandbox.values import is_meeting
 
 Fields = dict[str, str]
@@ -181,7 +181,9 @@ WRITERS: dict[str, Callable[[Item, View], object]] = {
     "responseRequested": _flag("IsResponseRequested", "true"),
     "seriesMasterId": _always(None),
     "showAs": _choice("LegacyFreeBusyStatus", SHOW_AS),
-    "type": _always("singleInstance"),
+    "type": lambda appointment, _: (
+        "seriesMaster" if SERIES in appointment.fields else "singleInstance"
+    ),
     "webLink": lambda appointment, _: (
         f"https://outlook.example/owa/?itemid={quote(appointment.id, safe='')}&exvsurl=1"
     ),

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 
 from kalender.sandbox.fields import NUMBERS, normal
 from kalender.sandbox.graph.errors import GraphError
-from kalender.sandbox.mailboxes import Item
+from kalender.sandbox.mailboxes import Item, listed
 from kalender.sandbox.soap import ItemError
 
 Test = Callable[[Item], bool]
@@ -118,11 +118,15 @@ def property_value(named: NamedProperty, text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a `$filter` lets through, whether that can only be our own, and the keys it names."""
+    """What a `$filter` lets through, whether that can only be our own, and the keys it names.
+
+    `mark` is the named property, or the field of categories, that all carry which it lets through.
+    """
 
     test: Test
     ours: bool = False
     keys: tuple[str, ...] = ()
+    mark: str = ""
 
 
 EVERYTHING = Filter(lambda _: True)
@@ -234,6 +238,7 @@ class _Reader:
             lambda appointment: all(test(appointment) for test in tests),
             any(part.ours for part in parts),
             _keys_of(parts),
+            next(filter(None, (part.mark for part in parts)), ""),
         )
 
     def _one(self) -> Filter:
@@ -253,6 +258,8 @@ class _Reader:
         path = self._path()
         if path.casefold() == "singlevalueextendedproperties/any":
             return self._any()
+        if path.casefold() == "categories/any":
+            return self._any_category()
         if path.casefold() == "id":
             words = "Nothing is filtered by 'id' itself."
             raise GraphError(400, "ErrorInvalidProperty", words)
@@ -315,6 +322,22 @@ class _Reader:
             raise _invalid()
         return _on_property(named, *condition)
 
+    def _any_category(self) -> Filter:
+        """Read what is within `any(…)` on categories: that one is equal to a text."""
+        self._take("(")
+        name = self._next()
+        self._take(":")
+        self._take(name)
+        self._take("eq")
+        wanted = self._text().casefold()
+        self._take(")")
+
+        def test(appointment: Item) -> bool:
+            words = listed(appointment.fields.get("Categories"))
+            return any(word.casefold() == wanted for word in words)
+
+        return Filter(test, mark="Categories")
+
     def _expect(self, name: str, field: str) -> None:
         if self._path() != f"{name}/{field}":
             raise _invalid()
@@ -331,6 +354,7 @@ def _on_property(named: NamedProperty, kind: str, wanted: str) -> Filter:
         ),
         own and kind != "ne",
         (wanted,) if own and kind == "eq" else (),
+        path if kind != "ne" else "",
     )
 
 

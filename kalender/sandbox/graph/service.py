@@ -270,7 +270,8 @@ class Service:
             words = f"The limit of '{_LARGEST_PAGE}' for Top query has been exceeded."
             raise GraphError(400, "BadRequest", words)
         entry.restricted, entry.keys = condition.ours, list(condition.keys)
-        if not entry.restricted:
+        entry.mark = condition.mark
+        if not (entry.restricted or entry.mark):
             self.exchange.private_touched += 1
         in_calendar = [a for a in box.in_folder("calendar") if condition.test(a)]
         matching = [a for a in in_calendar if self._is_visible(a)]
