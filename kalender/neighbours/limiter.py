@@ -162,10 +162,6 @@ class Limiter:
             self._busy += taken
         return taken
 
-    def _give_back(self, number: int) -> None:
-        with self._lock:
-            self._busy -= number
-
     def _has_slot(self) -> bool:
         """Whether this thread has one that is still ours, or gets one."""
         if self._mine.reserved:
@@ -237,7 +233,8 @@ class Limiter:
                 self._limiter.wait(requests)
             yield from self._ask(1 + more, tries=tries)
         finally:
-            self._give_back(more)
+            with self._lock:
+                self._busy -= more
             if not reserved:
                 self.free()
 

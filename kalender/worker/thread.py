@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 
 from kalender.domain.neighbour import backend_of
 from kalender.domain.work import Kind
@@ -200,10 +199,6 @@ class WorkerThread:
     def _answered(self, names: Collection[str]) -> None:
         """Lift a pause, where there is one and something was asked."""
         for name in self.probing.intersection(names):
-            self.outcomes.record(partial(_answered, name=name))
+            self.outcomes.record(partial(breaker.answered, name=name))
             self.context.limiters[name].invalidate()
         self.probing = self.probing.difference(names)
-
-
-def _answered(connection: Connection, name: str) -> None:
-    breaker.answered(connection, name)

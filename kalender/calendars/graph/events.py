@@ -145,17 +145,13 @@ def create(mailbox: str, entry: NewEntry, clock: Clock) -> Request:
         "isReminderOn": content.reminder_minutes is not None,
         "isOnlineMeeting": False,
         "categories": list(content.categories),
-        "transactionId": transaction_id(entry.sync_key),
+        # the same for the same key: Graph makes no second event of a request that it has seen
+        "transactionId": str(uuid5(UUID(PROPERTY_SET), entry.sync_key)),
         "singleValueExtendedProperties": [{"id": PROPERTY, "value": entry.sync_key}],
     }
     if content.reminder_minutes is not None:
         body["reminderMinutesBeforeStart"] = content.reminder_minutes
     return Request(method="POST", url=f"{_user(mailbox)}/calendar/events", body=body)
-
-
-def transaction_id(sync_key: str) -> str:
-    """Return the same for the same key: Graph makes no second event of a request it has seen."""
-    return str(uuid5(UUID(PROPERTY_SET), sync_key))
 
 
 def update(mailbox: str, change: EntryChange, ref: ItemRef, clock: Clock) -> Request:
