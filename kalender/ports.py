@@ -1,6 +1,6 @@
 """What the services know of the outside: sources, calendars and broker, as small protocols."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,6 +15,7 @@ from kalender.domain.model import (
     Content,
     CourseAnswer,
     CourseKey,
+    CourseOrganisations,
     PersonFacts,
     Registration,
     Semester,
@@ -102,6 +103,21 @@ class Students(Protocol):
         self, semester: Semester, left_out: LeftOut = ...
     ) -> Iterator[Sequence[tuple[int, TeachingRole]]]:
         """Read all teaching roles of a semester by collection."""
+        ...
+
+    # What roll-outs go by beside teaching; None where the settings do not have it read.
+
+    def programmes(self, left_out: LeftOut = ...) -> Iterator[Sequence[tuple[int, str]]] | None:
+        """Read all active study rights by collection: (FS number, the programme's code)."""
+        ...
+
+    def course_organisations(
+        self, courses: Collection[str], left_out: LeftOut = ...
+    ) -> Iterator[Sequence[CourseOrganisations]] | None:
+        """Read which units are responsible for these courses, in all their versions.
+
+        `courses` are codes in any letters.
+        """
         ...
 
 

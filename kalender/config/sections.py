@@ -99,6 +99,8 @@ class FsPaths(Section):
     studentundervisning: str = "studentundervisning"
     studentundervisningsaktivitet: str = "studentundervisningsaktivitet"
     personroller: str = "personroller"
+    emner: str = "emner"
+    studieretter: str = "studieretter"
 
 
 class NeighbourSettings(Section):
@@ -203,6 +205,8 @@ class FsSettings(SourceSettings):
     accepted_offer_statuses: SomeCodes = ("I", "S")
     offer_status: Literal["collection", "single", "ignore"] = "collection"
     teaching_roles: Codes = ("LÆRER",)
+    organisations: bool = False  # whether it is read which units courses and teachers belong to
+    programmes: bool = False  # whether it is read which study programmes students follow
     page_size: PositiveInt = 1000
     paths: FsPaths = FsPaths()
 

@@ -239,11 +239,25 @@ class TeachingRole:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What FS says of a person beside teaching. `None` = not told (ids alone)."""
+    """What FS says of a person beside teaching. `None` = not told (ids alone).
+
+    `organisation` is the code of the unit that employs them as FS writes it, such as `185,15,5,0`
+    (institution, faculty, department, group); empty for whoever is employed nowhere.
+    """
 
     fs_number: int
     username: str | None = None
     mail: tuple[tuple[str, str], ...] | None = None  # (type, address), as FS orders them
+    organisation: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CourseOrganisations:
+    """The codes of the organisational units that are responsible for a version of a course."""
+
+    course: str  # as FS spells it
+    version: str
+    organisations: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,6 +282,7 @@ class PersonFacts:
     registrations: tuple[Registration, ...] = ()
     placements: tuple[ActivityKey, ...] = ()
     roles: tuple[TeachingRole, ...] = ()
+    programmes: frozenset[str] | None = None  # codes; None: FS is not asked for them
     bad: tuple[BadItem, ...] = ()
 
     @property

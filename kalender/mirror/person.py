@@ -25,6 +25,7 @@ from kalender.domain.model import (
 from kalender.domain.timetable import sole_groups
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import NotFoundInSource
+from kalender.mirror import organisation
 from kalender.mirror.context import RefreshContext, count_left_out
 from kalender.store import courses, mailboxes, people, queue, rollouts, teaching
 from kalender.store.counts import counts_of
@@ -70,6 +71,7 @@ def refresh_person(context: RefreshContext, claim: Claim) -> None:
             queue.postpone(connection, claim, after=SECOND_LOOK, why="FS lists nothing any more")
             return
         renamed_persons = _save_account(connection, person_id, answer, claim)
+        organisation.save_person(connection, person_id, answer)
         _save_teaching(connection, context, person_id, complete, maintained, claim)
         mailboxes.assign_all(connection, sorted(renamed_persons), context.people)
         teaching.asked(connection, person_id, asked_at, emptied=False)

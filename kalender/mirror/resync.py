@@ -22,9 +22,11 @@ from kalender.domain.model import (
     BadItem,
     CourseKey,
     Semester,
+    UnitKey,
     folded,
 )
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
+from kalender.mirror import organisation
 from kalender.mirror.context import RefreshContext, count_left_out
 from kalender.mirror.person import mark_sole_groups, with_spelling
 from kalender.mirror.scope import Decided, Settings, compare
@@ -100,7 +102,8 @@ def resync(
             raise _DryRun
     if dry_run:
         return result
-    count_left_out(context.database.counts, snapshot.bad_items)
+    bad_items = [*snapshot.bad_items, *snapshot.memberships.bad_items]
+    count_left_out(context.database.counts, bad_items)
     log.info(
         "resynced",
         persons=result.persons,
@@ -115,7 +118,7 @@ class SourceSnapshot:
     """All that the sources tell, read before the database is touched.
 
     `courses` are those that TP lists. Of FS: `accounts`, and for each kind and semester the `facts`
-    by FS number; `bad_items` could not be read.
+    by FS number; `bad_items` could not be read. `memberships` are what roll-outs go by beside these.
     """
 
     def __init__(self, context: RefreshContext, codes: Sequence[str], progress: Progress) -> None:
@@ -148,6 +151,19 @@ class SourceSnapshot:
             REGISTRATIONS: by_semester("registrations", students.registrations),
             PLACEMENTS: by_semester("placements", students.placements),
             ROLES: by_semester("roles", students.roles),
+        }
+        taught = {unit.course for unit in self.units} | {key.course for key in self.courses}
+        self.memberships = organisation.read(students, taught)
+
+    @property
+    def units(self) -> set[UnitKey]:
+        """The teaching units that FS tells of."""
+        return {
+            fact.unit
+            for by_semester in self.facts.values()
+            for by_number in by_semester.values()
+            for facts in by_number.values()
+            for fact in facts
         }
 
     @property
@@ -193,6 +209,15 @@ def _merge_snapshot(
             changes.first_reading = True
             for kind in (REGISTRATIONS, ROLES):
                 changes.persons |= fs_facts.of_semester(connection, kind, semester).keys()
+    changes.to_recheck |= organisation.merge(
+        connection,
+        snapshot.memberships,
+        accounts=snapshot.accounts,
+        units=snapshot.units,
+        listed={key.course for key in snapshot.courses},
+        persons=persons,
+        skipped_persons=skipped_persons,
+    )
     # The answer about somebody who was or is asked for beside us may be newer than ours.
     asked_beside = bulk.asked_later(connection, started) | bulk.being_asked_for(connection)
     changes.to_recheck |= changes.persons & (asked_beside - skipped_persons)

@@ -33,6 +33,7 @@ from kalender.store.tables import (
     course_run,
     dirty,
     due_later,
+    employment,
     entry,
     fan_out,
     identity,
@@ -44,6 +45,8 @@ from kalender.store.tables import (
     placement,
     preference,
     registration,
+    rollout_member,
+    study_right,
     teaching_activity,
     teaching_event,
     teaching_role,
@@ -62,6 +65,9 @@ OF_PERSONS = (
     registration,
     placement,
     teaching_role,
+    employment,
+    study_right,
+    rollout_member,
     preference,
 )
 

@@ -18,6 +18,8 @@ COLLECTIONS = (
     "studentundervisningsaktivitet",
     "undervisningsaktiviteter",
     "personroller",
+    "emner",
+    "studieretter",
 )
 _PAGE = 100
 _FILTERS = {
@@ -27,12 +29,16 @@ _FILTERS = {
     "semester.termin": "season",
     "emne.kode": "code",
     "brukernavn": "username",
+    "institusjon": "institution",
+    "studieprogram.kode": "programme",
+    "studierettstatus.aktiv": "active",
 }
 _UNDERSTOOD = {"page", "limit", "dbId", "fields"}
 _IDS = {
     "personer": ("href", "personlopenummer"),
     "undervisningsaktiviteter": ("href", "undervisning", "aktivitet"),
     "personroller": ("href", "person", "rollenummer"),
+    "emner": ("href", "institusjon", "kode", "versjon"),
 }
 Json = dict[str, Any]
 
@@ -212,6 +218,11 @@ def _facets(flat: Json) -> dict[str, str]:
     if unit:
         _, code, _, year, season, *_ = _ref(unit["href"]).split(",")
         facets |= {"code": code, "year": year, "season": season}
+    if "institusjon" in flat:
+        facets["institution"] = str(flat["institusjon"])
+    if "studierettstatus" in flat:
+        facets["programme"] = str(flat["studieprogram"]["kode"])
+        facets["active"] = str(flat["studierettstatus"]["aktiv"]).lower()
     return facets
 
 

@@ -3,6 +3,8 @@
 Proportions are those of a real term (27,000 students: 580 courses, 83,000 registrations, 51,000
 placements, 28,000 events). What real data on hand lack is in it too: waiting lists, students who
 teach, second accounts, cancelled and co-taught teaching, merged groups, a term not yet published.
+What a roll-out goes by is there as well: the units of courses and teachers, study rights, a group of
+the identity management.
 """
 
 from collections import Counter
@@ -27,23 +29,26 @@ def generate(directory: Path, *, students: int, seed: int = 1) -> None:
     dice = Random(seed)  # noqa: S311 - made up, not secret
     courses = plan.courses(dice, students)
     people = list(_students(dice, students))
-    teachers = {a.teacher.username: a.teacher for c in courses for a in c.activities}
+    activities = [a for c in courses for a in c.activities]
+    teachers = {a.teacher.username for a in activities}
     taught = plan.registered(dice, [p["personlopenummer"] for p in people], courses)
     counts = Counter(courses=len(courses), students=students, teachers=len(teachers))
     (directory / "tp").mkdir(parents=True)
     (directory / "fs").mkdir()
     for course in courses:
         counts["events"] += write_course(dice, directory / "tp", course)
-    activities = [a for c in courses for a in c.activities]
     collections: dict[str, Iterable[Json]] = {
-        "personer": _persons(people, teachers),
+        "personer": _persons(people, activities),
         "studentundervisning": (_registration(*row) for row in taught),
         "studentundervisningsaktivitet": _placements(dice, courses, taught),
         "undervisningsaktiviteter": (_activity(a) for a in activities),
         "personroller": _roles(activities),
+        "emner": (_course(course) for course in courses),
+        "studieretter": _study_rights(seed, people),
     }
     for name, items in collections.items():
         counts[name] = _write_lines(directory / "fs" / f"{name}.ndjson", items)
+    _write_group(directory, people, sorted(teachers))
     semester, year, season = NOW
     told: Json = {"institution": _INSTITUTION, "semester": semester, "year": year, "season": season}
     told |= {"source": f"seed {seed}", "counts": counts}
@@ -73,17 +78,69 @@ def _person(number: int, username: str, first: str, last: str, mail: list[Json])
     }
 
 
-def _persons(people: list[Json], teachers: dict[str, Teacher]) -> Iterator[Json]:
-    numbers = {t.number for t in teachers.values()}
+def _persons(people: list[Json], activities: list[Activity]) -> Iterator[Json]:
+    """Give everybody; a teacher is employed by the department of the first course that is theirs."""
+    teachers: dict[str, Teacher] = {}
+    employed: dict[int | None, Json] = {}
+    for activity in activities:
+        teacher = teachers.setdefault(activity.teacher.username, activity.teacher)
+        unit = {**_organisation(*activity.department), "type": "ANSATT"}
+        employed.setdefault(teacher.number, {"aktiv": True, "organisasjonsenhet": unit})
     for person in people:
-        teaches = person["personlopenummer"] in numbers
-        yield {**person, "fagperson": {"aktiv": True}} if teaches else person
+        teaches = employed.get(person["personlopenummer"])
+        yield {**person, "fagperson": teaches} if teaches else person
     for teacher in teachers.values():
         if teacher.number is not None and teacher.username.startswith("te"):
             mail = [{"type": "INSTITUSJON", "adresse": f"{teacher.username}@{DOMAIN}"}]
             last = teacher.username.lstrip("te0")
             person = _person(teacher.number, teacher.username, "Teacher", last, mail)
-            yield {**person, "student": None, "fagperson": {"aktiv": True}}
+            yield {**person, "student": None, "fagperson": employed[teacher.number]}
+
+
+def _organisation(*parts: int) -> Json:
+    """Refer to a faculty, or to a department of it."""
+    whole = (_INSTITUTION, *parts, 0, 0)[:4]
+    return {"href": f"{_BASE}/organisasjonsenheter/{reference(*whole)}"}
+
+
+def _course(course: Course) -> Json:
+    ref = reference(_INSTITUTION, course.code, 1)
+    unit = _organisation(*plan.DEPARTMENTS[course.code[:3]])
+    return {
+        "href": f"{_BASE}/emner/{ref}",
+        "institusjon": _INSTITUTION,
+        "kode": course.code,
+        "versjon": "1",
+        "navn": [{"lang": "nb", "value": course.code}],
+        "studieniva": {"href": f"{_BASE}/studienivaer/100"},
+        "organisasjonsenheter": [{**unit, "type": kind} for kind in ("STUDIE", "ADMINISTRATIVT")],
+        "hovedoppgave": False,
+    }
+
+
+def _study_rights(seed: int, people: list[Json]) -> Iterator[Json]:
+    """Give each student a programme; one in twenty has another one too, and one in twelve had one."""
+    dice = Random(f"{seed} study rights")  # noqa: S311 - made up; the other dice fall as ever
+    programmes = [f"{letters}-B" for letters in plan.DEPARTMENTS]
+    for person in people:
+        first, second, former = dice.sample(programmes, 3)
+        rights = {first: True}
+        rights |= {second: True} if lucky(dice, 5) else {}
+        rights |= {former: False} if lucky(dice, 8) else {}
+        for programme, active in rights.items():
+            number = person["personlopenummer"]
+            ref = reference(_INSTITUTION, programme, 1, number)
+            program = {"href": f"{_BASE}/studieprogram/{reference(_INSTITUTION, programme)}"}
+            inner = {"href": f"{_BASE}/studieretter/{ref}", "person": _somebody(number)}
+            inner["studieprogram"] = {**program, "kode": programme}
+            yield {"id": inner, "studierettstatus": {"aktiv": active}}
+
+
+def _write_group(directory: Path, people: list[Json], teachers: list[str]) -> None:
+    """Write a group as an identity management exports it: every tenth person's username, one a line."""
+    (directory / "idm").mkdir()
+    names = [*(person["brukernavn"] for person in people), *teachers][::10]
+    (directory / "idm" / "pilot.txt").write_text("".join(f"{name}\n" for name in names), "utf-8")
 
 
 def _unit(code: str, when: tuple[str, int, str]) -> Json:

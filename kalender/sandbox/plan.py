@@ -7,7 +7,18 @@ from random import Random
 
 DOMAIN = "uni.example"
 NOW, NEXT = ("25h", 2025, "HØST"), ("26v", 2026, "VÅR")
-_PREFIXES = ("MAT", "FYS", "KJM", "BIO", "HIS", "JUS", "PSY", "NOR")
+# The first letters of courses: (faculty, department) that is responsible for them.
+DEPARTMENTS = {
+    "MAT": (15, 1),
+    "FYS": (15, 2),
+    "KJM": (15, 3),
+    "BIO": (15, 4),
+    "HIS": (14, 1),
+    "JUS": (12, 1),
+    "PSY": (17, 1),
+    "NOR": (14, 2),
+}
+_PREFIXES = tuple(DEPARTMENTS)
 _STUDENTS_A_COURSE = 27000 / 580
 METHODS = {
     "FOR": ("Forelesninger", "1"),
@@ -36,6 +47,11 @@ class Activity:
     teacher: Teacher
     sessions: list[tuple[int, int]]
     placed: bool = True
+
+    @property
+    def department(self) -> tuple[int, int]:
+        """Return the faculty and the department that are responsible for its course."""
+        return DEPARTMENTS[self.code[:3]]
 
     @property
     def plenary(self) -> bool:

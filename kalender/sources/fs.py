@@ -8,7 +8,7 @@ told. A page of which nothing can be read is no answer, and raises. Only a perso
 can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar
@@ -19,11 +19,13 @@ from kalender.domain.model import (
     Account,
     ActivityKey,
     BadItem,
+    CourseOrganisations,
     PersonFacts,
     Registration,
     Semester,
     TeachingRole,
     UnitKey,
+    folded,
 )
 from kalender.domain.neighbour import FS
 from kalender.errors import (
@@ -39,7 +41,7 @@ from kalender.sources.http import Http, Limiter
 
 FEW = 10
 OTHERS = "fs: an answer about somebody else than asked for"
-Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole)
+Fact = TypeVar("Fact", Registration, ActivityKey, TeachingRole, str)
 Item = TypeVar("Item")
 
 
@@ -67,13 +69,15 @@ class Fs:
         self.page_size = settings.page_size
         self.skips = skips
         self.paths = settings.paths.model_dump()
+        self.reads_organisations = settings.organisations
+        self.reads_programmes = settings.programmes
 
     # -- one person -------------------------------------------------------------------------------
 
     def person(self, fs_number: int, semesters: Iterable[Semester]) -> PersonFacts:
         """Return all that FS says of a person; NotFoundInSource where FS knows none such."""
         try:
-            account = fs_json.read_account(self._single("personer", str(fs_number)))
+            account = self._account(self._single("personer", str(fs_number)))
         except NotFoundInSource:
             self._page("personer", {"page": "1", "limit": "1"})  # a wrong path is a 404 here too
             raise
@@ -97,11 +101,15 @@ class Fs:
             for role in _of(fs_number, self._roles({**query, "semester.ar": str(year)}, bad.append))
             if role.unit.semester in by_code
         ]
+        programmes, unread = None, list[BadItem]()  # which keep nobody from the right calendar
+        if self.reads_programmes:
+            programmes = frozenset(_of(fs_number, self._study_rights(query, unread.append)))
         return PersonFacts(
             account=account,
             registrations=tuple(registrations),
             placements=tuple(key for key in placements if key.semester in by_code),
             roles=tuple(roles),
+            programmes=None if unread else programmes,
             bad=tuple(replace(bad_item, fs_number=fs_number) for bad_item in bad),
         )
 
@@ -136,7 +144,7 @@ class Fs:
     def accounts(self, left_out: LeftOut = _unheard) -> Iterator[Sequence[Account]]:
         """Read all persons, a page at a time."""
         for page in self._pages("personer", {}):
-            yield list(self._read("personer", page, fs_json.read_account, left_out))
+            yield list(self._read("personer", page, self._account, left_out))
 
     def registrations(
         self, semester: Semester, left_out: LeftOut = _unheard
@@ -166,6 +174,54 @@ class Fs:
         facts = self._roles(query, left_out)
         facts_of_semester = ((n, role) for n, role in facts if role.unit.semester == semester.code)
         yield from _paged(facts_of_semester, self.page_size)
+
+    def programmes(
+        self, left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[tuple[int, str]]] | None:
+        """Read all active study rights, a page at a time; None where they are not read."""
+        if not self.reads_programmes:
+            return None
+        return _paged(self._study_rights({}, left_out), self.page_size)
+
+    def course_organisations(
+        self, courses: Collection[str], left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[CourseOrganisations]] | None:
+        """Read the units of these courses, a page at a time; None where they are not read.
+
+        With ids alone each of these courses is asked for singly.
+        """
+        if not self.reads_organisations:
+            return None
+        wanted = {folded(course) for course in courses}
+
+        def read(raw: Raw) -> CourseOrganisations | None:
+            institution, code, version, told = fs_json.read_course(raw)
+            if institution != self.institution or folded(code) not in wanted:
+                return None
+            if told is None:
+                key = ",".join(quote(part, safe="") for part in (str(institution), code, version))
+                told = fs_json.read_course(self._whole("emner", key))[-1]
+            return told
+
+        pages = self._pages("emner", {"institusjon": str(self.institution)})
+        return (
+            [told for told in self._read("emner", page, read, left_out) if told is not None]
+            for page in pages
+        )
+
+    def _account(self, raw: Raw) -> Account:
+        """Read a person; which unit employs them only where organisations are read."""
+        account = fs_json.read_account(raw)
+        return account if self.reads_organisations else replace(account, organisation=None)
+
+    def _study_rights(
+        self, query: Mapping[str, str], left_out: LeftOut
+    ) -> Iterator[tuple[int, str]]:
+        active = {**query, "studierettstatus.aktiv": "true"}
+        for page in self._pages("studieretter", active):
+            for right in self._read("studieretter", page, fs_json.read_study_right, left_out):
+                if right is not None:
+                    yield right
 
     def _registrations(
         self, query: Mapping[str, str], left_out: LeftOut
@@ -224,7 +280,13 @@ class Fs:
     def first_page(self, resource: str, semester: Semester) -> Sequence[Raw]:
         """Return the first page of a collection as it came, to look at its form."""
         role = {"semester.ar": str(semester.year), "semester.termin": semester.term}
-        filters = {"personer": {}, "personroller": role}.get(resource, _of_unit(semester))
+        of_all: dict[str, dict[str, str]] = {
+            "personer": {},
+            "personroller": role,
+            "emner": {"institusjon": str(self.institution)},
+            "studieretter": {"studierettstatus.aktiv": "true"},
+        }
+        filters = of_all.get(resource, _of_unit(semester))
         return self._page(resource, {**filters, "page": "1", "limit": str(self.page_size)})[0]
 
     def _is_ours(self, institution: int, course: str) -> bool:

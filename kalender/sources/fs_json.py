@@ -15,6 +15,7 @@ from kalender.domain.model import (
     Account,
     ActivityKey,
     BadItem,
+    CourseOrganisations,
     Registration,
     Semester,
     TeachingRole,
@@ -49,7 +50,21 @@ def read_account(raw: Raw) -> Account:
         )
         if isinstance(mail, list)
         else None,
+        organisation=_employer(fields),
     )
+
+
+def _employer(fields: Raw) -> str | None:
+    """Read which unit employs a person; None where the item does not tell, or not readably."""
+    if "fagperson" not in fields:
+        return None
+    teacher = fields["fagperson"]
+    told = teacher.get("organisasjonsenhet") if isinstance(teacher, dict) else None
+    if told is None:
+        return ""
+    with suppress(BadSourceData):  # it decides no calendar: the account is taken all the same
+        return organisation(told)
+    return None
 
 
 def _word(value: object) -> str:
@@ -124,6 +139,55 @@ def read_role(raw: Raw) -> tuple[int, int, TeachingRole] | None:
     return institution, _person(fields), role
 
 
+def read_course(raw: Raw) -> tuple[int, str, str, CourseOrganisations | None]:
+    """Read (institution, code, version, units) of a course; the units are None with ids alone."""
+    fields = flat(raw)
+    names = [fields.get(name) for name in ("institusjon", "kode", "versjon")]
+    if None in names:
+        parts = _last(fields, "a course").split(",")
+        if len(parts) != len(names):
+            raise BadSourceData("fs: a reference to a course that has not three parts")
+        names = [*parts]
+    institution = _number(names[0], "institusjon")
+    code = _fits(_word(names[1]), "a course's code", LONGEST_CODE)
+    version = _fits(_word(str(names[2])), "a course's version", LONGEST_VERSION)
+    if not code:
+        raise BadSourceData("fs: a course without its code")
+    told = fields.get("organisasjonsenheter")
+    if not isinstance(told, list):
+        return institution, code, version, None
+    codes = frozenset(map(organisation, told))
+    return (
+        institution,
+        code,
+        version,
+        CourseOrganisations(course=code, version=version, organisations=codes),
+    )
+
+
+def organisation(raw: object) -> str:
+    """Read a unit's code: institution, faculty, department and group, beside each other or in its reference."""
+    parts: list[Any] = [raw.get(name) for name in ORGANISATION] if isinstance(raw, dict) else []
+    if not parts or None in parts:
+        parts = [*_last(raw, "an organisational unit").split(",")]
+    if len(parts) != len(ORGANISATION):
+        raise BadSourceData("fs: a reference to an organisational unit that has not four parts")
+    return ",".join(str(_number(part, "organisasjonsenhet")) for part in parts)
+
+
+def read_study_right(raw: Raw) -> tuple[int, str] | None:
+    """Read (FS number, the programme's code); None where the item says that it is not active."""
+    fields = flat(raw)
+    status, programme = fields.get("studierettstatus"), fields.get("studieprogram")
+    if isinstance(status, dict) and status.get("aktiv") is False:
+        return None
+    code = _word(programme.get("kode")) if isinstance(programme, dict) else ""
+    code = code or _last(programme, "a study programme").rpartition(",")[2]
+    if not code:
+        raise BadSourceData("fs: a study right without its programme")
+    return _person(fields), _fits(code, "studieprogram", LONGEST_CODE)
+
+
 def bad_item(collection: str, raw: Raw, reason: str) -> BadItem:
     """Say which item of a collection could not be read: its id as FS' addresses have it."""
     fields = flat(raw)
@@ -174,6 +238,7 @@ def _last(raw: object, name: str = "teaching or a person") -> str:
 
 
 UNIT_PARTS, ACTIVITY_PARTS = 6, 7
+ORGANISATION = ("institusjon", "fakultet", "institutt", "gruppe")
 EARLIEST = 1900  # a comma within a course's code puts another number in the year's place
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
 LONGEST_NAME, LONGEST_CODE, LONGEST_VERSION = 255, 64, 16  # characters that its columns hold

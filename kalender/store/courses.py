@@ -61,6 +61,7 @@ from kalender.store.sql import (
     one_of,
 )
 from kalender.store.tables import (
+    course_organisation,
     course_run,
     fan_out,
     identity,
@@ -437,10 +438,11 @@ def _rename(connection: Connection, table: Table, key: CourseKey, course: str) -
 
 
 def _rename_listed(connection: Connection, before: str, course: str) -> None:
-    """Rename a course in the roll-out's list, and among those who are in it by the course."""
+    """Rename a course in what the roll-out goes by: its list, its members, and units of courses."""
     for table, column, conditions in (
         (rollout, rollout.c.value, [rollout.c.kind == "course"]),
         (rollout_member, rollout_member.c.course, []),
+        (course_organisation, course_organisation.c.course, []),
     ):
         other_row = table.alias()
         key = [

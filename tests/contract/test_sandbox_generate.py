@@ -95,6 +95,37 @@ def test_some_teachers_are_known_to_tp_only(university: Path, events: list[dict[
     assert {name for name in staff if name.startswith("tp")} == staff - addresses != set()
 
 
+def test_every_course_and_teacher_belongs_to_a_department(university: Path) -> None:
+    courses = lines(university, "emner")
+    assert {each["kode"] for each in courses} == answers(university).keys()
+    kinds = {unit["type"] for each in courses for unit in each["organisasjonsenheter"]}
+    assert kinds == {"STUDIE", "ADMINISTRATIVT"}
+    teachers = [person["fagperson"] for person in lines(university, "personer")]
+    units = {teacher["organisasjonsenhet"]["href"] for teacher in teachers if teacher}
+    assert units == {unit["href"] for each in courses for unit in each["organisasjonsenheter"]}
+
+
+def test_every_student_follows_a_programme_and_some_had_another(university: Path) -> None:
+    rights = Counter(
+        right["studierettstatus"]["aktiv"] for right in lines(university, "studieretter")
+    )
+    assert STUDENTS < rights[True] < 1.2 * STUDENTS
+    assert 0 < rights[False] < 0.2 * STUDENTS
+    active = {
+        right["id"]["person"]["personlopenummer"]
+        for right in lines(university, "studieretter")
+        if right["studierettstatus"]["aktiv"]
+    }
+    assert len(active) == STUDENTS
+
+
+def test_a_group_is_exported_as_a_list_of_usernames(university: Path) -> None:
+    names = (university / "idm" / "pilot.txt").read_text("utf-8").split()
+    known = {person["brukernavn"] for person in lines(university, "personer")}
+    assert len(names) > STUDENTS / 10
+    assert len(known & {*names}) > STUDENTS / 10
+
+
 def test_co_taught_courses_share_their_events(university: Path) -> None:
     made = answers(university)
     first, second = made["MAT1000"]["events"], made["FYS1000"]["events"]

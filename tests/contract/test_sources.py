@@ -19,7 +19,9 @@ from tests.fakes.university import (
     FACTS,
     H25,
     IN5060,
+    NEWCOMER,
     NOBODY,
+    ORGANISATIONS,
     SECRET,
     STUDENT,
     TEACHER,
@@ -131,6 +133,52 @@ def test_a_password_opens_fs_as_a_key_does(opened: Opened) -> None:
     with pytest.raises(NeighbourRefused, match=r"\[fs\]") as caught:
         opened.fs(username="kalender", password="wrong").person(STUDENT, [H25])
     assert "wrong" not in str(caught.value)
+
+
+# -- what roll-outs go by ----------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["fields", "ids", "fake"])
+def members(request: pytest.FixtureRequest, opened: Opened) -> Students:
+    """FS whose organisation codes and study rights are read, of which one employs the teacher."""
+    if request.param == "fake":
+        told = {STUDENT: frozenset({"INF-B", "LEK-M"})}
+        facts = {
+            number: replace(each, programmes=told.get(number, frozenset()))
+            for number, each in FACTS.items()
+        }
+        account = replace(facts[TEACHER].account, organisation="185,15,5,0")
+        facts[TEACHER] = replace(facts[TEACHER], account=account)
+        return FakeStudents(facts=facts, organisations=ORGANISATIONS)
+    control(opened.sandbox, "PUT", "/fs/form", {"form": request.param})
+    return opened.fs(organisations=True, programmes=True)
+
+
+def test_units_are_told_of_the_courses_asked_for_in_any_letters(members: Students) -> None:
+    pages = members.course_organisations(["in1000", "MAT-INF 1.1", "ABIO6050", "NONE"])
+    assert pages is not None
+    assert list(chain.from_iterable(pages)) == ORGANISATIONS
+
+
+def test_active_study_rights_are_told_by_collection_and_singly(members: Students) -> None:
+    pages = members.programmes()
+    assert pages is not None
+    assert by_person(pages) == {STUDENT: ["INF-B", "LEK-M"]}
+    assert members.person(STUDENT, [H25]).programmes == frozenset({"INF-B", "LEK-M"})
+    assert members.person(NEWCOMER, [H25]).programmes == frozenset()
+
+
+def test_a_teacher_is_told_with_the_unit_that_employs_them(members: Students) -> None:
+    assert members.person(TEACHER, [H25]).account.organisation == "185,15,5,0"
+    assert not members.person(STUDENT, [H25]).account.organisation
+
+
+def test_nothing_of_it_is_asked_for_without_the_settings(opened: Opened) -> None:
+    fs = opened.fs()
+    assert fs.programmes() is None
+    assert fs.course_organisations(["IN1000"]) is None
+    facts = fs.person(TEACHER, [H25])
+    assert (facts.programmes, facts.account.organisation) == (None, None)
 
 
 # -- timetables --------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """FS and TP in memory, for tests of what stands behind them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,11 +10,13 @@ from kalender.domain.model import (
     BadItem,
     CourseAnswer,
     CourseKey,
+    CourseOrganisations,
     PersonFacts,
     Registration,
     Semester,
     TeachingRole,
     UnitKey,
+    folded,
 )
 from kalender.errors import BadSourceData, KalenderError, NotFoundInSource
 from kalender.ports import LeftOut
@@ -69,9 +71,14 @@ class FakeTimetables:
 
 @dataclass
 class FakeStudents:
-    """FS: all it knows of each person. `before` and `after` are called around each request."""
+    """FS: all it knows of each person. `before` and `after` are called around each request.
+
+    `organisations` are of all courses, None where they are not read; programmes are read where
+    anybody's are told.
+    """
 
     facts: dict[int, PersonFacts] = field(default_factory=dict)
+    organisations: list[CourseOrganisations] | None = None
     asked: list[int] = field(default_factory=list)
     before: Callable[[], None] = _nothing
     after: Callable[[], None] = _nothing
@@ -151,6 +158,32 @@ class FakeStudents:
             for each in facts.roles
             if each.unit.semester == semester.code
         ]
+
+    def programmes(
+        self, left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[tuple[int, str]]] | None:
+        """Read all study rights."""
+        self.before()
+        self._tell_bad("studieretter", left_out)
+        if all(facts.programmes is None for facts in self.facts.values()):
+            return None
+        rights = [
+            (number, code)
+            for number, facts in self.facts.items()
+            for code in sorted(facts.programmes or ())
+        ]
+        return iter([rights])
+
+    def course_organisations(
+        self, courses: Collection[str], left_out: LeftOut = _unheard
+    ) -> Iterator[Sequence[CourseOrganisations]] | None:
+        """Read the units of these courses."""
+        self.before()
+        self._tell_bad("emner", left_out)
+        if self.organisations is None:
+            return None
+        wanted = {folded(course) for course in courses}
+        return iter([[told for told in self.organisations if folded(told.course) in wanted]])
 
     def _tell_bad(
         self, collection: str, left_out: LeftOut, semester: Semester | None = None

@@ -17,6 +17,7 @@ from kalender.domain.model import (
     Account,
     ActivityKey,
     CourseKey,
+    CourseOrganisations,
     PersonFacts,
     Registration,
     Semester,
@@ -44,8 +45,8 @@ def ref(kind: str, *parts: object, **fields: Any) -> Json:
     return {"href": f"{BASE}/{kind}/{','.join(quote(str(p)) for p in parts)}", **fields}
 
 
-def a_person(number: int, username: str | None = None) -> Json:
-    told = ref("personer", number, personlopenummer=number, fodselsnummer=SECRET)
+def a_person(number: int, username: str | None = None, **fields: Any) -> Json:
+    told = ref("personer", number, personlopenummer=number, fodselsnummer=SECRET, **fields)
     if username is None:
         return told
     mail = [{"type": "INSTITUSJON", "adresse": f"{username}@uio.example"}]
@@ -78,10 +79,32 @@ def a_role(number: int, code: str, kind: str, *place: object, **period: str) -> 
     }
 
 
+def a_course(institution: int, code: str, version: int, *departments: int) -> Json:
+    units = [ref("organisasjonsenheter", 185, 15, each, 0, type="STUDIE") for each in departments]
+    return ref(
+        "emner",
+        *(institution, code, version),
+        institusjon=institution,
+        kode=code,
+        versjon=str(version),
+        organisasjonsenheter=units,
+    )
+
+
+def a_study_right(programme: str, *, active: bool) -> Json:
+    inner = {
+        **ref("studieretter", 185, programme, 1, STUDENT),
+        "person": a_person(STUDENT),
+        "studieprogram": ref("studieprogram", 185, programme, kode=programme),
+    }
+    return {"id": inner, "studierettstatus": {"aktiv": active}}
+
+
+EMPLOYED = {"aktiv": True, "organisasjonsenhet": ref("organisasjonsenheter", 185, 15, 5, 0)}
 FILES: dict[str, list[Json]] = {
     "personer": [
-        a_person(STUDENT, "olan"),
-        a_person(TEACHER, "kari"),
+        a_person(STUDENT, "olan", fagperson=None),
+        a_person(TEACHER, "kari", fagperson=EMPLOYED),
         a_person(NEWCOMER),
     ],
     "studentundervisning": [
@@ -105,7 +128,26 @@ FILES: dict[str, list[Json]] = {
         a_role(4, "LÆRER", "undervisning", 185, "IN1000", 1, 2024, "HØST", 1),
         a_role(5, "LÆRER", "studieprogram", "INF"),
     ],
+    "emner": [
+        a_course(185, "IN1000", 1, 5, 6),
+        a_course(185, "IN1000", 2, 7),
+        a_course(185, "MAT-INF 1.1", 1),
+        a_course(185, "IN9999", 1, 5),
+        a_course(215, "ABIO6050", 1, 5),
+    ],
+    "studieretter": [
+        a_study_right("INF-B", active=True),
+        a_study_right("MAT-B", active=False),
+        a_study_right("LEK-M", active=True),
+    ],
 }
+ORGANISATIONS = [
+    CourseOrganisations(
+        course="IN1000", version="1", organisations=frozenset({"185,15,5,0", "185,15,6,0"})
+    ),
+    CourseOrganisations(course="IN1000", version="2", organisations=frozenset({"185,15,7,0"})),
+    CourseOrganisations(course="MAT-INF 1.1", version="1", organisations=frozenset()),
+]
 IN1000 = UnitKey("IN1000", "1", "25h", 1)
 FACTS = {
     STUDENT: PersonFacts(

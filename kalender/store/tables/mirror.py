@@ -110,6 +110,28 @@ teaching_role = Table(
     Index("ix_teaching_role_course_semester", "course", "semester"),
 )
 
+course_organisation = Table(  # the units that are responsible for a course
+    "course_organisation",
+    metadata,
+    Column("course", String(64), primary_key=True),
+    Column("organisation", String(48), primary_key=True),  # as FS writes it: 185,15,5,0
+)
+
+employment = Table(  # the unit that employs a teacher
+    "employment",
+    metadata,
+    person_id(),
+    Column("organisation", String(48), primary_key=True),
+)
+
+study_right = Table(  # an active one
+    "study_right",
+    metadata,
+    person_id(),
+    Column("programme", String(64), primary_key=True),
+    Index(None, "programme"),
+)
+
 source_reading = Table(
     "source_reading",
     metadata,
