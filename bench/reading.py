@@ -95,8 +95,8 @@ def run(make_database: Callable[[], str], *, quick: bool) -> Iterator[Figure]:
             def waits() -> float:
                 database, waits = app.database(), Waits()
                 waits.watch(database)
-                digest = app.settings().digest
-                rules = Settings(digest=digest, rollout_mode="all", max_updated_share=1.0)
+                digests = app.settings().digests
+                rules = Settings(digests=digests, rollout_mode="all", max_updated_share=1.0)
                 resync(app.refresh_context(database), settings=rules)
                 database.close()
                 return waits.seconds

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from kalender.config import Config
 from kalender.config.backends import GraphSettings
+from kalender.config.calendar import LANGUAGES
 from kalender.config.sections import BrokerSettings
 from kalender.domain import neighbour
 from kalender.domain.mailbox import BY_MAIL
@@ -106,13 +107,18 @@ class App:
     def settings(self) -> CalendarSettings:
         """Return all that decides what entries there are and what they say."""
         config, institution = self.config, self.config.institution
+        styles = {
+            language: {
+                role: calendar.style(institution.name, language, KINDS)
+                for role, calendar in config.role_calendars.items()
+            }
+            for language in LANGUAGES
+        }
         return CalendarSettings(
             rules={role: config.rules(role) for role in ROLES},
-            styles={
-                role: calendar.style(institution.name, institution.language, KINDS)
-                for role, calendar in config.role_calendars.items()
-            },
+            styles=styles[institution.language],
             semesters=self.semesters(),
+            translations=styles,
         )
 
     def semesters(self) -> Semesters:

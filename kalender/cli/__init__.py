@@ -86,9 +86,11 @@ COMMANDS = {
     "rejected": ("rejected", "Notifications that could not be read."),
     "db": ("db", "The tables."),
     "optout": ("optout", "Who is left alone."),
+    "language": ("language", "In which language a person's entries are written."),
 }
 OWN_NUMBERS = {"calendar", "person"}
 TAKE_PERSONS = {
+    "language",
     "log",
     "move",
     "optout",

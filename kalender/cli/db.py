@@ -1,9 +1,11 @@
 """`kalender db`: the tables, and which release they are of."""
 
 import typer
+from sqlalchemy import inspect
 
 from kalender.cli.base import Json, Yes, app, application, say_json
-from kalender.store import bulk, migrations
+from kalender.store import bulk, languages, migrations
+from kalender.store.tables import personal_language
 
 db = typer.Typer(help="The tables.", no_args_is_help=True)
 app.add_typer(db, name="db")
@@ -22,7 +24,13 @@ def upgrade(
     stale = total = 0
     if before:
         with database.read() as connection:
-            calendars, total = bulk.under_other_settings(connection, wired.settings().digest)
+            # an older release's tables do not have them
+            has_languages = inspect(connection).has_table(personal_language.name)
+            calendars, total = bulk.under_other_settings(
+                connection,
+                wired.settings().digests,
+                languages.by_person(connection) if has_languages else {},
+            )
         stale = len(calendars)
     if stale:
         many = stale > wired.config.safety.max_updated_share * total

@@ -70,7 +70,7 @@ def resync(  # noqa: PLR0913
     if everything:
         leavers: Leavers | None = "leave" if leave else "take back" if take_back and yes else None
         settings = Settings(
-            digest=wired.settings().digest,
+            digests=wired.settings().digests,
             rollout_mode=wired.config.rollout.mode,
             max_updated_share=wired.config.safety.max_updated_share,
             rewrites=yes,

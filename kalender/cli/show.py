@@ -35,7 +35,7 @@ from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.operate import disclosure
 from kalender.operate.week import Shown, draw
 from kalender.reconcile.desired import preview, wanted
-from kalender.store import people, rollouts, teaching, unreadable
+from kalender.store import languages, people, rollouts, teaching, unreadable
 from kalender.store.database import Database
 from kalender.store.fs_facts import ROLES
 from kalender.store.unreadable import Unreadable
@@ -160,6 +160,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
     return {
         "person": person_id,
         "opted_out": bool(people.wishes_of(connection, person_id)),
+        "language": _language(connection, wired, person_id),
         "identities": [dict(row) for row in disclosure.identities(connection, person_id)],
         "registrations": [
             {**r.unit._asdict(), "offer_status": r.offer_status}
@@ -184,6 +185,16 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
             for row in disclosure.calendars_of(connection, person_id)
         ],
     }
+
+
+def _language(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
+    """The language in which a person's entries are written, and who said so since when."""
+    words = [row for row in languages.counting(connection) if row.person_id == person_id]
+    if words:
+        names = ("language", "told_by", "source", "set_at")
+        return {name: getattr(words[0], name) for name in names}
+    institutions = wired.config.institution.language
+    return {"language": institutions, "told_by": "institution", "source": None, "set_at": None}
 
 
 def _bad(problem: Unreadable) -> dict[str, Any]:
@@ -238,6 +249,13 @@ def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[
 def _lines_of(values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     """A person as lines that fit: who, their teaching, what is pending, and each calendar."""
     yield f"person {values['person']}{'  (opted out)' if values['opted_out'] else ''}"
+    language = values["language"]
+    if language["set_at"] is not None:
+        since = said(language["set_at"], zone)
+        yield from wrapped(
+            f"language {language['language']}, by {language['told_by']} ({language['source']}), "
+            f"since {since}"
+        )
     for name in ("identities", "registrations", "placements", "roles", "unreadable"):
         if values[name]:
             yield from ("", name, *columns(values[name], zone))

@@ -6,7 +6,7 @@ more than a share of all that was written, and what becomes of those who leave, 
 somebody agrees: no changed setting empties a calendar by itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from kalender.domain.work import Cause, Lane
 from kalender.mirror.context import RefreshContext
-from kalender.store import mailboxes, people, rollouts, scope
+from kalender.store import languages, mailboxes, people, rollouts, scope
 from kalender.store.scope import Standing
 
 Leavers = Literal["take back", "leave"]
@@ -24,7 +24,9 @@ Leavers = Literal["take back", "leave"]
 class Settings:
     """The settings that calendars are compared with, and what somebody agreed to."""
 
-    digest: str  # of all that decides what entries there are and what they say
+    # of all that decides what entries there are and what they say: by persons' language, None for
+    # the institution's
+    digests: Mapping[str | None, str]
     rollout_mode: str
     max_updated_share: float
     rewrites: bool = False  # however many
@@ -54,10 +56,12 @@ def compare(connection: Connection, context: RefreshContext, settings: Settings)
         calendar for calendar in calendars if calendar.calendar_id in inside and not calendar.closed
     ]
     written_calendars = [calendar for calendar in calendars if calendar.settings is not None]
+    language_of = languages.by_person(connection)
     stale = {
         calendar.calendar_id
         for calendar in served_calendars
-        if calendar.settings not in {None, settings.digest} and not calendar.taking_back
+        if calendar.settings not in {None, settings.digests[language_of.get(calendar.person_id)]}
+        and not calendar.taking_back
     }
     moving_persons = _moving_persons(connection, context, calendars)
     moving = {

@@ -23,7 +23,7 @@ from sqlalchemy.sql.base import Executable
 
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.work import Kind, WorkKey
-from kalender.store import brakes, courses, people
+from kalender.store import brakes, courses, languages, people
 from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
 from kalender.store.sql import calendar_key
@@ -42,6 +42,7 @@ from kalender.store.tables import (
     move_announced,
     operator_act,
     person,
+    personal_language,
     placement,
     preference,
     registration,
@@ -69,6 +70,7 @@ OF_PERSONS = (
     study_right,
     rollout_member,
     preference,
+    personal_language,
 )
 
 
@@ -218,6 +220,17 @@ def preferences(connection: Connection) -> Sequence[Row]:
         {"person_id": row["person_id"], **asdict(names[row["person_id"]]), **row}
         for row in rows
         if row["person_id"] not in protected
+    ]
+
+
+def personal_languages(connection: Connection) -> Sequence[Row]:
+    """Return who has a language of their own, with their names; protected persons are not shown."""
+    protected = select(preference.c.person_id).where(preference.c.wish == PROTECT)
+    hidden = set(connection.execute(protected).scalars())
+    rows = [row for row in languages.counting(connection) if row.person_id not in hidden]
+    names = people.names_of(connection, {row.person_id for row in rows})
+    return [
+        {"person_id": row.person_id, **asdict(names[row.person_id]), **asdict(row)} for row in rows
     ]
 
 

@@ -72,6 +72,7 @@ from kalender.store.tables import (
     move,
     neighbour,
     person,
+    personal_language,
     preference,
     rejected_notification,
     username_claim,
@@ -488,5 +489,6 @@ def counts(connection: Connection) -> Counts:
         "username_clashes": select(func.count()).select_from(username_claim),
         "unmatched_staff": select(func.count(unmatched_staff.c.username.distinct())),
         "protected": select(func.count()).where(preference.c.wish == PROTECT),
+        "personal_languages": select(func.count(personal_language.c.person_id.distinct())),
     }
     return Counts(**{n: connection.execute(query).scalar_one() for n, query in queries.items()})

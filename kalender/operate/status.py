@@ -272,6 +272,7 @@ class Counts:
     username_clashes: int
     unmatched_staff: int
     protected: int
+    personal_languages: int  # persons whose entries are in a language of their own
 
 
 # -- all of it ----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from kalender.domain.entry import Entry, EntryStatus
 from kalender.domain.model import ActivityKey, Content, CourseKey, TeachingEvent
 from kalender.domain.plan import DesiredEntry, Plan, make_plan
-from kalender.domain.render import RENDERING, Style, fingerprint, render
+from kalender.domain.render import RENDERING, Language, Style, fingerprint, render
 from kalender.domain.roles import leading, word_of
 from kalender.domain.timetable import (
     Activity,
@@ -36,7 +36,8 @@ from kalender.store import courses, entries, people, teaching
 from kalender.store.entries import CalendarRow
 from kalender.store.semesters import Semesters
 
-MOST_KEPT = 50_000  # entries kept by one process
+MOST_KEPT = 50_000  # entries kept by one process in the institution's language
+FEWER_KEPT = 10_000  # in each other language
 
 # -- what entries say, made ready once for all who see an activity the same way ------------------------
 #
@@ -141,16 +142,42 @@ def _rendered(
 
 @dataclass(frozen=True, kw_only=True)
 class CalendarSettings:
-    """All of the configuration that decides what entries there are and what they say."""
+    """All of the configuration that decides what entries there are and what they say.
+
+    `translations` are the styles in the languages that persons may have of their own.
+    """
 
     rules: Mapping[Role, Rules]
     styles: Mapping[Role, Style]
     semesters: Semesters = field(default_factory=Semesters)
+    translations: Mapping[Language, Mapping[Role, Style]] = field(default_factory=dict)
+    most_kept: int = MOST_KEPT
 
     @cached_property
     def render_cache(self) -> RenderCache:
         """What entries say under these settings, kept by this process."""
-        return RenderCache(self.styles)
+        return RenderCache(self.styles, limit=self.most_kept)
+
+    @cached_property
+    def _translated(self) -> "Mapping[str, CalendarSettings]":
+        return {
+            language: replace(self, styles=styles, translations={}, most_kept=FEWER_KEPT)
+            for language, styles in self.translations.items()
+            if styles != self.styles
+        }
+
+    def in_language(self, language: str | None) -> "CalendarSettings":
+        """Return these settings as they are for who has that language; None: the institution's.
+
+        Their digest is another where the language is.
+        """
+        return self if language is None else self._translated.get(language, self)
+
+    @property
+    def digests(self) -> Mapping[str | None, str]:
+        """The digest for each language that persons may have, and for None."""
+        languages: tuple[str | None, ...] = (None, *self.translations)
+        return {language: self.in_language(language).digest for language in languages}
 
     @cached_property
     def digest(self) -> str:
@@ -230,6 +257,7 @@ class CalendarState:
     selected: tuple[ActivityInterest, ...]
     digest: str
     changes_at: datetime | None
+    language: str | None  # the person's own; None: the institution's
     leaving: bool  # opted out: nothing is desired, and everything of ours goes
 
 
@@ -252,7 +280,7 @@ def load_states(
         connection, set().union(*map(_courses, teaching_by_person.values()))
     ):
         activities_of_course[CourseKey(activity.key.course, activity.key.semester)].append(activity)
-    excluded_persons = people.excluded(connection, persons)
+    preferences = people.preferences_of(connection, persons)
     states = []
     for row in rows:
         person_teaching = teaching_by_person[row.person_id]
@@ -263,11 +291,12 @@ def load_states(
         )
         rules = settings.rules_for(row.audience)
         interests = select(person_teaching, activities, row.audience, rules, now)
-        leaving = row.taking_back or row.person_id in excluded_persons
+        leaving = row.taking_back or row.person_id in preferences.excluded
+        language = preferences.languages.get(row.person_id)
         state_digest = digest(
             interests,
             activities,
-            settings=settings.digest,
+            settings=settings.in_language(language).digest,
             audience=word_of(row.audience),
             usernames=person_teaching.usernames,
             last_day=last_day(rules, now),
@@ -284,6 +313,7 @@ def load_states(
                 changes_at=changes_at(
                     person_teaching, interests, activities, settings.rules, rules, now
                 ),
+                language=language,
                 leaving=leaving,
             )
         )
@@ -327,7 +357,7 @@ def wanted(
         RenderKey.of(s, digests[s.activity], names, audience) for s in calendar_state.selected
     ]
     read_events = partial(courses.events_of, connection)
-    return settings.render_cache.desired_entries(
+    return settings.in_language(calendar_state.language).render_cache.desired_entries(
         read_events, render_keys, calendar_state.rules, now
     )
 

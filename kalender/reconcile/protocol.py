@@ -247,7 +247,7 @@ class Visit:
                     digest=None
                     if self.row.taking_back or self.held
                     else self.calendar_state.digest,
-                    settings=self.context.settings.digest,
+                    settings=self.context.settings.in_language(self.calendar_state.language).digest,
                     changes_at=self.calendar_state.changes_at,
                     verified=self.verified,
                     searched=self.searched,

@@ -1,7 +1,7 @@
 """What a resync asks the database, of all persons or calendars at once."""
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, func, insert, select, text, update
@@ -103,14 +103,22 @@ def analyze(connection: Connection) -> None:
 # -- calendars under other settings ---------------------------------------------------------------------
 
 
-def under_other_settings(connection: Connection, settings: str) -> tuple[list[int], int]:
-    """Return the calendars written under other settings, and how many are written at all."""
-    rows = connection.execute(
-        select(calendar.c.calendar_id, calendar.c.synced_settings).where(
-            calendar.c.synced_settings.is_not(None)
-        )
-    ).all()
-    return [row.calendar_id for row in rows if row.synced_settings != settings], len(rows)
+def under_other_settings(
+    connection: Connection, digests: Mapping[str | None, str], languages: Mapping[int, str]
+) -> tuple[list[int], int]:
+    """Return the calendars written under other settings, and how many are written at all.
+
+    `digests` are those of the settings now, by language; `languages` those of persons' own.
+    """
+    columns = (calendar.c.calendar_id, calendar.c.person_id, calendar.c.synced_settings)
+    query = select(*columns).where(calendar.c.synced_settings.is_not(None))
+    rows = connection.execute(query).all()
+    stale = [
+        row.calendar_id
+        for row in rows
+        if row.synced_settings != digests[languages.get(row.person_id)]
+    ]
+    return stale, len(rows)
 
 
 def changing_by_time(connection: Connection, now: datetime) -> list[int]:

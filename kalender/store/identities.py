@@ -18,6 +18,7 @@ from kalender.store.tables import (
     identity,
     operator_act,
     person,
+    personal_language,
     preference,
     rollout,
     rollout_member,
@@ -202,6 +203,15 @@ def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> Non
     connection.execute(
         update(preference)
         .where(preference.c.person_id == absorbed_person, preference.c.wish.not_in(wishes))
+        .values(person_id=person_id)
+    )
+    words = select(personal_language.c.told_by).where(personal_language.c.person_id == person_id)
+    connection.execute(
+        update(personal_language)
+        .where(
+            personal_language.c.person_id == absorbed_person,
+            personal_language.c.told_by.not_in(words),
+        )
         .values(person_id=person_id)
     )
     courses = select(rollout_member.c.course).where(rollout_member.c.person_id == person_id)

@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, insert, select, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    null,
+    select,
+    union_all,
+    update,
+)
 
 from kalender.domain import work
 from kalender.domain.mailbox import MailboxRule
@@ -18,6 +29,7 @@ from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store import identities
 from kalender.store.identities import Identities
 from kalender.store.instants import db_now
+from kalender.store.languages import COMMAND
 from kalender.store.queue import mark
 from kalender.store.sql import crossed_at_most, in_parts, is_one_of, one_of, slices, upsert
 from kalender.store.tables import (
@@ -25,6 +37,7 @@ from kalender.store.tables import (
     entry,
     identity,
     person,
+    personal_language,
     preference,
     username_claim,
 )
@@ -385,13 +398,32 @@ OPT_OUT, REMOVE, SEARCH, PROTECT = "optout", "remove", "search", "protect"
 FORGET = "forget"  # opted out and erased: never mirrored again
 
 
-def excluded(connection: Connection, persons: Collection[int]) -> frozenset[int]:
-    """Return those of these persons who are to be left alone."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """What some persons wish: to be left alone, and their entries in a language of their own."""
+
+    excluded: frozenset[int]
+    languages: Mapping[int, str]
+
+
+def preferences_of(connection: Connection, persons: Collection[int]) -> Preferences:
+    """Return what these persons wish, by one statement: each visit of a calendar asks for it."""
+    excluded, languages = set[int](), dict[int, str]()
     params = {"persons": sorted(set(persons))}
-    return frozenset(connection.execute(_EXCLUDED_PERSONS, params).scalars())
+    for person_id, told_by, language in connection.execute(_PREFERENCES, params):
+        if told_by is None:
+            excluded.add(person_id)
+        elif told_by == COMMAND or person_id not in languages:
+            languages[person_id] = language
+    return Preferences(excluded=frozenset(excluded), languages=languages)
 
 
-_EXCLUDED_PERSONS = select(preference.c.person_id).where(one_of(preference.c.person_id, "persons"))
+_PREFERENCES = union_all(
+    select(preference.c.person_id, null(), null()).where(one_of(preference.c.person_id, "persons")),
+    select(
+        personal_language.c.person_id, personal_language.c.told_by, personal_language.c.language
+    ).where(one_of(personal_language.c.person_id, "persons")),
+)
 
 
 def wishes_of(connection: Connection, person_id: int) -> frozenset[str]:

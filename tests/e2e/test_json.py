@@ -35,6 +35,7 @@ WITHOUT_TABLES_OR_BROKER: list[Row] = [
     (["brake", "set", "--reason", "moved"], 2, "run kalender db upgrade"),
     (["brake", "show"], 2, "run kalender db upgrade"),
     (["optout", "list"], 2, "run kalender db upgrade"),
+    (["language", "list"], 2, "run kalender db upgrade"),
     (["parked"], 2, "run kalender db upgrade"),
     (["protect", "list"], 2, "run kalender db upgrade"),
     (["rollout", "list"], 2, "run kalender db upgrade"),
@@ -266,6 +267,7 @@ WISHES: list[Words] = [
     ("brake", "set", "--reason", "moved"),
     ("pause", "tp", "--for", "1h", "--reason", "moved"),
     ("optout", "add", "st000004"),
+    ("language", "set", "en", "st000004"),
     ("protect", "add", PROTECTED),
     ("retry", KNOWN),
 ]
@@ -277,6 +279,7 @@ LISTINGS: list[Words] = [
     ("rollout", "list"),
     ("rollout", "status"),
     ("optout", "list"),
+    ("language", "list"),
     ("protect", "list", "--reveal"),
     ("db", "upgrade"),
     ("show", KNOWN),

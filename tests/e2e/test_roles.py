@@ -148,6 +148,7 @@ LOOKS = (
     ["rollout", "list"],
     ["rollout", "status"],
     ["optout", "list"],
+    ["language", "list"],
     ["protect", "list"],
     ["rejected", "list"],
     ["db", "current"],
@@ -182,6 +183,7 @@ def test_the_operator_looks_at_all_with_no_secret_but_the_databases(
 ACTS = (
     ["optout", "add", PERSON],
     ["optout", "remove", PERSON],
+    ["language", "set", "en", PERSON],
     ["protect", "add", PERSON],
     ["protect", "remove", PERSON],
     ["pause", "fs", "--for", "1h", "--reason", "FS is upgraded"],

@@ -627,6 +627,7 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "username_clashes",
         "unmatched_staff",
         "protected",
+        "personal_languages",
         "missing",
         "lost",
         "versions",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import text
 
-from kalender.config.calendar import RoleCalendar
+from kalender.config.calendar import LANGUAGES, RoleCalendar
 from kalender.config.sections import Moves, Safety
 from kalender.domain.mailbox import MailboxRule
 from kalender.domain.mirror import CourseBrake
@@ -143,10 +143,15 @@ class House:
     @property
     def settings(self) -> CalendarSettings:
         """The settings, with what a process keeps under them."""
+        styles = {
+            language: dict.fromkeys(ROLES, Style(institution="UiO", language=language, kinds=KINDS))
+            for language in LANGUAGES
+        }
         made = CalendarSettings(
             rules=dict.fromkeys(ROLES, self.rules),
-            styles=dict.fromkeys(ROLES, Style(institution="UiO", kinds=KINDS)),
+            styles=styles["nb"],
             semesters=Semesters(),
+            translations=styles,
         )
         return self.kept.setdefault(self.rules, made)
 
@@ -239,7 +244,7 @@ class House:
     def resync(self, *, dry_run: bool = False) -> ResyncResult:
         """Read all by collection."""
         settings = Settings(
-            digest=self.settings.digest, rollout_mode=self.rollout_mode, max_updated_share=0.2
+            digests=self.settings.digests, rollout_mode=self.rollout_mode, max_updated_share=0.2
         )
         return resync(self.refresh_context, settings=settings, dry_run=dry_run)
 

@@ -120,7 +120,7 @@ class Installation:
             resync(
                 app.refresh_context(database),
                 settings=Settings(
-                    digest=app.settings().digest,
+                    digests=app.settings().digests,
                     rollout_mode=app.config.rollout.mode,
                     max_updated_share=1.0,
                 ),

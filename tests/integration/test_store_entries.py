@@ -294,8 +294,10 @@ def test_time_marks_a_calendar_once(connection: Connection, ours: int) -> None:
 def test_other_settings_are_found(connection: Connection, ours: int) -> None:
     a_calendar(connection, 2)
     entries.synced(connection, ours, digest="d", settings="s", changes_at=None, verified=False)
-    assert bulk.under_other_settings(connection, "s") == ([], 1)
-    assert bulk.under_other_settings(connection, "t") == ([ours], 1)
+    digests: dict[str | None, str] = {None: "s", "en": "t"}
+    assert bulk.under_other_settings(connection, digests, {}) == ([], 1)
+    assert bulk.under_other_settings(connection, {None: "t"}, {}) == ([ours], 1)
+    assert bulk.under_other_settings(connection, digests, {1: "en"}) == ([ours], 1)
 
 
 def test_looking_comes_round_evenly_after_a_fill_and_after_an_outage(

@@ -86,3 +86,13 @@ preference = Table(
     Column("source", String(120), nullable=False),
     Column("set_at", Instant, nullable=False),
 )
+
+personal_language = Table(  # in which the entries of a person are written
+    "personal_language",
+    metadata,
+    person_id(),
+    Column("told_by", String(8), primary_key=True),  # command | file; the command's counts first
+    Column("language", String(2), nullable=False),
+    Column("source", String(120), nullable=False),
+    Column("set_at", Instant, nullable=False),
+)
