@@ -49,6 +49,10 @@ COMMANDS = {
     ),
     "publish": ("broker", "Send one notification, and know that it arrived."),
     "tap": ("broker", "Look at waiting notifications; all are put back."),
+    "web": (
+        "web",
+        "Serve pages for a browser: the status, and what the help desk and operators look at.",
+    ),
     "sandbox": ("sandbox", "Serve a university on loopback: FS, TP and Exchange to rehearse on."),
     "demo": ("sandbox", "Show the main job on a made-up university; changes nothing outside."),
     "status": (

@@ -37,6 +37,7 @@ from kalender.config.sections import (
     Safety,
     Section,
     TpSettings,
+    WebSettings,
     Worker,
 )
 from kalender.config.takeover import Takeover
@@ -74,6 +75,7 @@ class Config(Section):
     worker: Worker = Worker()
     retention: Retention = Retention()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
     notifications: tuple[NotificationPattern, ...] = ()
 
     @property

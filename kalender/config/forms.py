@@ -4,6 +4,7 @@ import json
 import re
 import ssl
 from collections.abc import Callable, Iterable
+from ipaddress import ip_address
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, get_args
@@ -147,6 +148,14 @@ def _split(url: str) -> SplitResult | None:
         return None
 
 
+def is_loopback(address: str) -> bool:
+    """Whether this is an address of loopback, which no other machine reaches."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
 def begins_with(*schemes: str) -> AfterValidator:
     """Accept a URL, secret or not, of one of these schemes."""
     return must(
@@ -284,6 +293,9 @@ DatabaseUrl = Annotated[Secret, begins_with("sqlite", "postgresql"), AfterValida
 BrokerUrl = Annotated[Secret, begins_with("amqps", "amqp"), AfterValidator(_broker_url)]
 Url = Annotated[
     str, BeforeValidator(trimmed), begins_with("https", "http"), AfterValidator(_endpoint)
+]
+Loopback = Annotated[
+    str, must(is_loopback, "must be an address of this machine, such as 127.0.0.1")
 ]
 Username = Annotated[str, BeforeValidator(trimmed), Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]

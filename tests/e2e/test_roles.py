@@ -1,13 +1,15 @@
-"""The three roles of docs/deploy/roles.sql on PostgreSQL: what each can, and what it cannot."""
+"""The four roles of docs/deploy/roles.sql on PostgreSQL: what each can, and what it cannot."""
 
 import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 from uuid import uuid4
 
 import pytest
+import requests
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
@@ -16,11 +18,12 @@ from sqlalchemy.pool import NullPool
 from kalender.sandbox.server import Running
 from tests.commands import run
 from tests.e2e.house import House, environment, fails
+from tests.e2e.web.conftest import started
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 SCRIPT = Path(__file__).parents[2] / "docs" / "deploy" / "roles.sql"
 NOW = "2025-08-18T08:00+02:00"
-ROLES = ("owner", "service", "operator")
+ROLES = ("owner", "service", "operator", "web")
 PERSON = "st000001"
 TABLES = (
     "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
@@ -198,6 +201,28 @@ ACTS = (
     ["verify", PERSON],
     ["remove", PERSON, "--yes"],
 )
+
+
+def test_the_pages_read_what_they_show_and_write_only_who_looked(
+    house: House, roles: Roles
+) -> None:
+    become(house, roles, "service")
+    house.run("resync", "--all")
+    become(house, roles, "web")
+    without_secrets(house)
+    with started(house) as address:
+        client = requests.Session()
+        assert client.get(address, timeout=30).status_code == 200
+        home = client.get(urljoin(address, "/"), timeout=30)
+    assert (home.status_code, "verdict" in home.text) == (200, True)
+    web = roles.of("web")
+    for name in roles.run(roles.url, TABLES):
+        may = f"SELECT has_table_privilege('{name}', '{{}}')"
+        assert roles.run(web, may.format("UPDATE, DELETE, TRUNCATE")) == [False]
+        assert roles.run(web, may.format("INSERT")) == [name == "look_up"]
+        assert roles.run(web, may.format("SELECT")) == [name != "rejected_notification"]
+    assert denied(web, "SELECT body FROM rejected_notification")
+    assert roles.run(web, "SELECT count(received_at) FROM rejected_notification") == [0]
 
 
 def test_what_only_writes_down_a_wish_needs_no_secret_but_the_databases(

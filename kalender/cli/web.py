@@ -1,0 +1,58 @@
+"""The command that serves the pages."""
+
+import secrets
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from kalender.app import App
+from kalender.cli.base import app, application, operator
+from kalender.errors import ConfigError
+from kalender.liveness import Vital, require_none_died, stop_on_signals
+from kalender.store import migrations
+
+
+@app.command()
+def web(
+    context: typer.Context,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="Else as configured; 0: any that is free.")
+    ] = None,
+) -> None:
+    """Serve pages for a browser: the status, and what the help desk and operators look at.
+
+    On loopback the first line names an address that begins a session; it works once. Nobody else
+    is let in.
+    """
+    try:
+        # only this command needs a web server, and an installation may do without
+        from kalender.web.server import (  # noqa: PLC0415
+            CONNECTIONS,
+            Server,
+            first_address,
+            local_entrance,
+        )
+    except ImportError:
+        raise ConfigError(
+            "the web server is not installed: install the package as kalender[web]"
+        ) from None
+    wired: App = application(context, writes=False, asks=False)
+    settings = wired.config.web
+    if port is not None:
+        settings = settings.model_copy(update={"port": port})
+    database = wired.database(connections=CONNECTIONS)
+    migrations.require_current(database)
+    server = Server(settings)
+    key = secrets.token_urlsafe(32)
+    entrance = local_entrance(server, settings, operator=operator(), key=key)
+    typer.echo(f"open {first_address(server, entrance)}")
+    typer.echo("it begins one session; end with Ctrl-C")
+    stop = stop_on_signals()
+    serving = Vital(partial(server.serve, wired, database, entrance), stop, name="web")
+    serving.start()
+    stop.wait()
+    server.stop()
+    serving.join()
+    database.close()
+    require_none_died([serving])

@@ -1,0 +1,82 @@
+"""Templates, and what every template may call. What comes from a database is always escaped."""
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from functools import partial
+from importlib.resources import files
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from kalender import __version__
+from kalender.domain.moment import said, said_shortly
+from kalender.domain.render import Language
+from kalender.web.page import Page, Session, Shown
+from kalender.web.sessions import Sessions
+from kalender.web.words import LANGUAGES, NAMES, say, say_or_as_is
+
+FOLDER = files("kalender.web") / "templates"
+
+
+class Templates:
+    """Renders what a page shows. Usable from several threads.
+
+    Beside its own values a template may use `say(key, …)` for words,
+    `say_or_as_is(group, value)` for the word of a value, `path_of(name, …)` for the path
+    of a page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
+    institution's zone, and `session`, which is None where nobody is signed in.
+    """
+
+    def __init__(self, pages: Sequence[Page], sessions: Sessions, zone: tzinfo) -> None:
+        self._pages, self._sessions = pages, sessions
+        self._paths = {page.name: page.path for page in pages}
+        self._environment = Environment(
+            loader=FileSystemLoader(str(FOLDER)),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+        def instant(moment: datetime) -> Markup:
+            text = Markup('<time datetime="{}">{}</time>')
+            return text.format(moment.isoformat(), said(moment, zone))
+
+        def minute(moment: datetime) -> Markup:
+            text = Markup('<time datetime="{}">{}</time>')
+            return text.format(moment.isoformat(), said_shortly(moment, zone))
+
+        self._environment.filters.update(instant=instant, minute=minute)
+        self._environment.globals.update(
+            path_of=self.path_of, languages=LANGUAGES, language_names=NAMES, version=__version__
+        )
+
+    def path_of(self, name: str, **parameters: object) -> str:
+        """Return the path of a page; KeyError where there is none of that name."""
+        path = self._paths[name]
+        for key, value in parameters.items():
+            path = path.replace(f"{{{key}}}", str(value))
+        return path
+
+    def render(
+        self, shown: Shown, language: Language, session: Session | None, *, page: str, path: str
+    ) -> str:
+        """Return a page as HTML; `page` names it, `path` is where the choice of a language returns."""
+        token = self._sessions.form_token(session) if session else ""
+        field = Markup('<input type="hidden" name="csrf" value="{}">').format(token)
+        menu = [
+            entry for entry in self._pages if entry.menu and session and session.role >= entry.role
+        ]
+        return self._environment.get_template(shown.template).render(
+            {
+                **shown.values,
+                "say": partial(say, language),
+                "say_or_as_is": partial(say_or_as_is, language),
+                "language": language,
+                "session": session,
+                "menu": menu,
+                "page": page,
+                "path": path,
+                "csrf_field": lambda: field,
+            }
+        )

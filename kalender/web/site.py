@@ -1,0 +1,276 @@
+"""Puts the pages together as one ASGI application, and guards the way to each of them.
+
+Every request passes here: its Host is checked, then its session, then its role, for a form its
+token, and for a look-up how many there were. Only then is a page's function called. What is not a
+page is 401 as well, as long as there is no session: nobody learns which addresses there are.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+from urllib.parse import parse_qsl
+
+import structlog
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kalender.domain.render import Language
+from kalender.errors import KalenderError, NeighbourUnavailable
+from kalender.web import account, status
+from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
+from kalender.web.rendering import Templates
+from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
+from kalender.web.words import language_of
+
+log = structlog.get_logger(__name__)
+PAGES: Sequence[Page] = (*status.PAGES, *account.PAGES)
+ENTER = "/enter"
+STYLES = "/static"
+LARGEST_FORM = 64 * 1024  # bytes
+LANGUAGE_COOKIE = "kalender_language"
+A_YEAR = 365 * 86_400
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=()",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrance:
+    """How people come in.
+
+    `hosts` are the values of the Host header that are answered. `token` begins a session for
+    `operator`. `secure` says that people reach the pages over HTTPS, so that cookies say so too.
+    """
+
+    hosts: frozenset[str]
+    sessions: Sessions
+    token: OneTimeToken | None
+    operator: str
+    secure: bool = False
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie; a browser keeps `__Host-` from other hosts."""
+        return "__Host-kalender" if self.secure else "kalender_session"
+
+
+def make_site(site: Site, entrance: Entrance) -> ASGIApp:
+    """Return the application that serves all pages."""
+    application = Guard(site, entrance).application()
+    application.router.redirect_slashes = False  # which would tell that there is a page
+    return Doorway(application, entrance.hosts)
+
+
+class Guard:
+    """Stands before every page."""
+
+    def __init__(self, site: Site, entrance: Entrance) -> None:
+        self._site, self._entrance = site, entrance
+        self._limit = LookUpLimit()
+        self._templates = Templates(PAGES, entrance.sessions, site.app.zone)
+
+    def application(self) -> Starlette:
+        """Return the routes with what answers where none fits."""
+        routes = [Route(page.path, self._answering(page), methods=[page.method]) for page in PAGES]
+        return Starlette(
+            routes=[
+                *routes,
+                Route(ENTER, self._enter, methods=["GET"]),
+                Mount(STYLES, StaticFiles(packages=[("kalender.web", "static")])),
+            ],
+            exception_handlers={
+                HTTPException: self._say_http_error,
+                PageError: self._say_page_error,
+                KalenderError: self._say_our_error,
+                Exception: self._say_our_error,
+            },
+        )
+
+    # -- one request ------------------------------------------------------------------------------
+
+    def _answering(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(request: Request) -> Response:
+            began = monotonic()
+            session = self._require(request, page.role)
+            form = await _form_of(request) if page.method == "POST" else {}
+            if page.method == "POST" and not self._entrance.sessions.is_form_token(
+                session, form.pop("csrf", "")
+            ):
+                raise PageError(403, "error.form")
+            if page.limited and not self._limit.allows(session.who):
+                raise PageError(429, "error.too_many")
+            visit = Visit(
+                site=self._site,
+                session=session,
+                language=self._language(request),
+                path={name: str(value) for name, value in request.path_params.items()},
+                query=dict(request.query_params),
+                form=form,
+            )
+            response = await run_in_threadpool(self._respond, page, visit, request.url.path)
+            seconds = round(monotonic() - began, 3)
+            log.info("page", page=page.name, status=response.status_code, seconds=seconds)
+            return response
+
+        return answer
+
+    def _respond(self, page: Page, visit: Visit, path: str) -> Response:
+        answer = page.answer(visit)
+        if isinstance(answer, Redirect):
+            response: Response = RedirectResponse(answer.path, 303)
+            if answer.language is not None:
+                self._keep(response, LANGUAGE_COOKIE, answer.language, seconds=A_YEAR)
+            return response
+        if answer.ends_session:
+            self._entrance.sessions.end(visit.session)
+            response = self._page(answer, visit.language, None)
+            response.delete_cookie(self._entrance.cookie, secure=self._entrance.secure)
+            return response
+        return self._page(answer, visit.language, visit.session, page=page.name, path=path)
+
+    def _require(self, request: Request, role: Role) -> Session:
+        """Return who asks; PageError where nobody is known, or their role does not suffice."""
+        session = self._entrance.sessions.of(request.cookies.get(self._entrance.cookie))
+        if session is None:
+            raise PageError(401, "error.no_session")
+        if session.role < role:
+            raise PageError(403, "error.role")
+        return session
+
+    def _language(self, request: Request) -> Language:
+        accepted = request.headers.get("accept-language", "")
+        institution = self._site.app.config.institution
+        return language_of(request.cookies.get(LANGUAGE_COOKIE), accepted, institution.language)
+
+    async def _enter(self, request: Request) -> Response:
+        """Give a session for the one-time token.
+
+        A page, and not a redirect: a browser sends a strict cookie only from one page of ours to
+        the next.
+        """
+        token = self._entrance.token
+        if token is None or not token.use(request.query_params.get("token", "")):
+            raise PageError(401, "error.no_session")
+        _, cookie = self._entrance.sessions.begin(self._entrance.operator, Role.OPERATOR)
+        response = self._page(
+            Shown(template="enter.html", values={"target": "/"}), self._language(request), None
+        )
+        self._keep(response, self._entrance.cookie, cookie)
+        log.info("session_begun")
+        return response
+
+    # -- what is sent -----------------------------------------------------------------------------
+
+    def _page(
+        self,
+        shown: Shown,
+        language: Language,
+        session: Session | None,
+        *,
+        page: str = "",
+        path: str = "/",
+    ) -> Response:
+        text = self._templates.render(shown, language, session, page=page, path=path)
+        return Response(
+            text,
+            shown.status,
+            headers={"cache-control": "no-store", "content-language": language},
+            media_type="text/html",
+        )
+
+    def _keep(
+        self, response: Response, name: str, value: str, *, seconds: int | None = None
+    ) -> None:
+        secure = self._entrance.secure
+        response.set_cookie(
+            name, value, max_age=seconds, httponly=True, samesite="strict", secure=secure
+        )
+
+    # -- errors -----------------------------------------------------------------------------------
+
+    def _error(self, request: Request, status_code: int, words: str) -> Response:
+        session = self._entrance.sessions.of(request.cookies.get(self._entrance.cookie))
+        shown = Shown(template="error.html", values={"words": words}, status=status_code)
+        return self._page(shown, self._language(request), session)
+
+    def _say_page_error(self, request: Request, error: Exception) -> Response:
+        if not isinstance(error, PageError):
+            raise error
+        log.info("page_refused", status=error.status, because=error.words)
+        return self._error(request, error.status, error.words)
+
+    def _say_http_error(self, request: Request, error: Exception) -> Response:
+        """Say that there is no such page, but only to whoever has a session."""
+        try:
+            self._require(request, Role.STATUS)
+        except PageError as refused:
+            return self._say_page_error(request, refused)
+        status_code = error.status_code if isinstance(error, HTTPException) else 404
+        words = "error.method" if status_code == 405 else "error.not_found"  # noqa: PLR2004
+        return self._error(request, status_code, words)
+
+    def _say_our_error(self, request: Request, error: Exception) -> Response:
+        if isinstance(error, NeighbourUnavailable):
+            log.warning("page_without_database")
+            return self._error(request, 503, "error.database")
+        log.error("page_failed", error=type(error).__name__)
+        return self._error(request, 500, "error.ours")
+
+
+async def _form_of(request: Request) -> dict[str, str]:
+    """Return the fields of a form; PageError where it is too large or no form."""
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > LARGEST_FORM:
+            raise PageError(413, "error.too_large")
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=100))
+    except ValueError:
+        raise PageError(400, "error.form") from None
+
+
+class Doorway:
+    """Refuses a strange Host, before anything else is looked at, and gives all answers our headers."""
+
+    def __init__(self, application: ASGIApp, hosts: frozenset[str]) -> None:
+        self._application, self._hosts = application, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI has it."""
+        if scope["type"] != "http":
+            await self._application(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-cache")
+            await send(message)
+
+        hosts = [
+            value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"
+        ]
+        if len(hosts) != 1 or hosts[0] not in self._hosts:
+            log.info("page_refused", status=400, because="host")
+            refusal = PlainTextResponse("This address is not the one that was started.\n", 400)
+            await refusal(scope, receive, send_with_headers)
+            return
+        await self._application(scope, receive, send_with_headers)

@@ -1,0 +1,44 @@
+"""The first page: whether everybody has the right calendar, and the figures behind it.
+
+The figures are those of `kalender status --json` and of the metrics, from the same values. There is
+no person on this page.
+"""
+
+from dataclasses import asdict
+
+from kalender.operate.status import Requests
+from kalender.web.page import Answer, Page, Role, Shown, Visit
+
+NO_REQUESTS = Requests(requests={})
+
+
+def show(visit: Visit) -> Answer:
+    """Show the verdict and all figures."""
+    snapshot = visit.site.snapshots.latest()
+    status, figures = snapshot.status, snapshot.figures
+    states = {"missing": 0, "lost": 0}
+    for count in status.calendars:
+        if count.state in states:
+            states[count.state] += count.calendars
+    counts = {
+        "parked": sum(parked.count for parked in status.parked),
+        **states,
+        "persons_emptied": status.persons_emptied,
+        "courses_without_placements": figures.courses_without_placements,
+        **asdict(status.counts),
+    }
+    values = {
+        "status": status,
+        "figures": figures,
+        "verdict": snapshot.verdict,
+        "counts": counts,
+        "neighbours": [
+            (neighbour, figures.requests.get(neighbour.name, NO_REQUESTS))
+            for neighbour in status.neighbours
+        ],
+        "versions": {worker.version for worker in status.living_workers},
+    }
+    return Shown(template="status.html", values=values)
+
+
+PAGES = (Page("/", "status", Role.STATUS, show, menu=True),)

@@ -1,0 +1,111 @@
+"""The status page shows what `kalender status --json` says, in words of three languages."""
+
+import re
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from kalender.cli.status import as_values
+from kalender.domain.work import Cause, Kind, Lane, Mark
+from kalender.neighbours import breaker
+from kalender.operate.verdict import STATES
+from kalender.store import queue
+from kalender.store.heartbeats import Heartbeat
+from kalender.store.tables import dirty
+from kalender.web.page import Role
+from kalender.web.words import LANGUAGES, WORDS, say
+from tests.e2e.conftest import Template
+from tests.e2e.web.conftest import Pages, installed, served
+
+pytestmark = pytest.mark.e2e
+SCRIPT = "<script>alert(1)</script>"
+
+
+def plain(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def cells(text: str, table: str) -> list[list[str]]:
+    """The rows of a table of the page, as texts."""
+    part = text.partition(f'<table aria-labelledby="{table}">')[2].partition("</table>")[0]
+    rows = re.findall(r"<tr>(.*?)</tr>", part.partition("<tbody>")[2], re.DOTALL)
+    return [[plain(cell) for cell in re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", r)] for r in rows]
+
+
+def test_a_status_without_trouble_says_so_with_its_figures(pages: Pages) -> None:
+    text = pages.get("/", Role.STATUS).text
+    assert "All is as it should be" in text
+    assert "Nothing is due; no worker lives." in text
+    snapshot = pages.site_snapshot()
+    told = as_values(snapshot.status, snapshot.figures, snapshot.verdict)
+    assert told["right"]
+    assert [[row[1], row[2], row[3]] for row in cells(text, "right")] == [
+        [str(count.inside), str(count.right), str(count.outside)]
+        for count in snapshot.figures.right
+    ]
+    asked = [neighbour.name for neighbour in snapshot.status.neighbours]
+    assert [row[0] for row in cells(text, "neighbours")] == asked
+    for name in ("parked", "missing", "lost", "unmatched_staff"):
+        line = f"{say('en', f'status.count.{name}')} {told[name]}"
+        assert line in plain(text)
+
+
+def test_trouble_opens_the_page_and_is_text_whatever_it_says(
+    tmp_path: Path, template: Template
+) -> None:
+    wired = installed(tmp_path, template)
+    with served(wired) as pages:
+        Heartbeat(worker=SCRIPT).beat(pages.database)
+        with pages.database.write() as connection:
+            breaker.hold(connection, "fs", until=breaker.FOR_EVER, reason=SCRIPT, by="ola <b>")
+            queue.mark(
+                connection,
+                [Mark(Kind.COURSE, "BIO1000 25h", "test", cause=Cause.OTHER, lane=Lane.LIVE)],
+            )
+            late = pages.database.now() - timedelta(minutes=7)
+            connection.execute(update(dirty).values(due_at=late, first_marked_at=late))
+        text = pages.get("/", Role.STATUS).text
+    assert "Something is stuck" in text
+    assert "Work is late" in text
+    assert SCRIPT not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert [part.partition(":")[0] for part in cells(text, "neighbours")[1][:2]] == [
+        "fs",
+        "paused by hand",
+    ]
+    assert cells(text, "work")[0][:5] == ["live changes", "courses", "1", "0", "1"]
+    assert cells(text, "processes")[0][1] == "lives"
+
+
+def test_without_the_database_a_page_says_so_and_comes_back_with_it(
+    tmp_path: Path, template: Template
+) -> None:
+    wired = installed(tmp_path, template)
+    file, aside = tmp_path / "k.db", tmp_path / "aside.db"
+    with served(wired) as pages:
+        file.rename(aside)
+        file.mkdir()
+        answer = pages.get("/")
+        assert answer.status_code == 503
+        assert "The database does not answer" in answer.text
+        file.rmdir()
+        aside.rename(file)
+        assert pages.get("/").status_code == 200
+
+
+def test_every_word_is_there_in_all_languages() -> None:
+    for key, texts in WORDS.items():
+        assert len(texts) == len(LANGUAGES), key
+        assert all(text.strip() for text in texts), key
+        fields = [sorted(re.findall(r"\{(\w+)\}", text)) for text in texts]
+        assert fields[0] == fields[1] == fields[2], key
+    for group, values in (
+        ("status.state", STATES),
+        ("status.kind", [kind.value for kind in Kind]),
+        ("status.lane", [lane.name.lower() for lane in Lane]),
+        ("site.role", [str(role.value) for role in Role]),
+    ):
+        for value in values:
+            assert say("en", f"{group}.{value}")
