@@ -142,6 +142,11 @@ WORDS: Final = {
         "undervisarar som FS ikkje kjenner",
         "teachers whom FS does not know",
     ),
+    "status.count.personal_languages": (
+        "har valgt eget språk",
+        "har valt eige språk",
+        "chose a language of their own",
+    ),
     "status.count.protected": ("skjermet", "skjerma", "protected"),
     "status.count.courses_without_placements": (
         "grupper uten plasserte",

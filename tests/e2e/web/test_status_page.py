@@ -1,6 +1,7 @@
 """The status page shows what `kalender status --json` says, in words of three languages."""
 
 import re
+from dataclasses import fields
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from sqlalchemy import update
 from kalender.cli.status import as_values
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker
+from kalender.operate.status import Counts
 from kalender.operate.verdict import STATES
 from kalender.store import queue
 from kalender.store.heartbeats import Heartbeat
@@ -99,12 +101,13 @@ def test_every_word_is_there_in_all_languages() -> None:
     for key, texts in WORDS.items():
         assert len(texts) == len(LANGUAGES), key
         assert all(text.strip() for text in texts), key
-        fields = [sorted(re.findall(r"\{(\w+)\}", text)) for text in texts]
-        assert fields[0] == fields[1] == fields[2], key
+        names = [sorted(re.findall(r"\{(\w+)\}", text)) for text in texts]
+        assert names[0] == names[1] == names[2], key
     for group, values in (
         ("status.state", STATES),
         ("status.kind", [kind.value for kind in Kind]),
         ("status.lane", [lane.name.lower() for lane in Lane]),
+        ("status.count", [field.name for field in fields(Counts)]),
         ("site.role", [str(role.value) for role in Role]),
     ):
         for value in values:
