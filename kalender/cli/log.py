@@ -40,6 +40,7 @@ def log_(  # noqa: PLR0913, PLR0917
     until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
     only_acts: Annotated[bool, typer.Option("--acts", help="Operators' and brakes'.")] = False,  # noqa: FBT002
     only_writes: Annotated[bool, typer.Option("--writes", help="The service's.")] = False,  # noqa: FBT002
+    only_looks: Annotated[bool, typer.Option("--looks", help="Who looked whom up.")] = False,  # noqa: FBT002
     limit: Annotated[int, typer.Option(min=1, help="So many, the latest.")] = 100,
     reveal: Reveal = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
@@ -47,10 +48,13 @@ def log_(  # noqa: PLR0913, PLR0917
     """Tell who did what and what the service wrote, the latest first.
 
     Times are the database's, also in a rehearsal. Of protected persons only that something was
-    done. It is kept as long as `[retention] change_log_days` says.
+    done. It is kept as long as `[retention] change_log_days` says. With --looks: who was looked
+    up by whom, and why, as long as `look_up_days` says.
     """
-    if only_acts and only_writes:
-        raise ConfigError("give --acts or --writes, or neither for both")
+    if only_acts + only_writes + only_looks > 1:
+        raise ConfigError("give --acts or --writes, or neither for both; or --looks")
+    if only_looks and (course or operation):
+        raise ConfigError("--looks goes by --person, --since and --until alone")
     wired = application(context, writes=reveal, asks=False)
     database = opened(wired)
     filters = acts.Filter(
@@ -66,8 +70,11 @@ def log_(  # noqa: PLR0913, PLR0917
     with database.read() as connection:
         if course is not None:
             filters = replace(filters, course=courses.spelled(connection, course.upper()))
-        rows = [] if only_writes else [*acts.acts(connection, filters, reveal=reveal)]
-        rows += [] if only_acts else acts.writes(connection, filters, reveal=reveal)
+        rows = [*acts.looks(connection, filters, reveal=reveal)] if only_looks else []
+        if not (only_writes or only_looks):
+            rows += acts.acts(connection, filters, reveal=reveal)
+        if not (only_acts or only_looks):
+            rows += acts.writes(connection, filters, reveal=reveal)
         protected = acts.protected(connection) if reveal and person is None else frozenset()
     rows = sorted(rows, key=lambda row: row["at"], reverse=True)[:limit]
     if persons := {row["person"] for row in rows} & protected:

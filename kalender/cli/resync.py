@@ -132,9 +132,15 @@ def _all(
         command = "resync --all" + _agreed(settings)
         count = result.changed_persons
         with database.write() as connection:
-            acts.record(connection, command, who=operator(), scope="all", count=count)
-    values = asdict(result)
-    _say(values | values.pop("decided") | {"dry_run": dry_run}, as_json=as_json)
+            acts.record(
+                connection,
+                command,
+                who=operator(),
+                scope="all",
+                count=count,
+                reason=_text(_values(result)),
+            )
+    _say(_values(result) | {"dry_run": dry_run}, as_json=as_json)
     if not dry_run:
         # so that `status` says in time that a neighbour's certificate is about to end
         ends = certificates.seen(wired.config)
@@ -203,9 +209,19 @@ def _marks(
     ]
 
 
+def _values(result: ResyncResult) -> dict[str, object]:
+    return {name: value for name, value in asdict(result).items() if name != "decided"} | asdict(
+        result.decided
+    )
+
+
+def _text(values: dict[str, object]) -> str:
+    texts = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    return "  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in texts.items())
+
+
 def _say(values: dict[str, object], *, as_json: bool) -> None:
     if as_json:
         say_json(values)
-        return
-    texts = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in values.items()}
-    typer.echo("  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in texts.items()))
+    else:
+        typer.echo(_text(values))

@@ -1,7 +1,7 @@
 """The commands that look at one person or course: show, plan. They change nothing, ask nobody."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -33,9 +33,13 @@ from kalender.domain.moment import said, said_shortly
 from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.operate import disclosure
-from kalender.operate.week import Shown, draw
-from kalender.reconcile.desired import preview, wanted
-from kalender.store import languages, people, rollouts, teaching, unreadable
+from kalender.operate.person import person_shown
+from kalender.operate.shown import ShownEntry, entries_shown
+from kalender.operate.week import draw, monday_of, week_of
+from kalender.operate.why import Question
+from kalender.reconcile.desired import preview
+from kalender.sources.tp_codes import skips
+from kalender.store import languages, people, rollouts, unreadable
 from kalender.store.database import Database
 from kalender.store.fs_facts import ROLES
 from kalender.store.unreadable import Unreadable
@@ -72,13 +76,10 @@ def show(  # noqa: PLR0913, PLR0917
             day = day_of(monday, "--on") or wired.clock().date()
             zone = wired.zone
             for row in disclosure.calendars_of(connection, person_id):
-                state_and_plan = preview(
+                shown = entries_shown(
                     connection, row["calendar_id"], wired.settings(), wired.clock()
                 )
-                if state_and_plan is not None:
-                    events = wanted(connection, state_and_plan[0], wired.settings(), wired.clock())
-                    contents = [Shown.of(w.content) for w in events]
-                    typer.echo(draw(contents, day - timedelta(days=day.weekday()), zone))
+                typer.echo(draw(week_of(shown, monday_of(day), zone)))
             return
         export_values = disclosure.export(connection, person_id) if export else None
         values = export_values or _person(connection, wired, person_id)
@@ -143,46 +144,53 @@ def resolve_and_log_access(database: Database, text: str, command: str, *, revea
     """Return a person who is looked at, and remember who looked; a protected one with --reveal."""
     person_id = person_of(database, text)
     with database.read() as connection:
-        if people.PROTECT in people.wishes_of(connection, person_id) and not reveal:
-            raise NotKnown(f"person {person_id} is protected: --reveal shows them, and is logged")
+        refused = people.PROTECT in people.wishes_of(connection, person_id) and not reveal
     try:
         with database.write() as connection:
             who, words = operator(), f"{command} --reveal" if reveal else command
-            disclosure.log_access(connection, [person_id], words, operator=who)
+            disclosure.log_access(connection, [person_id], words, operator=who, refused=refused)
     except (DBAPIError, NeighbourUnavailable):  # the role, or a standby, may not let us write
         typer.echo("kalender: this look could not be recorded in look_up", err=True)
+    if refused:
+        raise NotKnown(f"person {person_id} is protected: --reveal shows them, and is logged")
     return person_id
 
 
 def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
-    semesters = wired.semesters().at(connection, wired.settings().common_rules, wired.clock())
-    person_teaching = teaching.read(connection, person_id, semesters)
+    person = person_shown(
+        Question(
+            connection=connection,
+            settings=wired.settings(),
+            rollout_mode=wired.config.rollout.mode,
+            skips=skips(wired.config.tp.skip),
+            now=wired.clock(),
+            person_id=person_id,
+        )
+    )
     return {
         "person": person_id,
-        "opted_out": bool(people.wishes_of(connection, person_id)),
+        "opted_out": bool(person.wishes),
         "language": _language(connection, wired, person_id),
-        "identities": [dict(row) for row in disclosure.identities(connection, person_id)],
+        "identities": person.identities,
         "registrations": [
             {**r.unit._asdict(), "offer_status": r.offer_status}
-            for r in person_teaching.registrations
+            for r in person.teaching.registrations
         ],
-        "placements": [key._asdict() for key in sorted(person_teaching.placements)],
-        "roles": [ROLES.row(role) for role in person_teaching.roles],
-        "unreadable": [_bad(problem) for problem in unreadable.of_person(connection, person_id)],
-        "pending": [
-            {name: row[name] for name in _PENDING}
-            for row in disclosure.pending(connection, disclosure.work_of(connection, person_id))
-        ],
+        "placements": [key._asdict() for key in sorted(person.teaching.placements)],
+        "roles": [ROLES.row(role) for role in person.teaching.roles],
+        "unreadable": [_bad(problem) for problem in person.unreadable],
+        "pending": [{name: row[name] for name in _PENDING} for row in person.pending],
         "calendars": [
             {
-                **row,
-                "moves": [
-                    {name: move[name] for name in _MOVE}
-                    for move in disclosure.moves_of(connection, row["calendar_id"])
+                **calendar.row,
+                "moves": [{name: move[name] for name in _MOVE} for move in calendar.moves],
+                "shown": [
+                    _entry(entry)
+                    for entry in calendar.entries
+                    if entry.status is not None and entry.ends_at > wired.clock()
                 ],
-                "shown": _entries(connection, wired, row["calendar_id"]),
             }
-            for row in disclosure.calendars_of(connection, person_id)
+            for calendar in person.calendars
         ],
     }
 
@@ -218,32 +226,22 @@ _PENDING = (
 )
 
 
-def _entries(connection: Connection, wired: App, calendar_id: int) -> list[dict[str, Any]]:
-    """A calendar's coming records, each with why it is there."""
-    state_and_plan = preview(connection, calendar_id, wired.settings(), wired.clock())
-    why: dict[str, str] = {}
-    if state_and_plan is not None:
-        events = wanted(connection, state_and_plan[0], wired.settings(), wired.clock())
-        why = {w.event.event_id: w.event.capacity.name.lower() for w in events}
-    changes = disclosure.last_changes(connection, calendar_id)
-    return [
-        {
-            "starts_at": row["starts_at"],
-            "ends_at": row["ends_at"],
-            "course": row["course"],
-            "actid": row["actid"],
-            "status": row["status"],
-            "why": why.get(row["event_id"], "not desired now"),
-            "held_by": row["held_by"],
-            "written_at": row["written_at"],
-            "restored": row["restored"] or None,
-            "last": (change := changes.get(row["sync_key"], {})).get("operation"),
-            "because": change.get("reason"),
-            "told_at": change.get("noticed_at"),
-        }
-        for row in disclosure.entries_of(connection, calendar_id, after=wired.clock())
-        if row["status"] != "abandoned"
-    ]
+def _entry(entry: ShownEntry) -> dict[str, Any]:
+    """A coming record, with why it is there."""
+    return {
+        "starts_at": entry.starts_at,
+        "ends_at": entry.ends_at,
+        "course": entry.activity.course,
+        "actid": entry.activity.actid,
+        "status": entry.status,
+        "why": entry.capacity.name.lower() if entry.capacity else "not desired now",
+        "held_by": entry.held_by,
+        "written_at": entry.written_at,
+        "restored": entry.restored or None,
+        "last": entry.last and entry.last.operation,
+        "because": entry.last and entry.last.reason,
+        "told_at": entry.last and entry.last.noticed_at,
+    }
 
 
 def _lines_of(values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:

@@ -22,8 +22,13 @@ from sqlalchemy import (
 from sqlalchemy.sql.base import Executable
 
 from kalender.domain.model import CourseKey, as_spelled
+from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
+<<<<<<< HEAD
 from kalender.store import brakes, courses, languages, people
+=======
+from kalender.store import acts, brakes, courses, people
+>>>>>>> 12ea371 (One value for what a calendar shows, a person, a course and the changes; look-ups have a reason, and attempts at the protected are kept)
 from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
 from kalender.store.sql import calendar_key
@@ -58,6 +63,7 @@ from kalender.store.tables import (
 from kalender.store.views import parked
 
 Row = Mapping[str, Any]
+LONGEST_REASON = 200
 OF_PERSONS = (
     person,
     identity,
@@ -262,15 +268,26 @@ def protected_persons(connection: Connection, *, reveal: bool = False) -> Sequen
 
 
 def log_access(
-    connection: Connection, persons: Collection[int], command: str, *, operator: str
-) -> None:
-    """Record in `look_up` that an operator was shown these persons by a command."""
-    rows = [
-        {"who": operator, "command": command, "person_id": person_id}
+    connection: Connection,
+    persons: Collection[int],
+    command: str,
+    *,
+    operator: str,
+    reason: str = "",
+    refused: bool = False,
+) -> list[int]:
+    """Record in `look_up` that somebody was shown these persons by a command, or a page.
+
+    `reason`: why, as they said. `refused`: the persons are protected, and were not shown. Returns
+    the numbers of the rows.
+    """
+    values = {"who": operator[: acts.LONGEST_NAME], "command": command, "refused": refused}
+    values["reason"] = cut(one_line(reason), LONGEST_REASON)
+    statement = insert(look_up).values(at=db_now(), **values).returning(look_up.c.look_up_id)
+    return [
+        connection.execute(statement, {"person_id": person_id}).scalar_one()
         for person_id in sorted(persons)
     ]
-    if rows:
-        connection.execute(insert(look_up).values(at=db_now()), rows)
 
 
 # -- a course -----------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ class Check:
 
     `ok` None: it does not matter here. `case` says in which way the condition holds or fails, where
     there are several. `facts` are the values that the words for people name; which ones there are
-    depends on `name` and `case`, and `kalender/cli/why.py` has the words.
+    depends on `name` and `case`, and `kalender/operate/answers/` has the words.
     """
 
     name: str
@@ -46,7 +46,11 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Asks why a course's teaching, perhaps of one day, is not in a person's calendar."""
+    """Asks why a course's teaching, perhaps of one day, is not in a person's calendar.
+
+    Without a course (`asked_for` is "") it asks what keeps the person's calendars from being right:
+    `checklist_of_person` is its answer.
+    """
 
     connection: Connection
     settings: CalendarSettings
@@ -54,7 +58,7 @@ class Question:
     skips: Callable[[str], bool]
     now: datetime
     person_id: int
-    asked_for: str
+    asked_for: str = ""
     day: date | None = None
 
     @cached_property
@@ -93,6 +97,11 @@ class Question:
         """What FS and its username call the person; nothing of a protected one."""
         return people.names_of(self.connection, [self.person_id])[self.person_id]
 
+    @property
+    def whom(self) -> str:
+        """The person as commands take them."""
+        return self.names.number or self.names.username or f"person {self.person_id}"
+
     @cached_property
     def teaching(self) -> PersonTeaching:
         """What the mirror holds of the person."""
@@ -128,7 +137,7 @@ class Question:
     @property
     def teaches(self) -> bool:
         """Whether TP names the person, or a counted role does."""
-        return self.role.teaches
+        return self.role.teaches if self.asked_for else bool(self.teaching.named_in)
 
     @cached_property
     def activities(self) -> Sequence[Activity]:
@@ -224,6 +233,20 @@ def checklist(question: Question) -> list[Check]:
     return [*_of_sources(question), *_of_exchange(question), *_of_work(question)]
 
 
+def checklist_of_person(question: Question) -> list[Check]:
+    """Return what must be so for anything to be in a person's calendar, of whichever course."""
+    number = people.fs_number(question.connection, question.person_id)
+    waiting_persons = dict(brakes.waiting_persons(question.connection))
+    facts = {"brake": f"person fs {number}"}
+    is_held = str(number) in waiting_persons
+    return [
+        _known(question, number),
+        Check(name="held", ok=not is_held, case="person" if is_held else "", facts=facts),
+        *_of_exchange(question),
+        _waiting(question, "pending", question.work),
+    ]
+
+
 def first_failing(checks: Sequence[Check]) -> Check | None:
     """Return the answer, where anything is not so."""
     return next((check for check in checks if check.ok is False), None)
@@ -233,13 +256,7 @@ def first_failing(checks: Sequence[Check]) -> Check | None:
 
 
 def _of_sources(question: Question) -> Iterator[Check]:
-    number = people.fs_number(question.connection, question.person_id)
-    yield Check(
-        name="known",
-        ok=number is not None or question.teaches,
-        case="" if number is not None else "by_tp",
-        facts={"number": number},
-    )
+    yield _known(question, people.fs_number(question.connection, question.person_id))
     is_skipped = question.skips(question.course)
     yield Check(
         name="course",
@@ -283,6 +300,15 @@ def _of_sources(question: Question) -> Iterator[Check]:
     yield _event(question)
     inside = any(in_window(event, question.rules, question.now) for event in question.concerning)
     yield Check(name="window", ok=inside if question.concerning else None)
+
+
+def _known(question: Question, number: int | None) -> Check:
+    return Check(
+        name="known",
+        ok=number is not None or question.teaches,
+        case="" if number is not None else "by_tp",
+        facts={"number": number},
+    )
 
 
 def _held(question: Question) -> Check:

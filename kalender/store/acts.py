@@ -5,14 +5,38 @@ An act is recorded in the transaction of what it did, so there is never the one 
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, exists, insert, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    String,
+    and_,
+    cast,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
-from kalender.store.tables import change_log, entry, operator_act, preference, teaching_event
+from kalender.store.tables import (
+    calendar,
+    change_log,
+    entry,
+    look_up,
+    operator_act,
+    preference,
+    teaching_event,
+)
 
 SERVICE = "service"  # who it was where no person did it
 LONGEST_NAME = 120
@@ -49,13 +73,20 @@ def forget(connection: Connection, person_id: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What of the log is asked for; None and "" ask for all."""
+    """What of the log is asked for; None and "" ask for all.
+
+    `before` is the (at, change id) of the last write of the page before, of `writes_of` alone, as
+    `causes` and `with_protected` are.
+    """
 
     person_id: int | None = None
     course: str | None = None  # as it is mirrored
     what: str | None = None  # an operation, or the first words of a command
+    causes: Collection[str] = ()  # of `Cause`; none: all
     since: datetime | None = None  # on the database's clock
     until: datetime | None = None
+    before: tuple[datetime, int] | None = None
+    with_protected: bool = True
     limit: int = 100
 
 
@@ -74,14 +105,13 @@ def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Ro
     protected_persons = frozenset() if reveal else protected(connection)
     return [
         {
+            **_NOTHING,
             "at": row["at"],
             "kind": "act",
             "who": row["who"],
             "what": row["command"],
             "person": None if secret else row["person_id"],
             "protected": secret,
-            "calendar": None,
-            "event": None,
             "scope": None if secret else row["scope"] or None,
             "count": row["count"],
             "reason": None if secret else row["reason"] or None,
@@ -94,25 +124,17 @@ def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Ro
     ]
 
 
+_NOTHING: Mapping[str, Any] = dict.fromkeys(
+    ("calendar", "event", "course", "cause", "scope", "count")
+)
+
+
 def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
     """Return what was written to calendars, the latest first; of the protected only that it was."""
-    columns = change_log.c
-    query = select(change_log).where(_within(columns.at, filters))
-    if filters.person_id is not None:
-        query = query.where(columns.person_id == filters.person_id)
-    if filters.course is not None:
-        code = filters.course
-        is_shown = exists().where(entry.c.sync_key == columns.sync_key, entry.c.course == code)
-        is_taught = exists().where(
-            teaching_event.c.event_id == columns.event_id, teaching_event.c.course == code
-        )
-        query = query.where(or_(is_shown, is_taught))
-    if filters.what is not None:
-        query = query.where(columns.operation == filters.what)
-    query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(filters.limit)
     protected_persons = frozenset() if reveal else protected(connection)
     return [
         {
+            **_NOTHING,
             "at": row["at"],
             "kind": "write",
             "who": SERVICE,
@@ -121,12 +143,134 @@ def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> 
             "protected": secret,
             "calendar": None if secret else row["calendar_id"],
             "event": None if secret else row["event_id"],
-            "scope": None,
-            "count": None,
+            "course": None if secret else row["course"] or None,
+            "cause": None if secret else row["cause"],
+            "reason": None if secret else row["reason"] or None,
+        }
+        for row in writes_of(connection, filters)
+        for secret in [row["person_id"] in protected_persons]
+    ]
+
+
+def writes_of(connection: Connection, filters: Filter) -> Rows:
+    """Return rows of the change log, the latest first."""
+    columns = change_log.c
+    query = select(change_log).where(_matching(connection, filters))
+    if filters.before is not None:
+        query = query.where(tuple_(columns.at, columns.change_id) < tuple_(*_bound(filters.before)))
+    query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(filters.limit)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _bound(cursor: tuple[datetime, int]) -> tuple[ColumnElement[datetime], ColumnElement[int]]:
+    at, change_id = cursor
+    return literal(at, change_log.c.at.type), literal(change_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WritesInHour:
+    """How much was written in the hour that began then, in calendars of how many persons."""
+
+    at: datetime
+    operation: str
+    cause: str | None
+    writes: int
+    persons: int
+
+
+def writes_by_hour(connection: Connection, filters: Filter) -> list[WritesInHour]:
+    """Count writes by hour, operation and cause, the latest hour first.
+
+    Every row that matches is read: bound it by a course or a person.
+    """
+    if connection.dialect.name == "postgresql":
+        hour = func.to_char(func.timezone("UTC", change_log.c.at), "YYYY-MM-DD HH24")
+    else:
+        hour = func.substr(cast(change_log.c.at, String), 1, 13)
+    by = (hour, change_log.c.operation, change_log.c.cause)
+    counts = (func.count(), func.count(change_log.c.person_id.distinct()))
+    query = select(*by, *counts).where(_matching(connection, filters)).group_by(*by)
+    return [
+        WritesInHour(
+            at=datetime.strptime(at, "%Y-%m-%d %H").replace(tzinfo=UTC),
+            operation=operation,
+            cause=cause,
+            writes=writes,
+            persons=persons,
+        )
+        for at, operation, cause, writes, persons in connection.execute(
+            query.order_by(hour.desc(), change_log.c.operation, change_log.c.cause)
+        )
+    ]
+
+
+def _matching(connection: Connection, filters: Filter) -> ColumnElement[bool]:
+    """The condition on the change log; a write of what courses share is of each of them."""
+    columns = change_log.c
+    conditions = [_within(columns.at, filters)]
+    if filters.person_id is not None:
+        # by their calendars, which have an index
+        theirs = select(calendar.c.calendar_id).where(calendar.c.person_id == filters.person_id)
+        conditions += [
+            columns.calendar_id.in_(theirs),
+            columns.person_id == filters.person_id,
+        ]
+    if filters.course is not None:
+        conditions.append(_of_course(connection, filters.course))
+    if filters.what is not None:
+        conditions.append(columns.operation == filters.what)
+    if filters.causes:
+        conditions.append(columns.cause.in_(sorted(filters.causes)))
+    if not filters.with_protected:
+        is_protected = select(preference.c.person_id).where(preference.c.wish == PROTECT)
+        conditions.append(columns.person_id.not_in(is_protected))
+    return and_(*conditions)
+
+
+def _of_course(connection: Connection, code: str) -> ColumnElement[bool]:
+    columns = change_log.c
+    is_shown = exists().where(entry.c.sync_key == columns.sync_key, entry.c.course == code)
+    is_taught = exists().where(
+        teaching_event.c.event_id == columns.event_id, teaching_event.c.course == code
+    )
+    # of which release of ours it was not told, the mirror tells as far as it still can
+    by_mirror = and_(columns.course.is_(None), or_(is_shown, is_taught))
+    events = teaching_event.alias("of_course")
+    sharing = (
+        select(teaching_event.c.course)
+        .join(events, events.c.event_id == teaching_event.c.event_id)
+        .where(events.c.course == code, teaching_event.c.course != code)
+        .distinct()
+    )
+    others = sorted(connection.execute(sharing).scalars())
+    shared = and_(columns.course.in_(others), is_taught) if others else false()
+    return or_(columns.course == code, shared, by_mirror)
+
+
+def looks(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
+    """Return who looked whom up and why, the latest first; who is or was protected is not told.
+
+    `refused`: the person was protected, and nobody was shown. Rows go by person and time alone.
+    """
+    columns = look_up.c
+    query = select(look_up).where(_within(columns.at, filters))
+    if filters.person_id is not None:
+        query = query.where(columns.person_id == filters.person_id)
+    query = query.order_by(columns.at.desc(), columns.look_up_id.desc()).limit(filters.limit)
+    protected_persons = frozenset() if reveal else protected(connection)
+    return [
+        {
+            **_NOTHING,
+            "at": row["at"],
+            "kind": "look",
+            "who": row["who"],
+            "what": f"{row['command']} (refused)" if row["refused"] else row["command"],
+            "person": None if secret else row["person_id"],
+            "protected": secret,
             "reason": None if secret else row["reason"] or None,
         }
         for row in connection.execute(query).mappings()
-        for secret in [row["person_id"] in protected_persons]
+        for secret in [not reveal and (row["refused"] or row["person_id"] in protected_persons)]
     ]
 
 

@@ -1,8 +1,8 @@
 """Counts of what happened, over all processes and machines: added up in the database.
 
 A process counts in memory and gives what it has every few seconds; what dies with it is what it
-had not given yet. Counts stand by the hour for two days, then they are folded into one row, so
-that a total never shrinks. A label is its values joined by spaces; what they mean the name says:
+had not given yet. Counts stand by the hour for two days, those of entries and of what was
+unannounced for eight, then they are folded into one row, so that a total never shrinks. A label is its values joined by spaces; what they mean the name says:
 
 ==========================  =============================================================
 requests                    neighbour, outcome (`ok`, or the error's class)
@@ -31,6 +31,8 @@ from kalender.store.sql import upsert
 from kalender.store.tables import queue_seen, tally
 
 KEPT_BY_HOUR = timedelta(hours=48)
+WRITTEN = ("entries", "unannounced")  # which are looked at hour by hour, and kept longer
+KEPT_LONGER = timedelta(days=8)
 FOLDED = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,8 +92,10 @@ def _add(connection: Connection, rows: list[dict[str, object]]) -> None:
 
 
 def fold(connection: Connection) -> None:
-    """Fold the hours of more than two days ago into one row each."""
-    is_old = (tally.c.hour < now(connection) - KEPT_BY_HOUR) & (tally.c.hour > FOLDED)
+    """Fold the hours of more than two days ago, or eight, into one row each."""
+    moment = now(connection)
+    is_kept = tally.c.name.in_(WRITTEN) & (tally.c.hour >= moment - KEPT_LONGER)
+    is_old = (tally.c.hour < moment - KEPT_BY_HOUR) & (tally.c.hour > FOLDED) & ~is_kept
     summed = func.sum(tally.c.value).label("value")
     query = select(tally.c.name, tally.c.label, summed).where(is_old)
     rows = connection.execute(query.group_by(tally.c.name, tally.c.label)).mappings().all()
@@ -107,3 +111,13 @@ def totals(connection: Connection, *, within: timedelta | None = None) -> dict[K
     if within is not None:
         query = query.where(tally.c.hour > now(connection) - within)
     return {(name, label): value for name, label, value in connection.execute(query)}
+
+
+def by_hour(
+    connection: Connection, name: str, since: datetime, until: datetime
+) -> dict[tuple[datetime, str], float]:
+    """Return one counter's values by the hour that began within these instants, and by label."""
+    query = select(tally.c.hour, tally.c.label, tally.c.value).where(
+        tally.c.name == name, tally.c.hour >= since, tally.c.hour < until
+    )
+    return {(hour, label): value for hour, label, value in connection.execute(query)}

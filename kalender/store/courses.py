@@ -161,6 +161,16 @@ def rows(connection: Connection, key: CourseKey) -> dict[EventKey, Row]:
     return {row.key: row for row in mirrored}
 
 
+def told_of(connection: Connection, event_ids: Iterable[str]) -> dict[str, TeachingEvent]:
+    """Return what TP told last of these events, by id; of two that have one id, either."""
+    told: dict[str, TeachingEvent] = {}
+    for part in in_parts(set(event_ids)):
+        is_named = is_one_of(connection, teaching_event.c.event_id, part)
+        records = connection.execute(select(teaching_event).where(is_named))
+        told |= {row.event_id: _event(row) for row in records}
+    return told
+
+
 def _event(row: SqlRow[*tuple[Any, ...]]) -> TeachingEvent:
     event = from_json(row.told)
     if row.doubt or row.missing_since is not None:

@@ -336,7 +336,7 @@ _LOG_COLUMNS = {
     "noticed_at": "noticed_at",
 }  # column of the change log -> parameter
 _LOG = insert(change_log).from_select(
-    [*_LOG_COLUMNS, "at", "event_id", "sync_key"],
+    [*_LOG_COLUMNS, "at", "event_id", "sync_key", "course"],
     select(
         *(
             bindparam(name, type_=change_log.c[column].type)
@@ -345,6 +345,7 @@ _LOG = insert(change_log).from_select(
         db_now(),
         entry.c.event_id,
         entry.c.sync_key,
+        entry.c.course,
     ).where(one_of(entry.c.sync_key, "keys")),
 )
 

@@ -112,8 +112,26 @@ def test_the_log_is_filtered_by_person_course_operation_and_time(filled: House) 
     wide = [line for line in filled.run("log").splitlines() if len(line) > 80]
     assert wide == []
     assert "nothing was done" in filled.run("log", "--until", "2020-01-01T00:00+01:00")
-    code, said = fails(filled, "log", "--acts", "--writes")
-    assert (code, "give --acts or --writes" in said) == (2, True)
+    assert {(row["course"], row["cause"]) for row in theirs} >= {(course, "resync")}
+    for words in (["--acts", "--writes"], ["--looks", "--acts"]):
+        code, said = fails(filled, "log", *words)
+        assert (code, "give --acts or --writes" in said) == (2, True)
+    code, said = fails(filled, "log", "--looks", "--course", course)
+    assert (code, "--looks goes by" in said) == (2, True)
+
+
+def test_who_looked_whom_up_is_listed_and_of_the_protected_only_that_somebody_tried(
+    filled: House,
+) -> None:
+    filled.run("show", STUDENT, env={"KALENDER_OPERATOR": "kari"})
+    filled.run("protect", "add", THREATENED)
+    assert fails(filled, "show", THREATENED)[0] == 1
+    attempt, look = logged(filled, "--looks")
+    assert (look["who"], look["what"], look["protected"]) == ("kari", "show", False)
+    assert (attempt["what"], attempt["protected"]) == ("show (refused)", True)
+    assert attempt["person"] is None
+    assert logged(filled, "--looks", "--reveal")[1]["person"] is not None
+    assert [row["kind"] for row in logged(filled, "--looks", "--person", STUDENT)][-1] == "look"
 
 
 def test_of_protected_persons_the_log_tells_nothing_unless_revealed(filled: House) -> None:

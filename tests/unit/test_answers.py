@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from kalender.cli.answers import LANGUAGES
-from kalender.cli.answers.english import ENGLISH
+from kalender.operate.answers import LANGUAGES
+from kalender.operate.answers.english import ENGLISH
 
 FACT = re.compile(r"<|>|\{\w+\}")
 

@@ -28,7 +28,8 @@ from rich.text import Text
 
 from kalender.config.reading import PREFIX
 from kalender.errors import KalenderError
-from kalender.operate.week import Shown, draw
+from kalender.operate.shown import ShownEntry
+from kalender.operate.week import draw, week_of
 from kalender.sandbox.demonstration.broker import Broker, named_broker, publish_to_input
 from kalender.sandbox.demonstration.compared import (
     PLACES,
@@ -303,10 +304,16 @@ class _Play:
     def _week(self) -> str:
         entries = own_entries(self.installation.items(self.address))
         shown = [
-            Shown(starts_at=e.start, ends_at=e.end, subject=e.subject, location=e.location)
+            ShownEntry(
+                starts_at=e.start,
+                ends_at=e.end,
+                subject=e.subject,
+                location=e.location,
+                cancelled=e.subject.startswith("AVLYST: "),
+            )
             for e in entries
         ]
-        return draw(shown, MONDAY, OSLO)
+        return draw(week_of(shown, MONDAY, OSLO))
 
     def _draw(self, title: str, week: str) -> None:
         self.console.print(f"\n[bold]{title}[/]\n")

@@ -107,7 +107,10 @@ change_log = Table(
     Column("reason", Text, nullable=False),
     Column("noticed_at", Instant),  # when what led to it was first told of
     Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
+    Column("course", String(64)),  # of the entry; NULL: written by a release that told none
     Index(None, "calendar_id", "at"),
+    Index(None, "course", "at"),
+    Index(None, "cause", "at"),
     Index(None, "operation", "at"),
     Index(None, "at"),
 )

@@ -117,7 +117,10 @@ look_up = Table(
     Column("who", String(120), nullable=False),
     Column("command", String(32), nullable=False),
     Column("person_id", Id, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),  # as who asked gave it
+    Column("refused", Boolean, nullable=False, server_default=text("false")),  # was not shown
     Index(None, "person_id", "at"),
+    Index(None, "at"),
 )
 
 operator_act = Table(

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from kalender.cli.answers.words import Words
+from kalender.operate.answers.words import Words
 
 BOKMAL: Final = Words(
     fine="Alt er som det skal.",

@@ -7,9 +7,9 @@ is empty.
 from collections.abc import Mapping
 from typing import Final
 
-from kalender.cli.answers.bokmal import BOKMAL
-from kalender.cli.answers.english import ENGLISH
-from kalender.cli.answers.nynorsk import NYNORSK
-from kalender.cli.answers.words import Words
+from kalender.operate.answers.bokmal import BOKMAL
+from kalender.operate.answers.english import ENGLISH
+from kalender.operate.answers.nynorsk import NYNORSK
+from kalender.operate.answers.words import Words
 
 LANGUAGES: Final[Mapping[str, Words]] = {"en": ENGLISH, "nb": BOKMAL, "nn": NYNORSK}

@@ -1,0 +1,84 @@
+"""A person as they are shown: who they are, their teaching, their calendars, and what is not well."""
+
+from dataclasses import dataclass, replace
+
+from kalender.domain.timetable import PersonTeaching
+from kalender.operate import disclosure
+from kalender.operate.disclosure import Row
+from kalender.operate.shown import ShownEntry, Standing, entries_shown
+from kalender.operate.why import Check, Question, checklist_of_person
+from kalender.store import people, unreadable
+from kalender.store.unreadable import Unreadable
+
+UNWRITTEN = ("mailbox", "rollout", "wish")
+"""The checks without which nothing is written to any calendar of a person."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalendarShown:
+    """A calendar's row with the work that waits for it, its moves, and all that it shows."""
+
+    row: Row
+    moves: tuple[Row, ...]
+    entries: tuple[ShownEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonShown:
+    """What is held of a person, as `kalender show` and the page tell it.
+
+    `identities` are rows of kind, value and detail, `pending` rows of work, the most urgent first.
+    `checks` are what must be so for their calendars to be right.
+    """
+
+    person_id: int
+    identities: tuple[Row, ...]
+    wishes: frozenset[str]
+    teaching: PersonTeaching
+    unreadable: tuple[Unreadable, ...]
+    pending: tuple[Row, ...]
+    checks: tuple[Check, ...]
+    calendars: tuple[CalendarShown, ...]
+
+    @property
+    def courses(self) -> list[str]:
+        """The codes of the courses that may concern them, sorted."""
+        units = [registration.unit for registration in self.teaching.registrations]
+        units += [role.unit for role in self.teaching.roles]
+        return sorted(
+            {unit.course for unit in units} | {key.course for key in self.teaching.named_in}
+        )
+
+
+def person_shown(question: Question) -> PersonShown:
+    """Return the person whom a question without a course is about."""
+    connection, person_id = question.connection, question.person_id
+    checks = checklist_of_person(question)
+    is_unwritten = any(check.ok is False and check.name in UNWRITTEN for check in checks)
+    calendars = []
+    for row in disclosure.calendars_of(connection, person_id):
+        entries = entries_shown(connection, row["calendar_id"], question.settings, question.now)
+        if is_unwritten:
+            entries = [
+                replace(entry, standing=Standing.WAITING)
+                if entry.standing is Standing.COMING
+                else entry
+                for entry in entries
+            ]
+        calendars.append(
+            CalendarShown(
+                row=row,
+                moves=tuple(disclosure.moves_of(connection, row["calendar_id"])),
+                entries=tuple(entries),
+            )
+        )
+    return PersonShown(
+        person_id=person_id,
+        identities=tuple(disclosure.identities(connection, person_id)),
+        wishes=people.wishes_of(connection, person_id),
+        teaching=question.teaching,
+        unreadable=tuple(unreadable.of_person(connection, person_id)),
+        pending=tuple(question.work),
+        checks=tuple(checks),
+        calendars=tuple(calendars),
+    )
