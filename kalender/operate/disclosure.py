@@ -24,11 +24,7 @@ from sqlalchemy.sql.base import Executable
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
-<<<<<<< HEAD
-from kalender.store import brakes, courses, languages, people
-=======
-from kalender.store import acts, brakes, courses, people
->>>>>>> 12ea371 (One value for what a calendar shows, a person, a course and the changes; look-ups have a reason, and attempts at the protected are kept)
+from kalender.store import acts, brakes, courses, languages, people
 from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
 from kalender.store.sql import calendar_key

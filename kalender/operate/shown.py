@@ -16,6 +16,7 @@ from kalender.domain.model import ActivityKey, Status, TeachingEvent
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, render
 from kalender.domain.timetable import Relation
+from kalender.domain.work import Cause
 from kalender.operate import disclosure
 from kalender.reconcile.desired import CalendarSettings, preview, wanted
 from kalender.store import courses
@@ -44,7 +45,7 @@ class LastWrite:
 
     operation: str
     reason: str
-    cause: str | None = None
+    cause: Cause
     noticed_at: datetime | None = None
 
 
@@ -105,7 +106,7 @@ def entries_shown(
     changes = disclosure.last_changes(connection, calendar_id)
     lacking = {row["event_id"] for row in rows} - desired.keys()
     told = courses.told_of(connection, lacking)
-    style = settings.style_for(state.row.audience)
+    style = settings.in_language(state.language).style_for(state.row.audience)
     shown = []
     for row in rows:
         key = row["sync_key"]
@@ -199,6 +200,6 @@ def _last_write(change: Mapping[str, Any]) -> LastWrite:
     return LastWrite(
         operation=change["operation"],
         reason=change["reason"],
-        cause=change["cause"],
+        cause=Cause.of(change["cause"]),
         noticed_at=change["noticed_at"],
     )

@@ -65,10 +65,12 @@ def record(  # noqa: PLR0913
 
 
 def forget(connection: Connection, person_id: int) -> None:
-    """Take a person out of what was done about them; that somebody did it stays."""
+    """Take a person out of what was done about them; that somebody did it, or looked, stays."""
     is_of_person = operator_act.c.person_id == person_id
     erased_person = {"person_id": None, "reason": "", "scope": "somebody erased"}
     connection.execute(update(operator_act).where(is_of_person).values(erased_person))
+    is_look = look_up.c.person_id == person_id
+    connection.execute(update(look_up).where(is_look).values(reason=""))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from kalender.domain.timetable import Relation
-from kalender.domain.work import Kind
-from kalender.operate import look_ups
+from kalender.domain.work import Kind, Lane
+from kalender.operate import erasure, look_ups
 from kalender.operate.changes import causes_labelled, changes, day_of_changes, resyncs
 from kalender.operate.course import course_shown
 from kalender.operate.person import PersonShown, person_shown
@@ -250,6 +250,21 @@ def test_a_look_up_is_good_for_who_asked_and_kept_with_its_reason(
     with house.database.read() as connection:
         (row,) = acts.looks(connection, Filter())
     assert (row["who"], row["what"], row["reason"]) == ("kari", "web person", "called about Monday")
+
+
+def test_of_whoever_is_erased_no_reason_of_a_look_stays(open_database: OpenDatabase) -> None:
+    house = filled(open_database)
+    look_ups.look_somebody_up(house.database, "1", who="kari", reason="their name", command="web")
+    person_id = person_of(house, 1)
+    with house.database.write() as connection:
+        calendars = people.wish(connection, person_id, {people.OPT_OUT, people.REMOVE}, "asked")
+        people.mark_calendars(connection, calendars, reason="remove", lane=Lane.LIVE)
+    assert house.settle() == []
+    with house.database.write() as connection:
+        erasure.forget(connection, person_id)
+    with house.database.read() as connection:
+        (row,) = acts.looks(connection, Filter())
+    assert (row["who"], row["reason"]) == ("kari", None)
 
 
 def test_who_is_protected_is_answered_as_nobody_and_the_attempt_is_kept(
