@@ -132,6 +132,11 @@ class App:
             mailboxes=self.config.mailboxes,
             backend=self.config.exchange.default,
             rules={role: self.config.rules(role) for role in ROLES},
+            user_forms={
+                name: self._user_form(name)
+                for name in self.config.exchange.backends
+                if not self.names_by_address(name)
+            },
         )
 
     # -- neighbours -----------------------------------------------------------------------------
@@ -252,6 +257,7 @@ class App:
                     ),
                     server_seconds=backend.server_seconds,
                     second_look=backend.second_look,
+                    user_form=self._user_form(name),
                 )
                 for name, backend in config.exchange.backends.items()
             },

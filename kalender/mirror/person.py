@@ -70,7 +70,7 @@ def refresh_person(context: RefreshContext, claim: Claim) -> None:
         if _waits_for_second_look(connection, person_id, complete, asked_at, maintained):
             queue.postpone(connection, claim, after=SECOND_LOOK, why="FS lists nothing any more")
             return
-        renamed_persons = _save_account(connection, person_id, answer, claim)
+        renamed_persons = _save_account(connection, context, person_id, answer, claim)
         organisation.save_person(connection, person_id, answer)
         _save_teaching(connection, context, person_id, complete, maintained, claim)
         mailboxes.assign_all(connection, sorted(renamed_persons), context.people)
@@ -172,18 +172,23 @@ def _waits_for_second_look(
 
 
 def _save_account(
-    connection: Connection, person_id: int, answer: PersonFacts | None, claim: Claim
+    connection: Connection,
+    context: RefreshContext,
+    person_id: int,
+    answer: PersonFacts | None,
+    claim: Claim,
 ) -> set[int]:
     """Write what FS says of a person's account; return who else got another username by it.
 
     Whoever has the username that this person claims from now on is marked, so that FS is asked
     about them too.
     """
+    forms = context.people.user_forms
     holders, renamed_persons = people.holders(connection, person_id), set[int]()
     if answer is not None:
-        renamed_persons |= people.save_account(connection, person_id, answer.account)
+        renamed_persons |= people.save_account(connection, person_id, answer.account, forms)
     if answer is None or answer.account.username is None:
-        renamed_persons |= people.make_way(connection, person_id)
+        renamed_persons |= people.make_way(connection, person_id, forms)
     new_holders = people.holders(connection, person_id).keys() - holders.keys()
     numbers = {people.fs_number(connection, holder) for holder in new_holders}
     trigger = claim.trigger._replace(

@@ -194,7 +194,7 @@ def _merge_snapshot(
     skipped_persons = bulk.asked_later(connection, started) | forgotten_persons
     changes = _Changes()
     last_reading = teaching.last_reading(connection, courses.PLACEMENTS)
-    _merge_accounts(connection, snapshot.accounts, persons, skipped_persons, changes)
+    _merge_accounts(connection, context, snapshot.accounts, persons, skipped_persons, changes)
     if new_persons:
         bulk.analyze(connection)
     for semester in result.semesters:
@@ -247,6 +247,7 @@ def _merge_snapshot(
 
 def _merge_accounts(
     connection: Connection,
+    context: RefreshContext,
     accounts: Sequence[Account],
     persons: Mapping[int, int],
     skipped_persons: Collection[int],
@@ -270,8 +271,9 @@ def _merge_accounts(
             if renamed or readdressed:
                 to_save.append((person_id, account))
                 changes.persons.add(person_id)
-    changes.heirs |= people.save_accounts(connection, to_save)
-    changes.heirs |= people.give_free_usernames(connection)
+    forms = context.people.user_forms
+    changes.heirs |= people.save_accounts(connection, to_save, forms)
+    changes.heirs |= people.give_free_usernames(connection, forms)
     changes.persons |= changes.heirs
     usernames = {persons[account.fs_number]: account.username for account in accounts}
     for holder, username in people.holders(connection).items():

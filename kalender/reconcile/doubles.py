@@ -95,7 +95,7 @@ def look_for_doubles(visit: Visit) -> list[Double]:
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
         row = visit.row
-        elsewhere = entries.take_over(connection, row.calendar_id, row.address, keys)
+        elsewhere = entries.take_over(connection, row.calendar_id, visit.places(connection), keys)
         return sort_out(connection, visit, hits, elsewhere)
 
 

@@ -89,7 +89,7 @@ def look_up_everything(visit: Visit) -> list[Double]:
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
-        elsewhere = entries.take_over(connection, calendar_id, visit.row.address, keys)
+        elsewhere = entries.take_over(connection, calendar_id, visit.places(connection), keys)
         records = entries.of_calendar(connection, calendar_id)
         visit.save(connection, _relocated(records, hits, visit.now))
         if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
@@ -183,13 +183,15 @@ def _to_put_back(
     """Return the entries to put back; what is not wanted back, or too often, is left as it is.
 
     `operation` is the change log's word for putting back: what was `gone` was deleted by its user,
-    and what has to be `restore`d was edited.
+    and what has to be `restore`d was edited. Raises TransientError where the mailbox may be another
+    one by now: then its user did neither.
     """
     if not touched_entries:
         return []
     settings = visit.context.calendar_settings(visit.row.audience)
     wished = settings.restore_deleted if operation == "gone" else settings.restore_edited
     with visit.recording() as connection:
+        visit.require_unchanged(connection)
         row = visit.row
         often = entries.put_back_often(
             connection, row.calendar_id, operation, limit=settings.max_restores

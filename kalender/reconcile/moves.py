@@ -93,8 +93,9 @@ def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
     """Raise PutOff where what is absent here is not to be believed; `hits` are all items of ours.
 
     Where the Exchange from which the mailbox came still shows what is absent here, it may be the copy
-    that was left behind: then the calendar waits as well. Raises TransientError where another
-    Exchange could not be asked.
+    that was left behind: then the calendar waits as well. Where the person has another mailbox than
+    before, by another address or username, nothing of ours need be there. Raises TransientError where
+    another Exchange could not be asked.
     """
     with visit.database.read() as connection:
         move = moves.open_of(connection, visit.row.calendar_id)
@@ -118,8 +119,8 @@ def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
         raise TransientError(
             f"entries of ours are not here, and [exchange.{name}] could not be asked for them"
         )
-    if move is None and fullest is None:
-        return  # no other Exchange knows the mailbox
+    if move is None and (fullest is None or visit.row.moved_from is not None):
+        return  # no other Exchange knows the mailbox, or it is another one than before
     _wait(visit, fullest or visit.row.backend, len(coming), present)
 
 

@@ -31,6 +31,7 @@ from kalender.domain.entry import (
     Transition,
     happens,
 )
+from kalender.domain.mailbox import BY_MAIL
 from kalender.domain.model import lies_in
 from kalender.domain.roles import ROLES, leading
 from kalender.domain.timetable import Audience, Role
@@ -39,7 +40,7 @@ from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown,
 from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
-from kalender.store import brakes, entries, moves, queue, rollouts
+from kalender.store import brakes, entries, mailboxes, moves, queue, rollouts
 from kalender.store.database import Database
 from kalender.store.entries import CalendarRow
 from kalender.store.queue import Claim
@@ -56,11 +57,13 @@ class Exchange:
 
     `second_look` is after how long a create is looked for once more that nobody answered and that
     was not found. None: a search sees at once what was made, and finds it or never will.
+    `user_form` is how it names the user of a mailbox: `mail`, by the address.
     """
 
     calendars: Calendars
     server_seconds: float
     second_look: timedelta | None = None
+    user_form: str = BY_MAIL
 
 
 @dataclass(slots=True)
@@ -159,6 +162,12 @@ class Visit:
         """The adapter of the calendar's Exchange."""
         return self.exchange.calendars
 
+    def places(self, connection: Connection) -> frozenset[str]:
+        """Return what the mailbox is called: by its address, and by its user's name."""
+        address, form = self.row.address, self.exchange.user_form
+        user = mailboxes.principal_name_of(connection, address, form)
+        return frozenset({address, user or address})
+
     def count(self, operation: str, number: int) -> None:
         """Add to what the visit did."""
         if number:
@@ -205,8 +214,9 @@ class Visit:
         """Raise TransientError where the calendar may not be written to as the visit believes.
 
         The person may have opted out or left the roll-out since the visit began, and the mailbox
-        may have passed to somebody else or to another Exchange. Also clears the calendar's digest:
-        until the visit ends well, the calendar is not known to be right.
+        may have passed to somebody else or to another Exchange, or be another one by another
+        username. Also clears the calendar's digest: until the visit ends well, the calendar is not
+        known to be right.
         """
         if not self.context.allowed(connection, self.row):
             raise TransientError("the calendar left the roll-out meanwhile")
@@ -214,7 +224,8 @@ class Visit:
         if (standing.leaves or self.row.taking_back) is not self.calendar_state.leaving:
             raise TransientError("the person's wishes changed meanwhile")
         row = self.row
-        if standing[1:] != (row.owner, row.address, row.backend, row.state):
+        is_there = (row.owner, row.address, row.backend, row.state)
+        if standing[1:5] != is_there or standing.must_look_up > row.must_look_up:
             raise TransientError("the calendar's mailbox changed meanwhile")
 
     def braked(self, connection: Connection, deletes: int) -> str | None:

@@ -84,6 +84,7 @@ class CalendarRow:
     quiet_for: float
     synced_digest: str | None
     changes_at: datetime | None
+    moved_from: str | None  # what the other mailbox was called in which its entries were last seen
     looks_again: bool  # the time has come to look for unanswered creates once more
 
 
@@ -139,6 +140,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         quiet_for=max((quiet_until - row.db_time).total_seconds(), 0.0),
         synced_digest=row.synced_digest,
         changes_at=row.changes_at,
+        moved_from=row.moved_from,
         looks_again=row.look_again_at is not None and row.look_again_at <= row.db_time,
     )
 
@@ -235,6 +237,7 @@ class Standing(NamedTuple):
     address: str
     backend: str
     state: str
+    must_look_up: bool
 
 
 def forget_digest(connection: Connection, row: CalendarRow) -> Standing:
@@ -250,6 +253,7 @@ _STANDING = (
     calendar.c.address,
     calendar.c.backend,
     calendar.c.state,
+    calendar.c.must_look_up,
 )
 _LOOK_AGAIN = select(*_STANDING).where(calendar.c.calendar_id == bindparam("of"))
 _FORGET_DIGEST = (
@@ -365,14 +369,15 @@ def unlog(connection: Connection, keys: Collection[str]) -> None:
 
 
 def take_over(
-    connection: Connection, calendar_id: int, address: str, keys: Collection[str]
+    connection: Connection, calendar_id: int, places: Collection[str], keys: Collection[str]
 ) -> set[str]:
     """Move records of these keys here from calendars that no longer own this mailbox.
 
+    `places` is what the mailbox is called: by its address, and by its user's name.
     Returns the keys that another calendar owns and keeps: what carries them here is a copy.
     """
     elsewhere = and_(entry.c.sync_key.in_(sorted(keys)), entry.c.calendar_id != calendar_id)
-    has_left = or_(~calendar.c.owner, calendar.c.moved_from == address)
+    has_left = or_(~calendar.c.owner, calendar.c.moved_from.in_(sorted(places)))
     is_moved = and_(
         elsewhere, entry.c.calendar_id.in_(select(calendar.c.calendar_id).where(has_left))
     )

@@ -128,6 +128,25 @@ class Identities:
         for position, (types, address) in enumerate(mails):
             values[MAIL, address] = (types, position)
 
+    def former_usernames(self) -> dict[int, frozenset[str]]:
+        """Return person -> the usernames that they had when read, where they have others now.
+
+        A person who became one with another has their usernames now.
+        """
+        names_before: defaultdict[int, set[str]] = defaultdict(set)
+        for kind, value, person_id in self._rows_before:
+            if kind == USERNAME:
+                names_before[person_id].add(value)
+        heirs = {absorbed_person: person_id for person_id, absorbed_person in self.absorbed}
+        former_names = {}
+        for *_, person_id in self._rows_before:
+            heir = person_id
+            while heir in heirs:
+                heir = heirs[heir]
+            if names_before[person_id] != self.usernames(heir):
+                former_names[person_id] = frozenset(names_before[person_id])
+        return former_names
+
     def _remove(self, username: str) -> None:
         holder = self.holders.pop(username, None)
         if holder is not None:

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 
 from kalender.domain import work
-from kalender.domain.mailbox import MailboxRule
+from kalender.domain.mailbox import MailboxRule, principal_name
 from kalender.domain.model import Account
 from kalender.domain.text import without_unseen
 from kalender.domain.timetable import Audience, Evidence, Role, Rules
@@ -31,7 +31,15 @@ from kalender.store.identities import Identities
 from kalender.store.instants import db_now
 from kalender.store.languages import COMMAND
 from kalender.store.queue import mark
-from kalender.store.sql import crossed_at_most, in_parts, is_one_of, one_of, slices, upsert
+from kalender.store.sql import (
+    crossed_at_most,
+    in_parts,
+    is_one_of,
+    one_of,
+    slices,
+    update_many,
+    upsert,
+)
 from kalender.store.tables import (
     calendar,
     entry,
@@ -49,11 +57,15 @@ _NUMBER = re.compile("[0-9]{1,9}")  # as our own numbers are, on either database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """The institution's rules on who gets which calendar; `backend` is the default Exchange."""
+    """The institution's rules on who gets which calendar; `backend` is the default Exchange.
+
+    `user_forms` says how Exchanges name the users of mailboxes: those that do not by the address.
+    """
 
     mailboxes: MailboxRule
     backend: str
     rules: Mapping[Role, Rules]
+    user_forms: Mapping[str, str] = field(default_factory=dict)  # as `principal_name` takes them
 
     def roles_of(self, evidence: Evidence) -> Audience:
         """Return the roles of a person of whom this is known; there may be none."""
@@ -162,29 +174,36 @@ def ensure(connection: Connection, kind: str, value: str) -> int:
     return ensure(connection, kind, value)  # another worker was first
 
 
-def save_account(connection: Connection, person_id: int, account: Account) -> set[int]:
+def save_account(
+    connection: Connection, person_id: int, account: Account, forms: Mapping[str, str]
+) -> set[int]:
     """Write what FS tells of one account, as `save_accounts` does."""
-    return save_accounts(connection, [(person_id, account)])
+    return save_accounts(connection, [(person_id, account)], forms)
 
 
-def save_accounts(connection: Connection, accounts: Sequence[tuple[int, Account]]) -> set[int]:
+def save_accounts(
+    connection: Connection, accounts: Sequence[tuple[int, Account]], forms: Mapping[str, str]
+) -> set[int]:
     """Write what FS tells of persons' accounts, in this order; return who else lost something by it.
 
     What is not told stays. A username that only TP knew brings its person's calendars and
     entries along, in this transaction. One that another person of FS has stays with them, and is
     claimed: this person goes on under the username that they had, if any.
     `mailboxes.assign_mailboxes` is due then: that of the others last, so that what is given up is
-    passed on.
+    passed on. `forms` are `People.user_forms`: a calendar there has another mailbox by another
+    username, and is looked up like one whose address changed.
     """
     return set().union(
         *(
-            crossed_at_most(connection, partial(_save_part, connection, part))
+            crossed_at_most(connection, partial(_save_part, connection, part, forms))
             for part in slices(accounts, MANY)
         )
     )
 
 
-def _save_part(connection: Connection, accounts: Sequence[tuple[int, Account]]) -> set[int]:
+def _save_part(
+    connection: Connection, accounts: Sequence[tuple[int, Account]], forms: Mapping[str, str]
+) -> set[int]:
     renamed_persons: set[int] = set()
     names = [account.username for _, account in accounts if account.username]
     changed = Identities(connection, [person_id for person_id, _ in accounts], names)
@@ -194,8 +213,29 @@ def _save_part(connection: Connection, accounts: Sequence[tuple[int, Account]]) 
         if account.mail is not None:
             ordered = in_order(account.mail, changed.mails(person_id))
             changed.set_mails(person_id, ordered)
-    changed.write()
+    _write(connection, changed, forms)
     return renamed_persons
+
+
+def _write(connection: Connection, changed: Identities, forms: Mapping[str, str]) -> None:
+    """Write changed identities; mark calendars that have another mailbox by them to be looked up.
+
+    What the former mailbox was called is recorded, so that whoever is named so now takes over what
+    stands there.
+    """
+    former_usernames = changed.former_usernames() if forms else {}
+    rows: list[dict[str, object]] = []
+    for part in in_parts(former_usernames, MANY):
+        is_theirs = is_one_of(connection, calendar.c.person_id, part)
+        query = select(calendar).where(is_theirs, calendar.c.backend.in_(forms))
+        for row in connection.execute(query.order_by(calendar.c.calendar_id)):
+            names = former_usernames[row.person_id]
+            former_name = principal_name(forms[row.backend], row.address, names)
+            values = {"calendar_id": row.calendar_id, "moved_from": row.moved_from or former_name}
+            rows.append(values)
+    look_up: dict[str, object] = {"must_look_up": True, "synced_digest": None}
+    update_many(connection, calendar, rows, by="calendar_id", **look_up)
+    changed.write()
 
 
 # A username that FS tells of two persons stays with the one who had it, as long as FS tells it of
@@ -269,20 +309,23 @@ def holders(connection: Connection, person_id: int | None = None) -> dict[int, s
     return dict(map(tuple, connection.execute(query)))
 
 
-def make_way(connection: Connection, person_id: int) -> set[int]:
+def make_way(connection: Connection, person_id: int, forms: Mapping[str, str]) -> set[int]:
     """Give up usernames that others claim, and claims: FS tells none of this person.
 
-    Returns the others.
+    Returns the others. `forms` as for `save_accounts`.
     """
     changed = Identities(connection, [person_id], ())
     changed.claim(person_id, None)
     renamed_persons = changed.pass_on(changed.usernames(person_id))
-    changed.write()
+    _write(connection, changed, forms)
     return renamed_persons
 
 
-def give_free_usernames(connection: Connection) -> set[int]:
-    """Give claimed usernames that nobody has any more to who claims them; return these."""
+def give_free_usernames(connection: Connection, forms: Mapping[str, str]) -> set[int]:
+    """Give claimed usernames that nobody has any more to who claims them; return these.
+
+    `forms` as for `save_accounts`.
+    """
     is_taken = exists().where(
         identity.c.kind == USERNAME, identity.c.value == username_claim.c.username
     )
@@ -290,7 +333,7 @@ def give_free_usernames(connection: Connection) -> set[int]:
     names = set(connection.execute(free).scalars())
     changed = Identities(connection, (), names)
     renamed_persons = changed.pass_on(names)
-    changed.write()
+    _write(connection, changed, forms)
     return renamed_persons
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from kalender.config.calendar import LANGUAGES, RoleCalendar
 from kalender.config.sections import Moves, Safety
-from kalender.domain.mailbox import MailboxRule
+from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
     Account,
@@ -114,6 +114,8 @@ class House:
     send_seconds: float = 5.0
     second_look: timedelta | None = None
     restore: RoleCalendar = field(default_factory=RoleCalendar)
+    mailbox: str = "{username}@uio.example"
+    user_form: str = BY_MAIL  # how `exchange` names the users of mailboxes
     kept: dict[Rules, CalendarSettings] = field(default_factory=dict)
 
     def verify(self, number: int | None = None) -> None:
@@ -166,6 +168,7 @@ class House:
                 mailboxes=self.mailboxes,
                 backend="main",
                 rules=dict.fromkeys(ROLES, self.rules),
+                user_forms={} if self.user_form == BY_MAIL else {"main": self.user_form},
             ),
             rules=self.rules,
             brake=CourseBrake(),
@@ -179,8 +182,7 @@ class House:
     @property
     def mailboxes(self) -> MailboxRule:
         """Where everybody's mailbox is."""
-        address = "{username}@uio.example"
-        return MailboxRule(rules=dict.fromkeys(ROLES, address), domains=self.domains)
+        return MailboxRule(rules=dict.fromkeys(ROLES, self.mailbox), domains=self.domains)
 
     @property
     def reconcile_context(self) -> ReconcileContext:
@@ -189,7 +191,10 @@ class House:
             database=self.database,
             exchanges={
                 name: Exchange(
-                    calendars=calendars, server_seconds=1.0, second_look=self.second_look
+                    calendars=calendars,
+                    server_seconds=1.0,
+                    second_look=self.second_look,
+                    user_form=self.user_form if name == "main" else BY_MAIL,
                 )
                 for name, calendars in {"main": self.exchange, **self.others}.items()
             },

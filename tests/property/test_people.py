@@ -111,12 +111,14 @@ def play(connection: Connection, now: Round, turn: int, *, together: bool) -> No
         for number, (username, mail) in sorted(now.accounts.items())
     ]
     if together:
-        heirs = people.save_accounts(connection, accounts)
+        heirs = people.save_accounts(connection, accounts, rules.user_forms)
     else:
-        heirs = set().union(*(people.save_account(connection, *told) for told in accounts))
-    heirs |= people.give_free_usernames(connection)
+        heirs = set().union(
+            *(people.save_account(connection, *told, rules.user_forms) for told in accounts)
+        )
+    heirs |= people.give_free_usernames(connection, rules.user_forms)
     for number in now.nameless:
-        heirs |= people.make_way(connection, persons[number])
+        heirs |= people.make_way(connection, persons[number], rules.user_forms)
     for number, person_id in persons.items():
         facts = TAUGHT if number in now.registered else replace(TAUGHT, registrations=())
         teaching.write(connection, person_id, facts, ["25h"])

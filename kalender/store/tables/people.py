@@ -42,7 +42,9 @@ calendar = Table(
     Column("audience", String(8), nullable=False),
     Column("address", String(255), nullable=False),
     Column("owner", Boolean, nullable=False),  # of its address; a second claimant is not
-    Column("moved_from", String(255)),  # the address at which its entries were last seen
+    Column(
+        "moved_from", String(255)
+    ),  # what the mailbox was called where its entries were last seen
     Column("backend", String(64), nullable=False),
     Column("state", String(8), nullable=False),  # active | missing | lost | denied | closed
     Column("must_look_up", Boolean, nullable=False, server_default=text("false")),
