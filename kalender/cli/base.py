@@ -120,7 +120,8 @@ def require_known(unknown: Sequence[str]) -> None:
     """Raise NotKnown where somebody of a list is not known; what it names is done for the others."""
     if unknown:
         raise NotKnown(
-            f"nobody is known by that: number {', '.join(unknown)} of the list; "
+            f"nobody is known by that: number {', '.join(unknown)} of the list, "
+            f"{len(unknown)} in all; "
             "give an FS number, a username or a mail address"
         )
 

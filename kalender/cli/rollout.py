@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import IO, Annotated
 
 import typer
 from sqlalchemy import Connection
@@ -18,22 +18,31 @@ from kalender.cli.base import (
     ask_first,
     columns,
     lines,
+    lines_of,
     listing,
     opened,
     operator,
-    person_of,
+    persons_of,
+    require_known,
     say_json,
 )
-from kalender.domain.roles import ROLES
-from kalender.domain.work import Cause, Lane
+from kalender.cli.criteria import checked
+from kalender.domain.criteria import CRITERIA, GROUP, PERSON
 from kalender.errors import ConfigError
 from kalender.operate import queries
-from kalender.store import acts, people, rollouts
+from kalender.store import acts, criteria, people, rollouts
 from kalender.store.database import Database
 
 rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
-KindOf = Annotated[str, typer.Argument(help="person, course, share or audience")]
+CRITERION_HELP = "\n\n".join(
+    f"{kind}: {each.value} ({each.source})" for kind, each in CRITERIA.items()
+)
+KindOf = Annotated[str, typer.Argument(metavar="CRITERION", help=CRITERION_HELP)]
+File = Annotated[
+    typer.FileBinaryRead | None,
+    typer.Option("--file", help="A group's usernames, one a line, in UTF-8; - standard input."),
+]
 
 
 @rollout.command("list")
@@ -43,11 +52,11 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     database = opened(wired)
     with database.read() as connection:
         list_entries = rollouts.listed(connection)
-        persons = {int(value) for kind, value in list_entries if kind == "person"}
+        persons = {int(value) for kind, value in list_entries if kind == PERSON}
         names = {str(n): names for n, names in people.names_of(connection, persons).items()}
         rows = [
             {"kind": kind, "value": value}
-            | asdict(names[value] if kind == "person" else people.Names())
+            | asdict(names[value] if kind == PERSON else people.Names())
             for kind, value in list_entries
         ]
     mode = wired.config.rollout.mode
@@ -68,9 +77,9 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
                 "kind": kind,
                 "listed": len(values[kind]),
                 # persons are counted, and not named
-                "values": ", ".join(values[kind]) or None if kind != "person" else None,
+                "values": ", ".join(values[kind]) or None if kind != PERSON else None,
             }
-            for kind in rollouts.KINDS
+            for kind in CRITERIA
         ]
         right = queries.right_by_audience(connection, _inside(connection, mode))
         calendars = [asdict(count) for count in right]
@@ -88,35 +97,41 @@ def add(
     context: typer.Context,
     kind: KindOf,
     value: list[str],
+    file: File = None,
     dry_run: DryRun = False,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
-    """Switch on persons, everybody on courses, a share (0 to 1) or an audience.
+    """Switch on whoever meets a criterion, and who comes to meet it later.
 
     Says how many calendars that is; asks where it is more than `[safety] max_updated_share` of all.
+    A group is a list of usernames: its later lists add to it. Who is not known is said by the place
+    in the list; the others are done, and the code is 1.
     """
     wired = application(context, asks=False)
     database = opened(wired)
-    values = _checked(database, kind, value, adding=True)
+    values = checked(wired, database, kind, value, adding=True)
+    persons, unknown = _listed_persons(database, kind, values, file, required=kind == GROUP)
     with database.read() as connection:
         inside, after = _with(connection, wired, kind, values, adding=True)
+        if wired.config.rollout.mode == "listed":  # who is not in the group yet
+            after |= {*people.calendars_of(connection, persons)}
+        many, whose = len(after - inside), _persons_of(connection, after - inside)
         total = len(rollouts.inside(connection, "all"))
-    many = len(after - inside)
     if dry_run:
-        typer.echo(f"{many} of {total} calendars would be switched on")
+        typer.echo(f"{many} of {total} calendars would be switched on, of {_people(whose)}")
+        require_known(unknown)
         return
-    if kind != "person" and many > wired.config.safety.max_updated_share * total and not yes:
+    if kind != PERSON and many > wired.config.safety.max_updated_share * total and not yes:
         ask_first(f"{many} of {total} calendars are switched on and written. Go on?")
     with database.write() as connection:
         before = _inside(connection, wired.config.rollout.mode)
+        criteria.keep(connection, {(kind, values[0], person_id) for person_id in persons})
         rollouts.add(connection, kind, values)
         joined = _inside(connection, wired.config.rollout.mode) - before
-        rollouts.join(connection, joined)
-        people.mark_calendars(
-            connection, joined, reason="joined the roll-out", cause=Cause.ROLLOUT, lane=Lane.FILL
-        )
+        rollouts.switch_on(connection, joined)
         _record(connection, "rollout add", kind, values, len(joined))
     typer.echo(f"{len(joined)} calendars switched on")
+    require_known(unknown)
 
 
 @rollout.command()
@@ -134,13 +149,13 @@ def remove(  # noqa: PLR0913, PLR0917
         raise ConfigError("leaving the roll-out wants --take-back or --leave")
     wired = application(context, asks=False)
     database = opened(wired)
-    values = _checked(database, kind, value)
+    values = checked(wired, database, kind, value, adding=False)
     mode = wired.config.rollout.mode
     with database.read() as connection:
         inside, after = _with(connection, wired, kind, values, adding=False)
-    many = len(inside - after)
+        many, whose = len(inside - after), _persons_of(connection, inside - after)
     if dry_run:
-        typer.echo(f"{many} calendars would be switched off")
+        typer.echo(f"{many} calendars would be switched off, of {_people(whose)}")
         return
     if not yes:
         ask_first(f"{many} calendars are switched off. Go on?")
@@ -148,56 +163,45 @@ def remove(  # noqa: PLR0913, PLR0917
         before = _inside(connection, mode)
         rollouts.remove(connection, kind, values)
         leavers = before - _inside(connection, mode)
-        rollouts.leave(connection, leavers, take_back=take_back)
-        people.mark_calendars(
-            connection, leavers, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
-        )
+        rollouts.switch_off(connection, leavers, take_back=take_back)
         how = "--take-back" if take_back else "--leave"
         _record(connection, f"rollout remove {how}", kind, values, len(leavers))
     typer.echo(f"{len(leavers)} calendars switched off{'; taking back' if take_back else ''}")
 
 
+def _listed_persons(
+    database: Database,
+    kind: str,
+    values: Sequence[str],
+    file: IO[bytes] | None,
+    *,
+    required: bool,
+) -> tuple[list[int], list[str]]:
+    """Return the persons of a group's list, and who is not known by the place in it."""
+    if file is None and not required:
+        return [], []
+    if kind != GROUP or file is None or len(values) > 1:
+        raise ConfigError("a group has one name, and --file with a username on each line")
+    return persons_of(database, lines_of(file.read()))
+
+
+def _persons_of(connection: Connection, calendars: Collection[int]) -> int:
+    return len(rollouts.persons_of(connection, calendars))
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
+
+
 def _record(
     connection: Connection, command: str, kind: str, values: Sequence[str], count: int
 ) -> None:
-    if kind == "person":
+    if kind == PERSON:
         persons = [int(value) for value in values]
         acts.record(connection, command, who=operator(), persons=persons, count=count)
     else:
         for value in values:
             acts.record(connection, command, who=operator(), scope=f"{kind} {value}", count=count)
-
-
-def _checked(
-    database: Database, kind: str, values: Collection[str], *, adding: bool = False
-) -> list[str]:
-    match kind:
-        case "person":
-            return [str(person_of(database, value)) for value in values]
-        case "share":
-            try:
-                shares = [float(value) for value in values]
-            except ValueError:
-                shares = []
-            if not shares or not all(0 <= share <= 1 for share in shares):
-                raise ConfigError("a share is a number from 0 to 1")
-            return [str(share) for share in shares]
-        case "audience" if set(values) <= {role.name for role in ROLES}:
-            return list(values)
-        case "course" if adding:
-            with database.read() as connection:
-                courses = {value: rollouts.spelled(connection, value) for value in values}
-            for value, course in courses.items():
-                if course is None:
-                    raise ConfigError(
-                        f"no course {value} is mirrored: kalender resync --all reads them from TP"
-                    )
-            return [course for course in courses.values() if course is not None]
-        case "course":
-            return list(values)
-        case _:
-            names = ", ".join(role.name for role in ROLES)
-            raise ConfigError(f"rollout wants person, course, share or audience ({names})")
 
 
 def _with(

@@ -92,10 +92,7 @@ def compare(connection: Connection, context: RefreshContext, settings: Settings)
         },
     )
     if settings.leavers is not None:
-        rollouts.leave(connection, leaving, take_back=settings.leavers == "take back")
-        people.mark_calendars(
-            connection, leaving, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
-        )
+        rollouts.switch_off(connection, leaving, take_back=settings.leavers == "take back")
     excluded = leaving if settings.leavers is None else set()
     scope.keep_waiting(
         connection,

@@ -47,6 +47,7 @@ from kalender.store.tables import (
     placement,
     preference,
     registration,
+    rollout_enrolment,
     rollout_member,
     study_right,
     teaching_activity,
@@ -71,6 +72,7 @@ OF_PERSONS = (
     employment,
     study_right,
     rollout_member,
+    rollout_enrolment,
     preference,
     personal_language,
 )

@@ -79,13 +79,13 @@ def _person(number: int, username: str, first: str, last: str, mail: list[Json])
 
 
 def _persons(people: list[Json], activities: list[Activity]) -> Iterator[Json]:
-    """Give everybody; a teacher is employed by the department of the first course that is theirs."""
+    """Give everybody; a teacher is employed by the department of the last course that is theirs."""
     teachers: dict[str, Teacher] = {}
     employed: dict[int | None, Json] = {}
     for activity in activities:
         teacher = teachers.setdefault(activity.teacher.username, activity.teacher)
         unit = {**_organisation(*activity.department), "type": "ANSATT"}
-        employed.setdefault(teacher.number, {"aktiv": True, "organisasjonsenhet": unit})
+        employed[teacher.number] = {"aktiv": True, "organisasjonsenhet": unit}
     for person in people:
         teaches = employed.get(person["personlopenummer"])
         yield {**person, "fagperson": teaches} if teaches else person

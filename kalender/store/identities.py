@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import count
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from kalender.domain.work import FS, USERNAME
 from kalender.store.instants import db_now
@@ -21,6 +21,7 @@ from kalender.store.tables import (
     personal_language,
     preference,
     rollout,
+    rollout_enrolment,
     rollout_member,
     username_claim,
 )
@@ -239,6 +240,15 @@ def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> Non
         .where(
             rollout_member.c.person_id == absorbed_person, rollout_member.c.course.not_in(courses)
         )
+        .values(person_id=person_id)
+    )
+    own, theirs = rollout_enrolment.alias(), rollout_enrolment
+    is_double = exists().where(
+        own.c.person_id == person_id, own.c.kind == theirs.c.kind, own.c.value == theirs.c.value
+    )
+    connection.execute(
+        update(theirs)
+        .where(theirs.c.person_id == absorbed_person, ~is_double)
         .values(person_id=person_id)
     )
     connection.execute(

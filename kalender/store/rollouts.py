@@ -1,11 +1,15 @@
-"""Who is switched on: outside the roll-out not one request goes to Exchange."""
+"""Who is switched on: outside the roll-out not one request goes to Exchange.
 
+The list has criteria, each with a value. While a plan lets people in by a criterion, it is not on the
+list yet, and those are inside whom the plan let in; while a plan lets them out, it is on the list
+still, and those are outside whom the plan let out.
+"""
+
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from hashlib import blake2b
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     Connection,
     delete,
     func,
@@ -15,23 +19,15 @@ from sqlalchemy import (
     update,
 )
 
-from kalender.domain.roles import words_with
+from kalender.domain.work import Cause, Lane
 from kalender.store import courses as mirror
+from kalender.store import criteria, people
 from kalender.store.instants import db_now
-from kalender.store.sql import in_parts, is_one_of, upsert
-from kalender.store.tables import (
-    calendar,
-    course_run,
-    entry,
-    identity,
-    registration,
-    rollout,
-    rollout_member,
-    teaching_role,
-    teaching_staff,
-)
+from kalender.store.sql import in_parts, is_one_of
+from kalender.store.tables import calendar, course_run, rollout, rollout_criterion
 
-KINDS = ("person", "course", "share", "audience")
+FIRST_KINDS = ("person", "course", "share", "audience")
+"""Those of the table `rollout`, which earlier releases read; all others are `rollout_criterion`'s."""
 
 
 def switched_on_of(connection: Connection, calendars: Collection[int], mode: str) -> set[int]:
@@ -56,90 +52,24 @@ def _listed(
     condition: ColumnElement[bool],
     on_list: Iterable[tuple[str, str]] | None = None,
 ) -> set[int]:
-    names: dict[str, set[str]] = {kind: set() for kind in KINDS}
-    for kind, value in listed(connection) if on_list is None else on_list:
+    list_entries = listed(connection) if on_list is None else on_list
+    return criteria.calendars_meeting(connection, by_kind(list_entries), condition)
+
+
+def by_kind(list_entries: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
+    """Return kind -> values."""
+    names = defaultdict[str, set[str]](set)
+    for kind, value in list_entries:
         names[kind].add(value)
-    if not any(names.values()):
-        return set()
-    # everybody has a place from 0 to 2**32 - 1 by their number alone: a larger share only adds people
-    limit = max(map(float, names["share"]), default=0.0) * 2**32
-    audiences = words_with(names["audience"])
-    on_courses = _on_courses(connection, names["course"], condition) if names["course"] else set()
-    rows = connection.execute(
-        select(calendar.c.calendar_id, calendar.c.person_id, calendar.c.audience).where(condition)
-    )
-    return {
-        calendar_id
-        for calendar_id, person_id, audience in rows
-        if str(person_id) in names["person"]
-        or audience in audiences
-        or int.from_bytes(blake2b(str(person_id).encode(), digest_size=4).digest()) < limit
-        or person_id in on_courses
-    }
-
-
-def _on_courses(
-    connection: Connection, courses: Collection[str], condition: ColumnElement[bool]
-) -> set[int]:
-    """Those who take or teach one of these courses, or once did while it was listed.
-
-    Else what they withdrew from would stay in the calendar, and nobody would be told to leave it.
-    """
-    enrolled = (
-        select(rollout_member.c.person_id)
-        .join(calendar, calendar.c.person_id == rollout_member.c.person_id)
-        .where(condition, rollout_member.c.course.in_(sorted(courses)))
-    )
-    now = _persons_and_courses(courses, condition).subquery()
-    return set(connection.execute(select(now.c.person_id).union(enrolled)).scalars())
-
-
-def _persons_and_courses(
-    courses: Collection[str], condition: ColumnElement[bool]
-) -> CompoundSelect[int, str]:
-    """Return (person_id, course) of those who take, teach, or have entries of these courses."""
-    names = sorted(courses)
-    of_students, of_roles = (
-        select(table.c.person_id, table.c.course)
-        .join(calendar, calendar.c.person_id == table.c.person_id)
-        .where(condition, table.c.course.in_(names))
-        for table in (registration, teaching_role)
-    )
-    of_staff = (
-        select(identity.c.person_id, teaching_staff.c.course)
-        .join(calendar, calendar.c.person_id == identity.c.person_id)
-        .join(teaching_staff, identity.c.value == teaching_staff.c.username)
-        .where(condition, identity.c.kind == "username", teaching_staff.c.course.in_(names))
-    )
-    of_entries = (
-        select(calendar.c.person_id, entry.c.course)
-        .join(entry, entry.c.calendar_id == calendar.c.calendar_id)
-        .where(condition, entry.c.course.in_(names))
-    )
-    return of_students.union(of_roles, of_staff, of_entries)
+    return names
 
 
 def enrol(connection: Connection, persons: Collection[int] | None = None) -> None:
-    """Write down who is on a listed course now (None: of everybody): they stay inside for good.
+    """Write down who meets a listed criterion now (None: of everybody): they stay inside for good.
 
-    `remove` forgets them with the course.
+    `remove` forgets them with the criterion.
     """
-    courses = [value for kind, value in listed(connection) if kind == "course"]
-    if not courses:
-        return
-    condition = true() if persons is None else is_one_of(connection, calendar.c.person_id, persons)
-    pairs = {tuple(row) for row in connection.execute(_persons_and_courses(courses, condition))}
-    query = select(rollout_member.c.person_id, rollout_member.c.course)
-    if persons is not None:
-        query = query.where(is_one_of(connection, rollout_member.c.person_id, persons))
-    new = sorted(pairs - {tuple(row) for row in connection.execute(query)})
-    if new:
-        connection.execute(
-            upsert(connection.dialect.name, rollout_member)
-            .values(since=db_now())
-            .on_conflict_do_nothing(),
-            [{"person_id": person_id, "course": course} for person_id, course in new],
-        )
+    criteria.enrol(connection, by_kind(listed(connection)), persons)
 
 
 def spelled(connection: Connection, course: str) -> str | None:
@@ -151,10 +81,9 @@ def spelled(connection: Connection, course: str) -> str | None:
 
 def listed(connection: Connection) -> Sequence[tuple[str, str]]:
     """Return what is on the list: (kind, value), sorted."""
-    rows = connection.execute(
-        select(rollout.c.kind, rollout.c.value).order_by(rollout.c.kind, rollout.c.value)
-    )
-    return [(kind, value) for kind, value in rows]
+    first = select(rollout.c.kind, rollout.c.value)
+    later = select(rollout_criterion.c.kind, rollout_criterion.c.value)
+    return sorted((kind, value) for kind, value in connection.execute(first.union_all(later)))
 
 
 def add(connection: Connection, kind: str, values: Sequence[str]) -> None:
@@ -162,18 +91,42 @@ def add(connection: Connection, kind: str, values: Sequence[str]) -> None:
     list_entries = set(listed(connection))
     new = [{"kind": kind, "value": value} for value in values if (kind, value) not in list_entries]
     if new:
-        connection.execute(insert(rollout).values(added_at=db_now()), new)
-    if kind == "course":
-        enrol(connection)
+        table = rollout if kind in FIRST_KINDS else rollout_criterion
+        connection.execute(insert(table).values(added_at=db_now()), new)
+    criteria.enrol(connection, {kind: values})
 
 
 def remove(connection: Connection, kind: str, values: Sequence[str]) -> None:
     """Take values off the list."""
-    connection.execute(
-        delete(rollout).where(rollout.c.kind == kind, rollout.c.value.in_(list(values)))
+    for table in (rollout, rollout_criterion):
+        is_one = (table.c.kind == kind, table.c.value.in_(list(values)))
+        connection.execute(delete(table).where(*is_one))
+    criteria.forget(connection, kind, values)
+
+
+def persons_of(connection: Connection, calendars: Collection[int]) -> set[int]:
+    """Return whose calendars these are."""
+    persons: set[int] = set()
+    for part in in_parts(calendars, 10_000):
+        is_one = is_one_of(connection, calendar.c.calendar_id, part)
+        persons.update(connection.execute(select(calendar.c.person_id).where(is_one)).scalars())
+    return persons
+
+
+def switch_on(connection: Connection, calendars: Collection[int]) -> None:
+    """Have calendars that are inside from now on written."""
+    join(connection, calendars)
+    people.mark_calendars(
+        connection, calendars, reason="joined the roll-out", cause=Cause.ROLLOUT, lane=Lane.FILL
     )
-    if kind == "course":
-        connection.execute(delete(rollout_member).where(rollout_member.c.course.in_(list(values))))
+
+
+def switch_off(connection: Connection, calendars: Collection[int], *, take_back: bool) -> None:
+    """Have what was written to calendars that are outside from now on taken back, or left."""
+    leave(connection, calendars, take_back=take_back)
+    people.mark_calendars(
+        connection, calendars, reason="left the roll-out", cause=Cause.ROLLOUT, lane=Lane.ASKED
+    )
 
 
 def join(connection: Connection, calendars: Collection[int]) -> None:

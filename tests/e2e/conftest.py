@@ -1,6 +1,7 @@
 """A small installation on a sandbox of a few people."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from tests.e2e.house import House
 from tests.served import start, start_forked
 
 NOW = "2025-08-18T08:00+02:00"
+pause = threading.Event().wait
 
 
 @pytest.fixture

@@ -43,6 +43,8 @@ from kalender.store.tables.people import (
     personal_language,
     preference,
     rollout,
+    rollout_criterion,
+    rollout_enrolment,
     rollout_member,
     username_claim,
 )
@@ -81,6 +83,8 @@ __all__ = [
     "registration",
     "rejected_notification",
     "rollout",
+    "rollout_criterion",
+    "rollout_enrolment",
     "rollout_member",
     "settings_waiting",
     "source_reading",

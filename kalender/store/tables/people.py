@@ -80,6 +80,24 @@ rollout_member = Table(  # was on a course while it was listed: inside until it 
     Index(None, "person_id"),
 )
 
+rollout_criterion = Table(  # what else is listed; earlier releases do not know it
+    "rollout_criterion",
+    metadata,
+    Column("kind", String(16), primary_key=True),  # faculty | department | programme | group
+    Column("value", String(255), primary_key=True),
+    Column("added_at", Instant, nullable=False),
+)
+
+rollout_enrolment = Table(  # met a criterion while it was listed, or is in a group
+    "rollout_enrolment",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("value", String(255), primary_key=True),
+    person_id(),
+    Column("since", Instant, nullable=False),
+    Index(None, "person_id"),
+)
+
 preference = Table(
     "preference",
     metadata,

@@ -1,0 +1,276 @@
+"""Each thing that a roll-out goes by, on a made-up university: on to the end, and off again."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from kalender.sandbox.generate import generate
+from tests.e2e.conftest import NOW, pause
+from tests.e2e.house import House, fails
+from tests.served import start
+
+pytestmark = pytest.mark.e2e
+READ = "[fs]\norganisations = true\nprogrammes = true\n"
+REFUSED = [
+    (
+        ("faculty", "99"),
+        "nothing of faculty 99 is mirrored; there are 185,12, 185,14, 185,15, 185,17",
+    ),
+    (("faculty", "150500"), "150500 is a department: rollout add department 150500"),
+    (("department", "15"), "15 is a faculty: rollout add faculty 15"),
+    (("department", "15,9"), "nothing of department 15,9 is mirrored; there are 185,12,1,"),
+    (("department", "215,15,1,0"), "215,15,1,0 is of another institution than 185"),
+    (("faculty", "MAT"), "faculty wants its number, such as 15"),
+    (("programme", "NONE"), "nothing of programme NONE is mirrored; there are BIO-B, FYS-B"),
+    (("course", "NO9999"), "no course NO9999 is mirrored"),
+    (("audience", "dean"), "rollout add audience wants student or teacher"),
+    (("share", "1.5"), "a share is a number from 0 to 1"),
+    (("share", "nan"), "a share is a number from 0 to 1"),
+    (("group", "pilot"), "a group has one name, and --file with a username on each line"),
+    (("course", "MAT1000", "--file", "LIST"), "a group has one name, and --file"),
+    (("group", "pilot", "--file", "/nowhere/list"), "No such file or directory"),
+    (("group", "x" * 65, "--file", "LIST"), "a group's name has 1 to 64 characters"),
+    (("dean", "X"), "rollout wants person, course, faculty, department, programme, group, "),
+]
+
+
+class University:
+    """Who is meant by what, as the university's own files tell it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.persons = self._items("personer")
+        self.registered = {
+            (self._number(item["id"]["person"]), item["id"]["undervisning"]["emne"]["kode"])
+            for item in self._items("studentundervisning")
+        }
+        self.roles = {
+            (self._number(item["person"]), self._code(item)) for item in self._items("personroller")
+        }
+        by_name = {person["brukernavn"]: person["personlopenummer"] for person in self.persons}
+        self.named = {
+            (by_name[staff["id"]], event["courseid"])
+            for path in (directory / "tp").glob("*.json")
+            for event in json.loads(path.read_text())["events"]
+            for staff in event["staffs"]
+            if staff["id"] in by_name
+        }
+        self.by_name = by_name
+
+    def _items(self, name: str) -> list[dict[str, Any]]:
+        text = (self.directory / "fs" / f"{name}.ndjson").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
+    @staticmethod
+    def _number(person: dict[str, Any]) -> int:
+        return int(person["personlopenummer"])
+
+    @staticmethod
+    def _code(role: dict[str, Any]) -> str:
+        place = role.get("undervisning") or role["undervisningsaktivitet"]
+        return str(place["href"].rpartition("/")[2].split(",")[1])
+
+    def on(self, *prefixes: str) -> set[int]:
+        """Return who takes or teaches a course whose code begins so."""
+        pairs = self.registered | self.roles | self.named
+        return {number for number, course in pairs if course.startswith(prefixes)}
+
+    def employed(self, unit: str) -> set[int]:
+        return {
+            person["personlopenummer"]
+            for person in self.persons
+            if unit
+            in ((person.get("fagperson") or {}).get("organisasjonsenhet") or {}).get("href", "")
+        }
+
+    def follows(self, programme: str) -> set[int]:
+        return {
+            self._number(item["id"]["person"])
+            for item in self._items("studieretter")
+            if item["studierettstatus"]["aktiv"]
+            and item["id"]["studieprogram"]["kode"] == programme
+        }
+
+    def group(self) -> set[int]:
+        names = (self.directory / "idm" / "pilot.txt").read_text().split()
+        return {self.by_name[name] for name in names if name in self.by_name}
+
+    def addresses(self, numbers: set[int]) -> set[str]:
+        return {
+            person["epost"][0]["adresse"]
+            for person in self.persons
+            if person["personlopenummer"] in numbers
+        }
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """An installation that was read, and switched on for nobody; a worker is running."""
+    directory = tmp_path_factory.mktemp("criteria")
+    generate(directory / "served", students=20)
+    with start(directory / "served") as sandbox:
+        url = f"sqlite:///{directory}/k.db"
+        made = House(directory, directory / "served", sandbox, url, NOW, "epost:INSTITUSJON")
+        text = made.config.read_text().replace("uio.example", "uni.example")
+        made.config.write_text(
+            text.replace('mode = "all"', 'mode = "listed"').replace("[fs]\n", READ)
+        )
+        made.run("db", "upgrade")
+        made.run("resync", "--all")
+        made.run("worker", "--until-idle")
+        assert made.held() == {}
+        with made.running("worker"):
+            yield made
+        made.assert_logs_are_clean()
+
+
+@pytest.fixture(scope="module")
+def university(house: House) -> University:
+    return University(house.university)
+
+
+def until(so: Callable[[], object], wanted: object, seconds: float = 120.0) -> None:
+    """Wait until this is so, or fail with what is."""
+    end = monotonic() + seconds
+    while (found := so()) != wanted:
+        assert monotonic() < end, found
+        pause(0.2)
+
+
+def on_and_off(house: House, addresses: set[str] | None, *words: str) -> set[str]:
+    """Switch on and wait for whose calendars are written; switch off, and wait until none is."""
+    wanted = {address: entries for address, entries in house.wanted().items() if entries}
+    counted = house.run("rollout", "add", *words, "--dry-run")
+    house.run("rollout", "add", *words, "--yes")
+    status = json.loads(house.run("rollout", "status", "--json"))
+    inside = sum(row["inside"] for row in status["calendars"])
+    assert counted.startswith(f"{inside} of ")
+    if addresses is None:
+        until(lambda: inside_and_right(house), (inside, inside))
+        addresses = {*house.held()}
+    expected = {address: wanted[address] for address in addresses if address in wanted}
+    assert 0 < len(expected) < len(wanted)
+    until(house.held, expected)
+    off = (*words[:2], "--take-back")
+    assert f"{inside} calendars would be switched off, of" in house.run(
+        "rollout", "remove", *off, "--dry-run"
+    )
+    house.run("rollout", "remove", *off, "--yes")
+    until(house.held, {})
+    assert json.loads(house.run("rollout", "list", "--json")) == []
+    return addresses
+
+
+def inside_and_right(house: House) -> tuple[int, int]:
+    rows = json.loads(house.run("rollout", "status", "--json"))["calendars"]
+    return sum(row["inside"] for row in rows), sum(row["right"] for row in rows)
+
+
+def test_by_person(house: House) -> None:
+    on_and_off(house, {"st000003@uni.example"}, "person", "st000003")
+
+
+def test_by_course(house: House, university: University) -> None:
+    on_and_off(house, university.addresses(university.on("FYS1000")), "course", "fys1000")
+
+
+def test_by_faculty_of_the_course_or_the_teacher(house: House, university: University) -> None:
+    persons = university.on("HIS", "NOR") | university.employed("185,14,")
+    assert university.employed("185,14,")
+    on_and_off(house, university.addresses(persons), "faculty", "14")
+
+
+def test_by_department_of_the_course_or_the_teacher(house: House, university: University) -> None:
+    persons = university.on("KJM") | university.employed("185,15,3,")
+    on_and_off(house, university.addresses(persons), "department", "150300")
+
+
+def test_by_programme(house: House, university: University) -> None:
+    on_and_off(house, university.addresses(university.follows("JUS-B")), "programme", "JUS-B")
+
+
+def test_by_a_group_whose_list_names_some_who_are_not_known(
+    house: House, university: University
+) -> None:
+    file = house.directory / "pilot.txt"
+    names = (house.university / "idm" / "pilot.txt").read_text()
+    file.write_text(f"nobody\n{names}nobody-2\n")
+    code, said = fails(house, "rollout", "add", "group", "pilot", "--file", str(file), "--dry-run")
+    last = len(names.split()) + 2
+    assert (code, f"number 1 (nobody), {last} (nobody-2) of the list, 2 in all" in said) == (
+        1,
+        True,
+    )
+    file.write_text("".join(f"{name}\n" for name in names.split() if name in university.by_name))
+    on_and_off(
+        house, university.addresses(university.group()), "group", "pilot", "--file", str(file)
+    )
+
+
+def test_by_audience(house: House, university: University) -> None:
+    persons = {number for number, _ in university.roles | university.named}
+    on_and_off(house, university.addresses(persons), "audience", "teacher")
+
+
+def test_by_share(house: House) -> None:
+    less = on_and_off(house, None, "share", "0.2")
+    more = house.run("rollout", "add", "share", "0.6", "--dry-run")
+    assert len(less) < int(more.partition(" of ")[0])
+
+
+def test_who_comes_to_a_department_is_switched_on_and_who_leaves_it_stays(
+    house: House, university: University
+) -> None:
+    courses = {"BIO1000"}
+    taken = {number for number, course in university.registered if course in courses}
+    outside = next(
+        number
+        for number in sorted(number for number, _ in university.registered)
+        if number not in university.on("BIO") | university.employed("185,15,4,")
+    )
+    house.run("rollout", "add", "department", "15,4", "--yes")
+    item = next(
+        item
+        for item in house.collection("studentundervisning")
+        if item["id"]["person"]["personlopenummer"] in taken
+        and item["id"]["undervisning"]["emne"]["kode"] in courses
+        and item["tilbudstatus"] == "I"
+    )
+    text = json.dumps(item).replace(str(item["id"]["person"]["personlopenummer"]), str(outside))
+    (address,) = university.addresses({outside})
+    house.put("studentundervisning", json.loads(text))
+    house.run("resync", "--person", str(outside))
+    until(lambda: bool(house.held().get(address)), True)
+    house.drop("studentundervisning", json.loads(text))
+    house.run("resync", "--person", str(outside))
+    until(lambda: house.held().get(address), house.wanted().get(address))
+    house.run("rollout", "remove", "department", "150400", "--take-back", "--yes")
+    until(house.held, {})
+
+
+@pytest.mark.parametrize(("words", "said"), REFUSED)
+def test_what_cannot_be_is_one_line(house: House, words: tuple[str, ...], said: str) -> None:
+    file = house.directory / "list.txt"
+    file.write_text("st000001\n")
+    given = [str(file) if word == "LIST" else word for word in words]
+    code, line = fails(house, "rollout", "add", *given)
+    assert (code, said in " ".join(line.split())) == (2, True), line
+    assert json.loads(house.run("rollout", "list", "--json")) == []
+
+
+def test_what_is_not_read_is_said_with_the_setting(house: House) -> None:
+    with_it = house.config.read_text()
+    try:
+        house.config.write_text(with_it.replace(READ, "[fs]\n"))
+        house.run("resync", "--all")
+        for kind, setting in (("faculty", "organisations"), ("programme", "programmes")):
+            code, line = fails(house, "rollout", "add", kind, "15")
+            text = f"no {kind} is mirrored: set [fs] {setting} = true, then kalender resync --all"
+            assert (code, line) == (2, f"kalender: {text}")
+    finally:
+        house.config.write_text(with_it)
+        house.run("resync", "--all")
