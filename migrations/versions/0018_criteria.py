@@ -1,7 +1,7 @@
 """What a roll-out goes by beside persons, courses, shares and audiences.
 
-Revision ID: 0017
-Revises: 0016
+Revision ID: 0018
+Revises: 0017
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 INSTANT = sa.DateTime(timezone=True).with_variant(sa.String(23), "sqlite")
 
-revision = "0017"
-down_revision = "0016"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
