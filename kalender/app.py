@@ -264,6 +264,7 @@ class App:
             settings=self.settings(),
             safety=config.safety,
             moves=config.moves,
+            takeover=config.takeover,
             rollout_mode=config.rollout.mode,
             lease=config.worker.lease,
             send_seconds=config.worker.send_seconds,

@@ -255,6 +255,11 @@ class MarkedItem:
     ends_at: datetime
     series: bool
 
+    @property
+    def item_id(self) -> str:
+        """The item's id."""
+        return self.ref.item_id
+
 
 class Calendars(Protocol):
     """One Exchange. Nothing is ever asked or written but items by id and finds by our key.

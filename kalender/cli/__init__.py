@@ -84,6 +84,10 @@ COMMANDS = {
         "Vouch for the database again; from a backup, look every calendar up before writing to it.",
     ),
     "move": ("move", "Mailboxes that move to another Exchange: look, decide, announce, pause."),
+    "takeover": (
+        "takeover",
+        "Take calendars over from a predecessor, or hand them back; or say how far that is.",
+    ),
     "brake": ("brake", "Deletes held back: look, release, hold, announce."),
     "protect": ("protect", "People under threat, closed, deceased."),
     "rollout": ("rollout", "Who is switched on."),
@@ -104,6 +108,7 @@ TAKE_PERSONS = {
     "resync",
     "retry",
     "show",
+    "takeover",
     "verify",
     "why",
 }

@@ -32,6 +32,7 @@ _UP = r"(?:▲|&#0*9650;|&#[xX]0*25[bB]2;)"
 # In the masked text markup is \0. The start is the last of a longer row: the others are the user's.
 _START = re.compile(rf"{_DOWN}\0*{_DOWN}\0*{_DOWN}(?!\0*{_DOWN})")
 _END = re.compile(rf"{_UP}\0*{_UP}\0*{_UP}")
+_PIECE = re.compile(rf"{MARKUP.pattern}|&#?\w{{1,31}};|.", re.DOTALL | re.IGNORECASE)
 _PICTURE = re.compile(r"<(?:img|object|v:imagedata)\b", re.IGNORECASE)
 _BLANK = " \t\r\n\f"
 _FILLING = frozenset(["font", "o:p", "span"])
@@ -54,8 +55,69 @@ def replace(html: str | None, new_block: str) -> str:
     if region is None:
         top = _top(html)
         return html[:top] + new_block + html[top:]
-    closing_tags, opening_tags = region.loose_ends()
-    return html[: region.start] + closing_tags + new_block + opening_tags + html[region.end :]
+    return _with_block(region, new_block)
+
+
+def replace_text(html: str | None, pattern: re.Pattern[str], new_block: str) -> str:
+    """Return the body with our block in the place of the first text that the pattern finds.
+
+    The pattern goes by the visible text, in which each element that is no part of a line, and each
+    break, is one line break, and all other white space one blank. All else stays byte for byte.
+    Where it finds nothing the block is put where `replace` puts it.
+    """
+    html = html or ""
+    region = _found(html, pattern)
+    return replace(html, new_block) if region is None else _with_block(region, new_block)
+
+
+def without_text(html: str | None, pattern: re.Pattern[str]) -> str:
+    """Return the body without the first text that the pattern finds, as `replace_text` finds it."""
+    html = html or ""
+    region = _found(html, pattern)
+    return html if region is None else _with_block(region, "")
+
+
+def _found(html: str, pattern: re.Pattern[str]) -> "_Region | None":
+    """Return where the first text stands that the pattern finds; blanks at its ends do not count."""
+    seen, spans = _visible(html)
+    match = pattern.search(seen)
+    found = match[0] if match is not None else ""
+    if match is None or not found.strip():
+        return None
+    first = match.start() + len(found) - len(found.lstrip())
+    last = match.start() + len(found.rstrip()) - 1
+    return _region(html, spans[first][0], spans[last][1])
+
+
+def holds_line(html: str | None, line: str) -> bool:
+    """Tell whether a text stands in the visible text of a body."""
+    return line in _visible(html or "")[0]
+
+
+def _visible(html: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return the visible text, and for each letter of it from where to where it stands in HTML."""
+    seen: list[str] = []
+    spans: list[tuple[int, int]] = []
+    for piece in _PIECE.finditer(html):
+        markup = MARKUP.fullmatch(piece[0]) if piece[0][0] == "<" else None
+        if markup is not None:
+            is_inline = (markup["name"] or "").lower() in _INLINE
+            letters = "" if is_inline or not markup["name"] else "\n"
+        else:
+            letters = unescape(piece[0])
+        for letter in letters:
+            if not letter.isspace():
+                seen.append(letter)
+                spans.append(piece.span())
+                continue
+            blank = "\n" if markup is not None else " "
+            if seen and seen[-1].isspace():
+                seen[-1] = "\n" if "\n" in (seen[-1], blank) else " "
+                spans[-1] = (spans[-1][0], piece.end())
+            else:
+                seen.append(blank)
+                spans.append(piece.span())
+    return "".join(seen), spans
 
 
 def extract(html: str | None) -> str | None:
@@ -186,12 +248,23 @@ def _find(html: str) -> _Region | None:
     for mark in _END.finditer(masked):
         before = [start for start in starts if start < mark.start()]
         if before:
-            start, end, tags = before[-1], mark.end(), list(_tags(html))
-            left, right = (sum(tag.start < place for tag in tags) for place in (start, end))
-            region = _Region(html, tags, _pair(tags), start, end, left, right)
-            region.widen()
-            return region
+            return _region(html, before[-1], mark.end())
     return None
+
+
+def _region(html: str, start: int, end: int) -> _Region:
+    """Return what stands from here to there, with the elements that hold nothing else."""
+    tags = list(_tags(html))
+    left, right = (sum(tag.start < place for tag in tags) for place in (start, end))
+    region = _Region(html, tags, _pair(tags), start, end, left, right)
+    region.widen()
+    return region
+
+
+def _with_block(region: _Region, new_block: str) -> str:
+    closing_tags, opening_tags = region.loose_ends()
+    html = region.html
+    return html[: region.start] + closing_tags + new_block + opening_tags + html[region.end :]
 
 
 def _tags(html: str) -> Iterator[_Tag]:

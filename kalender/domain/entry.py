@@ -8,6 +8,7 @@ status.
 
     happening           from                                  to
     CreateAhead         (none)                                intended
+    AdoptAhead          (none)                                intended, in calendar
     UpdateAhead         live, refused, declined, in calendar  (same), content unknown
     DeleteAhead         all of these, and deleting            deleting, not held
     Created             intended                              live, says what was intended
@@ -30,6 +31,7 @@ status.
     Held, Freed         live, refused, declined, deleting     (same), held or not
     Renamed             live, refused, declined               (same), shows another event
     Adopted             (none), abandoned                     live or deleting
+    HandedBack          live, refused, declined, in calendar  (none)
     Left                live, refused, declined, deleting     released
                         abandoned                             released
     Forgotten           not in calendar, but not intended     (none)
@@ -41,6 +43,10 @@ A key that is not found ends in two ways, and this is meant. `NotFoundByKey` fol
 these very keys after an id was gone: only those come here that are to be made anew, and the others
 are `LeftAsItIs`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
 what its user had declined is not made anew because a backup lacks it, and what has ended is history.
+
+`AdoptAhead` stands before the request that makes a predecessor's item ours: the item is there, and
+whether it carries our key is looked up by its id. `HandedBack` is the other way: the item is the
+predecessor's again.
 
 `Left` comes to what its user made a meeting, where Exchange would mail the guests of every write: the
 item stays as it is and is ours no more, although it still carries our key, and another one is made for
@@ -143,6 +149,17 @@ class CreateAhead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptAhead:
+    """The item of a predecessor is about to get this key; `fingerprint` is of what it will say."""
+
+    sync_key: str
+    subject: Subject
+    fingerprint: str
+    item_id: str
+    change_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Created:
     """Exchange answered a create."""
 
@@ -241,10 +258,12 @@ class Plain(StrEnum):
     FREED = "freed"
     FORGOTTEN = "forgotten"
     LEFT = "left"
+    HANDED_BACK = "handed back"
 
 
 Happening = (
     CreateAhead
+    | AdoptAhead
     | Created
     | Shown
     | NotCarriedOut
@@ -270,7 +289,8 @@ class Transition(NamedTuple):
         """Whether a create that nobody answered was not found, and is made anew or not at all."""
         was_intended = self.before is not None and self.before.status is EntryStatus.INTENDED
         is_abandoned = self.after is not None and self.after.status is EntryStatus.ABANDONED
-        return was_intended and is_abandoned
+        is_create = self.before is not None and self.before.item_id is None
+        return was_intended and is_abandoned and is_create
 
 
 def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C901, PLR0911, PLR0912, PLR0915
@@ -282,14 +302,12 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
         case CreateAhead():
             if entry is not None:  # a key is used once
                 raise ImpossibleHappening(entry.status, happening)
-            return Entry(
-                happening.sync_key,
-                happening.subject.event_id,
-                happening.subject.activity,
-                EntryStatus.INTENDED,
-                happening.subject.starts_at,
-                happening.subject.ends_at,
-                fingerprint=happening.fingerprint,
+            return _intended(happening)
+        case AdoptAhead():
+            if entry is not None:
+                raise ImpossibleHappening(entry.status, happening)
+            return _intended(happening)._replace(
+                item_id=happening.item_id, change_key=happening.change_key
             )
         case Adopted():
             if entry is not None and entry.status is not EntryStatus.ABANDONED:
@@ -379,9 +397,24 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             ):
                 raise ImpossibleHappening(happening)
             return None
+        case Plain.HANDED_BACK:
+            _require(entry, happening, ANSWERED, there=True)
+            return None
         case Plain.LEFT:
             row = _require(entry, happening, (*AFTER_CREATE, EntryStatus.ABANDONED))
             return row._replace(status=EntryStatus.RELEASED, item_id=None, held_by=None)
+
+
+def _intended(happening: CreateAhead | AdoptAhead) -> Entry:
+    return Entry(
+        happening.sync_key,
+        happening.subject.event_id,
+        happening.subject.activity,
+        EntryStatus.INTENDED,
+        happening.subject.starts_at,
+        happening.subject.ends_at,
+        fingerprint=happening.fingerprint,
+    )
 
 
 def happens(entry: Entry | None, happening: Happening) -> Transition:

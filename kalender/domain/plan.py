@@ -5,9 +5,10 @@ that are not maintained are never given to `make_plan`, so that nothing here can
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
 
 from kalender.domain.entry import ANSWERED, Entry, EntryStatus, Subject
 from kalender.domain.model import ActivityKey, Content
@@ -64,7 +65,8 @@ class Plan:
     Without a request: `renamed` are entries that already say what is wanted but under another
     event id or activity, `freed` those held back from deletion that are desired again or have
     ended, `forgotten` records of what is not in the calendar and is not wanted as it was,
-    `settled` what ended before anybody could tell what it says: it stays.
+    `settled` what ended before anybody could tell what it says: it stays. `withheld` are creates that
+    are not made as long as a predecessor's entry of the same course stands at that time.
     """
 
     creates: tuple[Create, ...] = ()
@@ -74,6 +76,7 @@ class Plan:
     freed: tuple[Entry, ...] = ()
     forgotten: tuple[Entry, ...] = ()
     settled: tuple[Entry, ...] = ()
+    withheld: tuple[Create, ...] = ()
 
 
 def make_plan(
@@ -96,7 +99,9 @@ def make_plan(
     pairs += moved_pairs
     creates = [Create(wanted=w) for w in lone_desired if not w.event.keep_only]
     deletes = [
-        Delete(entry=e) for e in lone_entries if _is_there(e) and e.sync_key not in kept_keys
+        Delete(entry=e)
+        for e in lone_entries
+        if _is_there(e) and e.sync_key not in kept_keys and e.status is not EntryStatus.INTENDED
     ]
     nowhere = [
         entry
@@ -133,6 +138,18 @@ def make_plan(
     )
 
 
+def without_entry(
+    desired_entries: Sequence[DesiredEntry],
+    entries: Sequence[Entry],
+    ended_entries: Sequence[Entry],
+) -> list[DesiredEntry]:
+    """Return the desired events that no entry shows and none follows, as `make_plan` pairs them."""
+    _, lone_desired, lone_entries = _by_event_id(
+        _not_ended_twice(desired_entries, ended_entries), entries
+    )
+    return _by_activity(lone_desired, lone_entries)[1]
+
+
 def _activity(desired: DesiredEntry) -> ActivityKey:
     return desired.event.teaching.activity
 
@@ -164,6 +181,7 @@ def _not_ended_twice(
 
 
 Pairs = list[tuple[DesiredEntry, Entry]]
+T = TypeVar("T")
 
 
 def _by_event_id(
@@ -196,26 +214,37 @@ def _by_activity(
         otherwise = entry.status in (EntryStatus.REFUSED, EntryStatus.DECLINED)
         if entry.status is EntryStatus.LIVE or (otherwise and _is_there(entry)):
             movable[entry.activity].append(entry)
-    candidates = sorted(
-        (
-            (_distance(desired, entry), _time_of(desired), _entry_time(entry), desired, entry)
-            for desired in desired_entries
-            for entry in movable.get(_activity(desired), ())
-        ),
-        key=lambda candidate: candidate[:3],
+    pairs = pair_off(
+        (_distance(desired, entry), desired, _entry_time(entry), entry)
+        for desired in desired_entries
+        for entry in movable.get(_activity(desired), ())
     )
-    pairs: Pairs = []
-    events, keys = set(), set()
-    for *_, desired, entry in candidates:
-        if desired.event.event_id not in events and entry.sync_key not in keys:
-            pairs.append((desired, entry))
-            events.add(desired.event.event_id)
-            keys.add(entry.sync_key)
+    events = {desired.event.event_id for desired, _ in pairs}
+    keys = {entry.sync_key for _, entry in pairs}
     return (
         pairs,
         [desired for desired in desired_entries if desired.event.event_id not in events],
         [entry for entry in entries if entry.sync_key not in keys],
     )
+
+
+def pair_off(
+    candidates: Iterable[tuple[tuple[Any, ...], DesiredEntry, tuple[datetime, str], T]],
+) -> list[tuple[DesiredEntry, T]]:
+    """Pair events with what may show them, the best first; each is paired once.
+
+    A candidate is how far the two are apart (least is best), the event, the time and a name that is
+    no other's of what may show it, and that itself.
+    """
+    pairs: list[tuple[DesiredEntry, T]] = []
+    events, names = set[str](), set[tuple[datetime, str]]()
+    ordered = sorted(candidates, key=lambda c: (c[0], _time_of(c[1]), c[2]))
+    for _, desired, name, shown in ordered:
+        if desired.event.event_id not in events and name not in names:
+            pairs.append((desired, shown))
+            events.add(desired.event.event_id)
+            names.add(name)
+    return pairs
 
 
 def _stands_for(entry: Entry, desired: DesiredEntry) -> bool:

@@ -4,7 +4,15 @@ A predecessor is the service that kept calendars before Kalender. Its entries ar
 mark and by nothing else, and nothing without that mark is ever asked for.
 """
 
-from dataclasses import dataclass
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Protocol, TypeVar
+
+from kalender.domain.plan import Create, DesiredEntry, Plan, pair_off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,3 +49,192 @@ class LineMark:
 
 
 PredecessorMark = PropertyMark | CategoryMark | LineMark
+
+
+# -- what each entry shows -----------------------------------------------------------------------------
+
+
+class Marked(Protocol):
+    """What is known of an entry that a search by the mark found. Times are aware UTC."""
+
+    @property
+    def item_id(self) -> str:
+        """The item's id."""
+        ...
+
+    @property
+    def value(self) -> str:
+        """What the property says that is the mark; empty for another kind of mark."""
+        ...
+
+    @property
+    def subject(self) -> str:
+        """Its title."""
+        ...
+
+    @property
+    def location(self) -> str:
+        """Its place."""
+        ...
+
+    @property
+    def created_at(self) -> datetime:
+        """When it was made."""
+        ...
+
+    @property
+    def starts_at(self) -> datetime:
+        """When it begins; a series its first occurrence."""
+        ...
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends; a series its first occurrence."""
+        ...
+
+    @property
+    def series(self) -> bool:
+        """Whether it stands for several meetings."""
+        ...
+
+
+class Fate(StrEnum):
+    """What becomes of a predecessor's entry."""
+
+    ADOPTED = "adopted"  # it shows an event, and is ours
+    LEFT = "left"  # it shows no event of the calendar, and stays
+    REMOVED = "removed"  # it shows no event of the calendar, and goes
+    SERIES = "series"  # it stands for several meetings
+    ENDED = "ended"  # it is over
+    COPY = "copy"  # its user copied an entry: the mark came along
+    MEETING = "meeting"  # its user invited others, whom a write would mail
+    NOTED = "noted"  # it would go, but its user added something
+    REFUSED = "refused"  # Exchange did not take the change
+
+
+BLOCKING = (Fate.LEFT, Fate.COPY, Fate.MEETING, Fate.NOTED, Fate.REFUSED)
+"""What stands beside our entries: nothing of the same course is made at the same time."""
+M = TypeVar("M", bound=Marked)
+
+
+@dataclass(frozen=True, slots=True)
+class Findings(Generic[M]):
+    """What was found in one calendar: each entry in one of these lists, in the order of time."""
+
+    pairs: tuple[tuple[DesiredEntry, M], ...] = ()
+    unmatched: tuple[M, ...] = ()
+    copies: tuple[M, ...] = ()
+    series: tuple[M, ...] = ()
+    ended: tuple[M, ...] = ()
+
+
+def sort_out(
+    found: Sequence[M],
+    desired_entries: Sequence[DesiredEntry],
+    mark: PredecessorMark,
+    now: datetime,
+) -> Findings[M]:
+    """Say of each entry which event it shows, or why it shows none.
+
+    `desired_entries` are the events that have no entry of ours. An entry shows an event at the very
+    same time, where it names a course of the event in its title or mark, or has one of its rooms.
+    Of several the one that names both comes first, and then the plan's own order decides.
+    """
+    ordered = sorted(found, key=lambda item: (item.starts_at, item.created_at, item.item_id))
+    series = [item for item in ordered if item.series]
+    ended = [item for item in ordered if not item.series and item.ends_at <= now]
+    coming = [item for item in ordered if not item.series and item.ends_at > now]
+    copies = _copies(coming, mark)
+    copied_ids = {item.item_id for item in copies}
+    coming = [item for item in coming if item.item_id not in copied_ids]
+    at_time: dict[tuple[datetime, datetime], list[DesiredEntry]] = defaultdict(list)
+    for desired in desired_entries:
+        at_time[desired.content.starts_at, desired.content.ends_at].append(desired)
+    pairs = pair_off(
+        ((-signs,), desired, (item.created_at, item.item_id), item)
+        for item in coming
+        for desired in at_time[item.starts_at, item.ends_at]
+        if (signs := _signs(item, desired))
+    )
+    paired_ids = {item.item_id for _, item in pairs}
+    return Findings(
+        pairs=tuple(sorted(pairs, key=lambda pair: (pair[1].starts_at, pair[1].item_id))),
+        unmatched=tuple(item for item in coming if item.item_id not in paired_ids),
+        copies=tuple(copies),
+        series=tuple(series),
+        ended=tuple(ended),
+    )
+
+
+def _copies(items: Sequence[M], mark: PredecessorMark) -> list[M]:
+    """Return the younger of those with one and the same value, where each entry has its own."""
+    if not (isinstance(mark, PropertyMark) and mark.prefix):
+        return []
+    by_value: dict[str, list[M]] = defaultdict(list)
+    for item in items:
+        by_value[item.value.casefold()].append(item)
+    return [
+        item
+        for same in by_value.values()
+        for item in sorted(same, key=lambda item: (item.created_at, item.item_id))[1:]
+    ]
+
+
+def _signs(item: Marked, desired: DesiredEntry) -> int:
+    """Count what says that an entry shows an event at its time: its course, and a room of it."""
+    rooms = [room.name for room in desired.event.teaching.rooms if room.name and not room.digital]
+    place = f"{item.location} {item.subject}"
+    has_room = any(_is_named(name, place) for name in rooms)
+    return bool(courses_in(item, courses_of([desired]))) + has_room
+
+
+def courses_of(desired_entries: Iterable[DesiredEntry]) -> frozenset[str]:
+    """Return the codes of the courses that these events belong to."""
+    return frozenset(
+        code
+        for desired in desired_entries
+        for code in (*desired.event.courses, desired.event.teaching.activity.course)
+    )
+
+
+def courses_in(item: Marked, courses: Collection[str]) -> frozenset[str]:
+    """Return those of these courses that an entry names in its title or its mark."""
+    text = f"{item.subject} {item.value}"
+    return frozenset(code for code in courses if _is_named(code, text))
+
+
+def _is_named(name: str, text: str) -> bool:
+    """Whether a text holds a name as words of its own, in any letters."""
+    pattern = rf"(?<![^\W_]){re.escape(name.casefold())}(?![^\W_])"
+    return re.search(pattern, text.casefold()) is not None
+
+
+# -- what stands beside ours ---------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """A predecessor's entry that stays, and which courses of the calendar it names."""
+
+    starts_at: datetime
+    ends_at: datetime
+    courses: frozenset[str]
+
+
+def withhold(plan: Plan, standing: Collection[Beside]) -> Plan:
+    """Make nothing of a course where a predecessor's entry of it stands at an overlapping time."""
+    withheld = [create for create in plan.creates if _is_beside(create, standing)]
+    if not withheld:
+        return plan
+    creates = tuple(create for create in plan.creates if create not in withheld)
+    return replace(plan, creates=creates, withheld=tuple(withheld))
+
+
+def _is_beside(create: Create, standing: Collection[Beside]) -> bool:
+    content, courses = create.wanted.content, courses_of([create.wanted])
+    return any(
+        other.starts_at < content.ends_at
+        and content.starts_at < other.ends_at
+        and not courses.isdisjoint(other.courses)
+        for other in standing
+    )

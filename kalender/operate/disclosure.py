@@ -50,6 +50,8 @@ from kalender.store.tables import (
     rollout_enrolment,
     rollout_member,
     study_right,
+    takeover,
+    takeover_item,
     teaching_activity,
     teaching_event,
     teaching_role,
@@ -375,7 +377,7 @@ def export(connection: Connection, person_id: int) -> dict[str, Any]:
         table.name: _rows(connection, select(table).where(table.c.person_id == person_id))
         for table in (*OF_PERSONS, change_log, look_up, operator_act, unreadable_item)
     }
-    for table in (entry, move, move_announced):
+    for table in (entry, move, move_announced, takeover, takeover_item):
         of_theirs = select(table).where(table.c.calendar_id.in_(calendars))
         tables[table.name] = _rows(connection, of_theirs)
     for table in (teaching_staff, fan_out):

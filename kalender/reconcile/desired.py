@@ -15,6 +15,7 @@ from kalender.domain.model import ActivityKey, Content, CourseKey, TeachingEvent
 from kalender.domain.plan import DesiredEntry, Plan, make_plan
 from kalender.domain.render import RENDERING, Language, Style, fingerprint, render
 from kalender.domain.roles import leading, word_of
+from kalender.domain.takeover import withhold
 from kalender.domain.timetable import (
     Activity,
     ActivityInterest,
@@ -32,7 +33,7 @@ from kalender.domain.timetable import (
     select,
     visible_events,
 )
-from kalender.store import courses, entries, people, teaching
+from kalender.store import courses, entries, people, takeovers, teaching
 from kalender.store.entries import CalendarRow
 from kalender.store.semesters import Semesters
 
@@ -412,6 +413,5 @@ def preview(
         entries.of_calendar(connection, calendar_id), calendar_state, now
     )
     events = wanted(connection, calendar_state, settings, now)
-    return calendar_state, make_plan(
-        events, standing, ended_entries, kept_keys=kept(standing, calendar_state, now)
-    )
+    plan = make_plan(events, standing, ended_entries, kept_keys=kept(standing, calendar_state, now))
+    return calendar_state, withhold(plan, takeovers.beside(connection, calendar_id))

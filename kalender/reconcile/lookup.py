@@ -15,6 +15,7 @@ from kalender.domain.entry import (
     EntryStatus,
     FoundByKey,
     LeftAsItIs,
+    NotCarriedOut,
     NotFoundAtAll,
     Plain,
     Transition,
@@ -25,7 +26,62 @@ from kalender.ports import FoundItem, ItemError, ItemOutcome
 from kalender.reconcile import moves
 from kalender.reconcile.doubles import Double, find_all, oldest_of, sort_out
 from kalender.reconcile.protocol import READS, Visit, parts
-from kalender.store import entries, people
+from kalender.store import entries, people, takeovers
+
+# -- creates and adoptions in doubt ------------------------------------------------------------------
+
+
+def settled_records(visit: Visit) -> list[Entry]:
+    """Ask Exchange for what nobody answered, record the outcome; return the records."""
+    records = read_records(visit)
+    lost_entries = [entry for entry in records if entry.status is EntryStatus.INTENDED]
+    creates = [entry for entry in lost_entries if entry.item_id is None]
+    adoptions = [entry for entry in lost_entries if entry.item_id is not None]
+    if creates:
+        look_up_keys(visit, creates)
+    if adoptions:
+        _look_at_adoptions(visit, adoptions)
+    return read_records(visit) if lost_entries else records
+
+
+def read_records(visit: Visit) -> list[Entry]:
+    """Return all standing records of the calendar."""
+    with visit.database.read() as connection:
+        return entries.of_calendar(connection, visit.row.calendar_id)
+
+
+def _look_at_adoptions(visit: Visit, adoptions: Sequence[Entry]) -> None:
+    """Read by id the items that were about to become ours, and record which of them carry our key.
+
+    One that does not is the predecessor's still. One that is gone by its id is looked up by key.
+    """
+    transitions: list[Transition] = []
+    gone_entries: list[Entry] = []
+    for part in parts(adoptions, READS):
+        ids = [str(entry.item_id) for entry in part]
+        states = visit.calendars.get(visit.row.address, ids, fields=True)
+        for entry, state in zip(part, states, strict=True):
+            if isinstance(state, ItemError):
+                gone_entries.append(gone_or_raise(entry, state))
+            elif state.sync_key == entry.sync_key:
+                where = FoundByKey(item_id=state.ref.item_id, change_key=state.ref.change_key)
+                transitions.append(happens(entry, where))
+            else:
+                transitions.append(happens(entry, NotCarriedOut(before=None)))
+    with visit.recording() as connection:
+        visit.save(connection, transitions)
+        adopted_keys = [t.after.sync_key for t in transitions if t.after is not None]
+        visit.log(connection, "adopt", adopted_keys)
+        takeovers.forget(
+            connection,
+            {t.before.sync_key for t in transitions if t.before is not None and t.after is None},
+        )
+    if gone_entries:
+        lost_entries = find_again(visit, gone_entries)
+        with visit.recording() as connection:
+            takeovers.forget(connection, {entry.sync_key for entry in lost_entries})
+        give_up(visit, lost_entries)
+
 
 # -- by key ------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 import structlog
 from sqlalchemy import Connection
 
-from kalender.domain.entry import Entry, EntryStatus
+from kalender.domain.entry import OPEN, Entry
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
     KalenderError,
@@ -28,7 +28,7 @@ from kalender.neighbours import breaker
 from kalender.neighbours.breaker import FOR_EVER, MOVES
 from kalender.ports import EntryState, FoundItem
 from kalender.reconcile import doubles
-from kalender.reconcile.protocol import Visit
+from kalender.reconcile.protocol import PutOff, Visit
 from kalender.store import acts, entries, moves, people, queue
 from kalender.store import doubles as doubles_log
 from kalender.store.moves import ACCEPT
@@ -37,10 +37,6 @@ log = structlog.get_logger()
 COPIED_WITHIN = timedelta(days=14)  # a mailbox is copied so long before it moves, at most
 SAME_TIME = timedelta(minutes=2)
 TOO_MANY, WITHIN = 3, timedelta(hours=1)  # calendars that wait: then all moves are paused
-
-
-class PutOff(Exception):  # no error: what is to be done is written down
-    """The visit ended, and its claim with it: the calendar waits for its turn or its next look."""
 
 
 def require_turn(visit: Visit) -> None:
@@ -175,7 +171,7 @@ def _coming(visit: Visit) -> frozenset[str]:
 
 
 def _is_coming(visit: Visit, entry: Entry) -> bool:
-    is_written = entry.item_id is not None and entry.status is not EntryStatus.DELETING
+    is_written = entry.item_id is not None and entry.status not in OPEN
     return is_written and entry.ends_at > visit.now
 
 

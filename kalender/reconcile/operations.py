@@ -271,7 +271,7 @@ class Updates:
 def _updates(visit: Visit, updates: Sequence[Update], states: Mapping[str, EntryState]) -> Updates:
     """Return the updates that need a request; record those whose items already are as wanted."""
     about = [(update, states.get(update.entry.sync_key)) for update in updates]
-    triples = [(update, _change(visit, update, state), state) for update, state in about]
+    triples = [(update, change_to(visit, update, state), state) for update, state in about]
     unchanged = [
         happens(update.entry, _shown(update, state, state.ref))
         for update, change, state in triples
@@ -307,7 +307,7 @@ def _shown(update: Update, state: EntryState | None, ref: ItemRef) -> Shown:
     )
 
 
-def _change(visit: Visit, update: Update, state: EntryState | None) -> EntryChange | None:
+def change_to(visit: Visit, update: Update, state: EntryState | None) -> EntryChange | None:
     """Return the fields to write, less those that already are as wanted; None: nothing.
 
     A meeting follows in time and place only, since its invitation is its user's. A body that the

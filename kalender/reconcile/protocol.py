@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Moves, Safety
+from kalender.config.takeover import Takeover
 from kalender.domain.entry import (
     Created,
     Happening,
@@ -40,7 +41,7 @@ from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown,
 from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
-from kalender.store import brakes, entries, mailboxes, moves, queue, rollouts
+from kalender.store import brakes, entries, mailboxes, moves, queue, rollouts, takeovers
 from kalender.store.database import Database
 from kalender.store.entries import CalendarRow
 from kalender.store.queue import Claim
@@ -94,6 +95,7 @@ class ReconcileContext:
     clock: Callable[[], datetime]
     live: LiveCount = field(default_factory=LiveCount)
     moves: Moves = field(default_factory=Moves)
+    takeover: Takeover | None = None  # how a predecessor's entries are known
     memory: Memory = field(default_factory=Memory)  # of the database, so that an older one is known
     mail_domains: frozenset[str] = frozenset()  # that may be written to; empty: all
     role_calendars: Mapping[Role, RoleCalendar] = field(
@@ -119,6 +121,10 @@ class ReconcileContext:
             and (row.taking_back or row.calendar_id in inside)
             and lies_in(row.address, self.mail_domains)
         ]
+
+
+class PutOff(Exception):  # no error: what is to be done is written down
+    """The visit ended, and its claim with it: the calendar waits for its turn or its next look."""
 
 
 Results = Sequence[ItemRef | ItemError]
@@ -265,6 +271,8 @@ class Visit:
                 )
                 if self.row.must_look_up:
                     moves.end(connection, self.row.calendar_id)
+                if self.row.takeover == takeovers.UNDOING:
+                    takeovers.set_undone(connection, self.row.calendar_id)
 
 
 # -- the protocol ------------------------------------------------------------------------------------
@@ -373,7 +381,7 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
     visit.count(
         write.counted_as,
         sum(
-            isinstance(happening, Created | Shown) or happening is Plain.TAKEN
+            isinstance(happening, Created | Shown) or happening in {Plain.TAKEN, Plain.HANDED_BACK}
             for happening in happenings
         ),
     )

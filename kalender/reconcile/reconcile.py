@@ -11,9 +11,10 @@ from datetime import timedelta
 
 import structlog
 
-from kalender.domain.entry import Entry, EntryStatus, Plain, Renamed, happens
+from kalender.domain.entry import Entry, Plain, Renamed, happens
 from kalender.domain.neighbour import exchange
 from kalender.domain.plan import Plan, make_plan
+from kalender.domain.takeover import withhold
 from kalender.errors import (
     MailboxDenied,
     MailboxMissing,
@@ -21,13 +22,13 @@ from kalender.errors import (
     PermanentError,
     TransientError,
 )
-from kalender.reconcile import lookup, moves
+from kalender.reconcile import moves, takeover
 from kalender.reconcile.desired import CalendarState, kept, load_state, load_states, split, wanted
 from kalender.reconcile.doubles import look_for_doubles, look_for_late_creates, mend
-from kalender.reconcile.lookup import look_up_everything, verify
+from kalender.reconcile.lookup import look_up_everything, settled_records, verify
 from kalender.reconcile.operations import carry_out
-from kalender.reconcile.protocol import Next, Outcome, ReconcileContext, Visit
-from kalender.store import brakes, entries, mailboxes, people, queue, recovery
+from kalender.reconcile.protocol import Next, Outcome, PutOff, ReconcileContext, Visit
+from kalender.store import brakes, entries, mailboxes, people, queue, recovery, takeovers
 from kalender.store.entries import CalendarRow
 from kalender.store.queue import Claim
 
@@ -46,7 +47,11 @@ def reconcile(
     NeighbourError where Exchange, or the database, is away as a whole.
     """
     visit = _open(context, claim, calendar_state)
-    if visit is None or _up_to_date(visit.calendar_state):
+    if (
+        visit is None
+        or _up_to_date(visit.calendar_state)
+        or (visit.row.takeover == takeovers.STOPPED and not visit.calendar_state.leaving)
+    ):
         with context.database.write() as connection:
             queue.finish(connection, claim)
     elif visit.row.quiet_for:
@@ -54,7 +59,7 @@ def reconcile(
     elif reason := _waits_for_sources(visit):
         _wait(context, claim, SOURCES_SECONDS, reason)
     else:
-        with suppress(moves.PutOff):
+        with suppress(PutOff):
             _visit(visit)
 
 
@@ -68,10 +73,14 @@ def _visit(visit: Visit) -> None:
         if visit.row.must_look_up:
             mend(visit, look_up_everything(visit))
         elif visit.row.doubles or (visit.row.must_verify and moves.may_arrive_late(visit)):
-            _settled_records(visit)  # so that no create is in doubt
+            settled_records(visit)  # so that no create is in doubt
             mend(visit, look_for_doubles(visit))
         if visit.row.looks_again:
             look_for_late_creates(visit)
+        if visit.row.takeover is not None:
+            takeover.carry_on(visit)
+        else:
+            takeover.look_before_the_first_write(visit)
         _until_right(visit)
     except OutcomeUnknown:
         with visit.database.write() as connection:
@@ -150,6 +159,7 @@ def _up_to_date(calendar_state: CalendarState) -> bool:
         row.synced_digest == calendar_state.digest
         and not (row.must_look_up or row.must_verify or row.doubles)
         and not (row.looks_again or row.announced)
+        and row.takeover in {None, takeovers.DONE}
         and row.changes_at == calendar_state.changes_at
     )
 
@@ -213,7 +223,7 @@ def _plan(visit: Visit) -> Plan | None:
     """
     with visit.database.read() as connection:
         desired = wanted(connection, visit.calendar_state, visit.context.settings, visit.now)
-    writable, ended_entries = split(_settled_records(visit), visit.calendar_state, visit.now)
+    writable, ended_entries = split(settled_records(visit), visit.calendar_state, visit.now)
     if visit.row.must_verify and not visit.verified:
         verified = verify(visit, writable)
         if verified is None:
@@ -222,6 +232,9 @@ def _plan(visit: Visit) -> Plan | None:
     plan = make_plan(
         desired, writable, ended_entries, kept_keys=kept(writable, visit.calendar_state, visit.now)
     )
+    if visit.context.takeover is not None or visit.row.takeover is not None:
+        with visit.database.read() as connection:
+            plan = withhold(plan, takeovers.beside(connection, visit.row.calendar_id))
     plan = _guarded(visit, plan, writable)
     transitions = [
         *(happens(entry, Renamed(subject=desired.subject)) for entry, desired in plan.renamed),
@@ -234,21 +247,6 @@ def _plan(visit: Visit) -> Plan | None:
             visit.save(connection, transitions)
             brakes.end_if_nothing_is_held(connection)
     return plan
-
-
-def _settled_records(visit: Visit) -> list[Entry]:
-    """Ask Exchange for the creates that nobody answered, record the outcome; return the records."""
-    records = _read_records(visit)
-    lost_entries = [entry for entry in records if entry.status is EntryStatus.INTENDED]
-    if lost_entries:
-        lookup.look_up_keys(visit, lost_entries)
-        records = _read_records(visit)
-    return records
-
-
-def _read_records(visit: Visit) -> list[Entry]:
-    with visit.database.read() as connection:
-        return entries.of_calendar(connection, visit.row.calendar_id)
 
 
 def _guarded(visit: Visit, plan: Plan, writable: Sequence[Entry]) -> Plan:

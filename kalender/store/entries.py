@@ -43,6 +43,7 @@ from kalender.domain.roles import audience_of
 from kalender.domain.timetable import Audience
 from kalender.domain.work import Cause
 from kalender.ports import FoundItem
+from kalender.store import takeovers
 from kalender.store.counts import LATENCIES, counts_of
 from kalender.store.instants import db_now
 from kalender.store.sql import insert_many, one_of, update_many
@@ -86,6 +87,7 @@ class CalendarRow:
     changes_at: datetime | None
     moved_from: str | None  # what the other mailbox was called in which its entries were last seen
     looks_again: bool  # the time has come to look for unanswered creates once more
+    takeover: str | None  # what its takeover asks of a visit, as `takeovers.asks` says
 
 
 def load(connection: Connection, calendar_id: int) -> CalendarRow | None:
@@ -113,6 +115,7 @@ _CALENDARS = select(
     )
     .scalar_subquery()
     .label("announced"),
+    takeovers.asks().label("takeover"),
     select(database_identity.c.quiet_until).scalar_subquery().label("all_quiet_until"),
     db_now().label("db_time"),
 ).where(one_of(calendar.c.calendar_id, "calendars"))
@@ -142,6 +145,7 @@ def _calendar(row: Row[*tuple[Any, ...]]) -> CalendarRow:
         changes_at=row.changes_at,
         moved_from=row.moved_from,
         looks_again=row.look_again_at is not None and row.look_again_at <= row.db_time,
+        takeover=row.takeover,
     )
 
 
@@ -360,7 +364,7 @@ def unlog(connection: Connection, keys: Collection[str]) -> None:
         connection.execute(
             delete(change_log).where(
                 change_log.c.sync_key.in_(sorted(keys)),
-                change_log.c.operation.in_(["delete", "release", "remove"]),
+                change_log.c.operation.in_(["delete", "release", "remove", "handback"]),
             )
         )
 

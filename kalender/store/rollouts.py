@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from kalender.domain.work import Cause, Lane
 from kalender.store import courses as mirror
-from kalender.store import criteria, people
+from kalender.store import criteria, people, takeovers
 from kalender.store.instants import db_now
 from kalender.store.sql import in_parts, is_one_of
 from kalender.store.tables import calendar, course_run, rollout, rollout_criterion
@@ -31,20 +31,33 @@ FIRST_KINDS = ("person", "course", "share", "audience")
 
 
 def switched_on_of(connection: Connection, calendars: Collection[int], mode: str) -> set[int]:
-    """Return those of these calendars that lie inside the roll-out."""
+    """Return those of these calendars that lie inside the roll-out, and were not handed back."""
     if mode != "listed":
-        return set(calendars) if mode == "all" else set()
-    return _listed(connection, is_one_of(connection, calendar.c.calendar_id, calendars))
+        switched_on = set(calendars) if mode == "all" else set()
+    else:
+        is_named = is_one_of(connection, calendar.c.calendar_id, calendars)
+        switched_on = _listed(connection, is_named)
+    return switched_on - takeovers.handed_back(connection) if switched_on else switched_on
 
 
 def inside(
     connection: Connection, mode: str, on_list: Iterable[tuple[str, str]] | None = None
 ) -> set[int]:
-    """Return all calendars inside the roll-out, or inside it if these (kind, value) were its list."""
+    """Return all calendars inside the roll-out, or inside it if these (kind, value) were its list.
+
+    Those that were handed back to a predecessor are outside.
+    """
     if mode == "listed":
-        return _listed(connection, true(), on_list)
-    query = select(calendar.c.calendar_id) if mode == "all" else None
-    return set(connection.execute(query).scalars()) if query is not None else set()
+        switched_on = _listed(connection, true(), on_list)
+    else:
+        query = select(calendar.c.calendar_id) if mode == "all" else None
+        switched_on = set(connection.execute(query).scalars()) if query is not None else set()
+    return switched_on - takeovers.handed_back(connection) if switched_on else switched_on
+
+
+def meant(connection: Connection, kind: str, values: Collection[str]) -> set[int]:
+    """Return the calendars that these values of a kind would switch on by themselves."""
+    return _listed(connection, true(), {(kind, value) for value in values})
 
 
 def _listed(

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from kalender.config.calendar import LANGUAGES, RoleCalendar
 from kalender.config.sections import Moves, Safety
+from kalender.config.takeover import Takeover
 from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
@@ -108,6 +109,7 @@ class House:
     rules: Rules = field(default_factory=lambda: Rules(zone=OSLO))
     safety: Safety = field(default_factory=Safety)
     moves: Moves = field(default_factory=Moves)
+    takeover: Takeover | None = None
     rollout_mode: str = "all"
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
@@ -201,6 +203,7 @@ class House:
             settings=self.settings,
             safety=self.safety,
             moves=self.moves,
+            takeover=self.takeover,
             rollout_mode=self.rollout_mode,
             lease=LEASE,
             send_seconds=self.send_seconds,
@@ -307,6 +310,7 @@ class House:
             "move": ("look_at", "waits_since", "decided_at", "done_at"),
             "move_announced": ("from_at", "marked_at"),
             "person": ("fs_asked_at", "emptied_at"),
+            "takeover": ("begin_at", "look_at", "done_at", "changed_at"),
         }
         with self.database.write() as connection:
             for table, names in columns.items():

@@ -3,6 +3,7 @@ from typing import get_args
 import pytest
 
 from kalender.domain.entry import (
+    AdoptAhead,
     Adopted,
     CreateAhead,
     Created,
@@ -209,6 +210,20 @@ def test_only_an_unanswered_create_that_is_abandoned_is_given_up() -> None:
     assert not happens(row(S.INTENDED), Plain.UNANSWERED).gives_up_a_create
 
 
+def test_what_is_about_to_be_adopted_is_intended_where_it_stands() -> None:
+    ahead = AdoptAhead(
+        sync_key="2#0", subject=SUBJECT, fingerprint="f", item_id="i", change_key="c"
+    )
+    adopted = after(None, ahead)
+    assert adopted is not None
+    assert (adopted.status, adopted.item_id, adopted.change_key) == (S.INTENDED, "i", "c")
+    assert adopted.open
+    given_up = happens(adopted, Plain.NOT_FOUND_BY_KEY)
+    assert not given_up.gives_up_a_create  # its item is known: no search can have missed it
+    with pytest.raises(ImpossibleHappening):
+        after(row(S.LIVE), ahead)
+
+
 def test_every_kind_of_happening_is_tested_here() -> None:
-    elsewhere = {CreateAhead, FoundByKey, NotFoundAtAll, Adopted}
+    elsewhere = {CreateAhead, AdoptAhead, FoundByKey, NotFoundAtAll, Adopted}
     assert {type(case[0]) for case in TABLE} | elsewhere == set(get_args(Happening))

@@ -48,6 +48,7 @@ from kalender.store.tables.people import (
     rollout_member,
     username_claim,
 )
+from kalender.store.tables.takeovers import takeover, takeover_item, takeover_run
 from kalender.store.tables.work import dirty, due_later, rejected_notification
 
 __all__ = [
@@ -90,6 +91,9 @@ __all__ = [
     "source_reading",
     "stray_key",
     "study_right",
+    "takeover",
+    "takeover_item",
+    "takeover_run",
     "tally",
     "teaching_activity",
     "teaching_event",
