@@ -1,7 +1,8 @@
 """How it goes, opened by one line that says whether anybody must do anything; what was laid aside."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, tzinfo
 from typing import Annotated
@@ -22,15 +23,19 @@ from kalender.cli.base import (
     say_json,
 )
 from kalender.cli.protect import Reveal
+from kalender.cli.sparklines import half_hours, sparklines
 from kalender.domain.moment import said, said_shortly
-from kalender.errors import ConfigError
+from kalender.errors import ConfigError, NeighbourUnavailable
+from kalender.liveness import stop_on_signals
 from kalender.operate import disclosure
 from kalender.operate.queries import read_figures, read_status
 from kalender.operate.status import Expectations, Figures, Requests, Status
 from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
 from kalender.store import acts, observations
+from kalender.store.database import Database
 
 NO_REQUESTS = Requests(requests={})
+WATCH_SECONDS = 5.0
 
 
 @app.command()
@@ -44,6 +49,9 @@ def status(
     until: Annotated[
         str | None, typer.Option(metavar="TIME", help="Until when; an instant with its offset.")
     ] = None,
+    watch: Annotated[  # noqa: FBT002
+        bool, typer.Option("--watch", help="Show it again every few seconds, until Ctrl-C.")
+    ] = False,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Say whether everybody has the right calendar, and what keeps somebody from it.
@@ -55,6 +63,8 @@ def status(
     too long, courses were not, or a database was recovered and nothing is written yet. `filling`:
     calendars are written for the first time. `warning`: something will go wrong. Times are about,
     where nothing records them: a neighbour's first failure, and the end of work at the present rate.
+    The last day is drawn by the half-hour, each line up to its own maximum; a gap is a time in which
+    no worker recorded anything.
     """
     wired = application(context, writes=False, asks=False)
     if acknowledge is not None:
@@ -63,30 +73,64 @@ def status(
     if reason or until:
         raise ConfigError("--reason and --until belong to --acknowledge CONDITION")
     expectations = Expectations.of(wired)
-    with opened(wired).read() as connection:
+    database = opened(wired)
+    if watch:
+        if as_json or not sys.stdout.isatty():
+            raise ConfigError("--watch wants a terminal, and no --json")
+        _show_again_and_again(lambda: _report(database, expectations))
+    elif as_json:
+        say_json(as_values(*_read(database, expectations)))
+    else:
+        lines(_report(database, expectations))
+
+
+def _read(database: Database, expectations: Expectations) -> tuple[Status, Figures, HealthState]:
+    with database.read() as connection:
         status = read_status(connection, expectations)
         figures = read_figures(connection, expectations)
-    verdict = assess(status, expectations)
-    if as_json:
-        say_json(as_values(status, figures, verdict))
-        return
-    zone = wired.zone
+    return status, figures, assess(status, expectations)
+
+
+def _report(database: Database, expectations: Expectations) -> list[str]:
+    """Return all that people are shown, as lines."""
+    status, figures, verdict = _read(database, expectations)
+    zone, report = expectations.zone, list[str]()
     # each condition, the worst first, with its name and remedy beneath it
     for number, condition in enumerate(verdict.conditions):
-        typer.echo(f"{'also ' if number else ''}{condition.said(zone)}")
+        report.append(f"{'also ' if number else ''}{condition.said(zone)}")
         if condition.remedy is not None:
-            typer.echo(f"  {condition.condition}: {condition.remedy}")
-    lines(acknowledged.said(zone) for acknowledged in verdict.acknowledged)
+            report.append(f"  {condition.condition}: {condition.remedy}")
+    report += [acknowledged.said(zone) for acknowledged in verdict.acknowledged]
+    drawn = list(sparklines(figures.minutes, status.moment, zone))
+    if drawn:
+        report += ["", *drawn]
     for title, rows in _tables(status, figures, zone):
         if rows:
-            typer.echo(f"\n{title}")
-            lines(columns(rows, zone))
-    typer.echo()
-    numbers = _numbers(status, figures)
-    lines(f"{name.replace('_', ' ')}: {number}" for name, number in numbers.items())
+            report += ["", title, *columns(rows, zone)]
+    report.append("")
+    for name, number in _numbers(status, figures).items():
+        report.append(f"{name.replace('_', ' ')}: {number}")
     versions = _versions(status)
     if len(versions) > 1:
-        typer.echo(f"mixed versions: {', '.join(versions)}")
+        report.append(f"mixed versions: {', '.join(versions)}")
+    return report
+
+
+def _show_again_and_again(report: Callable[[], Sequence[str]]) -> None:
+    """Show a report in place until Ctrl-C, and leave the last one on the terminal."""
+    # only this draws; rich would take longer to load than all else that the command needs
+    from rich.live import Live  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    stop, shown = stop_on_signals(), report()
+    with Live(Text("\n".join(shown)), screen=True, auto_refresh=False) as live:
+        while not stop.wait(WATCH_SECONDS):
+            try:
+                shown = report()
+            except NeighbourUnavailable as error:  # as during a failover; it comes back by itself
+                shown = [str(error)]
+            live.update(Text("\n".join(shown)), refresh=True)
+    lines(shown)
 
 
 def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None) -> None:
@@ -164,6 +208,7 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
         "processes": [asdict(process) for process in status.processes],
         "unreadable": [asdict(count) for count in status.unreadable],
         "moves": asdict(status.moves),
+        "last_day": [asdict(part) for part in half_hours(figures.minutes, status.moment)],
         "settings_waiting": [asdict(settings) for settings in status.settings_waiting],
         **_numbers(status, figures),
         "versions": _versions(status),

@@ -50,6 +50,7 @@ from kalender.store import (
     brakes,
     counters,
     identity,
+    minutes,
     moves,
     observations,
     recovery,
@@ -77,7 +78,14 @@ from kalender.store.tables import (
     rejected_notification,
     username_claim,
 )
-from kalender.store.views import courses_without_placements, dirty_now, parked, unmatched_staff
+from kalender.store.views import (
+    courses_without_placements,
+    dirty_now,
+    is_due,
+    parked,
+    ready_at,
+    unmatched_staff,
+)
 
 MOST = 100_000  # rows that the time from notification to calendar is taken from
 LATELY = timedelta(minutes=10)  # the time that a rate is taken from
@@ -85,10 +93,7 @@ UNOPENED = ("missing", "lost", "denied")
 ALIKE = 3  # pieces of work: fewer say nothing of all
 WRITES = ("create", "update", "delete")
 HOUR, DAY = -3600.0, -86_400.0
-ready_at = case(
-    (dirty_now.c.not_before > dirty_now.c.due_at, dirty_now.c.not_before), else_=dirty_now.c.due_at
-)
-is_due = ready_at <= db_now()
+DAY_LONG = timedelta(days=1)
 
 
 def read_status(connection: Connection, expectations: Expectations) -> Status:
@@ -131,12 +136,14 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
 
 def read_figures(connection: Connection, expectations: Expectations) -> Figures:
     """Return how well it goes: of all calendars, and of what the last day wrote and asked."""
+    moment = now(connection)
     return Figures(
         right=right_by_audience(connection, rollouts.inside(connection, expectations.rollout_mode)),
         latencies=latencies(connection),
         writes=writes(connection),
         requests=requests(connection),
         courses_without_placements=count_courses_without_placements(connection),
+        minutes=minutes.between(connection, moment - DAY_LONG, moment),
     )
 
 

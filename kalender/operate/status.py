@@ -18,6 +18,7 @@ from kalender.app import App
 from kalender.domain.work import Kind, Lane
 from kalender.neighbours.credentials import REFUSALS
 from kalender.sources.tp_codes import skips
+from kalender.store.minutes import Minute
 from kalender.store.moves import Counts as MoveCounts
 from kalender.store.observations import Acknowledgement, Unseen
 from kalender.store.scope import Waiting
@@ -386,3 +387,6 @@ class Figures:
     writes: Sequence[Writes]
     requests: Mapping[str, Requests]  # by neighbour
     courses_without_placements: int
+    minutes: Sequence[
+        Minute
+    ]  # of the last day, in their order; those that nobody recorded are not there

@@ -36,7 +36,7 @@ from kalender.domain.mailbox import BY_MAIL
 from kalender.domain.model import lies_in
 from kalender.domain.roles import ROLES, leading
 from kalender.domain.timetable import Audience, Role
-from kalender.domain.work import Cause, Lane, Trigger, WorkKey
+from kalender.domain.work import Cause, Trigger, WorkKey
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
 from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
@@ -182,8 +182,8 @@ class Visit:
     def log(self, connection: Connection, operation: str, keys: Collection[str]) -> None:
         """Write into the change log what was done to the entries of these keys."""
         about = (self.claim.reason, self.claim.since, self.renewed_at)
-        live, cause = self.claim.lane <= Lane.LIVE, self.claim.cause
-        entries.log(connection, self.row, operation, keys, *about, cause=cause, live=live)
+        cause, lane = self.claim.cause, self.claim.lane
+        entries.log(connection, self.row, operation, keys, *about, cause=cause, lane=lane)
 
     def save(
         self, connection: Connection, transitions: Iterable[Transition], *, ahead: bool = False

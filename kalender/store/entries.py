@@ -41,7 +41,7 @@ from kalender.domain.entry import (
 from kalender.domain.model import ActivityKey
 from kalender.domain.roles import audience_of
 from kalender.domain.timetable import Audience
-from kalender.domain.work import Cause
+from kalender.domain.work import Cause, Lane
 from kalender.ports import FoundItem
 from kalender.store import takeovers
 from kalender.store.counts import LATENCIES, counts_of
@@ -313,11 +313,11 @@ def log(  # noqa: PLR0913, PLR0917
     now: datetime,
     *,
     cause: Cause = Cause.OTHER,
-    live: bool = True,
+    lane: Lane = Lane.LIVE,
 ) -> None:
     """Remember what was written to these entries; `now` by the database's clock.
 
-    How long it took since it was noticed is counted of `live` work: a fill has its own pace.
+    How long it took since it was noticed is counted of live work: a fill has its own pace.
     """
     if not keys:
         return
@@ -325,12 +325,13 @@ def log(  # noqa: PLR0913, PLR0917
     params |= {
         "reason": reason,
         "cause": cause.value,
+        "lane": int(lane),
         "noticed_at": noticed_at,
         "keys": sorted(keys),
     }
     connection.execute(_LOG, params)
     counts_of(connection).add("entries", operation, cause.label, value=len(keys))
-    if live and (told_by := cause.source) is not None:
+    if lane <= Lane.LIVE and (told_by := cause.source) is not None:
         took = (now - noticed_at).total_seconds()
         counts_of(connection).time("latency", told_by, seconds=max(took, 0.0), bounds=LATENCIES)
 
@@ -341,6 +342,7 @@ _LOG_COLUMNS = {
     "operation": "operation",
     "reason": "reason",
     "cause": "cause",
+    "lane": "lane",
     "noticed_at": "noticed_at",
 }  # column of the change log -> parameter
 _LOG = insert(change_log).from_select(

@@ -24,7 +24,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from kalender.config.sections import Retention
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind
-from kalender.store import counters, entries, teaching
+from kalender.store import counters, entries, minutes, teaching
 from kalender.store.database import Database, now
 from kalender.store.instants import db_now
 from kalender.store.sql import calendar_key, upsert
@@ -35,6 +35,7 @@ from kalender.store.tables import (
     dirty,
     entry,
     look_up,
+    minute,
     move,
     move_announced,
     operator_act,
@@ -107,6 +108,7 @@ def prune(
         (operator_act, operator_act.c.at < _ago(retention.change_log)),
         (rejected_notification, rejected_notification.c.received_at < _ago(retention.rejected)),
         (look_up, look_up.c.at < _ago(retention.look_up)),
+        (minute, minute.c.at < _ago(minutes.KEPT)),
         *((table, table.c.semester.in_(past)) for table in MIRROR),
     ]
     numbers = []

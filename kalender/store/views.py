@@ -3,9 +3,9 @@
 Only the columns that are asked for are named here; `kalender/store/database.py` makes the views.
 """
 
-from sqlalchemy import Integer, String, column, table
+from sqlalchemy import Integer, String, case, column, table
 
-from kalender.store.instants import Instant
+from kalender.store.instants import Instant, db_now
 
 # Work that is not parked: what waits, what is claimed, and what is tried again later.
 dirty_now = table(
@@ -20,6 +20,11 @@ dirty_now = table(
     column("claimed_until", Instant),
     column("last_error", String),
 )
+# When work may be claimed, and whether it may now.
+ready_at = case(
+    (dirty_now.c.not_before > dirty_now.c.due_at, dirty_now.c.not_before), else_=dirty_now.c.due_at
+)
+is_due = ready_at <= db_now()
 # Work that was laid aside until somebody looks.
 parked = table(
     "parked",

@@ -24,7 +24,7 @@ class Templates:
     Beside its own values a template may use `say(key, …)` for words,
     `say_or_as_is(group, value)` for the word of a value, `path_of(name, …)` for the path
     of a page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
-    institution's zone, and `session`, which is None where nobody is signed in.
+    institution's zone (`clock` for the time of day alone), and `session`, which is None where nobody is signed in.
     """
 
     def __init__(self, pages: Sequence[Page], sessions: Sessions, zone: tzinfo) -> None:
@@ -46,7 +46,10 @@ class Templates:
             text = Markup('<time datetime="{}">{}</time>')
             return text.format(moment.isoformat(), said_shortly(moment, zone))
 
-        self._environment.filters.update(instant=instant, minute=minute)
+        def clock(moment: datetime) -> str:
+            return f"{moment.astimezone(zone):%H:%M}"
+
+        self._environment.filters.update(instant=instant, minute=minute, clock=clock)
         self._environment.globals.update(
             path_of=self.path_of, languages=LANGUAGES, language_names=NAMES, version=__version__
         )

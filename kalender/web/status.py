@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from kalender.operate.status import Requests
 from kalender.web.page import Answer, Page, Role, Shown, Visit
+from kalender.web.plots import day_of
 
 NO_REQUESTS = Requests(requests={})
 
@@ -32,6 +33,7 @@ def show(visit: Visit) -> Answer:
         "figures": figures,
         "verdict": snapshot.verdict,
         "counts": counts,
+        "day": day_of(figures.minutes, status.moment),
         "neighbours": [
             (neighbour, figures.requests.get(neighbour.name, NO_REQUESTS))
             for neighbour in status.neighbours

@@ -17,7 +17,7 @@ from kalender.errors import (
     StateInDoubt,
     TransientError,
 )
-from kalender.store import brakes, bulk, counters, moves, people, queue, recovery, teaching
+from kalender.store import brakes, bulk, counters, minutes, moves, people, queue, recovery, teaching
 from kalender.store.prune import prune
 from kalender.worker.context import WorkerContext
 
@@ -46,6 +46,7 @@ def run_periodic_tasks(
                 context.reconcile_context.memory.verify(context.database)
                 beaten = time.monotonic()
                 counters.give(context.database)
+                minutes.record(context.database)
             if time.monotonic() - marked_at > LOOK_SECONDS / 2:
                 _mark_by_time(context, verifies=not until_idle)
                 marked_at = time.monotonic()

@@ -1,9 +1,15 @@
 """What `status` says: a verdict from the data alone, and the numbers behind it; on both databases."""
 
 import json
+import os
+import pty
+import select
+import signal
+import subprocess
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -25,6 +31,7 @@ from kalender.store import (
     courses,
     identity,
     mailboxes,
+    minutes,
     people,
     queue,
     recovery,
@@ -614,6 +621,7 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "writes",
         "brakes",
         "moves",
+        "last_day",
         "settings_waiting",
         "calendars",
         "processes",
@@ -632,3 +640,54 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "lost",
         "versions",
     }
+
+
+# -- the last day -------------------------------------------------------------------------------------
+
+
+def test_the_last_day_is_told_by_the_half_hour_and_drawn(
+    found: Look, wired: App, database: Database
+) -> None:
+    assert found()["last_day"] == []
+    assert minutes.record(database)
+    told = found()["last_day"]
+    assert [part["lane"] for part in told] == ["live", "fill", "resync"]
+    assert {part["written"] for part in told} == {0}
+    assert told[0]["notifications"] is None
+
+
+def test_watch_shows_the_status_in_place_until_ctrl_c(filled: House) -> None:
+    """On a terminal of its own; what changes meanwhile is shown without another command."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        filled.command("status", "--watch"), stdin=its, stdout=its, stderr=its, close_fds=True
+    )
+    os.close(its)
+
+    def read_until(words: str) -> str:
+        said, end = "", monotonic() + 60
+        while words not in said:
+            assert monotonic() < end, said
+            if select.select([ours], [], [], 1.0)[0]:
+                said += os.read(ours, 65_536).decode(errors="replace")
+        return said
+
+    try:
+        assert "\x1b[?1049h" in read_until("nothing is due")  # the terminal's other screen
+        filled.run("pause", "fs", "--for", "1h", "--reason", "an upgrade")
+        read_until("fs is paused by hand")
+        process.send_signal(signal.SIGINT)
+        left = read_until("\x1b[?1049l")
+        left += read_until("protected: 0") if "protected: 0" not in left else ""
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def test_watch_wants_a_terminal(filled: House) -> None:
+    assert fails(filled, "status", "--watch") == (
+        2,
+        "kalender: --watch wants a terminal, and no --json",
+    )

@@ -108,6 +108,7 @@ change_log = Table(
     Column("noticed_at", Instant),  # when what led to it was first told of
     Column("cause", String(20)),  # a `Cause`; NULL: written by a release that has none
     Column("course", String(64)),  # of the entry; NULL: written by a release that told none
+    Column("lane", Integer),  # a `Lane`; NULL: written by a release that records none
     Index(None, "calendar_id", "at"),
     Index(None, "course", "at"),
     Index(None, "cause", "at"),

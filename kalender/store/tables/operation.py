@@ -102,6 +102,19 @@ tally = Table(
     Column("value", Float, nullable=False),
 )
 
+minute = Table(  # how each of the last minutes went, by kind of work
+    "minute",
+    metadata,
+    Column("at", Instant, primary_key=True),  # when it began
+    Column("lane", String(8), primary_key=True),  # live | fill | resync
+    Column("messages", BigInteger, nullable=False),  # that ever came, by the end of the minute
+    Column("notifications", Integer),  # in this minute; NULL: the one before was not recorded
+    Column("written", Integer, nullable=False),  # calendars
+    Column("oldest_seconds", Float, nullable=False),  # since the oldest due work was due
+    Column("p50", Float),  # seconds from what led to a write to the write
+    Column("p95", Float),
+)
+
 queue_seen = Table(
     "queue_seen",
     metadata,

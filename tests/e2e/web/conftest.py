@@ -12,6 +12,7 @@ from time import monotonic
 
 import pytest
 import requests
+from playwright.sync_api import Browser, sync_playwright
 
 from kalender.app import App, clock_from
 from kalender.config import load
@@ -24,6 +25,8 @@ from kalender.web.site import Entrance
 from kalender.web.snapshots import Snapshot, Snapshots
 from tests.e2e.conftest import NOW, Template
 from tests.e2e.house import House
+
+CHROMIUM = "/usr/bin/chromium"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +109,16 @@ def started(house: House, *words: str) -> Iterator[str]:
             said = log.read_text() if log.exists() else ""
         yield found[1]
     assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window; root needs it without its sandbox."""
+    if not Path(CHROMIUM).exists():
+        pytest.fail(f"there is no {CHROMIUM}: tests/install-servers installs it")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield running
+        running.close()
