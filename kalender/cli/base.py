@@ -72,15 +72,18 @@ def day_of(text: str | None, name: str) -> date | None:
         raise ConfigError(f"{name} is given as 2025-09-01") from error
 
 
-def application(context: typer.Context, *, writes: bool = True, asks: bool = True) -> App:
+def application(
+    context: typer.Context, *, writes: bool = True, asks: bool = True, web: bool = False
+) -> App:
     """Return the wired application; `--now` is refused for what writes beyond loopback.
 
     What asks no neighbour (`asks` false) is given no secret but the database's, and needs none;
-    but where another day is to be refused, the broker's URL is read as well.
+    but where another day is to be refused, the broker's URL is read as well. `web` reads the
+    secrets of the pages.
     """
     options: Options = context.obj
     refusable = options.now is not None and writes
-    config = load(options.config, os.environ, secrets=asks or refusable)
+    config = load(options.config, os.environ, secrets=asks or refusable, web=web)
     if refusable:
         refuse_another_day(config)
     return App(config, clock_from(options.now))

@@ -1,6 +1,5 @@
 """The command that serves the pages."""
 
-import secrets
 from functools import partial
 from typing import Annotated
 
@@ -23,7 +22,7 @@ def web(
     """Serve pages for a browser: the status, and what the help desk and operators look at.
 
     On loopback the first line names an address that begins a session; it works once. Nobody else
-    is let in.
+    is let in, unless `[web.sign_in]` names a provider of OpenID Connect.
     """
     try:
         # only this command needs a web server, and an installation may do without
@@ -31,23 +30,23 @@ def web(
             CONNECTIONS,
             Server,
             first_address,
-            local_entrance,
+            make_entrance,
         )
     except ImportError:
         raise ConfigError(
             "the web server is not installed: install the package as kalender[web]"
         ) from None
-    wired: App = application(context, writes=False, asks=False)
+    wired: App = application(context, writes=False, asks=False, web=True)
     settings = wired.config.web
     if port is not None:
         settings = settings.model_copy(update={"port": port})
     database = wired.database(connections=CONNECTIONS)
     migrations.require_current(database)
     server = Server(settings)
-    key = secrets.token_urlsafe(32)
-    entrance = local_entrance(server, settings, operator=operator(), key=key)
+    entrance = make_entrance(server, settings, operator=operator())
     typer.echo(f"open {first_address(server, entrance)}")
-    typer.echo("it begins one session; end with Ctrl-C")
+    if entrance.token is not None:
+        typer.echo("it begins one session; end with Ctrl-C")
     stop = stop_on_signals()
     serving = Vital(partial(server.serve, wired, database, entrance), stop, name="web")
     serving.start()

@@ -37,10 +37,10 @@ from kalender.config.sections import (
     Safety,
     Section,
     TpSettings,
-    WebSettings,
     Worker,
 )
 from kalender.config.takeover import Takeover
+from kalender.config.web import WebSettings, without_secrets
 from kalender.domain import neighbour
 from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.notification import USUAL, Pattern
@@ -181,16 +181,21 @@ class Config(Section):
         return self
 
 
-def load(path: Path | None, environ: Mapping[str, str], *, secrets: bool = True) -> Config:
+def load(
+    path: Path | None, environ: Mapping[str, str], *, secrets: bool = True, web: bool = False
+) -> Config:
     """Read the settings, or raise a ConfigError of one line.
 
     The file is `path`, else `KALENDER_CONFIG`; where neither is given the environment is all.
-    Without `secrets` no secret but the database's is read: who only looks need not have them.
+    Without `secrets` no secret but the database's is read: who only looks need not have them. Those
+    of the pages are read for `web` alone.
     """
     file = place(path, environ)
     raw = merge(read_toml(file) if file else {}, read_environment(environ))
     if not secrets:
         raw = with_stand_ins(raw)
+    if not web:
+        raw = without_secrets(raw)
     return _validated(resolve_secrets(raw), str(file) if file else "the file given by --config")
 
 

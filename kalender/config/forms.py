@@ -294,9 +294,6 @@ BrokerUrl = Annotated[Secret, begins_with("amqps", "amqp"), AfterValidator(_brok
 Url = Annotated[
     str, BeforeValidator(trimmed), begins_with("https", "http"), AfterValidator(_endpoint)
 ]
-Loopback = Annotated[
-    str, must(is_loopback, "must be an address of this machine, such as 127.0.0.1")
-]
 Username = Annotated[str, BeforeValidator(trimmed), Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -27,7 +27,6 @@ from kalender.config.forms import (
     DatabaseUrl,
     Domains,
     HeaderSecret,
-    Loopback,
     MailboxRuleText,
     OneForEachRole,
     Seconds,
@@ -366,14 +365,6 @@ class MetricsSettings(Section):
 
     port: Annotated[int, Field(ge=1, le=65_535)] | None = None
     address: str = "127.0.0.1"
-
-
-class WebSettings(Section):
-    """Where `kalender web` listens; without a sign-in only on loopback."""
-
-    address: Loopback = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8650
-    session_hours: PositiveFloat = 8
 
 
 class NotificationPattern(Section):

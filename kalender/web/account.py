@@ -1,6 +1,6 @@
 """What belongs to whoever looks: the language they read, and signing out."""
 
-from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit
+from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit, own_path
 from kalender.web.words import LANGUAGES
 
 
@@ -10,8 +10,7 @@ def choose_language(visit: Visit) -> Answer:
     if language is None:
         raise PageError(400, "error.form")
     back = visit.form.get("back", "")
-    is_ours = back.startswith("/") and not back.startswith("//") and "\\" not in back
-    return Redirect(path=back if is_ours else "/", language=language)
+    return Redirect(path=back if own_path(back) else "/", language=language)
 
 
 def sign_out(_visit: Visit) -> Answer:

@@ -115,3 +115,9 @@ class PageError(KalenderError):
 def not_found() -> PageError:
     """Return the error of a page that is not there, or about somebody of whom nothing is shown."""
     return PageError(404, "error.not_found")
+
+
+def own_path(path: str) -> bool:
+    """Whether this is a path of ours, to which a browser may be sent."""
+    is_path = path.startswith("/") and not path.startswith("//")
+    return is_path and path.isprintable() and "\\" not in path

@@ -1,24 +1,28 @@
 """Listens, and answers until it is told to stop."""
 
+import secrets
 import socket
 from datetime import timedelta
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 import uvicorn
 
 from kalender.app import App
-from kalender.config.sections import WebSettings
+from kalender.config.web import WebSettings
 from kalender.errors import ConfigError
 from kalender.operate.status import Expectations
 from kalender.store.database import Database
 from kalender.web.page import Site
-from kalender.web.sessions import OneTimeToken, Sessions
-from kalender.web.site import ENTER, Entrance, make_site
+from kalender.web.sessions import KEY_BYTES, OneTimeToken, Sessions
+from kalender.web.sign_in import SignIn
+from kalender.web.site import CALLBACK, ENTER, Entrance, make_site
 from kalender.web.snapshots import Snapshots
 
 CONNECTIONS = 4  # to the database; requests beyond them wait
 MOST_CONNECTIONS = 200  # of browsers; more are told to come again
 STOP_SECONDS = 10
+ROLES_RENEWED = timedelta(hours=1)
 
 
 class Server:
@@ -26,7 +30,10 @@ class Server:
 
     def __init__(self, settings: WebSettings) -> None:
         """Raise ConfigError where the port cannot be had."""
-        address = ip_address(settings.address)
+        try:
+            address = ip_address(settings.address)
+        except ValueError:
+            raise ConfigError("web.address must be an IP address, such as 127.0.0.1") from None
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET  # noqa: PLR2004
         try:
             self._socket = socket.create_server((settings.address, settings.port), family=family)
@@ -41,8 +48,12 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         host = f"[{settings.address}]" if address.version == 6 else settings.address  # noqa: PLR2004
         self.origin = f"http://{host}:{self.port}"
-        names = {host, "localhost", "127.0.0.1", "[::1]"}
-        self.hosts = frozenset(f"{name}:{self.port}" for name in names)
+        if settings.public_url is not None:
+            self.origin = settings.public_url.rstrip("/")
+            self.hosts = frozenset({urlsplit(self.origin).netloc.lower()})
+        else:
+            names = {host, "localhost", "127.0.0.1", "[::1]"}
+            self.hosts = frozenset(f"{name}:{self.port}" for name in names)
 
     def serve(self, wired: App, database: Database, entrance: Entrance) -> None:
         """Answer until told to stop; what is under way then is finished within seconds.
@@ -73,17 +84,38 @@ class Server:
             self._uvicorn.should_exit = True
 
 
-def local_entrance(server: Server, settings: WebSettings, *, operator: str, key: str) -> Entrance:
-    """Return the way in on loopback: a one-time token, for whoever started the process."""
+def make_entrance(server: Server, settings: WebSettings, *, operator: str) -> Entrance:
+    """Return the way in: the configured sign-in, else a one-time token for `operator`.
+
+    Roles are those of the last sign-in, which is asked for anew each hour.
+    """
+    secret = settings.session_key
+    key = secret.get_secret_value() if secret else secrets.token_urlsafe(KEY_BYTES)
+    if settings.sign_in is None:
+        lasting = timedelta(hours=settings.session_hours)
+        return Entrance(
+            hosts=server.hosts,
+            sessions=Sessions(key, lasting=lasting),
+            token=OneTimeToken(),
+            operator=operator,
+        )
+    if settings.sign_in.client_secret is None:
+        raise ConfigError(
+            "web.sign_in.client_secret is missing: set it, or client_secret_file, or "
+            "KALENDER_WEB__SIGN_IN__CLIENT_SECRET_FILE in the environment"
+        )
     return Entrance(
         hosts=server.hosts,
-        sessions=Sessions(key, lasting=timedelta(hours=settings.session_hours)),
-        token=OneTimeToken(),
+        sessions=Sessions(key, lasting=ROLES_RENEWED),
+        token=None,
         operator=operator,
+        secure=server.origin.startswith("https:"),
+        sign_in=SignIn(settings.sign_in, redirect_uri=f"{server.origin}{CALLBACK}", key=key),
     )
 
 
 def first_address(server: Server, entrance: Entrance) -> str:
-    """Return the address that begins a session, once."""
-    token = entrance.token.value if entrance.token else ""
-    return f"{server.origin}{ENTER}?token={token}"
+    """Return the address to open: without a sign-in one that begins a session, once."""
+    if entrance.token is None:
+        return f"{server.origin}/"
+    return f"{server.origin}{ENTER}?token={entrance.token.value}"

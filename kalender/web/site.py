@@ -8,7 +8,7 @@ page is 401 as well, as long as there is no session: nobody learns which address
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import structlog
 from starlette.applications import Starlette
@@ -27,11 +27,13 @@ from kalender.web import account, status
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
+from kalender.web.sign_in import FLOW_SECONDS, NotSignedIn, SignIn
 from kalender.web.words import language_of
 
 log = structlog.get_logger(__name__)
 PAGES: Sequence[Page] = (*status.PAGES, *account.PAGES)
 ENTER = "/enter"
+SIGN_IN, CALLBACK = "/sign-in", "/sign-in/callback"
 STYLES = "/static"
 LARGEST_FORM = 64 * 1024  # bytes
 LANGUAGE_COOKIE = "kalender_language"
@@ -54,7 +56,7 @@ class Entrance:
     """How people come in.
 
     `hosts` are the values of the Host header that are answered. `token` begins a session for
-    `operator`. `secure` says that people reach the pages over HTTPS, so that cookies say so too.
+    `operator`; with a `sign_in` whoever asks for a page without a session is sent there. `secure` says that people reach the pages over HTTPS, so that cookies say so too.
     """
 
     hosts: frozenset[str]
@@ -62,6 +64,12 @@ class Entrance:
     token: OneTimeToken | None
     operator: str
     secure: bool = False
+    sign_in: SignIn | None = None
+
+    @property
+    def flow_cookie(self) -> str:
+        """The name of the cookie that lasts while somebody is at the provider."""
+        return f"{self.cookie}_sign_in"
 
     @property
     def cookie(self) -> str:
@@ -91,6 +99,8 @@ class Guard:
             routes=[
                 *routes,
                 Route(ENTER, self._enter, methods=["GET"]),
+                Route(SIGN_IN, self._begin_sign_in, methods=["GET"]),
+                Route(CALLBACK, self._finish_sign_in, methods=["GET"]),
                 Mount(STYLES, StaticFiles(packages=[("kalender.web", "static")])),
             ],
             exception_handlers={
@@ -174,6 +184,40 @@ class Guard:
         log.info("session_begun")
         return response
 
+    async def _begin_sign_in(self, request: Request) -> Response:
+        sign_in = self._entrance.sign_in
+        if sign_in is None:
+            raise PageError(401, "error.no_session")
+        path = request.query_params.get("to", "/")
+        begun = await run_in_threadpool(sign_in.begin, path)
+        response = RedirectResponse(begun.location, 303, headers={"cache-control": "no-store"})
+        response.set_cookie(
+            self._entrance.flow_cookie,
+            begun.cookie,
+            max_age=FLOW_SECONDS,
+            httponly=True,
+            samesite="lax",  # it must come along when the provider sends the browser back
+            secure=self._entrance.secure,
+        )
+        return response
+
+    async def _finish_sign_in(self, request: Request) -> Response:
+        """Give a session to whoever the provider vouches for; a page, as in `_enter`."""
+        entrance = self._entrance
+        if entrance.sign_in is None:
+            raise PageError(401, "error.no_session")
+        cookie = request.cookies.get(entrance.flow_cookie)
+        signed_in = await run_in_threadpool(
+            entrance.sign_in.finish, dict(request.query_params), cookie
+        )
+        _, session_cookie = entrance.sessions.begin(signed_in.who, signed_in.role)
+        shown = Shown(template="enter.html", values={"target": signed_in.path})
+        response = self._page(shown, self._language(request), None)
+        self._keep(response, entrance.cookie, session_cookie)
+        response.delete_cookie(entrance.flow_cookie, secure=entrance.secure, httponly=True)
+        log.info("session_begun", role=signed_in.role.name.lower())
+        return response
+
     # -- what is sent -----------------------------------------------------------------------------
 
     def _page(
@@ -211,8 +255,19 @@ class Guard:
     def _say_page_error(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, PageError):
             raise error
-        log.info("page_refused", status=error.status, because=error.words)
-        return self._error(request, error.status, error.words)
+        because = error.because if isinstance(error, NotSignedIn) else error.words
+        log.info("page_refused", status=error.status, because=because)
+        signs_in = self._entrance.sign_in is not None and request.method == "GET"
+        if signs_in and error.words == "error.no_session":
+            to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            location = f"{SIGN_IN}?{urlencode({'to': to})}"
+            return RedirectResponse(location, 303, headers={"cache-control": "no-store"})
+        response = self._error(request, error.status, error.words)
+        if isinstance(error, NotSignedIn):  # what was begun can not be finished any more
+            response.delete_cookie(
+                self._entrance.flow_cookie, secure=self._entrance.secure, httponly=True
+            )
+        return response
 
     def _say_http_error(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page, but only to whoever has a session."""

@@ -20,6 +20,7 @@ from kalender.config.backends import EwsApplicationSettings, EwsSettings, GraphS
 from kalender.config.calendar import RoleCalendar, Texts
 from kalender.config.sections import BrokerSettings, NotificationPattern, Section
 from kalender.config.takeover import Takeover
+from kalender.config.web import SignInSettings
 from kalender.domain.model import Season, Semester
 from kalender.domain.roles import STUDENT, TEACHER
 from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
@@ -691,6 +692,8 @@ def known() -> dict[str, object]:
         for name, field in model.model_fields.items():
             if name == "paths":
                 todo.append((f"{section}.paths", type(field.default)))
+            elif name == "sign_in":
+                todo.append((f"{section}.sign_in", SignInSettings))
             else:
                 keys[f"{section}.{name}"] = field.default
     return keys

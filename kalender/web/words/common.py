@@ -42,6 +42,21 @@ WORDS: Final = {
             "command prints. The address works once."
         ),
     ),
+    "error.sign_in": (
+        "Innloggingen kunne ikke fullføres. Begynn på nytt fra forsiden.",
+        "Innlogginga kunne ikkje fullførast. Byrj på nytt frå framsida.",
+        "The sign-in could not be completed. Begin anew from the first page.",
+    ),
+    "error.no_role": (
+        "Du er kjent, men ingen av gruppene dine gir tilgang her.",
+        "Du er kjend, men ingen av gruppene dine gir tilgang her.",
+        "You are known, but none of your groups gives access here.",
+    ),
+    "error.provider": (
+        "Innloggingstjenesten svarer ikke. Prøv igjen om litt.",
+        "Innloggingstenesta svarer ikkje. Prøv igjen om litt.",
+        "The sign-in service does not answer. Try again in a moment.",
+    ),
     "error.role": (
         "Rollen din gir ikke tilgang til denne siden.",
         "Rolla di gir ikkje tilgang til denne sida.",

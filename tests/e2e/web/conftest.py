@@ -16,17 +16,20 @@ from playwright.sync_api import Browser, sync_playwright
 
 from kalender.app import App, clock_from
 from kalender.config import load
+from kalender.config.web import SignInSettings
 from kalender.operate.status import Expectations
 from kalender.store.database import Database
 from kalender.web.page import Role
 from kalender.web.server import Server
 from kalender.web.sessions import OneTimeToken, Sessions
-from kalender.web.site import Entrance
+from kalender.web.sign_in import SignIn
+from kalender.web.site import CALLBACK, Entrance
 from kalender.web.snapshots import Snapshot, Snapshots
 from tests.e2e.conftest import NOW, Template
 from tests.e2e.house import House
 
 CHROMIUM = "/usr/bin/chromium"
+KEY = "a key of the tests"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +62,18 @@ class Pages:
 
 
 @contextmanager
-def served(wired: App) -> Iterator[Pages]:
-    """Serve the pages of an installation while the block lasts."""
+def served(wired: App, *, sign_in: SignInSettings | None = None) -> Iterator[Pages]:
+    """Serve the pages of an installation while the block lasts; `sign_in`: who lets people in."""
     settings = wired.config.web.model_copy(update={"port": 0})
     server = Server(settings)
     entrance = Entrance(
         hosts=server.hosts,
-        sessions=Sessions("a key of the tests", lasting=timedelta(hours=1)),
-        token=OneTimeToken(),
+        sessions=Sessions(KEY, lasting=timedelta(hours=1)),
+        token=OneTimeToken() if sign_in is None else None,
         operator="ola",
+        sign_in=SignIn(sign_in, redirect_uri=server.origin + CALLBACK, key=KEY)
+        if sign_in is not None
+        else None,
     )
     with closing(wired.database(connections=4)) as database:
         thread = threading.Thread(target=server.serve, args=(wired, database, entrance))
@@ -98,10 +104,10 @@ def pages(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Itera
 
 
 @contextmanager
-def started(house: House, *words: str) -> Iterator[str]:
-    """Run the command while the block lasts; give the address that it prints."""
+def started(house: House, *, port: int | None = 0) -> Iterator[str]:
+    """Run the command while the block lasts, on a port or the configured one; give its address."""
     log, end, pause = house.directory / "web.log", monotonic() + 60, threading.Event()
-    with house.running("web", "--port", "0", *words):
+    with house.running("web", *(() if port is None else ("--port", str(port)))):
         said = ""
         while not (found := re.search(r"^open (\S+)$", said, re.MULTILINE)):
             assert monotonic() < end, said

@@ -187,7 +187,7 @@ def test_the_command_listens_on_loopback_alone_and_says_so(house: House) -> None
     house.config.write_text(f'{text}\n[web]\naddress = "0.0.0.0"\n')
     code, said = fails(house, "web")
     assert code == 2
-    assert said.startswith("kalender: web.address: must be an address of this machine")
+    assert said.startswith("kalender: web: address must be one of this machine")
 
 
 def test_a_port_that_another_process_has_is_named_with_the_remedy(house: House) -> None:
