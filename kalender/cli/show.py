@@ -1,6 +1,7 @@
 """The commands that look at one person or course: show, plan. They change nothing, ask nobody."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -184,6 +185,7 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
             {
                 **calendar.row,
                 "moves": [{name: move[name] for name in _MOVE} for move in calendar.moves],
+                "takeover": asdict(calendar.takeover) if calendar.takeover else None,
                 "shown": [
                     _entry(entry)
                     for entry in calendar.entries
@@ -264,14 +266,33 @@ def _lines_of(values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
     for row in values["calendars"]:
         yield from ("", f"calendar {row['calendar_id']}")
         for field, value in row.items():
-            if value is not None and field not in {"shown", "moves", "calendar_id"}:
+            if value is not None and field not in {"shown", "moves", "takeover", "calendar_id"}:
                 yield from wrapped(f"  {field.replace('_', ' ')}: {cell(value, zone)}")
+        yield from _takeover_lines(row["takeover"], zone)
         for move in row["moves"]:
             yield from wrapped(_move_line(move, zone))
         if row["shown"]:
             yield f"  entries to come ({zone}): when, what, why, written"
             for entry in row["shown"]:
                 yield from _entry_lines(entry, zone)
+
+
+def _takeover_lines(takeover: Mapping[str, Any] | None, zone: tzinfo) -> Iterator[str]:
+    """A takeover from a predecessor, if there is one: how it stands, and each entry that is not ours."""
+    if takeover is None:
+        return
+    parts = [
+        f"  takeover: {takeover['state']} since {said(takeover['since'], zone)}",
+        f"{takeover['adopted']} adopted",
+        takeover["reason"] or "",
+    ]
+    yield from wrapped(", ".join(filter(None, parts)))
+    for other in takeover["others"]:
+        courses = ", ".join(other["courses"].splitlines())
+        when = said_shortly(other["starts_at"], zone)
+        yield from wrapped(
+            f"    {when}  {other['fate']}  {courses}  {other['mark_value']}".rstrip()
+        )
 
 
 def _move_line(move: Mapping[str, Any], zone: tzinfo) -> str:
@@ -362,6 +383,14 @@ def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
         content = create.wanted.content
         yield {
             "do": "create",
+            "when": content.starts_at,
+            "what": content.subject,
+            "fields": None,
+        }
+    for create in plan.withheld:  # the predecessor's entry of the course stands there
+        content = create.wanted.content
+        yield {
+            "do": "withhold",
             "when": content.starts_at,
             "what": content.subject,
             "fields": None,

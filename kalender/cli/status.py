@@ -209,6 +209,7 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
         "unreadable": [asdict(count) for count in status.unreadable],
         "moves": asdict(status.moves),
         "last_day": [asdict(part) for part in half_hours(figures.minutes, status.moment)],
+        "takeovers": asdict(status.takeovers),
         "settings_waiting": [asdict(settings) for settings in status.settings_waiting],
         **_numbers(status, figures),
         "versions": _versions(status),
@@ -319,6 +320,8 @@ def _tables(
                 }
             ],
         )
+    if status.takeovers.calendars:
+        yield "takeovers", [dict(status.takeovers.calendars)]
     yield (
         f"processes ({zone})",
         [

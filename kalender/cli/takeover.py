@@ -230,8 +230,8 @@ def _say_status(wired: App, *, as_json: bool) -> None:
     if not counts.calendars:
         lines(["nothing is taken over from a predecessor"])
         return
-    lines(f"{state}: {count} calendars" for state, count in counts.calendars.items())
-    lines(["", *(f"{fate}: {count} entries" for fate, count in counts.entries.items() if count)])
+    lines(f"calendars {state}: {count}" for state, count in counts.calendars.items())
+    lines(f"entries {fate}: {count}" for fate, count in counts.entries.items() if count)
     if stopped:
         lines(["", f"stopped ({wired.zone})", *columns(stopped, wired.zone)])
 

@@ -24,7 +24,7 @@ from sqlalchemy.sql.base import Executable
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
-from kalender.store import acts, brakes, courses, languages, people
+from kalender.store import acts, brakes, courses, languages, people, takeovers
 from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
 from kalender.store.sql import calendar_key
@@ -153,6 +153,38 @@ def moves_of(connection: Connection, calendar_id: int) -> list[dict[str, Any]]:
     """Return the moves of a calendar's mailbox between Exchanges, the first first."""
     query = select(move).where(move.c.calendar_id == calendar_id).order_by(move.c.move_id)
     return _rows(connection, query)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeoverShown:
+    """How a calendar's takeover from a predecessor stands, and what of it was not adopted."""
+
+    state: str
+    since: datetime
+    done_at: datetime | None
+    look_at: datetime | None
+    reason: str | None
+    adopted: int
+    others: Sequence[Row]
+
+
+def takeover_of(connection: Connection, calendar_id: int) -> TakeoverShown | None:
+    """Return how a calendar's takeover stands; None where it has none."""
+    of_calendar = takeover.c.calendar_id == calendar_id
+    row = connection.execute(select(takeover).where(of_calendar)).one_or_none()
+    if row is None:
+        return None
+    names = ("fate", "starts_at", "ends_at", "courses", "mark_value")
+    others = takeovers.others(connection, calendar_id)
+    return TakeoverShown(
+        state=row.state,
+        since=row.changed_at,
+        done_at=row.done_at,
+        look_at=row.look_at,
+        reason=row.reason,
+        adopted=len(takeovers.adopted(connection, calendar_id)),
+        others=[{name: getattr(other, name) for name in names} for other in others],
+    )
 
 
 # -- parked work, preferences and protection ----------------------------------------------------------

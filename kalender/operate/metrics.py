@@ -24,12 +24,13 @@ from prometheus_client.registry import Collector
 
 from kalender import __version__
 from kalender.app import App
+from kalender.domain.takeover import Fate
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.operate.queries import read_status
 from kalender.operate.status import Expectations, Status
 from kalender.operate.verdict import STATES, HealthState, assess
-from kalender.store import counters
+from kalender.store import counters, takeovers
 from kalender.store.counts import Key
 from kalender.store.database import Database
 
@@ -198,6 +199,7 @@ def gauges_of(
     )
     yield from calendar_families(status)
     yield from move_families(status)
+    yield from takeover_families(status)
     processes = Counter(
         (process.kind, process.version) for process in status.processes if process.state == "lives"
     )
@@ -326,6 +328,23 @@ def move_families(status: Status) -> Iterator[GaugeMetricFamily]:
         [((state,), getattr(status.moves, state)) for state in states],
     )
     yield gauge("kalender_moved_last_day", "Calendars that moved within a day.", status.moves.moved)
+
+
+def takeover_families(status: Status) -> Iterator[GaugeMetricFamily]:
+    """Give how takeovers from a predecessor go, and what became of its entries."""
+    calendars, found = status.takeovers.calendars, status.takeovers.entries
+    yield gauges(
+        "kalender_takeover_calendars",
+        "Calendars that are taken over from a predecessor, by state.",
+        ("state",),
+        [((state,), calendars.get(state, 0)) for state in takeovers.STATES],
+    )
+    yield gauges(
+        "kalender_takeover_entries",
+        "Entries of a predecessor, by what became of them.",
+        ("fate",),
+        [((fate.value,), found.get(fate.value, 0)) for fate in Fate],
+    )
 
 
 def verdict_families(verdict: HealthState) -> Iterator[GaugeMetricFamily]:

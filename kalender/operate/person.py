@@ -16,10 +16,11 @@ UNWRITTEN = ("mailbox", "rollout", "wish")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarShown:
-    """A calendar's row with the work that waits for it, its moves, and all that it shows."""
+    """A calendar's row with the work that waits for it, its moves and takeover, and all that it shows."""
 
     row: Row
     moves: tuple[Row, ...]
+    takeover: disclosure.TakeoverShown | None
     entries: tuple[ShownEntry, ...]
 
 
@@ -69,6 +70,7 @@ def person_shown(question: Question) -> PersonShown:
             CalendarShown(
                 row=row,
                 moves=tuple(disclosure.moves_of(connection, row["calendar_id"])),
+                takeover=disclosure.takeover_of(connection, row["calendar_id"]),
                 entries=tuple(entries),
             )
         )

@@ -57,6 +57,7 @@ from kalender.store import (
     rollouts,
     scope,
     tables,
+    takeovers,
     unreadable,
 )
 from kalender.store.database import now
@@ -120,6 +121,7 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
         troubles=troubles.calendar_troubles(connection, mode, expectations.clock()),
         fill=troubles.fill(connection, mode),
         moves=moves.counts(connection),
+        takeovers=takeovers.counts(connection),
         unreadable=unreadable.counts(connection),
         unreadable_events=troubles.unreadable_events(connection, semesters),
         settings_waiting=scope.settings_waiting_for(connection),

@@ -22,6 +22,7 @@ from kalender.store.minutes import Minute
 from kalender.store.moves import Counts as MoveCounts
 from kalender.store.observations import Acknowledgement, Unseen
 from kalender.store.scope import Waiting
+from kalender.store.takeovers import Counts as TakeoverCounts
 from kalender.store.unreadable import Count
 
 ProcessState = Literal["lives", "stopped", "dead"]
@@ -302,6 +303,7 @@ class Status:
     troubles: CalendarTroubles
     fill: Fill
     moves: MoveCounts
+    takeovers: TakeoverCounts
     unreadable: Sequence[Count]
     unreadable_events: UnreadableEvents
     settings_waiting: Sequence[Waiting]

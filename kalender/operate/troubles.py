@@ -27,13 +27,21 @@ from kalender.operate.status import (
     Reading,
     UnreadableEvents,
 )
-from kalender.store import rollouts
+from kalender.store import rollouts, takeovers
 from kalender.store.courses import PLACEMENTS
 from kalender.store.heartbeats import lives
 from kalender.store.instants import db_now
 from kalender.store.mailboxes import OUTSIDE
 from kalender.store.sql import calendar_key
-from kalender.store.tables import calendar, course_run, entry, heartbeat, preference, source_reading
+from kalender.store.tables import (
+    calendar,
+    course_run,
+    entry,
+    heartbeat,
+    preference,
+    source_reading,
+    takeover,
+)
 from kalender.store.views import dirty_now
 
 LATELY_SECONDS = -86_400.0  # a process that died is reported for a day
@@ -49,6 +57,9 @@ _IS_UNWRITTEN = and_(
     calendar.c.synced_digest.is_(None),
     ~calendar.c.taking_back,
     ~_IS_EXCLUDED,
+    ~exists().where(  # a condition of its own
+        takeover.c.calendar_id == calendar.c.calendar_id, takeover.c.state == takeovers.STOPPED
+    ),
 )
 
 

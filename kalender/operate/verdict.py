@@ -267,6 +267,18 @@ def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
             remedy="kalender move status says which; kalender move accept or wait PERSON",
             count=status.moves.unanswered,
         )
+    stopped = status.takeovers.calendars.get("stopped", 0)
+    if stopped:
+        yield Condition(
+            condition="takeover-stopped",
+            state="held",
+            since=status.takeovers.stopped_since,
+            because=f"{_many(stopped, 'calendar')} of a predecessor {'is' if stopped == 1 else 'are'} "
+            "not written to: its takeover stopped, and an operator decides",
+            remedy="kalender takeover status says which and why",
+            count=stopped,
+            exact=True,
+        )
     for change in status.settings_waiting:  # a resync without a terminal left them alone
         leaving = "with --take-back --yes or --leave"
         yield Condition(

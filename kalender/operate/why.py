@@ -25,7 +25,16 @@ from kalender.domain.work import Kind
 from kalender.operate import disclosure, queries
 from kalender.operate.status import Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
-from kalender.store import brakes, courses, mailboxes, moves, people, rollouts, unreadable
+from kalender.store import (
+    brakes,
+    courses,
+    mailboxes,
+    moves,
+    people,
+    rollouts,
+    takeovers,
+    unreadable,
+)
 from kalender.store.unreadable import Unreadable
 
 
@@ -447,6 +456,10 @@ def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:
         if move.calendar_id == row["calendar_id"]:
             case = "moved"
             facts |= {"present": move.present, "entries": move.expected, "backend": move.backend}
+    with_predecessor = takeovers.of_calendar(question.connection, row["calendar_id"])
+    if not case and with_predecessor is not None and with_predecessor.state == takeovers.STOPPED:
+        case = "stopped"
+        facts["reason"] = with_predecessor.reason
     if case == "clash":
         owner = mailboxes.owner_of(question.connection, row["address"])
         owners = people.names_of(question.connection, [owner] if owner is not None else [])

@@ -225,7 +225,7 @@ def _take_over(visit: Visit, about: Takeover) -> None:
             _record_others(visit, found, not_adopted)
             _stop(
                 visit,
-                f"{unmatched} entries of the predecessor show no event of this calendar: look at "
+                f"entries of the predecessor that show no event of this calendar: {unmatched}; look at "
                 "kalender show, then take over again with --unmatched remove or leave",
             )
         pairs = [pair for pair in found.findings.pairs if pair[1].ref.item_id not in not_adopted]
@@ -306,7 +306,7 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
         _record_others(visit, found, {})
         _stop(
             visit,
-            f"{len(items)} entries would be removed, and no teaching of this person is known: "
+            f"entries that would be removed: {len(items)}, but no teaching of this person is known: "
             "kalender why PERSON says why; then take over again",
         )
     states = read_states(visit, sorted(items))
@@ -331,7 +331,7 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
         _record_others(visit, found, {})
         _stop(
             visit,
-            f"{len(going)} more entries than --up-to {about.up_to} would be removed: look at "
+            f"entries that would be removed: {len(going)}, beyond --up-to {about.up_to}; look at "
             "kalender show, then take over again with a higher limit",
         )
     return fates
@@ -404,7 +404,7 @@ def _look(visit: Visit, about: Takeover) -> None:
     if written:
         _stop(
             visit,
-            f"the predecessor wrote {len(written)} entries after the takeover: switch it off for "
+            f"entries that the predecessor wrote after the takeover: {len(written)}; switch it off for "
             "this person, then take over again",
         )
     unknown = [item for item in found if item.ref.item_id not in known.keys() | going]

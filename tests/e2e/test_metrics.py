@@ -304,6 +304,7 @@ def test_rules_fire_where_somebody_must_come(tmp_path: Path) -> None:
         ({'kalender_brake_holding{scope="course"}': "1x60"}, "KalenderBrakeHolds"),
         ({'kalender_settings_waiting{what="leave"}': "1x60"}, "KalenderSettingsWait"),
         ({'kalender_queue_missing{queue="q"}': "1x60"}, "KalenderQueueMissing"),
+        ({'kalender_takeover_calendars{state="stopped"}': "1x60"}, "KalenderTakeoverStopped"),
         ({'kalender_condition{condition="moves-wait"}': "1x60"}, "KalenderMovesWait"),
         ({'kalender_condition{condition="moves-paused"}': "1x60"}, "KalenderMovesWait"),
         (

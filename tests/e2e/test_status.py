@@ -621,6 +621,7 @@ def test_status_opens_with_its_verdict(house: House) -> None:
         "writes",
         "brakes",
         "moves",
+        "takeovers",
         "last_day",
         "settings_waiting",
         "calendars",

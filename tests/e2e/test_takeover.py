@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.takeover.predecessor import PATH, SETTINGS, Predecessor
 pytestmark = pytest.mark.e2e
 NO_SETTINGS = "[takeover] is not in the settings: nothing says by what the predecessor is known"
 ONE = "st000003@uni.example"
+HALF = timedelta(minutes=30)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def test_everybody_is_taken_over_and_given_back(house: House) -> None:
     told = status(house)
     assert told["entries"]["adopted"] == many
     assert told["calendars"]["done"] > 20
-    assert f"adopted: {many} entries" in house.run("takeover", "status")
+    assert f"entries adopted: {many}" in house.run("takeover", "status")
     assert "service adopt" in house.run("log", "--person", ONE)
     after = standing(house)
     house.run("takeover", "all", "--unmatched", "remove", "--up-to", "5", "--yes")
@@ -92,11 +94,44 @@ def test_nothing_is_written_beside_a_predecessor_of_which_nobody_told(house: Hou
     (stopped,) = status(house)["stopped"]
     assert "entries of the predecessor stand in this calendar" in stopped["reason"]
     assert stopped["username"] in house.run("takeover", "status")
+    told = json.loads(house.run("status", "--json"))
+    assert (told["verdict"]["condition"], told["takeovers"]["calendars"]["stopped"]) == (
+        "takeover-stopped",
+        1,
+    )
+    assert "never-written" not in str(told)
+    assert "takeover: stopped since" in house.run("show", ONE)
     course = json.loads(house.run("show", ONE, "--json"))["registrations"][0]["course"]
     house.run("takeover", "course", course, "--unmatched", "leave", "--per-minute", "6000", "--yes")
     house.run("worker", "--until-idle")
     assert all(is_ours for _, is_ours, _ in standing(house)[ONE])
     assert status(house)["stopped"] == []
+
+
+def test_what_is_left_is_shown_and_so_is_what_is_not_made_beside_it(house: House) -> None:
+    calendar = standing(house)[ONE]
+    item = next(item for item in house.items(ONE) if item["id"] == calendar[0][0])
+    start, end = (datetime.fromisoformat(item[name]) + HALF for name in ("start", "end"))
+    moved = {"mailbox": ONE, "id": item["id"], "do": "set", "start": start.isoformat()}
+    house.send("POST", "exchange/meddle", {**moved, "end": end.isoformat()})
+    house.run("takeover", "person", ONE, "--unmatched", "leave", "--yes")
+    house.run("worker", "--until-idle")
+    assert len(standing(house)[ONE]) == len(calendar)
+    assert [step["do"] for step in json.loads(house.run("plan", ONE, "--json"))] == ["withhold"]
+    (shown,) = json.loads(house.run("show", ONE, "--json"))["calendars"]
+    assert [other["fate"] for other in shown["takeover"]["others"]] == ["left"]
+    assert shown["takeover"]["adopted"] == len(calendar) - 1
+    assert "left" in house.run("show", ONE)
+    export = json.loads(house.run("show", ONE, "--export"))
+    assert len(export["takeover_item"]) == len(calendar)
+    Predecessor(house).write(ONE, house.wanted()[ONE][0])
+    house.run("verify", ONE)
+    house.run("worker", "--until-idle")
+    (stopped,) = status(house)["stopped"]
+    assert "switch it off for this person" in stopped["reason"]
+    course = json.loads(house.run("show", ONE, "--json"))["registrations"][0]["course"]
+    answers = json.loads(house.run("why", ONE, course, "--json"))
+    assert "stopped" in {answer["case"] for answer in answers}
 
 
 @pytest.fixture

@@ -582,7 +582,7 @@ def test_more_than_the_limit_is_not_removed_and_stops_that_person_in_words(fast:
         fast.write(later(shown, hours))
     fast.run("remove", up_to=1)
     assert fast.state().state == takeovers.STOPPED
-    assert "2 more entries than --up-to 1" in str(fast.state().reason)
+    assert "entries that would be removed: 2, beyond --up-to 1" in str(fast.state().reason)
     assert len(fast.seen()) == 2
     fast.run("remove", up_to=2)
     assert [seen.ours for seen in fast.seen()] == [True]

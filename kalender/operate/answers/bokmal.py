@@ -216,6 +216,10 @@ BOKMAL: Final = Words(
                 "eller kalender move wait {whom}"
             ),
         ),
+        "mailbox.stopped": (
+            "Overtakelsen av kalender {calendar} fra en forgjenger er stanset: {reason}",
+            "Kalenders driftere: kalender takeover status",
+        ),
         "mailbox.lost": (
             "Postboksen det ble skrevet til, er borte fra Exchange (kalender {calendar}).",
             "de som drifter postbokser; deretter kalender retry {whom}",

@@ -213,6 +213,10 @@ ENGLISH: Final = Words(
                 "kalender move wait {whom}"
             ),
         ),
+        "mailbox.stopped": (
+            "The takeover of the calendar {calendar} from a predecessor stopped: {reason}",
+            "Kalender's operator: kalender takeover status",
+        ),
         "mailbox.lost": (
             "The mailbox that was written to is gone from Exchange (calendar {calendar}).",
             "those who run mailboxes; afterwards kalender retry {whom}",

@@ -217,6 +217,10 @@ NYNORSK: Final = Words(
                 "{whom}, eller kalender move wait {whom}"
             ),
         ),
+        "mailbox.stopped": (
+            "Overtakinga av kalender {calendar} frå ein forgjengar er stansa: {reason}",
+            "Kalenders driftarar: kalender takeover status",
+        ),
         "mailbox.lost": (
             "Postboksen det vart skrive til, er borte frå Exchange (kalender {calendar}).",
             "dei som driftar postboksar; deretter kalender retry {whom}",
