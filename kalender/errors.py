@@ -16,6 +16,7 @@ KalenderError
 │   ├── NotSent            the time to send had passed; nothing left this machine
 │   └── BadSourceData      a source's whole answer cannot be read: its trouble, asked for again
 └── PermanentError         this work only, until somebody mends it: parked with these words
+    ├── ListUnreadable     a list of persons is missing, empty or no text
     ├── NotFoundInSource   a source does not know this key
     ├── MailboxMissing     Exchange does not know the mailbox, or no longer
     └── MailboxDenied      Exchange does not open the mailbox to us, or not yet
@@ -124,6 +125,10 @@ class BadSourceData(TransientError):
 
 class PermanentError(KalenderError):
     """This piece of work cannot succeed until somebody mends something; the text says what."""
+
+
+class ListUnreadable(PermanentError):
+    """A list of persons is missing, empty or cannot be read; never taken for an empty list."""
 
 
 class NotFoundInSource(PermanentError):

@@ -21,14 +21,15 @@ from kalender.cli.base import (
 )
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
+from kalender.mirror import lists
 from kalender.mirror.person import SECOND_LOOK
 from kalender.operate import disclosure, queries
-from kalender.store import acts, brakes, people, queue, teaching
+from kalender.store import acts, brakes, optouts, people, queue, teaching
 from kalender.store.brakes import HAND, INSTITUTION
 
 brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
 app.add_typer(brake, name="brake")
-RELEASED = (INSTITUTION, HAND, "course", "calendar")
+RELEASED = (INSTITUTION, HAND, "course", "calendar", "optout")
 Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
 
 
@@ -65,7 +66,9 @@ def release(
     context: typer.Context,
     scope: Annotated[
         list[str],
-        typer.Argument(help="institution, hand, course IN1000 25h, person fs 56154, calendar 20"),
+        typer.Argument(
+            help="institution, hand, course IN1000 25h, person fs 56154, calendar 20, optout NAME"
+        ),
     ],
     reason: Reason,
     dry_run: DryRun = False,  # noqa: FBT002
@@ -83,16 +86,23 @@ def release(
     with database.read() as connection:
         brake_name = _holding(connection, name)
         let_go = brakes.would_go(connection, brake_name, wired.clock())
+        changes = optouts.held_by(connection, brake_name)
     deletes = f"{let_go.held} deletes, of {let_go.people} people"
+    if kind == "optout":
+        deletes = (
+            f"{changes.people} persons left alone, {changes.entries} entries in {changes.calendars} "
+            f"calendars taken back, {changes.returning} persons served again"
+        )
     if dry_run:
         would = {
             "person": "the next answer of FS about 1 person would be believed",
             "calendar": "what is new in 1 calendar would be written",
+            "optout": f"would be so: {deletes}",
         }
         typer.echo(would.get(kind, f"{deletes}, would be let go"))
         return
     if let_go.people > 1 and not yes:
-        ask_first(f"{deletes}, are let go. Go on?")
+        ask_first(f"{deletes}. Go on?" if kind == "optout" else f"{deletes}, are let go. Go on?")
     with database.write() as connection:
         _let_go(connection, _holding(connection, name), reason, wired.clock(), deletes)
 
@@ -106,6 +116,9 @@ def _let_go(connection: Connection, scope: str, reason: str, now: datetime, dele
             connection, calendars, reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
         )
         typer.echo(f"{deletes}, are let go: {len(calendars)} calendars marked")
+    elif kind == "optout":
+        marked = lists.release(connection, key, reason, who=operator())
+        typer.echo(f"{deletes}: {marked} calendars marked")
     elif kind == "calendar":
         brakes.put(connection, scope, "released", reason, who=operator())
         people.mark_calendars(

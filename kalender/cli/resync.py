@@ -17,15 +17,18 @@ from kalender.cli.base import (
     person_of,
     say_json,
 )
+from kalender.cli.optout import say_lists
 from kalender.cli.progress import follow
 from kalender.cli.show import planned, say_plan
 from kalender.domain.model import Semester
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
+from kalender.mirror.lists import ReadLists
 from kalender.mirror.resync import ResyncResult
 from kalender.mirror.resync import resync as resync_all
 from kalender.mirror.scope import Decided, Leavers, Settings, compare
 from kalender.operate.check import certificates
+from kalender.sources.lists import read_all
 from kalender.store import acts, counters, courses, entries, observations, people, queue, teaching
 from kalender.store.database import Database
 
@@ -76,9 +79,11 @@ def resync(  # noqa: PLR0913
             rewrites=yes,
             leavers=leavers,
         )
-        decided = _all(wired, database, settings, dry_run=dry_run, as_json=as_json)
+        result = _all(wired, database, settings, dry_run=dry_run, as_json=as_json)
+        decided = result.decided
+        waits = say_lists(result.lists, err=True)
         if not dry_run:
-            waits = _ask(wired, database, settings, decided, take_back=take_back)
+            waits = _ask(wired, database, settings, decided, take_back=take_back) or waits
     else:
         marks = _marks(wired, database, persons_named, courses_named, verify=verify and not dry_run)
         if dry_run:
@@ -122,10 +127,17 @@ def _mark(database: Database, marks: list[Mark]) -> None:
 
 def _all(
     wired: App, database: Database, settings: Settings, *, dry_run: bool, as_json: bool
-) -> Decided:
-    """Read all sources, and print what came of it; return what is decided about the settings."""
+) -> ResyncResult:
+    """Read all sources and lists of persons, print what came of it, and return it."""
     result: ResyncResult = resync_all(
-        wired.refresh_context(database), settings=settings, dry_run=dry_run
+        wired.refresh_context(database),
+        settings=settings,
+        lists=ReadLists(
+            readings=read_all(wired.config.optout, wired.config.preferences),
+            safety=wired.config.safety,
+            who=operator(),
+        ),
+        dry_run=dry_run,
     )
     counters.give(database)
     if not dry_run:
@@ -147,7 +159,7 @@ def _all(
         with database.write() as connection:
             for name, ends_at in ends.items():
                 observations.saw_certificate(connection, name, ends_at)
-    return result.decided
+    return result
 
 
 def _ask(
@@ -216,7 +228,12 @@ def _values(result: ResyncResult) -> dict[str, object]:
 
 
 def _text(values: dict[str, object]) -> str:
-    texts = {k: " ".join(v) if isinstance(v, tuple) else v for k, v in values.items()}
+    # lists of persons are said by themselves
+    texts = {
+        name: " ".join(value) if isinstance(value, tuple) else value
+        for name, value in values.items()
+        if name != "lists"
+    }
     return "  ".join(f"{name.replace('_', ' ')}: {value}" for name, value in texts.items())
 
 

@@ -204,6 +204,7 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
         ],
         "writes": [asdict(writes) for writes in figures.writes],
         "brakes": [asdict(brake) for brake in status.brakes],
+        "lists": [asdict(each) for each in status.lists],
         "calendars": [asdict(count) for count in status.calendars],
         "processes": [asdict(process) for process in status.processes],
         "unreadable": [asdict(count) for count in status.unreadable],
@@ -303,6 +304,23 @@ def _tables(
                 "until": at(brake.until_at),
             }
             for brake in status.brakes
+        ],
+    )
+    yield (
+        f"lists of persons ({zone})",
+        [
+            {
+                "name": each.name,
+                "kind": each.kind,
+                "read": at(each.read_at),
+                "names": each.names,
+                "unknown": each.unknown or None,
+                "left alone": each.out + each.leaving or None,
+                "held": each.held + each.leaving or None,
+                "overruled": each.overruled or None,
+                "unread since": at(each.problem_since),
+            }
+            for each in status.lists
         ],
     )
     yield "calendars", [asdict(count) for count in status.calendars]

@@ -5,7 +5,7 @@ may be given as `<key>_file`. Whatever is wrong is one ConfigError of one line t
 key and the remedy, and never a value.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self, get_args
@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from kalender.config.backends import ExchangeSettings, GraphSettings
 from kalender.config.calendar import Calendar, RoleCalendar
+from kalender.config.lists import ListName, OptOutList, Preferences
 from kalender.config.reading import (
     PREFIX,
     merge,
@@ -42,6 +43,7 @@ from kalender.config.sections import (
 from kalender.config.takeover import Takeover
 from kalender.config.web import WebSettings, without_secrets
 from kalender.domain import neighbour
+from kalender.domain.lists import LANGUAGES
 from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.notification import USUAL, Pattern
 from kalender.domain.roles import ROLES
@@ -68,6 +70,8 @@ class Config(Section):
     identity: Identity = Identity()
     exchange: ExchangeSettings
     rollout: Rollout = Rollout()
+    optout: dict[ListName, OptOutList] = Field(default_factory=dict)
+    preferences: Preferences = Preferences()
     calendar: Calendar = Field(default_factory=lambda: Calendar.model_validate({}))
     safety: Safety = Safety()
     moves: Moves = Moves()
@@ -94,6 +98,12 @@ class Config(Section):
             neighbour.TP: self.tp,
             **{neighbour.exchange(name): backend for name, backend in backends},
         }
+
+    @property
+    def lists(self) -> Sequence[str]:
+        """The names of the lists of persons that files tell."""
+        has_languages = self.preferences.language_file is not None
+        return [*self.optout, *((LANGUAGES,) if has_languages else ())]
 
     @property
     def role_calendars(self) -> Mapping[Role, RoleCalendar]:

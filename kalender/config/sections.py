@@ -294,6 +294,9 @@ class Safety(Section):
     max_course_shrink: Share = 0.5
     min_course_events: NonNegativeInt = 10
     max_updated_share: Share = 0.2
+    max_optout_share: Share = 0.02
+    min_optouts: NonNegativeInt = 20
+    min_optouts_day: NonNegativeInt = 100
     max_entries: PositiveInt = 1500
     max_reading_age_hours: PositiveFloat = 36
 

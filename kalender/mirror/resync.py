@@ -28,6 +28,7 @@ from kalender.domain.model import (
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
 from kalender.mirror import organisation
 from kalender.mirror.context import RefreshContext, count_left_out
+from kalender.mirror.lists import ListChange, ReadLists, keep_in_step
 from kalender.mirror.person import mark_sole_groups, with_spelling
 from kalender.mirror.scope import Decided, Settings, compare
 from kalender.ports import LeftOut
@@ -62,6 +63,7 @@ class ResyncResult:
     unannounced: int = 0  # of the changed, whom no notification named; none at a first reading
     courses: int = 0
     semesters: tuple[str, ...] = ()
+    lists: tuple[ListChange, ...] = ()  # what each list of persons changed
     decided: Decided = field(default_factory=Decided)  # what settings decide, in calendars
 
 
@@ -85,10 +87,14 @@ def resync(
     context: RefreshContext,
     *,
     settings: Settings,
+    lists: ReadLists | None = None,
     dry_run: bool = False,
     progress: Progress = lambda _collection, _count: None,
 ) -> ResyncResult:
-    """Read FS by collection, mirror it, and mark persons, calendars and all courses."""
+    """Read FS by collection, mirror it, and mark persons, calendars and all courses.
+
+    What `lists` of persons told is done once everybody is known.
+    """
     result = ResyncResult()
     with context.database.read() as connection:
         started = teaching.database_time(connection)
@@ -96,6 +102,7 @@ def resync(
     snapshot = SourceSnapshot(context, result.semesters, progress)
     with suppress(_DryRun), context.database.write() as connection:
         _merge_snapshot(connection, context, snapshot, started, result)
+        result.lists = tuple(keep_in_step(connection, lists or ReadLists()))
         result.decided = compare(connection, context, settings)
         counts_of(connection).add("unannounced", "fs", value=result.unannounced)
         if dry_run:

@@ -24,9 +24,9 @@ from sqlalchemy.sql.base import Executable
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
-from kalender.store import acts, brakes, courses, languages, people, takeovers
+from kalender.store import acts, brakes, courses, languages, optouts, people, takeovers
 from kalender.store.instants import db_now
-from kalender.store.people import PROTECT
+from kalender.store.people import LISTED, PROTECT
 from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
@@ -38,6 +38,7 @@ from kalender.store.tables import (
     entry,
     fan_out,
     identity,
+    listed_person,
     look_up,
     move,
     move_announced,
@@ -77,6 +78,7 @@ OF_PERSONS = (
     rollout_enrolment,
     preference,
     personal_language,
+    listed_person,
 )
 
 
@@ -250,13 +252,24 @@ def protected_work(connection: Connection) -> Mapping[tuple[str, str], int]:
 
 
 def preferences(connection: Connection) -> Sequence[Row]:
-    """Return who wished to be excluded, with their names; protected persons are not among them."""
-    rows = _rows(connection, select(preference).order_by(preference.c.set_at))
+    """Return who is left alone or listed to be, with their names; protected persons are not shown.
+
+    A row each for what a command told (`told_by` command) and for what each list says (list), with
+    how that counts now (`state`): out, or what the states of a list's row are.
+    """
+    rows = [
+        {**row, "told_by": "command", "state": optouts.OUT}
+        for row in _rows(connection, select(preference).order_by(preference.c.set_at))
+    ]
     protected = {row["person_id"] for row in rows if row["wish"] == PROTECT}
+    rows = [row for row in rows if row["wish"] != LISTED]
+    for row in _rows(connection, select(listed_person).order_by(listed_person.c.since)):
+        told = {"person_id": row["person_id"], "wish": LISTED, "source": f"list {row['list']}"}
+        rows.append(told | {"set_at": row["since"], "told_by": "list", "state": row["state"]})
     names = people.names_of(connection, {row["person_id"] for row in rows})
     return [
         {"person_id": row["person_id"], **asdict(names[row["person_id"]]), **row}
-        for row in rows
+        for row in sorted(rows, key=lambda row: row["set_at"])
         if row["person_id"] not in protected
     ]
 

@@ -6,7 +6,7 @@ from kalender.domain.entry import FORMER, EntryStatus
 from kalender.errors import PermanentError
 from kalender.operate import disclosure
 from kalender.store import acts, people
-from kalender.store.people import FORGET, MAIL, OPT_OUT
+from kalender.store.people import FORGET, LISTED, MAIL, OPT_OUT
 from kalender.store.tables import (
     brake,
     calendar,
@@ -31,6 +31,7 @@ from kalender.store.tables import (
     username_claim,
 )
 
+LASTING = frozenset({OPT_OUT, LISTED})  # the wishes that outlive what is held on a person
 TEACHING = (registration, placement, teaching_role)
 
 
@@ -56,7 +57,7 @@ def is_listed(connection: Connection, person_id: int) -> bool:
 
 def require_leaving(connection: Connection, person_id: int) -> None:
     """Raise PermanentError where FS or TP still list the person, who did not opt out."""
-    has_opted_out = OPT_OUT in people.wishes_of(connection, person_id)
+    has_opted_out = bool(people.wishes_of(connection, person_id) & LASTING)
     if is_listed(connection, person_id) and not has_opted_out:
         raise PermanentError(
             f"person {person_id} is still listed by FS or TP and would come back: "
@@ -74,7 +75,7 @@ def forget(connection: Connection, person_id: int) -> bool:
     if stands(connection, person_id):
         raise PermanentError("entries of ours still stand: a worker has to take them back first")
     require_leaving(connection, person_id)
-    has_opted_out = OPT_OUT in people.wishes_of(connection, person_id)
+    has_opted_out = bool(people.wishes_of(connection, person_id) & LASTING)
     acts.forget(connection, person_id)
     # Work, brakes and fan-outs are found through the rows that are deleted after them.
     calendars = _calendars_of(person_id)
@@ -101,7 +102,7 @@ def forget(connection: Connection, person_id: int) -> bool:
         connection.execute(delete(table).where(table.c.person_id == person_id))
     is_mail = (identity.c.person_id == person_id) & (identity.c.kind == MAIL)
     connection.execute(delete(identity).where(is_mail))
-    other_wishes = (preference.c.person_id == person_id) & (preference.c.wish != OPT_OUT)
+    other_wishes = (preference.c.person_id == person_id) & preference.c.wish.not_in(LASTING)
     connection.execute(delete(preference).where(other_wishes))
     if has_opted_out:
         people.wish(connection, person_id, {FORGET}, "operator")

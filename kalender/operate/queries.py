@@ -53,6 +53,7 @@ from kalender.store import (
     minutes,
     moves,
     observations,
+    optouts,
     recovery,
     rollouts,
     scope,
@@ -63,7 +64,7 @@ from kalender.store import (
 from kalender.store.database import now
 from kalender.store.heartbeats import ALIVE
 from kalender.store.instants import db_now
-from kalender.store.people import OPT_OUT, PROTECT
+from kalender.store.people import LISTED, OPT_OUT, PROTECT
 from kalender.store.sql import calendar_key
 from kalender.store.tables import (
     calendar,
@@ -112,6 +113,7 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
         unfinished_seconds=unfinished_seconds(connection, expectations.lease),
         neighbours=neighbours(connection),
         brakes=standing_brakes(connection),
+        lists=optouts.lists(connection),
         processes=processes(connection),
         dead=troubles.dead_processes(connection),
         listening=troubles.last_listener(connection),
@@ -165,9 +167,9 @@ def right_calendars(connection: Connection) -> set[int]:
 def right_by_audience(connection: Connection, inside: Collection[int]) -> list[RightCalendars]:
     """Count the calendars inside the roll-out and outside, and how many inside are right.
 
-    Calendars of whoever opted out or is protected count as outside; closed ones do not count.
+    Calendars of whoever is left alone count as outside; closed ones do not count.
     """
-    excluded = select(preference.c.person_id).where(preference.c.wish.in_((OPT_OUT, PROTECT)))
+    excluded = select(preference.c.person_id)
     excluded_calendars = select(calendar.c.calendar_id).where(calendar.c.person_id.in_(excluded))
     calendar_ids = frozenset(inside).difference(connection.execute(excluded_calendars).scalars())
     right = calendar_ids & right_calendars(connection)
@@ -498,6 +500,9 @@ def counts(connection: Connection) -> Counts:
         "username_clashes": select(func.count()).select_from(username_claim),
         "unmatched_staff": select(func.count(unmatched_staff.c.username.distinct())),
         "protected": select(func.count()).where(preference.c.wish == PROTECT),
+        "opted_out": select(func.count(preference.c.person_id.distinct())).where(
+            preference.c.wish.in_((OPT_OUT, LISTED))
+        ),
         "personal_languages": select(func.count(personal_language.c.person_id.distinct())),
     }
     return Counts(**{n: connection.execute(query).scalar_one() for n, query in queries.items()})

@@ -21,6 +21,7 @@ from kalender.sources.tp_codes import skips
 from kalender.store.minutes import Minute
 from kalender.store.moves import Counts as MoveCounts
 from kalender.store.observations import Acknowledgement, Unseen
+from kalender.store.optouts import PersonList
 from kalender.store.scope import Waiting
 from kalender.store.takeovers import Counts as TakeoverCounts
 from kalender.store.unreadable import Count
@@ -37,6 +38,7 @@ class Expectations:
 
     zone: tzinfo
     rollout_mode: str
+    lists: Sequence[str]  # of persons, that files tell: `[optout]`, and `languages`
     queues: Sequence[str]  # none where no broker is configured
     lease: timedelta
     max_reading_age: timedelta
@@ -52,6 +54,7 @@ class Expectations:
         return cls(
             zone=config.institution.time_zone,
             rollout_mode=config.rollout.mode,
+            lists=config.lists,
             queues=config.broker.queues if config.broker else (),
             lease=timedelta(seconds=config.worker.lease_seconds),
             max_reading_age=timedelta(hours=config.safety.max_reading_age_hours),
@@ -274,6 +277,7 @@ class Counts:
     username_clashes: int
     unmatched_staff: int
     protected: int
+    opted_out: int  # persons who opted out, by a command or by lists
     personal_languages: int  # persons whose entries are in a language of their own
 
 
@@ -294,6 +298,7 @@ class Status:
     unfinished_seconds: Mapping[Kind, float]  # since each claim was made or renewed, summed
     neighbours: Sequence[Neighbour]
     brakes: Sequence[Brake]
+    lists: Sequence[PersonList]  # of persons, by name
     processes: Sequence[Process]
     dead: Sequence[Dead]
     listening: Listening

@@ -105,7 +105,7 @@ def assess(status: Status, expectations: Expectations) -> HealthState:
     standing = [
         *_stuck(status, expectations),
         *_held(status, expectations),
-        *_incomplete(status),
+        *_incomplete(status, expectations),
         *_behind(status, expectations),
         *_warnings(status, expectations),
     ]
@@ -295,7 +295,7 @@ def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
 # -- somebody does not have the right calendar ----------------------------------------------------------
 
 
-def _incomplete(status: Status) -> Iterator[Condition]:
+def _incomplete(status: Status, expectations: Expectations) -> Iterator[Condition]:
     """Say who does not have the right calendar, and that nothing under way would mend it.
 
     `{}` in the words stands for the count with its noun, and a verb in braces for its form.
@@ -303,6 +303,7 @@ def _incomplete(status: Status) -> Iterator[Condition]:
     troubles, events = status.troubles, status.unreadable_events
     counts = [count for count in status.unreadable if count.source == unreadable.FS]
     names = [count.collection for count in counts]
+    yield from _unread_lists(status, expectations)
     for condition, count, noun, words, remedy in (
         (
             "never-written",
@@ -378,6 +379,23 @@ def _incomplete(status: Status) -> Iterator[Condition]:
                 remedy=remedy,
                 count=count,
             )
+
+
+def _unread_lists(status: Status, expectations: Expectations) -> Iterator[Condition]:
+    """Say which lists of persons tell nothing: whoever joined or left one since is not heard."""
+    problems = {each.name: each for each in status.lists if each.problem is not None}
+    never_read = set(expectations.lists) - {each.name for each in status.lists}
+    for name in sorted(problems.keys() | never_read):
+        unread = problems.get(name)
+        because = f"could not be read: {unread.problem}" if unread else "was never read"
+        yield Condition(
+            condition=f"list-unread:{name}",
+            state="incomplete",
+            since=unread.problem_since if unread else None,
+            because=f"list {name} {because}",
+            remedy="mend its file or its settings, then kalender optout sync",
+            exact=True,
+        )
 
 
 ONE = {"was": "was", "has": "has", "is": "is", "it": "it", "waits": "waits"}

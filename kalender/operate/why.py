@@ -30,6 +30,7 @@ from kalender.store import (
     courses,
     mailboxes,
     moves,
+    optouts,
     people,
     rollouts,
     takeovers,
@@ -432,12 +433,12 @@ def _of_exchange(question: Question) -> Iterator[Check]:
         case="off" if question.rollout_mode == "off" else "",
     )
     wishes = sorted(people.wishes_of(question.connection, question.person_id))
-    yield Check(
-        name="wish",
-        ok=not wishes,
-        case=people.PROTECT if people.PROTECT in wishes else "",
-        facts={"wishes": wishes},
-    )
+    case = people.PROTECT if people.PROTECT in wishes else ""
+    facts: dict[str, Any] = {"wishes": wishes}
+    if wishes == [people.LISTED]:
+        case = people.LISTED
+        facts["lists"] = optouts.source_of(question.connection, question.person_id)
+    yield Check(name="wish", ok=not wishes, case=case, facts=facts)
 
 
 def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from kalender.config.sections import Safety
 from kalender.domain.entry import FORMER
 from kalender.domain.model import CourseKey
-from kalender.store import acts
+from kalender.store import acts, optouts
 from kalender.store.instants import db_now
 from kalender.store.tables import brake, calendar, change_log, entry, identity, let_through, person
 from kalender.store.tables import teaching_event as event
@@ -74,6 +74,12 @@ def standing(connection: Connection) -> str | None:
 def state(connection: Connection, scope: str) -> str | None:
     """Return a brake's state: holding, released, expected, or None."""
     return connection.execute(select(brake.c.state).where(brake.c.scope == scope)).scalar()
+
+
+def holds(connection: Connection, scope: str) -> str | None:
+    """Return why a brake holds; None where it does not."""
+    is_holding = and_(brake.c.scope == scope, brake.c.state == "holding")
+    return connection.execute(select(brake.c.reason).where(is_holding)).scalar()
 
 
 def hold_creates(connection: Connection, calendar_id: int, why: str | None) -> bool:
@@ -182,9 +188,14 @@ def release(
         day = {"from_at": db_now(), "until_at": db_now(DAY.total_seconds()), "up_to": count}
         put(connection, scope, "released", reason, who=who, count=count, **day)
     else:
-        acts.record(connection, ACTS["released"], who=who, scope=scope, reason=reason, count=count)
-        connection.execute(delete(brake).where(brake.c.scope == scope))
+        end_held(connection, scope, reason, who=who, count=count)
     return calendars
+
+
+def end_held(connection: Connection, scope: str, reason: str, *, who: str, count: int) -> None:
+    """Record that somebody released a brake that held so many, and drop it."""
+    acts.record(connection, ACTS["released"], who=who, scope=scope, reason=reason, count=count)
+    connection.execute(delete(brake).where(brake.c.scope == scope))
 
 
 def spelled(connection: Connection, scope: str) -> str | None:
@@ -255,7 +266,9 @@ def would_go(connection: Connection, scope: str, now: datetime) -> Held:
 def held_by_scope(connection: Connection, now: datetime | None = None) -> Mapping[str, Held]:
     """Return what each brake holds that holds anything.
 
-    Of courses only what has not ended by `now` (on the domain's clock), where it is given. A course's brake holds events that its mirror marks missing; the others hold entries.
+    Of courses only what has not ended by `now` (on the domain's clock), where it is given. A
+    course's brake holds events that its mirror marks missing, a list's the entries of those whom it
+    names newly; the others hold entries.
     """
     rows = connection.execute(
         select(
@@ -268,6 +281,12 @@ def held_by_scope(connection: Connection, now: datetime | None = None) -> Mappin
         .group_by(entry.c.held_by)
     )
     found = {str(row.held_by): Held(held=row.held, people=row.people) for row in rows}
+    of_lists = select(brake.c.scope).where(
+        brake.c.scope.startswith(optouts.SCOPE), brake.c.state == "holding"
+    )
+    for scope in connection.execute(of_lists).scalars():
+        changes = optouts.held_by(connection, scope)
+        found[scope] = Held(held=changes.entries, people=changes.people + changes.returning)
     courses = select(brake.c.scope).where(
         brake.c.scope.startswith(COURSE), brake.c.state == "holding"
     )

@@ -121,6 +121,12 @@ def under_other_settings(
     return stale, len(rows)
 
 
+def written(connection: Connection) -> int:
+    """Return how many calendars are written."""
+    is_written = calendar.c.synced_settings.is_not(None)
+    return connection.execute(select(func.count()).where(is_written)).scalar_one()
+
+
 def changing_by_time(connection: Connection, now: datetime) -> list[int]:
     """Return the calendars that time alone has changed, by the domain's clock; once each."""
     return list(

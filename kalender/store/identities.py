@@ -16,6 +16,7 @@ from kalender.store.sql import delete_many, insert_many, one_of
 from kalender.store.tables import (
     calendar,
     identity,
+    listed_person,
     operator_act,
     person,
     personal_language,
@@ -232,6 +233,12 @@ def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> Non
             personal_language.c.person_id == absorbed_person,
             personal_language.c.told_by.not_in(words),
         )
+        .values(person_id=person_id)
+    )
+    lists = select(listed_person.c.list).where(listed_person.c.person_id == person_id)
+    connection.execute(
+        update(listed_person)
+        .where(listed_person.c.person_id == absorbed_person, listed_person.c.list.not_in(lists))
         .values(person_id=person_id)
     )
     courses = select(rollout_member.c.course).where(rollout_member.c.person_id == person_id)

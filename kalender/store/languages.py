@@ -46,6 +46,13 @@ def by_person(connection: Connection) -> dict[int, str]:
     return {language.person_id: language.language for language in counting(connection)}
 
 
+def told(connection: Connection, told_by: str) -> dict[int, str]:
+    """Return the language that such a word tells of each person of whom there is one."""
+    query = select(personal_language.c.person_id, personal_language.c.language)
+    rows = connection.execute(query.where(personal_language.c.told_by == told_by))
+    return dict(map(tuple, rows))
+
+
 def changed_by(connection: Connection, told: Mapping[int, str | None], told_by: str) -> set[int]:
     """Return whose entries would be written in another language, were this told of them.
 

@@ -438,6 +438,7 @@ def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
 # -- wishes ---------------------------------------------------------------------------------------
 
 OPT_OUT, REMOVE, SEARCH, PROTECT = "optout", "remove", "search", "protect"
+LISTED = "listed"  # a list, or several, leave the person alone: see `optouts`
 FORGET = "forget"  # opted out and erased: never mirrored again
 
 

@@ -49,6 +49,9 @@ def queue(amqp_url: str) -> Iterator[str]:
 def served(filled: House, amqp_url: str, queue: str) -> House:
     """An installation with a broker, whose calendars are right, and one mailbox out of scope."""
     broker = f'\n[broker]\nurl = "{amqp_url}"\nqueues = ["{queue}"]\n'
+    reserved = filled.directory / "reserved.txt"
+    reserved.write_text("st000007\n")
+    broker += f'[optout.reserved]\nfile = "{reserved}"\n'
     filled.config.write_text(filled.config.read_text() + broker)
     filled.send("PUT", f"exchange/mailbox?address={OUTSIDE}", {"state": "denied"})
     return filled

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from kalender.config.calendar import LANGUAGES, RoleCalendar
 from kalender.config.sections import Moves, Safety
 from kalender.config.takeover import Takeover
+from kalender.domain.lists import ListReading
 from kalender.domain.mailbox import BY_MAIL, MailboxRule
 from kalender.domain.mirror import CourseBrake
 from kalender.domain.model import (
@@ -32,6 +33,7 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost, KalenderError
 from kalender.mirror.context import RefreshContext
 from kalender.mirror.course import refresh_course
+from kalender.mirror.lists import ReadLists
 from kalender.mirror.person import refresh_person
 from kalender.mirror.resync import ResyncResult, resync
 from kalender.mirror.scope import Settings
@@ -249,12 +251,19 @@ class House:
         with self.database.write() as connection:
             queue.mark(connection, [Mark(kind=kind, key=key, reason=reason)])
 
-    def resync(self, *, dry_run: bool = False) -> ResyncResult:
-        """Read all by collection."""
+    def resync(
+        self, *readings: ListReading, dry_run: bool = False, share: float = 0.2
+    ) -> ResyncResult:
+        """Read all by collection, and what lists of persons told."""
         settings = Settings(
-            digests=self.settings.digests, rollout_mode=self.rollout_mode, max_updated_share=0.2
+            digests=self.settings.digests, rollout_mode=self.rollout_mode, max_updated_share=share
         )
-        return resync(self.refresh_context, settings=settings, dry_run=dry_run)
+        return resync(
+            self.refresh_context,
+            settings=settings,
+            lists=ReadLists(readings=readings, safety=self.safety, who="test"),
+            dry_run=dry_run,
+        )
 
     def claim(self, kinds: Sequence[Kind] = tuple(Kind)) -> Claim | None:
         """Claim the next piece of work."""

@@ -18,6 +18,7 @@ from kalender.broker.connection import parameters
 from kalender.config import Config, load, with_workers
 from kalender.config.backends import EwsApplicationSettings, EwsSettings, GraphSettings
 from kalender.config.calendar import RoleCalendar, Texts
+from kalender.config.lists import OptOutList
 from kalender.config.sections import BrokerSettings, NotificationPattern, Section
 from kalender.config.takeover import Takeover
 from kalender.config.web import SignInSettings
@@ -681,6 +682,7 @@ def models() -> Iterator[tuple[str, type[BaseModel]]]:
     yield "exchange.cloud", GraphSettings
     yield "calendar", RoleCalendar
     yield "takeover", Takeover
+    yield "optout.reserved", OptOutList
     yield "notifications", NotificationPattern
 
 

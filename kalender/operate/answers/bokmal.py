@@ -12,6 +12,7 @@ BOKMAL: Final = Words(
         "student": "student",
         "teacher": "underviser",
         "optout": "reservert",
+        "listed": "på en liste",
         "remove": "alt vårt skal fjernes",
         "search": "alt vårt skal letes fram og fjernes",
         "forget": "slettet",
@@ -246,6 +247,10 @@ BOKMAL: Final = Words(
         "wish": (
             "Personen får være i fred ({wishes}).",
             "personen selv; deretter Kalenders driftere: kalender optout remove {whom}",
+        ),
+        "wish.listed": (
+            "Personen får være i fred: {lists} nevner dem.",
+            "den som fører listen; eller Kalenders driftere, mot listen: kalender optout remove {whom}",
         ),
         "wish.protect": (
             "Personen får være i fred ({wishes}).",

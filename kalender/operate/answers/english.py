@@ -12,6 +12,7 @@ ENGLISH: Final = Words(
         "student": "student",
         "teacher": "teacher",
         "optout": "opted out",
+        "listed": "on a list",
         "remove": "all of ours is to be removed",
         "search": "all of ours is to be searched for and removed",
         "forget": "erased",
@@ -243,6 +244,10 @@ ENGLISH: Final = Words(
         "wish": (
             "The person is left alone ({wishes}).",
             "the person themselves; then Kalender's operator: kalender optout remove {whom}",
+        ),
+        "wish.listed": (
+            "The person is left alone: {lists} names them.",
+            "whoever keeps that list; or Kalender's operator, against the list: kalender optout remove {whom}",
         ),
         "wish.protect": (
             "The person is left alone ({wishes}).",

@@ -12,6 +12,7 @@ NYNORSK: Final = Words(
         "student": "student",
         "teacher": "undervisar",
         "optout": "reservert",
+        "listed": "på ei liste",
         "remove": "alt vårt skal fjernast",
         "search": "alt vårt skal leitast fram og fjernast",
         "forget": "sletta",
@@ -247,6 +248,10 @@ NYNORSK: Final = Words(
         "wish": (
             "Personen får vere i fred ({wishes}).",
             "personen sjølv; deretter Kalenders driftarar: kalender optout remove {whom}",
+        ),
+        "wish.listed": (
+            "Personen får vere i fred: {lists} nemner dei.",
+            "den som fører lista; eller Kalenders driftarar, mot lista: kalender optout remove {whom}",
         ),
         "wish.protect": (
             "Personen får vere i fred ({wishes}).",

@@ -102,7 +102,9 @@ preference = Table(
     "preference",
     metadata,
     person_id(),
-    Column("wish", String(16), primary_key=True),  # optout | remove
+    Column(
+        "wish", String(16), primary_key=True
+    ),  # optout | listed | remove | search | protect | forget
     Column("source", String(120), nullable=False),
     Column("set_at", Instant, nullable=False),
 )
@@ -115,4 +117,33 @@ personal_language = Table(  # in which the entries of a person are written
     Column("language", String(2), nullable=False),
     Column("source", String(120), nullable=False),
     Column("set_at", Instant, nullable=False),
+)
+
+person_list = Table(  # a list that a file or a command gives, as it was read last
+    "person_list",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("kind", String(10), nullable=False),  # optout | closed | languages
+    Column("read_at", Instant),
+    Column("names", Integer, nullable=False, server_default=text("0")),
+    Column("problem", Text),
+    Column("problem_since", Instant),
+)
+
+listed_person = Table(  # whom a list names that says who is left alone
+    "listed_person",
+    metadata,
+    Column("list", String(40), primary_key=True),
+    person_id(),
+    Column("state", String(10), nullable=False),  # out | held | leaving | overruled
+    Column("since", Instant, nullable=False),
+    Index(None, "person_id"),
+)
+
+listed_name = Table(  # a name, in small letters, by which nobody is known yet
+    "listed_name",
+    metadata,
+    Column("list", String(40), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Index(None, "name"),
 )
