@@ -12,6 +12,7 @@ from statistics import median
 from typing import Literal
 
 from bench.measure import Figure, single
+from kalender.calendars.graph.events import PAGE_OF_CONTENTS
 from kalender.config.backends import MOST_IN_BATCH
 from kalender.config.sections import Moves, Worker
 
@@ -81,8 +82,10 @@ def run() -> Iterator[Figure]:
 # -- mailboxes that move ------------------------------------------------------------------------------
 
 NIGHTS, EVENING = 20, 6.0  # four weeks, Monday to Friday; hours before midnight in which they move
-LISTS, READS = 2, 100  # of one moved calendar: searches for our property, and entries read once
-LOOK_SECONDS = LISTS * CREATE_SECONDS + READS * CREATE_SECONDS / AT_ONCE
+LISTS = 1 + -(
+    -ENTRIES // PAGE_OF_CONTENTS
+)  # of one moved calendar: what is there, and what it says
+LOOK_SECONDS = LISTS * 1.0  # of a list of a hundred events with their texts: assumed
 PER_MINUTE, VERIFY_HOURS = Moves().per_minute, Worker().verify_every_hours
 
 
@@ -109,12 +112,12 @@ def followed(
             noticed.append((looks_at, moves_at, midnight))
     window, turn = Window(), 0.0
     free = [0.0] * (AT_ONCE if scope == "app" else CONNECTIONS)
-    waited, last, share = list[float](), 0.0, (LISTS + READS) / REQUESTS
+    waited, last, share = list[float](), 0.0, LISTS / REQUESTS
     for looks_at, moves_at, midnight in sorted(noticed):
         turn = max(turn + interval, looks_at)
         begun = max(turn, free[0]) * 3600
         if scope == "app":
-            begun = window.take(begun, LISTS + READS)
+            begun = window.take(begun, LISTS)
             share = max(share, window.count / REQUESTS)
         right_at = (begun + LOOK_SECONDS) / 3600
         heapreplace(free, right_at)
@@ -139,5 +142,5 @@ def run_moves() -> Iterator[Figure]:
         )
         yield single(f"{name}, {words}: hours from midnight until all are right", last)
         yield single(f"{name}, {words}: share of the limit used within ten minutes", share)
-    asked = f"{PEOPLE:,} lookups of {LISTS} searches and {READS} entries each, {ENTRIES} a calendar"
-    yield single(f"{name}: requests over Graph", PEOPLE * (LISTS + READS), spread=asked)
+    asked = f"{PEOPLE:,} lookups of {LISTS} searches each, {ENTRIES} entries a calendar"
+    yield single(f"{name}: requests over Graph", PEOPLE * LISTS, spread=asked)

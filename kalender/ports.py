@@ -227,6 +227,8 @@ class FoundItem:
     """An item found by key; `created_at` decides which of several is the oldest.
 
     A `meeting` is what its user invited others to, where the backend cannot write to that in silence.
+    `state` is the item as `Calendars.get` reads it with its fields, where that was asked for and a
+    search can tell it.
     """
 
     ref: ItemRef
@@ -235,6 +237,7 @@ class FoundItem:
     starts_at: datetime
     ends_at: datetime
     meeting: bool = False
+    state: EntryState | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,8 +310,14 @@ class Calendars(Protocol):
         """
         ...
 
-    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
-        """Find exactly these keys (None: every item with our property) in the calendar folder."""
+    def find(
+        self, mailbox: str, keys: Sequence[str] | None, *, contents: bool = False
+    ) -> Sequence[FoundItem]:
+        """Find exactly these keys (None: every item with our property) in the calendar folder.
+
+        With `contents` the items' states are told as well, where a search can tell them: they are
+        what the search sees, and whoever writes by them names the change key.
+        """
         ...
 
     def find_marked(self, mailbox: str, mark: PredecessorMark) -> Sequence[MarkedItem]:

@@ -62,9 +62,13 @@ def oldest_of(hits: Sequence[FoundItem]) -> dict[str, FoundItem]:
     return {hit.sync_key: hit for hit in newest_first}
 
 
-def find_all(visit: Visit) -> Sequence[FoundItem]:
-    """Find every item with our key; what a search may not see yet is asked for by its id."""
-    hits = visit.calendars.find(visit.row.address, None)
+def find_all(visit: Visit, *, contents: bool = False) -> Sequence[FoundItem]:
+    """Find every item with our key; what a search may not see yet is asked for by its id.
+
+    With `contents` the visit keeps the items' states, where the search told them.
+    """
+    hits = visit.calendars.find(visit.row.address, None, contents=contents)
+    visit.states = {hit.ref.item_id: hit.state for hit in hits if hit.state is not None}
     if visit.exchange.second_look is None:
         return hits
     keys = {hit.sync_key for hit in hits}

@@ -140,7 +140,7 @@ def look_up_everything(visit: Visit) -> list[Double]:
     second time. Items beyond that are copies, and stay; they are taken along only where somebody
     wished that all with our key go. Raises PutOff where the mailbox may be elsewhere.
     """
-    hits = find_all(visit)
+    hits = find_all(visit, contents=moves.is_under_way(visit))
     moves.require_here(visit, hits)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:

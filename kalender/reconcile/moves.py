@@ -85,6 +85,12 @@ def look_at_announced(visit: Visit, backend: str) -> None:
         _follow(visit, backend)
 
 
+def is_under_way(visit: Visit) -> bool:
+    """Whether the mailbox is known to have moved, so that all that is ours has other ids."""
+    with visit.database.read() as connection:
+        return moves.open_of(connection, visit.row.calendar_id) is not None
+
+
 def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
     """Raise PutOff where what is absent here is not to be believed; `hits` are all items of ours.
 

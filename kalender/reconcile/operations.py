@@ -134,6 +134,8 @@ def _read(
 ) -> Mapping[str, EntryState] | None:
     """Read body, attendees and change key of what is about to be written over, by sync key.
 
+    What a search of this visit told of an item is taken once: what is written by it names the change
+    key, so that anything newer is a conflict, and read by its id then.
     None where an item was not there: it was followed by its key, and the calendar has to be planned
     again. Updates are read all or none, as a request for a hundred costs as much as one for one.
     """
@@ -145,9 +147,10 @@ def _read(
         for update in updates
     )
     targets = [u.entry for u in updates if read_updates] + [d.entry for d in deletes]
-    states: dict[str, EntryState] = {}
+    told = {entry.sync_key: visit.states.pop(entry.item_id or "", None) for entry in targets}
+    states = {key: state for key, state in told.items() if state and key not in visit.conflicts}
     gone_entries: list[Entry] = []
-    for part in parts(targets, READS):
+    for part in parts([entry for entry in targets if entry.sync_key not in states], READS):
         ids = [str(entry.item_id) for entry in part]
         answers = visit.calendars.get(visit.row.address, ids, fields=True)
         for entry, state in zip(part, answers, strict=True):

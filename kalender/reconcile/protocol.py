@@ -38,7 +38,7 @@ from kalender.domain.roles import ROLES, leading
 from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Cause, Trigger, WorkKey
 from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
-from kalender.ports import Calendars, ItemError, ItemOutcome, ItemRef
+from kalender.ports import Calendars, EntryState, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
 from kalender.store import brakes, entries, mailboxes, moves, queue, rollouts, takeovers
@@ -151,6 +151,7 @@ class Visit:
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
     taken: set[str] = field(default_factory=set)  # events whose entry its user took away
     conflicts: set[str] = field(default_factory=set)  # sync keys that were not as recorded
+    states: dict[str, EntryState] = field(default_factory=dict)  # item id -> as a search told it
     counts: dict[str, int] = field(default_factory=dict)
 
     @property

@@ -223,6 +223,20 @@ def test_keys_find_their_entries_and_nothing_else(box: Box) -> None:
     assert set(keys) <= {item.sync_key for item in box.calendars.find(box.mailbox, None)}
 
 
+@pytest.mark.parametrize("all_keys", [False, True])
+def test_a_search_tells_contents_as_reading_by_id_does_or_not_at_all(
+    box: Box, *, all_keys: bool
+) -> None:
+    keys, made = box.create(content(1), content(2))
+    asked = None if all_keys else keys
+    hits = box.calendars.find(box.mailbox, asked, contents=True)
+    states = {h.ref.item_id: h.state for h in hits if h.sync_key in keys}
+    assert states.keys() == {ref.item_id for ref in made}
+    read = {ref.item_id: box.state(ref) for ref in made}
+    assert states in (read, dict.fromkeys(read))
+    assert {hit.state for hit in box.calendars.find(box.mailbox, asked)} == {None}
+
+
 def test_an_update_changes_what_it_names_alone(box: Box) -> None:
     said = content(1)
     _, (ref,) = box.create(said)

@@ -53,6 +53,7 @@ class FakeCalendars:
     """
 
     batch: int = 50
+    tells_contents: bool = True  # whether a search can tell what items say
     before: Callable[[str, str], None] = _nothing
     after: Callable[[str, str], None] = _nothing
     item_error: Callable[[str, NewEntry | EntryChange | ItemRef], ItemError | None] = (
@@ -184,6 +185,10 @@ class FakeCalendars:
             return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
         if not fields:
             return EntryState(ref=item.ref)
+        return replace(self._contents(item), additions=_additions(item) if additions else None)
+
+    @staticmethod
+    def _contents(item: Item) -> EntryState:
         content = item.content
         return EntryState(
             ref=item.ref,
@@ -195,10 +200,11 @@ class FakeCalendars:
             ends_at=content.ends_at,
             show_as=content.show_as,
             meeting=item.meeting,
-            additions=_additions(item) if additions else None,
         )
 
-    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+    def find(
+        self, mailbox: str, keys: Sequence[str] | None, *, contents: bool = False
+    ) -> Sequence[FoundItem]:
         """Find items by key."""
         self._begin("find", mailbox, 1, None)
         found = [
@@ -208,6 +214,7 @@ class FakeCalendars:
                 created_at=item.created_at,
                 starts_at=item.content.starts_at,
                 ends_at=item.content.ends_at,
+                state=self._contents(item) if contents and self.tells_contents else None,
             )
             for item in self.items(mailbox).values()
             if item.sync_key is not None and (keys is None or item.sync_key in keys)

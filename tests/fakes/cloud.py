@@ -127,9 +127,17 @@ class ServedCalendars(SlowCalendars):
             lambda: self.adapter.get(mailbox, item_ids, fields=fields, additions=additions),
         )
 
-    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+    def find(
+        self, mailbox: str, keys: Sequence[str] | None, *, contents: bool = False
+    ) -> Sequence[FoundItem]:
         """Find items by key."""
-        return self._asked("find", mailbox, 1, None, lambda: self.adapter.find(mailbox, keys))
+        return self._asked(
+            "find",
+            mailbox,
+            1,
+            None,
+            lambda: self.adapter.find(mailbox, keys, contents=contents),
+        )
 
     def _asked(
         self,

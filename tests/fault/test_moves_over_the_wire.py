@@ -1,9 +1,11 @@
 """Mailboxes move between the sandbox's Exchange and its Graph, between any two steps of a visit."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
+from math import ceil
 from typing import Any, cast
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import text
 
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.domain.model import TeachingEvent
+from kalender.domain.work import Kind
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from kalender.store import moves, people
@@ -326,3 +329,43 @@ def test_whatever_time_of_creation_a_copy_has_nothing_is_doubled(scene: Scene) -
     scene.move(created="new")
     scene.look(times=2)
     assert [item["sync_key"] for item in scene.shown()] == keys
+
+
+@pytest.mark.parametrize("changed_titles", [False, True])
+def test_a_look_at_the_new_place_costs_a_list_and_not_a_request_for_each_entry(
+    scene: Scene, *, changed_titles: bool
+) -> None:
+    """What the list tells is enough to see that all is right, and to write by what is not.
+
+    Over EWS, whose lists tell no bodies, fifty entries are read by one request. Over Graph each
+    change takes its own reading of who is invited, and the write.
+    """
+    number = 120
+    scene.fill(lectures(number))
+    scene.meddle("annotate", 2, text="ta med")
+    scene.move()
+    if changed_titles:
+        scene.house.teach(*lectures(number, "nytt"))
+        scene.house.settle([Kind.COURSE])
+    scene.control("DELETE", "/requests")
+    scene.look()
+    new = {"ews": "graph", "graph": "exchange"}[scene.place]
+    asked = Counter(
+        row["operation"]
+        for row in scene.control("GET", "/requests")
+        if row["mailbox"] == scene.mailbox and row["neighbour"] == new
+    )
+    written = number if changed_titles else 0
+    if new == "graph":
+        pages = {"ListEvents": 1 + ceil(number / 100)}
+        writes = {"GetEvent": written, "UpdateEvent": written}
+        batches = {"Batch": 2 * ceil(written / 20)}
+    else:
+        pages = {"FindItem": 2}
+        writes = {"GetItem": ceil(number / 50), "UpdateItem": ceil(written / 50)}
+        batches = {}
+    assert asked == +Counter({**pages, **writes, **batches})
+    shown = scene.shown()
+    assert len(shown) == number
+    assert {item["subject"].endswith("nytt") for item in shown} == {changed_titles}
+    assert "ta med" in shown[2]["body"]

@@ -137,14 +137,17 @@ def test_ids_that_mean_the_same_at_the_new_place_are_as_good_as_others(house: Ho
     assert {each[0] for each in other.requests} <= {"find", "get"}
 
 
-def test_change_keys_that_all_differ_cost_one_reading_and_no_write(house: House) -> None:
+@pytest.mark.parametrize("tells_contents", [False, True])
+def test_change_keys_that_all_differ_cost_one_reading_at_most_and_no_write(
+    house: House, *, tells_contents: bool
+) -> None:
     filled(house)
     other = house.others["other"]
+    other.tells_contents = tells_contents
     move(house.exchange, other)
     look(house)
-    operations = [each[0] for each in other.requests]
-    assert operations.count("get") == 1
-    assert {*operations} == {"find", "get"}
+    read = [] if tells_contents else ["get"]
+    assert [each[0] for each in other.requests] == ["find", "find", *read]
     other.requests.clear()
     look(house)
     assert [each[0] for each in other.requests] == ["get"]  # what was read then is recorded

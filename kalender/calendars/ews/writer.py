@@ -119,7 +119,13 @@ class EwsCalendars:
                 states.append(self._parsed(read, changes=False))
         return states
 
-    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+    def find(
+        self,
+        mailbox: str,
+        keys: Sequence[str] | None,
+        *,
+        contents: bool = False,  # noqa: ARG002 - FindItem tells no body
+    ) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every item with our property) in the calendar folder."""
         results: list[FoundItem] = []
         starts = range(0, len(keys), KEYS_AT_ONCE) if keys is not None else (0,)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote
 from uuid import UUID, uuid5
@@ -50,6 +51,7 @@ READ_SHOW_AS = {wire: word for word, wire in SHOW_AS.items()}
 UNFILTERED = {"Prefer": "outlook.allow-unsafe-html"}
 EXPAND = f"singleValueExtendedProperties($filter=id eq '{PROPERTY}')"
 PAGE = 250
+PAGE_OF_CONTENTS = 100  # bodies may have some ten thousand letters
 PAGE_OF_REFS = 1000  # the most that Graph gives
 SAME_KEY = 10  # items with one key, a page: its entry, and copies that its user made
 
@@ -215,15 +217,20 @@ def get(mailbox: str, item_id: str, *, fields: bool, additions: bool) -> Request
     return Request(method="GET", url=url, headers=UNFILTERED)
 
 
-def find(mailbox: str, key: str | None) -> Request:
-    """Ask for the events of the calendar with this key, or with any key of ours."""
+def find(mailbox: str, key: str | None, *, contents: bool = False) -> Request:
+    """Ask for the events of the calendar with this key, or with any key of ours.
+
+    With `contents` what `get` asks for as well, bodies as they are.
+    """
     value = _ANY_KEY if key is None else f"ep/value eq {_quoted(key)}"
+    size = PAGE_OF_CONTENTS if contents else PAGE
     options = {
-        "$select": ",".join(_FOUND),
+        "$select": ",".join((*_READ, "createdDateTime") if contents else _FOUND),
         "$expand": quote(EXPAND, safe=""),
-        "$top": str(PAGE if key is None else SAME_KEY),
+        "$top": str(size if key is None else SAME_KEY),
     }
-    return _search(mailbox, _on_property(PROPERTY, value), options)
+    headers = UNFILTERED if contents else {}
+    return _search(mailbox, _on_property(PROPERTY, value), options, headers)
 
 
 def find_marked(mailbox: str, mark: PredecessorMark) -> Request:
@@ -267,12 +274,18 @@ def _on_property(name: str, condition: str) -> str:
     return f"singleValueExtendedProperties/Any(ep: ep/id eq {_quoted(name)} and {condition})"
 
 
-def _search(mailbox: str, restriction: str, options: Mapping[str, str]) -> Request:
+def _search(
+    mailbox: str,
+    restriction: str,
+    options: Mapping[str, str],
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Request:
     query = "&".join(
         f"{name}={option}"
         for name, option in {"$filter": quote(restriction, safe=""), **options}.items()
     )
-    return Request(method="GET", url=f"{_user(mailbox)}/calendar/events?{query}")
+    url = f"{_user(mailbox)}/calendar/events?{query}"
+    return Request(method="GET", url=url, headers=headers)
 
 
 def calendar(mailbox: str) -> Request:
@@ -428,7 +441,7 @@ def _additions(event: Json) -> Additions:
     )
 
 
-def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
+def found_in(body: Json, *, contents: bool) -> tuple[list[FoundItem], str | None]:
     """Return the events of a page that carry a key of ours, and the address of the next page."""
     items = []
     for event in _listed(body):
@@ -442,6 +455,7 @@ def found_in(body: Json) -> tuple[list[FoundItem], str | None]:
                     starts_at=_moment(event, "start"),
                     ends_at=_moment(event, "end"),
                     meeting=is_meeting(event),
+                    state=state_of(event, fields=True, additions=False) if contents else None,
                 )
             )
     return items, _next_link(body)

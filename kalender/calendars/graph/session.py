@@ -1,6 +1,6 @@
 """How requests reach Graph: with an access token, once, and every end told apart."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import LifoQueue
@@ -39,11 +39,12 @@ class Sessions:
 
         NotSent, NotConnected, Lost, or what `Tokens.token` raises, otherwise.
         """
-        return self._answer("POST", f"{self.base_url}{path}", content, send_by)
+        headers = {"Content-Type": "application/json"}
+        return self._answer("POST", f"{self.base_url}{path}", content, send_by, headers)
 
-    def get(self, url: str) -> requests.Response:
+    def get(self, url: str, headers: Mapping[str, str]) -> requests.Response:
         """Get a URL as it is, and return the whole answer; raises as `post` does."""
-        return self._answer("GET", url, None, None)
+        return self._answer("GET", url, None, None, headers)
 
     def is_below(self, url: str) -> bool:
         """Whether a URL is one of the configured host, to which alone our token goes."""
@@ -51,22 +52,31 @@ class Sessions:
         return (here.scheme, here.netloc) == (there.scheme, there.netloc)
 
     def _answer(
-        self, method: str, url: str, content: bytes | None, send_by: float | None
+        self,
+        method: str,
+        url: str,
+        content: bytes | None,
+        send_by: float | None,
+        headers: Mapping[str, str],
     ) -> requests.Response:
-        return self.tokens.send(
-            lambda token: self._sent(method, url, content, token, send_by), _is_expired
-        )
+        def sent(token: str) -> requests.Response:
+            ours = {
+                "Authorization": f"Bearer {token}",
+                "Accept": "application/json",
+                "client-request-id": str(uuid4()),
+            }
+            return self._sent(method, url, content, send_by, {**ours, **headers})
+
+        return self.tokens.send(sent, _is_expired)
 
     def _sent(
-        self, method: str, url: str, content: bytes | None, token: str, send_by: float | None
+        self,
+        method: str,
+        url: str,
+        content: bytes | None,
+        send_by: float | None,
+        headers: Mapping[str, str],
     ) -> requests.Response:
-        headers = {
-            "Authorization": f"Bearer {token}",
-            "Accept": "application/json",
-            "client-request-id": str(uuid4()),
-        }
-        if content is not None:
-            headers["Content-Type"] = "application/json"
         with self._connection() as connection, ends_told_apart():
             request = connection.session.prepare_request(
                 requests.Request(method, url, headers, data=content)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TypeVar
 
 import requests
@@ -66,6 +67,8 @@ _VERDICTS = {
 UserOf = Callable[[str], str]  # the address of a mailbox -> how Graph names its user
 Result = ItemRef | ItemError
 T = TypeVar("T")
+Parse = Callable[[events.Json], tuple[list[T], str | None]]  # what a page tells, and the next one
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class GraphCalendars:
@@ -241,8 +244,8 @@ class GraphCalendars:
         user = self._user_of(mailbox)
         if fields or len(item_ids) <= self.batch:
             return self._read(user, item_ids, fields=fields, additions=additions)
-        first = self._got(self._sessions.base_url + events.find_refs(user).url)
-        known = {ref.item_id: EntryState(ref=ref) for ref in self._pages(first, events.refs_in)}
+        refs = self._searched(events.find_refs(user), events.refs_in)
+        known = {ref.item_id: EntryState(ref=ref) for ref in refs}
         lacking = [item_id for item_id in item_ids if item_id not in known]
         states = self._read(user, lacking, fields=False, additions=False)
         read = dict(zip(lacking, states, strict=True))
@@ -270,21 +273,24 @@ class GraphCalendars:
                     )
         return states
 
-    def find(self, mailbox: str, keys: Sequence[str] | None) -> Sequence[FoundItem]:
+    def find(
+        self, mailbox: str, keys: Sequence[str] | None, *, contents: bool = False
+    ) -> Sequence[FoundItem]:
         """Find exactly these keys (None: every event with a key of ours) in the calendar.
 
         As many as a batch holds are asked for singly; of more the answer to all is searched.
         """
+        found_in = partial(events.found_in, contents=contents)
         if keys is not None and not keys:
             return []
         mailbox = self._user_of(mailbox)
         if keys is None or len(keys) > self.batch:
-            first = self._got(self._sessions.base_url + events.find(mailbox, None).url)
-            answers: list[Answer | None] = [first]
+            request = events.find(mailbox, None, contents=contents)
+            items = list(self._searched(request, found_in))
         else:
-            wanted = [events.find(mailbox, key) for key in dict.fromkeys(keys)]
-            answers = list(self._answers(Operation.FIND, wanted, None))
-        items = [item for answer in answers for item in self._pages(answer, events.found_in)]
+            wanted = [events.find(mailbox, key, contents=contents) for key in dict.fromkeys(keys)]
+            answers = self._answers(Operation.FIND, wanted, None)
+            items = [item for answer in answers for item in self._pages(answer, found_in)]
         if keys is not None:
             exact = frozenset(keys)
             items = [item for item in items if item.sync_key in exact]
@@ -293,8 +299,7 @@ class GraphCalendars:
     def find_marked(self, mailbox: str, mark: PredecessorMark) -> Sequence[MarkedItem]:
         """Find every event with a predecessor's mark in the calendar."""
         request = events.find_marked(self._user_of(mailbox), mark)
-        first = self._got(self._sessions.base_url + request.url)
-        items = self._pages(first, partial(events.marked_in, mark=mark))
+        items = self._searched(request, partial(events.marked_in, mark=mark))
         return list({item.ref.item_id: item for item in items}.values())
 
     def owner(self, mailbox: str) -> str | None:
@@ -303,13 +308,21 @@ class GraphCalendars:
         Nothing that stands in the calendar is asked for.
         """
         mailbox = self._user_of(mailbox)
-        answer = self._got(self._sessions.base_url + events.calendar(mailbox).url)
+        answer = self._got(self._sessions.base_url + events.calendar(mailbox).url, NO_HEADERS)
         if not answer.is_success:
             raise self._refusal(Operation.FIND, answer)
         return events.owner_of(answer.body)
 
+    def _searched(self, request: Request, parse: Parse[T]) -> Iterator[T]:
+        """Give what a search finds that is a request of its own."""
+        first = self._got(self._sessions.base_url + request.url, request.headers)
+        return self._pages(first, parse, request.headers)
+
     def _pages(
-        self, answer: Answer | None, parse: Callable[[events.Json], tuple[list[T], str | None]]
+        self,
+        answer: Answer | None,
+        parse: Parse[T],
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> Iterator[T]:
         """Give what a search found, over all its pages, which are asked for as Graph names them."""
         for _ in range(MOST_PAGES):
@@ -326,7 +339,7 @@ class GraphCalendars:
                     f"{self.neighbour}: the next page of a search is on another host than base_url"
                 )
                 raise NeighbourRefused(self.neighbour, text)
-            answer = self._got(next_link)
+            answer = self._got(next_link, headers)
         raise TransientError(f"{self.neighbour}: a search has no last page")
 
     def _parsed(self, parse: Callable[[Answer], T], answer: Answer) -> T:
@@ -392,10 +405,10 @@ class GraphCalendars:
             self._raise_for_all(operation, answers)
             return answers
 
-    def _got(self, url: str) -> Answer:
+    def _got(self, url: str, headers: Mapping[str, str]) -> Answer:
         """Get a page of a search."""
         with self._asking(changes=False):
-            response = self._sessions.get(url)
+            response = self._sessions.get(url, headers)
             body = events.body_of(response.content)
             if body is None or response.status_code == HTTPStatus.UNAUTHORIZED:
                 raise self._outer(response, changes=False)
