@@ -26,6 +26,7 @@ from sqlalchemy import (
     update,
 )
 
+from kalender.domain.work import Cause
 from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
 from kalender.store.tables import (
@@ -175,7 +176,7 @@ class WritesInHour:
 
     at: datetime
     operation: str
-    cause: str | None
+    cause: Cause
     writes: int
     persons: int
 
@@ -196,7 +197,7 @@ def writes_by_hour(connection: Connection, filters: Filter) -> list[WritesInHour
         WritesInHour(
             at=datetime.strptime(at, "%Y-%m-%d %H").replace(tzinfo=UTC),
             operation=operation,
-            cause=cause,
+            cause=Cause.of(cause),
             writes=writes,
             persons=persons,
         )

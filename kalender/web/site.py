@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kalender.domain.render import Language
 from kalender.errors import KalenderError, NeighbourUnavailable
-from kalender.web import account, status
+from kalender.web import account, changes, course, person, status
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
@@ -31,7 +31,13 @@ from kalender.web.sign_in import FLOW_SECONDS, NotSignedIn, SignIn
 from kalender.web.words import language_of
 
 log = structlog.get_logger(__name__)
-PAGES: Sequence[Page] = (*status.PAGES, *account.PAGES)
+PAGES: Sequence[Page] = (
+    *status.PAGES,
+    *person.PAGES,
+    *course.PAGES,
+    *changes.PAGES,
+    *account.PAGES,
+)
 ENTER = "/enter"
 SIGN_IN, CALLBACK = "/sign-in", "/sign-in/callback"
 STYLES = "/static"

@@ -9,12 +9,19 @@ from collections.abc import Mapping
 from typing import Final
 
 from kalender.domain.render import Language
-from kalender.web.words import common, plots, status
+from kalender.web.words import common, course, dates, person, plots, status
 
 LANGUAGES: Final[tuple[Language, ...]] = ("nb", "nn", "en")
 NAMES: Final[Mapping[Language, str]] = {"nb": "Bokmål", "nn": "Nynorsk", "en": "English"}
 Texts = Mapping[str, tuple[str, str, str]]
-WORDS: Final[Texts] = {**common.WORDS, **plots.WORDS, **status.WORDS}
+WORDS: Final[Texts] = {
+    **common.WORDS,
+    **course.WORDS,
+    **dates.WORDS,
+    **person.WORDS,
+    **plots.WORDS,
+    **status.WORDS,
+}
 
 
 def say(language: Language, key: str, **values: object) -> str:

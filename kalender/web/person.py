@@ -1,0 +1,202 @@
+"""The pages about a person: looking somebody up, their week, and why something is not in it.
+
+The path of a person's page holds the number of a look-up, which is good for an hour and for who
+asked. Nobody is shown without one, and no address names anybody.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import Connection
+
+from kalender.domain.moment import said_shortly
+from kalender.operate import look_ups
+from kalender.operate.answers import LANGUAGES
+from kalender.operate.answers.speech import Answer as SaidCheck
+from kalender.operate.answers.speech import Speech
+from kalender.operate.changes import changes
+from kalender.operate.look_ups import LookUp
+from kalender.operate.person import person_shown
+from kalender.operate.week import Block, Week, monday_of, week_of
+from kalender.operate.why import Check, Question, checklist
+from kalender.sources.tp_codes import skips
+from kalender.store import acts
+from kalender.store.acts import Filter
+from kalender.web.dates import clock, day_in_words, weekday
+from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit
+from kalender.web.reading import cursor_of, cursor_text, day_of, instant_of, number_of
+
+COMMAND = "web person"  # under which look-ups are logged
+LOOKS = 30  # look-ups on one page
+HISTORY = 25  # changes on one page
+LONGEST = 255  # letters of what somebody is asked for by
+
+
+def people(visit: Visit) -> Answer:
+    """Show the form that looks a person up, and who was looked up lately."""
+    return _form(visit, whom=visit.query.get("whom", "")[:LONGEST])
+
+
+def _form(visit: Visit, *, whom: str = "", reason: str = "", problem: str | None = None) -> Shown:
+    before = instant_of(visit.query.get("before"))
+    with visit.site.database.read() as connection:
+        rows = acts.looks(connection, Filter(until=before, limit=LOOKS))
+    is_operator = visit.session.role >= Role.OPERATOR
+    values = {
+        "whom": whom,
+        "reason": reason,
+        "problem": problem,
+        # only operators learn that somebody is protected, and not even they learn who
+        "looks": [row for row in rows if is_operator or not row["protected"]],
+        "older": rows[-1]["at"].isoformat() if len(rows) == LOOKS else None,
+    }
+    return Shown(template="people.html", values=values, status=404 if problem else 200)
+
+
+def look_up(visit: Visit) -> Answer:
+    """Look a person up for a reason; who is protected is nobody."""
+    whom, reason = (visit.form.get(name, "").strip() for name in ("whom", "reason"))
+    if not reason:
+        return _form(visit, whom=whom[:LONGEST], problem="people.no_reason")
+    number = look_ups.look_somebody_up(
+        visit.site.database,
+        whom[:LONGEST],
+        who=visit.session.who,
+        reason=reason,
+        command=COMMAND,
+    )
+    if number is None:
+        return _form(visit, whom=whom[:LONGEST], reason=reason, problem="people.unknown")
+    return Redirect(path=f"/look-up/{number}")
+
+
+# -- one person ------------------------------------------------------------------------------------------
+
+
+def show(visit: Visit) -> Answer:
+    """Show a person who was looked up: their week, what is not well, and what was done."""
+    look = _standing(visit)
+    app, query = visit.site.app, visit.query
+    today = app.clock().astimezone(app.zone).date()
+    monday = monday_of(day_of(query.get("week")) or today)
+    course, day = query.get("course", "").strip()[:64], day_of(query.get("day"))
+    with visit.site.database.read() as connection:
+        question = _question(visit, connection, look)
+        person = person_shown(question)
+        if not person.identities:  # erased meanwhile
+            raise PageError(404, "people.no_look_up")
+        answers = _said(visit, question, person.checks)
+        why = _why(visit, connection, look, course, day) if course else None
+        before = cursor_of(query.get("before"))
+        history = changes(
+            connection, Filter(person_id=look.person_id, before=before, limit=HISTORY)
+        )
+    entries = [entry for calendar in person.calendars for entry in calendar.entries]
+    week = week_of(entries, monday, app.zone)
+    failing = next((answer for answer in answers if answer.first_failing), None)
+    values = {
+        "look": look,
+        "person": person,
+        "whom": question.whom,
+        "answers": answers,
+        "failing": failing,
+        "week": week,
+        "place": _place(week),
+        "today": today,
+        "now": app.clock(),
+        "this_monday": monday_of(today),
+        "weekday": weekday,
+        "day_in_words": day_in_words,
+        "when": lambda moment: said_shortly(moment, app.zone),
+        "clock": lambda moment: clock(moment, app.zone),
+        "many_calendars": len(person.calendars) > 1,
+        "course": course,
+        "day": query.get("day", "")[:10],
+        "bad_day": bool(query.get("day")) and day is None,
+        "why": why,
+        "history": history,
+        "older": cursor_text(history.before),
+    }
+    return Shown(template="person.html", values=values)
+
+
+def _standing(visit: Visit) -> LookUp:
+    number = number_of(visit.path["number"])
+    database, who = visit.site.database, visit.session.who
+    look = None if number is None else look_ups.standing(database, number, who=who)
+    if look is None:
+        raise PageError(404, "people.no_look_up")
+    return look
+
+
+def _question(
+    visit: Visit, connection: Connection, look: LookUp, course: str = "", day: date | None = None
+) -> Question:
+    app = visit.site.app
+    return Question(
+        connection=connection,
+        settings=app.settings(),
+        rollout_mode=app.config.rollout.mode,
+        skips=skips(app.config.tp.skip),
+        now=app.clock(),
+        person_id=look.person_id,
+        asked_for=course,
+        day=day,
+    )
+
+
+def _said(visit: Visit, question: Question, checks: Sequence[Check]) -> list[SaidCheck]:
+    common = {"whom": question.whom, "course": question.course}
+    speech = Speech(words=LANGUAGES[visit.language], zone=visit.site.app.zone, common=common)
+    return [answer for answer in speech.answers(checks) if answer.matters]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """The answer about a course: its code as it is spelled, and the checks in their order."""
+
+    course: str
+    answers: Sequence[SaidCheck]
+    first: SaidCheck | None  # that is not so
+
+
+def _why(visit: Visit, connection: Connection, look: LookUp, course: str, day: date | None) -> Why:
+    question = _question(visit, connection, look, course, day)
+    answers = _said(visit, question, checklist(question))
+    first = next((answer for answer in answers if answer.first_failing), None)
+    return Why(course=question.course, answers=answers, first=first)
+
+
+# -- the week as a grid ----------------------------------------------------------------------------------
+
+MINUTES = 5  # that a row of the grid stands for
+LANES = (1, 2, 3, 4, 6, 12)  # as the style sheet has them
+LEAST = 30  # minutes that an entry is high at least, so that it can be read and pointed at
+DAY = 24 * 60
+
+
+def _place(week: Week) -> Callable[[Block], str]:
+    """Return what gives a block's classes: where it stands in the grid of the style sheet."""
+
+    def classes(block: Block) -> str:
+        begins = min(block.begins, DAY - LEAST)
+        ends = min(max(block.ends, begins + LEAST), (week.last_hour + 1) * 60)
+        lanes = next((n for n in LANES if n >= block.lanes), LANES[-1])
+        lane = min(block.lane, lanes - 1) + 1
+        return " ".join(
+            (
+                f"h{begins // 60} m{begins % 60 // MINUTES}",
+                f"eh{ends // 60} em{ends % 60 // MINUTES}",
+                f"l{lane}of{lanes}",
+            )
+        )
+
+    return classes
+
+
+PAGES = (
+    Page("/person", "people", Role.HELPDESK, people, menu=True),
+    Page("/look-up", "look_up", Role.HELPDESK, look_up, method="POST", limited=True),
+    Page("/look-up/{number}", "person", Role.HELPDESK, show),
+)

@@ -1,0 +1,260 @@
+"""The pages about a person, a course and what changed, over HTTP, on both databases."""
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+import requests
+from sqlalchemy import insert, select, update
+
+from kalender.app import App, clock_from
+from kalender.config import load
+from kalender.domain.model import Account
+from kalender.domain.work import Lane
+from kalender.neighbours import breaker
+from kalender.store import acts, people
+from kalender.store.acts import Filter
+from kalender.store.database import Database
+from kalender.store.tables import look_up, metadata
+from kalender.web.page import Role
+from kalender.web.words import WORDS
+from tests.e2e.conftest import NOW, Template
+from tests.e2e.house import House
+from tests.e2e.web.conftest import Pages, installed, served
+from tests.e2e.web.lively import NUMBER, STUDENT, make_lively
+
+pytestmark = pytest.mark.e2e
+LARGEST = 100_000
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def own_pages(
+    request: pytest.FixtureRequest, tmp_path: Path, template: Template
+) -> Iterator[Pages]:
+    """Pages of an installation that a test may change, on either database."""
+    wired = installed(tmp_path, template)
+    if request.param == "postgresql":
+        url = str(request.getfixturevalue("migrated_postgresql"))
+        _copied(wired.config.database.url.get_secret_value(), url)
+        text = (tmp_path / "config.toml").read_text()
+        text = text.replace(f"sqlite:///{tmp_path}/k.db", url)
+        (tmp_path / "config.toml").write_text(text)
+        wired = App(load(tmp_path / "config.toml", {}), clock_from(datetime.fromisoformat(NOW)))
+        assert wired.config.database.url.get_secret_value() == url
+    with served(wired) as running:
+        yield running
+
+
+def _copied(source: str, target: str) -> None:
+    """Copy all rows from one database to another that has none."""
+    with (
+        closing(Database(source)) as old,
+        closing(Database(target)) as new,
+        old.read() as reading,
+        new.write() as writing,
+    ):
+        for table in metadata.sorted_tables:
+            rows = [dict(row) for row in reading.execute(select(table)).mappings()]
+            if rows:
+                writing.execute(insert(table), rows)
+
+
+class Client:
+    """Somebody who looks, as a browser would."""
+
+    def __init__(self, pages: Pages, role: Role = Role.HELPDESK, who: str = "kari") -> None:
+        self.pages, self.http = pages, pages.session(role, who)
+
+    def get(self, path: str, **query: str) -> requests.Response:
+        return self.http.get(self.pages.origin + path, params=query, timeout=60)
+
+    def look_up(self, whom: str, reason: str = "case 4711") -> requests.Response:
+        csrf = re.search(r'name="csrf" value="([^"]+)"', self.get("/person").text)
+        assert csrf is not None
+        fields = {"csrf": csrf[1], "whom": whom, "reason": reason}
+        return self.http.post(f"{self.pages.origin}/look-up", fields, timeout=60)
+
+
+def plain(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
+
+
+def person_id(pages: Pages, name: str = STUDENT) -> int:
+    with pages.database.read() as connection:
+        found = people.find_by_any_identity(connection, name)
+    assert found is not None
+    return found
+
+
+def test_a_person_is_found_for_a_reason_and_it_is_said_who_looked(own_pages: Pages) -> None:
+    client = Client(own_pages)
+    for name in (STUDENT, NUMBER, f"{STUDENT}@uni.example", f"person {person_id(own_pages)}"):
+        answer = client.look_up(name)
+        assert answer.status_code == 200
+        assert re.fullmatch(r"/look-up/\d+", answer.request.path_url)  # which logs and history keep
+        assert len(answer.content) < LARGEST
+        text = plain(answer.text)
+        assert "The calendar is as it should be" in text
+        assert f"Person {NUMBER}" in text
+        assert "case 4711" in text
+        assert "Week 34" in text
+    listed = plain(client.get("/person").text)
+    assert listed.count("case 4711") == 4
+    assert "kari" in listed
+    assert STUDENT not in listed
+    for name, reason in (("nobody", "x"), (STUDENT, " "), ("", "x")):
+        assert client.look_up(name, reason).status_code == 404
+    with own_pages.database.read() as connection:
+        assert len(acts.looks(connection, Filter())) == 4
+
+
+def test_a_look_up_is_good_for_who_asked_and_for_an_hour(own_pages: Pages) -> None:
+    client = Client(own_pages)
+    path = client.look_up(STUDENT).request.path_url
+    assert Client(own_pages, who="per").get(path).status_code == 404
+    assert client.get("/look-up/999").status_code == 404
+    assert client.get("/look-up/1x").status_code == 404
+    assert client.get(path).status_code == 200
+    with own_pages.database.write() as connection:
+        past = own_pages.database.now().replace(year=2020)
+        connection.execute(update(look_up).values(at=past))
+    assert client.get(path).status_code == 404
+
+
+def test_who_is_protected_is_answered_as_nobody_and_the_attempt_is_logged(
+    own_pages: Pages,
+) -> None:
+    client = Client(own_pages)
+    path = client.look_up(STUDENT).request.path_url
+    number = person_id(own_pages)
+    with own_pages.database.write() as connection:
+        people.wish(connection, number, {people.PROTECT}, "threat")
+    protected, nobody = client.look_up(STUDENT), client.look_up("st999999")
+    assert (protected.status_code, nobody.status_code) == (404, 404)
+    unnamed = [re.sub(r'value="[^"]*"', "", answer.text) for answer in (protected, nobody)]
+    assert unnamed[0] == unnamed[1]
+    assert client.get(path).status_code == 404
+    for page in ("/person", "/changes", "/changes?what=create"):
+        cells = re.findall(r"<t[dh][^>]*>(?:<a[^>]*>)?([^<]*)", client.get(page).text)
+        assert str(number) not in cells
+    assert "somebody protected" not in client.get("/person").text
+    operator = plain(Client(own_pages, Role.OPERATOR).get("/person").text)
+    assert "somebody protected" in operator
+    with own_pages.database.read() as connection:
+        refused = connection.execute(select(look_up).where(look_up.c.refused)).mappings().all()
+    assert [(row["person_id"], row["who"]) for row in refused] == [(number, "kari")] * 2
+
+
+def test_why_is_a_checklist_with_the_first_failing_line_and_its_remedy(own_pages: Pages) -> None:
+    client = Client(own_pages)
+    path = client.look_up(STUDENT).request.path_url
+    answer = client.get(path, course="none1000").text
+    (first,) = re.findall(r'<li class="first">(.*?)</li>', answer, re.DOTALL)
+    assert "Neither FS nor TP told of a course NONE1000" in plain(first)
+    assert "To be mended by" in plain(first)
+    odd = client.get(path, course="MAT1000", day="soon", week="never", before="x 1")
+    assert odd.status_code == 200
+    assert "The day is given as 2025-09-01." in odd.text
+
+
+def test_the_role_decides_what_is_shown(own_pages: Pages) -> None:
+    status = Client(own_pages, Role.STATUS)
+    assert status.get("/person").status_code == 403
+    assert status.get("/look-up/1").status_code == 403
+    course = status.get("/course", code="mat1000")
+    assert course.status_code == 200
+    for page in (course, status.get("/changes")):
+        assert not re.search(r"st00\d+|/person\?whom", page.text)
+        assert len(page.content) < LARGEST
+    assert "whom=person+" in Client(own_pages).get("/changes").text
+
+
+def test_too_many_look_ups_in_a_minute_are_429_in_words(own_pages: Pages) -> None:
+    client = Client(own_pages)
+    answers = [client.look_up("nobody").status_code for _ in range(31)]
+    assert (answers[0], answers[-1]) == (404, 429)
+    assert "too many look-ups" in client.look_up(STUDENT).text
+
+
+def test_a_course_and_changes_are_shown_filtered_and_paged(own_pages: Pages) -> None:
+    client = Client(own_pages)
+    course = plain(client.get("/course", code="MAT1000").text)
+    assert "For everybody" in course
+    assert "Whom changes concerned" in course
+    assert client.get("/course", code="NONE1000").status_code == 404
+    day = own_pages.database.now().date().isoformat()
+    first = client.get("/changes", day=day)
+    assert first.text.count("whom=person+") == 50
+    assert len(first.content) < LARGEST
+    older = re.search(r'href="(/changes\?[^"]+before=[^"]+)"', first.text)
+    assert older is not None
+    second = client.get(older[1].replace("&amp;", "&"))
+    assert second.text.count("whom=person+") == 50
+    assert _log(first.text) != _log(second.text)
+    assert "MAT1000" not in _log(client.get("/changes", day=day, course="PSY1000").text)
+    assert "No changes" in client.get("/changes", day=day, cause="verify").text
+    assert "No changes" in client.get("/changes", day="2020-01-01").text
+    assert client.get("/changes", day="x", cause="x", what="x", before="x").status_code == 200
+
+
+def _log(text: str) -> str:
+    return text.partition('id="log"')[2]
+
+
+def test_whatever_names_a_person_or_was_typed_is_text(own_pages: Pages) -> None:
+    client, number = Client(own_pages), person_id(own_pages)
+    names = Account(
+        fs_number=int(NUMBER), username=SCRIPT, mail=(("EPOST", f"{SCRIPT}@uni.example"),)
+    )
+    with own_pages.database.write() as connection:
+        people.save_account(connection, number, names)
+        breaker.hold(connection, "exchange.main", until=breaker.FOR_EVER, reason=SCRIPT, by=SCRIPT)
+        calendars = people.calendars_of(connection, [number])
+        people.mark_calendars(connection, calendars, reason=SCRIPT, lane=Lane.ASKED)
+    found = client.look_up(NUMBER, reason=SCRIPT)
+    pages = [
+        found,
+        client.look_up(SCRIPT, reason=SCRIPT),
+        client.look_up(f"{SCRIPT} nobody", reason=SCRIPT),
+        client.get(found.request.path_url, course=SCRIPT, day=SCRIPT, week=SCRIPT),
+        client.get("/person", whom=SCRIPT),
+        client.get("/course", code=SCRIPT, semester=SCRIPT),
+        client.get("/changes", day=SCRIPT, course=SCRIPT, cause=SCRIPT),
+    ]
+    assert [page.status_code for page in pages] == [200, 200, 404, 200, 200, 404, 200]
+    for page in pages:
+        assert "<script" not in page.text
+        assert "&lt;script&gt;" in page.text
+    assert found.text.count("&lt;script&gt;") >= 4  # their names, the reasons of look-up and pause
+
+
+# -- a lively week ---------------------------------------------------------------------------------------
+
+
+def test_a_week_shows_what_comes_moves_goes_and_is_cancelled(filled: House) -> None:
+    course = make_lively(filled)
+    wired = App(load(filled.config, {}), clock_from(datetime.fromisoformat(NOW)))
+    with served(wired) as pages:
+        client = Client(pages)
+        answer = client.look_up(STUDENT)
+        texts = [answer.text, client.get(answer.request.path_url, week="2025-08-25").text]
+        changed = client.get("/changes", course=course).text
+    standings = set(
+        re.findall(r'<li class="h\d+ m\d+ eh\d+ em\d+ l\d+of\d+ (\w+)', " ".join(texts))
+    )
+    assert standings >= {"there", "coming", "moving", "going", "changing"}
+    assert "Something is not as it should be" in texts[0]
+    assert "the page is looked at" in plain(texts[0])
+    assert any(' cancelled">' in text for text in texts)
+    assert course in _log(changed)
+
+
+def test_each_word_is_there_in_three_languages() -> None:
+    for key, texts in WORDS.items():
+        assert all(texts), key
+        fields = [sorted(re.findall(r"\{\w+\}", text)) for text in texts]
+        assert fields[0] == fields[1] == fields[2], key
