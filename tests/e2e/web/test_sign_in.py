@@ -262,7 +262,9 @@ def scanned(client: requests.Session, origin: str) -> dict[str, tuple[str, int]]
         answer = client.request(method, origin + path, timeout=30, allow_redirects=False)
         found[path] = (method, answer.status_code)
         if method == "GET" and answer.headers.get("content-type", "").startswith("text/html"):
-            links = re.findall(r'(?:href|src)="(/[^"#]*)', answer.text)
+            links = re.findall(
+                r'(?:href|src)="(/[^"#?]*)', answer.text
+            )  # a page once, of any query
             waiting += [("GET", link) for link in links]
             waiting += [("POST", form) for form in re.findall(r'action="(/[^"]*)"', answer.text)]
     return found
