@@ -66,11 +66,11 @@ def test_systemd_has_nothing_to_say_of_the_units(units: Path) -> None:
 
 
 @analyze
-@pytest.mark.parametrize("name", ["listener", "worker", "resync", "poll"])
+@pytest.mark.parametrize("name", ["-listener", "-worker", "-resync", "-poll", "_web"])
 def test_a_service_is_exposed_to_little(units: Path, name: str) -> None:
     most = f"--threshold={EXPOSURE * 10:.0f}"
     command = ["systemd-analyze", "security", "--offline=true", most]
-    unit = str(units / f"kalender-{name}.service")
+    unit = str(units / f"kalender{name}.service")
     done = subprocess.run([*command, unit], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-200:]
 
@@ -83,6 +83,47 @@ def test_the_units_hold_no_secret_and_name_each_credential_they_load() -> None:
     assert set(told) == {"KALENDER_CONFIG", *SECRETS}
     for line in ("DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes"):
         assert f"\n{line}\n" in shared
+
+
+def test_the_pages_are_given_no_secret_of_a_neighbour(manifests: dict[str, dict[str, Any]]) -> None:
+    """No drop-in of the other units holds for theirs: those are for names with a hyphen."""
+    unit = (DEPLOY / "systemd" / "kalender_web.service").read_text()
+    loaded = dict(re.findall(r"^#?LoadCredential=([^:]+):(\S+)$", unit, re.MULTILINE))
+    told = dict(re.findall(r"^#?Environment=(\w+)=%d/(\S+)$", unit, re.MULTILINE))
+    assert set(told.values()) == set(loaded)
+    assert set(loaded) == {
+        *("config.toml", "web_database_url", "web_session_key", "web_client_secret")
+    }
+    pod = pods(manifests)["Deployment kalender-web"]
+    secrets = [each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each]
+    assert secrets == ["kalender-web"]
+    (container,) = pod["containers"]
+    web = settings(manifests)["web"]
+    files = [container["env"][0]["value"], web["session_key_file"]]
+    files.append(web["sign_in"]["client_secret_file"])
+    (mount,) = [
+        each["mountPath"] for each in container["volumeMounts"] if each["name"] == "secrets"
+    ]
+    assert all(file.startswith(f"{mount}/") for file in files)
+
+
+def test_the_settings_of_the_pages_can_be_used(
+    manifests: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    """With the files that their pod mounts, and with no other."""
+    text = manifests["ConfigMap kalender"]["data"]["config.toml"]
+    text = text.replace("/run/secrets/kalender-web", str(tmp_path))
+    (tmp_path / "config.toml").write_text(text)
+    for name in ("session_key", "client_secret"):
+        (tmp_path / name).write_text(name * 4)
+    (tmp_path / "database_url").write_text("sqlite:///k.db")
+    environment = {"KALENDER_DATABASE__URL_FILE": str(tmp_path / "database_url")}
+    found = load(tmp_path / "config.toml", environment, secrets=False, web=True).web
+    assert found.sign_in is not None
+    assert found.sign_in.client_secret is not None
+    port = pods(manifests)["Deployment kalender-web"]["containers"][0]["ports"][0]
+    assert port["containerPort"] == found.port
+    assert f"EXPOSE {found.port}\n" in (DEPLOY / "Containerfile").read_text()
 
 
 def test_commands_by_hand_read_the_files_that_the_units_load() -> None:
@@ -168,6 +209,7 @@ def test_the_manifests_fit_each_other(manifests: dict[str, dict[str, Any]]) -> N
         "Deployment kalender-listener",
         "Deployment kalender-worker",
         "CronJob kalender-resync",
+        "Deployment kalender-web",
     }
     for name, pod in pods(manifests).items():
         (container,) = pod["containers"]
