@@ -142,6 +142,11 @@ WORDS: Final = {
         "undervisarar som FS ikkje kjenner",
         "teachers whom FS does not know",
     ),
+    "status.count.opted_out": (
+        "har reservert seg",
+        "har reservert seg",
+        "opted out",
+    ),
     "status.count.personal_languages": (
         "har valgt eget språk",
         "har valt eige språk",
