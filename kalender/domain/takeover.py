@@ -138,7 +138,8 @@ def sort_out(
 
     `desired_entries` are the events that have no entry of ours. An entry shows an event at the very
     same time, where it names a course of the event in its title or mark, or has one of its rooms.
-    Of several the one that names both comes first, and then the plan's own order decides.
+    Of several the one that names both comes first, then one with a room; then the plan's own order
+    decides.
     """
     ordered = sorted(found, key=lambda item: (item.starts_at, item.created_at, item.item_id))
     series = [item for item in ordered if item.series]
@@ -181,11 +182,14 @@ def _copies(items: Sequence[M], mark: PredecessorMark) -> list[M]:
 
 
 def _signs(item: Marked, desired: DesiredEntry) -> int:
-    """Count what says that an entry shows an event at its time: its course, and a room of it."""
+    """Weigh what says that an entry shows an event at its time: its course, and a room of it.
+
+    A room weighs more: groups of one course often meet at one time in several rooms.
+    """
     rooms = [room.name for room in desired.event.teaching.rooms if room.name and not room.digital]
     place = f"{item.location} {item.subject}"
     has_room = any(_is_named(name, place) for name in rooms)
-    return bool(courses_in(item, courses_of([desired]))) + has_room
+    return bool(courses_in(item, courses_of([desired]))) + 2 * has_room
 
 
 def courses_of(desired_entries: Iterable[DesiredEntry]) -> frozenset[str]:
