@@ -126,6 +126,8 @@ def entries_shown(
             shown.append(_to_come(update.wanted))
         shown.append(entry)
     shown += [_to_come(create.wanted) for create in plan.creates]
+    # beside what a predecessor wrote of the course
+    shown += [replace(_to_come(c.wanted), standing=Standing.WAITING) for c in plan.withheld]
     return sorted(
         (entry for entry in shown if after is None or entry.ends_at > after),
         key=lambda entry: (entry.starts_at, entry.subject, entry.event_id, entry.status or ""),
