@@ -1,9 +1,9 @@
 """`kalender rollout`: who is switched on."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import IO, Annotated
+from datetime import datetime
+from typing import IO, Annotated, Any
 
 import typer
 from sqlalchemy import Connection
@@ -28,10 +28,13 @@ from kalender.cli.base import (
 )
 from kalender.cli.criteria import checked
 from kalender.domain.criteria import CRITERIA, GROUP, PERSON
+from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.operate import queries
-from kalender.store import acts, criteria, people, rollouts
-from kalender.store.database import Database
+from kalender.store import acts, criteria, people, rollout_plans, rollouts
+from kalender.store.database import Database, now
+from kalender.store.rollout_plans import Plan
+from kalender.store.rollouts import ADD, REMOVE
 
 rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
 app.add_typer(rollout, name="rollout")
@@ -43,6 +46,15 @@ File = Annotated[
     typer.FileBinaryRead | None,
     typer.Option("--file", help="A group's usernames, one a line, in UTF-8; - standard input."),
 ]
+Begins = Annotated[
+    str | None,
+    typer.Option("--from", metavar="TIME", help="Not before this day, or instant; else now."),
+]
+PerHour = Annotated[
+    int | None, typer.Option("--per-hour", min=1, metavar="N", help="So many calendars an hour.")
+]
+PlanNumber = Annotated[int, typer.Argument(help="Its number, as `rollout status` says it.")]
+SomePlan = Annotated[int | None, typer.Argument(help="Its number, as `rollout status` says it.")]
 
 
 @rollout.command("list")
@@ -65,45 +77,80 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 
 @rollout.command("status")
 def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT002
-    """Say how much is switched on, and how many of those calendars are right, by audience."""
+    """Say how much is switched on, how many of those calendars are right, and how plans go."""
     wired = application(context, writes=False, asks=False)
     mode = wired.config.rollout.mode
     with opened(wired).read() as connection:
-        values = defaultdict[str, list[str]](list)
-        for kind, value in rollouts.listed(connection):
-            values[kind].append(value)
+        values = rollouts.by_kind(rollouts.listed(connection))
         lists = [
             {
                 "kind": kind,
                 "listed": len(values[kind]),
                 # persons are counted, and not named
-                "values": ", ".join(values[kind]) or None if kind != PERSON else None,
+                "values": ", ".join(sorted(values[kind])) or None if kind != PERSON else None,
             }
             for kind in CRITERIA
         ]
         right = queries.right_by_audience(connection, _inside(connection, mode))
         calendars = [asdict(count) for count in right]
+        plans = [_values(connection, plan) for plan in rollout_plans.all_of(connection)]
     if as_json:
-        say_json({"mode": mode, "listed": lists, "calendars": calendars})
+        say_json({"mode": mode, "listed": lists, "calendars": calendars, "plans": plans})
         return
     typer.echo(f"[rollout] mode is {mode}")
-    for name, rows in (("listed", lists), ("calendars", calendars)):
+    shown = [plan | {"troubles": _counted(plan["troubles"])} for plan in plans]
+    for name, rows in (("listed", lists), ("calendars", calendars), ("plans", shown)):
         if rows:
             lines(["", name, *columns(rows, wired.zone)])
 
 
+def _values(connection: Connection, plan: Plan) -> dict[str, Any]:
+    """Return a plan and how far it is, as it is listed; `ends` is an estimate."""
+    progress = rollout_plans.progress(connection, plan)
+    is_running = plan.state == rollout_plans.RUNNING
+    remaining = (progress.calendars - progress.given) * plan.interval
+    return {
+        "plan": plan.plan_id,
+        "act": plan.act,
+        "kind": plan.kind,
+        "value": plan.value if plan.kind != PERSON else f"person {plan.value}",
+        "take_back": plan.take_back,
+        "state": plan.state,
+        "since": plan.since,
+        "from": plan.from_at,
+        "per_hour": plan.per_hour,
+        "calendars": progress.calendars if plan.began_at is not None else None,
+        "given": progress.given,
+        "settled": progress.settled,
+        "ends": now(connection) + remaining if is_running and remaining else None,
+        "troubles": progress.troubles,
+        "reason": plan.reason,
+        "made_by": plan.made_by,
+    }
+
+
+def _counted(troubles: Mapping[str, int]) -> str | None:
+    return ", ".join(f"{count} {word}" for word, count in troubles.items()) or None
+
+
 @rollout.command()
-def add(
+def add(  # noqa: PLR0913, PLR0917
     context: typer.Context,
     kind: KindOf,
     value: list[str],
     file: File = None,
+    begins: Begins = None,
+    per_hour: PerHour = None,
     dry_run: DryRun = False,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
     """Switch on whoever meets a criterion, and who comes to meet it later.
 
-    Says how many calendars that is; asks where it is more than `[safety] max_updated_share` of all.
+    Says how many calendars that is; asks where it is more than max_updated_share in [safety] of all.
+
+    With --from and --per-hour it is a plan, which workers carry out; it pauses where something goes
+    wrong for those whom it let in. Switching off what a plan is about ends that plan.
+
     A group is a list of usernames: its later lists add to it. Who is not known is said by the place
     in the list; the others are done, and the code is 1.
     """
@@ -111,26 +158,44 @@ def add(
     database = opened(wired)
     values = checked(wired, database, kind, value, adding=True)
     persons, unknown = _listed_persons(database, kind, values, file, required=kind == GROUP)
+    planned = begins is not None or per_hour is not None
+    mode = wired.config.rollout.mode
     with database.read() as connection:
-        inside, after = _with(connection, wired, kind, values, adding=True)
-        if wired.config.rollout.mode == "listed":  # who is not in the group yet
+        overtaken = _overtaken(connection, ADD, kind, values, planned=planned)
+        if planned and kind == GROUP and (kind, values[0]) in rollouts.listed(connection):
+            raise ConfigError(
+                f"group {values[0]} is switched on: without --from and --per-hour its list adds to it"
+            )
+        inside = _inside(connection, mode)
+        listed = {*rollouts.listed(connection), *((kind, each) for each in values)}
+        after = rollouts.inside(connection, mode, listed, ended=overtaken)
+        if mode == "listed":  # who is not in the group yet
             after |= {*people.calendars_of(connection, persons)}
-        many, whose = len(after - inside), _persons_of(connection, after - inside)
+        many, whose = len(after - inside), len(rollouts.persons_of(connection, after - inside))
         total = len(rollouts.inside(connection, "all"))
+    from_at = _instant(wired, begins)
+    when = _when(wired, from_at, per_hour, many) if planned else ""
     if dry_run:
-        typer.echo(f"{many} of {total} calendars would be switched on, of {_people(whose)}")
+        typer.echo(f"{many} of {total} calendars would be switched on, of {_people(whose)}{when}")
         require_known(unknown)
         return
     if kind != PERSON and many > wired.config.safety.max_updated_share * total and not yes:
-        ask_first(f"{many} of {total} calendars are switched on and written. Go on?")
+        ask_first(f"{many} of {total} calendars are switched on and written{when}. Go on?")
     with database.write() as connection:
-        before = _inside(connection, wired.config.rollout.mode)
         criteria.keep(connection, {(kind, values[0], person_id) for person_id in persons})
-        rollouts.add(connection, kind, values)
-        joined = _inside(connection, wired.config.rollout.mode) - before
-        rollouts.switch_on(connection, joined)
-        _record(connection, "rollout add", kind, values, len(joined))
-    typer.echo(f"{len(joined)} calendars switched on")
+        if planned:
+            plan_id = _make(
+                wired, connection, ADD, (kind, values[0]), from_at=from_at, per_hour=per_hour
+            )
+            typer.echo(f"plan {plan_id}: {many} calendars of {_people(whose)} now{when}")
+        else:
+            before = _inside(connection, mode)
+            _end(connection, kind, values)
+            rollouts.add(connection, kind, values)
+            joined = _inside(connection, mode) - before
+            rollouts.switch_on(connection, joined)
+            _record(connection, "rollout add", kind, values, len(joined))
+            typer.echo(f"{len(joined)} calendars switched on")
     require_known(unknown)
 
 
@@ -141,32 +206,178 @@ def remove(  # noqa: PLR0913, PLR0917
     value: list[str],
     take_back: Annotated[bool, typer.Option("--take-back", help="Remove what we wrote.")] = False,  # noqa: FBT002
     leave: Annotated[bool, typer.Option("--leave", help="Leave what we wrote.")] = False,  # noqa: FBT002
+    begins: Begins = None,
+    per_hour: PerHour = None,
     dry_run: DryRun = False,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
 ) -> None:
-    """Switch off; what we wrote is taken back, or left as it is."""
+    """Switch off; what we wrote is taken back, or left as it is.
+
+    With --from and --per-hour it is a plan, which workers carry out, as with `add`.
+    """
     if take_back == leave:
         raise ConfigError("leaving the roll-out wants --take-back or --leave")
     wired = application(context, asks=False)
     database = opened(wired)
     values = checked(wired, database, kind, value, adding=False)
+    planned = begins is not None or per_hour is not None
     mode = wired.config.rollout.mode
     with database.read() as connection:
-        inside, after = _with(connection, wired, kind, values, adding=False)
-        many, whose = len(inside - after), _persons_of(connection, inside - after)
+        overtaken = _overtaken(connection, REMOVE, kind, values, planned=planned)
+        listed = set(rollouts.listed(connection)) - {(kind, each) for each in values}
+        leavers = _inside(connection, mode) - rollouts.inside(
+            connection, mode, listed, ended=overtaken
+        )
+        many, whose = len(leavers), len(rollouts.persons_of(connection, leavers))
+    from_at = _instant(wired, begins)
+    when = _when(wired, from_at, per_hour, many) if planned else ""
     if dry_run:
-        typer.echo(f"{many} calendars would be switched off, of {_people(whose)}")
+        typer.echo(f"{many} calendars would be switched off, of {_people(whose)}{when}")
         return
     if not yes:
-        ask_first(f"{many} calendars are switched off. Go on?")
+        ask_first(f"{many} calendars are switched off{when}. Go on?")
     with database.write() as connection:
+        if planned:
+            plan_id = _make(
+                wired,
+                connection,
+                REMOVE,
+                (kind, values[0]),
+                take_back=take_back,
+                from_at=from_at,
+                per_hour=per_hour,
+            )
+            typer.echo(f"plan {plan_id}: {many} calendars of {_people(whose)} now{when}")
+            return
         before = _inside(connection, mode)
+        _end(connection, kind, values)
         rollouts.remove(connection, kind, values)
         leavers = before - _inside(connection, mode)
         rollouts.switch_off(connection, leavers, take_back=take_back)
         how = "--take-back" if take_back else "--leave"
         _record(connection, f"rollout remove {how}", kind, values, len(leavers))
     typer.echo(f"{len(leavers)} calendars switched off{'; taking back' if take_back else ''}")
+
+
+# -- plans -------------------------------------------------------------------------------------------
+
+
+@rollout.command()
+def pause(
+    context: typer.Context,
+    plan: PlanNumber,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept, and shown by `status`.")],
+) -> None:
+    """Let a plan give no turns before `resume`; whom it let in stays inside."""
+    with opened(application(context, asks=False)).write() as connection:
+        for each in _open(connection, plan):
+            rollout_plans.pause(connection, each, reason=reason, who=operator())
+    typer.echo(f"plan {plan} is paused")
+
+
+@rollout.command()
+def resume(context: typer.Context, plan: SomePlan = None, per_hour: PerHour = None) -> None:
+    """Let a plan go on (without a number: all that are paused); or at another pace.
+
+    What is wrong already with those whom it let in pauses it no more; `kalender parked`, `status` and
+    `why` say what that is.
+    """
+    with opened(application(context, asks=False)).write() as connection:
+        if plan is None:
+            plans = rollout_plans.all_of(connection, rollout_plans.PAUSED)
+        else:
+            plans = _open(connection, plan)
+        if not plans:
+            raise ConfigError("no plan is paused: kalender rollout status")
+        for each in plans:
+            rollout_plans.resume(connection, each, who=operator(), per_hour=per_hour)
+    numbers = ", ".join(str(each.plan_id) for each in plans)
+    typer.echo(f"going on: plan {numbers}")
+
+
+def _open(connection: Connection, number: int) -> list[Plan]:
+    plan = rollout_plans.numbered(connection, number)
+    if plan is None or plan.state not in rollouts.OPEN:
+        raise ConfigError(f"no plan {number} is open: kalender rollout status lists them")
+    return [plan]
+
+
+def _overtaken(
+    connection: Connection, act: str, kind: str, values: Sequence[str], *, planned: bool
+) -> list[int]:
+    """Return the open plans that this ends: those of the opposite."""
+    if planned and len(values) > 1:
+        raise ConfigError("a plan is about one value")
+    plans = rollout_plans.open_of(connection, kind, values)
+    for plan in plans:
+        if plan.act == act:
+            raise ConfigError(
+                f"plan {plan.plan_id} does so: kalender rollout resume {plan.plan_id} --per-hour N "
+                "gives it another pace"
+            )
+        if planned:
+            raise ConfigError(
+                f"plan {plan.plan_id} does the opposite: without --from and --per-hour this ends it"
+            )
+    return [plan.plan_id for plan in plans]
+
+
+def _end(connection: Connection, kind: str, values: Sequence[str]) -> None:
+    for plan in rollout_plans.open_of(connection, kind, values):
+        rollout_plans.end(connection, plan)
+
+
+def _make(  # noqa: PLR0913
+    wired: App,
+    connection: Connection,
+    act: str,
+    criterion: tuple[str, str],
+    *,
+    take_back: bool = False,
+    from_at: datetime | None,
+    per_hour: int | None,
+) -> int:
+    """Make the plan, whose day is kept on the database's clock; record who made it."""
+    ahead = wired.clock() - now(connection)
+    plan_id = rollout_plans.make(
+        connection,
+        act,
+        criterion,
+        take_back=take_back,
+        from_at=None if from_at is None else from_at - ahead,
+        per_hour=per_hour,
+        who=operator(),
+    )
+    (plan,) = _open(connection, plan_id)
+    begins = "now" if from_at is None else from_at.isoformat()
+    pace = "all at once" if per_hour is None else f"{per_hour} an hour"
+    command, reason = f"rollout {act} plan", f"from {begins}, {pace}"
+    rollout_plans.record(connection, plan, command, who=operator(), reason=reason)
+    return plan_id
+
+
+def _instant(wired: App, text: str | None) -> datetime | None:
+    """Read --from, a day or an instant, on the domain's clock."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError("--from is given as 2026-01-12, or 2026-01-12T08:00+01:00") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=wired.zone)
+
+
+def _when(wired: App, from_at: datetime | None, per_hour: int | None, many: int) -> str:
+    """Say when a plan begins, at which pace, and how long that takes."""
+    begins = "" if from_at is None else f", from {said(from_at, wired.zone)}"
+    if per_hour is None:
+        return begins
+    hours = many / per_hour
+    return f"{begins}, {per_hour} an hour: about {hours:.1f} hours"
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count} people"
 
 
 def _listed_persons(
@@ -185,14 +396,6 @@ def _listed_persons(
     return persons_of(database, lines_of(file.read()))
 
 
-def _persons_of(connection: Connection, calendars: Collection[int]) -> int:
-    return len(rollouts.persons_of(connection, calendars))
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count} people"
-
-
 def _record(
     connection: Connection, command: str, kind: str, values: Sequence[str], count: int
 ) -> None:
@@ -202,16 +405,6 @@ def _record(
     else:
         for value in values:
             acts.record(connection, command, who=operator(), scope=f"{kind} {value}", count=count)
-
-
-def _with(
-    connection: Connection, wired: App, kind: str, values: Sequence[str], *, adding: bool
-) -> tuple[set[int], set[int]]:
-    """Return the calendars inside the roll-out now, and with these values on or off the list."""
-    mode, now = wired.config.rollout.mode, set(rollouts.listed(connection))
-    wished = {(kind, value) for value in values}
-    then = now | wished if adding else now - wished
-    return _inside(connection, mode), rollouts.inside(connection, mode, then)
 
 
 def _inside(connection: Connection, mode: str) -> set[int]:

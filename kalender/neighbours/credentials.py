@@ -52,6 +52,16 @@ def standing(row: Row[Any], credentials: str) -> Standing:
     return Standing(known=False, wait=wait, tried=is_tried)
 
 
+def refuses(row: Row[Any]) -> bool:
+    """Whether credentials of ours were refused so often that they are not tried now."""
+    digests = [
+        refused_digest
+        for refused_digest, at in _refusals(row)
+        if row.authorised_at is None or at > row.authorised_at
+    ]
+    return any(digests.count(refused_digest) >= REFUSALS for refused_digest in digests)
+
+
 def _until(refusals: list[datetime]) -> datetime | None:
     """When the next trial may be; None: now."""
     if not refusals:

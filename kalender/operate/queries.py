@@ -38,6 +38,7 @@ from kalender.operate.status import (
     Latency,
     Neighbour,
     Parked,
+    PausedPlan,
     Process,
     ProcessState,
     Requests,
@@ -55,6 +56,7 @@ from kalender.store import (
     observations,
     optouts,
     recovery,
+    rollout_plans,
     rollouts,
     scope,
     tables,
@@ -124,6 +126,10 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
         fill=troubles.fill(connection, mode),
         moves=moves.counts(connection),
         takeovers=takeovers.counts(connection),
+        paused_plans=[
+            PausedPlan(plan_id=plan.plan_id, since=plan.since, reason=plan.reason or "")
+            for plan in rollout_plans.all_of(connection, rollout_plans.PAUSED)
+        ],
         unreadable=unreadable.counts(connection),
         unreadable_events=troubles.unreadable_events(connection, semesters),
         settings_waiting=scope.settings_waiting_for(connection),

@@ -241,6 +241,15 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PausedPlan:
+    """A plan of the roll-out that lets nobody in or out before an operator resumes it."""
+
+    plan_id: int
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadableEvents:
     """How many events of the maintained semesters TP told unreadably, and of how many courses."""
 
@@ -309,6 +318,7 @@ class Status:
     fill: Fill
     moves: MoveCounts
     takeovers: TakeoverCounts
+    paused_plans: Sequence[PausedPlan]  # the first made first
     unreadable: Sequence[Count]
     unreadable_events: UnreadableEvents
     settings_waiting: Sequence[Waiting]

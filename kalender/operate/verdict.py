@@ -277,6 +277,17 @@ def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
             "not written to: its takeover stopped, and an operator decides",
             remedy="kalender takeover status says which and why",
             count=stopped,
+        )
+    if status.paused_plans:
+        plan, *others = status.paused_plans
+        remainder = f", and {_many(len(others), 'other plan')}" if others else ""
+        yield Condition(
+            condition="rollout-paused",
+            state="held",
+            since=min(each.since for each in status.paused_plans),
+            because=f"plan {plan.plan_id} of the roll-out is paused: {plan.reason}{remainder}",
+            remedy=f"kalender rollout status, then kalender rollout resume {plan.plan_id}",
+            count=1 + len(others),
             exact=True,
         )
     for change in status.settings_waiting:  # a resync without a terminal left them alone

@@ -24,6 +24,7 @@ from kalender.store.tables import (
     rollout,
     rollout_enrolment,
     rollout_member,
+    rollout_plan,
     username_claim,
 )
 
@@ -261,6 +262,11 @@ def _absorb(connection: Connection, person_id: int, absorbed_person: int) -> Non
     connection.execute(
         update(rollout)
         .where(rollout.c.kind == "person", rollout.c.value == str(absorbed_person))
+        .values(value=str(person_id))
+    )
+    connection.execute(
+        update(rollout_plan)
+        .where(rollout_plan.c.kind == "person", rollout_plan.c.value == str(absorbed_person))
         .values(value=str(person_id))
     )
     connection.execute(

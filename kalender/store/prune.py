@@ -27,6 +27,7 @@ from kalender.domain.work import Kind
 from kalender.store import counters, entries, minutes, teaching
 from kalender.store.database import Database, now
 from kalender.store.instants import db_now
+from kalender.store.rollouts import OPEN
 from kalender.store.sql import calendar_key, upsert
 from kalender.store.tables import (
     calendar,
@@ -43,6 +44,7 @@ from kalender.store.tables import (
     preference,
     registration,
     rejected_notification,
+    rollout_plan,
     source_reading,
     teaching_activity,
     teaching_event,
@@ -105,6 +107,13 @@ def prune(
         (change_log, change_log.c.at < _ago(retention.change_log)),
         (move, move.c.done_at < _ago(retention.change_log)),
         (move_announced, move_announced.c.from_at < _ago(retention.change_log)),
+        (
+            rollout_plan,
+            and_(
+                rollout_plan.c.state.not_in(OPEN),
+                rollout_plan.c.since < _ago(retention.change_log),
+            ),
+        ),
         (operator_act, operator_act.c.at < _ago(retention.change_log)),
         (rejected_notification, rejected_notification.c.received_at < _ago(retention.rejected)),
         (look_up, look_up.c.at < _ago(retention.look_up)),

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    and_,
     delete,
     func,
     insert,
@@ -24,8 +25,17 @@ from kalender.store import courses as mirror
 from kalender.store import criteria, people, takeovers
 from kalender.store.instants import db_now
 from kalender.store.sql import in_parts, is_one_of
-from kalender.store.tables import calendar, course_run, rollout, rollout_criterion
+from kalender.store.tables import (
+    calendar,
+    course_run,
+    rollout,
+    rollout_criterion,
+    rollout_plan,
+    rollout_turn,
+)
 
+ADD, REMOVE = "add", "remove"
+OPEN = ("planned", "running", "paused")  # the states of a plan that is not over
 FIRST_KINDS = ("person", "course", "share", "audience")
 """Those of the table `rollout`, which earlier releases read; all others are `rollout_criterion`'s."""
 
@@ -41,14 +51,19 @@ def switched_on_of(connection: Connection, calendars: Collection[int], mode: str
 
 
 def inside(
-    connection: Connection, mode: str, on_list: Iterable[tuple[str, str]] | None = None
+    connection: Connection,
+    mode: str,
+    on_list: Iterable[tuple[str, str]] | None = None,
+    *,
+    ended: Collection[int] = (),
 ) -> set[int]:
     """Return all calendars inside the roll-out, or inside it if these (kind, value) were its list.
 
-    Those that were handed back to a predecessor are outside.
+    `ended` are numbers of open plans, as if they were ended. Those that were handed back to a
+    predecessor are outside.
     """
     if mode == "listed":
-        switched_on = _listed(connection, true(), on_list)
+        switched_on = _listed(connection, true(), on_list, ended)
     else:
         query = select(calendar.c.calendar_id) if mode == "all" else None
         switched_on = set(connection.execute(query).scalars()) if query is not None else set()
@@ -57,16 +72,44 @@ def inside(
 
 def meant(connection: Connection, kind: str, values: Collection[str]) -> set[int]:
     """Return the calendars that these values of a kind would switch on by themselves."""
-    return _listed(connection, true(), {(kind, value) for value in values})
+    return criteria.calendars_meeting(connection, {kind: values}, true())
 
 
 def _listed(
     connection: Connection,
     condition: ColumnElement[bool],
     on_list: Iterable[tuple[str, str]] | None = None,
+    ended: Collection[int] = (),
 ) -> set[int]:
-    list_entries = listed(connection) if on_list is None else on_list
-    return criteria.calendars_meeting(connection, by_kind(list_entries), condition)
+    list_entries = set(listed(connection) if on_list is None else on_list)
+    columns = (
+        rollout_plan.c.plan_id,
+        rollout_plan.c.act,
+        rollout_plan.c.kind,
+        rollout_plan.c.value,
+    )
+    is_open = and_(rollout_plan.c.state.in_(OPEN), rollout_plan.c.plan_id.not_in(ended))
+    query = select(*columns).where(is_open)
+    let_in, removals = set[int](), dict[tuple[str, str], int]()
+    for plan_id, act, kind, value in connection.execute(query):
+        if act == ADD:
+            let_in |= _turned(connection, plan_id, condition)
+        else:
+            removals[kind, value] = plan_id
+    staying = by_kind(list_entries - removals.keys())
+    found = criteria.calendars_meeting(connection, staying, condition) | let_in
+    for kind, value in list_entries & removals.keys():
+        meeting = criteria.calendars_meeting(connection, {kind: {value}}, condition)
+        found |= meeting - _turned(connection, removals[kind, value], condition)
+    return found
+
+
+def _turned(connection: Connection, plan_id: int, condition: ColumnElement[bool]) -> set[int]:
+    """Return the calendars that had their turn in a plan."""
+    is_turned = and_(rollout_turn.c.plan_id == plan_id, rollout_turn.c.given_at.is_not(None))
+    of_calendar = rollout_turn.c.calendar_id == calendar.c.calendar_id
+    query = select(calendar.c.calendar_id).join(rollout_turn, of_calendar)
+    return set(connection.execute(query.where(is_turned, condition)).scalars())
 
 
 def by_kind(list_entries: Iterable[tuple[str, str]]) -> dict[str, set[str]]:

@@ -20,6 +20,7 @@ from kalender.errors import (
 from kalender.store import brakes, bulk, counters, minutes, moves, people, queue, recovery, teaching
 from kalender.store.prune import prune
 from kalender.worker.context import WorkerContext
+from kalender.worker.rollout import advance_plans
 
 log = structlog.get_logger()
 BEAT_SECONDS = 10.0
@@ -81,6 +82,7 @@ def _mark_by_time(context: WorkerContext, *, verifies: bool) -> None:
             people.mark_calendars(
                 connection, to_verify, reason="verify", cause=Cause.VERIFY, lane=Lane.VERIFY
             )
+    advance_plans(context)
     if context.retention is not None:
         prune(
             context.database,

@@ -252,6 +252,184 @@ def test_who_comes_to_a_department_is_switched_on_and_who_leaves_it_stays(
     until(house.held, {})
 
 
+# -- plans -------------------------------------------------------------------------------------------
+
+
+EVERY = (
+    ("person", "st000003"),
+    ("course", "FYS1000"),
+    ("faculty", "14"),
+    ("department", "15,3"),
+    ("programme", "JUS-B"),
+    ("group", "pilot", "--file", "LIST"),
+    ("audience", "teacher"),
+    ("share", "0.2"),
+)
+
+
+def plans(house: House) -> dict[str, dict[str, Any]]:
+    """Return the last plan of each kind."""
+    told = json.loads(house.run("rollout", "status", "--json"))["plans"]
+    return {plan["kind"]: plan for plan in told}
+
+
+def states(house: House) -> set[str]:
+    return {plan["state"] for plan in plans(house).values()}
+
+
+def run_to_the_end(house: House) -> None:
+    """Resume what paused until all plans are done."""
+
+    def are_done() -> bool:
+        if "paused" in states(house):
+            house.done("rollout", "resume", "--per-hour", "36000")
+        return states(house) == {"done"}
+
+    until(are_done, True)
+
+
+def test_plans_by_each_criterion_are_paced_stopped_by_a_fault_resumed_and_taken_back(
+    house: House, university: University
+) -> None:
+    file = house.directory / "known.txt"
+    names = (house.university / "idm" / "pilot.txt").read_text().split()
+    file.write_text("".join(f"{name}\n" for name in names if name in university.by_name))
+    persons = {
+        *university.on("FYS1000", "HIS", "NOR", "KJM"),
+        *university.employed("185,14,"),
+        *university.employed("185,15,3,"),
+        *university.follows("JUS-B"),
+        *university.group(),
+        *(number for number, _ in university.roles | university.named),
+    }
+    wanted = {address: entries for address, entries in house.wanted().items() if entries}
+    slowly = ("--from", "2025-08-18", "--per-hour", "600", "--yes")
+    for words in EVERY:
+        given = [str(file) if word == "LIST" else word for word in words]
+        assert "600 an hour" in house.run("rollout", "add", *given, *slowly)
+    until(lambda: bool(house.held()) and "planned" not in states(house), True)
+    house.send(
+        "POST", "faults", {"neighbour": "exchange", "kind": "status", "status": 503, "times": -1}
+    )
+    large = [kind for kind, plan in plans(house).items() if plan["calendars"] > 1]
+    assert len(large) > len(EVERY) / 2
+    until(lambda: {plans(house)[kind]["state"] for kind in large}, {"paused"})
+    assert "exchange.main is paused" in plans(house)["faculty"]["reason"]
+    assert house.run("status").startswith("stuck")  # the Exchange; the plans are among the rest
+    assert "of the roll-out is paused: exchange.main is paused" in house.run("status")
+    stopped = [plans(house)[kind] for kind in large]
+    assert all(plan["given"] for plan in stopped)
+    assert sum(plan["given"] for plan in stopped) < sum(plan["calendars"] for plan in stopped)
+    house.send("DELETE", "faults")
+    house.run("resume", "exchange.main")
+    until(
+        lambda: bool(json.loads(house.run("status", "--json"))["verdict"]["state"] != "stuck"), True
+    )
+    run_to_the_end(house)
+    listed = {row["kind"] for row in json.loads(house.run("rollout", "list", "--json"))}
+    assert listed == {kind for kind, *_ in EVERY}
+    of_all = university.addresses(persons) | {"st000003@uni.example"}
+    sure = {address: wanted[address] for address in of_all if address in wanted}
+    until(lambda: {a: e for a, e in house.held().items() if a in sure}, sure)
+    assert house.held().keys() - sure.keys() <= wanted.keys()  # the share's
+    for kind, value, *_ in EVERY:
+        house.run("rollout", "remove", kind, value, "--take-back", "--per-hour", "36000", "--yes")
+    run_to_the_end(house)
+    until(house.held, {})
+    assert json.loads(house.run("rollout", "list", "--json")) == []
+
+
+def test_a_mailbox_that_refuses_us_pauses_the_plan_that_let_it_in_and_status_says_so(
+    house: House, university: University
+) -> None:
+    address = min(university.addresses(university.on("JUS1000")))
+    name = address.partition("@")[0]
+    house.send("PUT", f"exchange/mailbox?address={address}", {"state": "denied"})
+    counted = house.run("rollout", "add", "course", "JUS1000", "--per-hour", "7200", "--dry-run")
+    assert ", 7200 an hour: about 0.0 hours" in counted
+    house.run("rollout", "add", "course", "JUS1000", "--per-hour", "7200", "--yes")
+    until(lambda: plans(house)["course"]["state"], "paused")
+    plan = plans(house)["course"]
+    assert plan["troubles"] == {"parked": 1}
+    assert plan["reason"] == "1 calendar laid aside (kalender parked)"
+    told = json.loads(house.run("status", "--json"))
+    conditions = [told["verdict"], *told["also"]]
+    (condition,) = (each for each in conditions if each["condition"] == "rollout-paused")
+    assert (condition["state"], condition["count"]) == ("held", 1)
+    assert f"then kalender rollout resume {plan['plan']}" in condition["remedy"]
+    assert "1 parked" in house.run("rollout", "status")
+    house.send("PUT", f"exchange/mailbox?address={address}", {"state": "active"})
+    house.run("retry", name)
+    house.run("rollout", "resume", str(plan["plan"]), "--per-hour", "36000")
+    until(lambda: plans(house)["course"]["state"], "done")
+    until(lambda: house.held().get(address), house.wanted().get(address))
+    house.run("rollout", "remove", "course", "JUS1000", "--take-back", "--yes")
+    until(house.held, {})
+    acts = [
+        act
+        for act in json.loads(house.run("log", "--acts", "--json"))
+        if act["scope"] == "course JUS1000"
+    ]
+    assert [act["what"] for act in reversed(acts)] == [
+        "rollout add plan",
+        "rollout add",
+        "rollout pause",
+        "rollout resume",
+        "rollout add",
+        "rollout remove --take-back",
+    ]
+
+
+def test_the_opposite_ends_a_plan(house: House) -> None:
+    house.run("rollout", "add", "audience", "student", "--per-hour", "60", "--yes")
+    until(lambda: plans(house)["audience"]["given"], 1)
+    number = plans(house)["audience"]["plan"]
+    house.run("rollout", "pause", str(number), "--reason", "a holiday")
+    assert (plans(house)["audience"]["state"], plans(house)["audience"]["reason"]) == (
+        "paused",
+        "a holiday",
+    )
+    for words, said in (
+        (
+            ("add", "audience", "student"),
+            f"plan {number} does so: kalender rollout resume {number}",
+        ),
+        (
+            ("remove", "audience", "student", "--leave", "--per-hour", "5"),
+            "does the opposite: without --from and --per-hour this ends it",
+        ),
+    ):
+        code, line = fails(house, "rollout", *words)
+        assert (code, said in " ".join(line.split())) == (2, True), line
+    off = house.run("rollout", "remove", "audience", "student", "--take-back", "--yes")
+    assert "1 calendars switched off" in off
+    assert plans(house)["audience"]["state"] == "ended"
+    until(house.held, {})
+
+
+def test_what_a_plan_cannot_be_is_one_line(house: House) -> None:
+    file = house.directory / "few.txt"
+    file.write_text("st000001\n")
+    house.run("rollout", "add", "group", "few", "--file", str(file), "--yes")
+    for words, said in (
+        (("add", "course", "FYS1000", "JUS1000", "--per-hour", "5"), "a plan is about one value"),
+        (("add", "share", "0.5", "--from", "soon"), "--from is given as 2026-01-12, or"),
+        (("add", "share", "0.5", "--per-hour", "0"), "Invalid value for '--per-hour'"),
+        (
+            ("add", "group", "few", "--file", str(file), "--per-hour", "5"),
+            "is switched on: without --from and --per-hour its list adds to it",
+        ),
+    ):
+        code, line = fails(house, "rollout", *words)
+        assert (code, said in " ".join(line.split())) == (2, True), line
+    code, line = fails(house, "rollout", "pause", "999", "--reason", "none")
+    assert (code, "no plan 999 is open: kalender rollout status lists them" in line) == (2, True)
+    code, line = fails(house, "rollout", "resume")
+    assert (code, line) == (2, "kalender: no plan is paused: kalender rollout status")
+    house.run("rollout", "remove", "group", "few", "--take-back", "--yes")
+    until(house.held, {})
+
+
 @pytest.mark.parametrize(("words", "said"), REFUSED)
 def test_what_cannot_be_is_one_line(house: House, words: tuple[str, ...], said: str) -> None:
     file = house.directory / "list.txt"
@@ -259,6 +437,9 @@ def test_what_cannot_be_is_one_line(house: House, words: tuple[str, ...], said: 
     given = [str(file) if word == "LIST" else word for word in words]
     code, line = fails(house, "rollout", "add", *given)
     assert (code, said in " ".join(line.split())) == (2, True), line
+
+
+def test_nothing_of_it_was_listed(house: House) -> None:
     assert json.loads(house.run("rollout", "list", "--json")) == []
 
 

@@ -20,18 +20,26 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "docs" / f"{name}.md" for name in ("exchange", "operations", "sources")]
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 OF_ITS_OWN = "\n## Leaving EWS\n"
+FIRST_DAY = re.compile(r"^## The first day\n(.*?)(?=^## )", re.DOTALL | re.MULTILINE)
+READ = "[fs]\norganisations = true\nprogrammes = true\n"
 STUDENT, OUTSIDE = "st000003@uni.example", "st000005@uni.example"
 
 
 def commands(document: Path) -> list[list[str]]:
     """Return the words after `kalender` of each command in the document's fences for a shell.
 
-    What stands below OF_ITS_OWN needs two Exchanges, and has a test of its own.
+    What stands below OF_ITS_OWN needs two Exchanges, and the first day an installation that never
+    ran: they have tests of their own.
     """
     whole, _, _ = document.read_text("utf-8").partition(OF_ITS_OWN)
-    text = "\n".join(FENCE.findall(whole)).replace("\\\n", " ")
-    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
-    assert all(words[0] == "kalender" for words in lines if words), document.name
+    return words_of("\n".join(FENCE.findall(FIRST_DAY.sub("", whole))))
+
+
+def words_of(text: str) -> list[list[str]]:
+    """Return the words after `kalender` of each command."""
+    joined = text.replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in joined.splitlines()]
+    assert all(words[0] == "kalender" for words in lines if words)
     return [words[1:] for words in lines if words]
 
 
@@ -83,6 +91,30 @@ def test_every_command_of_a_document_does_what_it_says(
         waits = "--wait" in command
         with served.running("worker") if waits else nullcontext():
             served.run(*(words.get(word, word) for word in command))
+
+
+def test_the_first_day_goes_word_for_word_as_operations_says(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (section,) = FIRST_DAY.findall((ROOT / "docs" / "operations.md").read_text("utf-8"))
+    reading, pilot, everybody = map(words_of, FENCE.findall(section))
+    text = house.config.read_text().replace('mode = "all"', 'mode = "listed"')
+    house.config.write_text(text.replace("[fs]\n", READ))
+    monkeypatch.chdir(house.university)  # the list lies there
+    for words in reading:
+        house.run(*words)
+    assert house.held() == {}
+    with house.running("worker"):
+        for words in pilot:
+            house.run(*words)
+        few = len(json.loads(house.run("rollout", "list", "--json")))
+        assert few == 2
+        house.wait_until_right(mailbox=STUDENT)
+        assert len(house.held()) < len([each for each in house.wanted().values() if each]) / 2
+        for words in everybody:
+            house.run(*words)
+        house.wait_until_right(180)
+        assert house.differences() == []
 
 
 def test_the_documents_show_commands() -> None:

@@ -307,6 +307,7 @@ def test_rules_fire_where_somebody_must_come(tmp_path: Path) -> None:
         ({'kalender_takeover_calendars{state="stopped"}': "1x60"}, "KalenderTakeoverStopped"),
         ({'kalender_condition{condition="moves-wait"}': "1x60"}, "KalenderMovesWait"),
         ({'kalender_condition{condition="moves-paused"}': "1x60"}, "KalenderMovesWait"),
+        ({'kalender_condition{condition="rollout-paused"}': "1x60"}, "KalenderRolloutPaused"),
         (
             {'kalender_workqueue_oldest_age_seconds{kind="calendar",lane="live"}': "3000x60"},
             "KalenderLiveWorkLate",

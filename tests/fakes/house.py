@@ -320,6 +320,7 @@ class House:
             "move_announced": ("from_at", "marked_at"),
             "person": ("fs_asked_at", "emptied_at"),
             "takeover": ("begin_at", "look_at", "done_at", "changed_at"),
+            "rollout_plan": ("from_at", "look_at", "paced_at"),
         }
         with self.database.write() as connection:
             for table, names in columns.items():

@@ -50,6 +50,8 @@ from kalender.store.tables.people import (
     rollout_criterion,
     rollout_enrolment,
     rollout_member,
+    rollout_plan,
+    rollout_turn,
     username_claim,
 )
 from kalender.store.tables.takeovers import takeover, takeover_item, takeover_run
@@ -95,6 +97,8 @@ __all__ = [
     "rollout_criterion",
     "rollout_enrolment",
     "rollout_member",
+    "rollout_plan",
+    "rollout_turn",
     "settings_waiting",
     "source_reading",
     "stray_key",

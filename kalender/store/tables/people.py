@@ -1,6 +1,6 @@
 """Whom there is: persons, their names, calendars, the roll-out and wishes."""
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text, text
+from sqlalchemy import Boolean, Column, Float, ForeignKey, Index, Integer, String, Table, Text, text
 
 from kalender.store.instants import Instant
 from kalender.store.tables.columns import Id, metadata, person_id
@@ -96,6 +96,52 @@ rollout_enrolment = Table(  # met a criterion while it was listed, or is in a gr
     person_id(),
     Column("since", Instant, nullable=False),
     Index(None, "person_id"),
+)
+
+rollout_plan = Table(  # lets people in, or out, by a criterion: from a day on, at a pace
+    "rollout_plan",
+    metadata,
+    Column("plan_id", Id, primary_key=True),
+    Column("act", String(8), nullable=False),  # add | remove
+    Column("kind", String(16), nullable=False),
+    Column("value", String(255), nullable=False),
+    Column("take_back", Boolean, nullable=False, server_default=text("false")),
+    Column("from_at", Instant, nullable=False),
+    Column("per_hour", Float),  # calendars; NULL: all at once
+    Column("state", String(8), nullable=False),  # planned | running | paused | done | ended
+    Column("since", Instant, nullable=False),  # when it came into that state
+    Column("reason", Text),  # why it is paused
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", String(120), nullable=False),
+    Column("began_at", Instant),
+    Column("resumed_at", Instant),  # troubles of all from before are known
+    Column("paced_at", Instant),  # up to when turns were given
+    Column("look_at", Instant, nullable=False),  # not before then
+    Index(None, "state"),
+)
+
+rollout_turn = Table(  # one calendar's turn in a plan
+    "rollout_turn",
+    metadata,
+    Column(
+        "plan_id",
+        Id,
+        ForeignKey("rollout_plan.plan_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column(
+        "calendar_id",
+        Id,
+        ForeignKey("calendar.calendar_id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("position", Integer, nullable=False),
+    Column("given_at", Instant),
+    Column("settled_at", Instant),  # when it was first seen written, or taken back
+    Column("trouble", String(16)),  # parked | denied | refused | held, and known
+    Index(None, "calendar_id"),
 )
 
 preference = Table(
