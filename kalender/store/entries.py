@@ -159,11 +159,13 @@ def never_seen(connection: Connection, calendar_id: int) -> list[Entry]:
     return [_entry(row) for row in connection.execute(_NEVER_SEEN, {"of": calendar_id}).all()]
 
 
-_RECORDS = select(
-    *(entry.c[name] for name in ("sync_key", "event_id", *ActivityKey._fields, "status")),
-    *(entry.c[name] for name in ("starts_at", "ends_at", "item_id", "change_key")),
-    *(entry.c[name] for name in ("fingerprint", "held_by")),
-).where(entry.c.calendar_id == bindparam("of"))
+_COLUMNS = (
+    *("sync_key", "event_id", *ActivityKey._fields, "status", "starts_at", "ends_at"),
+    *("item_id", "change_key", "fingerprint", "held_by"),
+)
+_RECORDS = select(*(entry.c[name] for name in _COLUMNS)).where(
+    entry.c.calendar_id == bindparam("of")
+)
 _OF_CALENDAR = _RECORDS.where(entry.c.status.in_(RECORDED))
 _NEVER_SEEN = _RECORDS.where(
     entry.c.status == EntryStatus.ABANDONED.value, entry.c.change_key.is_(None)
@@ -201,13 +203,15 @@ def save(
         if after is None:
             gone_keys += [before.sync_key] if before is not None else []
         elif before is None:
-            row = {name: value for name, value in _row(after).items() if value is not None}
+            values = zip(_COLUMNS, _values(after), strict=True)
+            row = {name: value for name, value in values if value is not None}
             new[tuple(row)].append(row)
         else:
-            row_before, row = _row(before), _row(after)
-            names = tuple(name for name in row if row[name] != row_before[name])
-            if names or ahead:
-                changed_rows[names].append({name: row[name] for name in ("sync_key", *names)})
+            pairs = zip(_COLUMNS, _values(before), _values(after), strict=True)
+            changed = {name: value for name, was, value in pairs if was != value}
+            if changed or ahead:
+                row = {"sync_key": after.sync_key, **changed}
+                changed_rows[tuple(changed)].append(row)
     for rows in new.values():
         columns = {"calendar_id": calendar_id, "restored": 0, **moment}
         insert_many(connection, entry, rows, **columns)
@@ -217,20 +221,10 @@ def save(
         connection.execute(delete(entry).where(entry.c.sync_key.in_(sorted(gone_keys))))
 
 
-def _row(record: Entry) -> dict[str, object]:
-    """Return the columns of a record by their names."""
-    return {
-        "sync_key": record.sync_key,
-        "event_id": record.event_id,
-        **record.activity._asdict(),
-        "status": record.status.value,
-        "starts_at": record.starts_at,
-        "ends_at": record.ends_at,
-        "item_id": record.item_id,
-        "change_key": record.change_key,
-        "fingerprint": record.fingerprint,
-        "held_by": record.held_by,
-    }
+def _values(record: Entry) -> tuple[object, ...]:
+    """Return the columns of a record in the order of `_COLUMNS`, which is that of its fields."""
+    sync_key, event_id, activity, status, *others = record
+    return (sync_key, event_id, *activity, status.value, *others)
 
 
 class Standing(NamedTuple):

@@ -53,8 +53,10 @@ def asks() -> ColumnElement[Any]:
 
 def handed_back(connection: Connection) -> frozenset[int]:
     """Return the calendars that were handed back: nothing is written to them."""
-    query = select(takeover.c.calendar_id).where(takeover.c.state == UNDONE)
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(_HANDED_BACK).scalars())
+
+
+_HANDED_BACK = select(takeover.c.calendar_id).where(takeover.c.state == UNDONE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
