@@ -78,9 +78,10 @@ class Sessions:
         headers: Mapping[str, str],
     ) -> requests.Response:
         with self._connection() as connection, ends_told_apart():
-            request = connection.session.prepare_request(
-                requests.Request(method, url, headers, data=content)
-            )
+            # prepared by itself: the session has nothing to add but its headers
+            request = requests.Request(
+                method, url, {**connection.session.headers, **headers}, data=content
+            ).prepare()
             request.url = url  # as it is: an address of Graph's is not encoded again
             connection.adapter.send_by = send_by
             return connection.session.send(
