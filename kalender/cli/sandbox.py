@@ -2,6 +2,7 @@
 
 import errno
 import json
+import sys
 import tempfile
 from dataclasses import asdict
 from enum import StrEnum
@@ -129,6 +130,10 @@ def demo(
     graph: Annotated[  # noqa: FBT002
         bool, typer.Option("--graph", help="Half of the people are on Microsoft Graph.")
     ] = False,
+    web: Annotated[
+        bool | None,
+        typer.Option(help="Keep its pages up at the end, until Ctrl-C. Else only at a terminal."),
+    ] = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Show the main job on a made-up university; changes nothing outside."""
@@ -136,4 +141,5 @@ def demo(
         from kalender.sandbox.demonstration import run  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError("the demonstration needs kalender[sandbox] installed") from error
-    raise typer.Exit(run(people=people, graph=graph, as_json=as_json))
+    pages = sys.stdout.isatty() and not as_json if web is None else web
+    raise typer.Exit(run(people=people, graph=graph, as_json=as_json, pages=pages))

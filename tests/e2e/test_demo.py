@@ -1,7 +1,10 @@
 """The demonstration shows the main job, and its comparison can fail."""
 
 import json
+import os
+import pty
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import Any
 
 import pika
 import pytest
+import requests
 
 from tests import schemas
 from tests.e2e.house import environment
@@ -108,6 +112,28 @@ def test_sigterm_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         demo.terminate()
         demo.stderr.read()
     assert demo.returncode == 128 + 15
+    assert not list(tmp_path.iterdir())
+    assert not [each for each in _commands() if str(tmp_path) in each]
+
+
+def test_at_a_terminal_the_pages_stay_until_ctrl_c(tmp_path: Path) -> None:
+    variables = environment(AMQP_URL=NOWHERE, TMPDIR=str(tmp_path), TERM="dumb", COLUMNS="200")
+    terminal, its_side = pty.openpty()
+    command = [word for word in COMMAND if word != "--json"]
+    with subprocess.Popen(command, stdout=its_side, stderr=its_side, env=variables) as demo:
+        os.close(its_side)
+        with open(terminal, encoding="utf-8") as told:  # noqa: PTH123 - a descriptor
+            shown = next(line for line in told if "Look at it in a browser" in line)
+            assert "Ctrl-C ends everything" in next(iter(told))
+            address = shown.split()[-1]
+            browser = requests.Session()
+            assert browser.get(address.partition("/enter")[0], timeout=60).status_code == 401
+            assert browser.get(address, timeout=60).status_code == 200
+            page = browser.get(address.partition("/enter")[0], timeout=60)
+            assert page.status_code == 200
+            assert "kalender" in page.text.lower()
+            demo.send_signal(signal.SIGINT)
+            assert demo.wait(60) == 0
     assert not list(tmp_path.iterdir())
     assert not [each for each in _commands() if str(tmp_path) in each]
 

@@ -10,12 +10,13 @@ Kalender's back just before it, and `private` touches somebody's own.
 
 import json
 import os
+import re
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
@@ -58,10 +59,13 @@ PATIENCE, LITTLE_PATIENCE, SAY_EVERY = 60.0, 5.0, 5.0  # seconds
 LAST_LINES = 8
 
 
-def run(*, people: int = 200, graph: bool = False, as_json: bool = False) -> int:
+def run(
+    *, people: int = 200, graph: bool = False, as_json: bool = False, pages: bool = False
+) -> int:
     """Play the demonstration; 0 where every calendar was right and nothing private touched.
 
     With `graph` half of the people have their mailbox in Exchange Online, and one mailbox moves.
+    With `pages` the university stays at the end, and can be looked at in a browser, until Ctrl-C.
     """
     share: Literal["half", "none"] = "half" if graph else "none"
     console = Console(stderr=as_json, highlight=False, soft_wrap=True)
@@ -89,11 +93,28 @@ def run(*, people: int = 200, graph: bool = False, as_json: bool = False) -> int
             result = _Play(installation, database, broker, console, stack).play()
         except InstallationError as error:
             raise KalenderError(str(error)) from error
-    result["seconds"] = round(monotonic() - begun, 1)
-    console.print("[bold]" + _verdict(result))
-    if as_json:
-        sys.stdout.write(json.dumps(result) + "\n")
+        result["seconds"] = round(monotonic() - begun, 1)
+        console.print("[bold]" + _verdict(result))
+        if as_json:
+            sys.stdout.write(json.dumps(result) + "\n")
+        if pages:
+            _keep_pages_up(installation, console)
     return 1 if result["differences"] or result["private_touched"] else 0
+
+
+def _keep_pages_up(installation: Installation, console: Console) -> None:
+    """Serve the pages of the installation, and say where, until Ctrl-C."""
+    log, pause = installation.directory / "web.log", threading.Event()
+    with suppress(KeyboardInterrupt), installation.started("web", "--port", "0") as web:
+        while not (told := re.search(r"open (\S+)\n", log.read_text("utf-8"))):
+            if web.poll() is not None:
+                console.print(Text(installation.log_ends(LAST_LINES), style="dim"))
+                return
+            pause.wait(0.1)
+        console.print(f"\nLook at it in a browser:  {told[1]}")
+        console.print("Listener and worker go on; Ctrl-C ends everything and leaves nothing.")
+        while web.poll() is None:
+            pause.wait(1)
 
 
 @contextmanager
