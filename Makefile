@@ -16,7 +16,7 @@ WORKERS ?= $(shell nproc | awk '{print ($$1 < 4 ? 2 * $$1 : 8)}')
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint coverage chaos bench bench-quick bench-scale bench-peers drill day \
-  judges lock servers clean
+  judges screenshots lock servers clean
 
 demo: $(READY)
 	@$(BIN)/kalender demo
@@ -82,6 +82,10 @@ $(READY): requirements.lock pyproject.toml
 	@echo "  3 of 3: Kalender itself ..."
 	@$(PIP) --no-build-isolation --no-deps -e .
 	@touch $@
+
+# The pictures of README, of a university that is made up; five minutes, which their plots show.
+screenshots: $(READY) servers
+	@$(BIN)/python -m tests.screenshots
 
 # RabbitMQ and PostgreSQL for the tests: as given, else Debian's, not started by the packages.
 servers:

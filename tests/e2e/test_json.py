@@ -102,7 +102,7 @@ def commands(group: Any, *path: str) -> Iterator[tuple[Words, set[str]]]:
 
 
 COMMANDS = dict(pair for name, each in load_all().items() for pair in commands(each, name))
-TREES = [ast.parse(path.read_text("utf-8")) for path in sorted(HERE.glob("test_*.py"))]
+TREES = [ast.parse(path.read_text("utf-8")) for path in sorted(HERE.rglob("*.py"))]
 
 
 def strings(nodes: Sequence[ast.AST]) -> Words:
@@ -230,14 +230,21 @@ def test_what_a_command_cannot_do_is_told_by_code_and_words(
 
 
 @pytest.mark.parametrize(
-    ("command", "said"),
+    ("command", "library", "said"),
     [
-        ("sandbox", "the sandbox needs kalender[sandbox] installed"),
-        ("demo", "the demonstration needs kalender[sandbox] installed"),
+        ("sandbox", "aiohttp", "the sandbox needs kalender[sandbox] installed"),
+        ("demo", "aiohttp", "the demonstration needs kalender[sandbox] installed"),
+        (
+            "web",
+            "starlette",
+            "the web server is not installed: install the package as kalender[web]",
+        ),
     ],
 )
-def test_what_the_sandbox_needs_is_said_where_it_is_not_installed(command: str, said: str) -> None:
-    without = "import sys; sys.modules['aiohttp'] = None; from kalender.cli import main; main()"
+def test_what_a_command_needs_is_said_where_it_is_not_installed(
+    command: str, library: str, said: str
+) -> None:
+    without = f"import sys; sys.modules['{library}'] = None; from kalender.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", without, command], capture_output=True, text=True, check=False
     )
