@@ -47,7 +47,9 @@ def switched_on_of(connection: Connection, calendars: Collection[int], mode: str
     else:
         is_named = is_one_of(connection, calendar.c.calendar_id, calendars)
         switched_on = _listed(connection, is_named)
-    return switched_on - takeovers.handed_back(connection) if switched_on else switched_on
+    if not switched_on:
+        return switched_on
+    return switched_on - takeovers.handed_back(connection, switched_on)
 
 
 def inside(

@@ -34,7 +34,7 @@ from kalender.domain.takeover import BLOCKING, Beside, Fate
 from kalender.domain.work import Cause, Trigger, WorkKey
 from kalender.store import acts, queue
 from kalender.store.instants import db_now
-from kalender.store.sql import in_parts, insert_many, is_one_of
+from kalender.store.sql import in_parts, insert_many, is_one_of, one_of
 from kalender.store.tables import calendar, takeover, takeover_item, takeover_run
 
 WISHED, DONE, STOPPED, UNDOING, UNDONE = "wished", "done", "stopped", "undoing", "undone"
@@ -51,12 +51,15 @@ def asks() -> ColumnElement[Any]:
     return state.where(takeover.c.calendar_id == calendar.c.calendar_id).scalar_subquery()
 
 
-def handed_back(connection: Connection) -> frozenset[int]:
-    """Return the calendars that were handed back: nothing is written to them."""
-    return frozenset(connection.execute(_HANDED_BACK).scalars())
+def handed_back(connection: Connection, calendars: Collection[int] | None = None) -> frozenset[int]:
+    """Return those of these calendars, or of all, that were handed back: nothing is written there."""
+    if calendars is None:
+        return frozenset(connection.execute(_HANDED_BACK).scalars())
+    return frozenset(connection.execute(_HANDED_BACK_OF, {"these": sorted(calendars)}).scalars())
 
 
 _HANDED_BACK = select(takeover.c.calendar_id).where(takeover.c.state == UNDONE)
+_HANDED_BACK_OF = _HANDED_BACK.where(one_of(takeover.c.calendar_id, "these"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
