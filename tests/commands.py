@@ -184,6 +184,7 @@ def _forked(words: Sequence[str], variables: dict[str, str], files: Files) -> Fo
 def _command(words: list[str], variables: dict[str, str], files: Files, where: Path) -> None:
     """Be the command; in the forked process."""
     os.chdir(where)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background ignores
     os.environ.clear()
     os.environ.update(variables)
     time.tzset()

@@ -115,7 +115,7 @@ class House:
     rollout_mode: str = "all"
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
-    send_seconds: float = 5.0
+    send_seconds: float = 20.0  # so that a machine that is busy is not too late
     second_look: timedelta | None = None
     restore: RoleCalendar = field(default_factory=RoleCalendar)
     mailbox: str = "{username}@uio.example"

@@ -150,7 +150,7 @@ class Installation:
                 end_well(worker_context)
                 worker_context.database.close()
 
-    def work(self, crews: int = 1, *, seconds: float = 60.0) -> None:
+    def work(self, crews: int = 1, *, seconds: float = 150.0) -> None:
         """Work until nothing waits."""
         with self.working(crews):
             wait(lambda: not self.rows("SELECT 1 FROM dirty"), seconds, self.waiting)

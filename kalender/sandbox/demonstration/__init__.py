@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
@@ -29,6 +29,7 @@ from rich.text import Text
 
 from kalender.config.reading import PREFIX
 from kalender.errors import KalenderError
+from kalender.liveness import stop_on_signals
 from kalender.operate.shown import ShownEntry
 from kalender.operate.week import draw, week_of
 from kalender.sandbox.demonstration.broker import Broker, named_broker, publish_to_input
@@ -104,17 +105,16 @@ def run(
 
 def _keep_pages_up(installation: Installation, console: Console) -> None:
     """Serve the pages of the installation, and say where, until Ctrl-C."""
-    log, pause = installation.directory / "web.log", threading.Event()
-    with suppress(KeyboardInterrupt), installation.started("web", "--port", "0") as web:
+    log, stop = installation.directory / "web.log", stop_on_signals()
+    with installation.started("web", "--port", "0") as web:
         while not (told := re.search(r"open (\S+)\n", log.read_text("utf-8"))):
-            if web.poll() is not None:
+            if web.poll() is not None or stop.wait(0.1):
                 console.print(Text(installation.log_ends(LAST_LINES), style="dim"))
                 return
-            pause.wait(0.1)
         console.print(f"\nLook at it in a browser:  {told[1]}")
         console.print("Listener and worker go on; Ctrl-C ends everything and leaves nothing.")
-        while web.poll() is None:
-            pause.wait(1)
+        while web.poll() is None and not stop.wait(1):
+            pass
 
 
 @contextmanager
