@@ -48,7 +48,7 @@ def log_(  # noqa: PLR0913, PLR0917
     """Tell who did what and what the service wrote, the latest first.
 
     Times are the database's, also in a rehearsal. Of protected persons only that something was
-    done. It is kept as long as `[retention] change_log_days` says. With --looks: who was looked
+    done. It is kept as long as `retention.change_log_days` says. With --looks: who was looked
     up by whom, and why, as long as `look_up_days` says.
     """
     if only_acts + only_writes + only_looks > 1:

@@ -146,7 +146,7 @@ def add(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Switch on whoever meets a criterion, and who comes to meet it later.
 
-    Says how many calendars that is; asks where it is more than max_updated_share in [safety] of all.
+    Says how many calendars that is; asks where it is more than safety.max_updated_share of all.
 
     With --from and --per-hour it is a plan, which workers carry out; it pauses where something goes
     wrong for those whom it let in. Switching off what a plan is about ends that plan.

@@ -78,8 +78,8 @@ def takeover(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Take calendars over from a predecessor, or hand them back; or say how far that is.
 
-    What it wrote is known by the mark in [takeover]. A worker adopts what shows an event before it
-    writes anything else; `status` says how many calendars are in which state, what became of the
+    The settings name the mark by which what it wrote is known, in their section `takeover`. A
+    worker adopts what shows an event before it writes anything else; `status` says how many calendars are in which state, what became of the
     entries, and who is stopped and why.
     """
     if kind not in (*KINDS, "status"):

@@ -22,7 +22,7 @@ def web(
     """Serve pages for a browser: the status, and what the help desk and operators look at.
 
     On loopback the first line names an address that begins a session; it works once. Nobody else
-    is let in, unless `[web.sign_in]` names a provider of OpenID Connect.
+    is let in, unless the section `web.sign_in` of the settings names a provider of OpenID Connect.
     """
     try:
         # only this command needs a web server, and an installation may do without

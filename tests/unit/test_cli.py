@@ -1,7 +1,10 @@
 """The options that all commands share may stand anywhere; a command loads what it needs."""
 
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from typer.main import get_group
@@ -31,6 +34,21 @@ def test_the_words_in_the_help_of_all_commands_are_those_of_each_command() -> No
     helps = {name: command.help or "" for name, command in load_all().items()}
     paragraphs = {name: " ".join(text.split("\n\n")[0].split()) for name, text in helps.items()}
     assert paragraphs == {name: words for name, (_, words) in COMMANDS.items()}
+
+
+def test_no_help_names_a_section_in_brackets_which_would_be_left_out_as_markup() -> None:
+    def commands(command: Any) -> Iterator[Any]:
+        yield command
+        for inner in getattr(command, "commands", {}).values():
+            yield from commands(inner)
+
+    texts = [
+        text
+        for top in load_all().values()
+        for command in commands(top)
+        for text in (command.help, *(getattr(each, "help", None) for each in command.params))
+    ]
+    assert [text for text in texts if re.search(r"\[[a-z_.]+\]", text or "")] == []
 
 
 def test_every_module_of_commands_is_named_in_the_table() -> None:
