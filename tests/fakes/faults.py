@@ -20,6 +20,8 @@ from kalender.store.database import Database
 from tests.fakes.calendars import FakeCalendars
 
 WRITES = ("create", "update", "delete")
+SEND_SECONDS = 20.0
+"""What a worker has until a request leaves: so much that a machine that is busy is not too late."""
 CANNOT_STALL = frozenset({"before commit", *(f"before {each}" for each in WRITES)})
 """In a transaction nobody else gets on; right before a write is right after its write-ahead."""
 
@@ -114,7 +116,7 @@ class SlowCalendars(FakeCalendars):
     """An Exchange in memory whose callers stall: what was due to be sent before comes too late."""
 
     points: Points = field(default_factory=Points)
-    send_seconds: float = 5.0
+    send_seconds: float = SEND_SECONDS
 
     def _begin(self, operation: str, mailbox: str, number: int, send_by: float | None) -> None:
         if send_by is not None and send_by < self.points.resumed + self.send_seconds:

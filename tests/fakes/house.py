@@ -49,6 +49,7 @@ from kalender.store.queue import Claim
 from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext
 from tests.fakes.calendars import FakeCalendars, Item
+from tests.fakes.faults import SEND_SECONDS
 from tests.fakes.sources import FakeStudents, FakeTimetables
 
 OSLO = ZoneInfo("Europe/Oslo")
@@ -115,7 +116,7 @@ class House:
     rollout_mode: str = "all"
     domains: frozenset[str] = frozenset({"uio.example"})
     skipped: str = "EKSAMEN"
-    send_seconds: float = 20.0  # so that a machine that is busy is not too late
+    send_seconds: float = SEND_SECONDS
     second_look: timedelta | None = None
     restore: RoleCalendar = field(default_factory=RoleCalendar)
     mailbox: str = "{username}@uio.example"
