@@ -99,7 +99,7 @@ def _report(database: Database, expectations: Expectations) -> list[str]:
     for number, condition in enumerate(verdict.conditions):
         report.append(f"{'also ' if number else ''}{condition.said(zone)}")
         if condition.remedy is not None:
-            report.append(f"  {condition.condition}: {condition.remedy}")
+            report.append(f"  {condition.condition}: {condition.remedy.said('en')}")
     report += [acknowledged.said(zone) for acknowledged in verdict.acknowledged]
     drawn = list(sparklines(figures.minutes, status.moment, zone))
     if drawn:
@@ -218,8 +218,14 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
 
 
 def _condition_values(condition: Condition) -> Values:
-    names = ("state", "since", "because", "condition", "count", "remedy")
-    return {name: getattr(condition, name) for name in names}
+    return {
+        "state": condition.state,
+        "since": condition.since,
+        "because": condition.because.said("en"),
+        "condition": condition.condition,
+        "count": condition.count,
+        "remedy": condition.remedy.said("en") if condition.remedy is not None else None,
+    }
 
 
 def _numbers(status: Status, figures: Figures) -> dict[str, int]:
@@ -315,8 +321,8 @@ def _tables(
                 "read": at(each.read_at),
                 "names": each.names,
                 "unknown": each.unknown or None,
-                "left alone": each.out + each.leaving or None,
-                "held": each.held + each.leaving or None,
+                "left alone": each.left_alone or None,
+                "held": each.undecided or None,
                 "overruled": each.overruled or None,
                 "unread since": at(each.problem_since),
             }
@@ -340,6 +346,7 @@ def _tables(
         )
     if status.takeovers.calendars:
         yield "takeovers", [dict(status.takeovers.calendars)]
+        yield "entries of the predecessor", [dict(status.takeovers.entries)]
     yield (
         f"processes ({zone})",
         [

@@ -231,6 +231,16 @@ class PersonList:
     problem: str | None
     problem_since: datetime | None
 
+    @property
+    def left_alone(self) -> int:
+        """The persons who are left alone because of it."""
+        return self.out + self.leaving
+
+    @property
+    def undecided(self) -> int:
+        """The persons for whom an operator must agree to what it says newly."""
+        return self.held + self.leaving
+
 
 def lists(connection: Connection) -> list[PersonList]:
     """Return every list that was ever read, or tried to be, by its name."""

@@ -1,7 +1,7 @@
 """What belongs to whoever looks: the language they read, and signing out."""
 
+from kalender.operate.sentence import LANGUAGES
 from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit, own_path
-from kalender.web.words import LANGUAGES
 
 
 def choose_language(visit: Visit) -> Answer:

@@ -6,14 +6,15 @@ from functools import partial
 from importlib.resources import files
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from kalender import __version__
 from kalender.domain.moment import said, said_shortly
 from kalender.domain.render import Language
+from kalender.operate.sentence import LANGUAGES, Recorded, Sentence
 from kalender.web.page import Page, Session, Shown
 from kalender.web.sessions import Sessions
-from kalender.web.words import LANGUAGES, NAMES, say, say_or_as_is
+from kalender.web.words import NAMES, say, say_or_as_is
 
 FOLDER = files("kalender.web") / "templates"
 
@@ -22,8 +23,8 @@ class Templates:
     """Renders what a page shows. Usable from several threads.
 
     Beside its own values a template may use `say(key, …)` for words,
-    `say_or_as_is(group, value)` for the word of a value, `path_of(name, …)` for the path
-    of a page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
+    `say_or_as_is(group, value)` for the word of a value, `said(sentence)` for a `Sentence`,
+    `path_of(name, …)` for the path of a page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
     institution's zone (`clock` for the time of day alone), and `session`, which is None where nobody is signed in.
     """
 
@@ -75,6 +76,7 @@ class Templates:
                 **shown.values,
                 "say": partial(say, language),
                 "say_or_as_is": partial(say_or_as_is, language),
+                "said": partial(sentence_as_html, language),
                 "language": language,
                 "session": session,
                 "menu": menu,
@@ -83,3 +85,14 @@ class Templates:
                 "csrf_field": lambda: field,
             }
         )
+
+
+def sentence_as_html(language: Language, sentence: Sentence) -> Markup:
+    """Return a sentence in a language; what is English in it nevertheless is marked as English."""
+    values = dict[str, object](sentence.values)
+    for name, value in sentence.values.items():
+        if isinstance(value, Sentence):
+            values[name] = sentence_as_html(language, value)
+        elif isinstance(value, Recorded):
+            values[name] = Markup('<span lang="en">{}</span>').format(str(value))
+    return Markup(escape(sentence.words(language))).format_map(values)  # noqa: S704 (it is escaped)

@@ -9,13 +9,19 @@ from dataclasses import asdict
 from kalender.operate.status import Requests
 from kalender.web.page import Answer, Page, Role, Shown, Visit
 from kalender.web.plots import day_of
+from kalender.web.snapshots import Snapshot
 
 NO_REQUESTS = Requests(requests={})
 
 
 def show(visit: Visit) -> Answer:
     """Show the verdict and all figures."""
-    snapshot = visit.site.snapshots.latest()
+    values = values_of(visit.site.snapshots.latest())
+    return Shown(template="status.html", values=values)
+
+
+def values_of(snapshot: Snapshot) -> dict[str, object]:
+    """Return the values that the template names."""
     status, figures = snapshot.status, snapshot.figures
     states = {"missing": 0, "lost": 0}
     for count in status.calendars:
@@ -28,7 +34,7 @@ def show(visit: Visit) -> Answer:
         "courses_without_placements": figures.courses_without_placements,
         **asdict(status.counts),
     }
-    values = {
+    return {
         "status": status,
         "figures": figures,
         "verdict": snapshot.verdict,
@@ -40,7 +46,6 @@ def show(visit: Visit) -> Answer:
         ],
         "versions": {worker.version for worker in status.living_workers},
     }
-    return Shown(template="status.html", values=values)
 
 
 PAGES = (Page("/", "status", Role.STATUS, show, menu=True),)

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from kalender.domain.render import Language
+from kalender.operate.sentence import LANGUAGES
 from kalender.web.words import common, course, dates, person, plots, status
 
-LANGUAGES: Final[tuple[Language, ...]] = ("nb", "nn", "en")
 NAMES: Final[Mapping[Language, str]] = {"nb": "Bokmål", "nn": "Nynorsk", "en": "English"}
 Texts = Mapping[str, tuple[str, str, str]]
 WORDS: Final[Texts] = {

@@ -1,4 +1,4 @@
-"""The words of the status page. The conditions themselves are said as `kalender status` says them."""
+"""The words of the status page. What is said of conditions is in `kalender/operate/conditions.py`."""
 
 from typing import Final
 
@@ -104,6 +104,59 @@ WORDS: Final = {
     "status.brake.expected": ("varslet", "varsla", "announced"),
     "status.held": ("Holdt tilbake", "Halde tilbake", "Held back"),
     "status.until": ("Til", "Til", "Until"),
+    "status.lists": ("Lister over personer", "Lister over personar", "Lists of persons"),
+    "status.list_kind.optout": ("lar være i fred", "lèt vere i fred", "leaves alone"),
+    "status.list_kind.closed": ("stengte kontoer", "stengde kontoar", "closed accounts"),
+    "status.list_kind.languages": ("velger språk", "vel språk", "chooses languages"),
+    "status.list_kind": ("Slag", "Slag", "Kind"),
+    "status.list_read": ("Sist lest", "Sist lesen", "Read last"),
+    "status.list_names": ("Navn", "Namn", "Names"),
+    "status.list_unknown": ("Ukjente", "Ukjende", "Unknown"),
+    "status.list_out": ("I fred", "I fred", "Left alone"),
+    "status.list_held": ("Venter på et ja", "Ventar på eit ja", "Wait for a yes"),
+    "status.list_overruled": ("Overstyrt", "Overstyrte", "Overruled"),
+    "status.list_problem": (
+        "Kan ikke leses siden",
+        "Kan ikkje lesast sidan",
+        "Cannot be read since",
+    ),
+    "status.takeovers": (
+        "Overtakelse fra en forgjenger",
+        "Overtaking frå ein forgjengar",
+        "Takeover from a predecessor",
+    ),
+    "status.takeover_far": (
+        "{done} av {all} kalendere er overtatt.",
+        "{done} av {all} kalendrar er overtekne.",
+        "{done} of {all} calendars are taken over.",
+    ),
+    "status.takeover.wished": ("venter på tur", "ventar på tur", "waiting for their turn"),
+    "status.takeover.done": ("overtatt", "overtekne", "taken over"),
+    "status.takeover.stopped": ("stoppet", "stoppa", "stopped"),
+    "status.takeover.undoing": (
+        "skal leveres tilbake",
+        "skal leverast tilbake",
+        "to be handed back",
+    ),
+    "status.takeover.undone": ("levert tilbake", "leverte tilbake", "handed back"),
+    "status.takeover_entries": (
+        "Forgjengerens oppføringer",
+        "Oppføringane til forgjengaren",
+        "The predecessor's entries",
+    ),
+    "status.fate.adopted": ("overtatt", "overtekne", "adopted"),
+    "status.fate.left": ("står igjen", "står att", "left there"),
+    "status.fate.removed": ("fjernet", "fjerna", "removed"),
+    "status.fate.series": ("serier", "seriar", "series"),
+    "status.fate.ended": ("over", "over", "ended"),
+    "status.fate.copy": ("kopier", "kopiar", "copies"),
+    "status.fate.meeting": ("møter med andre", "møte med andre", "meetings with others"),
+    "status.fate.noted": (
+        "med notater fra brukeren",
+        "med notat frå brukaren",
+        "with notes of the user",
+    ),
+    "status.fate.refused": ("avvist av Exchange", "avviste av Exchange", "refused by Exchange"),
     "status.aside": (
         "Lagt til side, mangler, tapt",
         "Lagt til side, manglar, tapt",

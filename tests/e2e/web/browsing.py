@@ -71,7 +71,8 @@ def opened(
         yield page
     finally:
         context.close()
-    assert [text for text in complaints if f"status of {status}" not in text] == []
+    strange = [text for text in complaints if f"status of {status}" not in text]
+    assert not strange, strange
 
 
 def judge(page: Page, name: str, window: Window) -> None:

@@ -2,23 +2,30 @@
 
 import re
 from dataclasses import fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, get_args
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from kalender.app import App, clock_from
 from kalender.cli.status import as_values
+from kalender.config import load
+from kalender.domain import lists
+from kalender.domain.takeover import Fate
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker
+from kalender.operate.sentence import LANGUAGES
 from kalender.operate.status import Counts
 from kalender.operate.verdict import STATES
-from kalender.store import queue
+from kalender.store import queue, takeovers
 from kalender.store.heartbeats import Heartbeat
-from kalender.store.tables import dirty
+from kalender.store.tables import calendar, dirty
 from kalender.web.page import Role
-from kalender.web.words import LANGUAGES, WORDS, say
-from tests.e2e.conftest import Template
+from kalender.web.words import WORDS, say
+from tests.e2e.conftest import NOW, Template
+from tests.e2e.house import House
 from tests.e2e.web.conftest import Pages, installed, served
 
 pytestmark = pytest.mark.e2e
@@ -52,6 +59,38 @@ def test_a_status_without_trouble_says_so_with_its_figures(pages: Pages) -> None
     for name in ("parked", "missing", "lost", "unmatched_staff"):
         line = f"{say('en', f'status.count.{name}')} {told[name]}"
         assert line in plain(text)
+
+
+def test_lists_and_takeovers_stand_on_the_page_and_at_the_terminal(filled: House) -> None:
+    listed, unread = filled.directory / "reserved.txt", filled.directory / "none.txt"
+    listed.write_text("st000003\nnobody\n")
+    filled.config.write_text(
+        f'{filled.config.read_text()}\n[optout.reserved]\nfile = "{listed}"\n'
+        f'[optout.unread]\nfile = "{unread}"\n'
+    )
+    filled.run("optout", "sync", expect=1)
+    wired = App(load(filled.config, {}), clock_from(datetime.fromisoformat(NOW)))
+    with served(wired) as pages:
+        with pages.database.write() as connection:
+            numbers = sorted(connection.execute(select(calendar.c.calendar_id)).scalars())[:3]
+            takeovers.wish(
+                connection, numbers, unmatched="stop", up_to=0, who="ola", interval=timedelta()
+            )
+            takeovers.set_done(connection, numbers[0])
+            takeovers.stop(connection, numbers[1], "a test")
+        text = pages.get("/", Role.STATUS).text
+        snapshot = pages.site_snapshot()
+    told: dict[str, Any] = as_values(snapshot.status, snapshot.figures, snapshot.verdict)
+    rows = {row[0]: row for row in cells(text, "lists")}
+    assert rows["reserved"][3:] == ["2", "1", "1", "0", "0", ""]
+    assert (rows["unread"][2], bool(rows["unread"][8])) == ("", True)
+    assert [each["name"] for each in told["lists"]] == sorted(rows)
+    assert "1 of 3 calendars are taken over." in text
+    for name, count in told["takeovers"]["calendars"].items():
+        assert f"{say('en', f'status.takeover.{name}')} {count}" in plain(text)
+    terminal = filled.run("status")
+    assert "entries of the predecessor" in terminal
+    assert "reserved" in terminal
 
 
 def test_trouble_opens_the_page_and_is_text_whatever_it_says(
@@ -108,6 +147,9 @@ def test_every_word_is_there_in_all_languages() -> None:
         ("status.kind", [kind.value for kind in Kind]),
         ("status.lane", [lane.name.lower() for lane in Lane]),
         ("status.count", [field.name for field in fields(Counts)]),
+        ("status.takeover", takeovers.STATES),
+        ("status.fate", [fate.value for fate in Fate]),
+        ("status.list_kind", get_args(lists.Kind)),
         ("site.role", [str(role.value) for role in Role]),
     ):
         for value in values:
