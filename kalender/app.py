@@ -40,8 +40,7 @@ from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Exchange, ReconcileContext
 from kalender.sources.tp_codes import KINDS, skips
 from kalender.store import mailboxes, queue, rejected, teaching
-from kalender.store.counts import Counts
-from kalender.store.database import Database
+from kalender.store.database import Counts, Database
 from kalender.store.people import People
 from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext

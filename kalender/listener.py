@@ -25,7 +25,7 @@ from kalender.domain.work import Mark
 from kalender.errors import NeighbourError, NotificationError
 from kalender.liveness import Liveness
 from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
-from kalender.store.counts import Counts
+from kalender.store.database import Counts
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
 POLL_SECONDS = 0.2  # how soon a stop is seen

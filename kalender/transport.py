@@ -4,6 +4,9 @@ A timeout of requests and urllib3 bounds each single read: an answer that drips 
 never meets it. Here the same number of seconds bounds the whole answer, from the moment at which
 the request has left. The machine's own list of authorities is trusted, as by the broker's client,
 and not the one that requests brings along.
+
+What is sent once (`Deadline`, `ends_told_apart`) is never sent again here: a request is not begun, is
+refused in words, or is of unknown outcome, and whoever made it decides.
 """
 
 import http.client
@@ -11,16 +14,21 @@ import io
 import os
 import ssl
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from socket import socket
 from time import monotonic
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import NewConnectionError
 from urllib3.util import Retry
+
+from kalender.errors import NotSent
 
 LARGEST = 256 * 1024 * 1024  # bytes of an answer: a hundred times the largest of a real term
 
@@ -128,6 +136,52 @@ class Adapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:  # noqa: ARG002
         """Verify by our own list alone: requests would add the one it brings along."""
         conn.cert_reqs = "CERT_REQUIRED"
+
+
+# -- what is sent once ------------------------------------------------------------------------------
+
+
+class NotConnected(Exception):
+    """No connection could be made: the request was certainly not carried out."""
+
+
+class Lost(Exception):
+    """The request began to leave, and no whole answer came."""
+
+
+class Deadline(Adapter):
+    """Looks at the clock last of all before the socket; never re-sends."""
+
+    def __init__(self, ca_file: Path | None) -> None:
+        super().__init__(ca_file=ca_file, connections=1)
+        self.send_by: float | None = None
+
+    def send(
+        self, request: requests.PreparedRequest, *args: Any, **kwargs: Any
+    ) -> requests.Response:
+        """Send, or raise NotSent."""
+        if self.send_by is not None and monotonic() > self.send_by:
+            raise NotSent("send_seconds had passed before the request left")
+        return super().send(request, *args, **kwargs)
+
+
+@contextmanager
+def ends_told_apart() -> Iterator[None]:
+    """Raise NotConnected or Lost for whatever requests raises of one request."""
+    try:
+        yield
+    except requests.exceptions.ConnectTimeout as error:
+        raise NotConnected("ConnectTimeout") from error
+    except requests.exceptions.SSLError as error:
+        kind = NotConnected if "CERTIFICATE" in str(error).upper() else Lost
+        raise kind("SSLError") from error
+    except requests.exceptions.ConnectionError as error:
+        reason = getattr(error.args[0], "reason", None) if error.args else None
+        kind = NotConnected if isinstance(reason, NewConnectionError) else Lost
+        late = kind is Lost and caused_by(error, TimeoutError)
+        raise kind("ReadTimeout" if late else type(error).__name__) from error
+    except requests.exceptions.RequestException as error:
+        raise Lost(type(error).__name__) from error
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

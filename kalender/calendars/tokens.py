@@ -13,9 +13,9 @@ import msal
 import requests
 from msal.exceptions import MsalServiceError
 
-from kalender.calendars.sending import Deadline, Lost, NotConnected, ends_told_apart
 from kalender.config.backends import ApplicationSettings
 from kalender.errors import NeighbourRefused, NeighbourUnauthorised, NeighbourUnavailable
+from kalender.transport import Deadline, Lost, NotConnected, ends_told_apart
 
 PASSES_BY_ITSELF = frozenset({"temporarily_unavailable", "server_error"})
 

@@ -12,8 +12,7 @@ from kalender.domain.model import BadItem
 from kalender.domain.timetable import Rules
 from kalender.ports import Students, Timetables
 from kalender.store import unreadable
-from kalender.store.counts import Counts
-from kalender.store.database import Database
+from kalender.store.database import Counts, Database
 from kalender.store.people import People
 from kalender.store.semesters import Semesters
 

@@ -14,7 +14,7 @@ from kalender.domain.model import CourseAnswer, CourseKey
 from kalender.domain.work import EVERY_SEMESTER, Cause, Lane, Mark, WorkKey
 from kalender.mirror.context import RefreshContext
 from kalender.store import brakes, courses, mailboxes, people, queue, rollouts
-from kalender.store.counts import counts_of
+from kalender.store.database import counts_of
 from kalender.store.people import USERNAME
 from kalender.store.queue import Claim
 

@@ -28,7 +28,7 @@ from kalender.errors import NotFoundInSource
 from kalender.mirror import lists, organisation
 from kalender.mirror.context import RefreshContext, count_left_out
 from kalender.store import courses, mailboxes, people, queue, rollouts, teaching
-from kalender.store.counts import counts_of
+from kalender.store.database import counts_of
 from kalender.store.people import FS, USERNAME
 from kalender.store.queue import Claim
 from kalender.store.teaching import FsFacts

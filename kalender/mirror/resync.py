@@ -43,7 +43,7 @@ from kalender.store import (
     teaching,
     unreadable,
 )
-from kalender.store.counts import counts_of
+from kalender.store.database import counts_of
 from kalender.store.fs_facts import KINDS, PLACEMENTS, REGISTRATIONS, ROLES, FactKind
 
 log = structlog.get_logger()

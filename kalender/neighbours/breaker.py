@@ -13,8 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
-from kalender.store.instants import db_now
-from kalender.store.sql import upsert
+from kalender.store.sql import db_now, upsert
 from kalender.store.tables import neighbour
 
 KEYS_IN_A_ROW = 3

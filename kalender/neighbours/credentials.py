@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, update
 
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import neighbour
 
 LATELY = timedelta(minutes=30)

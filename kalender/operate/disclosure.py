@@ -25,9 +25,8 @@ from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
 from kalender.store import acts, brakes, courses, languages, optouts, people, takeovers
-from kalender.store.instants import db_now
 from kalender.store.people import LISTED, PROTECT
-from kalender.store.sql import calendar_key
+from kalender.store.sql import calendar_key, db_now
 from kalender.store.tables import (
     calendar,
     change_log,

@@ -12,7 +12,7 @@ from sqlalchemy import exists, select
 from kalender.operate import disclosure
 from kalender.store import acts, people
 from kalender.store.database import Database
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import look_up, preference
 
 GOOD_FOR = timedelta(hours=1)

@@ -31,8 +31,7 @@ from kalender.operate.queries import read_status
 from kalender.operate.status import Expectations, Status
 from kalender.operate.verdict import STATES, HealthState, assess
 from kalender.store import counters, takeovers
-from kalender.store.counts import Key
-from kalender.store.database import Database
+from kalender.store.database import Database, Key
 
 FRESH_SECONDS = 10.0  # for so long one reading of the database serves everybody who asks
 Labelled = Iterable[tuple[tuple[str, ...], float]]

@@ -65,9 +65,8 @@ from kalender.store import (
 )
 from kalender.store.database import now
 from kalender.store.heartbeats import ALIVE
-from kalender.store.instants import db_now
 from kalender.store.people import LISTED, OPT_OUT, PROTECT
-from kalender.store.sql import calendar_key
+from kalender.store.sql import calendar_key, db_now
 from kalender.store.tables import (
     calendar,
     change_log,

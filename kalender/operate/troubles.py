@@ -30,9 +30,8 @@ from kalender.operate.status import (
 from kalender.store import rollouts, takeovers
 from kalender.store.courses import PLACEMENTS
 from kalender.store.heartbeats import lives
-from kalender.store.instants import db_now
 from kalender.store.mailboxes import OUTSIDE
-from kalender.store.sql import calendar_key
+from kalender.store.sql import calendar_key, db_now
 from kalender.store.tables import (
     calendar,
     course_run,

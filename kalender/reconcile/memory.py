@@ -31,8 +31,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from kalender.errors import ConfigError, StateInDoubt
 from kalender.store import identity
 from kalender.store.database import Database, postgresql_place, sqlite_place
-from kalender.store.instants import db_now
-from kalender.store.sql import upsert
+from kalender.store.sql import db_now, upsert
 from kalender.store.tables import database_identity, process_memory
 
 SUFFIX = ".memory"

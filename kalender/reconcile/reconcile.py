@@ -79,8 +79,8 @@ def _visit(visit: Visit) -> None:
             look_for_late_creates(visit)
         if visit.row.takeover is not None:
             takeover.carry_on(visit)
-        else:
-            takeover.look_before_the_first_write(visit)
+        elif visit.context.takeover is not None and not visit.calendar_state.leaving:
+            takeover.look_before_the_first_write(visit, visit.context.takeover.mark)
         _until_right(visit)
     except OutcomeUnknown:
         with visit.database.write() as connection:

@@ -80,19 +80,16 @@ def carry_on(visit: Visit) -> None:
         _look(visit, about)
 
 
-def look_before_the_first_write(visit: Visit) -> None:
+def look_before_the_first_write(visit: Visit, mark: PredecessorMark) -> None:
     """Search a calendar in which nothing of ours was written yet for the predecessor's mark.
 
     Where it stands, the calendar is taken over as was asked for last, and not filled beside it. Where
     nobody asked yet it is stopped: raises PutOff.
     """
-    settings = visit.context.takeover
-    if settings is None or visit.calendar_state.leaving:
-        return
     with visit.database.read() as connection:
         if visit.row.synced_digest or entries.of_calendar(connection, visit.row.calendar_id):
             return
-    if not visit.calendars.find_marked(visit.row.address, settings.mark):
+    if not visit.calendars.find_marked(visit.row.address, mark):
         return
     with visit.recording() as connection:
         is_wished = takeovers.join_last_run(connection, visit.row.calendar_id)

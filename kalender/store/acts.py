@@ -27,8 +27,8 @@ from sqlalchemy import (
 )
 
 from kalender.domain.work import Cause
-from kalender.store.instants import db_now
 from kalender.store.people import PROTECT
+from kalender.store.sql import db_now
 from kalender.store.tables import (
     calendar,
     change_log,

@@ -31,7 +31,7 @@ from kalender.config.sections import Safety
 from kalender.domain.entry import FORMER
 from kalender.domain.model import CourseKey
 from kalender.store import acts, optouts
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import brake, calendar, change_log, entry, identity, let_through, person
 from kalender.store.tables import teaching_event as event
 

@@ -8,9 +8,8 @@ from sqlalchemy import Connection, and_, func, insert, select, text, update
 
 from kalender.domain.work import Kind
 from kalender.store import teaching
-from kalender.store.instants import db_now
 from kalender.store.people import FS, MAIL, USERNAME, claimed
-from kalender.store.sql import in_parts, insert_many, person_key
+from kalender.store.sql import db_now, in_parts, insert_many, person_key
 from kalender.store.tables import calendar, dirty, identity, person, registration, teaching_role
 
 MANY = 500

@@ -24,10 +24,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
-from kalender.store.counts import Key
-from kalender.store.database import Database, now
-from kalender.store.instants import db_now
-from kalender.store.sql import upsert
+from kalender.store.database import Database, Key, now
+from kalender.store.sql import db_now, upsert
 from kalender.store.tables import queue_seen, tally
 
 KEPT_BY_HOUR = timedelta(hours=48)

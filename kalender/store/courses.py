@@ -49,9 +49,9 @@ from kalender.domain.timetable import Activity, Rules, sole_groups
 from kalender.domain.work import Trigger
 from kalender.store import unreadable
 from kalender.store.database import now
-from kalender.store.instants import db_now
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.sql import (
+    db_now,
     delete_many,
     in_parts,
     insert_many,

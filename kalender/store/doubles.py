@@ -12,8 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, delete, func, or_, select, union, update
 
 from kalender.domain.entry import EntryStatus
-from kalender.store.instants import db_now
-from kalender.store.sql import insert_many
+from kalender.store.sql import db_now, insert_many
 from kalender.store.tables import calendar, change_log, entry, stray_key, teaching_event
 
 TAKEN = ("delete", "remove", "release")

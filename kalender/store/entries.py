@@ -44,9 +44,8 @@ from kalender.domain.timetable import Audience
 from kalender.domain.work import Cause, Lane
 from kalender.ports import FoundItem
 from kalender.store import takeovers
-from kalender.store.counts import LATENCIES, counts_of
-from kalender.store.instants import db_now
-from kalender.store.sql import insert_many, one_of, update_many
+from kalender.store.database import LATENCIES, counts_of
+from kalender.store.sql import db_now, insert_many, one_of, update_many
 from kalender.store.tables import (
     brake,
     calendar,

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, se
 
 from kalender import __version__
 from kalender.store.database import Database
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import heartbeat
 
 FORGOTTEN = -7 * 86_400.0

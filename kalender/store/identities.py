@@ -11,8 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, exists, or_, select, update
 
 from kalender.domain.work import FS, USERNAME
-from kalender.store.instants import db_now
-from kalender.store.sql import delete_many, insert_many, one_of
+from kalender.store.sql import db_now, delete_many, insert_many, one_of
 from kalender.store.tables import (
     calendar,
     identity,

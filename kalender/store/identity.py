@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, text, update
 
 from kalender.errors import StateInDoubt
 from kalender.store.database import postgresql_place, sqlite_place
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import database_identity
 
 RECOVER = "kalender recover --since TIME after a restored backup (the time it was made)"

@@ -10,8 +10,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, select
 
-from kalender.store.instants import db_now
-from kalender.store.sql import in_parts, insert_many, is_one_of
+from kalender.store.sql import db_now, in_parts, insert_many, is_one_of
 from kalender.store.tables import personal_language
 
 COMMAND, FILE = "command", "file"  # in the order in which they count, which is the alphabet's

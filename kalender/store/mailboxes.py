@@ -19,10 +19,10 @@ from kalender.domain.roles import STUDENT, audience_of, word_of
 from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store import evidence, queue, recovery
-from kalender.store.instants import db_now
 from kalender.store.people import MANY, People, called, mails_of, usernames
 from kalender.store.sql import (
     crossed_at_most,
+    db_now,
     in_parts,
     insert_many,
     is_one_of,

@@ -26,8 +26,7 @@ from sqlalchemy import (
 from kalender.domain.entry import RECORDED
 from kalender.domain.work import Cause, Kind, Lane
 from kalender.store import acts, entries, people, queue
-from kalender.store.instants import db_now
-from kalender.store.sql import insert_many, is_one_of
+from kalender.store.sql import db_now, insert_many, is_one_of
 from kalender.store.tables import calendar, entry, move, move_announced
 
 ACCEPT, WAIT = "accept", "wait"

@@ -7,8 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, case, delete, select
 
 from kalender.store.heartbeats import GONE, lives
-from kalender.store.instants import db_now
-from kalender.store.sql import upsert
+from kalender.store.sql import db_now, upsert
 from kalender.store.tables import acknowledgement, broker_seen, certificate, heartbeat
 
 BROKER = ""  # the name, among queues, of the connection itself

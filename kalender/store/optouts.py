@@ -23,9 +23,8 @@ from kalender.domain.lists import ListReading
 from kalender.domain.text import without_unseen
 from kalender.store import acts
 from kalender.store.database import now
-from kalender.store.instants import db_now
 from kalender.store.people import LISTED
-from kalender.store.sql import delete_many, in_parts, insert_many, is_one_of
+from kalender.store.sql import db_now, delete_many, in_parts, insert_many, is_one_of
 from kalender.store.tables import (
     calendar,
     entry,

@@ -28,11 +28,11 @@ from kalender.domain.timetable import Audience, Evidence, Role, Rules
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store import identities
 from kalender.store.identities import Identities
-from kalender.store.instants import db_now
 from kalender.store.languages import COMMAND
 from kalender.store.queue import mark
 from kalender.store.sql import (
     crossed_at_most,
+    db_now,
     in_parts,
     is_one_of,
     one_of,

@@ -26,9 +26,8 @@ from kalender.domain.model import Semester
 from kalender.domain.work import Kind
 from kalender.store import counters, entries, minutes, teaching
 from kalender.store.database import Database, now
-from kalender.store.instants import db_now
 from kalender.store.rollouts import OPEN
-from kalender.store.sql import calendar_key, upsert
+from kalender.store.sql import calendar_key, db_now, upsert
 from kalender.store.tables import (
     calendar,
     change_log,

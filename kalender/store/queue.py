@@ -58,9 +58,8 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from kalender.domain.work import Cause, Kind, Lane, Mark, Trigger, WorkKey
 from kalender.errors import ClaimLost
-from kalender.store.counts import counts_of
-from kalender.store.instants import Instant, db_now
-from kalender.store.sql import upsert
+from kalender.store.database import counts_of
+from kalender.store.sql import Instant, db_now, upsert
 from kalender.store.tables import calendar, dirty, due_later
 
 

@@ -25,8 +25,7 @@ from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import StateInDoubt
 from kalender.store import identity as identity_of
 from kalender.store import queue as work
-from kalender.store.instants import db_now
-from kalender.store.sql import course_key, person_key
+from kalender.store.sql import course_key, db_now, person_key
 from kalender.store.tables import (
     calendar,
     course_run,

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from kalender.ports import Rejected
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import rejected_notification
 
 LONGEST = 64 * 1024

@@ -36,9 +36,8 @@ from kalender.domain.criteria import COURSE, PERSON
 from kalender.domain.work import Kind
 from kalender.store import acts, criteria, rollouts
 from kalender.store.database import now
-from kalender.store.instants import db_now
 from kalender.store.rollouts import ADD, OPEN
-from kalender.store.sql import calendar_key, in_parts, insert_many, is_one_of
+from kalender.store.sql import calendar_key, db_now, in_parts, insert_many, is_one_of
 from kalender.store.tables import brake, calendar, dirty, entry, rollout_plan, rollout_turn
 
 PLANNED, RUNNING, PAUSED = OPEN

@@ -23,8 +23,7 @@ from sqlalchemy import (
 from kalender.domain.work import Cause, Lane
 from kalender.store import courses as mirror
 from kalender.store import criteria, people, takeovers
-from kalender.store.instants import db_now
-from kalender.store.sql import in_parts, is_one_of
+from kalender.store.sql import db_now, in_parts, is_one_of
 from kalender.store.tables import (
     calendar,
     course_run,

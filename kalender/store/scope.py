@@ -10,10 +10,9 @@ from kalender.domain.entry import FORMER, EntryStatus
 from kalender.domain.mailbox import wanted_calendars
 from kalender.domain.work import Kind
 from kalender.store import bulk, evidence
-from kalender.store.instants import db_now
 from kalender.store.mailboxes import OUTSIDE
 from kalender.store.people import People
-from kalender.store.sql import in_parts, is_one_of
+from kalender.store.sql import db_now, in_parts, is_one_of
 from kalender.store.tables import calendar, dirty, entry, preference, settings_waiting
 
 

@@ -1,4 +1,7 @@
-"""What is written otherwise on PostgreSQL than on SQLite: upserts, and many rows in one statement.
+"""What is written otherwise on PostgreSQL than on SQLite: instants, upserts, and many rows at once.
+
+Instants are UTC everywhere: `timestamptz` on PostgreSQL, on SQLite a text of fixed width that sorts
+in time and that people can read.
 
 Many rows go to PostgreSQL as arrays, and to SQLite as one execution a row: a statement for each row
 costs SQLAlchemy and the driver more than the row costs PostgreSQL.
@@ -6,6 +9,7 @@ costs SQLAlchemy and the driver more than the row costs PostgreSQL.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -13,11 +17,14 @@ from sqlalchemy import (
     ARRAY,
     Boolean,
     Connection,
+    DateTime,
     Delete,
+    Dialect,
     FromClause,
     String,
     Table,
     TableValuedAlias,
+    TypeDecorator,
     Update,
     any_,
     bindparam,
@@ -36,15 +43,74 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
 
 from kalender.domain.work import FS
-from kalender.store.instants import db_now
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql, sqlite
 
 Rows = Sequence[Mapping[str, Any]]
 T = TypeVar("T")
+SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
+
+
+# -- instants --------------------------------------------------------------------------------------
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC datetime, to the millisecond on SQLite."""
+
+    impl = String(23)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """PostgreSQL has a type of its own for it."""
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(DateTime(timezone=True))
+        return dialect.type_descriptor(String(23))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Write UTC."""
+        if value is None:
+            return None
+        moment = value.astimezone(UTC)
+        return moment if dialect.name == "postgresql" else moment.strftime(SQLITE_FORMAT)[:23]
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        """Read aware UTC."""
+        if value is None:
+            return None
+        if dialect.name == "postgresql":
+            moment: datetime = value
+            return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+        return datetime.fromisoformat(str(value)).replace(tzinfo=UTC)
+
+
+class db_now(FunctionElement[datetime]):  # noqa: N801
+    """The database's clock, now or so many seconds from now: `db_now()`, `db_now(30.0)`."""
+
+    name = "db_now"
+    type = Instant()
+    inherit_cache = True
+
+
+@compiles(db_now, "postgresql")
+def _postgresql_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    if not seconds:
+        return "clock_timestamp()"
+    return f"(clock_timestamp() + CAST({seconds} AS double precision) * interval '1 second')"
+
+
+@compiles(db_now, "sqlite")
+def _sqlite_now(element: db_now, compiler: SQLCompiler, **kw: Any) -> str:
+    seconds = compiler.process(element.clauses, **kw)
+    shift = f", printf('%+.3f seconds', {seconds})" if seconds else ""
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{shift})"
+
+
+# -- many rows -------------------------------------------------------------------------------------
 
 
 def upsert(dialect: str, table: Table) -> "postgresql.Insert | sqlite.Insert":
@@ -88,7 +154,7 @@ def insert_missing(connection: Connection, table: Table, rows: Rows) -> None:
 def update_many(
     connection: Connection, table: Table, rows: Rows, *, by: str, **constants: Any
 ) -> None:
-    """Update the rows that `by` names, each with its own values and with `same`."""
+    """Update the rows that `by` names, each with its own values and all with `constants`."""
     if not rows:
         return
     own_names = [name for name in rows[0] if name != by]

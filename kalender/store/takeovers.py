@@ -33,8 +33,7 @@ from sqlalchemy import (
 from kalender.domain.takeover import BLOCKING, Beside, Fate
 from kalender.domain.work import Cause, Trigger, WorkKey
 from kalender.store import acts, queue
-from kalender.store.instants import db_now
-from kalender.store.sql import in_parts, insert_many, is_one_of, one_of
+from kalender.store.sql import db_now, in_parts, insert_many, is_one_of, one_of
 from kalender.store.tables import calendar, takeover, takeover_item, takeover_run
 
 WISHED, DONE, STOPPED, UNDOING, UNDONE = "wished", "done", "stopped", "undoing", "undone"

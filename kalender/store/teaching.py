@@ -17,8 +17,7 @@ from kalender.domain.model import (
 )
 from kalender.store import fs_facts, unreadable
 from kalender.store.fs_facts import KINDS, FactKind
-from kalender.store.instants import db_now
-from kalender.store.sql import upsert
+from kalender.store.sql import db_now, upsert
 from kalender.store.tables import person, placement, source_reading
 
 

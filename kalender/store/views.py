@@ -5,7 +5,7 @@ Only the columns that are asked for are named here; `kalender/store/database.py`
 
 from sqlalchemy import Integer, String, case, column, table
 
-from kalender.store.instants import Instant, db_now
+from kalender.store.sql import Instant, db_now
 
 # Work that is not parked: what waits, what is claimed, and what is tried again later.
 dirty_now = table(

@@ -21,7 +21,7 @@ import structlog
 from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
 from kalender.liveness import Liveness, Vital, stop_on_signals
 from kalender.store import counters, identity
-from kalender.store.counts import Key
+from kalender.store.database import Key
 from kalender.store.heartbeats import doubt
 from kalender.worker.context import WorkerContext
 from kalender.worker.periodic import run_periodic_tasks

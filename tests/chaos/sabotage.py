@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, 
 
 from kalender.app import App
 from kalender.calendars.graph.session import Sessions
-from kalender.calendars.sending import Lost
 from kalender.domain.entry import Entry, NotFoundAtAll, Transition, happens
 from kalender.domain.model import ActivityKey, CourseKey
 from kalender.domain.work import Trigger
@@ -19,8 +18,9 @@ from kalender.reconcile.doubles import Double, find_all
 from kalender.reconcile.memory import Forgetful, Memory
 from kalender.reconcile.protocol import Visit
 from kalender.store import courses, entries, queue
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import dirty as work
+from kalender.transport import Lost
 
 SERVER_SECONDS = {"early-lookup": "0.001"}  # what its settings say of Exchange
 

@@ -12,10 +12,10 @@ import pytest
 
 from kalender import transport
 from kalender.calendars.ews.session import Sessions
-from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.backends import EwsSettings
 from kalender.errors import KalenderError, NeighbourUnavailable
 from kalender.sources.http import Http
+from kalender.transport import Lost, NotConnected
 from tests.fakes.university import fs_settings, settings_of, tp_settings
 from tests.servers import make_certificates
 

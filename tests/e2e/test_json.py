@@ -14,7 +14,7 @@ from sqlalchemy import update
 from kalender.cli import load_all
 from kalender.sandbox.generate import generate
 from kalender.store.database import Database
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import dirty
 from tests import schemas
 from tests.e2e.conftest import NOW

@@ -11,7 +11,7 @@ from sqlalchemy import Boolean, Integer, String, bindparam, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from kalender.store.database import Database
-from kalender.store.instants import Instant
+from kalender.store.sql import Instant
 from tests import servers
 from tests.factories import NOW
 

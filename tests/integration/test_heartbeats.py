@@ -10,7 +10,7 @@ from sqlalchemy import select, update
 
 from kalender.store.database import Database
 from kalender.store.heartbeats import Heartbeat
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import heartbeat
 from tests.fakes.house import House
 

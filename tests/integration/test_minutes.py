@@ -13,9 +13,9 @@ from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.operate.day import parts
 from kalender.store import counters, minutes, queue
 from kalender.store.database import Database
-from kalender.store.instants import db_now
 from kalender.store.minutes import Minute, record
 from kalender.store.prune import prune
+from kalender.store.sql import db_now
 from kalender.store.tables import change_log, dirty, minute
 from kalender.worker.periodic import run_periodic_tasks
 from tests.fakes.house import MONDAY, House, crew_of, event

@@ -14,8 +14,8 @@ from kalender.domain.work import Kind, Mark
 from kalender.sandbox.generate import generate
 from kalender.store import counters, people, prune, queue, teaching
 from kalender.store.database import Database
-from kalender.store.instants import Instant, db_now
 from kalender.store.prune import MIRROR
+from kalender.store.sql import Instant, db_now
 from kalender.store.tables import (
     calendar,
     change_log,

@@ -22,8 +22,8 @@ from kalender.ports import FoundItem, ItemRef
 from kalender.store import brakes, bulk, entries, people
 from kalender.store.brakes import HAND, INSTITUTION
 from kalender.store.database import Database
-from kalender.store.instants import db_now
 from kalender.store.people import FS
+from kalender.store.sql import db_now
 from kalender.store.tables import brake, calendar, change_log, entry, source_reading
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_activity_key, an_answer, an_event
 from tests.integration.test_store_courses import taken

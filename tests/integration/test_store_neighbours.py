@@ -16,7 +16,7 @@ from kalender.neighbours.breaker import Share
 from kalender.neighbours.credentials import Standing, digest
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.store.database import Database
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import neighbour
 from tests.fakes.house import gates_for
 

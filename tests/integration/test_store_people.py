@@ -13,8 +13,8 @@ from kalender.domain.roles import ROLES, STUDENT, TEACHER
 from kalender.domain.work import Kind, Lane
 from kalender.store import entries, mailboxes, people, teaching
 from kalender.store.database import Database
-from kalender.store.instants import db_now
 from kalender.store.people import FS, USERNAME, People
+from kalender.store.sql import db_now
 from kalender.store.tables import calendar, identity, person, preference, teaching_staff
 from kalender.store.tables import dirty as dirty_rows
 from kalender.store.teaching import FsFacts

@@ -250,7 +250,7 @@ class Calendar:
 def _now(house: House) -> Any:
     from sqlalchemy import select  # noqa: PLC0415
 
-    from kalender.store.instants import db_now  # noqa: PLC0415
+    from kalender.store.sql import db_now  # noqa: PLC0415
 
     with house.database.read() as connection:
         return connection.execute(select(db_now())).scalar_one()

@@ -20,7 +20,7 @@ from kalender.errors import (
 from kalender.neighbours import breaker
 from kalender.neighbours.limiter import Limiter
 from kalender.store.database import Database
-from kalender.store.instants import db_now
+from kalender.store.sql import db_now
 from kalender.store.tables import dirty, neighbour
 from kalender.worker.context import WorkerContext
 from kalender.worker.thread import WorkerThread

@@ -27,8 +27,8 @@ from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
 from kalender.store import queue
 from kalender.store.database import Database
-from kalender.store.instants import db_now
 from kalender.store.queue import Claim
+from kalender.store.sql import db_now
 from kalender.store.tables import dirty as rows
 from kalender.store.tables import due_later as later
 

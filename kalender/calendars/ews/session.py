@@ -16,8 +16,8 @@ from exchangelib.protocol import Protocol
 from exchangelib.version import EXCHANGE_2016
 from requests.auth import HTTPBasicAuth
 
-from kalender.calendars.sending import Deadline, ends_told_apart
 from kalender.config.backends import Ews, EwsSettings
+from kalender.transport import Deadline, ends_told_apart
 
 if TYPE_CHECKING:
     from kalender.calendars.tokens import Tokens

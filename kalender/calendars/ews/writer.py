@@ -11,7 +11,6 @@ from kalender.calendars.ews import soap
 from kalender.calendars.ews.error_codes import Meaning, meaning, words
 from kalender.calendars.ews.session import Sessions, windows_zone
 from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
-from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.backends import Ews, EwsApplicationSettings
 from kalender.domain.backoff import LONGEST, told_wait
 from kalender.domain.neighbour import exchange
@@ -38,6 +37,7 @@ from kalender.ports import (
     NewEntry,
     unlimited,
 )
+from kalender.transport import Lost, NotConnected
 
 if TYPE_CHECKING:
     from kalender.calendars.tokens import Tokens

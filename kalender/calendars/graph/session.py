@@ -10,9 +10,9 @@ from uuid import uuid4
 import requests
 
 from kalender.calendars.graph.events import body_of
-from kalender.calendars.sending import Deadline, ends_told_apart
 from kalender.calendars.tokens import Tokens
 from kalender.config.backends import GraphSettings
+from kalender.transport import Deadline, ends_told_apart
 
 EXPIRED = "InvalidAuthenticationToken"
 

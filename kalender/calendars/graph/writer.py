@@ -16,7 +16,6 @@ from kalender.calendars.graph import events
 from kalender.calendars.graph.error_codes import WRITES, Meaning, Operation, meaning, words
 from kalender.calendars.graph.events import Answer, Clock, Request, Unparsable
 from kalender.calendars.graph.session import Sessions
-from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.backends import GraphSettings
 from kalender.domain.backoff import told_wait
 from kalender.domain.neighbour import exchange
@@ -44,6 +43,7 @@ from kalender.ports import (
     NewEntry,
     unlimited,
 )
+from kalender.transport import Lost, NotConnected
 
 MOST_PAGES = 400
 ALONE = timedelta(minutes=1)  # before Graph is asked again after it said what it never says

@@ -24,7 +24,6 @@ from kalender.calendars.graph import events
 from kalender.calendars.graph.events import Answer, Clock, Json, Request
 from kalender.calendars.graph.session import Sessions
 from kalender.calendars.graph.writer import GraphCalendars
-from kalender.calendars.sending import Lost, NotConnected
 from kalender.config.backends import GraphSettings
 from kalender.domain import neighbour
 from kalender.domain.model import Content
@@ -35,6 +34,7 @@ from kalender.operate.check.names import Named
 from kalender.operate.check.trial import Line, Outcome, failed, not_tried, ok, warned
 from kalender.ports import AroundRequest, NewEntry
 from kalender.store.database import Database
+from kalender.transport import Lost, NotConnected
 
 OWN = "kalender-probe-"  # begins the values of our property, where other keys have an event
 IMMUTABLE = {"Prefer": 'IdType="ImmutableId"'}

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, Date, ForeignKey, Index, Integer, String, Table, Text, text
 
-from kalender.store.instants import Instant
+from kalender.store.sql import Instant
 from kalender.store.tables.columns import Id, metadata, person_id, unit
 
 course_run = Table(

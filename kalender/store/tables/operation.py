@@ -2,7 +2,7 @@
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, String, Table, Text, text
 
-from kalender.store.instants import Instant
+from kalender.store.sql import Instant
 from kalender.store.tables.columns import Id, metadata
 
 brake = Table(

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, text
 
-from kalender.store.instants import Instant
+from kalender.store.sql import Instant
 from kalender.store.tables.columns import Id, metadata
 
 takeover_run = Table(  # what an operator asked for once; several calendars belong to it
