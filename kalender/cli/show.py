@@ -297,6 +297,8 @@ def _takeover_lines(takeover: Mapping[str, Any] | None, zone: tzinfo) -> Iterato
 
 def _move_line(move: Mapping[str, Any], zone: tzinfo) -> str:
     line = f"  moved from {move['from_backend']} to {move['to_backend']}"
+    if move["from_backend"] == move["to_backend"]:
+        line = f"  emptied at {move['to_backend']}, known nowhere else"
     line += f", noticed {said(move['noticed_at'], zone)}"
     if move["done_at"]:
         return f"{line}, right there {said(move['done_at'], zone)}"

@@ -455,7 +455,7 @@ def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:
     waiting = moves.waiting(question.connection, question.person_id)
     for move in waiting if not case else ():
         if move.calendar_id == row["calendar_id"]:
-            case = "moved"
+            case = "moved" if move.from_backend != move.to_backend else "emptied"
             facts |= {"present": move.present, "entries": move.expected, "backend": move.backend}
     with_predecessor = takeovers.of_calendar(question.connection, row["calendar_id"])
     if not case and with_predecessor is not None and with_predecessor.state == takeovers.STOPPED:

@@ -118,7 +118,7 @@ def sort_out(
     oldest = oldest_of(hits)
     strange = oldest.keys() - sorting.records.keys() - set(elsewhere)
     strange -= doubles.taken_away(connection, visit.row.calendar_id, strange)
-    known_events = doubles.known_events(connection, [_event_of(key) for key in strange])
+    known_events = doubles.known_events(connection, [event_of(key) for key in strange])
     for key in sorted(strange, key=lambda key: (oldest[key].meeting, key)):
         sorting.sort(oldest[key], known_events)
     sorting.by_time()
@@ -126,14 +126,14 @@ def sort_out(
         double.item.sync_key: (double.original.event_id, State.DOUBLE) for double in sorting.doubles
     }
     strays |= {
-        double.sync_key: (_event_of(double.sync_key), State.UNKNOWN) for double in sorting.unknown
+        double.sync_key: (event_of(double.sync_key), State.UNKNOWN) for double in sorting.unknown
     }
     doubles.replace(connection, visit.row.calendar_id, strays)
     visit.searched = True
     return sorting.doubles
 
 
-def _event_of(sync_key: str) -> str:
+def event_of(sync_key: str) -> str:
     """Return the event that a key was made for."""
     return sync_key.rpartition("#")[0]
 
@@ -177,11 +177,11 @@ class _Sorting:
             meeting=hit.meeting,
         )
         self.shown.setdefault(event_id, showing)
-        self.made_for.setdefault(_event_of(key), showing)
+        self.made_for.setdefault(event_of(key), showing)
 
     def sort(self, hit: FoundItem, known_events: Collection[str]) -> None:
         """Say what an item is; what has ended is history, and only adopted after a recovery."""
-        event_id = _event_of(hit.sync_key)
+        event_id = event_of(hit.sync_key)
         over = hit.ends_at <= self.visit.now
         if self.visit.calendar_state.leaving:
             self._adopt(hit)
@@ -206,7 +206,7 @@ class _Sorting:
 
     def _stands_beside(self, hit: FoundItem, meeting: Shown) -> None:
         """Release a meeting again that a database forgot to have left to its user; adopt the other."""
-        self.made_for.pop(_event_of(meeting.sync_key), None)
+        self.made_for.pop(event_of(meeting.sync_key), None)
         left = happens(self.records[meeting.sync_key], Plain.LEFT)
         self.visit.save(self.connection, [left])
         self._adopt(hit, (meeting.event_id, meeting.activity))
@@ -215,8 +215,8 @@ class _Sorting:
         """Record it as an entry; the record that it stands for instead is given up."""
         key, row = hit.sync_key, self.visit.row
         event_id, activity = shows or (
-            _event_of(key),
-            entries.activity_of(self.connection, _event_of(key)),
+            event_of(key),
+            entries.activity_of(self.connection, event_of(key)),
         )
         if event_id in self.missing:
             transition = happens(self.missing.pop(event_id), Plain.NOT_FOUND_BY_KEY)

@@ -87,8 +87,14 @@ def _look_at_adoptions(visit: Visit, adoptions: Sequence[Entry]) -> None:
 
 
 def look_up_keys(visit: Visit, lost_entries: Sequence[Entry]) -> None:
-    """Look these keys up: what is found is adopted, what is not is never used again."""
-    give_up(visit, find_again(visit, lost_entries))
+    """Look these keys up: what is found is adopted, what is not is never used again.
+
+    Raises PutOff where the mailbox may have moved to another Exchange.
+    """
+    absent_entries = find_again(visit, lost_entries)
+    if absent_entries and len(visit.context.exchanges) > 1:
+        moves.require_here(visit, find_all(visit))
+    give_up(visit, absent_entries)
 
 
 def find_again(visit: Visit, lost_entries: Sequence[Entry]) -> list[Entry]:
@@ -141,7 +147,8 @@ def look_up_everything(visit: Visit) -> list[Double]:
     wished that all with our key go. Raises PutOff where the mailbox may be elsewhere.
     """
     hits = find_all(visit, contents=moves.is_under_way(visit))
-    moves.require_here(visit, hits)
+    if moves.require_here(visit, hits):
+        _take_as_deleted(visit, hits)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
@@ -162,6 +169,18 @@ def look_up_everything(visit: Visit) -> list[Double]:
         found_doubles = sort_out(connection, visit, hits, elsewhere)
     moves.take_away_again(visit, hits)
     return found_doubles
+
+
+def _take_as_deleted(visit: Visit, hits: Sequence[FoundItem]) -> None:
+    """Take what is to come and not among these items as deleted by its user."""
+    found = {hit.sync_key for hit in hits} | {hit.ref.item_id for hit in hits}
+    gone_entries = [
+        entry
+        for entry in read_records(visit)
+        if entry.status is EntryStatus.LIVE and entry.ends_at > visit.now
+        if found.isdisjoint({entry.sync_key, entry.item_id})
+    ]
+    give_up(visit, _to_put_back(visit, gone_entries, "gone"))
 
 
 def _relocated(

@@ -3,7 +3,9 @@
 A mailbox that is not here, or lacks more than half of our coming entries, is looked for at every
 other Exchange. Where it is found with entries of ours, the calendar is looked up there, in its turn.
 Where it is found without them, the calendar waits: its next looks come after growing times, and an
-operator may decide. A visit that ends in one of these ways raises `PutOff`.
+operator may decide. Where no other Exchange knows it, it may be on its way: the calendar waits as
+well, and what stays absent for some hours is believed to be its user's doing. A visit that ends in
+one of these ways raises `PutOff`.
 """
 
 from collections import Counter
@@ -37,6 +39,8 @@ log = structlog.get_logger()
 COPIED_WITHIN = timedelta(days=14)  # a mailbox is copied so long before it moves, at most
 SAME_TIME = timedelta(minutes=2)
 TOO_MANY, WITHIN = 3, timedelta(hours=1)  # calendars that wait: then all moves are paused
+LOOKS_IN_VAIN = 3
+"""So many looks, five hours in all, a mailbox that is known nowhere else has to turn up elsewhere."""
 
 
 def require_turn(visit: Visit) -> None:
@@ -91,10 +95,11 @@ def is_under_way(visit: Visit) -> bool:
         return moves.open_of(connection, visit.row.calendar_id) is not None
 
 
-def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
+def require_here(visit: Visit, hits: Sequence[FoundItem]) -> bool:
     """Raise PutOff where what is absent here is not to be believed; `hits` are all items of ours.
 
-    Where the Exchange from which the mailbox came still shows what is absent here, it may be the copy
+    Returns whether its user took away what is absent, as the mailbox did not turn up elsewhere for
+    hours. Where the Exchange from which it came still shows what is absent here, that may be the copy
     that was left behind: then the calendar waits as well. Where the person has another mailbox than
     before, by another address or username, nothing of ours need be there. Raises TransientError where
     another Exchange could not be asked.
@@ -108,7 +113,7 @@ def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
         if move is not None:
             with visit.recording() as connection:
                 moves.looked(connection, move, expected=len(coming), present=present)
-        return
+        return False
     elsewhere, unanswered = _ask_elsewhere(visit, coming)
     fullest = max(elsewhere, key=lambda name: elsewhere[name], default=None)
     with visit.database.read() as connection:
@@ -121,9 +126,14 @@ def require_here(visit: Visit, hits: Sequence[FoundItem]) -> None:
         raise TransientError(
             f"entries of ours are not here, and [exchange.{name}] could not be asked for them"
         )
-    if move is None and (fullest is None or visit.row.moved_from is not None):
-        return  # no other Exchange knows the mailbox, or it is another one than before
-    _wait(visit, fullest or visit.row.backend, len(coming), present)
+    if move is None and (len(visit.context.exchanges) == 1 or visit.row.moved_from is not None):
+        return False  # there is no other Exchange, or it is another mailbox than before
+    is_known_nowhere_else = fullest is None and (
+        move is None or move.from_backend == move.to_backend
+    )
+    if move is None or move.looks < LOOKS_IN_VAIN or not is_known_nowhere_else:
+        _wait(visit, fullest or visit.row.backend, len(coming), present)
+    return True
 
 
 def may_arrive_late(visit: Visit) -> bool:
@@ -169,29 +179,28 @@ def record_denied(visit: Visit, error: KalenderError) -> bool:
         return entries.denied(connection, visit.row.calendar_id, str(error))
 
 
-def _coming(visit: Visit) -> frozenset[str]:
-    """Return the keys of what was written for sure, and has not ended."""
+def _coming(visit: Visit) -> list[Entry]:
+    """Return what was written for sure, and has not ended."""
     with visit.database.read() as connection:
         records = entries.of_calendar(connection, visit.row.calendar_id)
-    return frozenset(entry.sync_key for entry in records if _is_coming(visit, entry))
+    written = [entry for entry in records if entry.item_id is not None and entry.status not in OPEN]
+    return [entry for entry in written if entry.ends_at > visit.now]
 
 
-def _is_coming(visit: Visit, entry: Entry) -> bool:
-    is_written = entry.item_id is not None and entry.status not in OPEN
-    return is_written and entry.ends_at > visit.now
+def _present(hits: Sequence[FoundItem], coming: Collection[Entry]) -> int:
+    """Count what is there: by its key, or after a recovery another key of ours for its event."""
+    keys = {hit.sync_key for hit in hits}
+    events = {doubles.event_of(key) for key in keys}
+    return sum(entry.sync_key in keys or entry.event_id in events for entry in coming)
 
 
-def _present(hits: Sequence[FoundItem], coming: Collection[str]) -> int:
-    return len({hit.sync_key for hit in hits}.intersection(coming))
-
-
-def _is_enough(present: int, coming: Collection[str]) -> bool:
+def _is_enough(present: int, coming: Collection[Entry]) -> bool:
     """Whether at least half is there."""
     return 2 * present >= len(coming)
 
 
 def _ask_elsewhere(
-    visit: Visit, coming: Collection[str]
+    visit: Visit, coming: Collection[Entry]
 ) -> tuple[Mapping[str, int], Mapping[str, KalenderError]]:
     """Return how many of our entries each other Exchange shows that knows the mailbox.
 
@@ -257,9 +266,13 @@ def _wait(visit: Visit, elsewhere: str, expected: int, present: int) -> NoReturn
             present=present,
             seconds=round(wait.total_seconds()),
         )
+        if elsewhere == visit.row.backend:
+            end = "nothing is concluded for some hours; kalender move accept decides at once"
+        else:
+            end = "nothing is concluded; kalender move accept or wait decides"
         reason = (
             f"[exchange.{visit.row.backend}] shows {present} of {expected} coming entries, fewer "
-            "than half: nothing is concluded; kalender move accept or wait decides"
+            f"than half: {end}"
         )
         _postpone(connection, visit, wait, reason)
     raise PutOff

@@ -101,8 +101,11 @@ def _of(
 def taken_lately(
     connection: Connection, calendar_id: int, keys: Collection[str], within: timedelta
 ) -> set[str]:
-    """Return those of these keys whose entry we deleted so lately; what was released is its user's."""
-    query = _logged(calendar_id, ("delete", "remove"), keys)
+    """Return those of these keys whose entry we deleted, or found to be gone, so lately.
+
+    What was released is its user's.
+    """
+    query = _logged(calendar_id, ("delete", "remove", "gone"), keys)
     lately = query.where(change_log.c.at > db_now(-within.total_seconds()))
     return {key for key, _ in connection.execute(lately)}
 

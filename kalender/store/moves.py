@@ -36,20 +36,29 @@ WAIT_ENDS = timedelta(days=1)  # how long an operator's `wait` keeps a calendar 
 UNANSWERED = and_(
     move.c.done_at.is_(None),
     move.c.waits_since.is_not(None),
+    move.c.from_backend != move.c.to_backend,
     or_(
         move.c.decision.is_(None),
         and_(move.c.decision == WAIT, move.c.decided_at < db_now(-WAIT_ENDS.total_seconds())),
     ),
 )
-"""The condition that a move waits, and that no operator's decision of late keeps it out of counts."""
+"""The condition that a move waits, and that no operator's decision of late keeps it out of counts.
+
+What lacks much where it always was, and is known nowhere else, is believed in the end: it is no move
+that an operator has to decide about.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """An open move: until when its next look waits, and what an operator decided."""
+    """An open move: until when its next look waits, and what an operator decided.
+
+    Both Exchanges are the same where the calendar lacks much, and no other one knows its mailbox.
+    """
 
     move_id: int
     from_backend: str
+    to_backend: str
     looks: int
     decision: str | None
     wait: timedelta  # nothing, or less, where its turn has come
@@ -64,6 +73,7 @@ def open_of(connection: Connection, calendar_id: int) -> Move | None:
     return Move(
         move_id=row.move_id,
         from_backend=row.from_backend,
+        to_backend=row.to_backend,
         looks=row.looks,
         decision=row.decision,
         wait=row.look_at - row.db_time,
@@ -135,8 +145,8 @@ def waits(
 ) -> timedelta:
     """Record that a calendar shows too few of our keys; return how long until the next look.
 
-    Without an open move one is opened to the Exchange `elsewhere` that knows the mailbox as well,
-    and the calendar stays where it is.
+    Without an open move one is opened to the Exchange `elsewhere` that knows the mailbox as well, or
+    to the calendar's own where none does, and the calendar stays where it is.
     """
     if open_of(connection, row.calendar_id) is None:
         _open(connection, row, elsewhere, timedelta())
@@ -147,10 +157,12 @@ def waits(
     if open_move is None:
         return timedelta()
     wait = LOOKS[min(open_move.looks, len(LOOKS) - 1)]
+    is_known_nowhere_else = open_move.from_backend == open_move.to_backend
     connection.execute(
         update(move)
         .where(move.c.move_id == open_move.move_id)
         .values(
+            to_backend=elsewhere if is_known_nowhere_else else open_move.to_backend,
             looks=move.c.looks + 1,
             expected=expected,
             present=present,

@@ -264,10 +264,12 @@ def test_a_new_place_that_does_not_open_yet_says_nothing_of_the_entries(scene: S
 def test_what_was_made_anew_in_an_emptied_place_is_not_doubled_where_both_arrive(
     scene: Scene,
 ) -> None:
-    """Nobody else knows the mailbox, as where its user deleted all: the entries are put back."""
+    """Nobody else knows the mailbox for hours, as where its user deleted all: they are put back."""
     scene.fill(lectures(4))
     scene.move(old="empty", new="absent")
     scene.look()
+    assert scene.shown(scene.place) == []
+    scene.look(4 * 3_600.0, times=3)
     assert len(scene.shown(scene.place)) == 4
     scene.move()
     assert len(scene.shown()) == 8
@@ -275,6 +277,22 @@ def test_what_was_made_anew_in_an_emptied_place_is_not_doubled_where_both_arrive
     assert len(scene.shown()) == 4
     starts = [each.starts_at.strftime("%Y-%m-%dT%H:%M") for each in lectures(4)]
     assert [item["start"][:16] for item in scene.shown()] == starts
+
+
+def test_teaching_that_is_taken_away_while_the_mailbox_is_nowhere_goes_at_the_new_place(
+    scene: Scene,
+) -> None:
+    scene.fill(lectures(5))
+    scene.move(old="empty", new="absent")
+    scene.look()
+    scene.house.teach(*lectures(3))
+    scene.look()
+    assert len(scene.records()) == 5
+    scene.move()
+    scene.look(3_700.0, times=2)
+    starts = [each.starts_at.strftime("%Y-%m-%dT%H:%M") for each in lectures(3)]
+    assert [item["start"][:16] for item in scene.shown()] == starts
+    assert scene.rows("SELECT count(*) FROM stray_key") == [(0,)]
 
 
 def test_an_old_place_that_is_empty_while_the_new_one_is_full_is_left(scene: Scene) -> None:

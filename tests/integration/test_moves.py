@@ -10,13 +10,13 @@ from sqlalchemy import text
 from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Moves
 from kalender.domain.work import Kind, Lane
-from kalender.errors import NeighbourUnavailable, PermanentError
+from kalender.errors import NeighbourUnavailable, OutcomeUnknown, PermanentError
 from kalender.neighbours import breaker
 from kalender.neighbours.breaker import MOVES
 from kalender.ports import ItemRef
 from kalender.store import moves, people, queue
 from kalender.store.database import Database, now
-from tests.fakes.calendars import FakeCalendars
+from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.house import MONDAY, House, event
 
 pytestmark = pytest.mark.integration
@@ -292,14 +292,137 @@ def test_an_announced_mailbox_of_which_nothing_is_to_come_stays_until_it_is_not_
     assert rows(house, "SELECT backend FROM calendar") == [("main",)]
 
 
-def test_an_old_place_that_lacks_much_is_as_before_where_nobody_else_knows_it(
+@pytest.mark.parametrize("restore_deleted", [True, False])
+def test_an_old_place_that_lacks_much_is_believed_after_hours_where_nobody_else_knows_it(
+    house: House, restore_deleted: bool
+) -> None:
+    house.restore = RoleCalendar(restore_deleted=restore_deleted)
+    filled(house)
+    before = entries_of(house)
+    house.exchange.mailboxes[ADDRESS].clear()
+    look(house)
+    for minutes in (15, 60, 239):
+        assert entries_of(house) == before
+        assert house.shown(1) == []
+        look(house, 60.0 * minutes)
+    assert rows(house, "SELECT looks, expected, present FROM move") == [(3, 4, 0)]
+    with house.database.read() as connection:
+        counts = moves.counts(connection)
+    assert (counts.waiting, counts.unanswered, counts.moved) == (1, 0, 0)
+    look(house)
+    assert len(house.shown(1)) == (4 if restore_deleted else 0)
+    assert rows(house, "SELECT count(*) FROM move WHERE done_at IS NULL") == [(0,)]
+    declined = "SELECT count(*) FROM entry WHERE status = 'declined'"
+    assert rows(house, declined) == [(0 if restore_deleted else 4,)]
+    gone = "SELECT count(*) FROM change_log WHERE operation = 'gone'"
+    assert rows(house, gone) == [(4 if restore_deleted else 0,)]
+
+
+def test_an_old_place_that_is_emptied_is_written_anew_at_once_where_it_is_the_only_one(
     house: House,
 ) -> None:
     filled(house)
+    house.others.clear()
     house.exchange.mailboxes[ADDRESS].clear()
     look(house)
     assert len(house.shown(1)) == 4
     assert rows(house, "SELECT count(*) FROM move") == [(0,)]
+
+
+def test_three_emptied_calendars_that_are_known_nowhere_else_pause_no_moves(house: House) -> None:
+    filled(house, persons=3)
+    for number in (1, 2, 3):
+        house.exchange.mailboxes[address(number)].clear()
+    look(house)
+    assert rows(house, "SELECT count(*) FROM move WHERE done_at IS NULL") == [(3,)]
+    assert paused(house) is None
+
+
+def test_an_emptied_calendar_that_is_back_goes_on_where_it_is(house: House) -> None:
+    filled(house)
+    before = entries_of(house)
+    items = dict(house.exchange.mailboxes[ADDRESS])
+    house.exchange.mailboxes[ADDRESS].clear()
+    look(house)
+    house.exchange.mailboxes[ADDRESS] = items
+    lectures(house, 4, title="nytt")
+    look(house, QUARTER)
+    look(house)
+    assert {entry[0] for entry in entries_of(house)} == {entry[0] for entry in before}
+    assert all("nytt" in item.content.subject for item in house.shown(1))
+    assert rows(house, "SELECT count(*) FROM move WHERE done_at IS NULL") == [(0,)]
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_what_tp_deletes_in_the_gap_of_a_move_is_not_left_behind_at_the_new_place(
+    house: House, noted: bool
+) -> None:
+    """The old place is empty, the new one is not there yet, and teaching is taken away meanwhile."""
+    filled(house)
+    other = house.others["other"]
+    if noted:
+        house.exchange.annotate(ADDRESS, house.shown(1)[3].ref.item_id, "Husk matpakke")
+    copy(house.exchange, other, ADDRESS)
+    items = dict(other.mailboxes[ADDRESS])
+    house.exchange.mailboxes[ADDRESS].clear()
+    look(house)
+    lectures(house, 3)
+    look(house)
+    assert house.shown(1) == []
+    move(house.exchange, other)
+    other.mailboxes[ADDRESS] = items
+    look(house, QUARTER)
+    look(house)
+    assert rows(house, "SELECT backend FROM calendar") == [("other",)]
+    assert len(other.own(ADDRESS)) == 3
+    assert [each[0] for each in house.exchange.requests].count("create") == 0
+    assert rows(house, "SELECT count(*) FROM stray_key") == [(0,)]
+
+
+def test_what_arrives_after_the_gap_was_believed_goes_where_its_event_went(house: House) -> None:
+    filled(house)
+    other = house.others["other"]
+    copy(house.exchange, other, ADDRESS)
+    items = dict(other.mailboxes[ADDRESS])
+    house.exchange.mailboxes[ADDRESS].clear()
+    look(house, 330 * 60.0, times=4)
+    assert len(house.shown(1)) == 4
+    lectures(house, 3)
+    house.settle()
+    move(house.exchange, other)
+    other.mailboxes[ADDRESS] |= items
+    look(house, QUARTER)
+    look(house)
+    assert len(other.own(ADDRESS)) == 3
+    assert len({item.content.starts_at for item in other.own(ADDRESS)}) == 3
+
+
+def test_a_create_that_nobody_answered_in_the_gap_of_a_move_is_not_given_up(house: House) -> None:
+    filled(house)
+    other, items = house.others["other"], dict[str, Item]()
+
+    def is_copied_and_emptied(operation: str, mailbox: str) -> None:
+        if operation == "create":
+            copy(house.exchange, other, mailbox)
+            items.update(other.mailboxes[mailbox])
+            house.exchange.mailboxes[mailbox].clear()
+            house.exchange.after = FakeCalendars().after
+            raise OutcomeUnknown("ReadTimeout")
+
+    house.exchange.after = is_copied_and_emptied
+    lectures(house, 5)
+    assert len(house.settle()) == 1
+    house.later(QUARTER)
+    house.settle()
+    open_ones = "SELECT count(*) FROM entry WHERE status = 'intended'"
+    assert rows(house, open_ones) == [(1,)]
+    lectures(house, 4)
+    move(house.exchange, other)
+    other.mailboxes[ADDRESS] = items
+    look(house, QUARTER, times=2)
+    assert len(other.own(ADDRESS)) == 4
+    assert rows(house, open_ones) == [(0,)]
+    assert rows(house, "SELECT count(*) FROM stray_key") == [(0,)]
 
 
 def test_an_old_place_that_lacks_much_is_not_believed_while_the_other_is_away(

@@ -217,6 +217,16 @@ BOKMAL: Final = Words(
                 "eller kalender move wait {whom}"
             ),
         ),
+        "mailbox.emptied": (
+            (
+                "Postboksen viser {present} av {entries} kommende oppføringer (kalender {calendar}). "
+                "Den kan være på flyttefot: ingenting skrives før det har vært slik i fem timer."
+            ),
+            (
+                "ingen; om personen slettet dem selv, kan Kalenders driftere kjøre kalender move "
+                "accept {whom}"
+            ),
+        ),
         "mailbox.stopped": (
             "Overtakelsen av kalender {calendar} fra en forgjenger er stanset: {reason}",
             "Kalenders driftere: kalender takeover status",

@@ -214,6 +214,13 @@ ENGLISH: Final = Words(
                 "kalender move wait {whom}"
             ),
         ),
+        "mailbox.emptied": (
+            (
+                "The mailbox shows {present} of the {entries} entries to come (calendar {calendar}). "
+                "It may be about to move: nothing is written until it stayed so for five hours."
+            ),
+            "nobody; if the person deleted them, Kalender's operator may kalender move accept {whom}",
+        ),
         "mailbox.stopped": (
             "The takeover of the calendar {calendar} from a predecessor stopped: {reason}",
             "Kalender's operator: kalender takeover status",

@@ -218,6 +218,16 @@ NYNORSK: Final = Words(
                 "{whom}, eller kalender move wait {whom}"
             ),
         ),
+        "mailbox.emptied": (
+            (
+                "Postboksen viser {present} av {entries} komande oppføringar (kalender {calendar}). "
+                "Han kan vere på flyttefot: ingenting blir skrive før det har vore slik i fem timar."
+            ),
+            (
+                "ingen; om personen sletta dei sjølv, kan Kalenders driftarar køyre kalender move "
+                "accept {whom}"
+            ),
+        ),
         "mailbox.stopped": (
             "Overtakinga av kalender {calendar} frå ein forgjengar er stansa: {reason}",
             "Kalenders driftarar: kalender takeover status",
