@@ -7,7 +7,7 @@
 -- kalender_owner     the tables are this role's: db upgrade, nothing else
 -- kalender_service   listener, worker, resync and every command: all rows, no table
 -- kalender_operator  a person who looks: reads everything, writes only that they looked
--- kalender_web       kalender web: reads what its pages show, writes only who looked
+-- kalender_web       kalender web: reads what its pages show, writes who looked and what operators wish
 
 DO $$
 DECLARE wanted text;
@@ -58,5 +58,17 @@ BEGIN
     GRANT INSERT ON public.look_up TO kalender_operator, kalender_web;
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO kalender_operator, kalender_web',
                    pg_get_serial_sequence('public.look_up', 'look_up_id'));
+  END IF;
+  -- what operators wish on pages: the act, the work that is marked, and what says what is wished
+  IF to_regclass('public.listed_person') IS NOT NULL THEN
+    GRANT INSERT ON public.operator_act, public.dirty TO kalender_web;
+    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO kalender_web',
+                   pg_get_serial_sequence('public.operator_act', 'act_id'));
+    GRANT UPDATE (generation, reason, cause, priority, due_at, first_marked_at, attempts, parked_at,
+                  not_before) ON public.dirty TO kalender_web;
+    GRANT UPDATE (must_verify, doubles, taking_back, synced_digest) ON public.calendar TO kalender_web;
+    GRANT UPDATE (look_at) ON public.move TO kalender_web;
+    GRANT INSERT, DELETE ON public.preference TO kalender_web;
+    GRANT DELETE, UPDATE (state) ON public.listed_person TO kalender_web;
   END IF;
 END $$;

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from kalender.cli.base import (
     DryRun,
@@ -29,13 +28,11 @@ from kalender.cli.base import (
 from kalender.config import Config
 from kalender.config.lists import OptOutList, is_list_name
 from kalender.domain.lists import LANGUAGES, ListReading
-from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
 from kalender.mirror.lists import ListChange, ReadLists, drop, keep_in_step
-from kalender.operate import disclosure
+from kalender.operate import disclosure, wishes
 from kalender.sources import lists
-from kalender.store import acts, optouts, people
-from kalender.store.people import OPT_OUT
+from kalender.store import optouts
 
 optout = typer.Typer(help="Who is left alone.", no_args_is_help=True)
 app.add_typer(optout, name="optout")
@@ -61,9 +58,7 @@ def add(
         raise ConfigError("optout add wants persons, or --file")
     persons, unknown = persons_of(database, names)
     with database.write() as connection:
-        for person_id in persons:
-            wish(connection, person_id, {OPT_OUT}, source)
-        acts.record(connection, "optout add", who=operator(), persons=persons, reason=source)
+        wishes.opt_out(connection, persons, who=operator(), reason=source)
     typer.echo(f"{len(persons)} opted out; what was written is taken back")
     require_known(unknown)
 
@@ -76,18 +71,11 @@ def remove(context: typer.Context, person: list[str]) -> None:
     """
     database = opened(application(context, asks=False))
     persons = [person_of(database, name) for name in person]
-    overruled: set[str] = set()
     with database.write() as connection:
-        for person_id in persons:
-            overruled |= set(optouts.overrule(connection, person_id))
-            calendars = people.take_wish_back(connection, person_id)
-            people.mark_calendars(
-                connection, calendars, reason="opted in", cause=Cause.WISH, lane=Lane.ASKED
-            )
-        acts.record(connection, "optout remove", who=operator(), persons=persons)
+        overruled = wishes.opt_in(connection, persons, who=operator())
     typer.echo(f"{len(persons)} are served again")
     if overruled:
-        typer.echo(f"though listed still: {', '.join(sorted(overruled))}")
+        typer.echo(f"though listed still: {', '.join(overruled)}")
 
 
 @optout.command()
@@ -223,11 +211,3 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     with opened(wired).read() as connection:
         rows = disclosure.preferences(connection)
     listing(rows, as_json=as_json, empty="nobody opted out", zone=wired.zone)
-
-
-def wish(connection: Connection, person_id: int, wishes: set[str], source: str) -> None:
-    """Record that a person wishes these, and mark the calendars that it concerns."""
-    calendars = people.wish(connection, person_id, wishes, source)
-    people.mark_calendars(
-        connection, calendars, reason=min(wishes), cause=Cause.WISH, lane=Lane.ASKED
-    )

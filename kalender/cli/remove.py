@@ -6,9 +6,9 @@ import typer
 
 from kalender.app import App
 from kalender.cli.base import NotKnown, Person, Yes, app, application, opened, operator, person_of
-from kalender.cli.optout import wish
 from kalender.cli.progress import Wait, follow
 from kalender.operate import disclosure, erasure
+from kalender.operate.wishes import leave_alone, recorded_entries
 from kalender.store import acts, mailboxes, teaching
 from kalender.store.database import Database
 from kalender.store.people import REMOVE, SEARCH
@@ -41,7 +41,7 @@ def take_back(
     with database.write() as connection:
         since = teaching.database_time(connection)
         wishes = {REMOVE, SEARCH} if search else {REMOVE}
-        wish(connection, person_id, wishes, "operator")
+        leave_alone(connection, person_id, wishes, "operator")
         command = "remove --search" if search else "remove"
         acts.record(connection, command, who=operator(), persons=[person_id])
     typer.echo("wished; a worker takes it back")
@@ -84,7 +84,7 @@ def _known_or_new(wired: App, database: Database, text: str) -> int:
 def _confirm(wired: App, database: Database, person_id: int, *, search: bool, yes: bool) -> None:
     with database.read() as connection:
         rows = disclosure.calendars_of(connection, person_id)
-        entries = sum(len(disclosure.entries_of(connection, row["calendar_id"])) for row in rows)
+        entries = recorded_entries(connection, person_id)
     if not search:
         question = f"{entries} entries are recorded and will be removed. Go on?"
     else:

@@ -21,12 +21,13 @@ from kalender.cli.optout import say_lists
 from kalender.cli.progress import follow
 from kalender.cli.show import planned, say_plan
 from kalender.domain.model import Semester
-from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
+from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import ConfigError
 from kalender.mirror.lists import ReadLists
 from kalender.mirror.resync import ResyncResult
 from kalender.mirror.resync import resync as resync_all
 from kalender.mirror.scope import Decided, Leavers, Settings, compare
+from kalender.operate import wishes
 from kalender.operate.check import certificates
 from kalender.sources.lists import read_all
 from kalender.store import acts, counters, courses, entries, observations, people, queue, teaching
@@ -85,15 +86,15 @@ def resync(  # noqa: PLR0913
         if not dry_run:
             waits = _ask(wired, database, settings, decided, take_back=take_back) or waits
     else:
-        marks = _marks(wired, database, persons_named, courses_named, verify=verify and not dry_run)
+        marks = _marks(wired, database, courses_named)
         if dry_run:
-            lines = [f"TP would be asked for {m.key}\n" for m in marks if m.kind is Kind.COURSE]
+            lines = [f"TP would be asked for {mark.key}\n" for mark in marks]
             typer.echo("".join(lines), err=True, nl=False)
             steps = [step for name in persons_named for step in planned(wired, database, name)]
             say_plan(steps, as_json, wired, "nothing to write by what is mirrored now")
             return
-        _mark(database, marks)
-        _say({"marked": len(marks)}, as_json=as_json)
+        marked = _ask_for(database, persons_named, marks, verify=verify)
+        _say({"marked": marked}, as_json=as_json)
     if everything and verify and not dry_run:
         with database.write() as connection:
             wished = entries.wish_verification(connection, None)
@@ -109,20 +110,6 @@ def _agreed(settings: Settings) -> str:
     """Return the words by which somebody agreed to what settings ask for."""
     leavers = {None: "", "take back": " --take-back", "leave": " --leave"}[settings.leavers]
     return leavers + (" --yes" if settings.rewrites else "")
-
-
-def _mark(database: Database, marks: list[Mark]) -> None:
-    """Mark the sources, and record who asked for each answer; a person by our number."""
-    who = operator()
-    with database.write() as connection:
-        queue.mark(connection, marks)
-        for mark in marks:
-            if mark.kind is Kind.COURSE:
-                acts.record(connection, "resync --course", who=who, scope=f"course {mark.key}")
-            else:
-                person_id = people.find(connection, *WorkKey(mark.kind, mark.key).identity)
-                persons = [] if person_id is None else [person_id]
-                acts.record(connection, "resync --person", who=who, persons=persons)
 
 
 def _all(
@@ -192,33 +179,33 @@ def _ask(
     return bool(decided.not_marked or decided.not_decided)
 
 
-def _marks(
-    wired: App, database: Database, names: list[str], codes: list[str], *, verify: bool
-) -> list[Mark]:
-    """Return a mark for each person named, and one for each course in each maintained semester."""
-    works = []
-    for name in names:
-        person_id = person_of(database, name)
-        with database.write() as connection:
-            number = people.fs_number(connection, person_id)
-            username = min(people.usernames(connection, person_id), default="")
-            if verify:
-                wished = entries.wish_verification(connection, person_id)
-                people.mark_calendars(
-                    connection, wished, reason="verify", cause=Cause.VERIFY, lane=Lane.ASKED
-                )
-        works.append(WorkKey.of_account(username) if number is None else WorkKey.of_person(number))
-    if codes:
-        with database.read() as connection:
-            maintained = wired.refresh_context(database).maintained(connection)
-            works += [
-                WorkKey.of_course(courses.spelled(connection, code), semester)
-                for code in codes
-                for semester in sorted(maintained, key=Semester.parse)
-            ]
-    return [
-        Mark(*work, reason="asked for", cause=Cause.OPERATOR, lane=Lane.ASKED) for work in works
-    ]
+def _marks(wired: App, database: Database, codes: list[str]) -> list[Mark]:
+    """Return a mark for each course in each maintained semester."""
+    if not codes:
+        return []
+    with database.read() as connection:
+        maintained = wired.refresh_context(database).maintained(connection)
+        return [
+            Mark(
+                *WorkKey.of_course(courses.spelled(connection, code), semester),
+                reason="asked for",
+                cause=Cause.OPERATOR,
+                lane=Lane.ASKED,
+            )
+            for code in codes
+            for semester in sorted(maintained, key=Semester.parse)
+        ]
+
+
+def _ask_for(database: Database, names: list[str], marks: list[Mark], *, verify: bool) -> int:
+    """Let persons and courses be asked about, and record who asked; return how many."""
+    persons = [person_of(database, name) for name in names]
+    with database.write() as connection:
+        wishes.look_again(connection, persons, who=operator(), verify=verify)
+        queue.mark(connection, marks)
+        for mark in marks:
+            acts.record(connection, "resync --course", who=operator(), scope=f"course {mark.key}")
+    return len(persons) + len(marks)
 
 
 def _values(result: ResyncResult) -> dict[str, object]:

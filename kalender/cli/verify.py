@@ -7,9 +7,9 @@ import typer
 
 from kalender.cli.base import app, application, opened, operator, person_of
 from kalender.cli.progress import Wait, follow
-from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError
-from kalender.store import acts, doubles, entries, people, teaching
+from kalender.operate import wishes
+from kalender.store import doubles, teaching
 from kalender.store.database import Database
 from kalender.store.doubles import State
 
@@ -37,21 +37,13 @@ def verify(
         raise ConfigError("verify wants persons, or --all")
     database = opened(application(context, asks=False))
     persons = [person_of(database, name) for name in person or []]
-    lane = Lane.VERIFY if everything else Lane.ASKED
     with database.write() as connection:
         since = teaching.database_time(connection)
-        wished: list[int] = []
-        for person_id in [None] if everything else persons:
-            wished += entries.wish_verification(connection, person_id)
-        doubles.wish(connection, wished, mend=mend_doubles)
-        people.mark_calendars(connection, wished, reason="verify", cause=Cause.VERIFY, lane=lane)
-        acts.record(
+        wished = wishes.verify(
             connection,
-            "verify --mend-doubles" if mend_doubles else "verify",
+            None if everything else persons,
             who=operator(),
-            scope="all" if everything else "",
-            persons=[] if everything else persons,
-            count=len(wished),
+            mend_doubles=mend_doubles,
         )
     typer.echo(f"{len(wished)} calendars marked")
     if wait:

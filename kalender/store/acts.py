@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from kalender.domain.work import Cause
 from kalender.store.people import PROTECT
-from kalender.store.sql import db_now
+from kalender.store.sql import calendar_key, db_now
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -65,6 +65,48 @@ def record(  # noqa: PLR0913
     connection.execute(insert(operator_act).values(at=db_now()), rows)
 
 
+def latest(
+    connection: Connection,
+    command: str,
+    *,
+    who: str,
+    scope: str = "",
+    person_id: int | None = None,
+) -> int:
+    """Return the number of somebody's latest act of that command about a scope or a person."""
+    columns = operator_act.c
+    query = select(func.max(columns.act_id)).where(
+        columns.who == who[:LONGEST_NAME],
+        columns.command == command,
+        columns.person_id == person_id if person_id is not None else columns.scope == scope,
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One act as it was recorded; `person_id` None: it was about no person, or they were erased."""
+
+    at: datetime
+    who: str
+    command: str
+    scope: str
+    person_id: int | None
+    reason: str
+    count: int | None
+
+
+def read(connection: Connection, act_id: int, *, who: str) -> Act | None:
+    """Return an act by its number; None where it is not that person's."""
+    columns = operator_act.c
+    names = (columns.at, columns.who, columns.command, columns.scope)
+    query = select(*names, columns.person_id, columns.reason, columns.count).where(
+        columns.act_id == act_id, columns.who == who[:LONGEST_NAME]
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else Act(**row)
+
+
 def forget(connection: Connection, person_id: int) -> None:
     """Take a person out of what was done about them; that somebody did it, or looked, stays."""
     is_of_person = operator_act.c.person_id == person_id
@@ -94,11 +136,16 @@ class Filter:
 
 
 def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
-    """Return acts, the latest first; who is or was protected is not told without `reveal`."""
+    """Return acts, the latest first; who is or was protected is not told without `reveal`.
+
+    Of a person these are the acts about them, and about their calendars.
+    """
     columns = operator_act.c
     query = select(operator_act).where(_within(columns.at, filters))
     if filters.person_id is not None:
-        query = query.where(columns.person_id == filters.person_id)
+        name = literal("calendar ").concat(calendar_key(calendar.c.calendar_id))
+        theirs = select(name).where(calendar.c.person_id == filters.person_id)
+        query = query.where(or_(columns.person_id == filters.person_id, columns.scope.in_(theirs)))
     if filters.course is not None:
         of = f"course {filters.course}"
         query = query.where(or_(columns.scope == of, columns.scope.startswith(f"{of} ")))

@@ -187,15 +187,20 @@ def source_of(connection: Connection, person_id: int) -> str | None:
     return connection.execute(select(preference.c.source).where(is_row)).scalar()
 
 
+def naming(connection: Connection, person_id: int) -> list[str]:
+    """Return the lists that name a person, whatever follows from it, sorted."""
+    is_named = listed_person.c.state.in_((OUT, HELD, OVERRULED))
+    query = select(listed_person.c.list).where(listed_person.c.person_id == person_id, is_named)
+    return list(connection.execute(query.order_by(listed_person.c.list)).scalars())
+
+
 def overrule(connection: Connection, person_id: int) -> list[str]:
     """Let a command count before what lists say of a person; return the lists that name them.
 
     It holds until a list names the person anew, after it let go of them.
     """
     is_theirs = listed_person.c.person_id == person_id
-    is_named = listed_person.c.state.in_((OUT, HELD, OVERRULED))
-    query = select(listed_person.c.list).where(is_theirs, is_named).order_by(listed_person.c.list)
-    names = list(connection.execute(query).scalars())
+    names = naming(connection, person_id)
     connection.execute(delete(listed_person).where(is_theirs, listed_person.c.state == LEAVING))
     connection.execute(update(listed_person).where(is_theirs).values(state=OVERRULED))
     return names

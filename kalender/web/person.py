@@ -17,7 +17,7 @@ from kalender.operate.answers.speech import Answer as SaidCheck
 from kalender.operate.answers.speech import Speech
 from kalender.operate.changes import changes
 from kalender.operate.look_ups import LookUp
-from kalender.operate.person import person_shown
+from kalender.operate.person import PersonShown, person_shown
 from kalender.operate.week import Block, Week, monday_of, week_of
 from kalender.operate.why import Check, Question, checklist
 from kalender.sources.tp_codes import skips
@@ -76,7 +76,7 @@ def look_up(visit: Visit) -> Answer:
 
 def show(visit: Visit) -> Answer:
     """Show a person who was looked up: their week, what is not well, and what was done."""
-    look = _standing(visit)
+    look = standing(visit)
     app, query = visit.site.app, visit.query
     today = app.clock().astimezone(app.zone).date()
     monday = monday_of(day_of(query.get("week")) or today)
@@ -92,6 +92,7 @@ def show(visit: Visit) -> Answer:
         history = changes(
             connection, Filter(person_id=look.person_id, before=before, limit=HISTORY)
         )
+        acts_about = acts.acts(connection, Filter(person_id=look.person_id, limit=HISTORY))
     entries = [entry for calendar in person.calendars for entry in calendar.entries]
     week = week_of(entries, monday, app.zone)
     failing = next((answer for answer in answers if answer.first_failing), None)
@@ -117,11 +118,20 @@ def show(visit: Visit) -> Answer:
         "why": why,
         "history": history,
         "older": cursor_text(history.before),
+        "wishes": _offered(person) if visit.session.role >= Role.OPERATOR else (),
+        # that somebody was protected once is told to nobody
+        "acts": [act for act in acts_about if not act["protected"]],
     }
     return Shown(template="person.html", values=values)
 
 
-def _standing(visit: Visit) -> LookUp:
+def _offered(person: PersonShown) -> Sequence[str]:
+    """Return the names of the wishes that make sense now, as `person_wishes` has them."""
+    return ("again", "verify", "retry", "in" if person.wishes else "out")
+
+
+def standing(visit: Visit) -> LookUp:
+    """Return the look-up that the path names; PageError where it is not good for who asks."""
     number = number_of(visit.path["number"])
     database, who = visit.site.database, visit.session.who
     look = None if number is None else look_ups.standing(database, number, who=who)

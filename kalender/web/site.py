@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kalender.domain.render import Language
 from kalender.errors import KalenderError, NeighbourUnavailable
-from kalender.web import account, changes, course, person, status
+from kalender.web import account, changes, course, person, person_wishes, status
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
@@ -34,6 +34,7 @@ log = structlog.get_logger(__name__)
 PAGES: Sequence[Page] = (
     *status.PAGES,
     *person.PAGES,
+    *person_wishes.PAGES,
     *course.PAGES,
     *changes.PAGES,
     *account.PAGES,

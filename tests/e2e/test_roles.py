@@ -3,22 +3,25 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin
 from uuid import uuid4
 
 import pytest
-import requests
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.pool import NullPool
 
+from kalender.app import App, clock_from
+from kalender.config import load
 from kalender.sandbox.server import Running
+from kalender.web.page import Role as WebRole
 from tests.commands import run
 from tests.e2e.house import House, environment, fails
-from tests.e2e.web.conftest import started
+from tests.e2e.web.client import PERSON_WISHES, Client, wished
+from tests.e2e.web.conftest import served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 SCRIPT = Path(__file__).parents[2] / "docs" / "deploy" / "roles.sql"
@@ -203,24 +206,54 @@ ACTS = (
 )
 
 
-def test_the_pages_read_what_they_show_and_write_only_who_looked(
+WEB_INSERTS = {"dirty", "look_up", "operator_act", "preference"}
+WEB_DELETES = {"listed_person", "preference"}
+WEB_UPDATES = {
+    "calendar": {"doubles", "must_verify", "synced_digest", "taking_back"},
+    "dirty": {
+        "attempts",
+        "cause",
+        "due_at",
+        "first_marked_at",
+        "generation",
+        "not_before",
+        "parked_at",
+        "priority",
+        "reason",
+    },
+    "listed_person": {"state"},
+    "move": {"look_at"},
+}
+
+
+def test_the_pages_read_what_they_show_and_write_who_looked_and_what_operators_wish(
     house: House, roles: Roles
 ) -> None:
     become(house, roles, "service")
     house.run("resync", "--all")
+    house.run("worker", "--until-idle")
     become(house, roles, "web")
     without_secrets(house)
-    with started(house) as address:
-        client = requests.Session()
-        assert client.get(address, timeout=30).status_code == 200
-        home = client.get(urljoin(address, "/"), timeout=30)
-    assert (home.status_code, "verdict" in home.text) == (200, True)
+    config = load(house.config, {}, secrets=False, web=True)
+    wired = App(config, clock_from(datetime.fromisoformat(NOW)))
+    with served(wired) as pages:
+        client = Client(pages, WebRole.OPERATOR)
+        assert "verdict" in client.get("/").text
+        person = client.look_up(PERSON).request.path_url
+        for name in PERSON_WISHES:
+            assert wished(client, f"{person}/wish/{name}", reason="a case").status_code == 200
     web = roles.of("web")
     for name in roles.run(roles.url, TABLES):
         may = f"SELECT has_table_privilege('{name}', '{{}}')"
-        assert roles.run(web, may.format("UPDATE, DELETE, TRUNCATE")) == [False]
-        assert roles.run(web, may.format("INSERT")) == [name == "look_up"]
+        assert roles.run(web, may.format("TRUNCATE")) == [False]
+        assert roles.run(web, may.format("INSERT")) == [name in WEB_INSERTS], name
+        assert roles.run(web, may.format("DELETE")) == [name in WEB_DELETES], name
         assert roles.run(web, may.format("SELECT")) == [name != "rejected_notification"]
+        columns = (
+            f"SELECT attname FROM pg_attribute WHERE attrelid = '{name}'::regclass AND attnum > 0 "  # noqa: S608
+            "AND NOT attisdropped AND has_column_privilege(attrelid, attnum, 'UPDATE')"
+        )
+        assert set(roles.run(web, columns)) == WEB_UPDATES.get(name, set()), name
     assert denied(web, "SELECT body FROM rejected_notification")
     assert roles.run(web, "SELECT count(received_at) FROM rejected_notification") == [0]
 

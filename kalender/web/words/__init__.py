@@ -10,7 +10,7 @@ from typing import Final
 
 from kalender.domain.render import Language
 from kalender.operate.sentence import LANGUAGES
-from kalender.web.words import common, course, dates, person, plots, status
+from kalender.web.words import common, course, dates, person, plots, status, wishes
 
 NAMES: Final[Mapping[Language, str]] = {"nb": "Bokmål", "nn": "Nynorsk", "en": "English"}
 Texts = Mapping[str, tuple[str, str, str]]
@@ -21,6 +21,7 @@ WORDS: Final[Texts] = {
     **person.WORDS,
     **plots.WORDS,
     **status.WORDS,
+    **wishes.WORDS,
 }
 
 

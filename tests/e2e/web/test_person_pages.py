@@ -1,14 +1,10 @@
 """The pages about a person, a course and what changed, over HTTP, on both databases."""
 
 import re
-from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime
-from pathlib import Path
 
 import pytest
-import requests
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from kalender.app import App, clock_from
 from kalender.config import load
@@ -17,77 +13,18 @@ from kalender.domain.work import Lane
 from kalender.neighbours import breaker
 from kalender.store import acts, people
 from kalender.store.acts import Filter
-from kalender.store.database import Database
-from kalender.store.tables import look_up, metadata
+from kalender.store.tables import look_up
 from kalender.web.page import Role
 from kalender.web.words import WORDS
-from tests.e2e.conftest import NOW, Template
+from tests.e2e.conftest import NOW
 from tests.e2e.house import House
-from tests.e2e.web.conftest import Pages, installed, served
+from tests.e2e.web.client import Client, person_id, plain
+from tests.e2e.web.conftest import Pages, served
 from tests.e2e.web.lively import NUMBER, STUDENT, make_lively
 
 pytestmark = pytest.mark.e2e
 LARGEST = 100_000
 SCRIPT = "<script>alert(1)</script>"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def own_pages(
-    request: pytest.FixtureRequest, tmp_path: Path, template: Template
-) -> Iterator[Pages]:
-    """Pages of an installation that a test may change, on either database."""
-    wired = installed(tmp_path, template)
-    if request.param == "postgresql":
-        url = str(request.getfixturevalue("migrated_postgresql"))
-        _copied(wired.config.database.url.get_secret_value(), url)
-        text = (tmp_path / "config.toml").read_text()
-        text = text.replace(f"sqlite:///{tmp_path}/k.db", url)
-        (tmp_path / "config.toml").write_text(text)
-        wired = App(load(tmp_path / "config.toml", {}), clock_from(datetime.fromisoformat(NOW)))
-        assert wired.config.database.url.get_secret_value() == url
-    with served(wired) as running:
-        yield running
-
-
-def _copied(source: str, target: str) -> None:
-    """Copy all rows from one database to another that has none."""
-    with (
-        closing(Database(source)) as old,
-        closing(Database(target)) as new,
-        old.read() as reading,
-        new.write() as writing,
-    ):
-        for table in metadata.sorted_tables:
-            rows = [dict(row) for row in reading.execute(select(table)).mappings()]
-            if rows:
-                writing.execute(insert(table), rows)
-
-
-class Client:
-    """Somebody who looks, as a browser would."""
-
-    def __init__(self, pages: Pages, role: Role = Role.HELPDESK, who: str = "kari") -> None:
-        self.pages, self.http = pages, pages.session(role, who)
-
-    def get(self, path: str, **query: str) -> requests.Response:
-        return self.http.get(self.pages.origin + path, params=query, timeout=60)
-
-    def look_up(self, whom: str, reason: str = "case 4711") -> requests.Response:
-        csrf = re.search(r'name="csrf" value="([^"]+)"', self.get("/person").text)
-        assert csrf is not None
-        fields = {"csrf": csrf[1], "whom": whom, "reason": reason}
-        return self.http.post(f"{self.pages.origin}/look-up", fields, timeout=60)
-
-
-def plain(html: str) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", html).split())
-
-
-def person_id(pages: Pages, name: str = STUDENT) -> int:
-    with pages.database.read() as connection:
-        found = people.find_by_any_identity(connection, name)
-    assert found is not None
-    return found
 
 
 def test_a_person_is_found_for_a_reason_and_it_is_said_who_looked(own_pages: Pages) -> None:
