@@ -35,21 +35,26 @@ def checked(
 
     What is added must be known; what is removed may be gone from FS and TP.
     """
-    match kind:
-        case _ if kind == PERSON:
-            return [str(person_of(database, value)) for value in values]
-        case _ if kind == SHARE:
-            return [_share(value) for value in values]
-        case _ if kind == AUDIENCE:
-            return [_audience(value) for value in values]
-        case _ if kind == COURSE:
-            return [_course(database, value, adding=adding) for value in values]
-        case _ if kind == GROUP:
-            return [_group(value) for value in values]
-        case _ if kind in MIRRORED:
-            return [_mirrored(wired, database, kind, value, adding=adding) for value in values]
-        case _:
-            raise ConfigError(f"rollout wants {KINDS}")
+    if kind not in CRITERIA:
+        raise ConfigError(f"rollout wants {KINDS}")
+    return [_checked(wired, database, kind, value, adding=adding) for value in values]
+
+
+def _checked(wired: App, database: Database, kind: str, value: str, *, adding: bool) -> str:
+    if kind in MIRRORED:
+        return _mirrored(wired, database, kind, value, adding=adding)
+    if kind == PERSON:
+        return str(person_of(database, value))
+    if kind == COURSE:
+        return _course(database, value, adding=adding)
+    if kind == SHARE:
+        return _share(value)
+    role_names = [role.name for role in ROLES]
+    if kind == AUDIENCE and value not in role_names:
+        raise ConfigError(f"rollout add audience wants {' or '.join(role_names)}")
+    if kind == GROUP and not 0 < len(value.strip()) <= LONGEST_GROUP:
+        raise ConfigError(f"a group's name has 1 to {LONGEST_GROUP} characters")
+    return value.strip()
 
 
 def _share(value: str) -> str:
@@ -60,13 +65,6 @@ def _share(value: str) -> str:
     if not 0 <= share <= 1:
         raise ConfigError("a share is a number from 0 to 1")
     return str(share)
-
-
-def _audience(value: str) -> str:
-    names = [role.name for role in ROLES]
-    if value not in names:
-        raise ConfigError(f"rollout add audience wants {' or '.join(names)}")
-    return value
 
 
 def _course(database: Database, value: str, *, adding: bool) -> str:
@@ -80,12 +78,6 @@ def _course(database: Database, value: str, *, adding: bool) -> str:
             f"no course {value} is mirrored: kalender resync --all reads them from TP"
         )
     return course
-
-
-def _group(value: str) -> str:
-    if not 0 < len(value.strip()) <= LONGEST_GROUP:
-        raise ConfigError(f"a group's name has 1 to {LONGEST_GROUP} characters")
-    return value.strip()
 
 
 def _mirrored(wired: App, database: Database, kind: str, value: str, *, adding: bool) -> str:
@@ -102,7 +94,7 @@ def _mirrored(wired: App, database: Database, kind: str, value: str, *, adding: 
         raise ConfigError(
             f"no {kind} is mirrored: set [fs] {setting} = true, then kalender resync --all"
         )
-    if not any(f"{kept},".startswith(f"{each},") for each in known):
+    if not any(f"{kept},".startswith(f"{code},") for code in known):
         others = ", ".join(known[:SHOWN]) + (" ..." if known[SHOWN:] else "")
         raise ConfigError(f"nothing of {kind} {value} is mirrored; there are {others}")
     return kept

@@ -1,6 +1,6 @@
 """`kalender rollout`: who is switched on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import IO, Annotated, Any
@@ -98,8 +98,10 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
         say_json({"mode": mode, "listed": lists, "calendars": calendars, "plans": plans})
         return
     typer.echo(f"[rollout] mode is {mode}")
-    shown = [plan | {"troubles": _counted(plan["troubles"])} for plan in plans]
-    for name, rows in (("listed", lists), ("calendars", calendars), ("plans", shown)):
+    for plan in plans:
+        troubles = plan["troubles"].items()
+        plan["troubles"] = ", ".join(f"{count} {word}" for word, count in troubles) or None
+    for name, rows in (("listed", lists), ("calendars", calendars), ("plans", plans)):
         if rows:
             lines(["", name, *columns(rows, wired.zone)])
 
@@ -127,10 +129,6 @@ def _values(connection: Connection, plan: Plan) -> dict[str, Any]:
         "reason": plan.reason,
         "made_by": plan.made_by,
     }
-
-
-def _counted(troubles: Mapping[str, int]) -> str | None:
-    return ", ".join(f"{count} {word}" for word, count in troubles.items()) or None
 
 
 @rollout.command()
@@ -296,10 +294,12 @@ def resume(context: typer.Context, plan: SomePlan = None, per_hour: PerHour = No
 
 
 def _open(connection: Connection, number: int) -> list[Plan]:
-    plan = rollout_plans.numbered(connection, number)
-    if plan is None or plan.state not in rollouts.OPEN:
+    plans = [
+        plan for plan in rollout_plans.all_of(connection, *rollouts.OPEN) if plan.plan_id == number
+    ]
+    if not plans:
         raise ConfigError(f"no plan {number} is open: kalender rollout status lists them")
-    return [plan]
+    return plans
 
 
 def _overtaken(

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta, tzinfo
 
 from kalender.domain.moment import said_shortly
-from kalender.operate.day import DAY, Part, parts
+from kalender.operate.day import DAY, parts
 from kalender.store.minutes import GROUPS, Minute
 
 HALF_HOUR = timedelta(minutes=30)
@@ -18,12 +18,6 @@ FIGURES = {  # a figure of a part of the day: its words
     "p50": "p50, s",
     "p95": "p95, s",
 }
-
-
-def half_hours(minutes: Sequence[Minute], end: datetime) -> list[Part]:
-    """Return the half-hours of the last day of which any minute was recorded, by kind of work."""
-    by_group = [parts(minutes, group, end, HALF_HOUR) for group in GROUPS]
-    return [part for group_parts in by_group for part in group_parts if part is not None]
 
 
 def sparkline(values: Sequence[float | None]) -> str:

@@ -23,16 +23,18 @@ from kalender.cli.base import (
     say_json,
 )
 from kalender.cli.protect import Reveal
-from kalender.cli.sparklines import half_hours, sparklines
+from kalender.cli.sparklines import HALF_HOUR, sparklines
 from kalender.domain.moment import said, said_shortly
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.liveness import stop_on_signals
 from kalender.operate import disclosure
+from kalender.operate.day import parts
 from kalender.operate.queries import read_figures, read_status
 from kalender.operate.status import Expectations, Figures, Requests, Status
 from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
 from kalender.store import acts, observations
 from kalender.store.database import Database
+from kalender.store.minutes import GROUPS
 
 NO_REQUESTS = Requests(requests={})
 WATCH_SECONDS = 5.0
@@ -209,7 +211,12 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
         "processes": [asdict(process) for process in status.processes],
         "unreadable": [asdict(count) for count in status.unreadable],
         "moves": asdict(status.moves),
-        "last_day": [asdict(part) for part in half_hours(figures.minutes, status.moment)],
+        "last_day": [
+            asdict(part)
+            for group in GROUPS
+            for part in parts(figures.minutes, group, status.moment, HALF_HOUR)
+            if part is not None
+        ],
         "takeovers": asdict(status.takeovers),
         "settings_waiting": [asdict(settings) for settings in status.settings_waiting],
         **_numbers(status, figures),

@@ -19,9 +19,9 @@ from kalender.cli.base import (
     lines,
     opened,
     operator,
-    person_of,
     say_json,
 )
+from kalender.cli.criteria import checked
 from kalender.config.takeover import Takeover
 from kalender.domain.moment import said_shortly
 from kalender.domain.takeover import Fate, PropertyMark
@@ -30,7 +30,7 @@ from kalender.errors import ConfigError, KalenderError
 from kalender.reconcile.desired import load_state, split, wanted
 from kalender.reconcile.protocol import ReconcileContext
 from kalender.reconcile.takeover import LEAVE, NO_SETTINGS, REMOVE, STOP, survey
-from kalender.store import acts, entries, people, rollouts, takeovers
+from kalender.store import acts, criteria, entries, people, rollouts, takeovers
 from kalender.store.database import Database
 from kalender.store.entries import CalendarRow
 
@@ -79,8 +79,8 @@ def takeover(  # noqa: PLR0913, PLR0917
     """Take calendars over from a predecessor, or hand them back; or say how far that is.
 
     The settings name the mark by which what it wrote is known, in their section `takeover`. A
-    worker adopts what shows an event before it writes anything else; `status` says how many calendars are in which state, what became of the
-    entries, and who is stopped and why.
+    worker adopts what shows an event before it writes anything else; `status` says how many
+    calendars are in which state, what became of the entries, and who is stopped and why.
     """
     if kind not in (*KINDS, "status"):
         raise ConfigError("takeover wants person, course, share or all, or status")
@@ -98,12 +98,12 @@ def takeover(  # noqa: PLR0913, PLR0917
     if per_minute is not None:
         settings = settings.model_copy(update={"per_minute": per_minute})
     database = opened(wired)
-    values = _checked(database, kind, value or [])
+    values = checked(wired, database, kind, value, adding=True) if value else []
     with database.read() as connection:
         calendars = sorted(
             rollouts.inside(connection, "all") | takeovers.handed_back(connection)
             if kind == "all"
-            else rollouts.meant(connection, kind, values)
+            else criteria.calendars_meeting(connection, {kind: values})
         )
     wish = Wish(kind=kind, values=values, settings=settings, calendars=calendars)
     if undo:
@@ -112,32 +112,6 @@ def takeover(  # noqa: PLR0913, PLR0917
         _show(wired, database, wish, as_json=as_json)
     else:
         _take_over(wired, database, wish, _policy(settings, unmatched, up_to), yes=yes)
-
-
-def _checked(database: Database, kind: str, values: Sequence[str]) -> list[str]:
-    """Return the values as the roll-out has them; ConfigError or NotKnown where one is none."""
-    match kind:
-        case "person":
-            return [str(person_of(database, value)) for value in values]
-        case "share":
-            try:
-                shares = [float(value) for value in values]
-            except ValueError:
-                shares = []
-            if not shares or not all(0 <= share <= 1 for share in shares):
-                raise ConfigError("a share is a number from 0 to 1")
-            return [str(share) for share in shares]
-        case "course":
-            with database.read() as connection:
-                courses = {value: rollouts.spelled(connection, value) for value in values}
-            for value, course in courses.items():
-                if course is None:
-                    raise ConfigError(
-                        f"no course {value} is mirrored: kalender resync --all reads them from TP"
-                    )
-            return [course for course in courses.values() if course is not None]
-        case _:
-            return []
 
 
 def _policy(settings: Takeover, unmatched: str | None, up_to: int) -> tuple[str, int]:

@@ -40,7 +40,8 @@ def course_shown(
     """Return a course by semester, its code in any letters; `at` is on the domain's clock."""
     spelled = rollouts.spelled(connection, code) or code
     standing = {brake.scope: brake for brake in queries.standing_brakes(connection, at)}
-    concerned = tuple(_concerned(connection, spelled))
+    lately = Filter(course=spelled, since=now(connection) - LATELY, with_protected=False)
+    concerned = tuple(acts.writes_by_hour(connection, lately))
     shown = []
     for run in disclosure.runs(connection, spelled, semester.lower() if semester else None):
         key = CourseKey(run["course"], run["semester"])
@@ -56,8 +57,3 @@ def course_shown(
             )
         )
     return shown
-
-
-def _concerned(connection: Connection, course: str) -> list[WritesInHour]:
-    lately = Filter(course=course, since=now(connection) - LATELY, with_protected=False)
-    return acts.writes_by_hour(connection, lately)

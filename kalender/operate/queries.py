@@ -146,12 +146,16 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
 def read_figures(connection: Connection, expectations: Expectations) -> Figures:
     """Return how well it goes: of all calendars, and of what the last day wrote and asked."""
     moment = now(connection)
+    view = courses_without_placements  # a row for each group of a course
+    unplaced = select(view.c.course, view.c.semester).distinct()
     return Figures(
         right=right_by_audience(connection, rollouts.inside(connection, expectations.rollout_mode)),
         latencies=latencies(connection),
         writes=writes(connection),
         requests=requests(connection),
-        courses_without_placements=count_courses_without_placements(connection),
+        courses_without_placements=connection.execute(
+            select(func.count()).select_from(unplaced.subquery())
+        ).scalar_one(),
         minutes=minutes.between(connection, moment - DAY_LONG, moment),
     )
 
@@ -486,13 +490,6 @@ def _bound(buckets: Mapping[float, float], share: int) -> float | None:
 
 
 # -- courses and persons ----------------------------------------------------------------------------------
-
-
-def count_courses_without_placements(connection: Connection) -> int:
-    """Count the courses that have a group with nobody placed on it, and somebody registered."""
-    view = courses_without_placements
-    courses = select(view.c.course, view.c.semester).distinct().subquery()
-    return connection.execute(select(func.count()).select_from(courses)).scalar_one()
 
 
 def counts(connection: Connection) -> Counts:

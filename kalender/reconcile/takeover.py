@@ -414,15 +414,16 @@ def _look(visit: Visit, about: Takeover) -> None:
             context = visit.context
             desired = wanted(connection, visit.calendar_state, context.settings, visit.now)
             found_late = Survey(findings=Findings(), courses=courses_of(desired))
-            stay = (found_late.record(item, _fate_of(item, visit.now)) for item in unknown)
+            fates = (
+                Fate.SERIES
+                if item.series
+                else Fate.ENDED
+                if item.ends_at <= visit.now
+                else Fate.LEFT
+                for item in unknown
+            )
+            stay = map(found_late.record, unknown, fates)
             takeovers.add(connection, visit.row.calendar_id, stay)
-
-
-def _fate_of(item: MarkedItem, now: datetime) -> Fate:
-    """Return what becomes of an entry that no search had found before."""
-    if item.series:
-        return Fate.SERIES
-    return Fate.ENDED if item.ends_at <= now else Fate.LEFT
 
 
 # -- handed back --------------------------------------------------------------------------------------

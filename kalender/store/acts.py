@@ -207,14 +207,11 @@ def writes_of(connection: Connection, filters: Filter) -> Rows:
     columns = change_log.c
     query = select(change_log).where(_matching(connection, filters))
     if filters.before is not None:
-        query = query.where(tuple_(columns.at, columns.change_id) < tuple_(*_bound(filters.before)))
+        at, change_id = filters.before
+        before = tuple_(literal(at, columns.at.type), literal(change_id))
+        query = query.where(tuple_(columns.at, columns.change_id) < before)
     query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(filters.limit)
     return [dict(row) for row in connection.execute(query).mappings()]
-
-
-def _bound(cursor: tuple[datetime, int]) -> tuple[ColumnElement[datetime], ColumnElement[int]]:
-    at, change_id = cursor
-    return literal(at, change_log.c.at.type), literal(change_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,11 +42,12 @@ from kalender.store.tables import (
 )
 
 Names = Mapping[str, Collection[str]]  # kind -> values
+EVERYBODY = true()
 LASTING = (FACULTY, DEPARTMENT, PROGRAMME)  # whoever once met these stays, as with a course
 
 
 def calendars_meeting(
-    connection: Connection, names: Names, condition: ColumnElement[bool]
+    connection: Connection, names: Names, condition: ColumnElement[bool] = EVERYBODY
 ) -> set[int]:
     """Return the calendars, of those with this condition, that meet any of these criteria."""
     if not any(names.values()):
@@ -183,8 +184,9 @@ def enrol(connection: Connection, names: Names, persons: Collection[int] | None 
     """Write down who meets these criteria now (None: of everybody): they stay inside for good."""
     lasting = {kind: names.get(kind, ()) for kind in (COURSE, *LASTING)}
     if any(lasting.values()):
-        named = None if persons is None else is_one_of(connection, calendar.c.person_id, persons)
-        condition = true() if named is None else named
+        condition: ColumnElement[bool] = EVERYBODY
+        if persons is not None:
+            condition = is_one_of(connection, calendar.c.person_id, persons)
         keep(connection, _meeting_now(connection, lasting, condition))
 
 

@@ -58,7 +58,8 @@ def group_of(lane: Lane) -> WorkGroup:
 def record(database: Database) -> bool:
     """Record the last minute that is over, where nobody did; return whether this call did."""
     with database.read() as connection:
-        at = _last_over(now(connection))
+        # the last minute that is over and settled
+        at = (now(connection) - SETTLED).replace(second=0, microsecond=0) - MINUTE
         recorded = select(minute.c.at).where(minute.c.at == at).limit(1)
         if connection.execute(recorded).first() is not None:
             return False
@@ -80,11 +81,6 @@ def between(connection: Connection, since: datetime, until: datetime) -> list[Mi
 def percentile(ordered: Sequence[float], percent: int) -> float:
     """Return a percentile of numbers in their order, of which there are some."""
     return round(ordered[-(-(len(ordered) - 1) * percent // 100)], 1)
-
-
-def _last_over(moment: datetime) -> datetime:
-    """Return when the last minute began that is over and settled."""
-    return (moment - SETTLED).replace(second=0, microsecond=0) - MINUTE
 
 
 def _rows(connection: Connection, at: datetime) -> list[dict[str, object]]:

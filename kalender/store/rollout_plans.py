@@ -14,7 +14,7 @@ are on the database's clock.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -97,12 +97,6 @@ def all_of(connection: Connection, *states: str) -> list[Plan]:
     return _plans(connection, query.where(rollout_plan.c.state.in_(states)) if states else query)
 
 
-def numbered(connection: Connection, plan_id: int) -> Plan | None:
-    """Return the plan of this number."""
-    query = select(rollout_plan).where(rollout_plan.c.plan_id == plan_id)
-    return next(iter(_plans(connection, query)), None)
-
-
 def open_of(connection: Connection, kind: str, values: Collection[str]) -> list[Plan]:
     """Return the open plans of these criteria."""
     return [
@@ -110,16 +104,17 @@ def open_of(connection: Connection, kind: str, values: Collection[str]) -> list[
     ]
 
 
+_IS_DUE = and_(rollout_plan.c.state.in_(OPEN), rollout_plan.c.look_at <= db_now())
+
+
 def is_any_due(connection: Connection) -> bool:
     """Whether the time has come to look at a plan."""
-    is_due = and_(rollout_plan.c.state.in_(OPEN), rollout_plan.c.look_at <= db_now())
-    return bool(connection.execute(select(exists().where(is_due))).scalar())
+    return bool(connection.execute(select(exists().where(_IS_DUE))).scalar())
 
 
 def take_due(connection: Connection) -> list[Plan]:
     """Return the plans to look at now, which nobody else has in hand until the transaction ends."""
-    is_due = and_(rollout_plan.c.state.in_(OPEN), rollout_plan.c.look_at <= db_now())
-    query = select(rollout_plan).where(is_due).order_by(rollout_plan.c.plan_id)
+    query = select(rollout_plan).where(_IS_DUE).order_by(rollout_plan.c.plan_id)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update(skip_locked=True)
     return _plans(connection, query)
@@ -220,16 +215,17 @@ def begin(connection: Connection, plan: Plan) -> tuple[Plan, int]:
 def line_up(connection: Connection, plan: Plan) -> int:
     """Line up whom the plan concerns now; return how many calendars were not in the line yet."""
     new = _concerned(connection, plan) - _line(connection, plan, true())
-    places = {
-        calendar_id: (criteria.place(person_id), calendar_id)
-        for calendar_id, person_id in _owners(connection, new)
-    }
+    places: list[tuple[int, int]] = []
+    for part in in_parts(new, 10_000):
+        is_one = is_one_of(connection, calendar.c.calendar_id, part)
+        owners = select(calendar.c.calendar_id, calendar.c.person_id).where(is_one)
+        places += [(criteria.place(person), id_) for id_, person in connection.execute(owners)]
     (last,) = connection.execute(
         select(func.coalesce(func.max(rollout_turn.c.position), 0)).where(_of(plan))
     ).one()
     rows = [
         {"calendar_id": calendar_id, "position": last + number}
-        for number, calendar_id in enumerate(sorted(places, key=lambda each: places[each]), 1)
+        for number, (_, calendar_id) in enumerate(sorted(places), 1)
     ]
     insert_many(connection, rollout_turn, rows, plan_id=plan.plan_id)
     return len(rows)
@@ -251,13 +247,6 @@ def _of(plan: Plan) -> ColumnElement[bool]:
 def _line(connection: Connection, plan: Plan, condition: ColumnElement[bool]) -> set[int]:
     query = select(rollout_turn.c.calendar_id).where(_of(plan), condition)
     return set(connection.execute(query).scalars())
-
-
-def _owners(connection: Connection, calendars: Collection[int]) -> Iterable[tuple[int, int]]:
-    for part in in_parts(calendars, 10_000):
-        is_one = is_one_of(connection, calendar.c.calendar_id, part)
-        query = select(calendar.c.calendar_id, calendar.c.person_id).where(is_one)
-        yield from map(tuple, connection.execute(query))
 
 
 def give(connection: Connection, plan: Plan) -> int:

@@ -71,11 +71,6 @@ def inside(
     return switched_on - takeovers.handed_back(connection) if switched_on else switched_on
 
 
-def meant(connection: Connection, kind: str, values: Collection[str]) -> set[int]:
-    """Return the calendars that these values of a kind would switch on by themselves."""
-    return criteria.calendars_meeting(connection, {kind: values}, true())
-
-
 def _listed(
     connection: Connection,
     condition: ColumnElement[bool],

@@ -126,9 +126,9 @@ def test_every_read_whose_body_may_be_written_back_wants_it_unfiltered() -> None
 
 def test_a_chain_waits_for_the_one_before_and_all_else_for_nobody() -> None:
     wanted = [
-        events.delete(MAILBOX, "a"),
+        events.delete(MAILBOX, "a", hard=False),
         changed(subject="x"),
-        events.delete_for_good(MAILBOX, "b"),
+        events.delete(MAILBOX, "b", hard=True),
     ]
     chained = json.loads(events.batch(wanted, chained=True))["requests"]
     assert [part.get("dependsOn") for part in chained] == [None, ["0"], ["1"]]

@@ -198,14 +198,12 @@ def _name_of(mark: PropertyMark) -> str:
     return f"String {{{mark.property_set}}} Name {mark.name}"
 
 
-def delete(mailbox: str, item_id: str) -> Request:
-    """Ask for an event to be moved to Deleted Items."""
-    return Request(method="DELETE", url=_event(mailbox, item_id))
-
-
-def delete_for_good(mailbox: str, item_id: str) -> Request:
-    """Ask for an event to be deleted out of every client's reach."""
-    return Request(method="POST", url=f"{_event(mailbox, item_id)}/permanentDelete", body={})
+def delete(mailbox: str, item_id: str, *, hard: bool) -> Request:
+    """Ask for an event to be moved to Deleted Items; `hard`: out of every client's reach."""
+    url = _event(mailbox, item_id)
+    if hard:
+        return Request(method="POST", url=f"{url}/permanentDelete", body={})
+    return Request(method="DELETE", url=url)
 
 
 def guard(mailbox: str, item_id: str) -> Request:
@@ -517,19 +515,18 @@ def sync_key(event: Json) -> str | None:
 
 
 def _value_of(event: Json, name: str) -> str | None:
-    """Return the value of a named property of an event, or None where it did not come."""
+    """Return the value of a named property of an event, or None where it did not come.
+
+    The GUID of its id comes in any case, its name in its own alone.
+    """
+    property_set, _, word = name.partition(" Name ")
     for extended in event.get("singleValueExtendedProperties") or ():
-        if isinstance(extended, dict) and _is_named(str(extended.get("id")), name):
-            value = extended.get("value")
-            return value if isinstance(value, str) else None
+        if isinstance(extended, dict):
+            told_set, _, told_word = str(extended.get("id")).partition(" Name ")
+            if told_set.lower() == property_set.lower() and told_word == word:
+                value = extended.get("value")
+                return value if isinstance(value, str) else None
     return None
-
-
-def _is_named(told: str, name: str) -> bool:
-    """Whether an id names this property; its GUID comes in any case, its name in its own alone."""
-    told_set, _, told_word = told.partition(" Name ")
-    own_set, _, own_word = name.partition(" Name ")
-    return told_set.lower() == own_set.lower() and told_word == own_word
 
 
 def _inner(event: Json, name: str, key: str) -> str:

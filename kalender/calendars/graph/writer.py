@@ -144,10 +144,8 @@ class GraphCalendars:
         mailbox = self._user_of(mailbox)
         guards = self._guarded(mailbox, {item.item_id: item.change_key for item in items})
         wanted = [item.item_id for item in items if isinstance(guards[item.item_id], ItemRef)]
-        make = events.delete_for_good if hard else events.delete
-        answers = self._answers(
-            Operation.DELETE, [make(mailbox, item_id) for item_id in wanted], send_by
-        )
+        deletes = [events.delete(mailbox, item_id, hard=hard) for item_id in wanted]
+        answers = self._answers(Operation.DELETE, deletes, send_by)
         outcomes = dict(zip(wanted, answers, strict=True))
         if hard:
             outcomes |= self._deleted_softly(mailbox, outcomes, send_by)
@@ -170,7 +168,7 @@ class GraphCalendars:
         try:
             answers = self._answers(
                 Operation.DELETE,
-                [events.delete(mailbox, item_id) for item_id in again],
+                [events.delete(mailbox, item_id, hard=False) for item_id in again],
                 send_by,
             )
         except OutcomeUnknown:
