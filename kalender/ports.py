@@ -148,7 +148,7 @@ class ItemError:
     """
 
     code: str
-    verdict: ItemOutcome
+    outcome: ItemOutcome
     retry_after: timedelta | None = None
 
 

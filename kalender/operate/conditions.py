@@ -7,7 +7,7 @@ A key is the kind of a condition, or that and a case; `.remedy` ends the key of 
 from collections.abc import Mapping
 from typing import Final
 
-from kalender.store import identity
+from kalender.store import own_database
 
 WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     # -- parts of several sentences
@@ -33,7 +33,7 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
             "kalender recover --since TIDSPUNKT etter ein gjenoppretta tryggingskopi "
             "(tidspunktet han vart teken)"
         ),
-        identity.RECOVER,
+        own_database.RECOVER,
     ),
     "no-worker": (
         "arbeid skulle vært gjort, og ingen arbeider lever",

@@ -50,11 +50,11 @@ from kalender.operate.status import (
 from kalender.store import (
     brakes,
     counters,
-    identity,
     minutes,
     moves,
     observations,
     optouts,
+    own_database,
     recovery,
     rollout_plans,
     rollouts,
@@ -105,8 +105,8 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
     moment = now(connection)
     return Status(
         moment=moment,
-        database_in_doubt=identity.refusal(connection) is not None,
-        quiet_for=identity.quiet_for(connection),
+        database_in_doubt=own_database.refusal(connection) is not None,
+        quiet_for=own_database.quiet_for(connection),
         recovered_at=recovery.since(connection),
         work=work_by_lane(connection),
         parked=parked_by_kind(connection),

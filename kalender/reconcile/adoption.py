@@ -179,7 +179,7 @@ class Adoptions:
             return created, Next.GO_ON
         item_id = self.adoptions[number].change.item_id
         stays = NotCarriedOut(before=None)
-        match result.verdict:
+        match result.outcome:
             case ItemOutcome.UNKNOWN:
                 return Plain.UNANSWERED, Next.IN_DOUBT
             case ItemOutcome.GONE | ItemOutcome.CONFLICT:
@@ -239,7 +239,7 @@ class MarkChanges:
         """
         if isinstance(result, ItemRef):
             return self.done, Next.GO_ON
-        match result.verdict:
+        match result.outcome:
             case ItemOutcome.UNKNOWN:
                 return Plain.UNANSWERED, Next.IN_DOUBT
             case ItemOutcome.MEETING | ItemOutcome.REFUSED:

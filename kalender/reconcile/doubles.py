@@ -413,7 +413,7 @@ def read_states(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
         for item_id, state in zip(part, answers, strict=True):
             if isinstance(state, EntryState):
                 states[item_id] = state
-            elif state.verdict is not ItemOutcome.GONE:
+            elif state.outcome is not ItemOutcome.GONE:
                 text = f"an entry could not be read ({state.code})"
                 raise TransientError(text, retry_after=state.retry_after)
     return states

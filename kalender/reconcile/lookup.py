@@ -279,7 +279,7 @@ def _to_put_back(
 
 def gone_or_raise(entry: Entry, error: ItemError) -> Entry:
     """Return the entry where Exchange says that it is not there; else raise TransientError."""
-    if error.verdict is not ItemOutcome.GONE:
+    if error.outcome is not ItemOutcome.GONE:
         text = f"an entry could not be read ({error.code})"
         raise TransientError(text, retry_after=error.retry_after)
     return entry

@@ -29,7 +29,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, bindparam, select, update
 
 from kalender.errors import ConfigError, StateInDoubt
-from kalender.store import identity
+from kalender.store import own_database
 from kalender.store.database import Database, postgresql_place, sqlite_place
 from kalender.store.sql import db_now, upsert
 from kalender.store.tables import database_identity, process_memory
@@ -39,7 +39,7 @@ RECORD = struct.Struct("<32sQd")  # a row's key, how far it was seen, when, in s
 RECORDS = 1024  # rows of one process: more transactions than it ever has open at once
 PUT_BACK = (
     "the database was put back to an earlier state than this machine remembers: nothing is written "
-    f"until you say since when: {identity.RECOVER}"
+    f"until you say since when: {own_database.RECOVER}"
 )
 
 
@@ -158,7 +158,7 @@ class Memory:
         """
         if self.doubt is None:
             return False
-        identity.lock(connection)
+        own_database.lock(connection)
         try:
             self._judge(connection, self._remembered())
         except StateInDoubt:
@@ -179,7 +179,7 @@ class Memory:
     @staticmethod
     def _judge(connection: Connection, remembered: Sequence[Remembered]) -> None:
         """Raise StateInDoubt where this is not our database, or lacks what is remembered."""
-        identity.require_ours(connection)
+        own_database.require_ours(connection)
         _compare(connection, remembered)
 
     def close(self) -> None:
@@ -224,7 +224,7 @@ class Memory:
         if result.refused is not None:
             raise StateInDoubt(result.refused)
         if result.recorded is not None and result.recorded != result.place:
-            raise StateInDoubt(identity.ANOTHER)
+            raise StateInDoubt(own_database.ANOTHER)
         if result.advanced <= row.advanced and not _is_vouched_for(row, result.recovered_at):
             raise StateInDoubt(PUT_BACK)
         return result.advanced, result.advanced_at

@@ -190,7 +190,7 @@ class Creates:
         if isinstance(result, ItemRef):
             created = Created(item_id=result.item_id, change_key=result.change_key)
             return created, Next.GO_ON
-        match result.verdict:
+        match result.outcome:
             case ItemOutcome.UNKNOWN:
                 return Plain.UNANSWERED, Next.IN_DOUBT
             case ItemOutcome.REFUSED:
@@ -242,7 +242,7 @@ class Updates:
         update = self.updates[number]
         if isinstance(result, ItemRef):
             return _shown(update, self.states[number], result), Next.GO_ON
-        match result.verdict:
+        match result.outcome:
             case ItemOutcome.UNKNOWN:
                 return Plain.UNANSWERED, Next.IN_DOUBT
             case ItemOutcome.GONE:
@@ -392,13 +392,13 @@ class Removals:
         A meeting that cannot be released in silence is its user's as it is. What has become a
         meeting since it was read is read again.
         """
-        if isinstance(result, ItemRef) or result.verdict is ItemOutcome.GONE:
+        if isinstance(result, ItemRef) or result.outcome is ItemOutcome.GONE:
             return Plain.TAKEN, Next.GO_ON
-        if result.verdict is ItemOutcome.MEETING and self.operation == RELEASE:
+        if result.outcome is ItemOutcome.MEETING and self.operation == RELEASE:
             return Plain.LEFT, Next.GO_ON
-        if result.verdict is ItemOutcome.UNKNOWN:
+        if result.outcome is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
-        again = result.verdict in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}
+        again = result.outcome in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}
         stays = NotCarriedOut(before=self.ahead[number].before)
         return stays, Next.PLAN_AGAIN if again else Next.COME_LATER
 

@@ -128,7 +128,7 @@ class PutOff(Exception):  # no error: what is to be done is written down
 
 
 Results = Sequence[ItemRef | ItemError]
-NOT_SENT = ItemError(code="NotCarriedOut", verdict=ItemOutcome.LATER)
+NOT_SENT = ItemError(code="NotCarriedOut", outcome=ItemOutcome.LATER)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -409,7 +409,7 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
 
 def unknown(results: Results) -> list[ItemError]:
     """Return those that may or may not have been written."""
-    return [r for r in results if isinstance(r, ItemError) and r.verdict is ItemOutcome.UNKNOWN]
+    return [r for r in results if isinstance(r, ItemError) and r.outcome is ItemOutcome.UNKNOWN]
 
 
 def parts(sequence: Sequence[T], size: int) -> list[Sequence[T]]:

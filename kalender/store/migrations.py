@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, inspect, text
 
 from kalender.errors import ConfigError, NeighbourUnavailable
-from kalender.store import identity
+from kalender.store import own_database
 from kalender.store.database import Database, sqlstate, views
 from kalender.store.tables import database_identity, metadata
 
@@ -89,7 +89,7 @@ def _upgrade(database: Database, to: str) -> bool:
         config.attributes["connection"] = connection
         command.upgrade(config, to)
         has_place = inspect(connection).has_table(database_identity.name)
-        return has_place and identity.record_first(connection)
+        return has_place and own_database.record_first(connection)
 
 
 def _lock_all(connection: Connection) -> None:

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import StateInDoubt
-from kalender.store import identity as identity_of
+from kalender.store import own_database
 from kalender.store import queue as work
 from kalender.store.sql import course_key, db_now, person_key
 from kalender.store.tables import (
@@ -48,7 +48,7 @@ LONGEST_WAIT = 21_600.0  # nor, in a first fill, after so many seconds while TP 
 
 def require_sure(connection: Connection) -> None:
     """Raise StateInDoubt where this database may be older than the calendars, or another one."""
-    identity_of.require_ours(connection)
+    own_database.require_ours(connection)
     sure = or_(heartbeat.c.seen_at > db_now(-3600.0), heartbeat.c.stopped_at.is_not(None))
     query = (
         select(sure)
@@ -68,7 +68,7 @@ def require_sure(connection: Connection) -> None:
 
 def attest(connection: Connection, version: str) -> None:
     """Record that somebody vouches for the database as it is now, whichever it is."""
-    identity_of.record_anew(connection)
+    own_database.record_anew(connection)
     worker = f"recover {connection.execute(select(db_now())).scalar_one():%Y-%m-%dT%H:%M:%S.%f}"
     times = dict.fromkeys(("started_at", "seen_at", "stopped_at"), db_now())
     connection.execute(
@@ -90,8 +90,8 @@ def recover(connection: Connection, *, lease: timedelta) -> int:
     lease from now on. A request that was written ahead before the restore may still reach Exchange,
     and be worked on there, within that time; an earlier lookup would miss what it creates.
     """
-    identity_of.record_anew(connection)
-    identity_of.keep_quiet(connection, lease)
+    own_database.record_anew(connection)
+    own_database.keep_quiet(connection, lease)
     reading = source_reading.c.source == RECOVERY
     values = {"read_at": db_now()}
     if not connection.execute(update(source_reading).where(reading).values(values)).rowcount:
@@ -132,7 +132,7 @@ def horizon(connection: Connection) -> timedelta:
 
     It is half a minute; after a recovery the time until calendars may be written to is added.
     """
-    return identity_of.quiet_for(connection) + SOON
+    return own_database.quiet_for(connection) + SOON
 
 
 # -- until the sources were asked again ------------------------------------------------------------

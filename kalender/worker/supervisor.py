@@ -20,7 +20,7 @@ import structlog
 
 from kalender.errors import NeighbourError, StateInDoubt, ThreadDied
 from kalender.liveness import Liveness, Vital, stop_on_signals
-from kalender.store import counters, identity
+from kalender.store import counters, own_database
 from kalender.store.database import Key
 from kalender.store.heartbeats import doubt
 from kalender.worker.context import WorkerContext
@@ -33,7 +33,7 @@ Beside = Callable[[Sequence[Liveness]], None]
 IN_DOUBT = 3  # a process' exit code: it is not started anew
 DOUBTED = (
     "a worker refuses the database, as its own line says why: nothing is written until you say since "
-    f"when: {identity.RECOVER}"
+    f"when: {own_database.RECOVER}"
 )
 
 
@@ -195,7 +195,7 @@ def _say_goodbye(context: WorkerContext, counts: Mapping[Key, float]) -> None:
         # Between our doubt and our end, which waits for all hands, `recover` may have come.
         if memory.still_doubts(connection):
             doubt(connection)
-            identity.refuse(connection, str(memory.doubt))
+            own_database.refuse(connection, str(memory.doubt))
             return
         context.limiters.give_up(connection)
         context.heartbeat.stop(connection)

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from kalender.store import identity
+from kalender.store import own_database
 from kalender.store.database import Database
 from tests.chaos import process
 from tests.e2e.house import House
@@ -150,7 +150,7 @@ class Databases:
         if template is not None:
             database = Database(url)
             with database.write() as connection:
-                identity.record_anew(connection)
+                own_database.record_anew(connection)
             database.close()
         return url
 

@@ -276,7 +276,7 @@ def test_a_stale_change_key_is_a_conflict_and_none_overwrites(box: Box) -> None:
     stale = EntryChange(item_id=ref.item_id, change_key=ref.change_key, subject="second")
     (refused,) = box.update(stale)
     assert isinstance(refused, ItemError)
-    assert refused.verdict is ItemOutcome.CONFLICT
+    assert refused.outcome is ItemOutcome.CONFLICT
     refs(box.update(EntryChange(item_id=ref.item_id, subject="third")))
     assert box.state(ref).subject == "third"
 
@@ -287,7 +287,7 @@ def test_what_is_deleted_is_gone_and_a_second_time_too(box: Box) -> None:
     assert [item.sync_key for item in box.calendars.find(box.mailbox, keys)] == [keys[1]]
     (again, fine) = box.delete(ref, other)
     assert isinstance(again, ItemError)
-    assert again.verdict is ItemOutcome.GONE
+    assert again.outcome is ItemOutcome.GONE
     assert isinstance(fine, ItemRef)
 
 
@@ -295,7 +295,7 @@ def test_one_bad_item_does_not_hold_the_others(box: Box) -> None:
     _, (ref,) = box.create(content(1))
     gone, found = box.calendars.get(box.mailbox, ["AAMkAG==", ref.item_id], fields=False)
     assert isinstance(gone, ItemError)
-    assert gone.verdict is ItemOutcome.GONE
+    assert gone.outcome is ItemOutcome.GONE
     assert isinstance(found, EntryState)
     assert found.ref == ref
 

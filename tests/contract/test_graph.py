@@ -159,7 +159,7 @@ def cloud(running: Running) -> Iterator[Cloud]:
 
 def verdicts(results: Sequence[ItemRef | ItemError]) -> list[str]:
     """Return what became of each item."""
-    return ["done" if isinstance(r, ItemRef) else r.verdict.value for r in results]
+    return ["done" if isinstance(r, ItemRef) else r.outcome.value for r in results]
 
 
 # -- round trips -------------------------------------------------------------------------------------
@@ -688,7 +688,7 @@ def test_unknown_is_what_an_item_is_whose_outcome_nobody_said(cloud: Cloud) -> N
     cloud.fault("omit", "UpdateEvent")
     change = EntryChange(item_id=ref.item_id, subject="x")
     results = cloud.calendars.update(cloud.mailbox, [change], send_by=soon())
-    assert [r.verdict for r in results if isinstance(r, ItemError)] == [ItemOutcome.UNKNOWN]
+    assert [r.outcome for r in results if isinstance(r, ItemError)] == [ItemOutcome.UNKNOWN]
 
 
 # -- EWS as an application ------------------------------------------------------------------------

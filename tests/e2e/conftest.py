@@ -12,7 +12,7 @@ from sqlalchemy import delete
 
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
-from kalender.store import identity
+from kalender.store import own_database
 from kalender.store.database import Database
 from kalender.store.tables import database_identity
 from tests.e2e.house import House
@@ -76,7 +76,7 @@ def filled_house(directory: Path, template: Template, *, graph: str = "none") ->
         shutil.copy(template.database, directory / "k.db")
         made = _installed(directory, sandbox)
         with closing(Database(made.database)) as database, database.write() as connection:
-            identity.record_first(connection)
+            own_database.record_first(connection)
         yield made
         made.assert_logs_are_clean()
 

@@ -29,9 +29,9 @@ from kalender.store import (
     brakes,
     counters,
     courses,
-    identity,
     mailboxes,
     minutes,
+    own_database,
     people,
     queue,
     recovery,
@@ -368,8 +368,8 @@ def test_while_anything_refuses_the_database_the_remedy_is_named(
     found: Look, database: Database
 ) -> None:
     with database.write() as connection:
-        identity.record_first(connection)
-        identity.refuse(connection, "a machine remembers more")
+        own_database.record_first(connection)
+        own_database.refuse(connection, "a machine remembers more")
     told = found()["verdict"]
     assert (told["condition"], told["state"]) == ("database-in-doubt", "stuck")
     assert told["remedy"].startswith("kalender recover --since TIME")

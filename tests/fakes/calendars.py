@@ -120,9 +120,9 @@ class FakeCalendars:
     def _updated(self, mailbox: str, change: EntryChange) -> ItemRef | ItemError:
         item = self.items(mailbox).get(change.item_id)
         if item is None:
-            return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
+            return ItemError(code="ErrorItemNotFound", outcome=ItemOutcome.GONE)
         if change.change_key is not None and change.change_key != item.ref.change_key:
-            return ItemError(code="ErrorIrresolvableConflict", verdict=ItemOutcome.CONFLICT)
+            return ItemError(code="ErrorIrresolvableConflict", outcome=ItemOutcome.CONFLICT)
         error = self.item_error("update", change)
         if error is not None:
             return error
@@ -158,9 +158,9 @@ class FakeCalendars:
     def _deleted(self, mailbox: str, ref: ItemRef) -> ItemRef | ItemError:
         item = self.items(mailbox).get(ref.item_id)
         if item is None:
-            return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
+            return ItemError(code="ErrorItemNotFound", outcome=ItemOutcome.GONE)
         if ref.change_key and ref.change_key != item.ref.change_key:
-            return ItemError(code="ErrorIrresolvableConflict", verdict=ItemOutcome.CONFLICT)
+            return ItemError(code="ErrorIrresolvableConflict", outcome=ItemOutcome.CONFLICT)
         error = self.item_error("delete", ref)
         if error is not None:
             return error
@@ -182,7 +182,7 @@ class FakeCalendars:
     ) -> EntryState | ItemError:
         item = self.items(mailbox).get(item_id)
         if item is None:
-            return ItemError(code="ErrorItemNotFound", verdict=ItemOutcome.GONE)
+            return ItemError(code="ErrorItemNotFound", outcome=ItemOutcome.GONE)
         if not fields:
             return EntryState(ref=item.ref)
         return replace(self._contents(item), additions=_additions(item) if additions else None)

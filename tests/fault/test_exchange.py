@@ -120,7 +120,7 @@ def test_each_end_of_a_create_is_told_apart_and_nothing_is_sent_twice(
 
 
 @pytest.mark.parametrize(
-    ("code", "verdict"),
+    ("code", "outcome"),
     [
         ("ErrorQuotaExceeded", ItemOutcome.LATER),
         ("ErrorServerBusy", ItemOutcome.LATER),
@@ -131,7 +131,7 @@ def test_each_end_of_a_create_is_told_apart_and_nothing_is_sent_twice(
     ],
 )
 def test_one_bad_item_of_three_is_returned_in_its_place(
-    running: Running, control: str, code: str, verdict: ItemOutcome
+    running: Running, control: str, code: str, outcome: ItemOutcome
 ) -> None:
     fault = {"kind": "item-error", "position": 1, "code": code, "operation": "CreateItem"}
     requests.post(f"{control}/faults", json={"neighbour": "exchange", **fault}, timeout=10)
@@ -140,7 +140,7 @@ def test_one_bad_item_of_three_is_returned_in_its_place(
     assert isinstance(first, ItemRef)
     assert isinstance(last, ItemRef)
     assert isinstance(bad, ItemError)
-    assert (bad.code, bad.verdict) == (code, verdict)
+    assert (bad.code, bad.outcome) == (code, outcome)
 
 
 @pytest.mark.parametrize("status", [302, 404, 440])
@@ -188,7 +188,7 @@ def test_what_exchange_asks_for_one_item_is_kept_up_to_an_hour(
     messages = soap.read(answer.encode(), "CreateItem")
     assert isinstance(messages, list)
     error = _item_error(messages[0])
-    assert error.verdict is ItemOutcome.LATER
+    assert error.outcome is ItemOutcome.LATER
     assert error.retry_after == (timedelta(seconds=seconds) if seconds is not None else None)
 
 

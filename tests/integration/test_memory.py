@@ -11,7 +11,7 @@ from sqlalchemy.event import listens_for, remove
 
 from kalender.errors import ConfigError, NeighbourUnavailable, StateInDoubt
 from kalender.reconcile.memory import Memory
-from kalender.store import identity, recovery
+from kalender.store import own_database, recovery
 from kalender.store.database import Database
 from kalender.store.tables import metadata
 from kalender.worker import supervisor
@@ -26,7 +26,7 @@ def house(open_database: Callable[[], Database]) -> House:
     """An empty installation on each database, which knows which database it is."""
     database = open_database()
     with database.write() as connection:
-        identity.record_first(connection)
+        own_database.record_first(connection)
     return House(database)
 
 
@@ -117,7 +117,7 @@ def test_who_doubted_before_a_recovery_refuses_nothing_after_it(filled: House) -
         recovery.recover(connection, lease=timedelta())
     supervisor.end_well(worker_context)
     with filled.database.read() as connection:
-        assert identity.refusal(connection) is None
+        assert own_database.refusal(connection) is None
 
 
 def test_a_commit_whose_answer_was_lost_is_no_doubt(house: House) -> None:
@@ -264,7 +264,7 @@ def test_a_refusal_is_recorded_and_all_others_stop(house: House) -> None:
     memory, other = Memory(), Memory()
     writes(other, house.database)
     with house.database.write() as connection:
-        identity.refuse(connection, "a machine remembers more: kalender recover --since TIME")
+        own_database.refuse(connection, "a machine remembers more: kalender recover --since TIME")
     for process in (memory, other):
         with pytest.raises(StateInDoubt, match="a machine remembers more"):
             writes(process, house.database)
@@ -275,8 +275,8 @@ def test_a_refusal_is_recorded_and_all_others_stop(house: House) -> None:
 
 def test_the_identity_is_recorded_once_and_afterwards_by_recover_alone(house: House) -> None:
     with house.database.write() as connection:
-        before = identity.recorded(connection)
-        assert before == identity.of_this_database(connection)
-        identity.record_first(connection)
-        assert identity.recorded(connection) == before
-        assert identity.refusal(connection) is None
+        before = own_database.recorded(connection)
+        assert before == own_database.of_this_database(connection)
+        own_database.record_first(connection)
+        assert own_database.recorded(connection) == before
+        assert own_database.refusal(connection) is None

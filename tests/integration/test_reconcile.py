@@ -193,7 +193,7 @@ def loud(exchange: FakeCalendars) -> None:
         item_id = getattr(item, "item_id", "")
         meetings = {each for box in exchange.mailboxes for each in meetings_in(exchange, box)}
         is_meeting = item_id in meetings
-        return ItemError(code="Meeting", verdict=ItemOutcome.MEETING) if is_meeting else None
+        return ItemError(code="Meeting", outcome=ItemOutcome.MEETING) if is_meeting else None
 
     exchange.item_error = refuse
 
@@ -285,7 +285,7 @@ def test_a_calendar_waits_as_long_as_any_of_its_entries_asks_for(house: House) -
     filled(house, 3)
     waits = iter([timedelta(minutes=20), None, timedelta(seconds=1)])
     house.exchange.item_error = lambda _operation, _item: ItemError(
-        code="Busy", verdict=ItemOutcome.LATER, retry_after=next(waits, None)
+        code="Busy", outcome=ItemOutcome.LATER, retry_after=next(waits, None)
     )
     house.teach(*(replace(lecture, title="nytt") for lecture in lectures(3)))
     (error, *_) = house.settle()
@@ -485,7 +485,7 @@ def test_what_exchange_never_takes_holds_up_nothing_else(house: House) -> None:
     def bad(operation: str, item: NewEntry | EntryChange | ItemRef) -> ItemError | None:
         refuses = isinstance(item, NewEntry) and "umulig" in item.content.subject
         if operation == "create" and refuses:
-            return ItemError(code="ErrorMessageSizeExceeded", verdict=ItemOutcome.REFUSED)
+            return ItemError(code="ErrorMessageSizeExceeded", outcome=ItemOutcome.REFUSED)
         return None
 
     house.exchange.item_error = bad

@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from kalender.errors import StateInDoubt
 from kalender.reconcile.memory import Memory
-from kalender.store import identity, migrations, recovery
+from kalender.store import migrations, own_database, recovery
 from kalender.store.database import Database
 from tests import databases, servers
 from tests.fault.test_databases import control
@@ -188,7 +188,7 @@ def test_a_role_that_may_not_ask_for_the_cluster_knows_the_database_all_the_same
     try:
         restrict()
         with closing(Database(limited)) as database, database.read() as connection:
-            assert identity.of_this_database(connection).cluster is None
+            assert own_database.of_this_database(connection).cluster is None
         work(limited, None)
         backup = databases.dump(url, tmp_path / "backup")
         databases.restore_anew(url, backup)

@@ -169,7 +169,7 @@ def denied(house: House) -> None:
 
 
 def refused(house: House) -> None:
-    error = ItemError(code="ErrorInvalidRequest", verdict=ItemOutcome.REFUSED)
+    error = ItemError(code="ErrorInvalidRequest", outcome=ItemOutcome.REFUSED)
     house.exchange.item_error = lambda _operation, _entry: error
     house.settle()
     house.exchange.item_error = lambda _operation, _entry: None

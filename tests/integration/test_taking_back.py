@@ -543,7 +543,7 @@ def test_what_is_in_doubt_and_cannot_be_recorded_waits_for_its_lease(
     def unsure(what: str, _item: object) -> ItemError | None:
         if what != operation:
             return None
-        return ItemError(code="ErrorTimeoutExpired", verdict=ItemOutcome.UNKNOWN)
+        return ItemError(code="ErrorTimeoutExpired", outcome=ItemOutcome.UNKNOWN)
 
     def goes_away(what: str, _mailbox: str) -> None:
         database.away = what == operation

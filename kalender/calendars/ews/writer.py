@@ -311,7 +311,7 @@ def _item_error(message: Message) -> ItemError:
     is_strange = code_meaning is Meaning.STRANGE
     return ItemError(
         code=f"unknown code {message.code}" if is_strange else message.code,
-        verdict=_ITEMS[code_meaning],
+        outcome=_ITEMS[code_meaning],
         retry_after=_after(message.back_off_seconds),
     )
 

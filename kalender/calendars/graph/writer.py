@@ -54,10 +54,10 @@ OF_ALL_ALIKE = frozenset(
     {Meaning.MISSING, Meaning.DENIED, Meaning.UNAUTHORISED, Meaning.NEIGHBOUR}
 )  # what is said of no single event
 OF_ONE = frozenset({Meaning.GONE, Meaning.CONFLICT, Meaning.REFUSED})
-MISSING_ANSWER = ItemError(code="NoAnswer", verdict=ItemOutcome.UNKNOWN)
-WITHOUT_ID = ItemError(code="NoId", verdict=ItemOutcome.UNKNOWN)
-MEETING = ItemError(code="Meeting", verdict=ItemOutcome.MEETING)
-CHANGED = ItemError(code="ChangeKey", verdict=ItemOutcome.CONFLICT)
+MISSING_ANSWER = ItemError(code="NoAnswer", outcome=ItemOutcome.UNKNOWN)
+WITHOUT_ID = ItemError(code="NoId", outcome=ItemOutcome.UNKNOWN)
+MEETING = ItemError(code="Meeting", outcome=ItemOutcome.MEETING)
+CHANGED = ItemError(code="ChangeKey", outcome=ItemOutcome.CONFLICT)
 _VERDICTS = {
     Meaning.GONE: ItemOutcome.GONE,
     Meaning.CONFLICT: ItemOutcome.CONFLICT,
@@ -222,7 +222,7 @@ class GraphCalendars:
             if answer is not None and answer.status == HTTPStatus.FAILED_DEPENDENCY and failed:
                 # it waits for what the one before it waits for
                 error = ItemError(
-                    code=failed.code, verdict=ItemOutcome.LATER, retry_after=failed.retry_after
+                    code=failed.code, outcome=ItemOutcome.LATER, retry_after=failed.retry_after
                 )
             else:
                 failed = error
@@ -527,13 +527,13 @@ def _error(operation: Operation, answer: Answer | None) -> ItemError | None:
     """
     if answer is None:
         is_write = operation in WRITES
-        return MISSING_ANSWER if is_write else ItemError(code="NoAnswer", verdict=ItemOutcome.LATER)
+        return MISSING_ANSWER if is_write else ItemError(code="NoAnswer", outcome=ItemOutcome.LATER)
     if answer.is_success:
         return None
     which = meaning(operation, answer.status, answer.code)
     return ItemError(
         code=answer.name,
-        verdict=_VERDICTS.get(which, ItemOutcome.LATER),
+        outcome=_VERDICTS.get(which, ItemOutcome.LATER),
         retry_after=answer.retry_after,
     )
 

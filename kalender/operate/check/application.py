@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from kalender.config.backends import ApplicationSettings
-from kalender.operate.check.certificates import end_of, judged
+from kalender.operate.check.certificates import end_of, time_left
 from kalender.operate.check.database import CLOCKS_APART
 from kalender.operate.check.trial import Outcome, failed, not_tried, ok, warned
 from kalender.ports import AroundRequest
@@ -49,12 +49,12 @@ def clock(tokens: "Tokens") -> Outcome:
 def credential(settings: ApplicationSettings, zone: ZoneInfo, now: datetime) -> Outcome:
     """Say how long what proves who we are still lasts, as far as anybody told us."""
     if settings.certificate_file is not None:
-        outcome, kind = judged(end_of(settings.certificate_file) - now), "certificate"
+        outcome, kind = time_left(end_of(settings.certificate_file) - now), "certificate"
     elif settings.client_secret is None:
         return ok("the platform's token, which it renews by itself")
     elif settings.client_secret_expires is None:
         return warned("secret: unknown when it ends", "ask Entra, and set client_secret_expires")
     else:
         last = datetime.combine(settings.client_secret_expires, time(), tzinfo=zone)
-        outcome, kind = judged(last.astimezone(UTC) - now), "secret"
+        outcome, kind = time_left(last.astimezone(UTC) - now), "secret"
     return Outcome(state=outcome.state, text=f"{kind} {outcome.text}", remedy=outcome.remedy)

@@ -94,16 +94,16 @@ def _https(url: str, ca_file: Path | None) -> Endpoint:
 
 
 def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Outcome:
-    """Look at a certificate, and judge what is left of its days."""
+    """Look at a certificate, and say what is left of its days."""
     try:
-        return judged(endpoint().ends_at() - now)
+        return time_left(endpoint().ends_at() - now)
     except ssl.SSLCertVerificationError as error:
         return failed(f"not trusted: {error.verify_message}", f"{RENEW}, or correct ca_file")
     except OSError as error:
         return failed(f"no TLS ({type(error).__name__})", "look at host and port")
 
 
-def judged(duration: timedelta) -> Outcome:
+def time_left(duration: timedelta) -> Outcome:
     """Return what so much time left means."""
     text = f"ends in {duration.days} days"
     if duration < TOO_SOON:

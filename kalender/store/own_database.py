@@ -1,4 +1,4 @@
-"""Which database this is: the one whose entries we wrote, or another that was put in its place.
+"""Whether this is our own database: the one whose entries we wrote, or another put in its place.
 
 PostgreSQL has an identifier for each cluster and a number (OID) for each database in it; neither is
 copied by `pg_dump`, and a standby shares both. An SQLite database is the file with its inode. They
