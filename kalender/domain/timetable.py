@@ -319,7 +319,7 @@ def merge_duplicates(events: Iterable[Event], rules: Rules, now: datetime) -> tu
     shared: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         teaching = event.teaching
-        if teaching.ends_at <= earliest or not _is_near(teaching, last_date, rules):
+        if not in_window(teaching, rules, earliest, last_date):
             continue
         if by_id.setdefault(teaching.event_id, event) is not event:
             shared[teaching.event_id].append(event)
@@ -330,14 +330,12 @@ def merge_duplicates(events: Iterable[Event], rules: Rules, now: datetime) -> tu
     )
 
 
-def in_window(event: TeachingEvent, rules: Rules, now: datetime) -> bool:
-    """Whether an event is neither over nor too far ahead."""
-    if event.ends_at <= earliest_end(rules, now):
+def in_window(
+    event: TeachingEvent, rules: Rules, earliest: datetime, last_date: date | None
+) -> bool:
+    """Whether an event is neither over nor too far ahead, by `earliest_end` and `last_day`."""
+    if event.ends_at <= earliest:
         return False
-    return _is_near(event, last_day(rules, now), rules)
-
-
-def _is_near(event: TeachingEvent, last_date: date | None, rules: Rules) -> bool:
     return last_date is None or event.starts_at.astimezone(rules.zone).date() <= last_date
 
 

@@ -62,19 +62,21 @@ def merge(  # noqa: PLR0913
     tells of: a version of a course that nobody takes or teaches is of no concern. `listed` are
     courses as TP spells them; `persons` are by FS number.
     """
-    organisation.save_courses(connection, _by_course(connection, told.courses, units, listed))
+    codes = _by_course(connection, told.courses, units, listed)
+    organisation.save(connection, organisation.RESPONSIBLE, codes)
     merged = {number: id_ for number, id_ in persons.items() if id_ not in skipped_persons}
     employers = {
         merged[account.fs_number]: _codes(account)
         for account in accounts
         if account.organisation is not None and account.fs_number in merged
     }
-    organisation.save_employers(connection, None if told.courses is None else employers)
+    organisation.save(
+        connection, organisation.EMPLOYING, None if told.courses is None else employers
+    )
     if told.programmes is None:
-        organisation.save_programmes(connection, None)
-        return set()
+        return organisation.save(connection, organisation.FOLLOWED, None)
     programmes = {id_: told.programmes.get(number, ()) for number, id_ in merged.items()}
-    return organisation.save_programmes(connection, programmes, may_remove=False)
+    return organisation.save(connection, organisation.FOLLOWED, programmes, may_remove=False)
 
 
 def _by_course(
@@ -102,9 +104,9 @@ def save_person(connection: Connection, person_id: int, answer: PersonFacts | No
     if answer is None:
         return
     if answer.account.organisation is not None:
-        organisation.save_employers(connection, {person_id: _codes(answer.account)})
+        organisation.save(connection, organisation.EMPLOYING, {person_id: _codes(answer.account)})
     if answer.programmes is not None:
-        organisation.save_programmes(connection, {person_id: answer.programmes})
+        organisation.save(connection, organisation.FOLLOWED, {person_id: answer.programmes})
 
 
 def _codes(account: Account) -> Collection[str]:

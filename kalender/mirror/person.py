@@ -187,7 +187,8 @@ def _save_account(
     forms = context.people.user_forms
     holders, renamed_persons = people.holders(connection, person_id), set[int]()
     if answer is not None:
-        renamed_persons |= people.save_account(connection, person_id, answer.account, forms)
+        accounts = [(person_id, answer.account)]
+        renamed_persons |= people.save_accounts(connection, accounts, forms)
     if answer is None or answer.account.username is None:
         renamed_persons |= people.make_way(connection, person_id, forms)
     new_holders = people.holders(connection, person_id).keys() - holders.keys()

@@ -84,14 +84,9 @@ def _refusals(row: Row[Any]) -> Refusals:
     ]
 
 
-def begin_trial(connection: Connection, name: str) -> None:
-    """Say that somebody tries; holds until it is told how that went, or for a minute."""
-    _set(connection, name, trial_until=db_now(TRIAL_SECONDS))
-
-
-def end_trial(connection: Connection, name: str) -> None:
-    """Say that a trial told nothing of the credentials."""
-    _set(connection, name, trial_until=None)
+def set_trial(connection: Connection, name: str, *, under_way: bool) -> None:
+    """Say that somebody tries, for a minute at most, or that a trial told nothing."""
+    _set(connection, name, trial_until=db_now(TRIAL_SECONDS) if under_way else None)
 
 
 def authorised(connection: Connection, row: Row[Any], credentials: str) -> None:

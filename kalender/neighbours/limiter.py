@@ -251,7 +251,9 @@ class Limiter:
             if isinstance(error, PermanentError):
                 self._answered(tries=tries)
             elif tries:
-                self._record(lambda connection: credentials.end_trial(connection, self.name))
+                self._record(
+                    lambda connection: credentials.set_trial(connection, self.name, under_way=False)
+                )
             raise
         self._count("ok", started)
         self._answered(tries=tries)
@@ -314,7 +316,7 @@ class Limiter:
                 return False, None
             if hold or standing.tried or standing.wait:
                 return False, max(hold, standing.wait, SLOT_WAIT)
-            credentials.begin_trial(connection, self.name)
+            credentials.set_trial(connection, self.name, under_way=True)
             return True, None
 
     def _answered(self, *, tries: bool) -> None:

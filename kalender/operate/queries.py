@@ -97,6 +97,11 @@ ALIKE = 3  # pieces of work: fewer say nothing of all
 WRITES = ("create", "update", "delete")
 HOUR, DAY = -3600.0, -86_400.0
 DAY_LONG = timedelta(days=1)
+PARKED_BY_KIND = (
+    select(parked.c.kind, func.count(), func.min(parked.c.parked_at))
+    .group_by(parked.c.kind)
+    .order_by(parked.c.kind)
+)
 
 
 def read_status(connection: Connection, expectations: Expectations) -> Status:
@@ -109,7 +114,10 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
         quiet_for=own_database.quiet_for(connection),
         recovered_at=recovery.since(connection),
         work=work_by_lane(connection),
-        parked=parked_by_kind(connection),
+        parked=[
+            Parked(kind=Kind(kind), count=count, since=since)
+            for kind, count, since in connection.execute(PARKED_BY_KIND)
+        ],
         common_failure=common_failure(connection),
         unfinished_seconds=unfinished_seconds(connection, expectations.lease),
         neighbours=neighbours(connection),
@@ -305,13 +313,6 @@ def work_by_lane(connection: Connection) -> list[Work]:
             )
         )
     return work
-
-
-def parked_by_kind(connection: Connection) -> list[Parked]:
-    """Count what was laid aside, by kind; kinds without any are left out."""
-    query = select(parked.c.kind, func.count().label("count"), func.min(parked.c.parked_at))
-    rows = connection.execute(query.group_by(parked.c.kind).order_by(parked.c.kind))
-    return [Parked(kind=Kind(kind), count=count, since=since) for kind, count, since in rows]
 
 
 def unfinished_seconds(connection: Connection, lease: timedelta) -> Mapping[Kind, float]:

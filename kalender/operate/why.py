@@ -18,7 +18,9 @@ from kalender.domain.timetable import (
     PersonTeaching,
     Role,
     Rules,
+    earliest_end,
     in_window,
+    last_day,
     select,
 )
 from kalender.domain.work import Kind
@@ -308,7 +310,9 @@ def _of_sources(question: Question) -> Iterator[Check]:
         **_case_and_facts(question, {"studentundervisningsaktivitet"}, facts),
     )
     yield _event(question)
-    inside = any(in_window(event, question.rules, question.now) for event in question.concerning)
+    rules = question.rules
+    window = earliest_end(rules, question.now), last_day(rules, question.now)
+    inside = any(in_window(event, rules, *window) for event in question.concerning)
     yield Check(name="window", ok=inside if question.concerning else None)
 
 

@@ -42,6 +42,7 @@ class _Retry(Retry):
     """Tries again what broke, but not what was slow: that would make it slower."""
 
     def increment(self, *args: Any, **keywords: Any) -> Self:
+        """Count a try, and return what is left of them; raises what was slow."""
         error = keywords.get("error")
         if isinstance(error, ReadTimeoutError):
             raise error

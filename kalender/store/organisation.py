@@ -21,31 +21,17 @@ from kalender.store.tables import (
 
 FEW = 100  # persons or courses, of whom alone the mirror is read
 Codes = Mapping[Any, Collection[str]]  # a course or a person -> their codes
+RESPONSIBLE, EMPLOYING, FOLLOWED = course_organisation, employment, study_right
+"""Units by course, units by person, and programmes by person."""
 
 
-def save_courses(connection: Connection, told: Codes | None) -> None:
-    """Make the mirror say which units are responsible for these courses; None: forget all."""
-    _save(connection, course_organisation, told)
-
-
-def save_employers(connection: Connection, told: Codes | None) -> None:
-    """Make the mirror say which units employ these persons; None: forget all."""
-    _save(connection, employment, told)
-
-
-def save_programmes(
-    connection: Connection, told: Codes | None, *, may_remove: bool = True
-) -> set[int]:
-    """Make the mirror say which programmes these persons follow; None: forget all.
-
-    Returns the persons of whom it held more. Where it may not remove, that stays.
-    """
-    return _save(connection, study_right, told, may_remove=may_remove)
-
-
-def _save(
+def save(
     connection: Connection, table: Table, told: Codes | None, *, may_remove: bool = True
 ) -> set[Any]:
+    """Make one of these tables say what was told of these courses or persons; None: forget all.
+
+    Returns those of which it held more; where it may not remove, that stays.
+    """
     if told is None:
         connection.execute(delete(table))
         return set()

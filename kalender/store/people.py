@@ -174,13 +174,6 @@ def ensure(connection: Connection, kind: str, value: str) -> int:
     return ensure(connection, kind, value)  # another worker was first
 
 
-def save_account(
-    connection: Connection, person_id: int, account: Account, forms: Mapping[str, str]
-) -> set[int]:
-    """Write what FS tells of one account, as `save_accounts` does."""
-    return save_accounts(connection, [(person_id, account)], forms)
-
-
 def save_accounts(
     connection: Connection, accounts: Sequence[tuple[int, Account]], forms: Mapping[str, str]
 ) -> set[int]:

@@ -187,10 +187,10 @@ def age(connection: Connection, seconds: float) -> None:
 
 def test_who_was_never_authorised_is_tried_by_one(connection: Connection) -> None:
     assert standing(connection) == Standing(known=False)
-    credentials.begin_trial(connection, "tp")
+    credentials.set_trial(connection, "tp", under_way=True)
     assert standing(connection).tried
     assert shut(connection)
-    credentials.end_trial(connection, "tp")
+    credentials.set_trial(connection, "tp", under_way=False)
     assert standing(connection) == Standing(known=False)
 
 

@@ -48,7 +48,7 @@ def a_student(
     """A person as a refresh of FS leaves them."""
     person_id = people.ensure(connection, FS, str(number))
     account = Account(fs_number=number, username=username, mail=mail or None)
-    losers = people.save_account(connection, person_id, account, {})
+    losers = people.save_accounts(connection, [(person_id, account)], {})
     teaching.write(connection, person_id, TAUGHT, ["25h"])
     for each in (person_id, *losers):
         mailboxes.assign_mailboxes(connection, each, rules(mailbox_rule))
@@ -139,7 +139,7 @@ def test_what_is_not_told_of_an_account_stays(connection: Connection) -> None:
     a_student(connection, 1)
     assert people.usernames(connection, ola) == {"ola"}
     assert people.mails(connection, ola) == [("INSTITUSJON", "ola@uio.no")]
-    people.save_account(connection, ola, Account(fs_number=1, mail=()), {})
+    people.save_accounts(connection, [(ola, Account(fs_number=1, mail=()))], {})
     assert people.mails(connection, ola) == []
 
 
@@ -172,7 +172,7 @@ def test_a_student_and_a_teacher_of_one_address_have_one_calendar(connection: Co
 
 def test_whoever_takes_and_teaches_nothing_gets_no_calendar(connection: Connection) -> None:
     person_id = people.ensure(connection, FS, "1")
-    people.save_account(connection, person_id, Account(fs_number=1, username="ola"), {})
+    people.save_accounts(connection, [(person_id, Account(fs_number=1, username="ola"))], {})
     mailboxes.assign_mailboxes(connection, person_id, rules())
     assert calendars(connection) == {}
 
@@ -257,7 +257,7 @@ def test_an_address_given_up_without_another_goes_to_whoever_waits(connection: C
     mail = ("INSTITUSJON", "felles@uio.no")
     ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
     kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)
-    people.save_account(connection, ola, Account(fs_number=1, mail=()), {})
+    people.save_accounts(connection, [(ola, Account(fs_number=1, mail=()))], {})
     mailboxes.assign_mailboxes(connection, ola, rules(BY_FS))
     assert calendars(connection)["felles@uio.no"] == (kari, "student", True, "active")
 
@@ -265,7 +265,7 @@ def test_an_address_given_up_without_another_goes_to_whoever_waits(connection: C
 def test_an_owner_without_a_right_to_an_address_makes_room(connection: Connection) -> None:
     mail = ("INSTITUSJON", "felles@uio.no")
     ola = a_student(connection, 1, None, mail, mailbox_rule=BY_FS)
-    people.save_account(connection, ola, Account(fs_number=1, mail=()), {})
+    people.save_accounts(connection, [(ola, Account(fs_number=1, mail=()))], {})
     mailboxes.assign_mailboxes(connection, ola, rules(BY_FS))
     assert calendars(connection)["felles@uio.no"] == (ola, "student", True, "active")
     kari = a_student(connection, 2, None, mail, mailbox_rule=BY_FS)

@@ -237,7 +237,7 @@ def test_a_role_that_moved_to_another_semester_is_there_alone(
 
 def test_accounts_are_read_as_fs_ordered_them(connection: Connection, ola: int) -> None:
     mail = (("PRIVAT", "z@hjemme.no"), ("INSTITUSJON", "a@uio.no"))
-    people.save_account(connection, ola, Account(fs_number=1, username="ola", mail=mail), {})
+    people.save_accounts(connection, [(ola, Account(fs_number=1, username="ola", mail=mail))], {})
     tp_only = people.ensure(connection, USERNAME, "kari")
     assert bulk.accounts(connection) == {
         ola: (frozenset({"ola"}), mail),

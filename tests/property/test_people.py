@@ -114,7 +114,7 @@ def play(connection: Connection, now: Round, turn: int, *, together: bool) -> No
         heirs = people.save_accounts(connection, accounts, rules.user_forms)
     else:
         heirs = set().union(
-            *(people.save_account(connection, *told, rules.user_forms) for told in accounts)
+            *(people.save_accounts(connection, [told], rules.user_forms) for told in accounts)
         )
     heirs |= people.give_free_usernames(connection, rules.user_forms)
     for number in now.nameless:

@@ -148,7 +148,7 @@ def test_whatever_names_a_person_or_was_typed_is_text(own_pages: Pages) -> None:
         fs_number=int(NUMBER), username=SCRIPT, mail=(("EPOST", f"{SCRIPT}@uni.example"),)
     )
     with own_pages.database.write() as connection:
-        people.save_account(connection, number, names, {})
+        people.save_accounts(connection, [(number, names)], {})
         breaker.hold(connection, "exchange.main", until=breaker.FOR_EVER, reason=SCRIPT, by=SCRIPT)
         calendars = people.calendars_of(connection, [number])
         people.mark_calendars(connection, calendars, reason=SCRIPT, lane=Lane.ASKED)
