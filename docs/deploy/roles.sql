@@ -64,11 +64,19 @@ BEGIN
     GRANT INSERT ON public.operator_act, public.dirty TO kalender_web;
     EXECUTE format('GRANT USAGE ON SEQUENCE %s TO kalender_web',
                    pg_get_serial_sequence('public.operator_act', 'act_id'));
+    EXECUTE format('GRANT USAGE ON SEQUENCE %s TO kalender_web',
+                   pg_get_serial_sequence('public.let_through', 'let_through_id'));
     GRANT UPDATE (generation, reason, cause, priority, due_at, first_marked_at, attempts, parked_at,
                   not_before) ON public.dirty TO kalender_web;
     GRANT UPDATE (must_verify, doubles, taking_back, synced_digest) ON public.calendar TO kalender_web;
     GRANT UPDATE (look_at) ON public.move TO kalender_web;
-    GRANT INSERT, DELETE ON public.preference TO kalender_web;
+    GRANT INSERT, DELETE, UPDATE (source) ON public.preference TO kalender_web;
+    GRANT INSERT, UPDATE (held_until, held_reason, held_by, refused, trial_until, paused_until,
+                          probe_token, probe_until, changed_at) ON public.neighbour TO kalender_web;
+    GRANT INSERT, DELETE, UPDATE (state, reason, set_at, from_at, until_at, up_to)
+      ON public.brake TO kalender_web;
+    GRANT INSERT, DELETE ON public.let_through TO kalender_web;
+    GRANT UPDATE (fs_asked_at, emptied_at) ON public.person TO kalender_web;
     GRANT DELETE, UPDATE (state) ON public.listed_person TO kalender_web;
   END IF;
 END $$;

@@ -1,11 +1,10 @@
 """The brake's commands: what it holds, letting go, holding by hand, nights that are known."""
 
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from kalender.cli.base import (
     DryRun,
@@ -19,17 +18,15 @@ from kalender.cli.base import (
     opened,
     operator,
 )
-from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
+from kalender.domain.work import WorkKey
 from kalender.errors import ConfigError
-from kalender.mirror import lists
 from kalender.mirror.person import SECOND_LOOK
-from kalender.operate import disclosure, queries
-from kalender.store import acts, brakes, optouts, people, queue, teaching
-from kalender.store.brakes import HAND, INSTITUTION
+from kalender.operate import disclosure, queries, releases
+from kalender.store import brakes, teaching
+from kalender.store.brakes import HAND
 
 brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
 app.add_typer(brake, name="brake")
-RELEASED = (INSTITUTION, HAND, "course", "calendar", "optout")
 Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
 
 
@@ -80,14 +77,11 @@ def release(
     """
     wired = application(context, asks=False)
     database = opened(wired)
-    words = " ".join(scope).split()  # in quotes as it is shown, or not
-    kind = words[0].lower() if words else ""
-    name = " ".join([kind, *words[1:]])
+    name = releases.spelled(" ".join(scope))  # in quotes as it is shown, or not
+    kind = name.partition(" ")[0]
     with database.read() as connection:
-        brake_name = _holding(connection, name)
-        let_go = brakes.would_go(connection, brake_name, wired.clock())
-        changes = optouts.held_by(connection, brake_name)
-    deletes = f"{let_go.held} deletes, of {let_go.people} people"
+        found = releases.holding(connection, name, wired.clock())
+    changes, deletes = found.changes, f"{found.held.held} deletes, of {found.held.people} people"
     if kind == "optout":
         deletes = (
             f"{changes.people} persons left alone, {changes.entries} entries in {changes.calendars} "
@@ -101,66 +95,21 @@ def release(
         }
         typer.echo(would.get(kind, f"{deletes}, would be let go"))
         return
-    if let_go.people > 1 and not yes:
+    if found.held.people > 1 and not yes:
         ask_first(f"{deletes}. Go on?" if kind == "optout" else f"{deletes}, are let go. Go on?")
     with database.write() as connection:
-        _let_go(connection, _holding(connection, name), reason, wired.clock(), deletes)
-
-
-def _let_go(connection: Connection, scope: str, reason: str, now: datetime, deletes: str) -> None:
-    """Release one brake, mark what it held, and say so; `now` is the domain's."""
-    kind, _, key = scope.partition(" ")
-    if kind in (INSTITUTION, HAND):
-        calendars = brakes.release(connection, scope, reason, who=operator())
-        people.mark_calendars(
-            connection, calendars, reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
+        found = releases.holding(connection, name, wired.clock())
+        marked = releases.release(
+            connection, found, who=operator(), reason=reason, now=wired.clock()
         )
-        typer.echo(f"{deletes}, are let go: {len(calendars)} calendars marked")
-    elif kind == "optout":
-        marked = lists.release(connection, key, reason, who=operator())
-        typer.echo(f"{deletes}: {marked} calendars marked")
-    elif kind == "calendar":
-        brakes.put(connection, scope, "released", reason, who=operator())
-        people.mark_calendars(
-            connection, [int(key)], reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED
-        )
-        typer.echo("1 calendar marked: what is new in it is written")
-    elif kind == "course":
-        brakes.release_course(connection, scope, reason, now, who=operator())
-        typer.echo(f"{deletes}, are let go where TP says so again")
-        _ask_again(connection, WorkKey(Kind.COURSE, key))
-    else:
-        number = key.rsplit(maxsplit=1)[-1]
-        person_id = people.find(connection, people.FS, number)
-        if person_id is not None:  # the next answer counts as the second look
-            before = teaching.database_time(connection) - 2 * SECOND_LOOK
-            teaching.asked(connection, person_id, before, emptied=True)
-        # by our number: it alone is hidden of who is protected
-        persons = [] if person_id is None else [person_id]
-        acts.record(connection, "brake release", who=operator(), persons=persons, reason=reason)
-        _ask_again(connection, WorkKey.of_person(number))
-
-
-def _holding(connection: Connection, name: str) -> str:
-    """Return the brake of that name as it is kept; ConfigError where it does not hold (now)."""
-    kind, _, key = name.partition(" ")
-    if kind == "person":
-        number = "".join(key.rsplit(maxsplit=1)[-1:])
-        is_known = people.find(connection, people.FS, number) is not None
-        if is_known and number in dict(brakes.waiting_persons(connection)):
-            return name
-    scope = brakes.spelled(connection, name) if kind in RELEASED else None
-    if scope is None:
-        raise ConfigError("no such brake holds: kalender brake show lists them")
-    return scope
-
-
-def _ask_again(connection: Connection, work: WorkKey) -> None:
-    queue.mark(
-        connection, [Mark(*work, reason="brake released", cause=Cause.BRAKE, lane=Lane.ASKED)]
-    )
-    queue.hurry(connection, *work)
-    typer.echo(f"{work.kind.value} marked: the source is asked once more, and believed")
+    asked_again = f"{kind} marked: the source is asked once more, and believed"
+    said = {
+        "person": asked_again,
+        "course": f"{deletes}, are let go where TP says so again\n{asked_again}",
+        "calendar": "1 calendar marked: what is new in it is written",
+        "optout": f"{deletes}: {marked} calendars marked",
+    }
+    typer.echo(said.get(kind, f"{deletes}, are let go: {marked} calendars marked"))
 
 
 @brake.command("set")

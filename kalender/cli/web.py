@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kalender.app import App
+from kalender.app import App, refuse_another_day
 from kalender.cli.base import app, application, operator
 from kalender.errors import ConfigError
 from kalender.liveness import Vital, require_none_died, stop_on_signals
@@ -37,6 +37,8 @@ def web(
             "the web server is not installed: install the package as kalender[web]"
         ) from None
     wired: App = application(context, writes=False, asks=False, web=True)
+    if context.obj.now is not None:  # operators' wishes are written down
+        refuse_another_day(wired.config)
     settings = wired.config.web
     if port is not None:
         settings = settings.model_copy(update={"port": port})

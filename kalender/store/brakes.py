@@ -324,6 +324,31 @@ def _shown_of_course(scope: str, now: datetime | None) -> Select[str, int]:
     )
 
 
+def events_held(connection: Connection, scope: str, now: datetime) -> Sequence[Row[Any]]:
+    """Return the events whose entries a release lets go, by their start.
+
+    Rows of event_id, course, starts_at, and people: how many have an entry of it. `now` is the
+    domain's.
+    """
+    held = entry.c.held_by == scope
+    if scope.startswith(COURSE):
+        held = entry.c.sync_key.in_(select(_shown_of_course(scope, now).subquery().c.sync_key))
+    starts_at = func.min(entry.c.starts_at)
+    query = (
+        select(
+            entry.c.event_id,
+            func.min(entry.c.course).label("course"),
+            starts_at.label("starts_at"),
+            func.count(calendar.c.person_id.distinct()).label("people"),
+        )
+        .join(calendar, calendar.c.calendar_id == entry.c.calendar_id)
+        .where(held)
+        .group_by(entry.c.event_id)
+        .order_by(starts_at, entry.c.event_id)
+    )
+    return connection.execute(query).all()
+
+
 def let_ended_go(connection: Connection, now: datetime) -> Sequence[int]:
     """Free what ended while it was held (`now` on the domain's clock), and end what holds nothing.
 

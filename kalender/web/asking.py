@@ -19,7 +19,7 @@ class Asked:
     """A wish that is about to be confirmed.
 
     `action` is where its form goes, `back` where one goes who does not wish it, `subject` whom or
-    what it is about. `about` fills the words. `asks` names the words of the field that says why, if there is one (`reason` is what was
+    what it is about. `about` fills the words, and `hidden` goes with the form. `asks` names the words of the field that says why, if there is one (`reason` is what was
     typed there); else `reason` is kept as it is. `problem` names the words of what is wrong with
     what was sent.
     """
@@ -29,6 +29,7 @@ class Asked:
     back: str
     subject: str
     about: Mapping[str, object] = field(default_factory=dict)
+    hidden: Mapping[str, str] = field(default_factory=dict)
     asks: str | None = None
     longest: int = LONGEST_REASON
     reason: str = ""

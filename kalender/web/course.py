@@ -28,6 +28,7 @@ def show(visit: Visit) -> Answer:
         "courses": courses,
         "held": held,
         "hours": HOURS,
+        "may_release": visit.session.role >= Role.OPERATOR,
     }
     status = 404 if code and not courses else 200
     return Shown(template="course.html", values=values, status=status)

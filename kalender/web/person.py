@@ -11,7 +11,7 @@ from datetime import date
 from sqlalchemy import Connection
 
 from kalender.domain.moment import said_shortly
-from kalender.operate import look_ups
+from kalender.operate import look_ups, releases
 from kalender.operate.answers import LANGUAGES
 from kalender.operate.answers.speech import Answer as SaidCheck
 from kalender.operate.answers.speech import Speech
@@ -92,6 +92,7 @@ def show(visit: Visit) -> Answer:
         history = changes(
             connection, Filter(person_id=look.person_id, before=before, limit=HISTORY)
         )
+        is_emptied = releases.waits_for_second_look(connection, look.person_id)
         acts_about = acts.acts(connection, Filter(person_id=look.person_id, limit=HISTORY))
     entries = [entry for calendar in person.calendars for entry in calendar.entries]
     week = week_of(entries, monday, app.zone)
@@ -118,16 +119,19 @@ def show(visit: Visit) -> Answer:
         "why": why,
         "history": history,
         "older": cursor_text(history.before),
-        "wishes": _offered(person) if visit.session.role >= Role.OPERATOR else (),
+        "wishes": _offered(person, is_emptied=is_emptied)
+        if visit.session.role >= Role.OPERATOR
+        else (),
         # that somebody was protected once is told to nobody
         "acts": [act for act in acts_about if not act["protected"]],
     }
     return Shown(template="person.html", values=values)
 
 
-def _offered(person: PersonShown) -> Sequence[str]:
+def _offered(person: PersonShown, *, is_emptied: bool) -> Sequence[str]:
     """Return the names of the wishes that make sense now, as `person_wishes` has them."""
-    return ("again", "verify", "retry", "in" if person.wishes else "out")
+    believe = ("believe",) if is_emptied else ()
+    return (*believe, "again", "verify", "retry", "in" if person.wishes else "out")
 
 
 def standing(visit: Visit) -> LookUp:

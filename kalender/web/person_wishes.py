@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from kalender.operate import wishes
+from kalender.errors import ConfigError
+from kalender.operate import releases, wishes
 from kalender.operate.look_ups import LookUp
 from kalender.store import acts, optouts, people
 from kalender.web.asking import Asked, asking, done
@@ -40,6 +41,9 @@ WISHES: Mapping[str, PersonWish] = {
     "retry": PersonWish(command=wishes.RETRY, carry_out=wishes.retry),
     "out": PersonWish(command=wishes.OPT_OUT_ACT, carry_out=wishes.opt_out, asks="wish.source"),
     "in": PersonWish(command=wishes.OPT_IN_ACT, carry_out=wishes.opt_in),
+    "believe": PersonWish(
+        command=releases.RELEASE, carry_out=releases.believe_fs, asks="wish.reason"
+    ),
 }
 BY_COMMAND = {wish.command: name for name, wish in WISHES.items()}
 
@@ -55,11 +59,14 @@ def carry_out(visit: Visit) -> Answer:
     name, wish, look = _wished(visit)
     reason = visit.form.get("reason", "").strip()[:LONGEST_SOURCE] if wish.asks else look.reason
     if not reason:
-        return asking(_asked(visit, name, look, problem="wish.no_source"))
+        return asking(_asked(visit, name, look, problem="wish.no_reason"))
     who = visit.session.who
-    with visit.site.database.write() as connection:
-        wish.carry_out(connection, [look.person_id], who=who, reason=reason)
-        act = acts.latest(connection, wish.command, who=who, person_id=look.person_id)
+    try:
+        with visit.site.database.write() as connection:
+            wish.carry_out(connection, [look.person_id], who=who, reason=reason)
+            act = acts.latest(connection, wish.command, who=who, person_id=look.person_id)
+    except ConfigError:  # it is over, as the command would say
+        return asking(_asked(visit, name, look, problem=f"wish.{name}.over"))
     return Redirect(path=f"/look-up/{look.number}/done/{act}")
 
 

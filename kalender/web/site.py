@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kalender.domain.render import Language
 from kalender.errors import KalenderError, NeighbourUnavailable
-from kalender.web import account, changes, course, person, person_wishes, status
+from kalender.web import account, changes, course, operations, person, person_wishes, status
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
@@ -37,6 +37,7 @@ PAGES: Sequence[Page] = (
     *person_wishes.PAGES,
     *course.PAGES,
     *changes.PAGES,
+    *operations.PAGES,
     *account.PAGES,
 )
 ENTER = "/enter"

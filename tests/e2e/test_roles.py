@@ -3,7 +3,8 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime
+from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,18 +17,20 @@ from sqlalchemy.pool import NullPool
 
 from kalender.app import App, clock_from
 from kalender.config import load
+from kalender.neighbours import breaker
 from kalender.sandbox.server import Running
+from kalender.store.database import Database
 from kalender.web.page import Role as WebRole
 from tests.commands import run
 from tests.e2e.house import House, environment, fails
-from tests.e2e.web.client import PERSON_WISHES, Client, wished
+from tests.e2e.web.client import PERSON_WISHES, Client, hold_all, person_id, wished
 from tests.e2e.web.conftest import served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 SCRIPT = Path(__file__).parents[2] / "docs" / "deploy" / "roles.sql"
 NOW = "2025-08-18T08:00+02:00"
 ROLES = ("owner", "service", "operator", "web")
-PERSON = "st000001"
+PERSON, OTHER = "st000001", "st000002"
 TABLES = (
     "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
     "WHERE n.nspname = 'public' AND c.relkind IN ('r', 'v')"
@@ -206,9 +209,18 @@ ACTS = (
 )
 
 
-WEB_INSERTS = {"dirty", "look_up", "operator_act", "preference"}
-WEB_DELETES = {"listed_person", "preference"}
+WEB_INSERTS = {
+    "brake",
+    "dirty",
+    "let_through",
+    "look_up",
+    "neighbour",
+    "operator_act",
+    "preference",
+}
+WEB_DELETES = {"brake", "let_through", "listed_person", "preference"}
 WEB_UPDATES = {
+    "brake": {"from_at", "reason", "set_at", "state", "until_at", "up_to"},
     "calendar": {"doubles", "must_verify", "synced_digest", "taking_back"},
     "dirty": {
         "attempts",
@@ -223,6 +235,19 @@ WEB_UPDATES = {
     },
     "listed_person": {"state"},
     "move": {"look_at"},
+    "neighbour": {
+        "changed_at",
+        "held_by",
+        "held_reason",
+        "held_until",
+        "paused_until",
+        "probe_token",
+        "probe_until",
+        "refused",
+        "trial_until",
+    },
+    "person": {"emptied_at", "fs_asked_at"},
+    "preference": {"source"},
 }
 
 
@@ -242,6 +267,13 @@ def test_the_pages_read_what_they_show_and_write_who_looked_and_what_operators_w
         person = client.look_up(PERSON).request.path_url
         for name in PERSON_WISHES:
             assert wished(client, f"{person}/wish/{name}", reason="a case").status_code == 200
+        with closing(Database(roles.of("service"))) as database, database.write() as connection:
+            scopes = hold_all(connection, person_id(pages, PERSON), person_id(pages, OTHER))
+            breaker.failed(connection, "tp", key="a", error="away", retry_after=timedelta(hours=1))
+        paths = [f"{person}/wish/believe", *(f"/release?scope={scope}" for scope in scopes)]
+        paths += ["/pause?name=fs", "/resume?name=fs", "/pause?name=bulk", "/resume?name=tp"]
+        for path in paths:
+            assert wished(client, path, reason="a case").status_code == 200, path
     web = roles.of("web")
     for name in roles.run(roles.url, TABLES):
         may = f"SELECT has_table_privilege('{name}', '{{}}')"

@@ -3,8 +3,9 @@
 import re
 
 import requests
+from sqlalchemy import Connection
 
-from kalender.store import people
+from kalender.store import brakes, optouts, people, teaching
 from kalender.web.page import Role
 from tests.e2e.web.conftest import Pages
 from tests.e2e.web.lively import STUDENT
@@ -54,3 +55,22 @@ def wished(client: Client, path: str, **typed: str) -> requests.Response:
     assert asked.status_code == 200, path
     action, fields = form_of(asked)
     return client.http.post(client.pages.origin + action, {**fields, **typed}, timeout=60)
+
+
+def hold_all(connection: Connection, person_id: int, other_id: int) -> tuple[str, ...]:
+    """Let every kind of brake hold; FS empties the person, a list holds both. Return the scopes."""
+    (number,) = people.calendars_of(connection, [person_id])
+    optouts.put(connection, "reserved", {person_id: optouts.HELD, other_id: optouts.OUT})
+    optouts.settle(connection, [other_id])
+    optouts.put(connection, "reserved", {other_id: optouts.LEAVING})
+    teaching.asked(connection, person_id, teaching.database_time(connection), emptied=True)
+    scopes = (
+        "institution",
+        "hand",
+        "course MAT1000 25h",
+        f"calendar {number}",
+        "optout reserved",
+    )
+    for scope in scopes:
+        brakes.hold(connection, scope, "the timetable looks wrong")
+    return scopes

@@ -1,0 +1,242 @@
+"""What operators wish of neighbours and brakes: pauses, their end, and what a brake lets go.
+
+No address here names a person: what FS emptied is released from the person's own page.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Connection
+
+from kalender.app import App
+from kalender.domain.work import Kind
+from kalender.errors import ConfigError
+from kalender.neighbours import breaker
+from kalender.operate import disclosure, pauses, queries, releases
+from kalender.operate.releases import Holding
+from kalender.store import acts
+from kalender.web.asking import LONGEST_REASON, Asked, asking, done
+from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit, not_found
+from kalender.web.reading import number_of
+from kalender.web.words import say
+
+BACK = "/operations"
+NAMES = {pauses.PAUSE: "pause", pauses.RESUME: "resume", releases.RELEASE: "release"}
+LISTED = 100  # events, or persons, of which a release lets something go
+SUGGESTED = timedelta(hours=2)  # that a pause lasts
+
+
+def show(visit: Visit) -> Answer:
+    """Show what can be paused and resumed, and which brakes hold."""
+    app = visit.site.app
+    with visit.site.database.read() as connection:
+        known = {each.name: each for each in queries.neighbours(connection)}
+        hidden = disclosure.protected_work(connection)
+        brakes = [
+            brake
+            for brake in queries.standing_brakes(connection, app.clock())
+            if brake.state == "holding" and tuple(brake.scope.split(maxsplit=1)) not in hidden
+        ]
+    neighbours = [(name, known.get(name)) for name in pauses.names(app.config)]
+    values = {"neighbours": neighbours, "brakes": brakes, "for_ever": breaker.FOR_EVER}
+    return Shown(template="operations.html", values=values)
+
+
+def say_done(visit: Visit) -> Answer:
+    """Say what was done, by who looks."""
+    number = number_of(visit.path["act"])
+    with visit.site.database.read() as connection:
+        act = None if number is None else acts.read(connection, number, who=visit.session.who)
+    if act is None or act.person_id is not None or act.command not in NAMES:
+        raise not_found()
+    return done(NAMES[act.command], act, subject=act.scope, back=BACK)
+
+
+def _carried_out(
+    visit: Visit, command: str, scope: str, write: Callable[[Connection], object]
+) -> Answer:
+    """Write a wish down, and go to the page that says so."""
+    who = visit.session.who
+    with visit.site.database.write() as connection:
+        write(connection)
+        act = acts.latest(connection, command, who=who, scope=scope)
+    return Redirect(path=f"/done/{act}")
+
+
+def _reason(visit: Visit) -> str:
+    return visit.form.get("reason", "").strip()[:LONGEST_REASON]
+
+
+# -- pauses ----------------------------------------------------------------------------------------------
+
+
+def ask_pause(visit: Visit) -> Answer:
+    """Say what a pause does, and ask why and until when."""
+    app = visit.site.app
+    until = (app.clock() + SUGGESTED).astimezone(app.zone)
+    return _asking_pause(visit, _asked(visit, "pause", visit.query), f"{until:%Y-%m-%dT%H:%M}")
+
+
+def pause(visit: Visit) -> Answer:
+    """Pause a neighbour, or bulk work, until then or until resumed."""
+    asked, until = _asked(visit, "pause", visit.form), visit.form.get("until", "").strip()
+    if not asked.reason:
+        return _asking_pause(visit, _refused(asked, "wish.no_reason"), until)
+    app, who = visit.site.app, visit.session.who
+    try:
+        end = _instant(app, until) if until else None
+
+        def write(connection: Connection) -> None:
+            pauses.pause(connection, asked.subject, until=end, who=who, reason=asked.reason)
+
+        return _carried_out(visit, pauses.PAUSE, asked.subject, write)
+    except (ConfigError, ValueError, OverflowError):
+        return _asking_pause(visit, _refused(asked, "wish.pause.past"), until)
+
+
+def _instant(app: App, until: str) -> datetime:
+    """Return a wall time of the institution's as an instant of the database's clock.
+
+    In a rehearsal the page's day is another one than the database's.
+    """
+    ahead = app.clock() - app.machine_now()
+    return datetime.fromisoformat(until).replace(tzinfo=app.zone).astimezone(UTC) - ahead
+
+
+def _asking_pause(visit: Visit, asked: Asked, until: str) -> Answer:
+    return asking(asked, "wish_pause.html", until=until, zone=str(visit.site.app.zone))
+
+
+def ask_resume(visit: Visit) -> Answer:
+    """Say what a resume does, and ask why."""
+    return asking(_asked(visit, "resume", visit.query))
+
+
+def resume(visit: Visit) -> Answer:
+    """End a pause, or let one request try what failed or refused us."""
+    asked, who = _asked(visit, "resume", visit.form), visit.session.who
+    if not asked.reason:
+        return asking(_refused(asked, "wish.no_reason"))
+    try:
+        return _carried_out(
+            visit,
+            pauses.RESUME,
+            asked.subject,
+            lambda connection: pauses.resume(
+                connection, asked.subject, who=who, reason=asked.reason
+            ),
+        )
+    except ConfigError:
+        return asking(_refused(asked, "wish.resume.over"))
+
+
+def _asked(visit: Visit, wish: str, given: Mapping[str, str]) -> Asked:
+    name = given.get("name", "")
+    if name not in pauses.names(visit.site.app.config):
+        raise not_found()
+    what = name if name in {breaker.BULK, breaker.MOVES} else "neighbour"
+    return Asked(
+        name=wish,
+        action=f"/{wish}",
+        back=BACK,
+        subject=name,
+        about={"will": say(visit.language, f"wish.pause.{what}")},
+        hidden={"name": name},
+        asks="wish.reason",
+        reason=_reason(visit),
+    )
+
+
+def _refused(asked: Asked, problem: str) -> Asked:
+    return replace(asked, problem=problem, status=400)
+
+
+# -- brakes ----------------------------------------------------------------------------------------------
+
+
+def ask_release(visit: Visit) -> Answer:
+    """Say what a release lets go, one by one, and ask why."""
+    return _asking_release(visit, visit.query.get("scope", ""))
+
+
+def release(visit: Visit) -> Answer:
+    """Release a brake; where it holds something else than was shown, that is asked anew."""
+    scope, reason = visit.form.get("scope", ""), _reason(visit)
+    if not reason:
+        return _asking_release(visit, scope, problem="wish.no_reason")
+    who, now = visit.session.who, visit.site.app.clock()
+    with visit.site.database.write() as connection:
+        brake = _holding(connection, scope, now)
+        if visit.form.get("agreed") == _counts(brake):
+            releases.release(connection, brake, who=who, reason=reason, now=now)
+            act = acts.latest(connection, releases.RELEASE, who=who, scope=brake.scope)
+            return Redirect(path=f"/done/{act}")
+    return _asking_release(visit, scope, reason=reason, problem="wish.release.changed")
+
+
+def _asking_release(
+    visit: Visit, scope: str, *, reason: str = "", problem: str | None = None
+) -> Answer:
+    now = visit.site.app.clock()
+    with visit.site.database.read() as connection:
+        brake = _holding(connection, scope, now)
+        events = releases.events_held(connection, brake, now)
+        persons = list(releases.persons_held(connection, brake))
+    numbers = {
+        "held": brake.held.held,
+        "people": brake.held.people,
+        "alone": brake.changes.people,
+        "entries": brake.changes.entries,
+        "returning": brake.changes.returning,
+    }
+    asked = Asked(
+        name="release",
+        action="/release",
+        back=BACK,
+        subject=brake.scope,
+        about={"will": say(visit.language, f"wish.release.{brake.kind}", **numbers)},
+        hidden={"scope": brake.scope, "agreed": _counts(brake)},
+        asks="wish.reason",
+        reason=reason,
+        problem=problem,
+        status=400 if problem else 200,
+    )
+    return asking(
+        asked,
+        "wish_release.html",
+        events=events[:LISTED],
+        more_events=max(len(events) - LISTED, 0),
+        persons=persons[:LISTED],
+        more_persons=max(len(persons) - LISTED, 0),
+    )
+
+
+def _holding(connection: Connection, scope: str, now: datetime) -> Holding:
+    """Return the brake; PageError where it does not hold, or is somebody's whom nobody is shown."""
+    name = releases.spelled(scope)
+    hidden = disclosure.protected_work(connection)
+    try:
+        if name.startswith("person") or (Kind.CALENDAR.value, name.partition(" ")[2]) in hidden:
+            raise PageError(404, "wish.release.over")
+        return releases.holding(connection, name, now)
+    except ConfigError:
+        raise PageError(404, "wish.release.over") from None
+
+
+def _counts(brake: Holding) -> str:
+    """Return what somebody agrees to, to be compared with what holds when they do."""
+    changes = brake.changes
+    return f"{brake.held.held} {brake.held.people} {changes.people} {changes.returning}"
+
+
+PAGES = (
+    Page("/operations", "operations", Role.OPERATOR, show, menu=True),
+    Page("/pause", "pause", Role.OPERATOR, ask_pause),
+    Page("/pause", "pause_form", Role.OPERATOR, pause, method="POST"),
+    Page("/resume", "resume", Role.OPERATOR, ask_resume),
+    Page("/resume", "resume_form", Role.OPERATOR, resume, method="POST"),
+    Page("/release", "release", Role.OPERATOR, ask_release),
+    Page("/release", "release_form", Role.OPERATOR, release, method="POST"),
+    Page("/done/{act}", "done", Role.OPERATOR, say_done),
+)
