@@ -88,19 +88,16 @@ def test_over_graph_half_of_the_people_are_there_and_every_calendar_is_right() -
     assert all(len(line) <= 80 for line in block)
 
 
-def test_a_private_entry_touched_is_told() -> None:
-    code, found, _ = played(KALENDER_DEMO_SABOTAGE="private")
-    assert (code, found["differences"], found["private_touched"]) == (1, 0, 1)
-
-
-def test_a_broker_that_answers_is_used_and_nobody_else_on_it_hears_of_it(amqp_url: str) -> None:
+def test_over_a_broker_nobody_else_on_it_hears_of_it_and_a_private_entry_touched_is_told(
+    amqp_url: str,
+) -> None:
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()
         queue = channel.queue_declare("", exclusive=True).method.queue
         channel.queue_bind(queue, "amq.topic", "#")
-        code, found, told = played(amqp_url=amqp_url)
+        code, found, told = played(amqp_url=amqp_url, KALENDER_DEMO_SABOTAGE="private")
         assert channel.queue_declare(queue, passive=True).method.message_count == 0
-    assert (code, found["differences"], found["private_touched"]) == (0, 0, 0)
+    assert (code, found["differences"], found["private_touched"]) == (1, 0, 1)
     assert "through RabbitMQ at" in told
 
 
