@@ -55,7 +55,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     with start_forked(directory / "served") as sandbox:
         made = _installed(directory, sandbox)
         made.run("db", "upgrade")
-        made.run("resync", "--all")
+        made.run("resync", "--all", "--by", "nightly")
         made.run("worker", "--until-idle")
         made.assert_logs_are_clean()
         assert made.differences() == []

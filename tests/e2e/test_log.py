@@ -12,15 +12,6 @@ pytestmark = pytest.mark.e2e
 STUDENT, OTHER, THREATENED = "st000003", "st000004", "st000005"
 
 
-@pytest.fixture
-def filled(house: House) -> House:
-    """An installation whose calendars are right."""
-    house.run("db", "upgrade")
-    house.run("resync", "--all", "--by", "nightly")
-    house.run("worker", "--until-idle")
-    return house
-
-
 def sql(house: House, statement: str, *values: object) -> list[tuple[Any, ...]]:
     with sqlite3.connect(house.database.removeprefix("sqlite:///")) as connection:
         return connection.execute(statement, values).fetchall()
