@@ -1,7 +1,7 @@
 """Mailboxes move between the sandbox's Exchange and its Graph, between any two steps of a visit."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import count
@@ -131,24 +131,29 @@ class Scene:
         return self.rows("SELECT sync_key, status, item_id, change_key FROM entry ORDER BY 1")
 
 
-@pytest.fixture(params=["ews", "graph"])
-def scene(
-    request: pytest.FixtureRequest, open_database: Callable[[], Database], sandbox: Running
-) -> Scene:
-    """A student whose mailbox is on one of the two; whoever was on the way has arrived."""
+@pytest.fixture(params=[("ews", "postgresql"), ("graph", "sqlite")], ids="-".join)
+def scene(request: pytest.FixtureRequest, sandbox: Running) -> Iterator[Scene]:
+    """A student whose mailbox is on one of the two; whoever was on the way has arrived.
+
+    Each way is gone on one kind of database: what the databases are asked about moves is tried on
+    both in `tests/integration/test_moves.py`.
+    """
+    place, kind = request.param
+    database = Database(request.getfixturevalue(f"migrated_{kind}"))
     ends = sandbox.endpoints
     sides: dict[str, Any] = {
         "ews": ews(ends.exchange),
         "graph": GraphCalendars("cloud", graph_settings(ends)),
     }
-    house = House(open_database(), domains=frozenset({"uio.example"}))
-    made = Scene(house, sandbox, request.param, next(PEOPLE))
+    house = House(database, domains=frozenset({"uio.example"}))
+    made = Scene(house, sandbox, place, next(PEOPLE))
     house.exchange = cast(Any, Stepping(sides[made.place], made))
     house.others["other"] = cast(Any, Stepping(sides[OTHER[made.place]], made))
     made.control("POST", "/graph/moves", {})
     made.control("POST", "/exchange/mailboxes", {"addresses": [made.mailbox]})
     made.control("PUT", f"/graph/mailbox?address={made.mailbox}", {"place": made.place})
-    return made
+    yield made
+    database.close()
 
 
 def lectures(number: int, title: str = "") -> list[TeachingEvent]:
