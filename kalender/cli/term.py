@@ -12,10 +12,11 @@ from kalender.cli.base import Json, NotKnown, app, application, listing, opened
 from kalender.domain.model import Semester
 from kalender.errors import ConfigError
 from kalender.operate import queries
-from kalender.operate.term import coming_entries, creates_per_second, source_counts
+from kalender.operate.term import coming_entries, source_counts
 from kalender.reconcile.desired import CalendarSettings, load_states, wanted
 from kalender.store import entries, rollouts
 from kalender.store.database import now
+from kalender.store.tables import change_log
 
 COMPUTED = 500  # calendars: of more that are not right yet, so many stand for all
 Rows = list[dict[str, Any]]
@@ -57,7 +58,8 @@ def term(
         computed, scale = _computed(
             connection, settings, sorted(set(inside) - right), wired.clock()
         )
-        rate, moment = creates_per_second(connection), now(connection)
+        is_create = change_log.c.operation == "create"
+        rate, moment = queries.rate(connection, change_log.c.at, is_create), now(connection)
         rows: Rows = []
         for name in semesters:
             planned_count = standing["kept", name] + round(computed[name] * scale)

@@ -5,7 +5,7 @@ is taken back meanwhile, and nobody written to who was left alone. What cannot b
 nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
@@ -60,17 +60,23 @@ def keep_in_step(connection: Connection, read: ReadLists) -> list[ListChange]:
         else _keep_list(connection, reading, read.safety, read.who)
         for reading in read.readings
     ]
-    for name, persons in optouts.match_all(connection).items():
-        new = persons - optouts.listed(connection, name).keys()
-        _Change(connection, name, new=new).make(read.safety, read.who)
+    leave_alone(connection, optouts.match_all(connection), read.safety, read.who)
     return changes
 
 
-def match_new(connection: Connection, person_id: int) -> None:
-    """Leave somebody alone whom a list named before they were known."""
-    for name in sorted(optouts.match(connection, person_id)):
-        if person_id not in optouts.listed(connection, name):
-            _Change(connection, name, new={person_id}).make(None, acts.SERVICE)
+def leave_alone(
+    connection: Connection,
+    named_persons: Mapping[str, AbstractSet[int]],
+    safety: Safety | None = None,
+    who: str = acts.SERVICE,
+) -> None:
+    """Leave those alone whom lists named before they were known; without `safety` none is held.
+
+    `named_persons` are by the name of the list, as `optouts.match` tells them.
+    """
+    for name, persons in sorted(named_persons.items()):
+        new = persons - optouts.listed(connection, name).keys()
+        _Change(connection, name, new=new).make(safety, who)
 
 
 def release(connection: Connection, name: str, reason: str, *, who: str) -> int:
@@ -94,6 +100,20 @@ def drop(connection: Connection, name: str, *, who: str) -> int:
     brakes.lift(connection, SCOPE + name)
     acts.record(connection, "optout drop", who=who, scope=f"list {name}", count=len(change.served))
     return len(change.served)
+
+
+def _recorded(
+    connection: Connection, reading: ListReading, unknown: int, *, is_strange: bool
+) -> ListChange:
+    """Record a reading and return what it changes so far: nothing, and nothing ever with a problem."""
+    if reading.problem is None and is_strange:
+        reading = replace(reading, problem=STRANGE)
+    optouts.record(connection, reading)
+    if reading.problem is not None:
+        return ListChange(name=reading.name, kind=reading.kind, problem=reading.problem)
+    return ListChange(
+        name=reading.name, kind=reading.kind, names=len(reading.names), unknown=unknown
+    )
 
 
 # -- who is left alone ---------------------------------------------------------------------------------
@@ -184,11 +204,8 @@ def _keep_list(
     before = optouts.listed(connection, reading.name)
     known, unknown = optouts.persons_of(connection, reading.names)
     named = set(known.values())
-    if reading.problem is None and before and not named:
-        reading = replace(reading, problem=STRANGE)
-    optouts.record(connection, reading)
-    result = ListChange(name=reading.name, kind=reading.kind, problem=reading.problem)
-    if reading.problem is not None:
+    result = _recorded(connection, reading, len(unknown), is_strange=bool(before) and not known)
+    if result.problem is not None:
         return result
     optouts.keep_unknown(connection, reading.name, unknown)
     undone = {
@@ -213,8 +230,6 @@ def _keep_list(
     change.make(safety, who)
     return replace(
         result,
-        names=len(reading.names),
-        unknown=len(unknown),
         added=len(change.left_alone),
         removed=len(change.served),
         held=len(waiting) + change.held,
@@ -227,11 +242,8 @@ def _keep_list(
 def _tell_languages(connection: Connection, reading: ListReading, safety: Safety) -> ListChange:
     known, unknown = optouts.persons_of(connection, reading.names)
     before = languages.told(connection, FILE)
-    if reading.problem is None and before and not known:
-        reading = replace(reading, problem=STRANGE)
-    optouts.record(connection, reading)
-    result = ListChange(name=reading.name, kind=reading.kind, problem=reading.problem)
-    if reading.problem is not None:
+    result = _recorded(connection, reading, len(unknown), is_strange=bool(before) and not known)
+    if result.problem is not None:
         return result
     now: dict[int, str | None] = dict.fromkeys(before)  # whom the file names no more
     now |= {person_id: reading.languages[name] for name, person_id in known.items()}
@@ -242,4 +254,4 @@ def _tell_languages(connection: Connection, reading: ListReading, safety: Safety
         people.mark_calendars(
             connection, calendars, reason="another language", cause=Cause.WISH, lane=Lane.RESYNC
         )
-    return replace(result, names=len(reading.names), unknown=len(unknown), added=len(changed))
+    return replace(result, added=len(changed))

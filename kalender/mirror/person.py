@@ -27,7 +27,7 @@ from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import NotFoundInSource
 from kalender.mirror import lists, organisation
 from kalender.mirror.context import RefreshContext, count_left_out
-from kalender.store import courses, mailboxes, people, queue, rollouts, teaching
+from kalender.store import courses, mailboxes, optouts, people, queue, rollouts, teaching
 from kalender.store.database import counts_of
 from kalender.store.people import FS, USERNAME
 from kalender.store.queue import Claim
@@ -72,7 +72,7 @@ def refresh_person(context: RefreshContext, claim: Claim) -> None:
             return
         renamed_persons = _save_account(connection, context, person_id, answer, claim)
         organisation.save_person(connection, person_id, answer)
-        lists.match_new(connection, person_id)
+        lists.leave_alone(connection, optouts.match(connection, person_id))
         _save_teaching(connection, context, person_id, complete, maintained, claim)
         mailboxes.assign_all(connection, sorted(renamed_persons), context.people)
         teaching.asked(connection, person_id, asked_at, emptied=False)

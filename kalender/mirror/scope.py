@@ -145,7 +145,7 @@ def _moving_persons(
 
 def _join(connection: Connection, calendars: Sequence[Standing]) -> set[int]:
     """Fill what is inside, is not right, and is in nobody's hands; what was taken back, too."""
-    busy, excluded = scope.waiting_work(connection), scope.wishing(connection)
+    busy, excluded = scope.busy_and_excluded(connection)
     joining = {
         calendar.calendar_id
         for calendar in calendars

@@ -25,7 +25,7 @@ from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
 from kalender.store import acts, brakes, courses, languages, optouts, people, takeovers
-from kalender.store.people import LISTED, PROTECT
+from kalender.store.people import LISTED, PROTECT, PROTECTED_PERSONS
 from kalender.store.sql import calendar_key, db_now
 from kalender.store.tables import (
     calendar,
@@ -238,14 +238,13 @@ def parked_work(connection: Connection, *, reveal: bool = False) -> list[ParkedW
 
 def protected_work(connection: Connection) -> Mapping[tuple[str, str], int]:
     """Return (kind, key) of all work that is, or could be, of protected persons -> the person."""
-    persons = select(preference.c.person_id).where(preference.c.wish == PROTECT)
-    names = select(identity).where(identity.c.person_id.in_(persons))
+    names = select(identity).where(identity.c.person_id.in_(PROTECTED_PERSONS))
     calendars = select(calendar.c.calendar_id, calendar.c.person_id)
     work = {
         (Kind.PERSON.value, f"{row.kind} {row.value}"): row.person_id
         for row in connection.execute(names)
     }
-    for row in connection.execute(calendars.where(calendar.c.person_id.in_(persons))):
+    for row in connection.execute(calendars.where(calendar.c.person_id.in_(PROTECTED_PERSONS))):
         work[Kind.CALENDAR.value, str(row.calendar_id)] = row.person_id
     return work
 
@@ -275,8 +274,7 @@ def preferences(connection: Connection) -> Sequence[Row]:
 
 def personal_languages(connection: Connection) -> Sequence[Row]:
     """Return who has a language of their own, with their names; protected persons are not shown."""
-    protected = select(preference.c.person_id).where(preference.c.wish == PROTECT)
-    hidden = set(connection.execute(protected).scalars())
+    hidden = acts.protected(connection)
     rows = [row for row in languages.counting(connection) if row.person_id not in hidden]
     names = people.names_of(connection, {row.person_id for row in rows})
     return [

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Table, case, func, select, true
 
-from kalender.operate.queries import rate
-from kalender.store.tables import change_log, course_run, entry, placement, registration
+from kalender.store.tables import course_run, entry, placement, registration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +57,3 @@ def coming_entries(
         for semester, calendar_id, live_count, kept_count in connection.execute(query)
         if calendar_id in calendar_ids
     ]
-
-
-def creates_per_second(connection: Connection) -> float:
-    """Return how many entries were created a second, within the last minutes."""
-    return rate(connection, change_log.c.at, change_log.c.operation == "create")

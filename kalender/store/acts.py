@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from kalender.domain.work import Cause
-from kalender.store.people import PROTECT
+from kalender.store.people import PROTECTED_PERSONS
 from kalender.store.sql import calendar_key, db_now
 from kalender.store.tables import (
     calendar,
@@ -35,7 +35,6 @@ from kalender.store.tables import (
     entry,
     look_up,
     operator_act,
-    preference,
     teaching_event,
 )
 
@@ -269,8 +268,7 @@ def _matching(connection: Connection, filters: Filter) -> ColumnElement[bool]:
     if filters.causes:
         conditions.append(columns.cause.in_(sorted(filters.causes)))
     if not filters.with_protected:
-        is_protected = select(preference.c.person_id).where(preference.c.wish == PROTECT)
-        conditions.append(columns.person_id.not_in(is_protected))
+        conditions.append(columns.person_id.not_in(PROTECTED_PERSONS))
     return and_(*conditions)
 
 
@@ -329,5 +327,4 @@ def _within(at: Any, filters: Filter) -> Any:
 
 def protected(connection: Connection) -> frozenset[int]:
     """Return the protected persons."""
-    query = select(preference.c.person_id).where(preference.c.wish == PROTECT)
-    return frozenset(connection.execute(query).scalars())
+    return frozenset(connection.execute(PROTECTED_PERSONS).scalars())

@@ -78,27 +78,27 @@ def keep_unknown(connection: Connection, name: str, unknown: Iterable[str]) -> N
     insert_many(connection, listed_name, [{"name": each} for each in sorted(names)], list=name)
 
 
-def match(connection: Connection, person_id: int) -> set[str]:
-    """Take the kept names that are this person's out of the lists; return the names of these lists."""
+def match(connection: Connection, person_id: int) -> dict[str, set[int]]:
+    """Take the kept names that are this person's out of the lists; return list -> the person."""
     own = select(func.lower(identity.c.value)).where(identity.c.person_id == person_id)
     rows = connection.execute(select(listed_name).where(listed_name.c.name.in_(own))).all()
     for row in rows:
         is_row = (listed_name.c.list == row.list) & (listed_name.c.name == row.name)
         connection.execute(delete(listed_name).where(is_row))
-    return {row.list for row in rows}
+    return {row.list: {person_id} for row in rows}
 
 
 def match_all(connection: Connection) -> dict[str, set[int]]:
     """Do so for everybody: return list -> the persons who are known by a kept name of it now."""
-    found: dict[str, set[int]] = defaultdict(set)
+    matched: dict[str, set[int]] = defaultdict(set)
     kept = [tuple(row) for row in connection.execute(select(listed_name))]
     known, _ = persons_of(connection, {name for _, name in kept})
     for list_, name in kept:
         if name in known:
-            found[list_].add(known[name])
-    matched = [row for row in kept if row[1] in known]
-    delete_many(connection, listed_name, ("list", "name"), matched)
-    return found
+            matched[list_].add(known[name])
+    rows = [row for row in kept if row[1] in known]
+    delete_many(connection, listed_name, ("list", "name"), rows)
+    return matched
 
 
 # -- what lists say ------------------------------------------------------------------------------------

@@ -112,10 +112,9 @@ class Names:
 
 def names_of(connection: Connection, persons: Collection[int]) -> Mapping[int, Names]:
     """Return what these persons are called; of protected ones nothing."""
-    protected_persons = select(preference.c.person_id).where(preference.c.wish == PROTECT)
     query = (
         select(identity.c.person_id, identity.c.kind, identity.c.value)
-        .where(identity.c.kind != MAIL, identity.c.person_id.not_in(protected_persons))
+        .where(identity.c.kind != MAIL, identity.c.person_id.not_in(PROTECTED_PERSONS))
         .where(is_one_of(connection, identity.c.person_id, persons))
         .order_by(identity.c.position.desc())
     )
@@ -433,6 +432,7 @@ def calendars_of(connection: Connection, persons: Iterable[int]) -> list[int]:
 OPT_OUT, REMOVE, SEARCH, PROTECT = "optout", "remove", "search", "protect"
 LISTED = "listed"  # a list, or several, leave the person alone: see `optouts`
 FORGET = "forget"  # opted out and erased: never mirrored again
+PROTECTED_PERSONS = select(preference.c.person_id).where(preference.c.wish == PROTECT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

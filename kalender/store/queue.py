@@ -35,7 +35,6 @@ from sqlalchemy import (
     Float,
     Integer,
     Row,
-    Select,
     and_,
     bindparam,
     case,
@@ -554,12 +553,7 @@ def _is_under_way(within: timedelta) -> ColumnElement[bool]:
 
 def is_due(connection: Connection, kinds: Sequence[Kind]) -> bool:
     """Whether anything of these kinds could be claimed now."""
-    return bool(connection.execute(_any_due(tuple(kinds))).scalar_one())
-
-
-@lru_cache
-def _any_due(kinds: Sequence[Kind]) -> Select[Any]:
-    return select(exists().where(_is_due(kinds)))
+    return bool(connection.execute(select(exists().where(_is_due(kinds)))).scalar_one())
 
 
 def hurry(connection: Connection, kind: Kind, key: str) -> None:

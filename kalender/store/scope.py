@@ -53,15 +53,14 @@ def standing(connection: Connection) -> list[Standing]:
     ]
 
 
-def waiting_work(connection: Connection) -> set[int]:
-    """Return the calendars for which work waits, is claimed or is parked."""
+def busy_and_excluded(connection: Connection) -> tuple[set[int], set[int]]:
+    """Return what a resync fills not: calendars that somebody has in hand, and persons.
+
+    Work on these calendars waits, is claimed or is parked; these persons are to be left alone.
+    """
     keys = connection.execute(select(dirty.c.key).where(dirty.c.kind == Kind.CALENDAR.value))
-    return {int(key) for key in keys.scalars()}
-
-
-def wishing(connection: Connection) -> set[int]:
-    """Return the persons who are to be left alone."""
-    return set(connection.execute(select(preference.c.person_id)).scalars())
+    persons = connection.execute(select(preference.c.person_id))
+    return {int(key) for key in keys.scalars()}, set(persons.scalars())
 
 
 def showing(connection: Connection, calendars: Collection[int]) -> set[int]:

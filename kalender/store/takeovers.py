@@ -27,6 +27,7 @@ from sqlalchemy import (
     insert,
     null,
     select,
+    true,
     update,
 )
 
@@ -40,6 +41,7 @@ WISHED, DONE, STOPPED, UNDOING, UNDONE = "wished", "done", "stopped", "undoing",
 STATES = (WISHED, DONE, STOPPED, UNDOING, UNDONE)
 LOOKS = (timedelta(hours=1), timedelta(days=1), timedelta(days=7))
 """After how long the predecessor's mark is looked for again; afterwards by each verification."""
+ALWAYS = true()
 LOOK = "look"  # done, and the time of a look has come
 
 
@@ -182,27 +184,33 @@ def join_last_run(connection: Connection, calendar_id: int) -> bool:
 # -- what a visit records -------------------------------------------------------------------------------
 
 
+def _set(
+    connection: Connection,
+    calendar_id: int,
+    values: Mapping[str, object],
+    condition: ColumnElement[bool] = ALWAYS,
+) -> None:
+    is_row = and_(takeover.c.calendar_id == calendar_id, condition)
+    connection.execute(update(takeover).where(is_row).values(values))
+
+
 def set_done(connection: Connection, calendar_id: int) -> None:
     """Record that a calendar is taken over; the predecessor's mark is looked for after some time."""
     values = {"state": DONE, "changed_at": db_now(), "done_at": db_now(), "reason": null()}
-    is_row = takeover.c.calendar_id == calendar_id
-    connection.execute(update(takeover).where(is_row).values({**values, "looks": 0}))
+    _set(connection, calendar_id, {**values, "looks": 0})
     _look_after(connection, calendar_id, LOOKS[0])
 
 
 def looked(connection: Connection, takeover_: Takeover) -> None:
     """Record that the predecessor's mark was looked for, and when it is looked for next."""
     looks = takeover_.looks + 1
-    is_row = takeover.c.calendar_id == takeover_.calendar_id
-    connection.execute(update(takeover).where(is_row).values(looks=looks, look_at=null()))
+    _set(connection, takeover_.calendar_id, {"looks": looks, "look_at": null()})
     if looks < len(LOOKS):
         _look_after(connection, takeover_.calendar_id, LOOKS[looks])
 
 
 def _look_after(connection: Connection, calendar_id: int, after: timedelta) -> None:
-    is_row = takeover.c.calendar_id == calendar_id
-    moment = db_now(after.total_seconds())
-    connection.execute(update(takeover).where(is_row).values(look_at=moment))
+    _set(connection, calendar_id, {"look_at": db_now(after.total_seconds())})
     trigger = Trigger("look for the predecessor's mark", Cause.TIME)
     queue.mark_later(connection, WorkKey.of_calendar(calendar_id), trigger, after=after)
 
@@ -210,15 +218,13 @@ def _look_after(connection: Connection, calendar_id: int, after: timedelta) -> N
 def stop(connection: Connection, calendar_id: int, reason: str) -> None:
     """Record that nothing is written to a calendar, and why, until it is wished anew."""
     values = {"state": STOPPED, "changed_at": db_now(), "reason": reason, "look_at": null()}
-    is_row = takeover.c.calendar_id == calendar_id
-    connection.execute(update(takeover).where(is_row).values(values))
+    _set(connection, calendar_id, values)
 
 
 def set_undone(connection: Connection, calendar_id: int) -> None:
     """Record that a calendar was handed back, where that was wished and is not wished otherwise."""
-    is_row = and_(takeover.c.calendar_id == calendar_id, takeover.c.state == UNDOING)
     values = {"state": UNDONE, "changed_at": db_now(), "look_at": null(), "reason": null()}
-    connection.execute(update(takeover).where(is_row).values(values))
+    _set(connection, calendar_id, values, takeover.c.state == UNDOING)
 
 
 def grant(connection: Connection, run_id: int, removals: int) -> bool:

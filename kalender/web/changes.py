@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 
 from kalender.domain.timetable import midnight
 from kalender.domain.work import Cause
@@ -124,14 +124,14 @@ def _plot(hours: Sequence[Hour], zone: tzinfo) -> Plot:
     return Plot(
         hours=hours,
         bars=bars,
-        labels=[(n * step, _hour(hour.at, zone)) for n, hour in enumerate(hours) if n % 3 == 0],
+        labels=[
+            (n * step, f"{hour.at.astimezone(zone):%H}")
+            for n, hour in enumerate(hours)
+            if n % 3 == 0
+        ],
         most=most,
         **sums,
     )
-
-
-def _hour(moment: datetime, zone: tzinfo) -> str:
-    return f"{moment.astimezone(zone):%H}"
 
 
 PAGES = (Page("/changes", "changes", Role.STATUS, show, menu=True),)
