@@ -167,9 +167,9 @@ class Adoptions:
         takeovers.add(connection, visit.row.calendar_id, self.found)
         return True
 
-    def send(self, visit: Visit, send_by: float) -> Results:
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
         """Change the items."""
-        changes = [adoption.change for adoption in self.adoptions]
+        changes = [adoption.change for adoption in self.adoptions[part]]
         return visit.calendars.update(visit.row.address, changes, send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
@@ -228,9 +228,9 @@ class MarkChanges:
             visit.log(connection, HANDBACK, [entry.sync_key for entry in self.entries])
         return True
 
-    def send(self, visit: Visit, send_by: float) -> Results:
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
         """Change the items."""
-        return visit.calendars.update(visit.row.address, self.changes, send_by=send_by)
+        return visit.calendars.update(visit.row.address, self.changes[part], send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
         """Return what happened to one entry; what is gone, or was changed, is read again.

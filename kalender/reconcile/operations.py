@@ -1,7 +1,8 @@
 """The plan as requests: at most four for fifty creates, updates and deletes each.
 
-Each request is a value of one class here, which `protocol.perform` carries out. What is about to be
-written over is read first, so that nothing that its user changed meanwhile is lost.
+Each request is a value of one class here, which `protocol.perform` carries out; a few requests that
+only create are one value together. What is about to be written over is read first, so that nothing
+that its user changed meanwhile is lost.
 """
 
 import secrets
@@ -34,6 +35,8 @@ from kalender.reconcile.protocol import READS, Next, Outcome, Results, Visit, Wr
 from kalender.store import brakes, entries
 
 RELEASE: Literal["release"] = "release"
+CREATES_TOGETHER = 8
+"""Requests of creates that are written ahead, and recorded, by one transaction each."""
 NEEDS_READING = frozenset({"subject", "body", "show_as"})
 """The fields of an entry that its user may have changed, or that depend on what it has become."""
 
@@ -46,7 +49,9 @@ def carry_out(visit: Visit, plan: Plan) -> Outcome:
     """
     batch = visit.calendars.batch
     rounds = zip_longest(
-        parts(plan.updates, batch), parts(plan.creates, batch), parts(plan.deletes, batch)
+        parts(plan.updates, batch),
+        parts(plan.creates, batch * CREATES_TOGETHER),
+        parts(plan.deletes, batch),
     )
     result = Outcome()
     for updates, creates, planned_deletes in rounds:
@@ -181,9 +186,9 @@ class Creates:
         visit.save(connection, self.ahead, ahead=True)
         return True
 
-    def send(self, visit: Visit, send_by: float) -> Results:
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
         """Create the items."""
-        return visit.calendars.create(visit.row.address, self.new, send_by=send_by)
+        return visit.calendars.create(visit.row.address, self.new[part], send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
         """Return what happened to one entry."""
@@ -228,9 +233,9 @@ class Updates:
         visit.save(connection, self.ahead, ahead=True)
         return True
 
-    def send(self, visit: Visit, send_by: float) -> Results:
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
         """Update the items."""
-        return visit.calendars.update(visit.row.address, self.changes, send_by=send_by)
+        return visit.calendars.update(visit.row.address, self.changes[part], send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
         """Return what happened to one entry.
@@ -374,15 +379,15 @@ class Removals:
         visit.log(connection, self.operation, [entry.sync_key for entry in removed_entries])
         return True
 
-    def send(self, visit: Visit, send_by: float) -> Results:
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
         """Delete or release the items."""
         calendars, address = visit.calendars, visit.row.address
         if self.operation != RELEASE:
             hard = visit.context.calendar_settings(visit.row.audience).delete == "hard"
-            return calendars.delete(address, self.refs, hard=hard, send_by=send_by)
+            return calendars.delete(address, self.refs[part], hard=hard, send_by=send_by)
         changes = [
             EntryChange(item_id=ref.item_id, change_key=ref.change_key, release=True)
-            for ref in self.refs
+            for ref in self.refs[part]
         ]
         return calendars.update(address, changes, send_by=send_by)
 

@@ -1,8 +1,9 @@
 """One claimed visit to one calendar, and the protocol by which it changes anything there.
 
-`perform` carries out one request that changes entries, in four steps. It writes ahead what is about
-to happen, in a transaction that also renews the claim. It sends the request. It records what became
-of each entry, in a second transaction. It returns what the visit has to do next.
+`perform` changes entries, in four steps. It writes ahead what is about to happen, in a transaction
+that also renews the claim. It sends the request, or one after the other the few that this was written
+for. It records what became of each entry, in a second transaction. It returns what the visit has to
+do next.
 
 Whatever dies between the two transactions leaves records whose outcome is open. The next visit looks
 a create in doubt up by its key before it plans anything. An update or a delete in doubt is planned
@@ -37,7 +38,14 @@ from kalender.domain.model import lies_in
 from kalender.domain.roles import ROLES, leading
 from kalender.domain.timetable import Audience, Role
 from kalender.domain.work import Cause, Trigger, WorkKey
-from kalender.errors import KalenderError, NeighbourUnavailable, OutcomeUnknown, TransientError
+from kalender.errors import (
+    ClaimLost,
+    KalenderError,
+    NeighbourUnavailable,
+    OutcomeUnknown,
+    StateInDoubt,
+    TransientError,
+)
 from kalender.ports import Calendars, EntryState, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
@@ -129,6 +137,7 @@ class PutOff(Exception):  # no error: what is to be done is written down
 
 Results = Sequence[ItemRef | ItemError]
 NOT_SENT = ItemError(code="NotCarriedOut", outcome=ItemOutcome.LATER)
+NOT_ANSWERED = ItemError(code="NotAnswered", outcome=ItemOutcome.UNKNOWN)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -235,6 +244,14 @@ class Visit:
         if standing[1:5] != is_there or standing.must_look_up > row.must_look_up:
             raise TransientError("the calendar's mailbox changed meanwhile")
 
+    def look_again(self) -> float:
+        """Renew the claim, and require the calendar unchanged; return until when requests may leave."""
+        started = time.monotonic()
+        with self.context.memory.writing(self.database) as connection:
+            self.renew_claim(connection)
+            self.require_unchanged(connection)
+        return started + self.context.send_seconds
+
     def braked(self, connection: Connection, deletes: int) -> str | None:
         """Return the scope of the brake that holds so many more deletes, or None.
 
@@ -297,7 +314,7 @@ class Outcome:
 
 
 class Write(Protocol):
-    """One request that changes entries: creates, updates, deletes or releases, as a value."""
+    """Creates, updates, deletes or releases of entries, as a value: one request for each batch."""
 
     @property
     def counted_as(self) -> str:
@@ -313,8 +330,11 @@ class Write(Protocol):
         """Write down what is about to happen; False where a brake holds, and nothing is sent."""
         ...
 
-    def send(self, visit: Visit, send_by: float) -> Results:
-        """Make the request, which leaves until `send_by` or not at all; results in its order."""
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
+        """Make the request for this part of the entries, which leaves until `send_by` or not at all.
+
+        Returns a result for each of them, in their order.
+        """
         ...
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
@@ -329,8 +349,9 @@ class Write(Protocol):
 def perform(visit: Visit, write: Write) -> Outcome:
     """Write ahead, send, record, and say what is next.
 
-    A request that was certainly not carried out is recorded as such for each of its entries, and
-    its error is raised. An error that no adapter raises on purpose leaves every entry in doubt.
+    Where a request fails, no further one leaves. One that was certainly not carried out is recorded
+    as such for each of its entries, and its error is raised. An error that no adapter raises on
+    purpose leaves every entry in doubt that has no result.
 
     Raises ClaimLost; TransientError where the calendar may not be written to any more; whatever
     the adapter raises but OutcomeUnknown; NeighbourUnavailable where the database is away.
@@ -344,18 +365,44 @@ def perform(visit: Visit, write: Write) -> Outcome:
         visit.require_unchanged(connection)
         if not write.write_ahead(visit, connection):
             return Outcome()
-    try:
-        results = write.send(visit, started + visit.context.send_seconds)
-    except OutcomeUnknown as error:
+    results, error = _sent(visit, write, started + visit.context.send_seconds)
+    if isinstance(error, OutcomeUnknown):
+        if len(unknown(results)) < len(results):
+            _record(visit, write, results)
         return Outcome(Next.IN_DOUBT, error)
-    except KalenderError:
-        _record(visit, write, [NOT_SENT] * len(write.ahead))
-        raise
-    except Exception as error:  # noqa: BLE001 - no adapter raises it on purpose: nothing is known
-        doubt = OutcomeUnknown(f"an unexpected {type(error).__name__}")
-        doubt.__cause__ = error
-        return Outcome(Next.IN_DOUBT, doubt)
-    return _record(visit, write, results)
+    outcome = _record(visit, write, results)
+    if error is not None:
+        raise error
+    return outcome
+
+
+def _sent(visit: Visit, write: Write, send_by: float) -> tuple[Results, KalenderError | None]:
+    """Make the requests one after the other; return a result for each entry, and what ended them.
+
+    After a failure, or an entry in doubt, no further request leaves. Before a later one the calendar
+    is looked at again, unless that was just done: each has half of `send_seconds` at least. Raises
+    ClaimLost and StateInDoubt, after which nothing may be recorded.
+    """
+    number, batch = len(write.ahead), visit.calendars.batch
+    results: list[ItemRef | ItemError] = []
+    error: KalenderError | None = None
+    for first in range(0, number, batch):
+        try:
+            if first and send_by - time.monotonic() < visit.context.send_seconds / 2:
+                send_by = visit.look_again()
+            results += write.send(visit, slice(first, first + batch), send_by)
+        except (ClaimLost, StateInDoubt):
+            raise
+        except KalenderError as raised:
+            error = raised
+        except Exception as raised:  # noqa: BLE001 - by no adapter on purpose: nothing is known
+            error = OutcomeUnknown(f"an unexpected {type(raised).__name__}")
+            error.__cause__ = raised
+        if isinstance(error, OutcomeUnknown):
+            results += [NOT_ANSWERED] * min(batch, number - first)
+        if error is not None or unknown(results):
+            break
+    return [*results, *[NOT_SENT] * (number - len(results))], error
 
 
 def _record(visit: Visit, write: Write, results: Results) -> Outcome:

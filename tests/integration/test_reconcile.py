@@ -1,8 +1,10 @@
 """One calendar at a time: what it costs in requests, and what is never done to it."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from threading import Event
 
 import pytest
 from sqlalchemy import select, text
@@ -10,7 +12,7 @@ from sqlalchemy import select, text
 from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
 from kalender.domain.model import Status, TeachingRole
-from kalender.errors import OutcomeUnknown, PermanentError, TransientError
+from kalender.errors import NeighbourUnavailable, OutcomeUnknown, PermanentError, TransientError
 from kalender.ports import EntryChange, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.store.database import Database
 from kalender.store.tables import entry
@@ -39,6 +41,16 @@ def filled(house: House, number: int = 3) -> None:
     assert house.settle() == []
     assert len(house.shown(1)) == number
     house.forget_requests()
+
+
+def opt_all_out(house: House) -> None:
+    """Let every person wish to be left alone."""
+    with house.database.write() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO preference SELECT person_id, 'optout', 'test', created_at FROM person"
+            )
+        )
 
 
 @pytest.mark.parametrize(("number", "requests"), [(1, 1), (50, 1), (51, 2), (120, 3)])
@@ -132,6 +144,114 @@ def test_a_worker_killed_between_a_create_and_its_record_costs_one_lookup_and_no
     requests = [each[0] for each in house.exchange.requests]
     assert requests == (["find"] if arrived else ["find", "create"])
     assert len(house.shown(1)) == 3
+
+
+# -- creates of several requests, written ahead and recorded together ----------------------------------
+
+
+def statuses(house: House) -> Counter[str]:
+    """Count the records of entries by their status."""
+    with house.database.read() as connection:
+        return Counter(connection.execute(select(entry.c.status)).scalars())
+
+
+def in_several_requests(house: House, number: int) -> None:
+    """Let a student's lectures be about to be created, two with each request."""
+    house.exchange.batch = 2
+    house.teach(*lectures(number))
+    house.enrol(1)
+
+
+def test_creates_of_several_requests_are_written_ahead_once_and_recorded_once(house: House) -> None:
+    seen = list[Counter[str]]()
+    house.exchange.before = lambda _operation, _mailbox: seen.append(statuses(house))
+    in_several_requests(house, 7)
+    assert house.settle() == []
+    assert seen == [Counter(intended=7)] * 4
+    assert statuses(house) == Counter(live=7)
+    assert len(house.shown(1)) == 7
+
+
+@pytest.mark.parametrize("arrived", [False, True], ids=["before Exchange had it", "after"])
+def test_behind_a_lost_request_none_leaves_and_only_its_entries_are_looked_for(
+    house: House, arrived: bool
+) -> None:
+    def lose(_operation: str, _mailbox: str) -> None:
+        if len(house.exchange.requests) == (2 if arrived else 1):
+            raise OutcomeUnknown("ReadTimeout")
+
+    if arrived:
+        house.exchange.after = lose
+    else:
+        house.exchange.before = lose
+    in_several_requests(house, 7)
+    (error,) = house.settle()
+    assert isinstance(error, OutcomeUnknown)
+    assert statuses(house) == Counter(live=2, intended=2)
+    house.exchange.before = house.exchange.after = lambda _operation, _mailbox: None
+    house.forget_requests()
+    house.later()
+    assert house.settle() == []
+    requests = [each[0] for each in house.exchange.requests]
+    assert requests == ["find", *["create"] * (2 if arrived else 3)]
+    assert len(house.shown(1)) == 7
+
+
+@pytest.mark.parametrize(
+    "error", [TransientError("ErrorServerBusy"), NeighbourUnavailable("exchange.main", "away")]
+)
+def test_behind_a_request_that_was_refused_none_leaves_and_nothing_is_in_doubt(
+    house: House, error: Exception
+) -> None:
+    def refuse(_operation: str, _mailbox: str) -> None:
+        if len(house.exchange.requests) == 1:
+            raise error
+
+    house.exchange.before = refuse
+    in_several_requests(house, 5)
+    assert house.settle() == [error]
+    assert statuses(house) == Counter(live=2)
+    house.exchange.before = lambda _operation, _mailbox: None
+    house.forget_requests()
+    house.later()
+    assert house.settle() == []
+    assert [each[0] for each in house.exchange.requests] == ["create"] * 2
+    assert len(house.shown(1)) == 5
+
+
+def test_behind_an_entry_in_doubt_no_request_leaves(house: House) -> None:
+    unknown = ItemError(code="ErrorTimeoutExpired", outcome=ItemOutcome.UNKNOWN)
+    house.exchange.item_error = lambda _operation, _item: unknown
+    in_several_requests(house, 5)
+    (error,) = house.settle()
+    assert isinstance(error, OutcomeUnknown)
+    assert [each[0] for each in house.exchange.requests] == ["create"]
+    assert statuses(house) == Counter(intended=2)
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_before_a_later_request_the_wishes_are_read_again_unless_that_was_just_done(
+    house: House, slow: bool
+) -> None:
+    """Where half of `send_seconds` passed, the person may have opted out meanwhile."""
+
+    def opt_out(_operation: str, _mailbox: str) -> None:
+        if len(house.exchange.requests) == 1:
+            opt_all_out(house)
+            Event().wait(house.send_seconds * 0.6 if slow else 0)
+
+    house.send_seconds = 6.0 if slow else 600.0
+    house.exchange.after = opt_out
+    in_several_requests(house, 5)
+    errors = house.settle()
+    created = [each for each in house.exchange.requests if each[0] == "create"]
+    assert len(created) == (1 if slow else 3)
+    assert bool(errors) is slow
+    house.later()
+    house.enrol(1)
+    house.settle()
+    assert house.shown(1) == []
+    assert statuses(house) == Counter()
 
 
 def test_ended_entries_are_left_alone(house: House) -> None:
@@ -429,12 +549,7 @@ def test_outside_the_rollout_not_one_request_is_made(house: House) -> None:
 
 def test_whoever_opts_out_keeps_nothing_of_ours(house: House) -> None:
     filled(house, 3)
-    with house.database.write() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO preference SELECT person_id, 'optout', 'test', created_at FROM person"
-            )
-        )
+    opt_all_out(house)
     house.enrol(1)
     house.settle()
     assert house.shown(1) == []

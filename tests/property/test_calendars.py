@@ -58,11 +58,12 @@ EDITS: tuple[dict[str, object], ...] = (
 class University(RuleBasedStateMachine):
     """Changes of the university, faults of its neighbours, lame workers, a user's meddling."""
 
-    @initialize(filled=st.booleans())
-    def open_house(self, filled) -> None:  # type: ignore[no-untyped-def]
+    @initialize(filled=st.booleans(), batch=st.sampled_from([2, 20]))
+    def open_house(self, filled, batch) -> None:  # type: ignore[no-untyped-def]
         """Start with an empty installation or one in use, and private items in every mailbox."""
         self.directory = tempfile.TemporaryDirectory()
         self.house = self.made_house(Path(self.directory.name) / "k.db")
+        self.house.exchange.batch = batch  # few: what is created takes several requests
         self.points, self.trouble = self.house.points, self.house.trouble
         self.teaching = Teaching()
         self.number = 0
