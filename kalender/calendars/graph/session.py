@@ -21,6 +21,7 @@ EXPIRED = "InvalidAuthenticationToken"
 class _Connection:
     session: requests.Session
     adapter: Deadline
+    blank: requests.PreparedRequest  # with the headers of any session, made ready once
 
 
 class Sessions:
@@ -78,11 +79,13 @@ class Sessions:
         headers: Mapping[str, str],
     ) -> requests.Response:
         with self._connection() as connection, ends_told_apart():
-            # prepared by itself: the session has nothing to add but its headers
-            request = requests.Request(
-                method, url, {**connection.session.headers, **headers}, data=content
-            ).prepare()
-            request.url = url  # as it is: an address of Graph's is not encoded again
+            # to prepare each anew takes 1 % of a worker's processor time
+            request = connection.blank.copy()
+            request.method, request.url = method, url  # as it is: it is not encoded again
+            request.headers.update(headers)
+            if content is not None:
+                request.body = content
+                request.headers["Content-Length"] = str(len(content))
             connection.adapter.send_by = send_by
             return connection.session.send(
                 request, timeout=self._settings.timeout, allow_redirects=False, proxies={}
@@ -98,7 +101,8 @@ class Sessions:
                 adapter = Deadline(self._settings.ca_file)
                 session.mount("http://", adapter)
                 session.mount("https://", adapter)
-                connection = _Connection(session, adapter)
+                blank = session.prepare_request(requests.Request("GET", self.base_url))
+                connection = _Connection(session, adapter, blank)
             yield connection
         finally:
             self._free.put(connection)
