@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 
-from kalender.store.sql import db_now, upsert
+from kalender.store.sql import db_now, one_of, upsert
 from kalender.store.tables import neighbour
 
 KEYS_IN_A_ROW = 3
@@ -28,8 +28,10 @@ FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 def read(connection: Connection, names: Iterable[str]) -> dict[str, Row[Any]]:
     """Return the neighbours' rows by name; who has none was never asked."""
-    query = select(neighbour, db_now().label("db_time")).where(neighbour.c.name.in_(sorted(names)))
-    return {row.name: row for row in connection.execute(query)}
+    return {row.name: row for row in connection.execute(_READ, {"names": sorted(names)})}
+
+
+_READ = select(neighbour, db_now().label("db_time")).where(one_of(neighbour.c.name, "names"))
 
 
 def lock(connection: Connection, name: str) -> Row[Any]:

@@ -176,7 +176,8 @@ def _waits_for_sources(visit: Visit) -> str | None:
     After a recovery, it may be older than what was written. And what has ended is written once: it
     is to name all courses that share it.
     """
-    if visit.calendar_state.leaving:
+    may_wait = visit.row.must_look_up or visit.calendar_state.rules.past_days
+    if visit.calendar_state.leaving or not may_wait:
         return None
     person_id = visit.row.person_id
     with visit.database.read() as connection:

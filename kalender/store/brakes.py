@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     Select,
     and_,
+    bindparam,
     delete,
     exists,
     func,
@@ -354,20 +355,29 @@ def let_ended_go(connection: Connection, now: datetime) -> Sequence[int]:
 
     Returns the calendars to be marked. A brake set by hand stays.
     """
-    ended = and_(entry.c.held_by.is_not(None), entry.c.ends_at <= now)
-    freed = connection.execute(
-        update(entry).where(ended).values(held_by=None).returning(entry.c.calendar_id)
-    ).scalars()
-    calendars = sorted(set(freed))
+    calendars = sorted(set(connection.execute(_LET_ENDED_GO, {"now": now}).scalars()))
     end_if_nothing_is_held(connection)
     return calendars
 
 
+_LET_ENDED_GO = (
+    update(entry)
+    .where(entry.c.held_by.is_not(None), entry.c.ends_at <= bindparam("now"))
+    .values(held_by=None)
+    .returning(entry.c.calendar_id)
+)
+
+
 def end_if_nothing_is_held(connection: Connection) -> None:
     """The institution's hold is over when all that it held is desired again, or has ended."""
-    over = and_(brake.c.scope == INSTITUTION, brake.c.state == "holding")
-    holds = exists().where(entry.c.held_by == INSTITUTION)
-    _end(connection, and_(over, ~holds))
+    _end(connection, _HOLDS_NOTHING)
+
+
+_HOLDS_NOTHING = and_(
+    brake.c.scope == INSTITUTION,
+    brake.c.state == "holding",
+    ~exists().where(entry.c.held_by == INSTITUTION),
+)
 
 
 def waiting_persons(connection: Connection) -> Iterable[tuple[str, datetime]]:

@@ -393,8 +393,8 @@ def mark_calendars(  # noqa: PLR0913
     """
     apart = new_are_fills or lane is Lane.RESYNC
     new: set[int] = set()
-    has_entries = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
     for part in in_parts(calendars, 10_000) if apart else ():
+        has_entries = exists().where(entry.c.calendar_id == calendar.c.calendar_id)
         among = is_one_of(connection, calendar.c.calendar_id, part)
         query = select(calendar.c.calendar_id).where(
             among, calendar.c.synced_at.is_(None), ~has_entries

@@ -534,12 +534,13 @@ def _lost(claim: Claim) -> ClaimLost:
 
 def waits(connection: Connection, *, within: timedelta) -> bool:
     """Whether anything is claimed, or due within so long."""
+    return bool(connection.execute(_waits(within)).scalar_one())
+
+
+@lru_cache(maxsize=16)
+def _waits(within: timedelta) -> Select[Any]:
     later = due_later.c.due_at <= db_now(within.total_seconds())
-    return bool(
-        connection.execute(
-            select(or_(exists().where(_is_under_way(within)), exists().where(later)))
-        ).scalar_one()
-    )
+    return select(or_(exists().where(_is_under_way(within)), exists().where(later)))
 
 
 def under_way(connection: Connection, *, within: timedelta) -> int:
