@@ -35,6 +35,7 @@ from sqlalchemy import (
     Float,
     Integer,
     Row,
+    Select,
     and_,
     bindparam,
     case,
