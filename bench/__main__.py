@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from bench import claims, cloud, fill, latency, listener, moves, reading, resync, start
+from bench import claims, cloud, fill, latency, listener, moves, pages, reading, resync, start
 from bench.measure import show
 from bench.parts import Part, databases, figures
 from tests import servers
@@ -33,6 +33,7 @@ def main() -> None:
             "big term": lambda: resync.run(made.make, quick=quick),
             "latency": lambda: latency.run(made.make, quick=quick),
             "moves": lambda: moves.run(made.make, quick=quick),
+            "pages": lambda: pages.run(made.make, quick=quick, students=students),
             "real term": lambda: fill.run(made.make, students=students),
             "graph": lambda: cloud.run(made.make, students=students),
         }

@@ -370,12 +370,10 @@ def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]
     steps: list[dict[str, Any]] = []
     with database.read() as connection:
         for row in disclosure.calendars_of(connection, person_id):
-            state_and_plan = preview(
-                connection, row["calendar_id"], wired.settings(), wired.clock()
-            )
-            if state_and_plan is not None:
+            would_be = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
+            if would_be is not None:
                 steps += [
-                    {"calendar": row["calendar_id"], **step} for step in _steps(state_and_plan[1])
+                    {"calendar": row["calendar_id"], **step} for step in _steps(would_be.plan)
                 ]
     return steps
 

@@ -29,8 +29,8 @@ from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.liveness import stop_on_signals
 from kalender.operate import disclosure
 from kalender.operate.day import parts
-from kalender.operate.queries import read_figures, read_status
-from kalender.operate.status import Expectations, Figures, Requests, Status
+from kalender.operate.queries import read_figures, read_last_writes, read_status
+from kalender.operate.status import Expectations, Figures, LastWrites, Requests, Status
 from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
 from kalender.store import acts, observations
 from kalender.store.database import Database
@@ -86,16 +86,19 @@ def status(
         lines(_report(database, expectations))
 
 
-def _read(database: Database, expectations: Expectations) -> tuple[Status, Figures, HealthState]:
+def _read(
+    database: Database, expectations: Expectations
+) -> tuple[Status, Figures, LastWrites, HealthState]:
     with database.read() as connection:
         status = read_status(connection, expectations)
         figures = read_figures(connection, expectations)
-    return status, figures, assess(status, expectations)
+        last = read_last_writes(connection)
+    return status, figures, last, assess(status, expectations)
 
 
 def _report(database: Database, expectations: Expectations) -> list[str]:
     """Return all that people are shown, as lines."""
-    status, figures, verdict = _read(database, expectations)
+    status, figures, last, verdict = _read(database, expectations)
     zone, report = expectations.zone, list[str]()
     # each condition, the worst first, with its name and remedy beneath it
     for number, condition in enumerate(verdict.conditions):
@@ -106,7 +109,7 @@ def _report(database: Database, expectations: Expectations) -> list[str]:
     drawn = list(sparklines(figures.minutes, status.moment, zone))
     if drawn:
         report += ["", *drawn]
-    for title, rows in _tables(status, figures, zone):
+    for title, rows in _tables(status, figures, last, zone):
         if rows:
             report += ["", title, *columns(rows, zone)]
     report.append("")
@@ -184,7 +187,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
 Values = dict[str, object]
 
 
-def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
+def as_values(status: Status, figures: Figures, last: LastWrites, verdict: HealthState) -> Values:
     """Return all that `--json` prints, the verdict first; docs/schemas/status.json describes it."""
     return {
         "verdict": _condition_values(verdict.worst),
@@ -198,13 +201,13 @@ def as_values(status: Status, figures: Figures, verdict: HealthState) -> Values:
             for acknowledged in verdict.acknowledged
         ],
         "right": [asdict(count) for count in figures.right],
-        "latency": [asdict(latency) for latency in figures.latencies],
+        "latency": [asdict(latency) for latency in last.latencies],
         "work": [asdict(work) for work in status.work],
         "neighbours": [
             {**asdict(neighbour), **asdict(figures.requests.get(neighbour.name, NO_REQUESTS))}
             for neighbour in status.neighbours
         ],
-        "writes": [asdict(writes) for writes in figures.writes],
+        "writes": [asdict(writes) for writes in last.writes],
         "brakes": [asdict(brake) for brake in status.brakes],
         "lists": [asdict(each) for each in status.lists],
         "calendars": [asdict(count) for count in status.calendars],
@@ -259,7 +262,7 @@ def _versions(status: Status) -> dict[str, int]:
 
 
 def _tables(
-    status: Status, figures: Figures, zone: tzinfo
+    status: Status, figures: Figures, last: LastWrites, zone: tzinfo
 ) -> Iterator[tuple[str, Sequence[Values]]]:
     """Give the tables with their titles; those with times name the zone. A table may be empty."""
 
@@ -267,7 +270,7 @@ def _tables(
         return said_shortly(moment, zone) if moment is not None else None
 
     yield "right", [asdict(count) for count in figures.right]
-    yield "latency", [asdict(latency) for latency in figures.latencies]
+    yield "latency", [asdict(latency) for latency in last.latencies]
     yield (
         f"work ({zone})",
         [
@@ -305,7 +308,7 @@ def _tables(
             for neighbour in status.neighbours
         ],
     )
-    yield "writes", [asdict(writes) for writes in figures.writes]
+    yield "writes", [asdict(writes) for writes in last.writes]
     yield (
         f"brakes ({zone})",
         [

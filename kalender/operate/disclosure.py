@@ -26,7 +26,7 @@ from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
 from kalender.store import acts, brakes, courses, languages, optouts, people, takeovers
 from kalender.store.people import LISTED, PROTECT, PROTECTED_PERSONS
-from kalender.store.sql import calendar_key, db_now
+from kalender.store.sql import calendar_key, db_now, is_one_of
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -117,18 +117,30 @@ def calendars_of(connection: Connection, person_id: int) -> Sequence[Row]:
 
 
 def entries_of(
-    connection: Connection, calendar_id: int, *, after: datetime | None = None
+    connection: Connection,
+    calendar_id: int,
+    *,
+    after: datetime | None = None,
+    before: datetime | None = None,
 ) -> Sequence[Row]:
-    """Return a calendar's records by their start; with `after` those that end later than that."""
+    """Return a calendar's records by their start.
+
+    With `after` those that end later than that, with `before` those that start earlier.
+    """
     query = select(entry).where(entry.c.calendar_id == calendar_id)
     if after is not None:
         query = query.where(entry.c.ends_at > after)
+    if before is not None:
+        query = query.where(entry.c.starts_at < before)
     return _rows(connection, query.order_by(entry.c.starts_at, entry.c.sync_key))
 
 
-def last_changes(connection: Connection, calendar_id: int) -> Mapping[str, Row]:
-    """Return the last that was written of each entry of a calendar, by its sync key."""
-    query = select(change_log).where(change_log.c.calendar_id == calendar_id)
+def last_changes(
+    connection: Connection, calendar_id: int, keys: Collection[str]
+) -> Mapping[str, Row]:
+    """Return the last that was written of these entries of a calendar, by their sync keys."""
+    is_of_them = is_one_of(connection, change_log.c.sync_key, keys)
+    query = select(change_log).where(change_log.c.calendar_id == calendar_id, is_of_them)
     ordered = query.order_by(change_log.c.at, change_log.c.change_id)
     return {row["sync_key"]: row for row in _rows(connection, ordered)}
 

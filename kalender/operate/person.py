@@ -1,6 +1,7 @@
 """A person as they are shown: who they are, their teaching, their calendars, and what is not well."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from kalender.domain.timetable import PersonTeaching
 from kalender.operate import disclosure
@@ -51,14 +52,26 @@ class PersonShown:
         )
 
 
-def person_shown(question: Question) -> PersonShown:
-    """Return the person whom a question without a course is about."""
+def person_shown(
+    question: Question, *, after: datetime | None = None, before: datetime | None = None
+) -> PersonShown:
+    """Return the person whom a question without a course is about.
+
+    With `after` and `before` their entries between these instants alone.
+    """
     connection, person_id = question.connection, question.person_id
     checks = checklist_of_person(question)
     is_unwritten = any(check.ok is False and check.name in UNWRITTEN for check in checks)
     calendars = []
     for row in disclosure.calendars_of(connection, person_id):
-        entries = entries_shown(connection, row["calendar_id"], question.settings, question.now)
+        entries = entries_shown(
+            connection,
+            row["calendar_id"],
+            question.settings,
+            question.now,
+            after=after,
+            before=before,
+        )
         if is_unwritten:
             entries = [
                 replace(entry, standing=Standing.WAITING)

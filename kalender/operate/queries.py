@@ -35,6 +35,7 @@ from kalender.operate.status import (
     Counts,
     Expectations,
     Figures,
+    LastWrites,
     Latency,
     Neighbour,
     Parked,
@@ -152,20 +153,23 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
 
 
 def read_figures(connection: Connection, expectations: Expectations) -> Figures:
-    """Return how well it goes: of all calendars, and of what the last day wrote and asked."""
+    """Return how well it goes: of all calendars, and of what was asked lately."""
     moment = now(connection)
     view = courses_without_placements  # a row for each group of a course
     unplaced = select(view.c.course, view.c.semester).distinct()
     return Figures(
         right=right_by_audience(connection, rollouts.inside(connection, expectations.rollout_mode)),
-        latencies=latencies(connection),
-        writes=writes(connection),
         requests=requests(connection),
         courses_without_placements=connection.execute(
             select(func.count()).select_from(unplaced.subquery())
         ).scalar_one(),
         minutes=minutes.between(connection, moment - DAY_LONG, moment),
     )
+
+
+def read_last_writes(connection: Connection) -> LastWrites:
+    """Return what the last day wrote, and how soon."""
+    return LastWrites(latencies=latencies(connection), writes=writes(connection))
 
 
 # -- what is right -----------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from kalender.domain.render import Style, render
 from kalender.domain.timetable import Relation
 from kalender.domain.work import Cause
 from kalender.operate import disclosure
-from kalender.reconcile.desired import CalendarSettings, preview, wanted
+from kalender.reconcile.desired import CalendarSettings, preview
 from kalender.store import courses
 
 NO_ACTIVITY = ActivityKey("", "", "", 0, "")
@@ -84,26 +84,28 @@ def entries_shown(
     now: datetime,
     *,
     after: datetime | None = None,
+    before: datetime | None = None,
 ) -> list[ShownEntry]:
     """Return a calendar's entries and what is about to come, in time's order.
 
-    With `after` those that end later than that. What is recorded as abandoned is left out.
+    With `after` those that end later than that, with `before` those that start earlier. What is
+    recorded as abandoned is left out.
     """
-    state_and_plan = preview(connection, calendar_id, settings, now)
-    if state_and_plan is None:
+    would_be = preview(connection, calendar_id, settings, now)
+    if would_be is None:
         return []
-    state, plan = state_and_plan
-    desired = {each.event.event_id: each for each in wanted(connection, state, settings, now)}
+    state, plan = would_be.state, would_be.plan
+    desired = {each.event.event_id: each for each in would_be.desired}
     updates = {update.entry.sync_key: update for update in plan.updates}
     desired_of_key = {entry.sync_key: each for entry, each in plan.renamed}
     desired_of_key |= {key: update.wanted for key, update in updates.items()}
     going = {delete.entry.sync_key for delete in plan.deletes}
     rows = [
         row
-        for row in disclosure.entries_of(connection, calendar_id, after=after)
+        for row in disclosure.entries_of(connection, calendar_id, after=after, before=before)
         if row["status"] != EntryStatus.ABANDONED
     ]
-    changes = disclosure.last_changes(connection, calendar_id)
+    changes = disclosure.last_changes(connection, calendar_id, {row["sync_key"] for row in rows})
     lacking = {row["event_id"] for row in rows} - desired.keys()
     told = courses.told_of(connection, lacking)
     style = settings.in_language(state.language).style_for(state.row.audience)
@@ -129,7 +131,12 @@ def entries_shown(
     # beside what a predecessor wrote of the course
     shown += [replace(_to_come(c.wanted), standing=Standing.WAITING) for c in plan.withheld]
     return sorted(
-        (entry for entry in shown if after is None or entry.ends_at > after),
+        (
+            entry
+            for entry in shown
+            if (after is None or entry.ends_at > after)
+            and (before is None or entry.starts_at < before)
+        ),
         key=lambda entry: (entry.starts_at, entry.subject, entry.event_id, entry.status or ""),
     )
 

@@ -400,10 +400,19 @@ class Figures:
     """How well it goes. Dearer to ask than a `Status`, which the metrics read every ten seconds."""
 
     right: Sequence[RightCalendars]
-    latencies: Sequence[Latency]
-    writes: Sequence[Writes]
     requests: Mapping[str, Requests]  # by neighbour
     courses_without_placements: int
     minutes: Sequence[
         Minute
     ]  # of the last day, in their order; those that nobody recorded are not there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LastWrites:
+    """What the last day wrote, and how soon: every write of the day is read for it.
+
+    On the day of a large fill that takes seconds, so that pages show the minutes instead.
+    """
+
+    latencies: Sequence[Latency]
+    writes: Sequence[Writes]

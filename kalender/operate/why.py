@@ -26,7 +26,7 @@ from kalender.domain.timetable import (
 from kalender.domain.work import Kind
 from kalender.operate import disclosure, queries
 from kalender.operate.status import Neighbour
-from kalender.reconcile.desired import CalendarSettings, preview, teaching_of, wanted
+from kalender.reconcile.desired import CalendarSettings, preview, teaching_of
 from kalender.store import (
     brakes,
     courses,
@@ -216,14 +216,13 @@ class Question:
         if not self.calendars or not self.concerning:
             return set()
         number = self.calendars[0]["calendar_id"]
-        state = preview(self.connection, number, self.settings, self.now)
-        desired = wanted(self.connection, state[0], self.settings, self.now) if state else []
+        would_be = preview(self.connection, number, self.settings, self.now)
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
         rows = disclosure.entries_of(self.connection, number)
         standing = {row["event_id"] for row in rows if row["status"] in EXPLAINED}
         return {
             entry.event.event_id
-            for entry in desired
+            for entry in (would_be.desired if would_be is not None else ())
             if (entry.content.starts_at, entry.content.ends_at) in spans
         } - standing
 
@@ -531,7 +530,9 @@ def _written(question: Question) -> Check:
     facts: dict[str, Any] = {"entries": len(question.standing), "refused": refused_entries}
     if question.standing:
         newest = max(question.standing, key=lambda row: row["written_at"])
-        changes = disclosure.last_changes(question.connection, newest["calendar_id"])
+        changes = disclosure.last_changes(
+            question.connection, newest["calendar_id"], {newest["sync_key"]}
+        )
         facts["written_at"] = newest["written_at"]
         facts["reason"] = changes.get(newest["sync_key"], {}).get("reason")
     ok = not question.missing if question.standing or question.missing else None

@@ -398,12 +398,21 @@ def kept(
     return frozenset(entry.sync_key for entry in live if entry.ends_at <= now)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would be written to a calendar: what decides it, what is desired, and the plan."""
+
+    state: CalendarState
+    desired: Sequence[DesiredEntry]
+    plan: Plan
+
+
 def preview(
     connection: Connection,
     calendar_id: int,
     settings: CalendarSettings,
     now: datetime,
-) -> tuple[CalendarState, Plan] | None:
+) -> Preview | None:
     """Return what would be written to a calendar now; changes nothing, asks nobody."""
     row = entries.load(connection, calendar_id)
     if row is None:
@@ -412,6 +421,9 @@ def preview(
     standing, ended_entries = split(
         entries.of_calendar(connection, calendar_id), calendar_state, now
     )
-    events = wanted(connection, calendar_state, settings, now)
-    plan = make_plan(events, standing, ended_entries, kept_keys=kept(standing, calendar_state, now))
-    return calendar_state, withhold(plan, takeovers.beside(connection, calendar_id))
+    desired = wanted(connection, calendar_state, settings, now)
+    plan = make_plan(
+        desired, standing, ended_entries, kept_keys=kept(standing, calendar_state, now)
+    )
+    plan = withhold(plan, takeovers.beside(connection, calendar_id))
+    return Preview(state=calendar_state, desired=desired, plan=plan)

@@ -46,3 +46,9 @@ Index(
     postgresql_where=text("held_by IS NOT NULL"),
     sqlite_where=text("held_by IS NOT NULL"),
 )
+Index(
+    "ix_entry_refused",
+    _ENTRY.calendar_id,
+    postgresql_where=text("status = 'refused'"),
+    sqlite_where=text("status = 'refused'"),
+)

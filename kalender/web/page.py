@@ -12,6 +12,7 @@ from typing import Literal
 from kalender.app import App
 from kalender.domain.render import Language
 from kalender.errors import KalenderError
+from kalender.reconcile.desired import CalendarSettings
 from kalender.store.database import Database
 from kalender.web.snapshots import Snapshots
 
@@ -35,11 +36,12 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """What all pages share."""
+    """What all pages share. `settings` keep what they read and rendered lately."""
 
     app: App
     database: Database
     snapshots: Snapshots
+    settings: CalendarSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

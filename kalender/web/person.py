@@ -6,11 +6,12 @@ asked. Nobody is shown without one, and no address names anybody.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
 from kalender.domain.moment import said_shortly
+from kalender.domain.timetable import midnight
 from kalender.operate import look_ups, releases
 from kalender.operate.answers import LANGUAGES
 from kalender.operate.answers.speech import Answer as SaidCheck
@@ -83,7 +84,11 @@ def show(visit: Visit) -> Answer:
     course, day = query.get("course", "").strip()[:64], day_of(query.get("day"))
     with visit.site.database.read() as connection:
         question = _question(visit, connection, look)
-        person = person_shown(question)
+        person = person_shown(
+            question,
+            after=midnight(monday, app.zone),
+            before=midnight(monday + timedelta(days=7), app.zone),
+        )
         if not person.identities:  # erased meanwhile
             raise PageError(404, "people.no_look_up")
         answers = _said(visit, question, person.checks)
@@ -150,7 +155,7 @@ def _question(
     app = visit.site.app
     return Question(
         connection=connection,
-        settings=app.settings(),
+        settings=visit.site.settings,
         rollout_mode=app.config.rollout.mode,
         skips=skips(app.config.tp.skip),
         now=app.clock(),

@@ -61,7 +61,7 @@ class Server:
         Not to be called in the first thread, whose signals the web server would take.
         """
         snapshots = Snapshots(database, Expectations.of(wired))
-        site = Site(app=wired, database=database, snapshots=snapshots)
+        site = Site(app=wired, database=database, snapshots=snapshots, settings=wired.settings())
         config = uvicorn.Config(
             make_site(site, entrance),
             log_config=None,

@@ -21,7 +21,7 @@ from kalender.config import load
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import FOR_EVER
-from kalender.operate.queries import read_figures, read_status
+from kalender.operate.queries import read_figures, read_last_writes, read_status
 from kalender.operate.status import Expectations
 from kalender.operate.verdict import assess
 from kalender.sandbox.installation import SETTINGS
@@ -94,7 +94,8 @@ def found(wired: App, database: Database) -> Callable[[], dict[str, Any]]:
         with database.read() as connection:
             status = read_status(connection, expectations)
             figures = read_figures(connection, expectations)
-        told = as_values(status, figures, assess(status, expectations))
+            last = read_last_writes(connection)
+        told = as_values(status, figures, last, assess(status, expectations))
         schemas.hold(["status"], json.dumps(told, default=datetime.isoformat))
         return told
 

@@ -44,9 +44,7 @@ from kalender.web.site import PAGES
 from kalender.web.snapshots import Snapshot
 from kalender.web.status import values_of
 
-FIGURES = Figures(
-    right=(), latencies=(), writes=(), requests={}, courses_without_placements=0, minutes=()
-)
+FIGURES = Figures(right=(), requests={}, courses_without_placements=0, minutes=())
 
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
 AN_HOUR = timedelta(hours=1)

@@ -13,20 +13,19 @@ from time import monotonic
 import pytest
 import requests
 from playwright.sync_api import Browser, sync_playwright
-from sqlalchemy import func, insert, select
 
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.config.web import SignInSettings
 from kalender.operate.status import Expectations
 from kalender.store.database import Database
-from kalender.store.tables import metadata
 from kalender.web.page import Role
 from kalender.web.server import Server
 from kalender.web.sessions import OneTimeToken, Sessions
 from kalender.web.sign_in import SignIn
 from kalender.web.site import CALLBACK, Entrance
 from kalender.web.snapshots import Snapshot, Snapshots
+from tests.copying import copy_rows
 from tests.e2e.conftest import NOW, Template
 from tests.e2e.house import House
 
@@ -140,7 +139,7 @@ def own_pages(
     wired = installed(tmp_path, template)
     if request.param == "postgresql":
         url = str(request.getfixturevalue("migrated_postgresql"))
-        _copied(wired.config.database.url.get_secret_value(), url)
+        copy_rows(wired.config.database.url.get_secret_value(), url)
         text = (tmp_path / "config.toml").read_text()
         text = text.replace(f"sqlite:///{tmp_path}/k.db", url)
         (tmp_path / "config.toml").write_text(text)
@@ -148,23 +147,3 @@ def own_pages(
         assert wired.config.database.url.get_secret_value() == url
     with served(wired) as running:
         yield running
-
-
-def _copied(source: str, target: str) -> None:
-    """Copy all rows from one database to another that has none."""
-    with (
-        closing(Database(source)) as old,
-        closing(Database(target)) as new,
-        old.read() as reading,
-        new.write() as writing,
-    ):
-        for table in metadata.sorted_tables:
-            rows = [dict(row) for row in reading.execute(select(table)).mappings()]
-            if rows:
-                writing.execute(insert(table), rows)
-            for column in table.primary_key if rows else ():
-                # numbers were given, so the sequence does not know of them
-                sequence = func.pg_get_serial_sequence(table.name, column.name)
-                if column is table.autoincrement_column:
-                    highest = select(func.max(column)).scalar_subquery()
-                    writing.execute(select(func.setval(sequence, highest)))

@@ -1,21 +1,24 @@
 """The pages about a person, a course and what changed, over HTTP, on both databases."""
 
 import re
+from contextlib import closing
 from datetime import datetime
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.domain.model import Account
 from kalender.domain.work import Lane
 from kalender.neighbours import breaker
-from kalender.store import acts, people
+from kalender.store import acts, own_database, people
 from kalender.store.acts import Filter
-from kalender.store.tables import look_up
+from kalender.store.database import Database
+from kalender.store.tables import database_identity, look_up
 from kalender.web.page import Role
 from kalender.web.words import WORDS
+from tests.copying import copy_rows
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House
 from tests.e2e.web.client import Client, person_id, plain
@@ -172,9 +175,23 @@ def test_whatever_names_a_person_or_was_typed_is_text(own_pages: Pages) -> None:
 # -- a lively week ---------------------------------------------------------------------------------------
 
 
-def test_a_week_shows_what_comes_moves_goes_and_is_cancelled(filled: House) -> None:
-    course = make_lively(filled)
-    wired = App(load(filled.config, {}), clock_from(datetime.fromisoformat(NOW)))
+@pytest.fixture(params=["sqlite", "postgresql"])
+def filled_on_both(request: pytest.FixtureRequest, filled: House) -> House:
+    """An installation whose calendars are right, on either database."""
+    if request.param == "postgresql":
+        url = str(request.getfixturevalue("migrated_postgresql"))
+        copy_rows(filled.database, url)
+        filled.config.write_text(filled.config.read_text().replace(filled.database, url))
+        filled.database = url
+        with closing(Database(url)) as database, database.write() as connection:
+            connection.execute(delete(database_identity))  # which is the other database's
+            own_database.record_first(connection)
+    return filled
+
+
+def test_a_week_shows_what_comes_moves_goes_and_is_cancelled(filled_on_both: House) -> None:
+    course = make_lively(filled_on_both)
+    wired = App(load(filled_on_both.config, {}), clock_from(datetime.fromisoformat(NOW)))
     with served(wired) as pages:
         client = Client(pages)
         answer = client.look_up(STUDENT)

@@ -17,7 +17,7 @@ from kalender.domain.takeover import Fate
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker
 from kalender.operate.sentence import LANGUAGES
-from kalender.operate.status import Counts
+from kalender.operate.status import Counts, LastWrites
 from kalender.operate.verdict import STATES
 from kalender.store import queue, takeovers
 from kalender.store.heartbeats import Heartbeat
@@ -29,6 +29,7 @@ from tests.e2e.house import House
 from tests.e2e.web.conftest import Pages, installed, served
 
 pytestmark = pytest.mark.e2e
+NO_WRITES = LastWrites(latencies=(), writes=())  # which the page does not show
 SCRIPT = "<script>alert(1)</script>"
 
 
@@ -48,7 +49,7 @@ def test_a_status_without_trouble_says_so_with_its_figures(pages: Pages) -> None
     assert "All is as it should be" in text
     assert "nothing is due; no worker lives" in text
     snapshot = pages.site_snapshot()
-    told = as_values(snapshot.status, snapshot.figures, snapshot.verdict)
+    told = as_values(snapshot.status, snapshot.figures, NO_WRITES, snapshot.verdict)
     assert told["right"]
     assert [[row[1], row[2], row[3]] for row in cells(text, "right")] == [
         [str(count.inside), str(count.right), str(count.outside)]
@@ -80,7 +81,7 @@ def test_lists_and_takeovers_stand_on_the_page_and_at_the_terminal(filled: House
             takeovers.stop(connection, numbers[1], "a test")
         text = pages.get("/", Role.STATUS).text
         snapshot = pages.site_snapshot()
-    told: dict[str, Any] = as_values(snapshot.status, snapshot.figures, snapshot.verdict)
+    told: dict[str, Any] = as_values(snapshot.status, snapshot.figures, NO_WRITES, snapshot.verdict)
     rows = {row[0]: row for row in cells(text, "lists")}
     assert rows["reserved"][3:] == ["2", "1", "1", "0", "0", ""]
     assert (rows["unread"][2], bool(rows["unread"][8])) == ("", True)

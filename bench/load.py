@@ -1,0 +1,218 @@
+"""`kalender web` under 50 requests a second of mixed pages, and a worker beside it.
+
+The client asks over a few connections that it keeps, at fixed times: an answer that is late puts no
+request off. Whatever is neither a page nor 429 is an error.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from urllib.parse import urlencode, urlsplit
+
+from sqlalchemy import text
+
+from bench.fill import timed
+from bench.latency import HALF, MOST_OF, quantile
+from bench.measure import Figure, cpu_of, paired, single
+from bench.web import Web, serving
+from kalender.store.database import Database
+from tests.e2e.house import House
+
+RATE = 50  # requests a second
+CONNECTIONS = 6
+SECONDS, FEW_SECONDS = 60.0, 8.0
+WARM_UP = 20.0
+TURNS = 3  # pairs
+GROWTH = 10.0  # MB
+SLOWER = 1.1
+RIGHT = {200, 303, 429}
+STYLE = "/static/kalender.css"
+LONGEST = 600.0  # seconds of load beside a worker
+VERIFIED, FEW_VERIFIED = 400, 20  # persons
+ROUNDS = 8  # persons and courses whose pages are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for: a page, or with a body what a form does."""
+
+    path: str
+    body: bytes = b""
+
+    def to_bytes(self, host: str, cookie: str) -> bytes:
+        """Return it as HTTP has it."""
+        form = "Content-Type: application/x-www-form-urlencoded\r\n" if self.body else ""
+        return (
+            f"{'POST' if self.body else 'GET'} {self.path} HTTP/1.1\r\nHost: {host}\r\n"
+            f"Cookie: {cookie}\r\n{form}Content-Length: {len(self.body)}\r\n\r\n"
+        ).encode() + self.body
+
+
+@dataclass(slots=True)
+class Answers:
+    """What came back: how often each status, and how long each answer took in seconds."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    taken: list[float] = field(default_factory=list)
+
+    @property
+    def errors(self) -> int:
+        """How many were neither a page nor a word to come again later."""
+        return sum(count for status, count in self.statuses.items() if status not in RIGHT)
+
+
+async def asked(
+    origin: str, cookie: str, requests: Sequence[Request], seconds: float, stop: Event
+) -> Answers:
+    """Ask for these in turn for so long, or until told to stop; 0: an answer that was cut off."""
+    parts, answers = urlsplit(origin), Answers()
+    waiting: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
+
+    async def connection() -> None:
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        while (turn := await waiting.get()) is not None:
+            due, message = turn
+            try:
+                writer.write(message)
+                status = await _status(reader)
+            except (OSError, EOFError, ValueError):
+                status = 0
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+            answers.statuses[status] += 1
+            answers.taken.append(monotonic() - due)
+        writer.close()
+
+    connections = [asyncio.create_task(connection()) for _ in range(CONNECTIONS)]
+    messages = [request.to_bytes(parts.netloc, cookie) for request in requests]
+    begun = monotonic()
+    for number, message in enumerate(islice(cycle(messages), round(seconds * RATE))):
+        if stop.is_set():
+            break
+        due = begun + number / RATE
+        await asyncio.sleep(max(due - monotonic(), 0))
+        waiting.put_nowait((due, message))
+    for _ in connections:
+        waiting.put_nowait(None)
+    await asyncio.gather(*connections)
+    return answers
+
+
+async def _status(reader: asyncio.StreamReader) -> int:
+    """Read one answer to its end; return its status."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    lines = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:] if line)
+    await reader.readexactly(int(lines["content-length"]))
+    return int(head.split()[1])
+
+
+# -- the figures ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """The load on pages that are served, as somebody who was let in."""
+
+    web: Web
+    requests: Sequence[Request]
+
+    def bear(self, seconds: float, stop: Event | None = None) -> Answers:
+        """Return what came back in so long, or until told to stop."""
+        cookie = "; ".join(f"{each.name}={each.value}" for each in self.web.client.cookies)
+        asking = asked(self.web.origin, cookie, self.requests, seconds, stop or Event())
+        return asyncio.run(asking)
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Let the pages bear it while the block lasts."""
+        stop = Event()
+        with ThreadPoolExecutor(1) as pool:
+            answers = pool.submit(self.bear, LONGEST, stop)
+            try:
+                yield
+            finally:
+                stop.set()
+            assert answers.result().errors == 0
+
+
+def run(house: House, name: str, *, quick: bool) -> Iterator[Figure]:
+    """Bear the load for a minute, then verify calendars with the load beside it and without."""
+    seconds, warm_up = (FEW_SECONDS, FEW_SECONDS) if quick else (SECONDS, WARM_UP)
+    with serving(house) as web:
+        load = Load(web, mixed(house, web))
+        load.bear(warm_up)
+        memory, busy = rss_megabytes(web.process.pid), cpu_of([web.process.pid])
+        answers = load.bear(seconds)
+        growth = rss_megabytes(web.process.pid) - memory
+        busy = cpu_of([web.process.pid]) - busy
+        statuses = ", ".join(f"{count:,} times {each}" for each, count in answers.statuses.items())
+        title = f"{RATE} pages a second on {name}"
+        yield single(f"{title}: errors", answers.errors, at_most=0, spread=statuses)
+        late = sorted(answers.taken)
+        spread = f"p50 {quantile(late, HALF):.3g}, most {late[-1]:.3g}"
+        yield single(f"{title}: p95 seconds", quantile(late, MOST_OF), spread=spread)
+        yield single(f"{title}: processor time a page, ms", busy / len(late) * 1000)
+        yield single(f"{title}: memory, MB", memory)
+        yield single(f"{title}: its growth, MB", growth, at_most=None if quick else GROWTH)
+
+        of_whom = verified_persons(house, FEW_VERIFIED if quick else VERIFIED)
+
+        def verified() -> float:
+            house.run("verify", *of_whom)
+            seconds, _ = timed(house, "worker", "--until-idle")
+            return seconds
+
+        def verified_beside_the_load() -> float:
+            with load.beside():
+                return verified()
+
+        verified()  # what the first verification looks at is in memory from then on
+        yield paired(
+            f"{title}: seconds of a worker that verifies {len(of_whom)} beside it, and alone",
+            verified_beside_the_load,
+            verified,
+            at_most=None if quick else SLOWER,
+            pairs=1 if quick else TURNS,
+        )
+
+
+def mixed(house: House, web: Web) -> list[Request]:
+    """Return every kind of page in turn, each time of another person and course; and a look-up."""
+    database = Database(house.database)
+    with database.read() as connection:
+        persons = connection.execute(text(PERSONS), {"many": ROUNDS}).scalars().all()
+        courses = connection.execute(text(COURSES), {"many": ROUNDS}).scalars().all()
+    database.close()
+    pages = list[str]()
+    for person_id, course in zip(persons, courses, strict=True):
+        person = web.look_up(person_id)
+        pages += ["/", STYLE, "/changes", f"/course?code={course}", person, "/person", "/"]
+        pages += [f"/changes?course={course}", "/changes?cause=resync&what=create", "/course"]
+        pages += [f"{person}?week=2025-10-13&course={course}"]
+    look_up = urlencode(web.look_up_form(persons[0])).encode()
+    return [*map(Request, pages), Request("/look-up", look_up)]
+
+
+def verified_persons(house: House, many: int) -> list[str]:
+    """Return so many persons with a calendar, as commands take them."""
+    database = Database(house.database)
+    with database.read() as connection:
+        persons = connection.execute(text(PERSONS), {"many": many}).scalars().all()
+    database.close()
+    return [f"person {person_id}" for person_id in persons]
+
+
+PERSONS = "SELECT person_id FROM calendar WHERE owner ORDER BY calendar_id DESC LIMIT :many"
+COURSES = "SELECT DISTINCT course FROM entry ORDER BY course LIMIT :many"
+
+
+def rss_megabytes(pid: int) -> float:
+    """Return the memory that a process has in use, in MB."""
+    told = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return next(int(line.split()[1]) for line in told.splitlines() if line[:6] == "VmRSS:") / 1024
