@@ -22,7 +22,8 @@ def web(
     """Serve pages for a browser: the status, and what the help desk and operators look at.
 
     On loopback the first line names an address that begins a session; it works once. Nobody else
-    is let in, unless the section `web.sign_in` of the settings names a provider of OpenID Connect.
+    is let in, unless the section `web.sign_in` of the settings names a provider of OpenID Connect,
+    or `web.proxy` a reverse proxy that signs people in.
     """
     try:
         # only this command needs a web server, and an installation may do without
@@ -40,6 +41,8 @@ def web(
     if context.obj.now is not None:  # operators' wishes are written down
         refuse_another_day(wired.config)
     settings = wired.config.web
+    if port is not None and settings.socket is not None:
+        raise ConfigError("web.socket is configured: give no --port, it listens in one place")
     if port is not None:
         settings = settings.model_copy(update={"port": port})
     database = wired.database(connections=CONNECTIONS)

@@ -10,7 +10,7 @@ from typing import Any
 from kalender.errors import ConfigError
 
 PREFIX = "KALENDER_"
-SECRETS = frozenset({"url", "api_key", "password", "client_secret", "session_key"})
+SECRETS = frozenset({"url", "api_key", "password", "client_secret", "session_key", "shared_secret"})
 SECRET_FILES = frozenset({"key_file", "federated_token_file"})  # which are read when they are used
 PROOFS = SECRET_FILES | {"certificate_file", "client_secret_file"}
 STAND_IN = "none"

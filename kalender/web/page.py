@@ -107,11 +107,14 @@ class Page:
 
 
 class PageError(KalenderError):
-    """There is nothing to show: an HTTP status, and the key of the words that say so."""
+    """There is nothing to show: an HTTP status, and the key of the words that say so.
 
-    def __init__(self, status: int, words: str) -> None:
+    `because` is one word for the log, which names nobody.
+    """
+
+    def __init__(self, status: int, words: str, *, because: str | None = None) -> None:
         super().__init__(f"{status} {words}")
-        self.status, self.words = status, words
+        self.status, self.words, self.because = status, words, because or words
 
 
 def not_found() -> PageError:

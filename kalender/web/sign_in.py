@@ -24,6 +24,7 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from requests import RequestException
 
 from kalender.config.web import SignInSettings
+from kalender.web.groups import role_of
 from kalender.web.page import PageError, Role, own_path
 
 log = structlog.get_logger(__name__)
@@ -57,11 +58,10 @@ class SignedIn:
 
 
 class NotSignedIn(PageError):
-    """The sign-in failed; `because` is one word for the log, which names nobody."""
+    """The sign-in failed."""
 
     def __init__(self, because: str, *, status: int = 401, words: str = "error.sign_in") -> None:
-        super().__init__(status, words)
-        self.because = because
+        super().__init__(status, words, because=because)
 
 
 class SignIn:
@@ -106,7 +106,7 @@ class SignIn:
         token = self._token(query["code"], str(verifier))
         claims = self._claims(str(token.get("id_token", "")), str(nonce))
         groups = self._groups(claims, str(token.get("access_token", "")))
-        role = self._role(groups)
+        role = role_of(groups, self._settings)
         if role is None:
             raise NotSignedIn("no_role", status=403, words="error.no_role")
         name = claims.get(self._settings.name_claim) or claims["sub"]
@@ -256,17 +256,6 @@ class SignIn:
             if urlsplit(url).netloc != host:
                 break
         raise self._is_away()
-
-    def _role(self, groups: Collection[str]) -> Role | None:
-        """Return the strongest role of these groups; None where none of them has any."""
-        for role, names in (
-            (Role.OPERATOR, self._settings.operator_groups),
-            (Role.HELPDESK, self._settings.helpdesk_groups),
-            (Role.STATUS, self._settings.status_groups),
-        ):
-            if not set(names).isdisjoint(groups):
-                return role
-        return None
 
 
 def _texts(told: object) -> Sequence[str]:

@@ -25,6 +25,7 @@ from kalender.domain.render import Language
 from kalender.errors import KalenderError, NeighbourUnavailable
 from kalender.web import account, changes, course, operations, person, person_wishes, status
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
+from kalender.web.proxy import Proxy
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
 from kalender.web.sign_in import FLOW_SECONDS, NotSignedIn, SignIn
@@ -64,7 +65,9 @@ class Entrance:
     """How people come in.
 
     `hosts` are the values of the Host header that are answered. `token` begins a session for
-    `operator`; with a `sign_in` whoever asks for a page without a session is sent there. `secure` says that people reach the pages over HTTPS, so that cookies say so too.
+    `operator`; with a `sign_in` whoever asks for a page without a session is sent there; a `proxy`
+    says with every request who asks. `secure` says that people reach the pages over HTTPS, so that
+    cookies say so too.
     """
 
     hosts: frozenset[str]
@@ -73,6 +76,7 @@ class Entrance:
     operator: str
     secure: bool = False
     sign_in: SignIn | None = None
+    proxy: Proxy | None = None
 
     @property
     def flow_cookie(self) -> str:
@@ -141,6 +145,7 @@ class Guard:
                 form=form,
             )
             response = await run_in_threadpool(self._respond, page, visit, request.url.path)
+            self._keep_begun(request, response)
             seconds = round(monotonic() - began, 3)
             log.info("page", page=page.name, status=response.status_code, seconds=seconds)
             return response
@@ -163,12 +168,36 @@ class Guard:
 
     def _require(self, request: Request, role: Role) -> Session:
         """Return who asks; PageError where nobody is known, or their role does not suffice."""
-        session = self._entrance.sessions.of(request.cookies.get(self._entrance.cookie))
+        session = self._session(request)
         if session is None:
             raise PageError(401, "error.no_session")
         if session.role < role:
             raise PageError(403, "error.role")
         return session
+
+    def _session(self, request: Request) -> Session | None:
+        """Return the session of a request; PageError where a proxy does not say who it is.
+
+        A proxy is asked with every request: a session that it does not confirm, in name and role, is
+        none, and another one begins.
+        """
+        entrance = self._entrance
+        session = entrance.sessions.of(request.cookies.get(entrance.cookie))
+        if entrance.proxy is None:
+            return session
+        who, role = entrance.proxy.signed_in(request.headers.raw)
+        if session is None or (session.who, session.role) != (who, role):
+            if not hasattr(request.state, "begun"):
+                request.state.begun = entrance.sessions.begin(who, role)
+                log.info("session_begun", role=role.name.lower())
+            session, _ = request.state.begun
+        return session
+
+    def _keep_begun(self, request: Request, response: Response) -> None:
+        """Have a browser keep the session that began with this request."""
+        if hasattr(request.state, "begun"):
+            _, cookie = request.state.begun
+            self._keep(response, self._entrance.cookie, cookie)
 
     def _language(self, request: Request) -> Language:
         accepted = request.headers.get("accept-language", "")
@@ -256,15 +285,19 @@ class Guard:
     # -- errors -----------------------------------------------------------------------------------
 
     def _error(self, request: Request, status_code: int, words: str) -> Response:
-        session = self._entrance.sessions.of(request.cookies.get(self._entrance.cookie))
+        try:
+            session = self._session(request)
+        except PageError:
+            session = None
         shown = Shown(template="error.html", values={"words": words}, status=status_code)
-        return self._page(shown, self._language(request), session)
+        response = self._page(shown, self._language(request), session)
+        self._keep_begun(request, response)
+        return response
 
     def _say_page_error(self, request: Request, error: Exception) -> Response:
         if not isinstance(error, PageError):
             raise error
-        because = error.because if isinstance(error, NotSignedIn) else error.words
-        log.info("page_refused", status=error.status, because=because)
+        log.info("page_refused", status=error.status, because=error.because)
         signs_in = self._entrance.sign_in is not None and request.method == "GET"
         if signs_in and error.words == "error.no_session":
             to = request.url.path + (f"?{request.url.query}" if request.url.query else "")

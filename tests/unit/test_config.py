@@ -21,7 +21,7 @@ from kalender.config.calendar import RoleCalendar, Texts
 from kalender.config.lists import OptOutList
 from kalender.config.sections import BrokerSettings, NotificationPattern, Section
 from kalender.config.takeover import Takeover
-from kalender.config.web import SignInSettings
+from kalender.config.web import ProxySettings, SignInSettings
 from kalender.domain.model import Season, Semester
 from kalender.domain.roles import STUDENT, TEACHER
 from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
@@ -694,8 +694,9 @@ def known() -> dict[str, object]:
         for name, field in model.model_fields.items():
             if name == "paths":
                 todo.append((f"{section}.paths", type(field.default)))
-            elif name == "sign_in":
-                todo.append((f"{section}.sign_in", SignInSettings))
+            elif name in {"sign_in", "proxy"}:
+                optional = SignInSettings if name == "sign_in" else ProxySettings
+                todo.append((f"{section}.{name}", optional))
             else:
                 keys[f"{section}.{name}"] = field.default
     return keys

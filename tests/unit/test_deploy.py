@@ -92,7 +92,8 @@ def test_the_pages_are_given_no_secret_of_a_neighbour(manifests: dict[str, dict[
     told = dict(re.findall(r"^#?Environment=(\w+)=%d/(\S+)$", unit, re.MULTILINE))
     assert set(told.values()) == set(loaded)
     assert set(loaded) == {
-        *("config.toml", "web_database_url", "web_session_key", "web_client_secret")
+        *("config.toml", "web_database_url", "web_session_key", "web_client_secret"),
+        "web_proxy_secret",
     }
     pod = pods(manifests)["Deployment kalender-web"]
     secrets = [each["secret"]["secretName"] for each in pod["volumes"] if "secret" in each]

@@ -47,6 +47,11 @@ WORDS: Final = {
         "Innlogginga kunne ikkje fullførast. Byrj på nytt frå framsida.",
         "The sign-in could not be completed. Begin anew from the first page.",
     ),
+    "error.proxy": (
+        "Tjenesten foran Kalender sa ikke hvem du er, slik den skal.",
+        "Tenesta framfor Kalender sa ikkje kven du er, slik ho skal.",
+        "The proxy in front of Kalender did not say who you are, as it must.",
+    ),
     "error.no_role": (
         "Du er kjent, men ingen av gruppene dine gir tilgang her.",
         "Du er kjend, men ingen av gruppene dine gir tilgang her.",

@@ -16,11 +16,11 @@ from playwright.sync_api import Browser, sync_playwright
 
 from kalender.app import App, clock_from
 from kalender.config import load
-from kalender.config.web import SignInSettings
+from kalender.config.web import SignInSettings, WebSettings
 from kalender.operate.status import Expectations
 from kalender.store.database import Database
 from kalender.web.page import Role
-from kalender.web.server import Server
+from kalender.web.server import Server, make_entrance
 from kalender.web.sessions import OneTimeToken, Sessions
 from kalender.web.sign_in import SignIn
 from kalender.web.site import CALLBACK, Entrance
@@ -63,11 +63,16 @@ class Pages:
 
 
 @contextmanager
-def served(wired: App, *, sign_in: SignInSettings | None = None) -> Iterator[Pages]:
-    """Serve the pages of an installation while the block lasts; `sign_in`: who lets people in."""
-    settings = wired.config.web.model_copy(update={"port": 0})
-    server = Server(settings)
-    entrance = Entrance(
+def served(
+    wired: App, *, sign_in: SignInSettings | None = None, web: WebSettings | None = None
+) -> Iterator[Pages]:
+    """Serve the pages of an installation while the block lasts; `sign_in`: who lets people in.
+
+    `web`: by these settings, as the command does.
+    """
+    server = Server(web or wired.config.web.model_copy(update={"port": 0}))
+    entrance = web and make_entrance(server, web, operator="ola")
+    entrance = entrance or Entrance(
         hosts=server.hosts,
         sessions=Sessions(KEY, lasting=timedelta(hours=1)),
         token=OneTimeToken() if sign_in is None else None,

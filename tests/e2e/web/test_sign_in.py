@@ -324,7 +324,7 @@ def test_off_loopback_it_starts_only_with_a_sign_in_and_its_secret(filled: House
     group, https = 'status_groups = ["a"]', 'public_url = "https://k.example"\nport = 0\n'
     http = 'public_url = "http://k.example"\n'
     for more, words in (
-        ('address = "0.0.0.0"', "unless [web.sign_in] says who is let in"),
+        ('address = "0.0.0.0"', "unless [web.sign_in] or [web.proxy] says who is let in"),
         (f"[web.sign_in]\n{at}{group}", "public_url is missing"),
         (f"{http}[web.sign_in]\n{at}{group}", "public_url must begin with https"),
         (f"{https}[web.sign_in]\n{at}", "nobody is let in"),

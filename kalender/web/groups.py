@@ -1,0 +1,18 @@
+"""Groups become roles, whoever tells them: a provider's token, its API, or a proxy."""
+
+from collections.abc import Collection
+
+from kalender.config.web import GroupRoles
+from kalender.web.page import Role
+
+
+def role_of(groups: Collection[str], settings: GroupRoles) -> Role | None:
+    """Return the strongest role of these groups; None where none of them has any."""
+    for role, names in (
+        (Role.OPERATOR, settings.operator_groups),
+        (Role.HELPDESK, settings.helpdesk_groups),
+        (Role.STATUS, settings.status_groups),
+    ):
+        if not set(names).isdisjoint(groups):
+            return role
+    return None
