@@ -73,6 +73,8 @@ def _reason(visit: Visit) -> str:
 
 def ask_pause(visit: Visit) -> Answer:
     """Say what a pause does, and ask why and until when."""
+    if "name" not in visit.query:
+        return Redirect(path=BACK)
     app = visit.site.app
     until = (app.clock() + SUGGESTED).astimezone(app.zone)
     return _asking_pause(visit, _asked(visit, "pause", visit.query), f"{until:%Y-%m-%dT%H:%M}")
@@ -110,6 +112,8 @@ def _asking_pause(visit: Visit, asked: Asked, until: str) -> Answer:
 
 def ask_resume(visit: Visit) -> Answer:
     """Say what a resume does, and ask why."""
+    if "name" not in visit.query:
+        return Redirect(path=BACK)
     return asking(_asked(visit, "resume", visit.query))
 
 
@@ -157,7 +161,9 @@ def _refused(asked: Asked, problem: str) -> Asked:
 
 def ask_release(visit: Visit) -> Answer:
     """Say what a release lets go, one by one, and ask why."""
-    return _asking_release(visit, visit.query.get("scope", ""))
+    if "scope" not in visit.query:
+        return Redirect(path=BACK)
+    return _asking_release(visit, visit.query["scope"])
 
 
 def release(visit: Visit) -> Answer:
