@@ -1,8 +1,8 @@
 """`kalender rollout`: who is switched on."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, tzinfo
 from typing import IO, Annotated, Any
 
 import typer
@@ -55,6 +55,21 @@ PerHour = Annotated[
 ]
 PlanNumber = Annotated[int, typer.Argument(help="Its number, as `rollout status` says it.")]
 SomePlan = Annotated[int | None, typer.Argument(help="Its number, as `rollout status` says it.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """When a plan begins (None: now), and how many calendars an hour have their turns (None: all)."""
+
+    from_at: datetime | None = None
+    per_hour: int | None = None
+
+    def said(self, many: int, zone: tzinfo) -> str:
+        """Return it in words, with how long so many calendars take."""
+        begins = "" if self.from_at is None else f", from {said(self.from_at, zone)}"
+        if self.per_hour is None:
+            return begins
+        return f"{begins}, {self.per_hour} an hour: about {many / self.per_hour:.1f} hours"
 
 
 @rollout.command("list")
@@ -156,11 +171,11 @@ def add(  # noqa: PLR0913, PLR0917
     database = opened(wired)
     values = checked(wired, database, kind, value, adding=True)
     persons, unknown = _listed_persons(database, kind, values, file, required=kind == GROUP)
-    planned = begins is not None or per_hour is not None
+    pace = _pace(wired, begins, per_hour)
     mode = wired.config.rollout.mode
     with database.read() as connection:
-        overtaken = _overtaken(connection, ADD, kind, values, planned=planned)
-        if planned and kind == GROUP and (kind, values[0]) in rollouts.listed(connection):
+        overtaken = _overtaken(connection, ADD, kind, values, planned=pace is not None)
+        if pace is not None and kind == GROUP and (kind, values[0]) in rollouts.listed(connection):
             raise ConfigError(
                 f"group {values[0]} is switched on: without --from and --per-hour its list adds to it"
             )
@@ -171,8 +186,7 @@ def add(  # noqa: PLR0913, PLR0917
             after |= {*people.calendars_of(connection, persons)}
         many, whose = len(after - inside), len(rollouts.persons_of(connection, after - inside))
         total = len(rollouts.inside(connection, "all"))
-    from_at = _instant(wired, begins)
-    when = _when(wired, from_at, per_hour, many) if planned else ""
+    when = pace.said(many, wired.zone) if pace is not None else ""
     if dry_run:
         typer.echo(f"{many} of {total} calendars would be switched on, of {_people(whose)}{when}")
         require_known(unknown)
@@ -181,10 +195,8 @@ def add(  # noqa: PLR0913, PLR0917
         ask_first(f"{many} of {total} calendars are switched on and written{when}. Go on?")
     with database.write() as connection:
         criteria.keep(connection, {(kind, values[0], person_id) for person_id in persons})
-        if planned:
-            plan_id = _make(
-                wired, connection, ADD, (kind, values[0]), from_at=from_at, per_hour=per_hour
-            )
+        if pace is not None:
+            plan_id = _make(wired, connection, ADD, (kind, values[0]), pace)
             typer.echo(f"plan {plan_id}: {many} calendars of {_people(whose)} now{when}")
         else:
             before = _inside(connection, mode)
@@ -218,33 +230,25 @@ def remove(  # noqa: PLR0913, PLR0917
     wired = application(context, asks=False)
     database = opened(wired)
     values = checked(wired, database, kind, value, adding=False)
-    planned = begins is not None or per_hour is not None
+    pace = _pace(wired, begins, per_hour)
     mode = wired.config.rollout.mode
     with database.read() as connection:
-        overtaken = _overtaken(connection, REMOVE, kind, values, planned=planned)
+        overtaken = _overtaken(connection, REMOVE, kind, values, planned=pace is not None)
         listed = set(rollouts.listed(connection)) - {(kind, each) for each in values}
         leavers = _inside(connection, mode) - rollouts.inside(
             connection, mode, listed, ended=overtaken
         )
         many, whose = len(leavers), len(rollouts.persons_of(connection, leavers))
-    from_at = _instant(wired, begins)
-    when = _when(wired, from_at, per_hour, many) if planned else ""
+    when = pace.said(many, wired.zone) if pace is not None else ""
     if dry_run:
         typer.echo(f"{many} calendars would be switched off, of {_people(whose)}{when}")
         return
     if not yes:
         ask_first(f"{many} calendars are switched off{when}. Go on?")
     with database.write() as connection:
-        if planned:
-            plan_id = _make(
-                wired,
-                connection,
-                REMOVE,
-                (kind, values[0]),
-                take_back=take_back,
-                from_at=from_at,
-                per_hour=per_hour,
-            )
+        if pace is not None:
+            criterion = (kind, values[0])
+            plan_id = _make(wired, connection, REMOVE, criterion, pace, take_back=take_back)
             typer.echo(f"plan {plan_id}: {many} calendars of {_people(whose)} now{when}")
             return
         before = _inside(connection, mode)
@@ -327,15 +331,14 @@ def _end(connection: Connection, kind: str, values: Sequence[str]) -> None:
         rollout_plans.end(connection, plan)
 
 
-def _make(  # noqa: PLR0913
+def _make(
     wired: App,
     connection: Connection,
     act: str,
     criterion: tuple[str, str],
+    pace: Pace,
     *,
     take_back: bool = False,
-    from_at: datetime | None,
-    per_hour: int | None,
 ) -> int:
     """Make the plan, whose day is kept on the database's clock; record who made it."""
     ahead = wired.clock() - now(connection)
@@ -344,36 +347,28 @@ def _make(  # noqa: PLR0913
         act,
         criterion,
         take_back=take_back,
-        from_at=None if from_at is None else from_at - ahead,
-        per_hour=per_hour,
+        from_at=None if pace.from_at is None else pace.from_at - ahead,
+        per_hour=pace.per_hour,
         who=operator(),
     )
     (plan,) = _open(connection, plan_id)
-    begins = "now" if from_at is None else from_at.isoformat()
-    pace = "all at once" if per_hour is None else f"{per_hour} an hour"
-    command, reason = f"rollout {act} plan", f"from {begins}, {pace}"
+    begins = "now" if pace.from_at is None else pace.from_at.isoformat()
+    speed = "all at once" if pace.per_hour is None else f"{pace.per_hour} an hour"
+    command, reason = f"rollout {act} plan", f"from {begins}, {speed}"
     rollout_plans.record(connection, plan, command, who=operator(), reason=reason)
     return plan_id
 
 
-def _instant(wired: App, text: str | None) -> datetime | None:
-    """Read --from, a day or an instant, on the domain's clock."""
-    if text is None:
-        return None
+def _pace(wired: App, begins: str | None, per_hour: int | None) -> Pace | None:
+    """Return the pace of a plan, None where none is asked for; --from is on the domain's clock."""
+    if begins is None:
+        return None if per_hour is None else Pace(per_hour=per_hour)
     try:
-        moment = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(begins)
     except ValueError:
         raise ConfigError("--from is given as 2026-01-12, or 2026-01-12T08:00+01:00") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=wired.zone)
-
-
-def _when(wired: App, from_at: datetime | None, per_hour: int | None, many: int) -> str:
-    """Say when a plan begins, at which pace, and how long that takes."""
-    begins = "" if from_at is None else f", from {said(from_at, wired.zone)}"
-    if per_hour is None:
-        return begins
-    hours = many / per_hour
-    return f"{begins}, {per_hour} an hour: about {hours:.1f} hours"
+    from_at = moment if moment.tzinfo is not None else moment.replace(tzinfo=wired.zone)
+    return Pace(from_at=from_at, per_hour=per_hour)
 
 
 def _people(count: int) -> str:

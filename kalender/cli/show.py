@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -379,34 +379,18 @@ def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]
 
 
 def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
-    for create in plan.creates:
-        content = create.wanted.content
-        yield {
-            "do": "create",
-            "when": content.starts_at,
-            "what": content.subject,
-            "fields": None,
-        }
-    for create in plan.withheld:  # the predecessor's entry of the course stands there
-        content = create.wanted.content
-        yield {
-            "do": "withhold",
-            "when": content.starts_at,
-            "what": content.subject,
-            "fields": None,
-        }
+    # beside what is withheld the predecessor's entry of the course stands
+    for do, creates in (("create", plan.creates), ("withhold", plan.withheld)):
+        for create in creates:
+            content = create.wanted.content
+            yield _step(do, content.starts_at, content.subject)
     for update in plan.updates:
-        content = update.wanted.content
-        yield {
-            "do": "update",
-            "when": content.starts_at,
-            "what": content.subject,
-            "fields": ", ".join(sorted(update.fields)),
-        }
+        content, fields = update.wanted.content, ", ".join(sorted(update.fields))
+        yield _step("update", content.starts_at, content.subject, fields)
     for delete in plan.deletes:
-        yield {
-            "do": "delete",
-            "when": delete.entry.starts_at,
-            "what": f"{delete.entry.activity.course} {delete.entry.activity.actid}",
-            "fields": None,
-        }
+        activity = delete.entry.activity
+        yield _step("delete", delete.entry.starts_at, f"{activity.course} {activity.actid}")
+
+
+def _step(do: str, when: datetime, what: str, fields: str | None = None) -> dict[str, Any]:
+    return {"do": do, "when": when, "what": what, "fields": fields}
