@@ -22,7 +22,7 @@ from kalender.domain.model import (
     TeachingRole,
     UnitKey,
 )
-from kalender.domain.takeover import PredecessorMark, PropertyMark
+from kalender.domain.takeover import MarkedItem, PredecessorMark, PropertyMark
 from kalender.domain.work import Mark
 
 LeftOut = Callable[[BadItem], None]  # hears of each item that could not be read
@@ -238,30 +238,6 @@ class FoundItem:
     ends_at: datetime
     meeting: bool = False
     state: EntryState | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MarkedItem:
-    """An item that carries a predecessor's mark.
-
-    `value` is what the property says that is the mark, and empty for any other kind of mark. Of a
-    `series` only the master is found, and its times are those of the first occurrence.
-    """
-
-    ref: ItemRef
-    value: str
-    sync_key: str | None
-    subject: str
-    location: str
-    created_at: datetime
-    starts_at: datetime
-    ends_at: datetime
-    series: bool
-
-    @property
-    def item_id(self) -> str:
-        """The item's id."""
-        return self.ref.item_id
 
 
 class Calendars(Protocol):

@@ -282,19 +282,19 @@ def _fates(
         desired = wanted(connection, state, context.settings, now)
     own_ids = {entry.item_id for entry in records}
     made = survey(
-        [item for item in found if item.ref.item_id not in own_ids],
+        [item for item in found if item.item_id not in own_ids],
         desired,
         split(records, state, now),
         settings.mark,
         now,
     )
-    shown = {item.ref.item_id: event for event, item in made.findings.pairs}
+    shown = {item.item_id: event for event, item in made.findings.pairs}
     decided = [
         *((item, Fate.ADOPTED.value) for _, item in made.findings.pairs),
         *((i, "unmatched" if fate is Fate.LEFT else fate.value) for i, fate in made.fates()),
     ]
     for item, becomes in sorted(decided, key=lambda pair: (pair[0].starts_at, pair[0].item_id)):
-        event = shown.get(item.ref.item_id)
+        event = shown.get(item.item_id)
         activity = event.event.teaching.activity if event is not None else None
         yield {
             "when": item.starts_at,

@@ -10,7 +10,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Generic, Protocol, TypeVar
 
 from kalender.domain.plan import Create, DesiredEntry, Plan, pair_off
 
@@ -54,48 +53,23 @@ PredecessorMark = PropertyMark | CategoryMark | LineMark
 # -- what each entry shows -----------------------------------------------------------------------------
 
 
-class Marked(Protocol):
-    """What is known of an entry that a search by the mark found. Times are aware UTC."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedItem:
+    """An item that carries a predecessor's mark. Times are aware UTC.
 
-    @property
-    def item_id(self) -> str:
-        """The item's id."""
-        ...
+    `value` is what the property says that is the mark, and empty for any other kind of mark. Of a
+    `series` only the master is found, and its times are those of the first occurrence.
+    """
 
-    @property
-    def value(self) -> str:
-        """What the property says that is the mark; empty for another kind of mark."""
-        ...
-
-    @property
-    def subject(self) -> str:
-        """Its title."""
-        ...
-
-    @property
-    def location(self) -> str:
-        """Its place."""
-        ...
-
-    @property
-    def created_at(self) -> datetime:
-        """When it was made."""
-        ...
-
-    @property
-    def starts_at(self) -> datetime:
-        """When it begins; a series its first occurrence."""
-        ...
-
-    @property
-    def ends_at(self) -> datetime:
-        """When it ends; a series its first occurrence."""
-        ...
-
-    @property
-    def series(self) -> bool:
-        """Whether it stands for several meetings."""
-        ...
+    item_id: str
+    value: str
+    sync_key: str | None
+    subject: str
+    location: str
+    created_at: datetime
+    starts_at: datetime
+    ends_at: datetime
+    series: bool
 
 
 class Fate(StrEnum):
@@ -114,26 +88,25 @@ class Fate(StrEnum):
 
 BLOCKING = (Fate.LEFT, Fate.COPY, Fate.MEETING, Fate.NOTED, Fate.REFUSED)
 """What stands beside our entries: nothing of the same course is made at the same time."""
-M = TypeVar("M", bound=Marked)
 
 
 @dataclass(frozen=True, slots=True)
-class Findings(Generic[M]):
+class Findings:
     """What was found in one calendar: each entry in one of these lists, in the order of time."""
 
-    pairs: tuple[tuple[DesiredEntry, M], ...] = ()
-    unmatched: tuple[M, ...] = ()
-    copies: tuple[M, ...] = ()
-    series: tuple[M, ...] = ()
-    ended: tuple[M, ...] = ()
+    pairs: tuple[tuple[DesiredEntry, MarkedItem], ...] = ()
+    unmatched: tuple[MarkedItem, ...] = ()
+    copies: tuple[MarkedItem, ...] = ()
+    series: tuple[MarkedItem, ...] = ()
+    ended: tuple[MarkedItem, ...] = ()
 
 
 def sort_out(
-    found: Sequence[M],
+    found: Sequence[MarkedItem],
     desired_entries: Sequence[DesiredEntry],
     mark: PredecessorMark,
     now: datetime,
-) -> Findings[M]:
+) -> Findings:
     """Say of each entry which event it shows, or why it shows none.
 
     `desired_entries` are the events that have no entry of ours. An entry shows an event at the very
@@ -167,11 +140,11 @@ def sort_out(
     )
 
 
-def _copies(items: Sequence[M], mark: PredecessorMark) -> list[M]:
+def _copies(items: Sequence[MarkedItem], mark: PredecessorMark) -> list[MarkedItem]:
     """Return the younger of those with one and the same value, where each entry has its own."""
     if not (isinstance(mark, PropertyMark) and mark.prefix):
         return []
-    by_value: dict[str, list[M]] = defaultdict(list)
+    by_value: dict[str, list[MarkedItem]] = defaultdict(list)
     for item in items:
         by_value[item.value.casefold()].append(item)
     return [
@@ -181,7 +154,7 @@ def _copies(items: Sequence[M], mark: PredecessorMark) -> list[M]:
     ]
 
 
-def _signs(item: Marked, desired: DesiredEntry) -> int:
+def _signs(item: MarkedItem, desired: DesiredEntry) -> int:
     """Weigh what says that an entry shows an event at its time: its course, and a room of it.
 
     A room weighs more: groups of one course often meet at one time in several rooms.
@@ -201,7 +174,7 @@ def courses_of(desired_entries: Iterable[DesiredEntry]) -> frozenset[str]:
     )
 
 
-def courses_in(item: Marked, courses: Collection[str]) -> frozenset[str]:
+def courses_in(item: MarkedItem, courses: Collection[str]) -> frozenset[str]:
     """Return those of these courses that an entry names in its title or its mark."""
     text = f"{item.subject} {item.value}"
     return frozenset(code for code in courses if _is_named(code, text))

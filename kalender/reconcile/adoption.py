@@ -28,6 +28,7 @@ from kalender.domain.takeover import (
     CategoryMark,
     Fate,
     LineMark,
+    MarkedItem,
     PredecessorMark,
     PropertyMark,
 )
@@ -38,7 +39,6 @@ from kalender.ports import (
     ItemOutcome,
     ItemRef,
     MarkChange,
-    MarkedItem,
 )
 from kalender.reconcile.operations import change_to
 from kalender.reconcile.protocol import Next, Results, Visit

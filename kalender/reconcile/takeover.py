@@ -31,6 +31,7 @@ from kalender.domain.plan import DesiredEntry, without_entry
 from kalender.domain.takeover import (
     Fate,
     Findings,
+    MarkedItem,
     PredecessorMark,
     PropertyMark,
     courses_in,
@@ -42,7 +43,6 @@ from kalender.ports import (
     EntryState,
     FoundItem,
     ItemRef,
-    MarkedItem,
 )
 from kalender.reconcile.adoption import Adoptions, MarkChanges, adoption_of, marked_back, marked_off
 from kalender.reconcile.desired import split, wanted
@@ -133,13 +133,13 @@ def _mark(visit: Visit) -> PredecessorMark:
 class Survey:
     """What a search by the mark found in one calendar, and which of its courses there are."""
 
-    findings: Findings[MarkedItem]
+    findings: Findings
     courses: frozenset[str]
 
     def record(self, item: MarkedItem, fate: Fate, sync_key: str | None = None) -> FoundEntry:
         """Return an entry with its fate as it is recorded."""
         return FoundEntry(
-            item_id=item.ref.item_id,
+            item_id=item.item_id,
             fate=fate,
             mark_value=item.value,
             courses=courses_in(item, self.courses),
@@ -184,7 +184,7 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
     marked_anew = [
         (item, entry)
         for item in found
-        if (entry := by_id.get(item.ref.item_id)) and entry.status in ANSWERED
+        if (entry := by_id.get(item.item_id)) and entry.status in ANSWERED
     ]
     ours = [entry for item, entry in marked_anew if item.sync_key == entry.sync_key]
     lost = [entry for item, entry in marked_anew if item.sync_key != entry.sync_key]
@@ -200,7 +200,7 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
     with visit.database.read() as connection:
         desired = wanted(connection, visit.calendar_state, visit.context.settings, visit.now)
     return survey(
-        [item for item in found if item.ref.item_id not in going_ids | own_ids],
+        [item for item in found if item.item_id not in going_ids | own_ids],
         desired,
         split(records, visit.calendar_state, visit.now),
         mark,
@@ -225,7 +225,7 @@ def _take_over(visit: Visit, about: Takeover) -> None:
                 f"entries of the predecessor that show no event of this calendar: {unmatched}; look at "
                 "kalender show, then take over again with --unmatched remove or leave",
             )
-        pairs = [pair for pair in found.findings.pairs if pair[1].ref.item_id not in not_adopted]
+        pairs = [pair for pair in found.findings.pairs if pair[1].item_id not in not_adopted]
         following = _adopt(visit, mark, found, pairs, not_adopted)
         if following is Next.GO_ON:
             break
@@ -245,7 +245,7 @@ def _record_others(visit: Visit, found: Survey, decided: Mapping[str, Fate]) -> 
             *((item, Fate.ADOPTED) for _, item in found.findings.pairs),
             *found.fates(),
         )
-        if (fate := decided.get(item.ref.item_id, usual_fate)) not in {Fate.ADOPTED, Fate.REMOVED}
+        if (fate := decided.get(item.item_id, usual_fate)) not in {Fate.ADOPTED, Fate.REMOVED}
     ]
     with visit.recording() as connection:
         takeovers.put(connection, visit.row.calendar_id, others)
@@ -263,14 +263,14 @@ def _adopt(
     Raises OutcomeUnknown where an adoption is in doubt, TransientError where one was not taken.
     """
     for part in parts(pairs, visit.calendars.batch):
-        states = read_states(visit, [item.ref.item_id for _, item in part])
+        states = read_states(visit, [item.item_id for _, item in part])
         adoptions = [
             adoption
             for desired, item in part
-            if (state := states.get(item.ref.item_id)) is not None
+            if (state := states.get(item.item_id)) is not None
             for adoption in [adoption_of(visit, mark, desired, item, state)]
         ]
-        not_adopted |= {a.item.ref.item_id: Fate.REFUSED for a in adoptions if a.is_stuck}
+        not_adopted |= {a.item.item_id: Fate.REFUSED for a in adoptions if a.is_stuck}
         able = [adoption for adoption in adoptions if not adoption.is_stuck]
         write = Adoptions(
             adoptions=tuple(able),
@@ -296,7 +296,7 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
     Only what carries a named property goes. What its user added to stays. Stops where the run's
     limit does not reach, or where the mirror knows no teaching at all.
     """
-    items = {item.ref.item_id: item for item in found.findings.unmatched}
+    items = {item.item_id: item for item in found.findings.unmatched}
     if not items or not isinstance(mark, PropertyMark):
         return {}
     if not found.courses:
@@ -323,7 +323,7 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
                 (found.record(item, Fate.REMOVED) for item in going),
             )
             for item in going:
-                _goes(connection, visit, item, states[item.ref.item_id].ref)
+                _goes(connection, visit, item, states[item.item_id].ref)
     if not is_granted:
         _record_others(visit, found, {})
         _stop(
@@ -391,9 +391,9 @@ def _look(visit: Visit, about: Takeover) -> None:
     written = [
         item
         for item in found
-        if item.ref.item_id in ours
+        if item.item_id in ours
         or (
-            item.ref.item_id not in known.keys() | going
+            item.item_id not in known.keys() | going
             and item.value.casefold() not in own_values
             and item.created_at > about.began_at
         )
@@ -404,8 +404,8 @@ def _look(visit: Visit, about: Takeover) -> None:
             f"entries that the predecessor wrote after the takeover: {len(written)}; switch it off for "
             "this person, then take over again",
         )
-    unknown = [item for item in found if item.ref.item_id not in known.keys() | going]
-    standing_ids = {item.ref.item_id for item in found}
+    unknown = [item for item in found if item.item_id not in known.keys() | going]
+    standing_ids = {item.item_id for item in found}
     gone = [row for row in others if row.item_id not in standing_ids and row.fate != Fate.REMOVED]
     with visit.recording() as connection:
         takeovers.looked(connection, about)

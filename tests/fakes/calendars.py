@@ -7,7 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from kalender.domain.model import Content
-from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
+from kalender.domain.takeover import (
+    CategoryMark,
+    LineMark,
+    MarkedItem,
+    PredecessorMark,
+    PropertyMark,
+)
 from kalender.errors import MailboxMissing, NotSent
 from kalender.ports import (
     Additions,
@@ -17,7 +23,6 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
-    MarkedItem,
     NewEntry,
 )
 
@@ -227,7 +232,7 @@ class FakeCalendars:
         self._begin("find_marked", mailbox, 1, None)
         found = [
             MarkedItem(
-                ref=item.ref,
+                item_id=item.ref.item_id,
                 value=_value(item, mark),
                 sync_key=item.sync_key,
                 subject=item.content.subject,

@@ -1,7 +1,7 @@
 """Which event an entry of a predecessor shows, and what is not made beside one that stays."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from kalender.domain.plan import Create, DesiredEntry, Plan
 from kalender.domain.takeover import (
     Beside,
     CategoryMark,
+    MarkedItem,
     PredecessorMark,
     PropertyMark,
     courses_in,
@@ -21,20 +22,6 @@ from kalender.domain.takeover import (
 from tests.factories import DAY, HOUR, NOW, a_wanted, an_event
 
 MARK = PropertyMark(property_set="s", name="n", value="tp-", prefix=True)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Marked:
-    """An entry of the predecessor."""
-
-    item_id: str
-    subject: str
-    starts_at: datetime
-    ends_at: datetime
-    value: str = ""
-    location: str = ""
-    created_at: datetime = NOW - DAY
-    series: bool = False
 
 
 def desired(name: str = "1", *rooms: Room) -> DesiredEntry:
@@ -49,20 +36,24 @@ def room(name: str = "Java", *, digital: bool = False) -> Room:
     return Room(room_id=name, name=name, digital=digital)
 
 
-def marked(shown: DesiredEntry, item_id: str = "a", **changes: Any) -> Marked:
+def marked(shown: DesiredEntry, item_id: str = "a", **changes: Any) -> MarkedItem:
     """What the predecessor wrote for an event."""
     course = shown.event.teaching.activity.course
-    made = Marked(
+    made = MarkedItem(
         item_id=item_id,
         subject=f"{course} forelesning",
         starts_at=shown.content.starts_at,
         ends_at=shown.content.ends_at,
         value=f"tp-{item_id}",
+        sync_key=None,
+        location="",
+        created_at=NOW - DAY,
+        series=False,
     )
     return replace(made, **changes)
 
 
-def shown_by(*found: Marked, by: tuple[DesiredEntry, ...]) -> list[tuple[str, str]]:
+def shown_by(*found: MarkedItem, by: tuple[DesiredEntry, ...]) -> list[tuple[str, str]]:
     """Which event each shows: (event, item)."""
     findings = sort_out(found, by, MARK, NOW)
     return [(event.event.event_id, item.item_id) for event, item in findings.pairs]

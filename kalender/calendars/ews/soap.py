@@ -15,14 +15,19 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from kalender.domain.model import Content
-from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
+from kalender.domain.takeover import (
+    CategoryMark,
+    LineMark,
+    MarkedItem,
+    PredecessorMark,
+    PropertyMark,
+)
 from kalender.ports import (
     Additions,
     EntryChange,
     EntryState,
     FoundItem,
     ItemRef,
-    MarkedItem,
     NewEntry,
 )
 
@@ -524,7 +529,7 @@ def marked_in(message: Message, mark: PredecessorMark) -> tuple[list[MarkedItem]
     elements, offset = _page(message)
     items = [
         MarkedItem(
-            ref=ref_of(element),
+            item_id=ref_of(element).item_id,
             value=(_value(element, mark.property_set, mark.name) or "")
             if isinstance(mark, PropertyMark)
             else "",

@@ -14,7 +14,7 @@ from kalender.calendars.ews.soap import Fault, Message, Unparsable, Writer
 from kalender.config.backends import Ews, EwsApplicationSettings
 from kalender.domain.backoff import LONGEST, told_wait
 from kalender.domain.neighbour import exchange
-from kalender.domain.takeover import PredecessorMark
+from kalender.domain.takeover import MarkedItem, PredecessorMark
 from kalender.errors import (
     KalenderError,
     MailboxMissing,
@@ -33,7 +33,6 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
-    MarkedItem,
     NewEntry,
     unlimited,
 )

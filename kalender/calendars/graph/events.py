@@ -20,7 +20,13 @@ from tzlocal.windows_tz import tz_win
 
 from kalender.domain.backoff import told_wait
 from kalender.domain.model import Content
-from kalender.domain.takeover import CategoryMark, LineMark, PredecessorMark, PropertyMark
+from kalender.domain.takeover import (
+    CategoryMark,
+    LineMark,
+    MarkedItem,
+    PredecessorMark,
+    PropertyMark,
+)
 from kalender.errors import ConfigError
 from kalender.ports import (
     Additions,
@@ -28,7 +34,6 @@ from kalender.ports import (
     EntryState,
     FoundItem,
     ItemRef,
-    MarkedItem,
     NewEntry,
 )
 
@@ -472,7 +477,7 @@ def marked_in(body: Json, mark: PredecessorMark) -> tuple[list[MarkedItem], str 
     """Return the events of a page that carry a predecessor's mark, and the next page's address."""
     items = [
         MarkedItem(
-            ref=ref_of(event),
+            item_id=ref_of(event).item_id,
             value=(_value_of(event, _name_of(mark)) or "")
             if isinstance(mark, PropertyMark)
             else "",

@@ -19,7 +19,7 @@ from kalender.calendars.graph.session import Sessions
 from kalender.config.backends import GraphSettings
 from kalender.domain.backoff import told_wait
 from kalender.domain.neighbour import exchange
-from kalender.domain.takeover import PredecessorMark
+from kalender.domain.takeover import MarkedItem, PredecessorMark
 from kalender.errors import (
     KalenderError,
     MailboxDenied,
@@ -39,7 +39,6 @@ from kalender.ports import (
     ItemError,
     ItemOutcome,
     ItemRef,
-    MarkedItem,
     NewEntry,
     unlimited,
 )
@@ -298,7 +297,7 @@ class GraphCalendars:
         """Find every event with a predecessor's mark in the calendar."""
         request = events.find_marked(self._user_of(mailbox), mark)
         items = self._searched(request, partial(events.marked_in, mark=mark))
-        return list({item.ref.item_id: item for item in items}.values())
+        return list({item.item_id: item for item in items}.values())
 
     def owner(self, mailbox: str) -> str | None:
         """Return the address of a calendar's owner in lower case; None where Graph does not tell.
