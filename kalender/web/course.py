@@ -1,5 +1,6 @@
 """The page about a course: its groups, TP's last answer, and whom changes concerned. No person."""
 
+from kalender.domain.work import Cause
 from kalender.operate.course import course_shown
 from kalender.operate.queries import standing_brakes
 from kalender.store import brakes
@@ -28,6 +29,7 @@ def show(visit: Visit) -> Answer:
         "courses": courses,
         "held": held,
         "hours": HOURS,
+        "cause_of": Cause.of,
         "may_release": visit.session.role >= Role.OPERATOR,
     }
     status = 404 if code and not courses else 200

@@ -19,6 +19,11 @@ WORDS: Final = {
         "Ei brems held sidan",
         "A brake holds since",
     ),
+    "course.brake_holds": (
+        "kommende hendelser som er borte fra TP: {count}",
+        "komande hendingar som er borte frå TP: {count}",
+        "coming events that are gone from TP: {count}",
+    ),
     "course.brake_lets_go": (
         "Løses den ut, fjernes {count} oppføringer hos {people} personer.",
         "Blir ho løyst ut, blir {count} oppføringar hos {people} personar fjerna.",

@@ -9,10 +9,10 @@ from sqlalchemy import delete, select, update
 
 from kalender.app import App, clock_from
 from kalender.config import load
-from kalender.domain.model import Account
-from kalender.domain.work import Lane
+from kalender.domain.model import Account, CourseKey
+from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker
-from kalender.store import acts, own_database, people
+from kalender.store import acts, brakes, own_database, people, queue
 from kalender.store.acts import Filter
 from kalender.store.database import Database
 from kalender.store.tables import database_identity, look_up
@@ -139,6 +139,22 @@ def test_a_course_and_changes_are_shown_filtered_and_paged(own_pages: Pages) -> 
     assert "No changes" in client.get("/changes", day=day, cause="verify").text
     assert "No changes" in client.get("/changes", day="2020-01-01").text
     assert client.get("/changes", day="x", cause="x", what="x", before="x").status_code == 200
+
+
+def test_a_course_is_told_of_in_the_language_of_who_looks(own_pages: Pages) -> None:
+    key = CourseKey("MAT1000", "25h")
+    with own_pages.database.write() as connection:
+        brakes.hold(connection, brakes.course_scope(key), "12 coming events gone from TP")
+        mark = Mark(Kind.COURSE, str(key), "asked for by hand", cause=Cause.OPERATOR, lane=Lane.LIVE)
+        queue.mark(connection, [mark])
+    client = Client(own_pages)
+    client.http.headers["Accept-Language"] = "nn"
+    for answer in (client.get("/course", code="MAT1000"), client.get("/course")):
+        assert "komande hendingar som er borte frå TP: 0" in plain(answer.text)
+        assert "gone from TP" not in answer.text
+    told = plain(client.get("/course", code="MAT1000").text)
+    assert "nokon bad om det" in told
+    assert "asked for by hand" not in told
 
 
 def _log(text: str) -> str:
