@@ -15,7 +15,6 @@ from kalender.operate.changes import (
 )
 from kalender.store import courses
 from kalender.store.acts import Filter
-from kalender.web.dates import clock, day_in_words, weekday
 from kalender.web.page import Answer, Page, Role, Shown, Visit
 from kalender.web.reading import cursor_of, cursor_text, day_of
 
@@ -68,9 +67,6 @@ def show(visit: Visit) -> Answer:
         "unannounced": whole_day.unannounced,
         "resyncs": resyncs_of_day,
         "names_persons": visit.session.role >= Role.HELPDESK,
-        "weekday": weekday,
-        "day_in_words": day_in_words,
-        "clock": lambda moment: clock(moment, app.zone),
     }
     return Shown(template="changes.html", values=values)
 

@@ -10,7 +10,6 @@ from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
-from kalender.domain.moment import said_shortly
 from kalender.domain.timetable import midnight
 from kalender.operate import look_ups, releases
 from kalender.operate.answers import LANGUAGES
@@ -24,7 +23,6 @@ from kalender.operate.why import Check, Question, checklist
 from kalender.sources.tp_codes import skips
 from kalender.store import acts
 from kalender.store.acts import Filter
-from kalender.web.dates import clock, day_in_words, weekday
 from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit
 from kalender.web.reading import cursor_of, cursor_text, day_of, instant_of, number_of
 
@@ -113,10 +111,6 @@ def show(visit: Visit) -> Answer:
         "today": today,
         "now": app.clock(),
         "this_monday": monday_of(today),
-        "weekday": weekday,
-        "day_in_words": day_in_words,
-        "when": lambda moment: said_shortly(moment, app.zone),
-        "clock": lambda moment: clock(moment, app.zone),
         "many_calendars": len(person.calendars) > 1,
         "course": course,
         "day": query.get("day", "")[:10],

@@ -12,6 +12,7 @@ from kalender import __version__
 from kalender.domain.moment import said, said_shortly
 from kalender.domain.render import Language
 from kalender.operate.sentence import LANGUAGES, Recorded, Sentence
+from kalender.web.dates import clock, day_in_words, weekday
 from kalender.web.page import Page, Session, Shown
 from kalender.web.sessions import Sessions
 from kalender.web.words import NAMES, say, say_or_as_is
@@ -25,7 +26,8 @@ class Templates:
     Beside its own values a template may use `say(key, …)` for words,
     `say_or_as_is(group, value)` for the word of a value, `said(sentence)` for a `Sentence`,
     `path_of(name, …)` for the path of a page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
-    institution's zone (`clock` for the time of day alone), and `session`, which is None where nobody is signed in.
+    institution's zone (`when` and `clock` for a minute and a time of day within other words),
+    `weekday(day)` and `day_in_words(day)`, and `session`, which is None where nobody is signed in.
     """
 
     def __init__(self, pages: Sequence[Page], sessions: Sessions, zone: tzinfo) -> None:
@@ -47,10 +49,12 @@ class Templates:
             text = Markup('<time datetime="{}">{}</time>')
             return text.format(moment.isoformat(), said_shortly(moment, zone))
 
-        def clock(moment: datetime) -> str:
-            return f"{moment.astimezone(zone):%H:%M}"
-
-        self._environment.filters.update(instant=instant, minute=minute, clock=clock)
+        self._environment.filters.update(
+            instant=instant,
+            minute=minute,
+            when=lambda moment: said_shortly(moment, zone),
+            clock=lambda moment: clock(moment, zone),
+        )
         self._environment.globals.update(
             path_of=self.path_of, languages=LANGUAGES, language_names=NAMES, version=__version__
         )
@@ -77,6 +81,8 @@ class Templates:
                 "say": partial(say, language),
                 "say_or_as_is": partial(say_or_as_is, language),
                 "said": partial(sentence_as_html, language),
+                "weekday": partial(weekday, language),
+                "day_in_words": partial(day_in_words, language),
                 "language": language,
                 "session": session,
                 "menu": menu,

@@ -145,7 +145,9 @@ def test_a_course_is_told_of_in_the_language_of_who_looks(own_pages: Pages) -> N
     key = CourseKey("MAT1000", "25h")
     with own_pages.database.write() as connection:
         brakes.hold(connection, brakes.course_scope(key), "12 coming events gone from TP")
-        mark = Mark(Kind.COURSE, str(key), "asked for by hand", cause=Cause.OPERATOR, lane=Lane.LIVE)
+        mark = Mark(
+            Kind.COURSE, str(key), "asked for by hand", cause=Cause.OPERATOR, lane=Lane.LIVE
+        )
         queue.mark(connection, [mark])
     client = Client(own_pages)
     client.http.headers["Accept-Language"] = "nn"
