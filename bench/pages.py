@@ -28,6 +28,7 @@ CALENDARS, FEW = 300_000, 20_000
 SOON, SOON_AT_MANY = 0.2, 1.0  # seconds
 LARGEST = 100.0  # kB
 SAMPLES = 5
+PARTS = 40_000  # of the term's entries, one of which each calendar gets: some five entries
 STATUS_IS_FRESH = 5.2  # seconds after which the status is read anew
 PERSONS = """
     INSERT INTO person (created_at, fs_asked_at) SELECT now(), now() FROM generate_series(1, :many)
@@ -66,8 +67,8 @@ WRITES = """
     LIMIT :writes
 """
 WORK = """
-    INSERT INTO dirty (kind, key, priority, due_at, first_marked_at, marked_at, reason)
-    SELECT 'calendar', calendar_id::text, 4, now(), now(), now(), 'bench'
+    INSERT INTO dirty (kind, key, generation, priority, due_at, first_marked_at, reason, attempts)
+    SELECT 'calendar', calendar_id::text, 1, 4, now(), now(), 'bench', 0
     FROM calendar WHERE calendar_id > 10000000 AND calendar_id % 60 = 0
 """
 
@@ -123,7 +124,7 @@ def grow(url: str, many: int) -> None:
         connection.execute(text(PERSONS), {"many": many})
         for statement in (USERNAMES, BESIDE, WORK):
             connection.execute(text(statement))
-        connection.execute(text(ENTRIES), {"every": 20_000})
+        connection.execute(text(ENTRIES), {"every": PARTS})
         connection.execute(text(WRITES), {"writes": min(many, 500_000) * 2})
     with database.write() as connection:
         connection.execute(text("ANALYZE"))

@@ -36,6 +36,7 @@ class Templates:
         self._environment = Environment(
             loader=FileSystemLoader(str(FOLDER)),
             autoescape=True,
+            auto_reload=False,  # an upgrade beneath a running process shows no page by halves
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
