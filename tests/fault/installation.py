@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -73,6 +74,12 @@ base_url = "{graph}"
 login_url = "{login}"
 ca_file = "{login_ca}"
 """
+
+
+@lru_cache(maxsize=1)
+def _asked(url: str) -> Database:
+    """Return what asks a database: who waits asks by the hundred, and making it takes longest."""
+    return Database(url)
 
 
 @dataclass
@@ -150,7 +157,7 @@ class Installation:
                 end_well(worker_context)
                 worker_context.database.close()
 
-    def work(self, crews: int = 1, *, seconds: float = 150.0) -> None:
+    def work(self, crews: int = 1, *, seconds: float = 600.0) -> None:
         """Work until nothing waits."""
         with self.working(crews):
             wait(lambda: not self.rows("SELECT 1 FROM dirty"), seconds, self.waiting)
@@ -186,8 +193,8 @@ class Installation:
     # -- looking ----------------------------------------------------------------------------------
 
     def rows(self, query: str) -> list[Any]:
-        """Ask the database."""
-        with closing(Database(self.url)) as database, database.read() as connection:
+        """Ask the database; no connection is kept, which a restore would have to end."""
+        with closing(_asked(self.url)) as database, database.read() as connection:
             return list(connection.execute(text(query)))
 
     def write(self, change: Callable[[Any], object]) -> None:
