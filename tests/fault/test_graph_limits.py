@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.neighbours import breaker
 from kalender.sandbox.generate import generate
 from kalender.store import entries
+from tests import servers
+from tests.databases import cloned
 from tests.fault.installation import NOW, Installation, wait
 from tests.served import start
 
 pytestmark = pytest.mark.integration
 EXCHANGE = "exchange.main"
+EDITED = 25  # entries of each calendar: a batch has 20
 SECTION = """[exchange.main]
 kind = "graph"
 tenant = "uni.example"
@@ -82,15 +86,15 @@ class Cloud(Installation):
             self.mark_one(number)
 
     def look_into_all(self) -> None:
-        """Mark what was chosen to be looked into, where users edited every entry.
+        """Mark what was chosen to be looked into, where users edited more than a batch of entries.
 
-        All are read and put back, by batches that are no chains.
+        These are read and put back, by batches that are no chains.
         """
         for box in self.boxes.values():
-            for item in self.get(f"exchange/items?mailbox={box}"):
-                if item["sync_key"]:
-                    edit = {"do": "set", "id": item["id"], "location": "Hjemme"}
-                    self.send("POST", "exchange/meddle", {"mailbox": box, **edit})
+            items = [i for i in self.get(f"exchange/items?mailbox={box}") if i["sync_key"]]
+            for item in items[:EDITED]:
+                edit = {"do": "set", "id": item["id"], "location": "Hjemme"}
+                self.send("POST", "exchange/meddle", {"mailbox": box, **edit})
         self.write(lambda connection: entries.wish_verification(connection, None))
         self.mark_all()
 
@@ -139,9 +143,41 @@ class Cloud(Installation):
         return {row.state for row in self.rows(query)}
 
 
+@pytest.fixture(scope="module")
+def mirrored_template(
+    university: Path,
+    running: dict[str, str],
+    migrated_template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[str]:
+    """The name of a PostgreSQL database that mirrors the university, to be cloned."""
+    with (
+        cloned(running[servers.DATABASE], migrated_template) as url,
+        start(university, graph="all") as sandbox,
+    ):
+        Cloud(tmp_path_factory.mktemp("mirrored"), sandbox, url).mirror()
+        yield str(make_url(url).database)
+
+
 @pytest.fixture
-def house(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Cloud]:
-    """An installation on either database that mirrors its university; nobody was written to."""
+def house(
+    university: Path, tmp_path: Path, running: dict[str, str], mirrored_template: str
+) -> Iterator[Cloud]:
+    """An installation that mirrors its university; nobody was written to.
+
+    It is on PostgreSQL: what is decided here is not decided by the database, and the tables of the
+    neighbours are tried on both in `tests/integration/test_store_neighbours.py`.
+    """
+    with (
+        cloned(running[servers.DATABASE], mirrored_template) as url,
+        start(university, graph="all") as sandbox,
+    ):
+        yield Cloud(tmp_path, sandbox, url)
+
+
+@pytest.fixture
+def house_on_either(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Cloud]:
+    """The same on each database in turn, since all workers share the slots that are kept there."""
     with start(university, graph="all") as sandbox:
         made = Cloud(tmp_path, sandbox, migrated_url)
         made.mirror()
@@ -152,7 +188,8 @@ def house(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Cloud
 # -- limits that are kept -----------------------------------------------------------------------------
 
 
-def test_workers_together_keep_the_limits_of_the_application(house: Cloud) -> None:
+def test_workers_together_keep_the_limits_of_the_application(house_on_either: Cloud) -> None:
+    house = house_on_either
     house.limit(concurrency_by="app", concurrency=4, requests=380, window_seconds=2.0)
     house.options = 'concurrency_scope = "app"\nmax_requests_per_second = 150'
     house.choose(8)
@@ -292,11 +329,11 @@ def test_mailboxes_that_opened_before_and_refuse_pause_the_neighbour(house: Clou
 
 
 def test_a_mailbox_that_moved_to_a_cloud_which_does_not_open_it_yet_is_not_lost(
-    university: Path, tmp_path: Path, migrated_url: str
+    university: Path, tmp_path: Path, migrated_postgresql: str
 ) -> None:
     """It is not on the Exchange where it was, and the new scope of the other still spreads."""
     with start(university, graph="half") as sandbox:
-        house = Cloud(tmp_path, sandbox, migrated_url, on_premises=True)
+        house = Cloud(tmp_path, sandbox, migrated_postgresql, on_premises=True)
         house.mirror()
         house.choose(1)
         ((number, box),) = house.boxes.items()
