@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from kalender.store.database import Database
 from tests import servers
 from tests.databases import cloned, migrate_to_copy
+from tests.order import dealt
 
 settings.register_profile(
     "default",
@@ -28,36 +29,16 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
-LONGEST = (  # these first, so that nobody waits at the end for one that began last
-    "e2e/test_documents.py",
-    "e2e/test_evening.py",
-    "e2e/test_why_causes.py",
-    "e2e/test_real_term.py",
-    "e2e/test_drills.py",
-    "e2e/test_chaos.py",
-    "e2e/test_upgrade.py",
-    "e2e/test_metrics.py",
-    "e2e/test_demo.py",
-    "e2e/test_failover.py",
-    "fault/test_databases.py",
-    "fault/test_neighbours.py",
-    "e2e",
-    "fault",
-    "property",
-    "integration",
-)
 TESTS = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest tests first; otherwise the order stays."""
+    """Let each worker begin with its share of the longest tests."""
 
-    def rank(item: pytest.Item) -> int:
-        name = item.path.relative_to(TESTS).as_posix() if TESTS in item.path.parents else ""
-        places = (place for place, start in enumerate(LONGEST) if name.startswith(start))
-        return next(places, len(LONGEST))
+    def name(item: pytest.Item) -> str:
+        return item.path.relative_to(TESTS).as_posix() if TESTS in item.path.parents else ""
 
-    items.sort(key=rank)
+    items[:] = dealt(items, name, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(scope="session")
