@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.conftest import Template, filled_house
 from tests.e2e.house import House, fails
+from tests.e2e.test_metrics import wait_until
 
 pytestmark = pytest.mark.e2e
 NEW, NEW_NUMBER = "st000999", 100_999
@@ -246,7 +247,10 @@ def test_a_role_that_could_not_be_read_is_said_with_its_field(house: House) -> N
 def test_what_tp_could_not_be_asked_is_said_before_what_it_told_earlier(house: House) -> None:
     house.send("POST", "faults", {"neighbour": "tp", "kind": "status", "status": 500, "times": -1})
     house.run("resync", "--course", "BIO1000")
-    house.run("worker", "--until-idle")
+    with house.running("worker"):  # which would try on until it parks the course
+        wait_until(
+            lambda: "HTTP 500" in house.run("why", "st000019", "BIO1000"), "it is never said"
+        )
     found = failing(house, "st000019", "BIO1000")
     house.send("DELETE", "faults")
     assert (found["check"], found["kind"]) == ("asked", "course")
