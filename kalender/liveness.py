@@ -20,7 +20,8 @@ class Stop(threading.Event):
 
     A handler runs in the first thread, between any two of its steps: also while that thread holds
     the lock of the event that it waits for. The lock of `threading.Event` would then be waited for
-    for ever by the thread that holds it; this one may be taken again by the same thread.
+    for ever by the thread that holds it; this one may be taken again by the same thread. What was
+    said is never taken back.
     """
 
     def __init__(self) -> None:
@@ -37,11 +38,6 @@ class Stop(threading.Event):
         with self._changed:
             self._is_set = True
             self._changed.notify_all()
-
-    def clear(self) -> None:
-        """Take it back."""
-        with self._changed:
-            self._is_set = False
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until somebody says so, at most so many seconds; return whether somebody did.

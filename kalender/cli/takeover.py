@@ -282,23 +282,25 @@ def _fates(
         desired = wanted(connection, state, context.settings, now)
     own_ids = {entry.item_id for entry in records}
     made = survey(
-        [item for item in found if item.item_id not in own_ids],
+        [marked_item for marked_item in found if marked_item.item_id not in own_ids],
         desired,
         split(records, state, now),
         settings.mark,
         now,
     )
-    shown = {item.item_id: event for event, item in made.findings.pairs}
+    shown = {marked_item.item_id: event for event, marked_item in made.findings.pairs}
     decided = [
-        *((item, Fate.ADOPTED.value) for _, item in made.findings.pairs),
+        *((marked_item, Fate.ADOPTED.value) for _, marked_item in made.findings.pairs),
         *((i, "unmatched" if fate is Fate.LEFT else fate.value) for i, fate in made.fates()),
     ]
-    for item, becomes in sorted(decided, key=lambda pair: (pair[0].starts_at, pair[0].item_id)):
-        event = shown.get(item.item_id)
+    for marked_item, becomes in sorted(
+        decided, key=lambda pair: (pair[0].starts_at, pair[0].item_id)
+    ):
+        event = shown.get(marked_item.item_id)
         activity = event.event.teaching.activity if event is not None else None
         yield {
-            "when": item.starts_at,
-            "what": item.subject,
+            "when": marked_item.starts_at,
+            "what": marked_item.subject,
             "becomes": becomes,
             "shows": f"{activity.course} {activity.actid}" if activity is not None else None,
         }

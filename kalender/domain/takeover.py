@@ -114,26 +114,43 @@ def sort_out(
     Of several the one that names both comes first, then one with a room; then the plan's own order
     decides.
     """
-    ordered = sorted(found, key=lambda item: (item.starts_at, item.created_at, item.item_id))
-    series = [item for item in ordered if item.series]
-    ended = [item for item in ordered if not item.series and item.ends_at <= now]
-    coming = [item for item in ordered if not item.series and item.ends_at > now]
+    ordered = sorted(
+        found,
+        key=lambda marked_item: (
+            marked_item.starts_at,
+            marked_item.created_at,
+            marked_item.item_id,
+        ),
+    )
+    series = [marked_item for marked_item in ordered if marked_item.series]
+    ended = [
+        marked_item
+        for marked_item in ordered
+        if not marked_item.series and marked_item.ends_at <= now
+    ]
+    coming = [
+        marked_item
+        for marked_item in ordered
+        if not marked_item.series and marked_item.ends_at > now
+    ]
     copies = _copies(coming, mark)
-    copied_ids = {item.item_id for item in copies}
-    coming = [item for item in coming if item.item_id not in copied_ids]
+    copied_ids = {marked_item.item_id for marked_item in copies}
+    coming = [marked_item for marked_item in coming if marked_item.item_id not in copied_ids]
     at_time: dict[tuple[datetime, datetime], list[DesiredEntry]] = defaultdict(list)
     for desired in desired_entries:
         at_time[desired.content.starts_at, desired.content.ends_at].append(desired)
     pairs = pair_off(
-        ((-signs,), desired, (item.created_at, item.item_id), item)
-        for item in coming
-        for desired in at_time[item.starts_at, item.ends_at]
-        if (signs := _signs(item, desired))
+        ((-signs,), desired, (marked_item.created_at, marked_item.item_id), marked_item)
+        for marked_item in coming
+        for desired in at_time[marked_item.starts_at, marked_item.ends_at]
+        if (signs := _signs(marked_item, desired))
     )
-    paired_ids = {item.item_id for _, item in pairs}
+    paired_ids = {marked_item.item_id for _, marked_item in pairs}
     return Findings(
         pairs=tuple(sorted(pairs, key=lambda pair: (pair[1].starts_at, pair[1].item_id))),
-        unmatched=tuple(item for item in coming if item.item_id not in paired_ids),
+        unmatched=tuple(
+            marked_item for marked_item in coming if marked_item.item_id not in paired_ids
+        ),
         copies=tuple(copies),
         series=tuple(series),
         ended=tuple(ended),
@@ -145,24 +162,26 @@ def _copies(items: Sequence[MarkedItem], mark: PredecessorMark) -> list[MarkedIt
     if not (isinstance(mark, PropertyMark) and mark.prefix):
         return []
     by_value: dict[str, list[MarkedItem]] = defaultdict(list)
-    for item in items:
-        by_value[item.value.casefold()].append(item)
+    for marked_item in items:
+        by_value[marked_item.value.casefold()].append(marked_item)
     return [
-        item
+        marked_item
         for same in by_value.values()
-        for item in sorted(same, key=lambda item: (item.created_at, item.item_id))[1:]
+        for marked_item in sorted(
+            same, key=lambda marked_item: (marked_item.created_at, marked_item.item_id)
+        )[1:]
     ]
 
 
-def _signs(item: MarkedItem, desired: DesiredEntry) -> int:
+def _signs(marked_item: MarkedItem, desired: DesiredEntry) -> int:
     """Weigh what says that an entry shows an event at its time: its course, and a room of it.
 
     A room weighs more: groups of one course often meet at one time in several rooms.
     """
     rooms = [room.name for room in desired.event.teaching.rooms if room.name and not room.digital]
-    place = f"{item.location} {item.subject}"
+    place = f"{marked_item.location} {marked_item.subject}"
     has_room = any(_is_named(name, place) for name in rooms)
-    return bool(courses_in(item, courses_of([desired]))) + 2 * has_room
+    return bool(courses_in(marked_item, courses_of([desired]))) + 2 * has_room
 
 
 def courses_of(desired_entries: Iterable[DesiredEntry]) -> frozenset[str]:
@@ -174,9 +193,9 @@ def courses_of(desired_entries: Iterable[DesiredEntry]) -> frozenset[str]:
     )
 
 
-def courses_in(item: MarkedItem, courses: Collection[str]) -> frozenset[str]:
+def courses_in(marked_item: MarkedItem, courses: Collection[str]) -> frozenset[str]:
     """Return those of these courses that an entry names in its title or its mark."""
-    text = f"{item.subject} {item.value}"
+    text = f"{marked_item.subject} {marked_item.value}"
     return frozenset(code for code in courses if _is_named(code, text))
 
 

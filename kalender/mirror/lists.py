@@ -103,16 +103,16 @@ def drop(connection: Connection, name: str, *, who: str) -> int:
 
 
 def _recorded(
-    connection: Connection, reading: ListReading, unknown: int, *, is_strange: bool
+    connection: Connection, reading: ListReading, unknown: Sequence[str], *, is_strange: bool
 ) -> ListChange:
     """Record a reading and return what it changes so far: nothing, and nothing ever with a problem."""
     if reading.problem is None and is_strange:
         reading = replace(reading, problem=STRANGE)
-    optouts.record(connection, reading)
+    optouts.record(connection, reading, unknown)
     if reading.problem is not None:
         return ListChange(name=reading.name, kind=reading.kind, problem=reading.problem)
     return ListChange(
-        name=reading.name, kind=reading.kind, names=len(reading.names), unknown=unknown
+        name=reading.name, kind=reading.kind, names=len(reading.names), unknown=len(unknown)
     )
 
 
@@ -204,10 +204,9 @@ def _keep_list(
     before = optouts.listed(connection, reading.name)
     known, unknown = optouts.persons_of(connection, reading.names)
     named = set(known.values())
-    result = _recorded(connection, reading, len(unknown), is_strange=bool(before) and not known)
+    result = _recorded(connection, reading, unknown, is_strange=bool(before) and not known)
     if result.problem is not None:
         return result
-    optouts.keep_unknown(connection, reading.name, unknown)
     undone = {
         # named again after too many were let go; and never out, as somebody's yes was waited for
         **{e: OUT for e, state in before.items() if e in named and state == LEAVING},
@@ -242,7 +241,7 @@ def _keep_list(
 def _tell_languages(connection: Connection, reading: ListReading, safety: Safety) -> ListChange:
     known, unknown = optouts.persons_of(connection, reading.names)
     before = languages.told(connection, FILE)
-    result = _recorded(connection, reading, len(unknown), is_strange=bool(before) and not known)
+    result = _recorded(connection, reading, unknown, is_strange=bool(before) and not known)
     if result.problem is not None:
         return result
     now: dict[int, str | None] = dict.fromkeys(before)  # whom the file names no more

@@ -136,15 +136,17 @@ class Survey:
     findings: Findings
     courses: frozenset[str]
 
-    def record(self, item: MarkedItem, fate: Fate, sync_key: str | None = None) -> FoundEntry:
+    def record(
+        self, marked_item: MarkedItem, fate: Fate, sync_key: str | None = None
+    ) -> FoundEntry:
         """Return an entry with its fate as it is recorded."""
         return FoundEntry(
-            item_id=item.item_id,
+            item_id=marked_item.item_id,
             fate=fate,
-            mark_value=item.value,
-            courses=courses_in(item, self.courses),
-            starts_at=item.starts_at,
-            ends_at=item.ends_at,
+            mark_value=marked_item.value,
+            courses=courses_in(marked_item, self.courses),
+            starts_at=marked_item.starts_at,
+            ends_at=marked_item.ends_at,
             sync_key=sync_key,
         )
 
@@ -157,8 +159,8 @@ class Survey:
             (findings.series, Fate.SERIES),
             (findings.ended, Fate.ENDED),
         ):
-            for item in items:
-                yield item, fate
+            for marked_item in items:
+                yield marked_item, fate
 
 
 def survey(
@@ -182,12 +184,12 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
     found = visit.calendars.find_marked(visit.row.address, mark)
     by_id = {entry.item_id: entry for entry in records if entry.item_id is not None}
     marked_anew = [
-        (item, entry)
-        for item in found
-        if (entry := by_id.get(item.item_id)) and entry.status in ANSWERED
+        (marked_item, entry)
+        for marked_item in found
+        if (entry := by_id.get(marked_item.item_id)) and entry.status in ANSWERED
     ]
-    ours = [entry for item, entry in marked_anew if item.sync_key == entry.sync_key]
-    lost = [entry for item, entry in marked_anew if item.sync_key != entry.sync_key]
+    ours = [entry for marked_item, entry in marked_anew if marked_item.sync_key == entry.sync_key]
+    lost = [entry for marked_item, entry in marked_anew if marked_item.sync_key != entry.sync_key]
     _unmark(visit, mark, ours)
     if lost:
         keys = {entry.sync_key for entry in lost}
@@ -200,7 +202,7 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
     with visit.database.read() as connection:
         desired = wanted(connection, visit.calendar_state, visit.context.settings, visit.now)
     return survey(
-        [item for item in found if item.item_id not in going_ids | own_ids],
+        [marked_item for marked_item in found if marked_item.item_id not in going_ids | own_ids],
         desired,
         split(records, visit.calendar_state, visit.now),
         mark,
@@ -240,12 +242,13 @@ def _take_over(visit: Visit, about: Takeover) -> None:
 def _record_others(visit: Visit, found: Survey, decided: Mapping[str, Fate]) -> None:
     """Record what stays the predecessor's; `decided` is what is known otherwise of single ones."""
     others = [
-        found.record(item, fate)
-        for item, usual_fate in (
-            *((item, Fate.ADOPTED) for _, item in found.findings.pairs),
+        found.record(marked_item, fate)
+        for marked_item, usual_fate in (
+            *((marked_item, Fate.ADOPTED) for _, marked_item in found.findings.pairs),
             *found.fates(),
         )
-        if (fate := decided.get(item.item_id, usual_fate)) not in {Fate.ADOPTED, Fate.REMOVED}
+        if (fate := decided.get(marked_item.item_id, usual_fate))
+        not in {Fate.ADOPTED, Fate.REMOVED}
     ]
     with visit.recording() as connection:
         takeovers.put(connection, visit.row.calendar_id, others)
@@ -263,12 +266,12 @@ def _adopt(
     Raises OutcomeUnknown where an adoption is in doubt, TransientError where one was not taken.
     """
     for part in parts(pairs, visit.calendars.batch):
-        states = read_states(visit, [item.item_id for _, item in part])
+        states = read_states(visit, [marked_item.item_id for _, marked_item in part])
         adoptions = [
             adoption
-            for desired, item in part
-            if (state := states.get(item.item_id)) is not None
-            for adoption in [adoption_of(visit, mark, desired, item, state)]
+            for desired, marked_item in part
+            if (state := states.get(marked_item.item_id)) is not None
+            for adoption in [adoption_of(visit, mark, desired, marked_item, state)]
         ]
         not_adopted |= {a.item.item_id: Fate.REFUSED for a in adoptions if a.is_stuck}
         able = [adoption for adoption in adoptions if not adoption.is_stuck]
@@ -296,7 +299,7 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
     Only what carries a named property goes. What its user added to stays. Stops where the run's
     limit does not reach, or where the mirror knows no teaching at all.
     """
-    items = {item.item_id: item for item in found.findings.unmatched}
+    items = {marked_item.item_id: marked_item for marked_item in found.findings.unmatched}
     if not items or not isinstance(mark, PropertyMark):
         return {}
     if not found.courses:
@@ -320,10 +323,10 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
             takeovers.add(
                 connection,
                 visit.row.calendar_id,
-                (found.record(item, Fate.REMOVED) for item in going),
+                (found.record(marked_item, Fate.REMOVED) for marked_item in going),
             )
-            for item in going:
-                _goes(connection, visit, item, states[item.item_id].ref)
+            for marked_item in going:
+                _goes(connection, visit, marked_item, states[marked_item.item_id].ref)
     if not is_granted:
         _record_others(visit, found, {})
         _stop(
@@ -334,15 +337,15 @@ def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey)
     return fates
 
 
-def _goes(connection: Connection, visit: Visit, item: MarkedItem, ref: ItemRef) -> None:
+def _goes(connection: Connection, visit: Visit, marked_item: MarkedItem, ref: ItemRef) -> None:
     """Record an item of the predecessor as an entry that is to be deleted by its id."""
     key = f"predecessor#{secrets.token_hex(8)}"
     found_item = FoundItem(
         ref=ref,
         sync_key=key,
-        created_at=item.created_at,
-        starts_at=item.starts_at,
-        ends_at=item.ends_at,
+        created_at=marked_item.created_at,
+        starts_at=marked_item.starts_at,
+        ends_at=marked_item.ends_at,
     )
     entries.adopt(
         connection,
@@ -389,13 +392,13 @@ def _look(visit: Visit, about: Takeover) -> None:
     values = {row.mark_value.casefold() for row in others if isinstance(mark, PropertyMark)}
     own_values = values if isinstance(mark, PropertyMark) and mark.prefix else frozenset()
     written = [
-        item
-        for item in found
-        if item.item_id in ours
+        marked_item
+        for marked_item in found
+        if marked_item.item_id in ours
         or (
-            item.item_id not in known.keys() | going
-            and item.value.casefold() not in own_values
-            and item.created_at > about.began_at
+            marked_item.item_id not in known.keys() | going
+            and marked_item.value.casefold() not in own_values
+            and marked_item.created_at > about.began_at
         )
     ]
     if written:
@@ -404,8 +407,10 @@ def _look(visit: Visit, about: Takeover) -> None:
             f"entries that the predecessor wrote after the takeover: {len(written)}; switch it off for "
             "this person, then take over again",
         )
-    unknown = [item for item in found if item.item_id not in known.keys() | going]
-    standing_ids = {item.item_id for item in found}
+    unknown = [
+        marked_item for marked_item in found if marked_item.item_id not in known.keys() | going
+    ]
+    standing_ids = {marked_item.item_id for marked_item in found}
     gone = [row for row in others if row.item_id not in standing_ids and row.fate != Fate.REMOVED]
     with visit.recording() as connection:
         takeovers.looked(connection, about)
@@ -416,11 +421,11 @@ def _look(visit: Visit, about: Takeover) -> None:
             found_late = Survey(findings=Findings(), courses=courses_of(desired))
             fates = (
                 Fate.SERIES
-                if item.series
+                if marked_item.series
                 else Fate.ENDED
-                if item.ends_at <= visit.now
+                if marked_item.ends_at <= visit.now
                 else Fate.LEFT
-                for item in unknown
+                for marked_item in unknown
             )
             stay = map(found_late.record, unknown, fates)
             takeovers.add(connection, visit.row.calendar_id, stay)

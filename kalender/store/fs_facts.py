@@ -127,14 +127,10 @@ def of_persons(
 ) -> Facts:
     """Return what the mirror holds of this kind of these persons in these semesters."""
     params = {"persons": sorted(set(persons)), "semesters": sorted(semesters)}
-    return _by_person(kind, connection.execute(_of_persons(kind), params).all())
-
-
-@lru_cache
-def _of_persons(kind: FactKind[Any]) -> Select[Any]:
-    return _columns(kind).where(
+    query = _columns(kind).where(
         one_of(kind.table.c.person_id, "persons"), one_of(kind.table.c.semester, "semesters")
     )
+    return _by_person(kind, connection.execute(query, params).all())
 
 
 def _columns(kind: FactKind[Any]) -> Select[Any]:

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from kalender.domain.entry import FORMER, EntryStatus
-from kalender.domain.lists import ListReading
+from kalender.domain.lists import LANGUAGES, ListReading
 from kalender.domain.text import without_unseen
 from kalender.store import acts
 from kalender.store.database import now
@@ -71,13 +71,6 @@ def persons_of(connection: Connection, names: Iterable[str]) -> tuple[dict[str, 
     return known, unknown
 
 
-def keep_unknown(connection: Connection, name: str, unknown: Iterable[str]) -> None:
-    """Keep the names of a list by which nobody is known yet, in the place of those before."""
-    connection.execute(delete(listed_name).where(listed_name.c.list == name))
-    names = {each.lower()[:LONGEST_NAME] for each in unknown}
-    insert_many(connection, listed_name, [{"name": each} for each in sorted(names)], list=name)
-
-
 def match(connection: Connection, person_id: int) -> dict[str, set[int]]:
     """Take the kept names that are this person's out of the lists; return list -> the person."""
     own = select(func.lower(identity.c.value)).where(identity.c.person_id == person_id)
@@ -120,7 +113,7 @@ def in_force(connection: Connection, name: str) -> set[int]:
 def put(connection: Connection, name: str, states: Mapping[int, str | None]) -> None:
     """Set the states of persons in a list; None takes the person out of it."""
     before = listed(connection, name)
-    gone = [(name, each) for each, state in states.items() if state is None]
+    gone = [(name, person_id) for person_id, state in states.items() if state is None]
     delete_many(connection, listed_person, ("list", "person_id"), gone)
     by_state: dict[str, list[int]] = defaultdict(list)
     new = []
@@ -163,9 +156,13 @@ def settle(connection: Connection, persons: Collection[int]) -> tuple[set[int], 
             for person_id, names in lists.items()
         }
         over, new = before.keys() - sources.keys(), sources.keys() - before.keys()
-        renamed = [each for each in before.keys() & sources.keys() if before[each] != sources[each]]
+        renamed = [
+            person_id
+            for person_id in before.keys() & sources.keys()
+            if before[person_id] != sources[person_id]
+        ]
         delete_many(connection, preference, ("person_id", "wish"), [(e, LISTED) for e in over])
-        rows = [{"person_id": each, "source": sources[each]} for each in sorted(new)]
+        rows = [{"person_id": person_id, "source": sources[person_id]} for person_id in sorted(new)]
         insert_many(connection, preference, rows, wish=LISTED, set_at=db_now())
         for person_id in renamed:
             is_row = (preference.c.person_id == person_id) & (preference.c.wish == LISTED)
@@ -275,8 +272,12 @@ def lists(connection: Connection) -> list[PersonList]:
     ]
 
 
-def record(connection: Connection, reading: ListReading) -> None:
-    """Record that a list was read, or why it could not be; since when it could not be stays."""
+def record(connection: Connection, reading: ListReading, unknown: Iterable[str]) -> None:
+    """Record that a list was read, or why it could not be; since when it could not be stays.
+
+    Of whom to leave alone the `unknown` names, by which nobody is known yet, are kept in the place
+    of those before.
+    """
     is_list = person_list.c.name == reading.name
     known = connection.execute(select(person_list).where(is_list)).first()
     values: dict[str, object] = {"kind": reading.kind, "problem": reading.problem}
@@ -288,6 +289,11 @@ def record(connection: Connection, reading: ListReading) -> None:
         connection.execute(insert(person_list).values(name=reading.name, **values))
     else:
         connection.execute(update(person_list).where(is_list).values(values))
+    if reading.problem is None and reading.kind != LANGUAGES:
+        connection.execute(delete(listed_name).where(listed_name.c.list == reading.name))
+        names = {name.lower()[:LONGEST_NAME] for name in unknown}
+        rows = [{"name": name} for name in sorted(names)]
+        insert_many(connection, listed_name, rows, list=reading.name)
 
 
 # -- how many, and what is held ------------------------------------------------------------------------

@@ -195,7 +195,10 @@ def _set(
 
 
 def set_done(connection: Connection, calendar_id: int) -> None:
-    """Record that a calendar is taken over; the predecessor's mark is looked for after some time."""
+    """Record that a calendar is taken over.
+
+    The predecessor's mark is looked for again, since that service may go on writing.
+    """
     values = {"state": DONE, "changed_at": db_now(), "done_at": db_now(), "reason": null()}
     _set(connection, calendar_id, {**values, "looks": 0})
     _look_after(connection, calendar_id, LOOKS[0])
