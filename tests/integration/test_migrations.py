@@ -11,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, delete, false, insert, select, text
+from sqlalchemy import Connection, MetaData, Table, delete, false, insert, select, text
 
 from kalender.domain.work import Kind, Mark
 from kalender.errors import ConfigError, NeighbourUnavailable
@@ -88,7 +88,7 @@ def test_a_column_added_later_finds_data_and_views_in_its_way(
 # -- from each release to the next -------------------------------------------------------------------
 
 STEPS = list(pairwise(migrations.revisions()))
-Tables = dict[str, dict[str, Any]]
+Columns = dict[str, dict[str, Any]]
 
 
 def as_they_are(connection: Connection) -> MetaData:
@@ -98,11 +98,21 @@ def as_they_are(connection: Connection) -> MetaData:
     return found
 
 
-def a_row_each(connection: Connection, known: MetaData) -> None:
-    """Put a row into each empty table as an older release would: it names the columns it knows."""
-    for each in known.sorted_tables:
-        if connection.execute(select(each)).first() is None:
-            connection.execute(insert(each).values({c.name: _filler(c) for c in each.columns}))
+def a_row_each(connection: Connection, known: MetaData) -> list[Table]:
+    """Put a row into each empty table as an older release would: it names the columns it knows.
+
+    Return these tables.
+    """
+    empty = [t for t in known.sorted_tables if connection.execute(select(t)).first() is None]
+    for each in empty:
+        connection.execute(insert(each).values({c.name: _filler(c) for c in each.columns}))
+    return empty
+
+
+def emptied(connection: Connection, tables: Sequence[Table]) -> None:
+    """Take the rows away again."""
+    for each in reversed(tables):
+        connection.execute(delete(each))
 
 
 FILLERS = {
@@ -128,53 +138,42 @@ def contents(connection: Connection, tables: Iterable[Any]) -> dict[str, list[An
     }
 
 
-@pytest.mark.parametrize(("older", "newer"), STEPS)
-def test_an_upgrade_keeps_every_row_of_every_table(
-    database_url: str, older: str, newer: str
-) -> None:
-    database = Database(database_url)
-    migrations.upgrade(database, older)
-    with database.write() as connection:
-        before = as_they_are(connection)
-        a_row_each(connection, before)
-        stood = contents(connection, before.sorted_tables)
-        assert connection.execute(text("SELECT count(*) FROM dirty_now")).scalar_one() == 0
-    with pytest.raises(ConfigError, match="run kalender db upgrade"):
-        migrations.require_current(database)
-    migrations.upgrade(database, newer)
-    assert migrations.current(database) == newer
-    with database.read() as connection:
-        assert contents(connection, before.sorted_tables) == stood
-        for name in views():
-            connection.execute(text(f"SELECT * FROM {name}"))  # noqa: S608
-    database.close()
-
-
-@pytest.mark.parametrize(("older", "newer"), STEPS)
-def test_within_a_thousand_a_migration_only_adds_what_may_be_left_out(
-    database_url: str, older: str, newer: str
+def test_each_upgrade_keeps_every_row_and_within_a_thousand_adds_only_what_may_be_left_out(
+    database_url: str,
 ) -> None:
     """So that processes of the older release go on, and write as they always did."""
     database = Database(database_url)
-    migrations.upgrade(database, older)
-    with database.read() as connection:
-        before = as_they_are(connection)
-    migrations.upgrade(database, newer)
-    with database.write() as connection:
-        after = as_they_are(connection)
-        assert older[0] != newer[0] or lost(columns(before), columns(after)) == []
-        a_row_each(connection, before)
+    migrations.upgrade(database, STEPS[0][0])
+    for older, newer in STEPS:
+        with database.write() as connection:
+            before = as_they_are(connection)
+            filled = a_row_each(connection, before)
+            stood = contents(connection, before.sorted_tables)
+            assert connection.execute(text("SELECT count(*) FROM dirty_now")).scalar_one() == 0
+        with pytest.raises(ConfigError, match="run kalender db upgrade"):
+            migrations.require_current(database)
+        migrations.upgrade(database, newer)
+        assert migrations.current(database) == newer
+        with database.write() as connection:
+            assert contents(connection, before.sorted_tables) == stood, newer
+            for name in views():
+                connection.execute(text(f"SELECT * FROM {name}"))  # noqa: S608
+            after = as_they_are(connection)
+            assert older[0] != newer[0] or lost(columns(before), columns(after)) == [], newer
+            emptied(connection, filled)
+            assert a_row_each(connection, before) == filled, newer
+            emptied(connection, filled)
     database.close()
 
 
-def columns(found: MetaData) -> Tables:
+def columns(found: MetaData) -> Columns:
     return {
         table.name: {c.name: (str(c.type), c.nullable) for c in table.columns}
         for table in found.sorted_tables
     }
 
 
-def lost(before: Tables, after: Tables) -> list[str]:
+def lost(before: Columns, after: Columns) -> list[str]:
     """Return what an older release would miss."""
     return [
         f"{table}.{name}"
