@@ -167,5 +167,7 @@ def persons_held(connection: Connection, brake: Holding) -> Iterable[int]:
 
 def waits_for_second_look(connection: Connection, person_id: int) -> bool:
     """Whether FS emptied a person, and their entries stay until it was asked a second time."""
-    number = people.fs_number(connection, person_id)
-    return number is not None and str(number) in dict(brakes.waiting_persons(connection))
+    return (
+        people.fs_number(connection, person_id) is not None
+        and teaching.emptied_at(connection, person_id) is not None
+    )

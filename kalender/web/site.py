@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kalender.domain.render import Language
 from kalender.errors import KalenderError, NeighbourUnavailable
+from kalender.store.database import DENIED, sqlstate
 from kalender.web import account, changes, course, operations, person, person_wishes, status
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
 from kalender.web.proxy import Proxy
@@ -322,8 +323,9 @@ class Guard:
 
     def _say_our_error(self, request: Request, error: Exception) -> Response:
         if isinstance(error, NeighbourUnavailable):
-            log.warning("page_without_database")
-            return self._error(request, 503, "error.database")
+            log.warning("page_without_database", because=str(error))  # which tells of no row
+            is_denied = sqlstate(error.__cause__) == DENIED
+            return self._error(request, 503, "error.grant" if is_denied else "error.database")
         log.error("page_failed", error=type(error).__name__)
         return self._error(request, 500, "error.ours")
 

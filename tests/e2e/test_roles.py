@@ -275,6 +275,12 @@ def test_the_pages_read_what_they_show_and_write_who_looked_and_what_operators_w
         for path in paths:
             assert wished(client, path, reason="a case").status_code == 200, path
     web = roles.of("web")
+    roles.run(roles.of("owner"), f"REVOKE INSERT ON dirty FROM {roles.prefix}_web")
+    with served(wired) as pages:
+        client = Client(pages, WebRole.OPERATOR)
+        refused = wished(client, f"{client.look_up(PERSON).request.path_url}/wish/verify")
+        assert (refused.status_code, "must run roles.sql again" in refused.text) == (503, True)
+    roles.install()
     for name in roles.run(roles.url, TABLES):
         may = f"SELECT has_table_privilege('{name}', '{{}}')"
         assert roles.run(web, may.format("TRUNCATE")) == [False]

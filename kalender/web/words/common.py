@@ -97,6 +97,20 @@ WORDS: Final = {
         "Databasen svarer ikkje. Ingenting er gått tapt; prøv igjen om litt.",
         "The database does not answer. Nothing is lost; try again in a moment.",
     ),
+    "error.grant": (
+        (
+            "Databasen lar ikke «kalender web» gjøre det. Ingenting er gjort. Den som driver "
+            "Kalender, må kjøre roles.sql på nytt; loggen sier hva som mangler."
+        ),
+        (
+            "Databasen lèt ikkje «kalender web» gjere det. Ingenting er gjort. Den som driv "
+            "Kalender, må køyre roles.sql på nytt; loggen seier kva som manglar."
+        ),
+        (
+            "The database does not let “kalender web” do that. Nothing was done. Whoever runs "
+            "Kalender must run roles.sql again; the log says what is missing."
+        ),
+    ),
     "error.ours": (
         "Noe gikk galt hos oss. Loggen til «kalender web» sier hva.",
         "Noko gjekk gale hos oss. Loggen til «kalender web» seier kva.",

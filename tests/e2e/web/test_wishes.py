@@ -10,7 +10,7 @@ from sqlalchemy import select
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.operate import disclosure
-from kalender.store import acts, people
+from kalender.store import acts, brakes, people
 from kalender.store.acts import Filter
 from kalender.store.tables import calendar, dirty, look_up
 from kalender.web.page import Role
@@ -84,7 +84,7 @@ def test_whom_a_wish_leaves_alone_is_said_beforehand_and_who_said_so_is_asked(
     assert re.search(r"taken back \(\d\d+ entries are recorded\)", client.get(path).text)
     before = len(acts_of(own_pages))
     answer = wished(client, path, reason="  ")
-    assert (answer.status_code, "Say who said so." in answer.text) == (400, True)
+    assert (answer.status_code, "must be filled in" in answer.text) == (400, True)
     assert len(acts_of(own_pages)) == before
 
 
@@ -113,6 +113,30 @@ def test_only_operators_may_wish_and_only_of_whom_they_looked_up(own_pages: Page
     for path in (f"{person}/wish/none", f"{person}/done/999999", f"{person}/done/x"):
         assert operator.get(path).status_code == 404
     assert acts_of(own_pages) == before
+
+
+def test_acts_about_a_person_and_their_calendars_are_told_to_the_help_desk(
+    own_pages: Pages,
+) -> None:
+    number = person_id(own_pages)
+    with own_pages.database.write() as connection:
+        (theirs,) = people.calendars_of(connection, [number])
+        brakes.put(connection, f"calendar {theirs}", "holding", "too many entries")
+        brakes.put(connection, f"calendar {theirs}", "released", "it is right", who="ola")
+        brakes.put(connection, "calendar 4711", "holding", "somebody else's")
+        acts.record(connection, "protect add", who="ola", persons=[number], reason="threat")
+        acts.record(connection, "protect remove", who="ola", persons=[number])
+    operator, helper = Client(own_pages, Role.OPERATOR), Client(own_pages)
+    wished(operator, f"{operator.look_up(STUDENT, REASON).request.path_url}/wish/retry")
+    text = helper.look_up(STUDENT, "another case").text
+    (table,) = re.findall(r'<table aria-labelledby="acts">.*?</table>', text, re.DOTALL)
+    rows = [plain(row) for row in re.findall(r"<tr>(.*?)</tr>", table)]
+    told = [re.sub(r"^[-0-9]+ [:0-9]+ ", "", row) for row in rows[1:]]
+    assert told == [  # and that somebody was protected once is not
+        f"kari tried again {REASON}",
+        f"ola brake released (calendar {theirs}) it is right",
+        f"service brake set (calendar {theirs}) too many entries",
+    ]
 
 
 def test_who_is_protected_is_nobody_to_a_wish_and_the_attempt_is_kept(own_pages: Pages) -> None:
