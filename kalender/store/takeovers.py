@@ -225,7 +225,10 @@ def stop(connection: Connection, calendar_id: int, reason: str) -> None:
 
 
 def set_undone(connection: Connection, calendar_id: int) -> None:
-    """Record that a calendar was handed back, where that was wished and is not wished otherwise."""
+    """Record that a calendar was handed back, where that is wished still.
+
+    Somebody may have asked for its takeover anew while a visit handed it back: that stands.
+    """
     values = {"state": UNDONE, "changed_at": db_now(), "look_at": null(), "reason": null()}
     _set(connection, calendar_id, values, takeover.c.state == UNDOING)
 
