@@ -17,12 +17,14 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Float,
+    and_,
     case,
     exists,
     func,
     literal_column,
     or_,
     select,
+    union_all,
 )
 
 from kalender.domain.work import Cause, Kind, Lane
@@ -80,6 +82,7 @@ from kalender.store.tables import (
     personal_language,
     preference,
     rejected_notification,
+    takeover,
     username_claim,
 )
 from kalender.store.views import (
@@ -158,7 +161,7 @@ def read_figures(connection: Connection, expectations: Expectations) -> Figures:
     view = courses_without_placements  # a row for each group of a course
     unplaced = select(view.c.course, view.c.semester).distinct()
     return Figures(
-        right=right_by_audience(connection, rollouts.inside(connection, expectations.rollout_mode)),
+        right=right_now(connection, expectations.rollout_mode),
         requests=requests(connection),
         courses_without_placements=connection.execute(
             select(func.count()).select_from(unplaced.subquery())
@@ -183,6 +186,47 @@ def right_calendars(connection: Connection) -> set[int]:
     )
     is_right = calendar.c.synced_digest.is_not(None) & ~waits
     return set(connection.execute(select(calendar.c.calendar_id).where(is_right)).scalars())
+
+
+def right_now(connection: Connection, mode: str) -> list[RightCalendars]:
+    """Count as `right_by_audience` does, of who lies inside the roll-out of that mode.
+
+    Where nobody is listed the database counts: to fetch 300,000 numbers takes seconds.
+    """
+    if mode == "listed":
+        return right_by_audience(connection, rollouts.inside(connection, mode))
+    left_out = union_all(
+        select(calendar.c.calendar_id).where(
+            calendar.c.person_id.in_(select(preference.c.person_id))
+        ),
+        select(takeover.c.calendar_id).where(takeover.c.state == takeovers.UNDONE),
+    ).subquery()
+    work = select(dirty.c.key).where(
+        dirty.c.kind == Kind.CALENDAR.value, dirty.c.priority < int(Lane.VERIFY)
+    )
+    is_inside = calendar.c.calendar_id.not_in(select(left_out.c.calendar_id))
+    is_waiting = calendar_key(calendar.c.calendar_id).in_(work)
+    is_right = and_(is_inside, calendar.c.synced_digest.is_not(None), ~is_waiting)
+    query = (
+        select(
+            calendar.c.audience,
+            func.count(),
+            func.count(case((is_inside, 1))),
+            func.count(case((is_right, 1))),
+        )
+        .where(calendar.c.state != "closed")
+        .group_by(calendar.c.audience)
+        .order_by(calendar.c.audience)
+    )
+    return [
+        RightCalendars(
+            audience=audience,
+            inside=inside if mode == "all" else 0,
+            outside=calendars - inside if mode == "all" else calendars,
+            right=right if mode == "all" else 0,
+        )
+        for audience, calendars, inside, right in connection.execute(query)
+    ]
 
 
 def right_by_audience(connection: Connection, inside: Collection[int]) -> list[RightCalendars]:

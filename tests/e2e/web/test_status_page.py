@@ -16,10 +16,11 @@ from kalender.domain import lists
 from kalender.domain.takeover import Fate
 from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker
+from kalender.operate import queries
 from kalender.operate.sentence import LANGUAGES
 from kalender.operate.status import Counts, LastWrites
 from kalender.operate.verdict import STATES
-from kalender.store import queue, takeovers
+from kalender.store import queue, rollouts, takeovers
 from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import calendar, dirty
 from kalender.web.page import Role
@@ -81,6 +82,13 @@ def test_lists_and_takeovers_stand_on_the_page_and_at_the_terminal(filled: House
             takeovers.stop(connection, numbers[1], "a test")
         text = pages.get("/", Role.STATUS).text
         snapshot = pages.site_snapshot()
+        with pages.database.write() as connection:
+            takeovers.wish_back(connection, numbers[:1], interval=timedelta())
+            takeovers.set_undone(connection, numbers[0])
+            for mode in ("all", "off", "listed"):  # the database counts as sets of numbers do
+                inside = rollouts.inside(connection, mode)
+                counted = queries.right_by_audience(connection, inside)
+                assert queries.right_now(connection, mode) == counted
     told: dict[str, Any] = as_values(snapshot.status, snapshot.figures, NO_WRITES, snapshot.verdict)
     rows = {row[0]: row for row in cells(text, "lists")}
     assert rows["reserved"][3:] == ["2", "1", "1", "0", "0", ""]
