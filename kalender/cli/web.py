@@ -1,5 +1,7 @@
 """The command that serves the pages."""
 
+import os
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 
@@ -10,6 +12,8 @@ from kalender.cli.base import app, application, operator
 from kalender.errors import ConfigError
 from kalender.liveness import Vital, require_none_died, stop_on_signals
 from kalender.store import migrations
+
+NICER = 10  # whoever looks waits for a worker on the same machine, and not it for them
 
 
 @app.command()
@@ -52,6 +56,8 @@ def web(
     typer.echo(f"open {first_address(server, entrance)}")
     if entrance.token is not None:
         typer.echo("it begins one session; end with Ctrl-C")
+    with suppress(OSError):  # where a unit forbids it, and says so itself
+        os.nice(NICER)
     stop = stop_on_signals()
     serving = Vital(partial(server.serve, wired, database, entrance), stop, name="web")
     serving.start()
