@@ -226,17 +226,17 @@ class Visit:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""
         self.renewed_at = queue.renew(connection, self.claim, self.context.lease)
 
-    def require_unchanged(self, connection: Connection) -> None:
+    def require_unchanged(self, connection: Connection, *, is_forgotten: bool = False) -> None:
         """Raise TransientError where the calendar may not be written to as the visit believes.
 
         The person may have opted out or left the roll-out since the visit began, and the mailbox
         may have passed to somebody else or to another Exchange, or be another one by another
-        username. Also clears the calendar's digest: until the visit ends well, the calendar is not
-        known to be right.
+        username. Also clears the calendar's digest, unless it `is_forgotten`: until the visit ends
+        well, the calendar is not known to be right.
         """
         if not self.context.allowed(connection, self.row):
             raise TransientError("the calendar left the roll-out meanwhile")
-        standing = entries.forget_digest(connection, self.row)
+        standing = entries.forget_digest(connection, self.row, is_forgotten=is_forgotten)
         if (standing.leaves or self.row.taking_back) is not self.calendar_state.leaving:
             raise TransientError("the person's wishes changed meanwhile")
         row = self.row
@@ -244,9 +244,16 @@ class Visit:
         if standing[1:5] != is_there or standing.must_look_up > row.must_look_up:
             raise TransientError("the calendar's mailbox changed meanwhile")
 
-    def look_again(self) -> float:
-        """Renew the claim, and require the calendar unchanged; return until when requests may leave."""
+    def look_again(self, send_by: float) -> float:
+        """Require the calendar unchanged before a further request; return until when it may leave.
+
+        Where less than half of `send_seconds` is left until `send_by`, the claim is renewed as well.
+        """
         started = time.monotonic()
+        if send_by - started > self.context.send_seconds / 2:
+            with self.database.read() as connection:
+                self.require_unchanged(connection, is_forgotten=True)
+            return send_by
         with self.context.memory.writing(self.database) as connection:
             self.renew_claim(connection)
             self.require_unchanged(connection)
@@ -380,16 +387,16 @@ def _sent(visit: Visit, write: Write, send_by: float) -> tuple[Results, Kalender
     """Make the requests one after the other; return a result for each entry, and what ended them.
 
     After a failure, or an entry in doubt, no further request leaves. Before a later one the calendar
-    is looked at again, unless that was just done: each has half of `send_seconds` at least. Raises
-    ClaimLost and StateInDoubt, after which nothing may be recorded.
+    is looked at again, and it has half of `send_seconds` at least. Raises ClaimLost and StateInDoubt,
+    after which nothing may be recorded.
     """
     number, batch = len(write.ahead), visit.calendars.batch
     results: list[ItemRef | ItemError] = []
     error: KalenderError | None = None
     for first in range(0, number, batch):
         try:
-            if first and send_by - time.monotonic() < visit.context.send_seconds / 2:
-                send_by = visit.look_again()
+            if first:
+                send_by = visit.look_again(send_by)
             results += write.send(visit, slice(first, first + batch), send_by)
         except (ClaimLost, StateInDoubt):
             raise

@@ -237,9 +237,14 @@ class Standing(NamedTuple):
     must_look_up: bool
 
 
-def forget_digest(connection: Connection, row: CalendarRow) -> Standing:
-    """Until the visit ends well, the calendar is not known to be right; returns how it stands."""
-    query = _LOOK_AGAIN if row.synced_digest is None else _FORGET_DIGEST
+def forget_digest(
+    connection: Connection, row: CalendarRow, *, is_forgotten: bool = False
+) -> Standing:
+    """Until the visit ends well, the calendar is not known to be right; returns how it stands.
+
+    Where the digest `is_forgotten` already nothing is written.
+    """
+    query = _LOOK_AGAIN if row.synced_digest is None or is_forgotten else _FORGET_DIGEST
     params = {"of": row.calendar_id, "person": row.person_id}
     return Standing(*connection.execute(query, params).one())
 
