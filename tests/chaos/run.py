@@ -208,7 +208,7 @@ class Run:
         announced = self._change()
         besides = self.stack.enter_context(ThreadPoolExecutor(1)).submit(self._besides, announced)
         self.stack.callback(self.over.set)
-        self._at_the_point(announced)
+        self._at_the_point(announced, besides)
         if self.moving is not None:
             self.moving.result(PATIENCE)
         rested = self._rests(announced, PATIENCE)
@@ -309,14 +309,20 @@ class Run:
 
     # -- what happens at the points ---------------------------------------------------------------
 
-    def _at_the_point(self, announced: list[str]) -> None:
-        """Wait for somebody, or for rest without anybody; kill who is there."""
+    def _at_the_point(self, announced: list[str], besides: Future[None]) -> None:
+        """Wait for somebody, or for rest without anybody; kill who is there.
+
+        A mishap that is under way besides may bring more work: there is no rest before it is over.
+        """
         if self.case.point is None:
             return
         hold, begun = self.director.holds[self.case.point], monotonic()
         while not hold.reached.wait(0.05):
             long = monotonic() - begun
-            if long > PATIENCE or (long > 1 and self._rests(announced, 0.0)):
+            began = self.case.besides and self.director.holds[self.case.besides].reached.is_set()
+            is_calm = besides.done() or not began
+            if long > PATIENCE or (long > 1 and is_calm and self._rests(announced, 0.0)):
+                hold.release()  # whoever comes later is not held
                 return
         if self.case.day != MOVES:
             self._move()
