@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +13,9 @@ from kalender.domain.work import Kind, Lane
 from kalender.errors import NeighbourUnavailable, OutcomeUnknown, PermanentError
 from kalender.neighbours import breaker
 from kalender.neighbours.breaker import MOVES
+from kalender.operate.answers import LANGUAGES
+from kalender.operate.answers.speech import Speech
+from kalender.operate.why import Question, checklist_of_person
 from kalender.ports import ItemRef
 from kalender.store import moves, people, queue
 from kalender.store.database import Database, now
@@ -336,6 +339,29 @@ def test_three_emptied_calendars_that_are_known_nowhere_else_pause_no_moves(hous
     look(house)
     assert rows(house, "SELECT count(*) FROM move WHERE done_at IS NULL") == [(3,)]
     assert paused(house) is None
+
+
+def test_what_keeps_an_emptied_calendar_waiting_is_said_in_each_language(house: House) -> None:
+    filled(house)
+    house.exchange.mailboxes[ADDRESS].clear()
+    look(house)
+    with house.database.read() as connection:
+        question = Question(
+            connection=connection,
+            settings=house.settings,
+            rollout_mode="all",
+            skips=lambda _code: False,
+            now=house.now,
+            person_id=person(house),
+        )
+        checks = checklist_of_person(question)
+    for words in LANGUAGES.values():
+        speech = Speech(words=words, zone=UTC, common={"whom": "1", "course": ""})
+        failing = next(answer for answer in speech.answers(checks) if answer.first_failing)
+        assert (failing.check.name, failing.check.case) == ("mailbox", "emptied")
+        assert "0 " in failing.text
+        assert "4 " in failing.text
+        assert "kalender move accept 1" in (failing.remedy or "")
 
 
 def test_an_emptied_calendar_that_is_back_goes_on_where_it_is(house: House) -> None:
