@@ -263,6 +263,8 @@ def _line(error: Mapping[str, Any], source: str) -> str:
             text = f"{key} is not a setting: {remedy}"
         case "union_tag_invalid":
             text = f"{key}.kind: must be 'ews' or 'graph'; see config.example.toml"
+        case "too_short" | "string_too_short" if error.get("ctx", {}).get("min_length", 1) > 1:
+            text = f"{key} must have at least {error['ctx']['min_length']} characters"
         case kind if kind in PLAINLY:
             text = f"{key} {PLAINLY[kind]}"
         case _:

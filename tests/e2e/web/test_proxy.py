@@ -212,7 +212,11 @@ def test_settings_that_contradict_each_other_are_refused_at_start(filled: House)
     secret = f'shared_secret = "{SECRET}"\n'
     for more, words in (
         (f"{public}{proxy}", "web.proxy.shared_secret is missing: anybody could send"),
-        (f"{public}{proxy}shared_secret = 'short'", "web.proxy.shared_secret"),
+        ("session_key = 'short'", "web.session_key must have at least 32 characters"),
+        (
+            f"{public}{proxy}shared_secret = 'short'",
+            "web.proxy.shared_secret must have at least 32 characters",
+        ),
         (f"{public}{proxy}{secret}{sign_in}", "not both: one of them signs people in"),
         (f"{public}{at}port = 8650\n{proxy}", "give socket, or address and port, not both"),
         (at, "socket needs [web.proxy] or [web.sign_in]"),
