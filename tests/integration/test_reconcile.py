@@ -409,6 +409,16 @@ def test_a_calendar_waits_as_long_as_any_of_its_entries_asks_for(house: House) -
     assert error.retry_after == timedelta(minutes=20)
 
 
+def test_what_its_user_deletes_is_put_back(house: House) -> None:
+    house.teach(event())  # TP answers so for IN1000, and the course is marked
+    house.enrol(1)  # FS answers so for person 1, and the person is marked
+    house.settle()  # all work is done until nothing is due
+    house.exchange.items(MAILBOX).clear()  # the user deletes the entry
+    house.verify(1)  # as `kalender verify 1` does
+    house.settle()
+    assert len(house.shown(1)) == 1
+
+
 def test_what_a_user_edits_or_deletes_is_put_back_and_notes_stay(house: House) -> None:
     filled(house, 3)
     first, second, third = (item.ref.item_id for item in house.shown(1))

@@ -52,3 +52,11 @@ def test_every_target_of_make_that_is_named_is_there() -> None:
         text = (ROOT / page).read_text("utf-8")
         for target in re.findall(r"(?:`|^    )make ([\w-]+)", text, re.MULTILINE):
             assert target in targets, f"{page} names make {target}"
+
+
+def test_the_example_of_a_test_is_a_test() -> None:
+    fences = re.findall(
+        r"```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL
+    )
+    (example,) = fences
+    assert example in (ROOT / "tests/integration/test_reconcile.py").read_text("utf-8")
