@@ -245,13 +245,16 @@ class Visit:
             raise TransientError("the calendar's mailbox changed meanwhile")
 
     def look_again(self, send_by: float) -> float:
-        """Require the calendar unchanged before a further request; return until when it may leave.
+        """Require claim and calendar unchanged before a further request; return until when it may leave.
 
         Where less than half of `send_seconds` is left until `send_by`, the claim is renewed as well.
+        ClaimLost where it is not ours any more: somebody else may have looked for what was written
+        ahead, and not found what this request would make.
         """
         started = time.monotonic()
         if send_by - started > self.context.send_seconds / 2:
             with self.database.read() as connection:
+                queue.require(connection, self.claim)
                 self.require_unchanged(connection, is_forgotten=True)
             return send_by
         with self.context.memory.writing(self.database) as connection:

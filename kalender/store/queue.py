@@ -401,6 +401,12 @@ def renew(connection: Connection, claim: Claim, lease: timedelta) -> datetime:
     return now
 
 
+def require(connection: Connection, claim: Claim) -> None:
+    """Raise ClaimLost where the claim is not ours any more; it is not prolonged."""
+    if connection.execute(REQUIRE, _names(claim)).first() is None:
+        raise _lost(claim)
+
+
 def finish(connection: Connection, claim: Claim) -> bool:
     """End the work. True: idle. False: it was marked meanwhile, and is still dirty."""
     finished = connection.execute(FINISH, _names(claim) | {"my_generation": claim.generation})
@@ -507,6 +513,7 @@ IS_OURS = and_(  # a claim without its token would be anybody's
     dirty.c.claim_token == bindparam("my_token"),
 )
 FINISH = delete(dirty).where(IS_OURS, dirty.c.generation == bindparam("my_generation"))
+REQUIRE = select(dirty.c.generation).where(IS_OURS)
 RENEW = (
     update(dirty)
     .where(IS_OURS)
