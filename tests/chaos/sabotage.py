@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import requests
-from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, update
+from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, select, update
 
 from kalender.app import App
 from kalender.calendars.graph.session import Sessions
@@ -79,6 +79,7 @@ def _no_token() -> None:
     queue.IS_OURS = mine
     queue.FINISH = delete(work).where(mine, same)
     queue.RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
+    queue.REQUIRE = select(work.c.generation).where(mine)
 
 
 def _no_fan_out() -> None:

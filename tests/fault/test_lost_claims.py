@@ -64,4 +64,4 @@ def test_between_two_requests_whoever_lost_the_claim_stops(
     house.exchange.after = is_taken_over
     with pytest.raises(ClaimLost):
         house.do(stopped)
-    assert len(house.shown(1)) == 5  # noqa: PLR2004
+    assert len(house.shown(1)) == 5
