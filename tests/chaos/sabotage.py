@@ -5,7 +5,18 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import requests
-from sqlalchemy import Connection, Float, Row, String, and_, bindparam, delete, literal, select, update
+from sqlalchemy import (
+    Connection,
+    Float,
+    Row,
+    String,
+    and_,
+    bindparam,
+    delete,
+    literal,
+    select,
+    update,
+)
 
 from kalender.app import App
 from kalender.calendars.graph.session import Sessions
