@@ -1,13 +1,13 @@
 """FS and TP as the settings name them."""
 
 from kalender.config import Config
+from kalender.ports import AroundRequest
 from kalender.sources.fs import Fs
-from kalender.sources.http import Limiter
-from kalender.sources.tp import LeftOut, Tp
+from kalender.sources.tp import OnLeftOut, Tp
 from kalender.sources.tp_codes import skips
 
 
-def fs(config: Config, limiter: Limiter) -> Fs:
+def fs(config: Config, limiter: AroundRequest) -> Fs:
     """Return the student system; `limiter` stands around each request."""
     return Fs(
         config.fs,
@@ -17,7 +17,7 @@ def fs(config: Config, limiter: Limiter) -> Fs:
     )
 
 
-def tp(config: Config, limiter: Limiter, *, on_left_out: LeftOut) -> Tp:
+def tp(config: Config, limiter: AroundRequest, *, on_left_out: OnLeftOut) -> Tp:
     """Return the timetable system; `on_left_out` hears of each item that could not be read."""
     return Tp(
         config.tp,

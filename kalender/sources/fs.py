@@ -9,7 +9,6 @@ can be unknown; any other 404 is a wrong path, never an empty answer.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import parse_qsl, quote
@@ -34,10 +33,10 @@ from kalender.errors import (
     NotFoundInSource,
     TransientError,
 )
-from kalender.ports import LeftOut
+from kalender.ports import AroundRequest, LeftOut, unlimited
 from kalender.sources import fs_json
 from kalender.sources.fs_json import Raw
-from kalender.sources.http import Http, Limiter
+from kalender.sources.http import Http
 
 FEW = 10
 OTHERS = "fs: an answer about somebody else than asked for"
@@ -62,7 +61,7 @@ class Fs:
         *,
         institution: int,
         skips: Callable[[str], bool] = lambda _course: False,
-        limiter: Limiter = nullcontext,
+        limiter: AroundRequest = unlimited,
     ) -> None:
         self.http = Http(FS, settings, limiter)
         self.institution = institution

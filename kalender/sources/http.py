@@ -6,8 +6,7 @@ libraries quote both, what they raised is not chained.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from kalender.errors import (
     NotFoundInSource,
     TransientError,
 )
+from kalender.ports import AroundRequest, unlimited
 from kalender.transport import Adapter, TooLarge, caused_by, causes
 
 KEY_HEADER = "X-Gravitee-Api-Key"
@@ -35,7 +35,6 @@ CONNECT_SECONDS = 5.0
 AWAY = frozenset({502, 503, 504})
 BUSY = frozenset({408, 429})
 REDIRECTS_AND_FAILURES = frozenset({3, 5})  # hundreds
-Limiter = Callable[[], AbstractContextManager[object]]  # around each request
 
 
 class _Retry(Retry):
@@ -55,7 +54,9 @@ class Http:
     `limiter` is called around each request, and says when it may begin.
     """
 
-    def __init__(self, name: str, settings: SourceSettings, limiter: Limiter = nullcontext) -> None:
+    def __init__(
+        self, name: str, settings: SourceSettings, limiter: AroundRequest = unlimited
+    ) -> None:
         self.name = name
         self.limiter = limiter
         self.base_url = settings.base_url.rstrip("/") + "/"

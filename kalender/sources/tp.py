@@ -7,7 +7,6 @@ in an answer, `room` is a list or null, offsets have no minutes, `party` says no
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from datetime import datetime
 from operator import itemgetter
 from urllib.parse import quote
@@ -25,12 +24,13 @@ from kalender.domain.model import (
 from kalender.domain.neighbour import TP
 from kalender.domain.text import without_unseen
 from kalender.errors import BadSourceData
-from kalender.sources.http import Http, Limiter
+from kalender.ports import AroundRequest, unlimited
+from kalender.sources.http import Http
 from kalender.sources.tp_codes import is_matched, semester_of
 from kalender.sources.tp_json import Unreadable, read_event
 
 FEW, LONGEST_CODE = 10, 64  # items of a list; what a database's column holds
-LeftOut = Callable[[str, str], None]  # list, reason
+OnLeftOut = Callable[[str, str], None]  # list, reason
 
 
 class Tp:
@@ -42,8 +42,8 @@ class Tp:
         *,
         institution: int,
         zone: ZoneInfo,
-        on_left_out: LeftOut = lambda _list, _reason: None,
-        limiter: Limiter = nullcontext,
+        on_left_out: OnLeftOut = lambda _list, _reason: None,
+        limiter: AroundRequest = unlimited,
     ) -> None:
         self.on_left_out = on_left_out
         self.http = Http(TP, settings, limiter)

@@ -206,9 +206,9 @@ class Opened:
         self.clients: list[Http] = []
 
     @contextmanager
-    def _hear(self, name: str) -> Iterator[None]:
+    def _hear(self, name: str, *, slots: int = 1, requests: int = 1) -> Iterator[int]:
         try:
-            yield
+            yield slots
         except KalenderError as error:
             self.heard.append((name, type(error).__name__))
             raise
