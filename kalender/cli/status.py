@@ -31,7 +31,7 @@ from kalender.operate import disclosure
 from kalender.operate.day import parts
 from kalender.operate.queries import read_figures, read_last_writes, read_status
 from kalender.operate.status import Expectations, Figures, LastWrites, Requests, Status
-from kalender.operate.verdict import HEALTHY, Condition, HealthState, assess
+from kalender.operate.verdict import HEALTHY, Condition, Verdict, assess
 from kalender.store import acts, observations
 from kalender.store.database import Database
 from kalender.store.minutes import GROUPS
@@ -59,14 +59,16 @@ def status(
     """Say whether everybody has the right calendar, and what keeps somebody from it.
 
     `stuck`: a neighbour or the broker is away, refuses us or is held by hand, no worker or listener
-    lives, or all work fails alike. `held`: a brake holds deletes back, bulk work is paused by
-    hand, or moved mailboxes wait for a decision. `incomplete`: somebody does not have the right calendar, and nothing is under way that
-    would mend it. `behind`: work has been due for five minutes, FS and TP were not read whole for
-    too long, courses were not, or a database was recovered and nothing is written yet. `filling`:
-    calendars are written for the first time. `warning`: something will go wrong. Times are about,
-    where nothing records them: a neighbour's first failure, and the end of work at the present rate.
-    The last day is drawn by the half-hour, each line up to its own maximum; a gap is a time in which
-    no worker recorded anything.
+    lives, the database may be an old one, or all work fails alike. `held`: something waits for an
+    operator: a brake holds deletes back, bulk work or moves are paused, moved mailboxes or stopped
+    takeovers wait for a decision, a plan of the roll-out is paused, or changed settings for a yes.
+    `incomplete`: somebody does not have the right calendar, or a list of persons cannot be read, and
+    nothing is under way that would mend it. `behind`: work has been due for five minutes, FS and TP
+    were not read whole for too long, courses were not, or a database was recovered and nothing is
+    written yet. `filling`: calendars are written for the first time. `warning`: something will go
+    wrong. Times are about, where nothing records them: a neighbour's first failure, and the end of
+    work at the present rate. The last day is drawn by the half-hour, each line up to its own maximum;
+    a gap is a time in which no worker recorded anything.
     """
     wired = application(context, writes=False, asks=False)
     if acknowledge is not None:
@@ -88,7 +90,7 @@ def status(
 
 def _read(
     database: Database, expectations: Expectations
-) -> tuple[Status, Figures, LastWrites, HealthState]:
+) -> tuple[Status, Figures, LastWrites, Verdict]:
     with database.read() as connection:
         status = read_status(connection, expectations)
         figures = read_figures(connection, expectations)
@@ -187,7 +189,7 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
 Values = dict[str, object]
 
 
-def as_values(status: Status, figures: Figures, last: LastWrites, verdict: HealthState) -> Values:
+def as_values(status: Status, figures: Figures, last: LastWrites, verdict: Verdict) -> Values:
     """Return all that `--json` prints, the verdict first; docs/schemas/status.json describes it."""
     return {
         "verdict": _condition_values(verdict.worst),

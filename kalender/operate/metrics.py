@@ -29,7 +29,7 @@ from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.operate.queries import read_status
 from kalender.operate.status import Expectations, Status
-from kalender.operate.verdict import STATES, HealthState, assess
+from kalender.operate.verdict import STATES, Verdict, assess
 from kalender.store import counters, takeovers
 from kalender.store.database import Database, Key
 
@@ -74,9 +74,7 @@ class Metrics(Collector):
         self._database, self._expectations = database, expectations
         self._lock = threading.Lock()
         self._refreshed_at, self._families = float("-inf"), list[Metric]()
-        self.verdict: HealthState | None = (
-            None  # None before the first reading, and after a failed one
-        )
+        self.verdict: Verdict | None = None  # None before the first reading, and after a failed one
         self.error: str | None = None
 
     @classmethod
@@ -183,7 +181,7 @@ def histograms(totals: Totals) -> Iterator[HistogramMetricFamily]:
 
 
 def gauges_of(
-    status: Status, verdict: HealthState, expectations: Expectations
+    status: Status, verdict: Verdict, expectations: Expectations
 ) -> Iterator[GaugeMetricFamily]:
     """Give all that a status and its verdict say."""
     yield from work_families(status)
@@ -346,7 +344,7 @@ def takeover_families(status: Status) -> Iterator[GaugeMetricFamily]:
     )
 
 
-def verdict_families(verdict: HealthState) -> Iterator[GaugeMetricFamily]:
+def verdict_families(verdict: Verdict) -> Iterator[GaugeMetricFamily]:
     """Give the verdict's state, and how much of each condition there is."""
     yield gauges(
         "kalender_verdict",

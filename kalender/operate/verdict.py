@@ -27,7 +27,8 @@ STATES = (
     "held",
     "stuck",
 )  # from good to bad
-BY_HAND = (BULK, MOVES)  # what is paused under a name that is no neighbour's
+BY_HAND = (BULK, MOVES)
+"""Work that operators pause like a neighbour; once paused it has a row in `status.neighbours`."""
 LATE = timedelta(minutes=5)
 SOON = timedelta(days=30)  # a certificate or secret is about to end
 HEALTHY = "healthy"
@@ -77,7 +78,7 @@ class AcknowledgedCondition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthState:
+class Verdict:
     """The verdict: `conditions` are never empty, the worst first; `acknowledged` are apart.
 
     Where nothing is wrong, or all of it is acknowledged, the one condition is that all is healthy.
@@ -92,7 +93,7 @@ class HealthState:
         return self.conditions[0]
 
 
-def assess(status: Status, expectations: Expectations) -> HealthState:
+def assess(status: Status, expectations: Expectations) -> Verdict:
     """Return all that is wrong, the worst first, and apart from it what somebody acknowledged."""
     standing = [
         *_stuck(status, expectations),
@@ -108,7 +109,7 @@ def assess(status: Status, expectations: Expectations) -> HealthState:
     }
     wrong = [condition for condition in standing if condition.condition not in acknowledged]
     wrong.sort(key=lambda condition: -STATES.index(condition.state))
-    return HealthState(
+    return Verdict(
         conditions=wrong or [_healthy(status, acknowledged=len(acknowledged))],
         acknowledged=[
             AcknowledgedCondition(
@@ -222,7 +223,11 @@ def _why_shut(neighbour: Neighbour, name: str | Sentence, zone: tzinfo) -> Sente
 
 
 def _held(status: Status, expectations: Expectations) -> Iterator[Condition]:
-    """Say what waits for an operator: brakes, what is paused, moves, and changed settings."""
+    """Say what waits for an operator.
+
+    That is brakes, paused bulk work and moves, moves and takeovers that wait for a decision, paused
+    plans of the roll-out, and changed settings.
+    """
     holding = [brake for brake in status.brakes if brake.state == "holding"]
     if holding:
         scopes, more = ", ".join(brake.scope for brake in holding[:3]), len(holding) - 3

@@ -7,7 +7,7 @@ from time import monotonic
 
 from kalender.operate.queries import read_figures, read_status
 from kalender.operate.status import Expectations, Figures, Status
-from kalender.operate.verdict import HealthState, assess
+from kalender.operate.verdict import Verdict, assess
 from kalender.store.database import Database
 
 FRESH_SECONDS = 5.0
@@ -19,7 +19,7 @@ class Snapshot:
 
     status: Status
     figures: Figures
-    verdict: HealthState
+    verdict: Verdict
 
 
 class Snapshots:
