@@ -30,7 +30,7 @@ class PersonShown:
     """What is held of a person, as `kalender show` and the page tell it.
 
     `identities` are rows of kind, value and detail, `pending` rows of work, the most urgent first.
-    `checks` are what must be so for their calendars to be right.
+    `checks` are what must be so for their calendars to be right: `why.checklist_of_person`.
     """
 
     person_id: int

@@ -13,8 +13,7 @@ from sqlalchemy import Connection
 from kalender.domain.timetable import midnight
 from kalender.operate import look_ups, releases
 from kalender.operate.answers import LANGUAGES
-from kalender.operate.answers.speech import Answer as SaidCheck
-from kalender.operate.answers.speech import Speech
+from kalender.operate.answers.speech import SaidCheck, Speech
 from kalender.operate.changes import changes
 from kalender.operate.look_ups import LookUp
 from kalender.operate.person import PersonShown, person_shown
@@ -75,7 +74,7 @@ def look_up(visit: Visit) -> Answer:
 
 def show(visit: Visit) -> Answer:
     """Show a person who was looked up: their week, what is not well, and what was done."""
-    look = standing(visit)
+    look = look_up_in_path(visit)
     app, query = visit.site.app, visit.query
     today = app.clock().astimezone(app.zone).date()
     monday = monday_of(day_of(query.get("week")) or today)
@@ -133,7 +132,7 @@ def _offered(person: PersonShown, *, is_emptied: bool) -> Sequence[str]:
     return (*believe, "again", "verify", "retry", "in" if person.wishes else "out")
 
 
-def standing(visit: Visit) -> LookUp:
+def look_up_in_path(visit: Visit) -> LookUp:
     """Return the look-up that the path names; PageError where it is not good for who asks."""
     number = number_of(visit.path["number"])
     database, who = visit.site.database, visit.session.who

@@ -15,7 +15,7 @@ from kalender.operate.look_ups import LookUp
 from kalender.store import acts, optouts, people
 from kalender.web.asking import Asked, asking, done
 from kalender.web.page import Answer, Page, PageError, Redirect, Role, Visit, not_found
-from kalender.web.person import standing
+from kalender.web.person import look_up_in_path
 from kalender.web.reading import number_of
 from kalender.web.words import say
 
@@ -72,7 +72,7 @@ def carry_out(visit: Visit) -> Answer:
 
 def say_done(visit: Visit) -> Answer:
     """Say what was done about the person, by who looks."""
-    look, number = standing(visit), number_of(visit.path["act"])
+    look, number = look_up_in_path(visit), number_of(visit.path["act"])
     with visit.site.database.read() as connection:
         act = None if number is None else acts.read(connection, number, who=visit.session.who)
         subject = _subject(visit, connection, look)
@@ -85,7 +85,7 @@ def _wished(visit: Visit) -> tuple[str, PersonWish, LookUp]:
     name = visit.path["wish"]
     if name not in WISHES:
         raise not_found()
-    return name, WISHES[name], standing(visit)
+    return name, WISHES[name], look_up_in_path(visit)
 
 
 def _asked(visit: Visit, name: str, look: LookUp, *, problem: str | None = None) -> Asked:

@@ -11,7 +11,7 @@ from kalender.operate.why import Check, first_failing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class SaidCheck:
     """A check as it is said; `first_failing` marks the one that is the answer to the question.
 
     `remedy` says who mends it, and how, where it is not so. `matters` False: it does not matter
@@ -41,11 +41,11 @@ class Speech:
     zone: tzinfo
     common: Mapping[str, str]
 
-    def answers(self, checks: Sequence[Check]) -> list[Answer]:
+    def answers(self, checks: Sequence[Check]) -> list[SaidCheck]:
         """Return a checklist as it is said, in its order."""
         failing = first_failing(checks)
         return [
-            Answer(
+            SaidCheck(
                 check=check,
                 text=self.sentence(check),
                 remedy=self.remedy(check),
