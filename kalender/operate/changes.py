@@ -147,11 +147,6 @@ def day_of_changes(
     )
 
 
-def causes_labelled(label: str) -> frozenset[str]:
-    """Return the causes that one word of the counters stands for."""
-    return frozenset(cause.value for cause in Cause if cause.label == label)
-
-
 def _kind(operation: str) -> str:
     if operation in GONE:
         return "deletes"

@@ -8,7 +8,6 @@ from kalender.domain.timetable import midnight
 from kalender.domain.work import Cause
 from kalender.operate.changes import (
     Hour,
-    causes_labelled,
     changes,
     day_of_changes,
     resyncs,
@@ -38,7 +37,7 @@ def show(visit: Visit) -> Answer:
         filters = Filter(
             course=courses.spelled(connection, code) if code else None,
             what=what,
-            causes=causes_labelled(label) if label else frozenset(),
+            causes=frozenset(cause.value for cause in Cause if cause.label == label),
             since=since,
             until=until,
             before=cursor_of(query.get("before")),
