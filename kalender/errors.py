@@ -7,7 +7,7 @@ KalenderError
 ├── ThreadDied             a thread of this process died: the process ends, to be started anew
 ├── ClaimLost              the claim is no longer ours: stop at once, write nothing more
 ├── NeighbourError         a neighbour is away or refuses us: nobody's fault here, all pause
-│   ├── NeighbourUnavailable   refused, timed out, 502-504, 429 that names nobody
+│   ├── NeighbourUnavailable   refused, timed out, 502-504, 429 to all that we ask
 │   ├── NeighbourRefused       our rights, or all that we ask (403)
 │   │   └── NeighbourUnauthorised  our credentials (401)
 │   └── NeighbourShut          not asked at all: it is paused, or as many ask as may
@@ -47,7 +47,10 @@ class ThreadDied(KalenderError):
 
 
 class ClaimLost(KalenderError):
-    """The claim was taken over or ran out; nothing may be written under it any more."""
+    """The claim is not ours: its lease ran out and another claimed, or `recover` ended it.
+
+    Nothing may be written under it any more. A lease that ran out alone loses no claim.
+    """
 
 
 class NeighbourError(KalenderError):
@@ -71,7 +74,11 @@ class NeighbourError(KalenderError):
 
 
 class NeighbourUnavailable(NeighbourError):
-    """Connection refused, a timeout of an idempotent read, 502-504 or a general 429."""
+    """Connection refused, a timeout of an idempotent read, 502-504, or 429 to all that we ask.
+
+    A 429 that Exchange says of one mailbox is a TransientError. The database is a neighbour as well,
+    named `database`.
+    """
 
 
 class NeighbourRefused(NeighbourError):

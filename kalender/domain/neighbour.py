@@ -6,6 +6,7 @@ the name of their section: `exchange.main` is `[exchange.main]`.
 
 FS = "fs"  # the student system
 TP = "tp"  # the timetable system
+DATABASE = "database"  # our own: in errors alone, as it is no section that limits requests
 _EXCHANGE = "exchange."
 
 

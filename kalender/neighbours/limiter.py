@@ -368,7 +368,7 @@ class Limiters:
             for neighbour in limits
         }
         self.names = frozenset(self.by_name)
-        self.ailing: frozenset[str] = frozenset()
+        self.failed_lately: frozenset[str] = frozenset()
         self.bulk_is_held = False
 
     def __getitem__(self, name: str) -> Limiter:
@@ -378,7 +378,7 @@ class Limiters:
     def look(self, connection: Connection) -> tuple[frozenset[str], frozenset[str]]:
         """Return which neighbours failed lately, and which nobody, or not we, may ask now."""
         if all(limiter.is_known(LOOK_SECONDS) for limiter in self.by_name.values()):
-            return self.ailing, frozenset()
+            return self.failed_lately, frozenset()
         rows = breaker.read(connection, [*self.by_name, breaker.BULK])
         bulk = rows.pop(breaker.BULK, None)
         self.bulk_is_held = bulk is not None and bool(breaker.held_for(bulk))
@@ -389,10 +389,10 @@ class Limiters:
             waits = not standing.known and (standing.tried or bool(standing.wait))
             if waits or breaker.is_shut(connection, row):
                 shut.add(name)
-        self.ailing = frozenset(
+        self.failed_lately = frozenset(
             name for name, row in rows.items() if row.failures or row.paused_until is not None
         )
-        return self.ailing, frozenset(shut)
+        return self.failed_lately, frozenset(shut)
 
     def invalidate(self) -> None:
         """Look again before the next request: what was written may not have come to stand."""

@@ -28,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, Opera
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from kalender.domain.neighbour import DATABASE
 from kalender.errors import NeighbourUnavailable
 from kalender.store.sql import db_now
 
@@ -109,10 +110,10 @@ def _translated(secrets: Collection[str]) -> Iterator[None]:
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         if "no such column" in str(getattr(error, "orig", "")):  # our own mistake, on SQLite
             raise
-        raise NeighbourUnavailable("database", _cause(error, secrets)) from error
+        raise NeighbourUnavailable(DATABASE, _cause(error, secrets)) from error
     except DBAPIError as error:
         if error.connection_invalidated or sqlstate(error) in AWAY:
-            raise NeighbourUnavailable("database", _cause(error, secrets)) from error
+            raise NeighbourUnavailable(DATABASE, _cause(error, secrets)) from error
         raise
 
 

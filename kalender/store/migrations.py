@@ -13,6 +13,7 @@ from time import monotonic
 import structlog
 from sqlalchemy import Connection, inspect, text
 
+from kalender.domain.neighbour import DATABASE
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.store import own_database
 from kalender.store.database import Database, sqlstate, views
@@ -73,7 +74,7 @@ def upgrade(database: Database, to: str = "head", *, patience: float = PATIENCE)
             if sqlstate(error.__cause__) not in GAVE_WAY:
                 raise
             if monotonic() > until:
-                raise NeighbourUnavailable("database", IN_USE) from error
+                raise NeighbourUnavailable(DATABASE, IN_USE) from error
             log.warning("upgrade_again", reason="somebody is at work on the tables")
             Event().wait(PAUSE)  # those who were held up go on meanwhile
 

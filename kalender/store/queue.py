@@ -298,7 +298,7 @@ def claim(  # noqa: PLR0913
     if not kinds:
         return []
     rank = ("due_at",) if oldest else ("priority", "due_at")
-    query = _claim(
+    query = _claim_statement(
         connection.dialect.name, tuple(kinds), rank, tuple(sorted(not_of)), not_bulk=not_bulk
     )
     params = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
@@ -327,7 +327,7 @@ def claim(  # noqa: PLR0913
 
 
 @lru_cache
-def _claim(
+def _claim_statement(
     dialect: str,
     kinds: Sequence[Kind],
     rank: Sequence[str],

@@ -32,6 +32,7 @@ import structlog
 from sqlalchemy import Connection
 
 from kalender.domain import backoff
+from kalender.domain.neighbour import DATABASE
 from kalender.domain.work import USERNAME, Kind
 from kalender.errors import (
     BadSourceData,
@@ -68,12 +69,12 @@ class Outcomes:
         """Give the work back as its error asks for; return the neighbour that failed it."""
         if isinstance(error, BadSourceData):
             return self._unreadable(claim, error)
-        self._give(claim, error)
+        self._end_claim(claim, error)
         if isinstance(error, NeighbourError | OutcomeUnknown | MailboxDenied):
             return error.neighbour
         return None
 
-    def _give(self, claim: Claim, error: Exception) -> None:
+    def _end_claim(self, claim: Claim, error: Exception) -> None:
         match error:
             case ClaimLost():
                 log.warning("claim_lost", kind=claim.kind.value, key=_loggable_key(claim))
@@ -109,7 +110,7 @@ class Outcomes:
         if error.neighbour is None:
             self._retry(claim, str(error), max(after, self._delay(claim, error)))
         else:
-            self._give_back(claim, error.neighbour, str(error), after)
+            self._blame_neighbour(claim, error.neighbour, str(error), after)
 
     def _denied(self, claim: Claim, error: MailboxDenied) -> None:
         """Ask again slowly; where several refuse that opened before, all is the neighbour's."""
@@ -123,13 +124,13 @@ class Outcomes:
         )
         log.warning("mailbox_denied", neighbour=name, key=_loggable_key(claim), error=str(error))
 
-        def give_back(connection: Connection) -> None:
+        def write(connection: Connection) -> None:
             if breaker.failed(connection, name, key=claim.key, error=why):
                 queue.postpone(connection, claim, after=REFUSED, why=why)
             else:
                 queue.retry(connection, claim, after=slowly, error=str(error))
 
-        self._record_outcome(claim, give_back)
+        self._record_outcome(claim, write)
         self.context.limiters[name].invalidate()
 
     def _unreadable(self, claim: Claim, error: BadSourceData) -> str | None:
@@ -155,7 +156,7 @@ class Outcomes:
 
     def _neighbour_failed(self, claim: Claim, error: NeighbourError) -> None:
         log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
-        if error.neighbour == "database":
+        if error.neighbour == DATABASE:
             self._database_failed(claim, error)
         elif isinstance(error, NeighbourUnauthorised):  # the limiter counts these
             after = timedelta(seconds=random.uniform(0.2, 1))  # noqa: S311
@@ -163,7 +164,9 @@ class Outcomes:
                 claim, lambda c: queue.postpone(c, claim, after=after, why=str(error))
             )
         else:
-            self._give_back(claim, error.neighbour, str(error), _wait_of_work(claim, error), error)
+            self._blame_neighbour(
+                claim, error.neighbour, str(error), _wait_of_work(claim, error), error
+            )
 
     def _database_failed(self, claim: Claim, error: NeighbourError) -> None:
         """It may only have ended one of two transactions that stood in each other's way.
@@ -177,7 +180,7 @@ class Outcomes:
                 claim, lambda c: queue.postpone(c, claim, after=after, why=str(error))
             )
 
-    def _give_back(
+    def _blame_neighbour(
         self,
         claim: Claim,
         name: str,
@@ -193,14 +196,14 @@ class Outcomes:
         asked = error.retry_after if error is not None else None
         for_all = asked if claim.kind is not Kind.CALENDAR else None
 
-        def give_back(connection: Connection) -> None:
+        def write(connection: Connection) -> None:
             if asked is not None and error is not None and error.concerns_all:
                 breaker.asked_to_wait(connection, name, wait=asked, error=why)
             else:
                 breaker.failed(connection, name, key=claim.key, error=why, retry_after=for_all)
             queue.postpone(connection, claim, after=after, why=why)
 
-        self._record_outcome(claim, give_back)
+        self._record_outcome(claim, write)
         self.context.limiters[name].invalidate()
 
     def release(self, claim: Claim) -> None:

@@ -43,9 +43,6 @@ class WorkerThread:
         self.probing: frozenset[str] = (
             frozenset()
         )  # neighbours that failed lately, and are asked first
-        self.spared: frozenset[str] = (
-            frozenset()
-        )  # neighbours that failed lately, and are not asked now
         self.outcomes = Outcomes(context)
         self.failed: set[str] = set()  # while doing what was claimed together
         self.at_once = CLAIMED_TOGETHER
@@ -61,7 +58,7 @@ class WorkerThread:
                 if idle:  # to ask costs less than half of trying to claim
                     with self.context.database.read() as connection:
                         idle = not queue.is_due(connection, list(self.context.neighbours))
-                claims = [] if idle else self._claim()
+                claims = [] if idle else self._claim_work()
             except Exception as error:  # noqa: BLE001  # a bug must not leave a process without threads
                 if isinstance(error, NeighbourError):
                     log.warning("neighbour_away", neighbour=error.neighbour, error=str(error))
@@ -77,14 +74,14 @@ class WorkerThread:
 
     # -- claims -----------------------------------------------------------------------------------
 
-    def _claim(self) -> list[Claim]:
+    def _claim_work(self) -> list[Claim]:
         """Claim what may be asked for, with a slot at each neighbour that it needs."""
         self.turn = (self.turn + 1) % OLDEST_EACH
         limiters = self.context.limiters
         claims: list[Claim] = []
         try:
             with self.context.database.write() as connection:
-                ailing, shut = limiters.look(connection)
+                failed_lately, shut = limiters.look(connection)
                 reserved = {name for name in limiters.names - shut if limiters[name].reserve()}
                 other_backends = [backend_of(name) for name in limiters.names - reserved]
                 neighbours = self.context.neighbours.items()
@@ -99,15 +96,15 @@ class WorkerThread:
                     not_bulk=limiters.bulk_is_held,
                 )
                 to_ask = {name for claim in claims for name in self._needs(claim)}
-                self.probing = ailing & reserved & to_ask
-                self.spared = ailing - shut - self.probing
+                self.probing = failed_lately & reserved & to_ask
+                not_asked = failed_lately - shut - self.probing
         except Exception:
             claims = []
             limiters.invalidate()
             raise
         finally:
             self._free(but={name for claim in claims for name in self._needs(claim)})
-        self._asked_nothing(self.spared)
+        self._asked_nothing(not_asked)
         return claims
 
     def _without_unchanged(self, claims: Sequence[Claim]) -> Sequence[Claim]:

@@ -156,7 +156,9 @@ def test_nobody_waits_for_an_ailing_neighbour_s_row_while_holding_another(
     worker_context.limiters["tp"].invalidate(
         slots=True
     )  # whose row is locked, to prolong what we may use
-    claims = threading.Thread(target=WorkerThread(worker_context, "w", threading.Event())._claim)
+    claims = threading.Thread(
+        target=WorkerThread(worker_context, "w", threading.Event())._claim_work
+    )
     with worker_context.database.write() as connection:
         breaker.lock(connection, "exchange.main")
         claims.start()

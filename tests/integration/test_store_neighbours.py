@@ -39,8 +39,8 @@ def fail(connection: Connection, *keys: str, **fields: timedelta) -> None:
 
 def looked(connection: Connection) -> tuple[bool, bool]:
     """Whether TP failed lately, and whether another worker may not ask it."""
-    ailing, shut = gates_for(Database("sqlite:///never-opened.db")).look(connection)
-    return "tp" in ailing, "tp" in shut
+    failed_lately, shut = gates_for(Database("sqlite:///never-opened.db")).look(connection)
+    return "tp" in failed_lately, "tp" in shut
 
 
 def shut(connection: Connection) -> bool:

@@ -66,7 +66,7 @@ def a_hand(house: House) -> WorkerThread:
 
 
 def at_once(hand: WorkerThread) -> None:
-    hand._do_all(hand._claim())
+    hand._do_all(hand._claim_work())
 
 
 def pause(house: House) -> None:
@@ -103,7 +103,7 @@ def test_what_cannot_be_begun_within_a_third_of_the_lease_is_given_back(house: H
     mark_courses(house, 3)
     hand = a_hand(house)
     hand.context = replace(hand.context, lease=timedelta(seconds=3))
-    claims = hand._claim()
+    claims = hand._claim_work()
     assert claimed(house) == 3
     assert isinstance(house.timetables, Gated)
     house.timetables.takes = 1.1
@@ -114,7 +114,7 @@ def test_what_cannot_be_begun_within_a_third_of_the_lease_is_given_back(house: H
 def test_who_is_told_to_stop_gives_back_what_is_not_begun(house: House) -> None:
     mark_courses(house, 3)
     hand = a_hand(house)
-    claims = hand._claim()
+    claims = hand._claim_work()
     hand.stop.set()
     hand._do_all(claims)
     assert (len(house.timetables.asked), claimed(house)) == (0, 0)
@@ -127,7 +127,7 @@ def test_every_eighth_claim_goes_to_the_oldest_work_of_all(house: House) -> None
     mark_courses(house, 30, first=2)
     hand = a_hand(house)
     hand.at_once = 1
-    firsts = [hand._claim()[0].key for _ in range(8)]
+    firsts = [hand._claim_work()[0].key for _ in range(8)]
     assert firsts.count("IN1 25h") == 1
     assert set(firsts) - {"IN1 25h"} <= {f"IN{n} 25h" for n in range(2, 9)}
 
@@ -148,7 +148,7 @@ def claimed(house: House) -> int:
 def test_the_probe_is_whoever_asks(house: House) -> None:
     """A hand that has no work for the neighbour leaves the first try to another."""
     pause(house)
-    assert a_hand(house)._claim() == []
+    assert a_hand(house)._claim_work() == []
     house.mark(Kind.COURSE, "IN1000 25h")
     at_once(a_hand(house))
     assert len(house.timetables.asked) == 1
@@ -223,7 +223,7 @@ def end_badly(house: House, kind: Kind, error: KalenderError) -> tuple[bool, int
     """Let a piece of work end so; return whether it was given back, and its attempts."""
     house.mark(kind, "IN1000 25h" if kind is Kind.COURSE else "1")
     hand = a_hand(house)
-    (claim,) = hand._claim()
+    (claim,) = hand._claim_work()
     hand.outcomes.handle_failure(claim, error)
     with house.database.read() as connection:
         (row,) = connection.execute(select(dirty)).all()
