@@ -17,7 +17,7 @@ import psycopg
 from pydantic import SecretStr
 
 from bench.measure import Figure, as_in_the_command, paired, pss_megabytes, single
-from kalender.app import keeping
+from kalender.app import mark_keeper
 from kalender.broker import Broker
 from kalender.config.sections import BrokerSettings as Settings
 from kalender.domain.notification import USUAL
@@ -72,7 +72,7 @@ def queue(amqp: str, kind: str, messages: int) -> Iterator[tuple[str, Settings]]
 def ours(amqp: str, kind: str, url: str, messages: int = MESSAGES) -> float:
     """Messages a second by the listener itself."""
     database, stop, seen = Database(url), threading.Event(), 0
-    keep = keeping(database, lambda: NOW, settle=2.0)
+    keep = mark_keeper(database, lambda: NOW, settle=2.0)
 
     def kept(marks: Sequence[Mark], refused: Sequence[Rejected]) -> None:
         nonlocal seen

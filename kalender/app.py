@@ -29,7 +29,7 @@ from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.ports import (
     AroundRequest,
     Calendars,
-    Marks,
+    MarkKeeper,
     Rejected,
     Students,
     Timetables,
@@ -296,9 +296,9 @@ class App:
 
     def listener(self, database: Database, liveness: Liveness | None = None) -> Listener:
         """Return what turns notifications into marks."""
-        marks = keeping(database, self.clock, settle=self.config.worker.settle_seconds)
+        settle = self.config.worker.settle_seconds
         return Listener(
-            marks,
+            mark_keeper(database, self.clock, settle=settle),
             self.config.patterns,
             self.clock,
             liveness=liveness or Liveness(),
@@ -313,10 +313,10 @@ class App:
         return self.config.broker
 
 
-def keeping(database: Database, clock: Callable[[], datetime], *, settle: float) -> Marks:
-    """Return where the listener leaves what it read; times are then the database's clock's."""
+def mark_keeper(database: Database, clock: Clock, *, settle: float) -> MarkKeeper:
+    """Return what writes marks and rejected messages in one transaction, by the database's clock."""
 
-    def keep(marks: Sequence[Mark], refused_messages: Sequence[Rejected]) -> None:
+    def keep(marks: Sequence[Mark], rejected_messages: Sequence[Rejected]) -> None:
         with database.write() as connection:
             if any(mark.due_at for mark in marks):
                 ahead = clock() - teaching.database_time(connection)
@@ -325,6 +325,6 @@ def keeping(database: Database, clock: Callable[[], datetime], *, settle: float)
                     for mark in marks
                 ]
             queue.mark(connection, marks, settle=settle)
-            rejected.keep(connection, refused_messages)
+            rejected.keep(connection, rejected_messages)
 
     return keep

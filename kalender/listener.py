@@ -24,7 +24,7 @@ from kalender.domain.notification import Pattern, parse
 from kalender.domain.work import Mark
 from kalender.errors import NeighbourError, NotificationError
 from kalender.liveness import Liveness
-from kalender.ports import Batch, Deliveries, Delivery, Marks, Rejected
+from kalender.ports import Batch, Deliveries, Delivery, MarkKeeper, Rejected
 from kalender.store.database import Counts
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0
@@ -38,9 +38,9 @@ Read = tuple[list[Mark], list[Rejected]]
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """What turns messages into marks; `store` keeps them in one transaction."""
+    """What turns messages into marks; `keep` writes them in one transaction."""
 
-    store: Marks
+    keep: MarkKeeper
     patterns: Sequence[Pattern]
     clock: Callable[[], datetime]
     jitter: Callable[[], float] = field(default=random.random, kw_only=True)
@@ -77,13 +77,14 @@ class Listener:
         result: Read | None = None
         while result is None:
             try:
-                result = self._keep(batch.deliveries)
+                result = self._keep_together(batch.deliveries)
             except NeighbourError as error:  # the database is away
                 log.warning("database_away", messages=messages, error=str(error))
                 self.liveness.turn()
                 wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
                 failures += 1
                 if not batch.wait(wait * (1 + self.jitter()) / 2):
+                    # nothing is refused: what is not acknowledged the broker delivers again
                     log.warning("batch_given_back", messages=messages, failures=failures)
                     return
         batch.acknowledge()
@@ -100,23 +101,24 @@ class Listener:
             milliseconds=round((time.monotonic() - started) * 1000),
         )
 
-    def _keep(self, deliveries: Sequence[Delivery]) -> Read:
+    def _keep_together(self, deliveries: Sequence[Delivery]) -> Read:
         """Keep what was read in one transaction; a message that cannot be kept is rejected.
 
         Which one that is shows when the halves are kept apart.
         """
         marks, rejected_messages = self._read(deliveries)
         try:
-            self.store(marks, rejected_messages)
+            self.keep(marks, rejected_messages)
         except NeighbourError:
             raise
         except Exception as error:  # noqa: BLE001  # one message must not stop all others for ever
             if len(deliveries) == 1:
                 marks, rejected_messages = [], [_rejected(deliveries[0], type(error).__name__)]
-                self.store(marks, rejected_messages)
+                self.keep(marks, rejected_messages)
             else:
                 half = len(deliveries) // 2
-                first, second = self._keep(deliveries[:half]), self._keep(deliveries[half:])
+                first = self._keep_together(deliveries[:half])
+                second = self._keep_together(deliveries[half:])
                 marks, rejected_messages = first[0] + second[0], first[1] + second[1]
         return marks, rejected_messages
 
@@ -144,7 +146,7 @@ class Listener:
         marks, rejected_messages = self._read([delivery])
         if rejected_messages:
             return False
-        self.store(marks, [])
+        self.keep(marks, [])
         return True
 
 

@@ -349,8 +349,8 @@ class Deliveries(Protocol):
         ...
 
 
-class Marks(Protocol):
-    """Where the listener leaves what it read. `due_at` of a mark is on the domain's clock."""
+class MarkKeeper(Protocol):
+    """What keeps all that the listener read. `due_at` of a mark is on the domain's clock."""
 
     def __call__(self, marks: Sequence[Mark], rejected: Sequence[Rejected], /) -> None:
         """Keep both in one transaction; NeighbourUnavailable where the database is away."""

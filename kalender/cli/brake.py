@@ -80,7 +80,7 @@ def release(
     name = releases.spelled(" ".join(scope))  # in quotes as it is shown, or not
     kind = name.partition(" ")[0]
     with database.read() as connection:
-        found = releases.holding(connection, name, wired.clock())
+        found = releases.brake_named(connection, name, wired.clock())
     changes, deletes = found.changes, f"{found.held.held} deletes, of {found.held.people} people"
     if kind == "optout":
         deletes = (
@@ -98,7 +98,7 @@ def release(
     if found.held.people > 1 and not yes:
         ask_first(f"{deletes}. Go on?" if kind == "optout" else f"{deletes}, are let go. Go on?")
     with database.write() as connection:
-        found = releases.holding(connection, name, wired.clock())
+        found = releases.brake_named(connection, name, wired.clock())
         marked = releases.release(
             connection, found, who=operator(), reason=reason, now=wired.clock()
         )

@@ -382,10 +382,10 @@ def _steps(plan: Plan) -> Iterator[dict[str, Any]]:
     # beside what is withheld the predecessor's entry of the course stands
     for do, creates in (("create", plan.creates), ("withhold", plan.withheld)):
         for create in creates:
-            content = create.wanted.content
+            content = create.desired.content
             yield _step(do, content.starts_at, content.subject)
     for update in plan.updates:
-        content, fields = update.wanted.content, ", ".join(sorted(update.fields))
+        content, fields = update.desired.content, ", ".join(sorted(update.fields))
         yield _step("update", content.starts_at, content.subject, fields)
     for delete in plan.deletes:
         activity = delete.entry.activity

@@ -27,7 +27,7 @@ from kalender.domain.moment import said_shortly
 from kalender.domain.takeover import Fate, PropertyMark
 from kalender.domain.work import Cause, Lane
 from kalender.errors import ConfigError, KalenderError
-from kalender.reconcile.desired import load_state, split, wanted
+from kalender.reconcile.desired import desired_entries, load_state, split
 from kalender.reconcile.protocol import ReconcileContext
 from kalender.reconcile.takeover import LEAVE, NO_SETTINGS, REMOVE, STOP, survey
 from kalender.store import acts, criteria, entries, people, rollouts, takeovers
@@ -279,7 +279,7 @@ def _fates(
     with database.read() as connection:
         state = load_state(connection, calendar, context.settings, now)
         records = entries.of_calendar(connection, calendar.calendar_id)
-        desired = wanted(connection, state, context.settings, now)
+        desired = desired_entries(connection, state, context.settings, now)
     own_ids = {entry.item_id for entry in records}
     made = survey(
         [marked_item for marked_item in found if marked_item.item_id not in own_ids],

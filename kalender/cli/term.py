@@ -13,7 +13,7 @@ from kalender.domain.model import Semester
 from kalender.errors import ConfigError
 from kalender.operate import queries
 from kalender.operate.term import coming_entries, source_counts
-from kalender.reconcile.desired import CalendarSettings, load_states, wanted
+from kalender.reconcile.desired import CalendarSettings, desired_entries, load_states
 from kalender.store import entries, rollouts
 from kalender.store.database import now
 from kalender.store.tables import change_log
@@ -94,7 +94,7 @@ def _computed(
     for view in load_states(connection, rows, settings, moment) if rows else []:
         counts.update(
             event.event.teaching.activity.semester
-            for event in wanted(connection, view, settings, moment)
+            for event in desired_entries(connection, view, settings, moment)
             if event.event.teaching.ends_at > moment
         )
     return counts, len(calendars) / len(sample) if sample else 1.0

@@ -13,7 +13,7 @@ status.
     DeleteAhead         all of these, and deleting            deleting, not held
     Created             intended                              live, says what was intended
     Shown               live, refused, declined, in calendar  live, says what is wanted, not held
-    Taken               deleting                              (none)
+    Deleted             deleting                              (none)
     NotCarriedOut       intended                              (none)
                         all of Shown, and deleting            status, fingerprint, hold of before
     Unanswered          all but abandoned and released        (same), nothing changes
@@ -26,13 +26,13 @@ status.
     NotFoundAtAll       declined                              (same), not in the calendar
                         ended and not open                    (same), nothing changes
                         intended, live, refused, deleting     abandoned
-    LeftAsItIs          live, refused, declined, deleting     declined
-    Frozen              live, content unknown                 (same), the fingerprint is empty
+    Declined            live, refused, declined, deleting     declined
+    Frozen              live, content unknown                 (same), fingerprint ""
     Held, Freed         live, refused, declined, deleting     (same), held or not
     Renamed             live, refused, declined               (same), shows another event
     Adopted             (none), abandoned                     live or deleting
     HandedBack          live, refused, declined, in calendar  (none)
-    Left                live, refused, declined, deleting     released
+    LeftToUser          live, refused, declined, deleting     released
                         abandoned                             released
     Forgotten           not in calendar, but not intended     (none)
 
@@ -41,16 +41,16 @@ the row stays as it was written ahead, until a lookup.
 
 A key that is not found ends in two ways, and this is meant. `NotFoundByKey` follows a request for
 these very keys after an id was gone: only those come here that are to be made anew, and the others
-are `LeftAsItIs`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
+are `Declined`. `NotFoundAtAll` follows a search of the whole calendar after a move or a restore:
 what its user had declined is not made anew because a backup lacks it, and what has ended is history.
 
 `AdoptAhead` stands before the request that makes a predecessor's item ours: the item is there, and
 whether it carries our key is looked up by its id. `HandedBack` is the other way: the item is the
 predecessor's again.
 
-`Left` comes to what its user made a meeting, where Exchange would mail the guests of every write: the
-item stays as it is and is ours no more, although it still carries our key, and another one is made for
-the event. It also comes to the item of an abandoned create that turned up late, where its user had
+`LeftToUser` comes to what its user made a meeting, where Exchange would mail the guests of every
+write: the item stays as it is and is ours no more, although it still carries our key, and another one
+is made for the event. It also comes to the item of an abandoned create that turned up late, where its user had
 touched it by then. A released key is never adopted again.
 
 An abandoned entry without a change key was never seen in the calendar: nobody answered its create, and
@@ -105,7 +105,12 @@ OPEN_WITHOUT_FINGERPRINT = (EntryStatus.LIVE,)
 
 
 class Entry(NamedTuple):
-    """What we recorded of one entry. `fingerprint` None: its content is not known for sure."""
+    """What we recorded of one entry; `item_id` None: it is not in the calendar.
+
+    `fingerprint` None: its content is not known for sure, and the next plan writes it. "": it is not
+    known and never will be, as it ended before: no plan looks at it. `change_key` "": not known
+    either, so that a verify reads the item as changed.
+    """
 
     sync_key: str
     event_id: str
@@ -211,7 +216,7 @@ class NotFoundAtAll:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftAsItIs:
+class Declined:
     """The entry is not put back, as its user, or the settings, do not wish it."""
 
     still_there: bool
@@ -251,13 +256,13 @@ class Plain(StrEnum):
 
     UPDATE_AHEAD = "update ahead"
     DELETE_AHEAD = "delete ahead"
-    TAKEN = "taken"
+    DELETED = "deleted"
     UNANSWERED = "unanswered"
     NOT_FOUND_BY_KEY = "not found by key"
     FROZEN = "frozen"
     FREED = "freed"
     FORGOTTEN = "forgotten"
-    LEFT = "left"
+    LEFT_TO_USER = "left to user"
     HANDED_BACK = "handed back"
 
 
@@ -270,7 +275,7 @@ Happening = (
     | Refused
     | FoundByKey
     | NotFoundAtAll
-    | LeftAsItIs
+    | Declined
     | Held
     | Renamed
     | Adopted
@@ -361,7 +366,7 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
             if row.status is EntryStatus.DECLINED:
                 return row._replace(item_id=None)
             return row if ended and not row.open else _abandoned(row)
-        case LeftAsItIs(still_there=still_there):
+        case Declined(still_there=still_there):
             row = _require(entry, happening, AFTER_CREATE)
             return row._replace(
                 status=EntryStatus.DECLINED, item_id=row.item_id if still_there else None
@@ -376,7 +381,7 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
         case Plain.DELETE_AHEAD:
             row = _require(entry, happening, AFTER_CREATE, there=True)
             return row._replace(status=EntryStatus.DELETING, held_by=None)
-        case Plain.TAKEN:
+        case Plain.DELETED:
             _require(entry, happening, {EntryStatus.DELETING})
             return None
         case Plain.UNANSWERED:
@@ -400,7 +405,7 @@ def after(entry: Entry | None, happening: Happening) -> Entry | None:  # noqa: C
         case Plain.HANDED_BACK:
             _require(entry, happening, ANSWERED, there=True)
             return None
-        case Plain.LEFT:
+        case Plain.LEFT_TO_USER:
             row = _require(entry, happening, (*AFTER_CREATE, EntryStatus.ABANDONED))
             return row._replace(status=EntryStatus.RELEASED, item_id=None, held_by=None)
 

@@ -1,7 +1,8 @@
 """From what is desired and what we recorded to the creates, updates and deletes between them.
 
-A plan is data: it can be shown, guarded and then applied. Ended entries and those of semesters
-that are not maintained are never given to `make_plan`, so that nothing here can touch them.
+A plan is data: it can be shown, guarded and then applied. It changes nothing but `entries`, of which
+the caller leaves out what has ended and what is of a semester that is not maintained. Ended entries
+are told apart from these, only so that they are not created a second time.
 """
 
 from collections import defaultdict
@@ -39,7 +40,7 @@ class DesiredEntry:
 class Create:
     """Make an entry for an event that has none."""
 
-    wanted: DesiredEntry
+    desired: DesiredEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class Update:
     """Make an entry say what its event says; `fields` are those that differ."""
 
     entry: Entry
-    wanted: DesiredEntry
+    desired: DesiredEntry
     fields: frozenset[str]
 
 
@@ -65,7 +66,7 @@ class Plan:
     Without a request: `renamed` are entries that already say what is wanted but under another
     event id or activity, `freed` those held back from deletion that are desired again or have
     ended, `forgotten` records of what is not in the calendar and is not wanted as it was,
-    `settled` what ended before anybody could tell what it says: it stays. `withheld` are creates that
+    `frozen` what ended before anybody could tell what it says: it stays. `withheld` are creates that
     are not made as long as a predecessor's entry of the same course stands at that time.
     """
 
@@ -75,7 +76,7 @@ class Plan:
     renamed: tuple[tuple[Entry, DesiredEntry], ...] = ()
     freed: tuple[Entry, ...] = ()
     forgotten: tuple[Entry, ...] = ()
-    settled: tuple[Entry, ...] = ()
+    frozen: tuple[Entry, ...] = ()
     withheld: tuple[Create, ...] = ()
 
 
@@ -97,7 +98,7 @@ def make_plan(
     )
     moved_pairs, lone_desired, lone_entries = _by_activity(lone_desired, lone_entries)
     pairs += moved_pairs
-    creates = [Create(wanted=w) for w in lone_desired if not w.event.keep_only]
+    creates = [Create(desired=w) for w in lone_desired if not w.event.keep_only]
     deletes = [
         Delete(entry=e)
         for e in lone_entries
@@ -117,7 +118,7 @@ def make_plan(
             before = None if is_refused else entry.fingerprint
             fields = changed_fields(before, desired.fingerprint)
         if fields:
-            updates.append(Update(entry=entry, wanted=desired, fields=fields))
+            updates.append(Update(entry=entry, desired=desired, fields=fields))
         elif (entry.event_id, entry.activity) != (desired.event.event_id, _activity(desired)):
             renamed.append((entry, desired))
     held_entries = (
@@ -126,15 +127,13 @@ def make_plan(
         if entry.held_by is not None
     )
     return Plan(
-        creates=tuple(sorted(creates, key=lambda c: _time_of(c.wanted))),
+        creates=tuple(sorted(creates, key=lambda c: _time_of(c.desired))),
         updates=tuple(sorted(updates, key=lambda u: _entry_time(u.entry))),
         deletes=tuple(sorted(deletes, key=lambda d: _entry_time(d.entry))),
         renamed=tuple(sorted(renamed, key=lambda pair: _entry_time(pair[0]))),
         freed=tuple(sorted(held_entries, key=_entry_time)),
         forgotten=tuple(sorted(nowhere, key=_entry_time)),
-        settled=tuple(
-            sorted((e for e in lone_entries if e.sync_key in kept_keys), key=_entry_time)
-        ),
+        frozen=tuple(sorted((e for e in lone_entries if e.sync_key in kept_keys), key=_entry_time)),
     )
 
 

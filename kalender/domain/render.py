@@ -133,7 +133,7 @@ def render(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> Cont
 
 
 def fingerprint(content: Content) -> str:
-    """Return a short digest of each field that an update may name, in the order of `FIELDS`."""
+    """Return a short hash of each field that an update may name, in the order of `FIELDS`."""
     time = [at.astimezone(UTC).isoformat() for at in (content.starts_at, content.ends_at)]
     texts = (content.subject, content.body, content.location, "/".join(time), content.show_as)
     return ".".join(

@@ -227,7 +227,7 @@ def withhold(plan: Plan, standing: Collection[Beside]) -> Plan:
 
 
 def _is_beside(create: Create, standing: Collection[Beside]) -> bool:
-    content, courses = create.wanted.content, courses_of([create.wanted])
+    content, courses = create.desired.content, courses_of([create.desired])
     return any(
         other.starts_at < content.ends_at
         and content.starts_at < other.ends_at

@@ -178,7 +178,7 @@ class _Change:
 
     def _too_many(self, safety: Safety, concerned: int, returning: int) -> str | None:
         """Return why so many persons are held, or None where they may go."""
-        standing = brakes.holds(self.connection, SCOPE + self.name)
+        standing = brakes.why_held(self.connection, SCOPE + self.name)
         if standing is not None:
             return standing
         if brakes.state(self.connection, HAND) == "holding":

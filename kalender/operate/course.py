@@ -11,7 +11,7 @@ from kalender.operate.disclosure import Row
 from kalender.operate.status import Brake
 from kalender.store import acts, brakes, rollouts, unreadable
 from kalender.store.acts import Filter, WritesInHour
-from kalender.store.brakes import Held
+from kalender.store.brakes import HeldCount
 from kalender.store.database import now
 from kalender.store.unreadable import Unreadable
 
@@ -30,7 +30,7 @@ class CourseShown:
     run: Row
     unreadable: tuple[Unreadable, ...]
     brake: Brake | None
-    lets_go: Held
+    lets_go: HeldCount
     concerned: tuple[WritesInHour, ...]
 
 
@@ -52,7 +52,7 @@ def course_shown(
                 run=run,
                 unreadable=tuple(unreadable.of_course(connection, key)),
                 brake=brake,
-                lets_go=brakes.would_go(connection, scope, at) if brake else Held(),
+                lets_go=brakes.would_go(connection, scope, at) if brake else HeldCount(),
                 concerned=concerned,
             )
         )

@@ -460,7 +460,7 @@ def standing_brakes(connection: Connection, moment: datetime | None = None) -> l
     holds = brakes.held_by_scope(connection, moment)
     query = select(tables.brake).order_by(tables.brake.c.scope)
     return [
-        Brake(**row, **asdict(holds.get(row["scope"], brakes.Held())))
+        Brake(**row, **asdict(holds.get(row["scope"], brakes.HeldCount())))
         for row in connection.execute(query).mappings()
     ]
 

@@ -15,7 +15,7 @@ from kalender.errors import ConfigError
 from kalender.mirror import lists
 from kalender.mirror.person import SECOND_LOOK
 from kalender.store import acts, brakes, courses, optouts, people, queue, teaching
-from kalender.store.brakes import HAND, INSTITUTION, Held
+from kalender.store.brakes import HAND, INSTITUTION, HeldCount
 from kalender.store.optouts import HeldChanges
 
 RELEASE = "brake release"
@@ -23,7 +23,7 @@ RELEASED = (INSTITUTION, HAND, "course", "calendar", "optout")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class StandingBrake:
     """A brake that holds, by its name as it is kept.
 
     `held`: the deletes that a release lets go, and of how many persons. `changes`: what the brake of
@@ -31,7 +31,7 @@ class Holding:
     """
 
     scope: str
-    held: Held
+    held: HeldCount
     changes: HeldChanges
 
     @property
@@ -51,10 +51,10 @@ def spelled(name: str) -> str:
     return " ".join([kind.lower(), *more])
 
 
-def holding(connection: Connection, name: str, now: datetime) -> Holding:
+def brake_named(connection: Connection, name: str, now: datetime) -> StandingBrake:
     """Return the brake of that name; ConfigError where it does not hold (now)."""
     scope = _scope(connection, name)
-    return Holding(
+    return StandingBrake(
         scope=scope,
         held=brakes.would_go(connection, scope, now),
         changes=optouts.held_by(connection, scope),
@@ -74,8 +74,22 @@ def _scope(connection: Connection, name: str) -> str:
     return scope
 
 
-def release(connection: Connection, brake: Holding, *, who: str, reason: str, now: datetime) -> int:
-    """Release one brake, and mark what it held; return how many calendars or sources are marked."""
+def release(
+    connection: Connection, brake: StandingBrake, *, who: str, reason: str, now: datetime
+) -> int:
+    """Release one brake, and mark what it held; return how many calendars or sources are marked.
+
+    Every release is recorded as an act. Beside that, by the first word of the scope:
+
+        institution  what it held, and as much, passes within a day; what was deleted until now
+                     counts no more. The calendars are marked.
+        hand         it is dropped, and its calendars are marked.
+        calendar     its creates pass until the reason is gone. The calendar is marked.
+        course       its next answer is believed, and what then goes does not count for a day. TP is
+                     asked for the course at once.
+        person       FS' next answer counts as the second look. FS is asked for them at once.
+        optout       what the list says counts from now on, and the calendars are marked.
+    """
     if brake.kind in {INSTITUTION, HAND}:
         return _mark(connection, brakes.release(connection, brake.scope, reason, who=who))
     if brake.kind == "optout":
@@ -137,10 +151,10 @@ class EventHeld:
     people: int
 
 
-def events_held(connection: Connection, brake: Holding, now: datetime) -> list[EventHeld]:
+def events_held(connection: Connection, brake: StandingBrake, now: datetime) -> list[EventHeld]:
     """Return the events of which a release lets entries go, by their start.
 
-    None where a brake holds something else: a calendar's creates, a list's persons, FS' answer.
+    Empty where a brake holds something else: a calendar's creates, a list's persons, FS' answer.
     """
     rows = brakes.events_held(connection, brake.scope, now)
     told = courses.told_of(connection, [row.event_id for row in rows])
@@ -156,7 +170,7 @@ def events_held(connection: Connection, brake: Holding, now: datetime) -> list[E
     ]
 
 
-def persons_held(connection: Connection, brake: Holding) -> Iterable[int]:
+def persons_held(connection: Connection, brake: StandingBrake) -> Iterable[int]:
     """Return whom a release of a list's brake concerns, by our numbers; nobody who is protected."""
     if brake.kind != "optout":
         return []

@@ -98,7 +98,7 @@ def entries_shown(
     desired = {each.event.event_id: each for each in would_be.desired}
     updates = {update.entry.sync_key: update for update in plan.updates}
     desired_of_key = {entry.sync_key: each for entry, each in plan.renamed}
-    desired_of_key |= {key: update.wanted for key, update in updates.items()}
+    desired_of_key |= {key: update.desired for key, update in updates.items()}
     going = {delete.entry.sync_key for delete in plan.deletes}
     rows = [
         row
@@ -123,13 +123,13 @@ def entries_shown(
             last=_last_write(change) if change is not None else None,
         )
         if update is not None and "time" in update.fields:
-            content = update.wanted.content
+            content = update.desired.content
             entry = replace(entry, standing=Standing.MOVING, moves_to=content.starts_at)
-            shown.append(_to_come(update.wanted))
+            shown.append(_to_come(update.desired))
         shown.append(entry)
-    shown += [_to_come(create.wanted) for create in plan.creates]
+    shown += [_to_come(create.desired) for create in plan.creates]
     # beside what a predecessor wrote of the course
-    shown += [replace(_to_come(c.wanted), standing=Standing.WAITING) for c in plan.withheld]
+    shown += [replace(_to_come(c.desired), standing=Standing.WAITING) for c in plan.withheld]
     return sorted(
         (
             entry

@@ -96,7 +96,7 @@ def adoption_of(
         state.ref.change_key,
     )
     all_fields = changed_fields(None, desired.fingerprint)
-    update = Update(entry=record, wanted=desired, fields=all_fields)
+    update = Update(entry=record, desired=desired, fields=all_fields)
     change = change_to(visit, update, replace(state, body=body)) or EntryChange(
         item_id=state.ref.item_id, change_key=state.ref.change_key
     )
@@ -243,7 +243,7 @@ class MarkChanges:
             case ItemOutcome.UNKNOWN:
                 return Plain.UNANSWERED, Next.IN_DOUBT
             case ItemOutcome.MEETING | ItemOutcome.REFUSED:
-                return Plain.LEFT, Next.GO_ON
+                return Plain.LEFT_TO_USER, Next.GO_ON
             case ItemOutcome.GONE | ItemOutcome.CONFLICT:
                 return NotCarriedOut(before=self.entries[number]), Next.PLAN_AGAIN
             case ItemOutcome.LATER:

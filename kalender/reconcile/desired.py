@@ -346,7 +346,7 @@ def teaching_of(
     }
 
 
-def wanted(
+def desired_entries(
     connection: Connection, calendar_state: CalendarState, settings: CalendarSettings, now: datetime
 ) -> list[DesiredEntry]:
     """Return the desired events with what their entries should say, in time's order."""
@@ -421,7 +421,7 @@ def preview(
     standing, ended_entries = split(
         entries.of_calendar(connection, calendar_id), calendar_state, now
     )
-    desired = wanted(connection, calendar_state, settings, now)
+    desired = desired_entries(connection, calendar_state, settings, now)
     plan = make_plan(
         desired, standing, ended_entries, kept_keys=kept(standing, calendar_state, now)
     )

@@ -31,14 +31,14 @@ from kalender.domain.render import changed_fields, fingerprint
 from kalender.domain.timetable import Event
 from kalender.errors import TransientError
 from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome
-from kalender.reconcile.desired import wanted
+from kalender.reconcile.desired import desired_entries
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import doubles, entries
 from kalender.store.doubles import State, Wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class Showing:
     """What shows an event: its key, its item, and the activity it belongs to."""
 
     sync_key: str
@@ -53,7 +53,7 @@ class Double:
     """An item of ours that shows an event a second time, beside its original."""
 
     item: FoundItem
-    original: Shown
+    original: Showing
 
 
 def oldest_of(hits: Sequence[FoundItem]) -> dict[str, FoundItem]:
@@ -99,7 +99,9 @@ def look_for_doubles(visit: Visit) -> list[Double]:
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
         row = visit.row
-        elsewhere = entries.take_over(connection, row.calendar_id, visit.places(connection), keys)
+        elsewhere = entries.move_records_here(
+            connection, row.calendar_id, visit.places(connection), keys
+        )
         return sort_out(connection, visit, hits, elsewhere)
 
 
@@ -145,9 +147,9 @@ class _Sorting:
     connection: Connection
     visit: Visit
     records: dict[str, Entry] = field(default_factory=dict)  # by key
-    shown: dict[str, Shown] = field(default_factory=dict)  # by event
-    made_for: dict[str, Shown] = field(default_factory=dict)  # by the event in the key
-    settled: set[str] = field(default_factory=set)  # events that their user, or Exchange, refused
+    shown: dict[str, Showing] = field(default_factory=dict)  # by event
+    made_for: dict[str, Showing] = field(default_factory=dict)  # by the event in the key
+    refused_events: set[str] = field(default_factory=set)  # by their user, or by Exchange
     missing: dict[str, Entry] = field(default_factory=dict)  # by event: not there any more
     doubles: list[Double] = field(default_factory=list)
     unknown: list[FoundItem] = field(default_factory=list)
@@ -166,10 +168,10 @@ class _Sorting:
             elif entry.status is EntryStatus.LIVE:
                 self.missing[entry.event_id] = entry
             else:
-                self.settled.add(entry.event_id)
+                self.refused_events.add(entry.event_id)
 
     def _show(self, key: str, hit: FoundItem, event_id: str, activity: ActivityKey) -> None:
-        showing = Shown(
+        showing = Showing(
             sync_key=key,
             item_id=hit.ref.item_id,
             event_id=event_id,
@@ -185,7 +187,7 @@ class _Sorting:
         over = hit.ends_at <= self.visit.now
         if self.visit.calendar_state.leaving:
             self._adopt(hit)
-        elif event_id in self.settled or (over and not self.visit.row.must_look_up):
+        elif event_id in self.refused_events or (over and not self.visit.row.must_look_up):
             return
         elif event_id in self.shown and hit.meeting:
             return  # what its user made a meeting stays, beside a plain entry
@@ -200,14 +202,14 @@ class _Sorting:
         else:
             self.unknown.append(hit)
 
-    def _double(self, hit: FoundItem, original: Shown, *, over: bool) -> None:
+    def _double(self, hit: FoundItem, original: Showing, *, over: bool) -> None:
         if not over:
             self.doubles.append(Double(item=hit, original=original))
 
-    def _stands_beside(self, hit: FoundItem, meeting: Shown) -> None:
+    def _stands_beside(self, hit: FoundItem, meeting: Showing) -> None:
         """Release a meeting again that a database forgot to have left to its user; adopt the other."""
         self.made_for.pop(event_of(meeting.sync_key), None)
-        left = happens(self.records[meeting.sync_key], Plain.LEFT)
+        left = happens(self.records[meeting.sync_key], Plain.LEFT_TO_USER)
         self.visit.save(self.connection, [left])
         self._adopt(hit, (meeting.event_id, meeting.activity))
 
@@ -232,10 +234,13 @@ class _Sorting:
             return
         visit, unknown_items = self.visit, []
         free: dict[tuple[datetime, datetime], list[Event]] = defaultdict(list)
-        for desired in wanted(
+        for desired in desired_entries(
             self.connection, visit.calendar_state, visit.context.settings, visit.now
         ):
-            if desired.event.event_id not in self.shown.keys() | self.settled | self.missing.keys():
+            if (
+                desired.event.event_id
+                not in self.shown.keys() | self.refused_events | self.missing.keys()
+            ):
                 free[desired.content.starts_at, desired.content.ends_at].append(desired.event)
         for hit in self.unknown:
             events = free[hit.starts_at, hit.ends_at]
@@ -288,7 +293,7 @@ def look_for_late_creates(visit: Visit) -> None:
             transitions.append(happens(original, Plain.NOT_FOUND_BY_KEY))
             transitions.append(happens(entry, _turned_up(entry, hit, goes=False)))
         elif not leaving and _is_touched(visit, entry, state, original_state):
-            transitions.append(happens(entry, Plain.LEFT))
+            transitions.append(happens(entry, Plain.LEFT_TO_USER))
         else:
             transitions.append(happens(entry, _turned_up(entry, hit, goes=True)))
     with visit.recording() as connection:
@@ -369,7 +374,7 @@ def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
     with visit.recording() as connection:
         entries.forget_digest(connection, visit.row)
         records = {e.sync_key: e for e in entries.of_calendar(connection, calendar_id)}
-        groups: dict[str, tuple[Shown, list[FoundItem]]] = {}
+        groups: dict[str, tuple[Showing, list[FoundItem]]] = {}
         for double in found_doubles:
             groups.setdefault(double.original.sync_key, (double.original, []))[1].append(
                 double.item
@@ -421,7 +426,7 @@ def read_states(visit: Visit, ids: Sequence[str]) -> Mapping[str, EntryState]:
 
 def _judge(
     visit: Visit,
-    original: Shown,
+    original: Showing,
     hits: Sequence[FoundItem],
     states: Mapping[str, EntryState],
 ) -> Judgement:

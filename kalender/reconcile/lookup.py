@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Literal
 
 from kalender.domain.entry import (
+    Declined,
     Entry,
     EntryStatus,
     FoundByKey,
-    LeftAsItIs,
     NotCarriedOut,
     NotFoundAtAll,
     Plain,
@@ -25,14 +25,18 @@ from kalender.errors import TransientError
 from kalender.ports import FoundItem, ItemError, ItemOutcome
 from kalender.reconcile import moves
 from kalender.reconcile.doubles import Double, find_all, oldest_of, sort_out
+from kalender.reconcile.moves import Absence
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import entries, people, takeovers
 
 # -- creates and adoptions in doubt ------------------------------------------------------------------
 
 
-def settled_records(visit: Visit) -> list[Entry]:
-    """Ask Exchange for what nobody answered, record the outcome; return the records."""
+def settle_open_records(visit: Visit) -> list[Entry]:
+    """Ask Exchange what became of creates and adoptions that nobody answered, and record it.
+
+    Returns all standing records of the calendar as they are then.
+    """
     records = read_records(visit)
     lost_entries = [entry for entry in records if entry.status is EntryStatus.INTENDED]
     creates = [entry for entry in lost_entries if entry.item_id is None]
@@ -80,7 +84,7 @@ def _look_at_adoptions(visit: Visit, adoptions: Sequence[Entry]) -> None:
         lost_entries = find_again(visit, gone_entries)
         with visit.recording() as connection:
             takeovers.forget(connection, {entry.sync_key for entry in lost_entries})
-        give_up(visit, lost_entries)
+        abandon_keys(visit, lost_entries)
 
 
 # -- by key ------------------------------------------------------------------------------------------
@@ -93,8 +97,8 @@ def look_up_keys(visit: Visit, lost_entries: Sequence[Entry]) -> None:
     """
     absent_entries = find_again(visit, lost_entries)
     if absent_entries and len(visit.context.exchanges) > 1:
-        moves.require_here(visit, find_all(visit))
-    give_up(visit, absent_entries)
+        moves.judge_absence(visit, find_all(visit))
+    abandon_keys(visit, absent_entries)
 
 
 def find_again(visit: Visit, lost_entries: Sequence[Entry]) -> list[Entry]:
@@ -115,21 +119,22 @@ def find_again(visit: Visit, lost_entries: Sequence[Entry]) -> list[Entry]:
     return [entry for entry in lost_entries if entry.sync_key not in oldest]
 
 
-def give_up(visit: Visit, gone_entries: Sequence[Entry]) -> None:
-    """Record that these keys are not in the calendar; what is wanted is made anew.
+def abandon_keys(visit: Visit, absent_entries: Sequence[Entry]) -> None:
+    """Record that these keys are not in the calendar; what is desired is made anew by the next plan.
 
-    Only what once stood there was taken away by its user: a lost create was not.
+    Only what once stood there was deleted by its user: a lost create was not. The change log says
+    `gone` of what is put back therefore.
     """
-    if gone_entries:
-        taken_entries = [
-            entry for entry in gone_entries if entry.status is not EntryStatus.INTENDED
+    if absent_entries:
+        deleted_entries = [
+            entry for entry in absent_entries if entry.status is not EntryStatus.INTENDED
         ]
-        visit.taken |= {entry.event_id for entry in taken_entries}
+        visit.deleted_by_user |= {entry.event_id for entry in deleted_entries}
         with visit.recording() as connection:
             visit.save(
-                connection, [happens(entry, Plain.NOT_FOUND_BY_KEY) for entry in gone_entries]
+                connection, [happens(entry, Plain.NOT_FOUND_BY_KEY) for entry in absent_entries]
             )
-            visit.log(connection, "gone", [entry.sync_key for entry in taken_entries])
+            visit.log(connection, "gone", [entry.sync_key for entry in deleted_entries])
 
 
 def _location(hit: FoundItem, *, ended: bool) -> FoundByKey:
@@ -147,12 +152,14 @@ def look_up_everything(visit: Visit) -> list[Double]:
     wished that all with our key go. Raises PutOff where the mailbox may be elsewhere.
     """
     hits = find_all(visit, contents=moves.is_under_way(visit))
-    if moves.require_here(visit, hits):
+    if moves.judge_absence(visit, hits) is Absence.DELETED_BY_USER:
         _take_as_deleted(visit, hits)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}
-        elsewhere = entries.take_over(connection, calendar_id, visit.places(connection), keys)
+        elsewhere = entries.move_records_here(
+            connection, calendar_id, visit.places(connection), keys
+        )
         records = entries.of_calendar(connection, calendar_id)
         visit.save(connection, _relocated(records, hits, visit.now))
         if people.SEARCH in people.wishes_of(connection, visit.row.person_id):
@@ -180,7 +187,7 @@ def _take_as_deleted(visit: Visit, hits: Sequence[FoundItem]) -> None:
         if entry.status is EntryStatus.LIVE and entry.ends_at > visit.now
         if found.isdisjoint({entry.sync_key, entry.item_id})
     ]
-    give_up(visit, _to_put_back(visit, gone_entries, "gone"))
+    abandon_keys(visit, _to_put_back(visit, gone_entries, "gone"))
 
 
 def _relocated(
@@ -241,25 +248,25 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...] | None:
 
 
 def follow_by_key(visit: Visit, gone_entries: Sequence[Entry]) -> None:
-    """Follow by key what is not found by id; what its user took away is put back, or declined.
+    """Follow by key what is not found by id; what its user deleted is put back, or declined.
 
     A mailbox that was restored or moved within an Exchange gives all its items new ids. Raises PutOff
     where it may have moved to another Exchange.
     """
     lost_entries = find_again(visit, gone_entries)
     if lost_entries and len(visit.context.exchanges) > 1:
-        moves.require_here(visit, find_all(visit))
-    give_up(visit, _to_put_back(visit, lost_entries, "gone"))
+        moves.judge_absence(visit, find_all(visit))
+    abandon_keys(visit, _to_put_back(visit, lost_entries, "gone"))
 
 
 def _to_put_back(
     visit: Visit, touched_entries: Sequence[Entry], operation: Literal["gone", "restore"]
 ) -> list[Entry]:
-    """Return the entries to put back; what is not wanted back, or too often, is left as it is.
+    """Return the entries to put back, and decline the others: not wished, or put back too often.
 
-    `operation` is the change log's word for putting back: what was `gone` was deleted by its user,
-    and what has to be `restore`d was edited. Raises TransientError where the mailbox may be another
-    one by now: then its user did neither.
+    `operation` is the change log's word for putting back: `gone` for what its user deleted, `restore`
+    for what they edited. Raises TransientError where the mailbox may be another one by now: then its
+    user did neither.
     """
     if not touched_entries:
         return []
@@ -272,7 +279,7 @@ def _to_put_back(
             connection, row.calendar_id, operation, limit=settings.max_restores
         )
         declined = [entry for entry in touched_entries if not wished or entry.event_id in often]
-        happening = LeftAsItIs(still_there=operation != "gone")
+        happening = Declined(still_there=operation != "gone")
         visit.save(connection, [happens(entry, happening) for entry in declined])
     return [entry for entry in touched_entries if entry not in declined]
 

@@ -11,6 +11,7 @@ one of these ways raises `PutOff`.
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
+from enum import Enum
 from typing import NoReturn
 
 import structlog
@@ -41,6 +42,13 @@ SAME_TIME = timedelta(minutes=2)
 TOO_MANY, WITHIN = 3, timedelta(hours=1)  # calendars that wait: then all moves are paused
 LOOKS_IN_VAIN = 3
 """So many looks, five hours in all, a mailbox that is known nowhere else has to turn up elsewhere."""
+
+
+class Absence(Enum):
+    """How entries of ours came to be absent that a search of the whole calendar did not find."""
+
+    LOST = "lost"  # they are made anew, as after a restore
+    DELETED_BY_USER = "deleted by its user"  # they are put back, or declined, as settings say
 
 
 def require_turn(visit: Visit) -> None:
@@ -95,14 +103,15 @@ def is_under_way(visit: Visit) -> bool:
         return moves.open_of(connection, visit.row.calendar_id) is not None
 
 
-def require_here(visit: Visit, hits: Sequence[FoundItem]) -> bool:
-    """Raise PutOff where what is absent here is not to be believed; `hits` are all items of ours.
+def judge_absence(visit: Visit, hits: Sequence[FoundItem]) -> Absence:
+    """Return how entries came to be absent; PutOff where nothing may be concluded of it.
 
-    Returns whether its user took away what is absent, as the mailbox did not turn up elsewhere for
-    hours. Where the Exchange from which it came still shows what is absent here, that may be the copy
-    that was left behind: then the calendar waits as well. Where the person has another mailbox than
-    before, by another address or username, nothing of ours need be there. Raises TransientError where
-    another Exchange could not be asked.
+    `hits` are all items of ours in the calendar. Where more than half of our coming entries are
+    absent, that counts as their user's doing once the mailbox did not turn up elsewhere for hours.
+    Where the Exchange from which it came still shows what is absent here, that may be the copy that
+    was left behind: then the calendar waits as well. Where the person has another mailbox than before,
+    by another address or username, nothing of ours need be there. Notes on the visit whether the
+    mailbox moved. Raises TransientError where another Exchange could not be asked.
     """
     with visit.database.read() as connection:
         move = moves.open_of(connection, visit.row.calendar_id)
@@ -113,7 +122,7 @@ def require_here(visit: Visit, hits: Sequence[FoundItem]) -> bool:
         if move is not None:
             with visit.recording() as connection:
                 moves.looked(connection, move, expected=len(coming), present=present)
-        return False
+        return Absence.LOST
     elsewhere, unanswered = _ask_elsewhere(visit, coming)
     fullest = max(elsewhere, key=lambda name: elsewhere[name], default=None)
     with visit.database.read() as connection:
@@ -127,13 +136,13 @@ def require_here(visit: Visit, hits: Sequence[FoundItem]) -> bool:
             f"entries of ours are not here, and [exchange.{name}] could not be asked for them"
         )
     if move is None and (len(visit.context.exchanges) == 1 or visit.row.moved_from is not None):
-        return False  # there is no other Exchange, or it is another mailbox than before
+        return Absence.LOST  # there is no other Exchange, or it is another mailbox than before
     is_known_nowhere_else = fullest is None and (
         move is None or move.from_backend == move.to_backend
     )
     if move is None or move.looks < LOOKS_IN_VAIN or not is_known_nowhere_else:
         _wait(visit, fullest or visit.row.backend, len(coming), present)
-    return True
+    return Absence.DELETED_BY_USER
 
 
 def may_arrive_late(visit: Visit) -> bool:

@@ -1,8 +1,8 @@
-"""The plan as requests: at most four for fifty creates, updates and deletes each.
+"""The plan as requests: a read, then updates, creates and deletes, of up to fifty entries each.
 
-Each request is a value of one class here, which `protocol.perform` carries out; a few requests that
-only create are one value together. What is about to be written over is read first, so that nothing
-that its user changed meanwhile is lost.
+What is about to be written over is read first, so that nothing that its user changed meanwhile is
+lost. Each request that writes is a value of one class here, which `protocol.perform` carries out; a
+few requests that only create are one value together.
 """
 
 import secrets
@@ -55,7 +55,7 @@ def carry_out(visit: Visit, plan: Plan) -> Outcome:
     )
     result = Outcome()
     for updates, creates, planned_deletes in rounds:
-        deletes = _let_through(visit, planned_deletes or ())
+        deletes = _not_braked(visit, planned_deletes or ())
         states = _read(visit, updates or (), deletes)
         if states is None:
             return Outcome(Next.PLAN_AGAIN)
@@ -81,7 +81,7 @@ def _writes(
         yield write
     if creates:
         desired_by_key = {
-            f"{c.wanted.event.event_id}#{secrets.token_hex(4)}": c.wanted for c in creates
+            f"{c.desired.event.event_id}#{secrets.token_hex(4)}": c.desired for c in creates
         }
         ahead = (
             CreateAhead(sync_key=key, subject=desired.subject, fingerprint=desired.fingerprint)
@@ -112,7 +112,7 @@ def _writes(
 # -- read before writing over ------------------------------------------------------------------------
 
 
-def _let_through(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
+def _not_braked(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
     """Return the deletes, or none and their entries held where a brake already stands.
 
     This spares the reading. The deletes themselves are counted under the write-ahead.
@@ -204,10 +204,12 @@ class Creates:
                 return NotCarriedOut(before=None), Next.COME_LATER
 
     def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
-        """Log what was created, and count what was put back after its user had taken it away."""
+        """Log what was created, and count what was put back after its user had deleted it."""
         created_entries = _entries(self, happenings, Created)
         visit.log(connection, "create", [entry.sync_key for entry in created_entries])
-        put_back = [entry.sync_key for entry in created_entries if entry.event_id in visit.taken]
+        put_back = [
+            entry.sync_key for entry in created_entries if entry.event_id in visit.deleted_by_user
+        ]
         entries.count_put_back(connection, visit.row.calendar_id, put_back)
 
 
@@ -253,11 +255,11 @@ class Updates:
             case ItemOutcome.GONE:
                 return Plain.UNANSWERED, Next.PLAN_AGAIN
             case ItemOutcome.REFUSED:
-                return Refused(fingerprint=update.wanted.fingerprint), Next.GO_ON
+                return Refused(fingerprint=update.desired.fingerprint), Next.GO_ON
             case ItemOutcome.CONFLICT:
                 return NotCarriedOut(before=update.entry), Next.PLAN_AGAIN
             case ItemOutcome.MEETING:
-                return Plain.LEFT, Next.PLAN_AGAIN
+                return Plain.LEFT_TO_USER, Next.PLAN_AGAIN
             case ItemOutcome.LATER:
                 return NotCarriedOut(before=update.entry), Next.COME_LATER
 
@@ -266,7 +268,7 @@ class Updates:
         left = [
             update.entry.sync_key
             for update, happening in zip(self.updates, happenings, strict=True)
-            if happening is Plain.LEFT
+            if happening is Plain.LEFT_TO_USER
         ]
         visit.log(connection, RELEASE, left)
         keys = [entry.sync_key for entry in _entries(self, happenings, Shown)]
@@ -308,8 +310,8 @@ def _shown(update: Update, state: EntryState | None, ref: ItemRef) -> Shown:
         or state.ref.change_key == update.entry.change_key
     )
     return Shown(
-        subject=update.wanted.subject,
-        fingerprint=update.wanted.fingerprint,
+        subject=update.desired.subject,
+        fingerprint=update.desired.fingerprint,
         item_id=ref.item_id,
         change_key=ref.change_key if is_ours else None,
     )
@@ -321,11 +323,13 @@ def change_to(visit: Visit, update: Update, state: EntryState | None) -> EntryCh
     A meeting follows in time and place only, since its invitation is its user's. A body that the
     user edited is theirs, unless what it should say changed as well.
     """
-    content, fields = update.wanted.content, update.fields
+    content, fields = update.desired.content, update.fields
     change = EntryChange(item_id=str(update.entry.item_id), change_key=update.entry.change_key)
     if state is not None:
         written = visit.edited.get(update.entry.sync_key)
-        if written is not None and "body" not in changed_fields(written, update.wanted.fingerprint):
+        if written is not None and "body" not in changed_fields(
+            written, update.desired.fingerprint
+        ):
             fields -= {"body"}
         if state.meeting:
             fields &= {"time", "location"}
@@ -392,15 +396,15 @@ class Removals:
         return calendars.update(address, changes, send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
-        """Return what happened to one entry; what was gone already is taken away as well.
+        """Return what happened to one entry; what was gone already counts as deleted.
 
         A meeting that cannot be released in silence is its user's as it is. What has become a
         meeting since it was read is read again.
         """
         if isinstance(result, ItemRef) or result.outcome is ItemOutcome.GONE:
-            return Plain.TAKEN, Next.GO_ON
+            return Plain.DELETED, Next.GO_ON
         if result.outcome is ItemOutcome.MEETING and self.operation == RELEASE:
-            return Plain.LEFT, Next.GO_ON
+            return Plain.LEFT_TO_USER, Next.GO_ON
         if result.outcome is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
         again = result.outcome in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}

@@ -158,7 +158,7 @@ class Visit:
     moved: bool = False  # from another Exchange: what stands twice is mended
     held: bool = False  # what is new, as it is too much
     edited: dict[str, str] = field(default_factory=dict)  # sync key -> what we had written
-    taken: set[str] = field(default_factory=set)  # events whose entry its user took away
+    deleted_by_user: set[str] = field(default_factory=set)  # events whose entry its user deleted
     conflicts: set[str] = field(default_factory=set)  # sync keys that were not as recorded
     states: dict[str, EntryState] = field(default_factory=dict)  # item id -> as a search told it
     counts: dict[str, int] = field(default_factory=dict)
@@ -270,7 +270,7 @@ class Visit:
         if self.calendar_state.leaving:
             return None
         live = self.context.live.read(connection, self.now)
-        return brakes.holding(connection, deletes, live, self.context.safety)
+        return brakes.judge_deletes(connection, deletes, live, self.context.safety)
 
     def finish(self) -> None:
         """Finish the claim, and record the digest where nothing was marked meanwhile.
@@ -439,7 +439,8 @@ def _record(visit: Visit, write: Write, results: Results) -> Outcome:
     visit.count(
         write.counted_as,
         sum(
-            isinstance(happening, Created | Shown) or happening in {Plain.TAKEN, Plain.HANDED_BACK}
+            isinstance(happening, Created | Shown)
+            or happening in {Plain.DELETED, Plain.HANDED_BACK}
             for happening in happenings
         ),
     )

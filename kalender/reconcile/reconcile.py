@@ -23,9 +23,16 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.reconcile import moves, takeover
-from kalender.reconcile.desired import CalendarState, kept, load_state, load_states, split, wanted
+from kalender.reconcile.desired import (
+    CalendarState,
+    desired_entries,
+    kept,
+    load_state,
+    load_states,
+    split,
+)
 from kalender.reconcile.doubles import look_for_doubles, look_for_late_creates, mend
-from kalender.reconcile.lookup import look_up_everything, settled_records, verify
+from kalender.reconcile.lookup import look_up_everything, settle_open_records, verify
 from kalender.reconcile.operations import carry_out
 from kalender.reconcile.protocol import Next, Outcome, PutOff, ReconcileContext, Visit
 from kalender.store import brakes, entries, mailboxes, people, queue, recovery, takeovers
@@ -73,7 +80,7 @@ def _visit(visit: Visit) -> None:
         if visit.row.must_look_up:
             mend(visit, look_up_everything(visit))
         elif visit.row.doubles or (visit.row.must_verify and moves.may_arrive_late(visit)):
-            settled_records(visit)  # so that no create is in doubt
+            settle_open_records(visit)  # so that no create is in doubt
             mend(visit, look_for_doubles(visit))
         if visit.row.looks_again:
             look_for_late_creates(visit)
@@ -223,8 +230,10 @@ def _plan(visit: Visit) -> Plan | None:
     What needs no request is recorded here.
     """
     with visit.database.read() as connection:
-        desired = wanted(connection, visit.calendar_state, visit.context.settings, visit.now)
-    writable, ended_entries = split(settled_records(visit), visit.calendar_state, visit.now)
+        desired = desired_entries(
+            connection, visit.calendar_state, visit.context.settings, visit.now
+        )
+    writable, ended_entries = split(settle_open_records(visit), visit.calendar_state, visit.now)
     if visit.row.must_verify and not visit.verified:
         verified = verify(visit, writable)
         if verified is None:
@@ -241,7 +250,7 @@ def _plan(visit: Visit) -> Plan | None:
         *(happens(entry, Renamed(subject=desired.subject)) for entry, desired in plan.renamed),
         *(happens(entry, Plain.FREED) for entry in plan.freed),
         *(happens(entry, Plain.FORGOTTEN) for entry in plan.forgotten),
-        *(happens(entry, Plain.FROZEN) for entry in plan.settled),
+        *(happens(entry, Plain.FROZEN) for entry in plan.frozen),
     ]
     if transitions:
         with visit.recording() as connection:

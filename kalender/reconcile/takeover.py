@@ -45,9 +45,9 @@ from kalender.ports import (
     ItemRef,
 )
 from kalender.reconcile.adoption import Adoptions, MarkChanges, adoption_of, marked_back, marked_off
-from kalender.reconcile.desired import split, wanted
+from kalender.reconcile.desired import desired_entries, split
 from kalender.reconcile.doubles import read_states
-from kalender.reconcile.lookup import settled_records
+from kalender.reconcile.lookup import settle_open_records
 from kalender.reconcile.protocol import Next, PutOff, Visit, parts, perform
 from kalender.store import entries, queue, takeovers
 from kalender.store.takeovers import FoundEntry, Takeover
@@ -180,7 +180,7 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
 
     What is ours and carries the mark again loses it, and what lost our key is ours no more.
     """
-    records = settled_records(visit)
+    records = settle_open_records(visit)
     found = visit.calendars.find_marked(visit.row.address, mark)
     by_id = {entry.item_id: entry for entry in records if entry.item_id is not None}
     marked_anew = [
@@ -200,7 +200,9 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
     own_ids = {entry.item_id for entry in ours}
     going_ids = {entry.item_id for entry in records if entry.status is EntryStatus.DELETING}
     with visit.database.read() as connection:
-        desired = wanted(connection, visit.calendar_state, visit.context.settings, visit.now)
+        desired = desired_entries(
+            connection, visit.calendar_state, visit.context.settings, visit.now
+        )
     return survey(
         [marked_item for marked_item in found if marked_item.item_id not in going_ids | own_ids],
         desired,
@@ -382,7 +384,7 @@ def _look(visit: Visit, about: Takeover) -> None:
     if visit.context.takeover is None:
         return
     mark = visit.context.takeover.mark
-    records = settled_records(visit)
+    records = settle_open_records(visit)
     found = visit.calendars.find_marked(visit.row.address, mark)
     with visit.database.read() as connection:
         others = takeovers.others(connection, visit.row.calendar_id)
@@ -417,7 +419,7 @@ def _look(visit: Visit, about: Takeover) -> None:
         takeovers.drop(connection, [row.number for row in gone])
         if unknown:
             context = visit.context
-            desired = wanted(connection, visit.calendar_state, context.settings, visit.now)
+            desired = desired_entries(connection, visit.calendar_state, context.settings, visit.now)
             found_late = Survey(findings=Findings(), courses=courses_of(desired))
             fates = (
                 Fate.SERIES
@@ -438,7 +440,7 @@ def _hand_back(visit: Visit) -> None:
     """Hand back what was adopted: our key off, the predecessor's mark on; the entry stays."""
     mark = _mark(visit)
     for _ in range(ROUNDS):
-        records = settled_records(visit)
+        records = settle_open_records(visit)
         with visit.database.read() as connection:
             adopted = takeovers.adopted(connection, visit.row.calendar_id)
         standing = [

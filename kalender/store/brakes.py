@@ -43,8 +43,10 @@ ENDED = "brake end"
 Brake = Row[*tuple[Any, ...]]
 
 
-def holding(connection: Connection, deletes: int, coming: int, safety: Safety) -> str | None:
-    """Return the brake that holds so many more deletes, set here where they are too many.
+def judge_deletes(connection: Connection, deletes: int, coming: int, safety: Safety) -> str | None:
+    """Return the scope of the brake that holds so many more deletes; None: they may go.
+
+    Where they are too many, the institution's brake is set here.
 
     `coming` is the number of live entries that have not ended. One transaction at a time counts.
     """
@@ -77,7 +79,7 @@ def state(connection: Connection, scope: str) -> str | None:
     return connection.execute(select(brake.c.state).where(brake.c.scope == scope)).scalar()
 
 
-def holds(connection: Connection, scope: str) -> str | None:
+def why_held(connection: Connection, scope: str) -> str | None:
     """Return why a brake holds; None where it does not."""
     is_holding = and_(brake.c.scope == scope, brake.c.state == "holding")
     return connection.execute(select(brake.c.reason).where(is_holding)).scalar()
@@ -244,27 +246,27 @@ def _end(connection: Connection, over: ColumnElement[bool]) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class HeldCount:
     """What a brake holds: events of a course, or entries in calendars; and of how many persons."""
 
     held: int = 0
     people: int = 0
 
 
-def would_go(connection: Connection, scope: str, now: datetime) -> Held:
+def would_go(connection: Connection, scope: str, now: datetime) -> HeldCount:
     """Return how many deletes a release lets go, and of how many persons; `now` is the domain's.
 
     Of a course these are the entries that show its missing events, not the events.
     """
     if not scope.startswith(COURSE):
-        return held_by_scope(connection, now).get(scope, Held())
+        return held_by_scope(connection, now).get(scope, HeldCount())
     shown = _shown_of_course(scope, now).subquery()
     persons = func.count(shown.c.person_id.distinct())
     deletes, count = connection.execute(select(func.count(), persons).select_from(shown)).one()
-    return Held(held=deletes, people=count)
+    return HeldCount(held=deletes, people=count)
 
 
-def held_by_scope(connection: Connection, now: datetime | None = None) -> Mapping[str, Held]:
+def held_by_scope(connection: Connection, now: datetime | None = None) -> Mapping[str, HeldCount]:
     """Return what each brake holds that holds anything.
 
     Of courses only what has not ended by `now` (on the domain's clock), where it is given. A
@@ -281,13 +283,13 @@ def held_by_scope(connection: Connection, now: datetime | None = None) -> Mappin
         .where(entry.c.held_by.is_not(None))
         .group_by(entry.c.held_by)
     )
-    found = {str(row.held_by): Held(held=row.held, people=row.people) for row in rows}
+    found = {str(row.held_by): HeldCount(held=row.held, people=row.people) for row in rows}
     of_lists = select(brake.c.scope).where(
         brake.c.scope.startswith(optouts.SCOPE), brake.c.state == "holding"
     )
     for scope in connection.execute(of_lists).scalars():
         changes = optouts.held_by(connection, scope)
-        found[scope] = Held(held=changes.entries, people=changes.people + changes.returning)
+        found[scope] = HeldCount(held=changes.entries, people=changes.people + changes.returning)
     courses = select(brake.c.scope).where(
         brake.c.scope.startswith(COURSE), brake.c.state == "holding"
     )
@@ -295,7 +297,7 @@ def held_by_scope(connection: Connection, now: datetime | None = None) -> Mappin
         missing, shown = _missing(scope, now).subquery(), _shown_of_course(scope, now).subquery()
         events = select(func.count()).select_from(missing)
         people = select(func.count(shown.c.person_id.distinct()))
-        found[scope] = Held(
+        found[scope] = HeldCount(
             held=connection.execute(events).scalar_one(),
             people=connection.execute(people).scalar_one(),
         )

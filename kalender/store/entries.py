@@ -372,7 +372,7 @@ def unlog(connection: Connection, keys: Collection[str]) -> None:
 # -- adoption ---------------------------------------------------------------------------------------
 
 
-def take_over(
+def move_records_here(
     connection: Connection, calendar_id: int, places: Collection[str], keys: Collection[str]
 ) -> set[str]:
     """Move records of these keys here from calendars that no longer own this mailbox.

@@ -21,12 +21,12 @@ from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.store import evidence, queue, recovery
 from kalender.store.people import MANY, People, called, mails_of, usernames
 from kalender.store.sql import (
-    crossed_at_most,
     db_now,
     in_parts,
     insert_many,
     is_one_of,
     one_of,
+    repeat_on_conflict,
     slices,
     update_many,
 )
@@ -49,7 +49,7 @@ def assign_all(connection: Connection, persons: Sequence[int], people: People) -
     then, and is marked.
     """
     for part in slices(persons, MANY):
-        crossed_at_most(connection, partial(_assign_part, connection, part, people))
+        repeat_on_conflict(connection, partial(_assign_part, connection, part, people))
 
 
 def _assign_part(connection: Connection, persons: Sequence[int], people: People) -> None:

@@ -31,11 +31,11 @@ from kalender.store.identities import Identities
 from kalender.store.languages import COMMAND
 from kalender.store.queue import mark
 from kalender.store.sql import (
-    crossed_at_most,
     db_now,
     in_parts,
     is_one_of,
     one_of,
+    repeat_on_conflict,
     slices,
     update_many,
     upsert,
@@ -187,7 +187,7 @@ def save_accounts(
     """
     return set().union(
         *(
-            crossed_at_most(connection, partial(_save_part, connection, part, forms))
+            repeat_on_conflict(connection, partial(_save_part, connection, part, forms))
             for part in slices(accounts, MANY)
         )
     )

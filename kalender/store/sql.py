@@ -324,11 +324,10 @@ def in_parts(keys: Iterable[T], size: int = 400) -> Iterable[list[T]]:
         yield ordered[start : start + size]
 
 
-def crossed_at_most(connection: Connection, step: Callable[[], T], times: int = 3) -> T:
-    """Take a step that reads and then writes, again where it is crossed.
+def repeat_on_conflict(connection: Connection, step: Callable[[], T], times: int = 3) -> T:
+    """Take a step that reads and then writes; repeat it where another transaction came between.
 
-    It is where another transaction committed, in between, what may be there only once. The step then
-    reads that.
+    That is where it committed what may be there only once. The step then reads that.
     """
     for _ in range(times):
         with suppress(IntegrityError), connection.begin_nested():

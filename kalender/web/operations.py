@@ -14,7 +14,7 @@ from kalender.domain.work import Kind
 from kalender.errors import ConfigError
 from kalender.neighbours import breaker
 from kalender.operate import disclosure, pauses, queries, releases
-from kalender.operate.releases import Holding
+from kalender.operate.releases import StandingBrake
 from kalender.store import acts
 from kalender.web.asking import LONGEST_REASON, Asked, asking, done
 from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit, not_found
@@ -173,7 +173,7 @@ def release(visit: Visit) -> Answer:
         return _asking_release(visit, scope, problem="wish.no_reason")
     who, now = visit.session.who, visit.site.app.clock()
     with visit.site.database.write() as connection:
-        brake = _holding(connection, scope, now)
+        brake = _brake_named(connection, scope, now)
         if visit.form.get("agreed") == _counts(brake):
             releases.release(connection, brake, who=who, reason=reason, now=now)
             act = acts.latest(connection, releases.RELEASE, who=who, scope=brake.scope)
@@ -186,7 +186,7 @@ def _asking_release(
 ) -> Answer:
     now = visit.site.app.clock()
     with visit.site.database.read() as connection:
-        brake = _holding(connection, scope, now)
+        brake = _brake_named(connection, scope, now)
         events = releases.events_held(connection, brake, now)
         persons = list(releases.persons_held(connection, brake))
     numbers = {
@@ -218,19 +218,19 @@ def _asking_release(
     )
 
 
-def _holding(connection: Connection, scope: str, now: datetime) -> Holding:
+def _brake_named(connection: Connection, scope: str, now: datetime) -> StandingBrake:
     """Return the brake; PageError where it does not hold, or is somebody's whom nobody is shown."""
     name = releases.spelled(scope)
     hidden = disclosure.protected_work(connection)
     try:
         if name.startswith("person") or (Kind.CALENDAR.value, name.partition(" ")[2]) in hidden:
             raise PageError(404, "wish.release.over")
-        return releases.holding(connection, name, now)
+        return releases.brake_named(connection, name, now)
     except ConfigError:
         raise PageError(404, "wish.release.over") from None
 
 
-def _counts(brake: Holding) -> str:
+def _counts(brake: StandingBrake) -> str:
     """Return what somebody agrees to, to be compared with what holds when they do."""
     changes = brake.changes
     return f"{brake.held.held} {brake.held.people} {changes.people} {changes.returning}"

@@ -163,7 +163,7 @@ def _no_adoption() -> None:
 
     def forget(visit: Visit) -> list[Double]:
         hits = find_all(visit)
-        moves.require_here(visit, hits)
+        moves.judge_absence(visit, hits)
         item_ids = {hit.ref.item_id for hit in hits}
         with visit.recording() as connection:
             records = entries.of_calendar(connection, visit.row.calendar_id)

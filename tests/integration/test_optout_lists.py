@@ -91,7 +91,7 @@ def holding(house: House) -> dict[str, str]:
     """The brakes that hold, with why."""
     with house.database.read() as connection:
         scopes = ("optout reserved", "optout closed")
-        return {s: why for s in scopes if (why := brakes.holds(connection, s)) is not None}
+        return {s: why for s in scopes if (why := brakes.why_held(connection, s)) is not None}
 
 
 def told(house: House, command: str) -> list[tuple[str, int | None, str | None]]:

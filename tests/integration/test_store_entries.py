@@ -137,7 +137,7 @@ def test_a_delete_is_open_until_its_outcome_is_known(connection: Connection, our
     assert the(connection, ours).status is EntryStatus.DELETING
     assert the(connection, ours).held_by is None
     assert unsettled(connection, ours)
-    happen(connection, ours, Plain.TAKEN)
+    happen(connection, ours, Plain.DELETED)
     assert entries.of_calendar(connection, ours) == []
 
 
@@ -172,7 +172,7 @@ def test_an_abandoned_key_stands_for_nothing(connection: Connection, ours: int) 
 def test_nothing_named_is_nothing_done(connection: Connection, ours: int) -> None:
     before = live(connection, ours)
     entries.save(connection, ours, [])
-    entries.take_over(connection, ours + 1, {"x@uio.no"}, [])
+    entries.move_records_here(connection, ours + 1, {"x@uio.no"}, [])
     assert the(connection, ours) == before
 
 
@@ -209,7 +209,7 @@ def test_a_new_owner_takes_over_the_records_there(connection: Connection, ours: 
     live(connection, ours)
     live(connection, ours, "2#b")
     connection.execute(update(calendar).where(calendar.c.calendar_id == ours).values(owner=False))
-    assert entries.take_over(connection, other, {"user1@uio.no"}, {KEY}) == set()
+    assert entries.move_records_here(connection, other, {"user1@uio.no"}, {KEY}) == set()
     assert [e.sync_key for e in entries.of_calendar(connection, other)] == [KEY]
     assert [e.sync_key for e in entries.of_calendar(connection, ours)] == ["2#b"]
 
@@ -222,7 +222,7 @@ def test_whoever_comes_to_a_mailbox_takes_over_what_its_former_owner_left(
     connection.execute(
         update(calendar).where(calendar.c.calendar_id == ours).values(moved_from="shared@uio.no")
     )
-    assert entries.take_over(connection, other, {"shared@uio.no"}, {KEY}) == set()
+    assert entries.move_records_here(connection, other, {"shared@uio.no"}, {KEY}) == set()
     assert [e.sync_key for e in entries.of_calendar(connection, other)] == [KEY]
 
 
@@ -231,7 +231,7 @@ def test_a_copy_in_another_mailbox_takes_nothing_from_its_owner(
 ) -> None:
     other = a_calendar(connection, 2)
     live(connection, ours)
-    assert entries.take_over(connection, other, {"user1@uio.no"}, {KEY}) == {KEY}
+    assert entries.move_records_here(connection, other, {"user1@uio.no"}, {KEY}) == {KEY}
     assert [e.sync_key for e in entries.of_calendar(connection, ours)] == [KEY]
 
 
@@ -345,7 +345,7 @@ def deleted(connection: Connection, ours: int, number: int, seconds_ago: float =
     keys = [f"d{n}#a" for n in range(number)]
     entries.log(connection, row, "delete", keys, "test", NOW, NOW)
     for key in keys:
-        happen(connection, ours, Plain.DELETE_AHEAD, Plain.TAKEN, key=key)
+        happen(connection, ours, Plain.DELETE_AHEAD, Plain.DELETED, key=key)
     if seconds_ago:
         connection.execute(update(change_log).values(at=db_now(-seconds_ago)))
 
@@ -365,24 +365,24 @@ def test_deletes_of_all_workers_within_the_hour_are_counted(
     connection: Connection, ours: int, before: int, deletes: int, coming: int, held: bool
 ) -> None:
     deleted(connection, ours, before)
-    scope = brakes.holding(connection, deletes, coming, SAFETY)
+    scope = brakes.judge_deletes(connection, deletes, coming, SAFETY)
     assert scope == (INSTITUTION if held else None)
     assert brakes.standing(connection) == scope
 
 
 def test_the_day_counts_when_the_hour_is_over(connection: Connection, ours: int) -> None:
     deleted(connection, ours, 18, seconds_ago=2 * 3600)
-    assert brakes.holding(connection, 2, 0, SAFETY) is None
-    assert brakes.holding(connection, 3, 0, SAFETY) == INSTITUTION
+    assert brakes.judge_deletes(connection, 2, 0, SAFETY) is None
+    assert brakes.judge_deletes(connection, 3, 0, SAFETY) == INSTITUTION
 
 
 def test_a_brake_that_holds_ends_only_by_release(connection: Connection, ours: int) -> None:
     deleted(connection, ours, 5)
-    assert brakes.holding(connection, 99, 0, SAFETY) == INSTITUTION
-    assert brakes.holding(connection, 1, 0, SAFETY) == INSTITUTION
+    assert brakes.judge_deletes(connection, 99, 0, SAFETY) == INSTITUTION
+    assert brakes.judge_deletes(connection, 1, 0, SAFETY) == INSTITUTION
     brakes.release(connection, INSTITUTION, "looked")
-    assert brakes.holding(connection, 5, 0, SAFETY) is None
-    assert brakes.holding(connection, 6, 0, SAFETY) == INSTITUTION
+    assert brakes.judge_deletes(connection, 5, 0, SAFETY) is None
+    assert brakes.judge_deletes(connection, 6, 0, SAFETY) == INSTITUTION
 
 
 def test_a_release_lets_through_what_was_held_and_then_counts_anew(
@@ -390,19 +390,19 @@ def test_a_release_lets_through_what_was_held_and_then_counts_anew(
 ) -> None:
     for n in range(30):
         live(connection, ours, f"e{n}#a")
-    brakes.holding(connection, 30, 0, SAFETY)
+    brakes.judge_deletes(connection, 30, 0, SAFETY)
     for n in range(30):
         happen(connection, ours, Held(scope=INSTITUTION), key=f"e{n}#a")
     assert brakes.release(connection, INSTITUTION, "looked") == [ours]
-    assert brakes.holding(connection, 30, 0, SAFETY) is None
+    assert brakes.judge_deletes(connection, 30, 0, SAFETY) is None
     deleted(connection, ours, 30)
-    assert brakes.holding(connection, 5, 0, SAFETY) is None
-    assert brakes.holding(connection, 6, 0, SAFETY) == INSTITUTION
+    assert brakes.judge_deletes(connection, 5, 0, SAFETY) is None
+    assert brakes.judge_deletes(connection, 6, 0, SAFETY) == INSTITUTION
 
 
 def test_a_hold_that_holds_nothing_any_more_is_over(connection: Connection, ours: int) -> None:
     live(connection, ours)
-    brakes.holding(connection, 99, 0, SAFETY)
+    brakes.judge_deletes(connection, 99, 0, SAFETY)
     happen(connection, ours, Held(scope=INSTITUTION))
     brakes.end_if_nothing_is_held(connection)
     assert brakes.standing(connection) == INSTITUTION
@@ -412,10 +412,10 @@ def test_a_hold_that_holds_nothing_any_more_is_over(connection: Connection, ours
 
 def test_a_brake_set_by_hand_holds_everything(connection: Connection) -> None:
     brakes.put(connection, HAND, "holding", "looking")
-    assert brakes.holding(connection, 1, 10_000, SAFETY) == HAND
+    assert brakes.judge_deletes(connection, 1, 10_000, SAFETY) == HAND
     brakes.lift(connection, HAND)
     assert brakes.state(connection, HAND) is None
-    assert brakes.holding(connection, 1, 10_000, SAFETY) is None
+    assert brakes.judge_deletes(connection, 1, 10_000, SAFETY) is None
 
 
 def test_announced_deletes_are_allowed_in_their_time_and_never_count_after(
@@ -424,12 +424,12 @@ def test_announced_deletes_are_allowed_in_their_time_and_never_count_after(
     now = connection.execute(select(db_now())).scalar_one()
     hour = timedelta(hours=1)
     brakes.expect(connection, from_at=now - hour, until_at=now + hour, up_to=100, reason="deadline")
-    assert brakes.holding(connection, 105, 0, SAFETY) is None
+    assert brakes.judge_deletes(connection, 105, 0, SAFETY) is None
     deleted(connection, ours, 100)
     over = update(brake).values(until_at=db_now())
     connection.execute(over)
-    assert brakes.holding(connection, 5, 0, SAFETY) is None
-    assert brakes.holding(connection, 6, 0, SAFETY) == INSTITUTION
+    assert brakes.judge_deletes(connection, 5, 0, SAFETY) is None
+    assert brakes.judge_deletes(connection, 6, 0, SAFETY) == INSTITUTION
 
 
 def test_what_is_written_is_remembered(connection: Connection, ours: int) -> None:

@@ -7,13 +7,13 @@ from kalender.domain.entry import (
     Adopted,
     CreateAhead,
     Created,
+    Declined,
     Entry,
     EntryStatus,
     FoundByKey,
     Happening,
     Held,
     ImpossibleHappening,
-    LeftAsItIs,
     NotCarriedOut,
     NotFoundAtAll,
     Plain,
@@ -41,8 +41,8 @@ STATES: dict[str, list[Happening]] = {
     "live, held": [Held(scope="all")],
     "deleting": [Plain.DELETE_AHEAD],
     "refused": [Refused(fingerprint=OTHER.fingerprint)],
-    "declined": [LeftAsItIs(still_there=True)],
-    "declined, gone": [LeftAsItIs(still_there=False)],
+    "declined": [Declined(still_there=True)],
+    "declined, gone": [Declined(still_there=False)],
     "abandoned": [Plain.NOT_FOUND_BY_KEY],
     "abandoned, never seen": [Plain.NOT_FOUND_BY_KEY],
 }
@@ -63,8 +63,8 @@ def happenings(before: Entry) -> list[Happening]:
         FoundByKey(item_id="i", change_key="k", ended=True),
         NotFoundAtAll(ended=False),
         NotFoundAtAll(ended=True),
-        LeftAsItIs(still_there=True),
-        LeftAsItIs(still_there=False),
+        Declined(still_there=True),
+        Declined(still_there=False),
         Held(scope="course"),
         Renamed(subject=OTHER.subject),
     ]
@@ -115,7 +115,7 @@ def test_only_a_create_that_was_abandoned_without_an_answer_was_never_seen(
 
 
 def test_what_was_left_to_its_user_stays_so_for_good(connection: Connection, ours: int) -> None:
-    entries.save(connection, ours, [happens(live(connection, ours), Plain.LEFT)])
+    entries.save(connection, ours, [happens(live(connection, ours), Plain.LEFT_TO_USER)])
     record = the_row(connection)
     assert record is not None
     for happening in happenings(record):

@@ -10,13 +10,13 @@ from kalender.domain.entry import (
     Adopted,
     CreateAhead,
     Created,
+    Declined,
     Entry,
     EntryStatus,
     FoundByKey,
     Happening,
     Held,
     ImpossibleHappening,
-    LeftAsItIs,
     NotCarriedOut,
     NotFoundAtAll,
     Plain,
@@ -49,7 +49,7 @@ happenings: st.SearchStrategy[Happening] = st.one_of(
     st.builds(Refused, fingerprint=fingerprints),
     st.builds(FoundByKey, item_id=ids, change_key=ids, ended=st.booleans()),
     st.builds(NotFoundAtAll, ended=st.booleans()),
-    st.builds(LeftAsItIs, still_there=st.booleans()),
+    st.builds(Declined, still_there=st.booleans()),
     st.builds(Held, scope=st.just("all")),
     st.builds(Renamed, subject=subjects),
     st.builds(
@@ -115,7 +115,7 @@ class Calendar:
             if not is_never_seen or key not in self.items.keys() - self.late:
                 continue
             if self.items[key] == "user":
-                self.happen(key, Plain.LEFT)
+                self.happen(key, Plain.LEFT_TO_USER)
             else:
                 subject = next(s for s in SUBJECTS if s.event_id == entry.event_id)
                 ref = {"item_id": key, "change_key": self.items[key]}
@@ -168,7 +168,7 @@ class Calendar:
         live = [(k, e) for k, e in self.records.items() if e.status is EntryStatus.LIVE]
         for key, entry in live:
             if key not in self.items:
-                left = LeftAsItIs(still_there=False)
+                left = Declined(still_there=False)
                 self.happen(key, Plain.NOT_FOUND_BY_KEY if puts_back else left)
             elif entry.change_key != self.items[key]:
                 found = FoundByKey(item_id=key, change_key=self.items[key])
@@ -216,7 +216,7 @@ class Calendar:
         if outcome in ("done", "lost after"):
             del self.items[key]
         answers: dict[str, Happening] = {
-            "done": Plain.TAKEN,
+            "done": Plain.DELETED,
             "not sent": NotCarriedOut(before=before),
             "refused": NotCarriedOut(before=before),
         }

@@ -52,7 +52,7 @@ def applied(plan: Plan, before: Sequence[Entry]) -> dict[str, Entry]:
     gone = {each.entry.sync_key for each in plan.deletes}
     gone |= {each.sync_key for each in plan.forgotten}
     after = {each.sync_key: each for each in before if each.sync_key not in gone}
-    for entry, each in [(u.entry, u.wanted) for u in plan.updates]:
+    for entry, each in [(u.entry, u.desired) for u in plan.updates]:
         after[entry.sync_key] = shown(entry, each, status=EntryStatus.LIVE, held_by=None)
     for entry, each in plan.renamed:
         after[entry.sync_key] = shown(entry, each, fingerprint=entry.fingerprint)
@@ -60,7 +60,7 @@ def applied(plan: Plan, before: Sequence[Entry]) -> dict[str, Entry]:
         if entry.sync_key in after:
             after[entry.sync_key] = after[entry.sync_key]._replace(held_by=None)
     for number, create in enumerate(plan.creates):
-        made = an_entry(create.wanted, sync_key=f"new{number}")
+        made = an_entry(create.desired, sync_key=f"new{number}")
         after[made.sync_key] = made
     return after
 
@@ -108,7 +108,7 @@ def test_an_entry_follows_wherever_one_of_its_activity_is_left(
     wanted: list[DesiredEntry], before: list[Entry]
 ) -> None:
     plan = make_plan(wanted, before, ())
-    created = {each.wanted.event.teaching.activity for each in plan.creates}
+    created = {each.desired.event.teaching.activity for each in plan.creates}
     movable = [each.entry for each in plan.deletes if each.entry.status is EntryStatus.LIVE]
     assert created.isdisjoint(entry.activity for entry in movable)
 
@@ -123,11 +123,11 @@ def test_every_entry_has_one_fate_and_every_event_one_entry(
     fates += [entry.sync_key for entry, _ in plan.renamed]
     fates += [entry.sync_key for entry in plan.forgotten]
     assert len(fates) == len(set(fates))
-    shows = [each.wanted.event.event_id for each in plan.updates]
-    shows += [each.wanted.event.event_id for each in plan.creates]
+    shows = [each.desired.event.event_id for each in plan.updates]
+    shows += [each.desired.event.event_id for each in plan.creates]
     shows += [each.event.event_id for _, each in plan.renamed]
     assert len(shows) == len(set(shows))
-    assert not any(each.wanted.event.keep_only for each in plan.creates)
+    assert not any(each.desired.event.keep_only for each in plan.creates)
 
 
 @given(WANTED, entries(), entries(prefix="ended"))
@@ -142,7 +142,7 @@ def test_what_has_ended_is_never_touched_and_never_matched(
     assert not any(key.startswith("ended") for key in touched)
     shown_already = {(entry.event_id, entry.starts_at) for entry in ended}
     assert shown_already.isdisjoint(
-        (each.wanted.event.event_id, each.wanted.content.starts_at) for each in plan.creates
+        (each.desired.event.event_id, each.desired.content.starts_at) for each in plan.creates
     )
 
 

@@ -7,13 +7,13 @@ from kalender.domain.entry import (
     Adopted,
     CreateAhead,
     Created,
+    Declined,
     Entry,
     EntryStatus,
     FoundByKey,
     Happening,
     Held,
     ImpossibleHappening,
-    LeftAsItIs,
     NotCarriedOut,
     NotFoundAtAll,
     Plain,
@@ -68,13 +68,13 @@ TABLE: list[tuple[Happening, set[EntryStatus], dict[str, object]]] = [
         RECORDED,
         {"status": S.ABANDONED, "item_id": None, "held_by": None},
     ),
-    (LeftAsItIs(still_there=True), WRITTEN, {"status": S.DECLINED}),
-    (LeftAsItIs(still_there=False), WRITTEN, {"status": S.DECLINED, "item_id": None}),
+    (Declined(still_there=True), WRITTEN, {"status": S.DECLINED}),
+    (Declined(still_there=False), WRITTEN, {"status": S.DECLINED, "item_id": None}),
     (Held(scope="course"), WRITTEN, {"held_by": "course"}),
     (Plain.FREED, WRITTEN, {"held_by": None}),
     (Renamed(subject=SUBJECT), KNOWN, ABOUT),
     (
-        Plain.LEFT,
+        Plain.LEFT_TO_USER,
         WRITTEN | {S.ABANDONED},
         {"status": S.RELEASED, "item_id": None, "held_by": None},
     ),
@@ -143,10 +143,10 @@ def test_a_create_that_was_certainly_not_carried_out_leaves_no_record() -> None:
 @pytest.mark.parametrize("status", S)
 def test_only_a_delete_written_ahead_can_be_taken(status: EntryStatus) -> None:
     if status is S.DELETING:
-        assert after(row(status), Plain.TAKEN) is None
+        assert after(row(status), Plain.DELETED) is None
     else:
         with pytest.raises(ImpossibleHappening):
-            after(row(status), Plain.TAKEN)
+            after(row(status), Plain.DELETED)
 
 
 @pytest.mark.parametrize("status", S)
@@ -200,7 +200,7 @@ def test_only_an_unanswered_create_that_is_abandoned_is_given_up() -> None:
     cases: list[tuple[EntryStatus, Happening]] = [
         *((status, Plain.NOT_FOUND_BY_KEY) for status in RECORDED),
         *((status, NotFoundAtAll(ended=False)) for status in RECORDED),
-        *((status, Plain.LEFT) for status in WRITTEN),
+        *((status, Plain.LEFT_TO_USER) for status in WRITTEN),
     ]
     for status, happening in cases:
         transition = happens(row(status), happening)

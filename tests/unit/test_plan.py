@@ -28,7 +28,7 @@ def keep_only(event_id: str = "1", **fields: Any) -> DesiredEntry:
 
 def moves(made: Plan) -> dict[str, str]:
     """Which entry (by sync key) is updated to show which event."""
-    return {each.entry.sync_key: each.wanted.event.event_id for each in made.updates}
+    return {each.entry.sync_key: each.desired.event.event_id for each in made.updates}
 
 
 # -- what is not there, what is, and what should not be --------------------------------------------
@@ -36,7 +36,7 @@ def moves(made: Plan) -> dict[str, str]:
 
 def test_an_event_without_an_entry_is_created() -> None:
     made = plan([wanted()])
-    assert [each.wanted for each in made.creates] == [wanted()]
+    assert [each.desired for each in made.creates] == [wanted()]
 
 
 def test_an_entry_without_an_event_is_deleted() -> None:
@@ -112,7 +112,7 @@ def test_the_nearest_follows_and_the_rest_goes() -> None:
 def test_the_own_event_is_preferred_to_a_nearer_one() -> None:
     made = plan([wanted("1", starts=NOW + 6 * DAY), wanted("2")], [an_entry()])
     assert moves(made) == {"1#0": "1"}
-    assert [each.wanted.event.event_id for each in made.creates] == ["2"]
+    assert [each.desired.event.event_id for each in made.creates] == ["2"]
 
 
 # -- standing only ---------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def test_what_only_stands_is_not_created_but_kept_and_followed() -> None:
 
 def test_what_has_ended_is_not_touched() -> None:
     ended = an_entry(wanted(starts=NOW - 3 * HOUR))
-    assert plan([wanted("2")], (), [ended]).creates[0].wanted == wanted("2")
+    assert plan([wanted("2")], (), [ended]).creates[0].desired == wanted("2")
     assert plan((), (), [ended]) == Plan()
 
 

@@ -149,8 +149,8 @@ def test_where_all_marks_are_alike_nothing_is_known_for_a_copy(mark: Predecessor
 def test_nothing_of_a_course_is_made_where_an_entry_of_it_stands(
     shift: timedelta, courses: set[str], is_withheld: bool
 ) -> None:
-    create = Create(wanted=desired())
-    starts_at = create.wanted.content.starts_at + shift
+    create = Create(desired=desired())
+    starts_at = create.desired.content.starts_at + shift
     beside = Beside(starts_at=starts_at, ends_at=starts_at + HOUR, courses=frozenset(courses))
     plan = withhold(Plan(creates=(create,)), [beside])
     assert (plan.creates, plan.withheld) == (((), (create,)) if is_withheld else ((create,), ()))
