@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import make_url
 
 from kalender.store.database import Database
-from tests import servers
+from tests import servers, statements
 from tests.databases import cloned, migrate_to_copy
 from tests.order import dealt
 
@@ -27,6 +27,7 @@ settings.register_profile(
     "chaos", settings.get_profile("default"), max_examples=500, stateful_step_count=30
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+statements.share()
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 TESTS = Path(__file__).parent
