@@ -1,11 +1,31 @@
-"""What commands and the sandbox load: imported once, in the process that they are forked from."""
+"""What commands and the sandbox load: imported once, in the process that they are forked from.
 
+Nothing is opened or connected here: what a command does, it does in its own process.
+"""
+
+import sqlite3  # noqa: F401
+
+import alembic.command  # noqa: F401
 import psycopg  # noqa: F401
 import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 import kalender.calendars.ews.writer
 import kalender.cli
 import kalender.sandbox.server
+import kalender.store.partial_indexes
 
-kalender.cli.load_all()
+
+def prepare(command: TyperCommand | TyperGroup) -> None:
+    """Let typer prepare the options of a command, and of those below it, as it does when called."""
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument | TyperOption):
+            parameter.get_runtime_param()
+    for each in command.commands.values() if isinstance(command, TyperGroup) else ():
+        if isinstance(each, TyperCommand | TyperGroup):
+            prepare(each)
+
+
+for made in kalender.cli.load_all().values():
+    prepare(made)

@@ -186,21 +186,25 @@ def whole() -> LazyGroup:
 
 
 def loaded(name: str, above: Context | None = None) -> TyperCommand | TyperGroup:
-    """Import the module of a command, and return the command as typer makes it."""
-    import_module(f"kalender.cli.{COMMANDS[name][0]}")
-    from kalender.cli.base import app  # noqa: PLC0415  # the command's module has loaded it
+    """Import the module of a command, and return the command as typer makes it, once."""
+    if name not in _made:
+        import_module(f"kalender.cli.{COMMANDS[name][0]}")
+        from kalender.cli.base import app  # noqa: PLC0415  # the command's module has loaded it
 
-    command = get_group(app).commands[name]
-    if not isinstance(command, TyperCommand | TyperGroup):
-        raise TypeError
-    _show_no_types_of_switches(command, above)
-    return command
+        command = get_group(app).commands[name]
+        if not isinstance(command, TyperCommand | TyperGroup):
+            raise TypeError
+        _made[name] = command
+    _show_no_types_of_switches(_made[name], above)
+    return _made[name]
 
 
 def load_all() -> dict[str, TyperCommand | TyperGroup]:
     """Import every command's module; return all commands by name, in the order of the help."""
     return {name: loaded(name) for name in COMMANDS}
 
+
+_made: dict[str, TyperCommand | TyperGroup] = {}
 
 _root = typer.Typer(
     name="kalender",
