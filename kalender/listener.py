@@ -84,7 +84,7 @@ class Listener:
                 wait = min(FIRST_WAIT * 2 ** min(failures, 10), LONGEST_WAIT)
                 failures += 1
                 if not batch.wait(wait * (1 + self.jitter()) / 2):
-                    # nothing is refused: what is not acknowledged the broker delivers again
+                    # nothing is nacked: what is not acknowledged the broker delivers again
                     log.warning("batch_given_back", messages=messages, failures=failures)
                     return
         batch.acknowledge()

@@ -230,19 +230,6 @@ class Memory:
         return result.advanced, result.advanced_at
 
 
-class Forgetful(Memory):
-    """No memory at all: any database is taken for ours. Only for tests that show what it is for."""
-
-    @contextmanager
-    def writing(self, database: Database) -> Iterator[Connection]:
-        """Open any transaction."""
-        with database.write() as connection:
-            yield connection
-
-    def verify(self, database: Database) -> None:
-        """Know nothing."""
-
-
 @lru_cache
 def _advanced(dialect: str, *, begins: bool) -> Any:
     """Advance the row `mine`; a row that is begun may be there, where a commit's answer was lost."""

@@ -1,6 +1,7 @@
 """One mechanism taken away, so that it is seen that the runs can fail."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, Literal
 
@@ -26,9 +27,10 @@ from kalender.domain.work import Trigger
 from kalender.reconcile import lookup, moves
 from kalender.reconcile import reconcile as visits
 from kalender.reconcile.doubles import Double, find_all
-from kalender.reconcile.memory import Forgetful, Memory
+from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Visit
 from kalender.store import courses, entries, queue
+from kalender.store.database import Database
 from kalender.store.sql import db_now
 from kalender.store.tables import dirty as work
 from kalender.transport import Lost
@@ -118,6 +120,18 @@ def _no_fan_out() -> None:
     courses.save_fan_out = save
     courses.pending_fan_out = pending
     courses.clear_fan_out = clear
+
+
+class Forgetful(Memory):
+    """No memory at all."""
+
+    @contextmanager
+    def writing(self, database: Database) -> Iterator[Connection]:
+        with database.write() as connection:
+            yield connection
+
+    def verify(self, database: Database) -> None:
+        """Know nothing."""
 
 
 def _no_memory() -> None:
