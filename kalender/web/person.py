@@ -16,7 +16,7 @@ from kalender.operate.answers import LANGUAGES
 from kalender.operate.answers.speech import SaidCheck, Speech
 from kalender.operate.changes import changes
 from kalender.operate.look_ups import LookUp
-from kalender.operate.person import PersonShown, person_shown
+from kalender.operate.person import person_shown
 from kalender.operate.week import Block, Week, monday_of, week_of
 from kalender.operate.why import Check, Question, checklist
 from kalender.sources.tp_codes import skips
@@ -94,11 +94,13 @@ def show(visit: Visit) -> Answer:
         history = changes(
             connection, Filter(person_id=look.person_id, before=before, limit=HISTORY)
         )
-        is_emptied = releases.waits_for_second_look(connection, look.person_id)
+        believe = ["believe"] * releases.waits_for_second_look(connection, look.person_id)
         acts_about = acts.acts(connection, Filter(person_id=look.person_id, limit=HISTORY))
     entries = [entry for calendar in person.calendars for entry in calendar.entries]
     week = week_of(entries, monday, app.zone)
     failing = next((answer for answer in answers if answer.first_failing), None)
+    # those that make sense now, by their names in `person_wishes`
+    wishes = [*believe, "again", "verify", "retry", "in" if person.wishes else "out"]
     values = {
         "look": look,
         "person": person,
@@ -117,19 +119,11 @@ def show(visit: Visit) -> Answer:
         "why": why,
         "history": history,
         "older": cursor_text(history.before),
-        "wishes": _offered(person, is_emptied=is_emptied)
-        if visit.session.role >= Role.OPERATOR
-        else (),
+        "wishes": wishes if visit.session.role >= Role.OPERATOR else (),
         # that somebody was protected once is told to nobody
         "acts": [act for act in acts_about if not act["protected"]],
     }
     return Shown(template="person.html", values=values)
-
-
-def _offered(person: PersonShown, *, is_emptied: bool) -> Sequence[str]:
-    """Return the names of the wishes that make sense now, as `person_wishes` has them."""
-    believe = ("believe",) if is_emptied else ()
-    return (*believe, "again", "verify", "retry", "in" if person.wishes else "out")
 
 
 def look_up_in_path(visit: Visit) -> LookUp:
