@@ -39,8 +39,8 @@ from kalender.reconcile.desired import CalendarSettings
 from kalender.reconcile.memory import Memory
 from kalender.reconcile.protocol import Exchange, ReconcileContext
 from kalender.sources.tp_codes import KINDS, skips
-from kalender.store import mailboxes, queue, rejected, teaching
-from kalender.store.database import Counts, Database
+from kalender.store import mailboxes, queue, rejected
+from kalender.store.database import Counts, Database, database_time
 from kalender.store.people import People
 from kalender.store.semesters import Semesters
 from kalender.worker.context import WorkerContext
@@ -319,7 +319,7 @@ def mark_keeper(database: Database, clock: Clock, *, settle: float) -> MarkKeepe
     def keep(marks: Sequence[Mark], rejected_messages: Sequence[Rejected]) -> None:
         with database.write() as connection:
             if any(mark.due_at for mark in marks):
-                ahead = clock() - teaching.database_time(connection)
+                ahead = clock() - database_time(connection)
                 marks = [
                     mark if mark.due_at is None else mark._replace(due_at=mark.due_at - ahead)
                     for mark in marks

@@ -22,8 +22,9 @@ from kalender.domain.work import WorkKey
 from kalender.errors import ConfigError
 from kalender.mirror.person import SECOND_LOOK
 from kalender.operate import disclosure, queries, releases
-from kalender.store import brakes, teaching
+from kalender.store import brakes
 from kalender.store.brakes import HAND
+from kalender.store.database import database_time
 
 brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
 app.add_typer(brake, name="brake")
@@ -137,7 +138,7 @@ def expect(
         raise ConfigError("--until wants an instant after --from")
     with database.write() as connection:
         rehearsed = context.obj.now is not None
-        ahead = wired.clock() - teaching.database_time(connection)
+        ahead = wired.clock() - database_time(connection)
         shift = ahead if rehearsed else timedelta()
         brakes.expect(
             connection,

@@ -34,7 +34,7 @@ from kalender.neighbours import breaker
 from kalender.neighbours.breaker import MOVES
 from kalender.operate import queries
 from kalender.store import acts, moves, people
-from kalender.store.database import now
+from kalender.store.database import database_time
 
 move = typer.Typer(
     help="Mailboxes that move to another Exchange: look, decide, announce, pause.",
@@ -202,7 +202,9 @@ def announce(
             count = moves.cancel(connection, calendars)
         else:
             # the day begins on the domain's clock, and is kept on the database's
-            ahead = wired.clock() - now(connection) if context.obj.now is not None else None
+            ahead = (
+                wired.clock() - database_time(connection) if context.obj.now is not None else None
+            )
             from_at = datetime.combine(day, time(), tzinfo=wired.zone)
             from_at = from_at - ahead if ahead is not None else from_at
             count = moves.announce(connection, calendars, backend, from_at)

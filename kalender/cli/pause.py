@@ -12,7 +12,7 @@ from kalender.cli.base import app, application, instant, opened, operator
 from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.operate import pauses
-from kalender.store.database import now
+from kalender.store.database import database_time
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 Name = Annotated[
@@ -85,7 +85,7 @@ def _end(
     """Return the end on the database's clock; None: until resumed."""
     if until and lasting:
         raise ConfigError("give --until or --for, not both")
-    moment = now(connection)
+    moment = database_time(connection)
     if lasting:
         match = re.fullmatch(r"([1-9]\d{0,3})([mhd])", lasting)
         if match is None:

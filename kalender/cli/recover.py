@@ -10,7 +10,8 @@ from kalender.cli.base import Yes, app, application, instant, opened, operator
 from kalender.cli.progress import Wait
 from kalender.cli.verify import MendDoubles, follow_doubles
 from kalender.errors import ConfigError
-from kalender.store import acts, doubles, recovery, teaching
+from kalender.store import acts, doubles, recovery
+from kalender.store.database import database_time
 
 
 @app.command()
@@ -28,7 +29,7 @@ def recover(
     database, lease = opened(wired), timedelta(seconds=wired.config.worker.lease_seconds)
     moment = None if since == "now" else instant(since, "--since")
     with database.read() as connection:
-        now = teaching.database_time(connection)
+        now = database_time(connection)
         after_an_outage = moment is None or moment >= now
         count = recovery.to_look_up(connection)
     if after_an_outage and mend_doubles:

@@ -9,8 +9,8 @@ from kalender.cli.base import NotKnown, Person, Yes, app, application, opened, o
 from kalender.cli.progress import Wait, follow
 from kalender.operate import disclosure, erasure
 from kalender.operate.wishes import leave_alone, recorded_entries
-from kalender.store import acts, mailboxes, teaching
-from kalender.store.database import Database
+from kalender.store import acts, mailboxes
+from kalender.store.database import Database, database_time
 from kalender.store.people import REMOVE, SEARCH
 
 
@@ -39,7 +39,7 @@ def take_back(
             erasure.require_leaving(connection, person_id)
     _confirm(wired, database, person_id, search=search, yes=yes)
     with database.write() as connection:
-        since = teaching.database_time(connection)
+        since = database_time(connection)
         wishes = {REMOVE, SEARCH} if search else {REMOVE}
         leave_alone(connection, person_id, wishes, "operator")
         command = "remove --search" if search else "remove"

@@ -30,8 +30,8 @@ from kalender.mirror.scope import Decided, Leavers, Settings, compare
 from kalender.operate import wishes
 from kalender.operate.check import certificates
 from kalender.sources.lists import read_all
-from kalender.store import acts, counters, courses, entries, observations, people, queue, teaching
-from kalender.store.database import Database
+from kalender.store import acts, counters, courses, entries, observations, people, queue
+from kalender.store.database import Database, database_time
 
 
 @app.command()
@@ -69,7 +69,7 @@ def resync(  # noqa: PLR0913
     wired = application(context, asks=everything)
     database = opened(wired)
     with database.read() as connection:
-        since = teaching.database_time(connection)
+        since = database_time(connection)
     waits = False
     if everything:
         leavers: Leavers | None = "leave" if leave else "take back" if take_back and yes else None

@@ -32,7 +32,7 @@ from kalender.domain.moment import said
 from kalender.errors import ConfigError
 from kalender.operate import queries
 from kalender.store import acts, criteria, people, rollout_plans, rollouts
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from kalender.store.rollout_plans import Plan
 from kalender.store.rollouts import ADD, REMOVE
 
@@ -139,7 +139,7 @@ def _values(connection: Connection, plan: Plan) -> dict[str, Any]:
         "calendars": progress.calendars if plan.began_at is not None else None,
         "given": progress.given,
         "settled": progress.settled,
-        "ends": now(connection) + remaining if is_running and remaining else None,
+        "ends": database_time(connection) + remaining if is_running and remaining else None,
         "troubles": progress.troubles,
         "reason": plan.reason,
         "made_by": plan.made_by,
@@ -341,7 +341,7 @@ def _make(
     take_back: bool = False,
 ) -> int:
     """Make the plan, whose day is kept on the database's clock; record who made it."""
-    ahead = wired.clock() - now(connection)
+    ahead = wired.clock() - database_time(connection)
     plan_id = rollout_plans.make(
         connection,
         act,

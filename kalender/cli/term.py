@@ -15,7 +15,7 @@ from kalender.operate import queries
 from kalender.operate.term import coming_entries, source_counts
 from kalender.reconcile.desired import CalendarSettings, desired_entries, load_states
 from kalender.store import entries, rollouts
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.tables import change_log
 
 COMPUTED = 500  # calendars: of more that are not right yet, so many stand for all
@@ -59,7 +59,8 @@ def term(
             connection, settings, sorted(set(inside) - right), wired.clock()
         )
         is_create = change_log.c.operation == "create"
-        rate, moment = queries.rate(connection, change_log.c.at, is_create), now(connection)
+        rate = queries.rate(connection, change_log.c.at, is_create)
+        moment = database_time(connection)
         rows: Rows = []
         for name in semesters:
             planned_count = standing["kept", name] + round(computed[name] * scale)

@@ -9,8 +9,8 @@ from kalender.cli.base import app, application, opened, operator, person_of
 from kalender.cli.progress import Wait, follow
 from kalender.errors import ConfigError
 from kalender.operate import wishes
-from kalender.store import doubles, teaching
-from kalender.store.database import Database
+from kalender.store import doubles
+from kalender.store.database import Database, database_time
 from kalender.store.doubles import State
 
 MendDoubles = Annotated[
@@ -38,7 +38,7 @@ def verify(
     database = opened(application(context, asks=False))
     persons = [person_of(database, name) for name in person or []]
     with database.write() as connection:
-        since = teaching.database_time(connection)
+        since = database_time(connection)
         wished = wishes.verify(
             connection,
             None if everything else persons,

@@ -28,7 +28,7 @@ from kalender.errors import NotFoundInSource
 from kalender.mirror import lists, organisation
 from kalender.mirror.context import RefreshContext, count_left_out
 from kalender.store import courses, mailboxes, optouts, people, queue, rollouts, teaching
-from kalender.store.database import counts_of
+from kalender.store.database import counts_of, database_time
 from kalender.store.people import FS, USERNAME
 from kalender.store.queue import Claim
 from kalender.store.teaching import FsFacts
@@ -54,7 +54,7 @@ def refresh_person(context: RefreshContext, claim: Claim) -> None:
             queue.finish(connection, claim)
         return
     with context.database.read() as connection:
-        asked_at = teaching.database_time(connection)
+        asked_at = database_time(connection)
         maintained = context.maintained(connection)
     answer = _ask(context, number, maintained)
     with context.database.write() as connection:

@@ -43,7 +43,7 @@ from kalender.store import (
     teaching,
     unreadable,
 )
-from kalender.store.database import counts_of
+from kalender.store.database import counts_of, database_time
 from kalender.store.fs_facts import KINDS, PLACEMENTS, REGISTRATIONS, ROLES, FactKind
 
 log = structlog.get_logger()
@@ -97,7 +97,7 @@ def resync(
     """
     result = ResyncResult()
     with context.database.read() as connection:
-        started = teaching.database_time(connection)
+        started = database_time(connection)
         result.semesters = tuple(sorted(context.maintained(connection)))
     snapshot = SourceSnapshot(context, result.semesters, progress)
     with suppress(_DryRun), context.database.write() as connection:

@@ -12,7 +12,7 @@ from kalender.domain.timetable import midnight
 from kalender.domain.work import Cause
 from kalender.store import acts, counters, courses
 from kalender.store.acts import Filter
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.tables import entry
 
 HOUR = timedelta(hours=1)
@@ -130,7 +130,7 @@ def day_of_changes(
         bounded = replace(filters, since=since, until=until, with_protected=False)
         for hour in acts.writes_by_hour(connection, bounded):
             totals[hour.at][_kind(hour.operation)] += hour.writes
-    elif since < now(connection) - counters.KEPT_LONGER:
+    elif since < database_time(connection) - counters.KEPT_LONGER:
         return DayOfChanges(day=day, hours=None, unannounced=unannounced)
     else:
         labels = {Cause.of(cause).label for cause in filters.causes}

@@ -12,7 +12,7 @@ from kalender.operate.status import Brake
 from kalender.store import acts, brakes, rollouts, unreadable
 from kalender.store.acts import Filter, WritesInHour
 from kalender.store.brakes import HeldCount
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.unreadable import Unreadable
 
 LATELY = timedelta(days=14)
@@ -40,7 +40,7 @@ def course_shown(
     """Return a course by semester, its code in any letters; `at` is on the domain's clock."""
     spelled = rollouts.spelled(connection, code) or code
     standing = {brake.scope: brake for brake in queries.standing_brakes(connection, at)}
-    lately = Filter(course=spelled, since=now(connection) - LATELY, with_protected=False)
+    lately = Filter(course=spelled, since=database_time(connection) - LATELY, with_protected=False)
     concerned = tuple(acts.writes_by_hour(connection, lately))
     shown = []
     for run in disclosure.runs(connection, spelled, semester.lower() if semester else None):

@@ -13,7 +13,7 @@ from kalender.config import Config
 from kalender.errors import ConfigError
 from kalender.neighbours import breaker, credentials
 from kalender.store import acts
-from kalender.store.database import now
+from kalender.store.database import database_time
 
 PAUSE, RESUME = "pause", "resume"
 
@@ -30,7 +30,7 @@ def pause(
 
     ConfigError where that is not to come.
     """
-    if until is not None and until <= now(connection):
+    if until is not None and until <= database_time(connection):
         raise ConfigError("--until wants an instant that is to come")
     breaker.hold(connection, name, until=until or breaker.FOR_EVER, reason=reason, by=who)
     acts.record(connection, PAUSE, who=who, scope=name, reason=reason)

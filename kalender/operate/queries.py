@@ -66,7 +66,7 @@ from kalender.store import (
     takeovers,
     unreadable,
 )
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.heartbeats import ALIVE
 from kalender.store.people import LISTED, OPT_OUT, PROTECT
 from kalender.store.sql import calendar_key, db_now
@@ -111,7 +111,7 @@ PARKED_BY_KIND = (
 def read_status(connection: Connection, expectations: Expectations) -> Status:
     """Return all that is so now. `expectations` says where the roll-out and the semesters lie."""
     mode, semesters = expectations.rollout_mode, expectations.semesters(connection)
-    moment = now(connection)
+    moment = database_time(connection)
     return Status(
         moment=moment,
         database_in_doubt=own_database.refusal(connection) is not None,
@@ -157,7 +157,7 @@ def read_status(connection: Connection, expectations: Expectations) -> Status:
 
 def read_figures(connection: Connection, expectations: Expectations) -> Figures:
     """Return how well it goes: of all calendars, and of what was asked lately."""
-    moment = now(connection)
+    moment = database_time(connection)
     view = courses_without_placements  # a row for each group of a course
     unplaced = select(view.c.course, view.c.semester).distinct()
     return Figures(
@@ -335,7 +335,7 @@ def work_by_lane(connection: Connection) -> list[Work]:
         .group_by(dirty_now.c.kind, dirty_now.c.priority)
         .order_by(dirty_now.c.priority, dirty_now.c.kind)
     )
-    moment = now(connection)
+    moment = database_time(connection)
     rates = {
         Kind.CALENDAR: rate(connection, calendar.c.synced_at),
         Kind.COURSE: rate(connection, course_run.c.asked_at),
@@ -368,7 +368,7 @@ def unfinished_seconds(connection: Connection, lease: timedelta) -> Mapping[Kind
 
     `lease` is for how long a claim is made: the table says only until when one lasts.
     """
-    moment = now(connection)
+    moment = database_time(connection)
     seconds = dict.fromkeys(Kind, 0.0)
     claims = select(dirty_now.c.kind, dirty_now.c.claimed_until)
     for kind, until in connection.execute(claims.where(dirty_now.c.claimed_until > db_now())):
@@ -378,7 +378,7 @@ def unfinished_seconds(connection: Connection, lease: timedelta) -> Mapping[Kind
 
 def rate(connection: Connection, when: Column[Any], *conditions: ColumnElement[bool]) -> float:
     """Return how many rows a second bear an instant of the last minutes in the column `when`."""
-    moment = now(connection)
+    moment = database_time(connection)
     lately = select(func.count(), func.min(when)).where(when > moment - LATELY, *conditions)
     count, first = connection.execute(lately).one()
     return count / max((moment - first).total_seconds(), 10.0) if count else 0.0
@@ -476,7 +476,7 @@ def processes(connection: Connection) -> list[Process]:
         heartbeat.c.stopped_at,
     )
     lately = query.where(heartbeat.c.seen_at > db_now(HOUR)).order_by(heartbeat.c.worker)
-    alive_since = now(connection) - ALIVE
+    alive_since = database_time(connection) - ALIVE
     result = []
     for row in connection.execute(lately).mappings():
         state: ProcessState = "lives" if row["seen_at"] > alive_since else "dead"

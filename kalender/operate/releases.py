@@ -16,6 +16,7 @@ from kalender.mirror import lists
 from kalender.mirror.person import SECOND_LOOK
 from kalender.store import acts, brakes, courses, optouts, people, queue, teaching
 from kalender.store.brakes import HAND, INSTITUTION, HeldCount
+from kalender.store.database import database_time
 from kalender.store.optouts import HeldChanges
 
 RELEASE = "brake release"
@@ -114,7 +115,7 @@ def believe_fs(connection: Connection, persons: Sequence[int], *, who: str, reas
         if number is None or not waits_for_second_look(connection, person_id):
             raise ConfigError("no such brake holds: kalender brake show lists them")
         # the next answer counts as the second look
-        before = teaching.database_time(connection) - 2 * SECOND_LOOK
+        before = database_time(connection) - 2 * SECOND_LOOK
         teaching.asked(connection, person_id, before, emptied=True)
         # by our number: it alone is hidden of who is protected
         acts.record(connection, RELEASE, who=who, persons=[person_id], reason=reason)

@@ -32,6 +32,7 @@ from kalender.config.sections import Safety
 from kalender.domain.entry import FORMER
 from kalender.domain.model import CourseKey
 from kalender.store import acts, optouts
+from kalender.store.database import database_time
 from kalender.store.sql import db_now
 from kalender.store.tables import brake, calendar, change_log, entry, identity, let_through, person
 from kalender.store.tables import teaching_event as event
@@ -105,7 +106,7 @@ def hold_creates(connection: Connection, calendar_id: int, why: str | None) -> b
 
 def _counted(connection: Connection, window: timedelta, deletes: int) -> int:
     """How many deletes count, with so many more: without those let through or announced."""
-    now = connection.execute(select(db_now())).scalar_one()
+    now = database_time(connection)
     since = now - window
     columns = ("scope", "from_at", "until_at", "up_to")
     announced = select(*(brake.c[name] for name in columns), brake.c.state)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, and_, func, insert, select, text, update
 
 from kalender.domain.work import Kind
 from kalender.store import teaching
+from kalender.store.database import database_time
 from kalender.store.people import FS, MAIL, USERNAME, claimed
 from kalender.store.sql import db_now, in_parts, insert_many, person_key
 from kalender.store.tables import calendar, dirty, identity, person, registration, teaching_role
@@ -143,7 +144,7 @@ def to_verify(connection: Connection, *, interval_seconds: float) -> list[int]:
 
     However many were filled within an hour, and however long nobody worked: never a burst.
     """
-    now = connection.execute(select(db_now())).scalar_one()
+    now = database_time(connection)
     last_time = teaching.was_read(connection, VERIFYING, "")
     if last_time is None:
         teaching.record_reading(connection, VERIFYING, "", now)

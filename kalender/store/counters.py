@@ -24,7 +24,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, delete, func, select
 
-from kalender.store.database import Database, Key, now
+from kalender.store.database import Database, Key, database_time
 from kalender.store.sql import db_now, upsert
 from kalender.store.tables import queue_seen, tally
 
@@ -52,7 +52,7 @@ def add(connection: Connection, counts: Mapping[Key, float]) -> None:
     if not counts:
         return
     saw(connection, sorted(label for name, label in counts if name == "messages"))
-    hour = now(connection).replace(minute=0, second=0, microsecond=0)
+    hour = database_time(connection).replace(minute=0, second=0, microsecond=0)
     rows = [
         {"name": name, "label": label, "hour": hour, "value": value}
         for (name, label), value in sorted(counts.items())  # no two writers deadlock
@@ -74,7 +74,7 @@ def saw(connection: Connection, queues: Sequence[str], *, first: bool = False) -
 
 def silence(connection: Connection) -> dict[str, float]:
     """Return how many seconds ago each queue gave its last message."""
-    moment = now(connection)
+    moment = database_time(connection)
     return {
         queue: max((moment - seen_at).total_seconds(), 0.0)
         for queue, seen_at in connection.execute(select(queue_seen.c.queue, queue_seen.c.seen_at))
@@ -91,7 +91,7 @@ def _add(connection: Connection, rows: list[dict[str, object]]) -> None:
 
 def fold(connection: Connection) -> None:
     """Fold the hours of more than two days ago, or eight, into one row each."""
-    moment = now(connection)
+    moment = database_time(connection)
     is_kept = tally.c.name.in_(WRITTEN) & (tally.c.hour >= moment - KEPT_LONGER)
     is_old = (tally.c.hour < moment - KEPT_BY_HOUR) & (tally.c.hour > FOLDED) & ~is_kept
     summed = func.sum(tally.c.value).label("value")
@@ -107,7 +107,7 @@ def totals(connection: Connection, *, within: timedelta | None = None) -> dict[K
     summed = func.sum(tally.c.value)
     query = select(tally.c.name, tally.c.label, summed).group_by(tally.c.name, tally.c.label)
     if within is not None:
-        query = query.where(tally.c.hour > now(connection) - within)
+        query = query.where(tally.c.hour > database_time(connection) - within)
     return {(name, label): value for name, label, value in connection.execute(query)}
 
 

@@ -48,7 +48,7 @@ from kalender.domain.text import without_unseen
 from kalender.domain.timetable import Activity, Rules, sole_groups
 from kalender.domain.work import Trigger
 from kalender.store import unreadable
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.people import USERNAME, calendars_of, ensure
 from kalender.store.sql import (
     db_now,
@@ -225,7 +225,7 @@ def _save_events(connection: Connection, change: MirrorChange) -> None:
     for table in (teaching_event, teaching_staff):
         delete_many(connection, table, EVENT, stale)
     if change.rows:
-        at = now(connection)
+        at = database_time(connection)
         values = [
             {
                 **_event_key(row.key),

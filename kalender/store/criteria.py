@@ -25,7 +25,7 @@ from kalender.domain.criteria import (
     SHARE,
 )
 from kalender.domain.roles import words_with
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.sql import insert_missing, is_one_of
 from kalender.store.tables import (
     calendar,
@@ -192,7 +192,7 @@ def enrol(connection: Connection, names: Names, persons: Collection[int] | None 
 
 def keep(connection: Connection, meeting: Meeting) -> None:
     """Write down who meets which criterion; whoever is written down already is so since then."""
-    since = now(connection)
+    since = database_time(connection)
     members, enrolments = [], []
     for kind, value, person_id in sorted(meeting):
         if kind == COURSE:

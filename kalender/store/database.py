@@ -83,14 +83,14 @@ class Database:
     def now(self) -> datetime:
         """The database's clock."""
         with self.read() as connection:
-            return now(connection)
+            return database_time(connection)
 
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
-def now(connection: Connection) -> datetime:
+def database_time(connection: Connection) -> datetime:
     """Return the database's clock within a transaction."""
     return connection.execute(select(db_now())).scalar_one()
 

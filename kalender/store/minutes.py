@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 from sqlalchemy import Connection, Float, func, literal_column, select
 
 from kalender.domain.work import Lane
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from kalender.store.sql import upsert
 from kalender.store.tables import change_log, minute, tally
 from kalender.store.views import dirty_now, is_due, ready_at
@@ -59,7 +59,7 @@ def record(database: Database) -> bool:
     """Record the last minute that is over, where nobody did; return whether this call did."""
     with database.read() as connection:
         # the last minute that is over and settled
-        at = (now(connection) - SETTLED).replace(second=0, microsecond=0) - MINUTE
+        at = (database_time(connection) - SETTLED).replace(second=0, microsecond=0) - MINUTE
         recorded = select(minute.c.at).where(minute.c.at == at).limit(1)
         if connection.execute(recorded).first() is not None:
             return False
@@ -88,7 +88,7 @@ def _rows(connection: Connection, at: datetime) -> list[dict[str, object]]:
     before = select(minute.c.messages).where(minute.c.at == at - MINUTE).limit(1)
     messages_before = connection.execute(before).scalar_one_or_none()
     notifications = None if messages_before is None else max(messages - messages_before, 0)
-    moment = now(connection)
+    moment = database_time(connection)
     oldest = dict.fromkeys(GROUPS, 0.0)
     for lane, due_since in connection.execute(_DUE):
         group = group_of(Lane(lane))

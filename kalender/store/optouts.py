@@ -22,7 +22,7 @@ from kalender.domain.entry import FORMER, EntryStatus
 from kalender.domain.lists import LANGUAGES, ListReading
 from kalender.domain.text import without_unseen
 from kalender.store import acts
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.people import LISTED
 from kalender.store.sql import db_now, delete_many, in_parts, insert_many, is_one_of
 from kalender.store.tables import (
@@ -341,7 +341,7 @@ def changed_within(connection: Connection, command: str, window: timedelta) -> i
         operator_act.c.command == "brake release", operator_act.c.scope.startswith(SCOPE)
     )
     since = max(
-        filter(None, (now(connection) - window, connection.execute(released).scalar())),
+        filter(None, (database_time(connection) - window, connection.execute(released).scalar())),
     )
     count = select(func.coalesce(func.sum(operator_act.c.count), 0))
     is_change = (operator_act.c.command == command) & (operator_act.c.at > since)

@@ -25,7 +25,7 @@ from kalender.config.sections import Retention
 from kalender.domain.model import Semester
 from kalender.domain.work import Kind
 from kalender.store import counters, entries, minutes, teaching
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from kalender.store.rollouts import OPEN
 from kalender.store.sql import calendar_key, db_now, upsert
 from kalender.store.tables import (
@@ -87,7 +87,7 @@ def prune(
     first_kept = at - max(retention.entries, writable)
     with database.read() as connection:
         last_pruning = teaching.was_read(connection, PRUNING, "")
-        if last_pruning is not None and now(connection) - last_pruning < EVERY:
+        if last_pruning is not None and database_time(connection) - last_pruning < EVERY:
             return 0
     with database.write() as connection:
         if not _our_turn(connection, EVERY):
@@ -138,7 +138,7 @@ def _our_turn(
     connection: Connection, after: timedelta, *, earlier: timedelta = timedelta(0)
 ) -> bool:
     """Take the turn, if so much time passed since the last: of several that ask, one has it."""
-    moment = now(connection)
+    moment = database_time(connection)
     new = upsert(connection.dialect.name, source_reading).values(
         source=PRUNING, semester="", read_at=moment - earlier
     )

@@ -25,6 +25,7 @@ from kalender.domain.work import Cause, Kind, Lane, Mark, WorkKey
 from kalender.errors import StateInDoubt
 from kalender.store import own_database
 from kalender.store import queue as work
+from kalender.store.database import database_time
 from kalender.store.sql import course_key, db_now, person_key
 from kalender.store.tables import (
     calendar,
@@ -69,7 +70,7 @@ def require_sure(connection: Connection) -> None:
 def attest(connection: Connection, version: str) -> None:
     """Record that somebody vouches for the database as it is now, whichever it is."""
     own_database.record_anew(connection)
-    worker = f"recover {connection.execute(select(db_now())).scalar_one():%Y-%m-%dT%H:%M:%S.%f}"
+    worker = f"recover {database_time(connection):%Y-%m-%dT%H:%M:%S.%f}"
     times = dict.fromkeys(("started_at", "seen_at", "stopped_at"), db_now())
     connection.execute(
         insert(heartbeat).values(worker=worker, kind="recover", version=version, **times)

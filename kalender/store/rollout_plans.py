@@ -35,7 +35,7 @@ from sqlalchemy import (
 from kalender.domain.criteria import COURSE, PERSON
 from kalender.domain.work import Kind
 from kalender.store import acts, criteria, rollouts
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.rollouts import ADD, OPEN
 from kalender.store.sql import calendar_key, db_now, in_parts, insert_many, is_one_of
 from kalender.store.tables import brake, calendar, dirty, entry, rollout_plan, rollout_turn
@@ -204,7 +204,7 @@ def record(
 
 def begin(connection: Connection, plan: Plan) -> tuple[Plan, int]:
     """Begin a plan; return it as it is then, and how many calendars it concerns."""
-    count, at = line_up(connection, plan), now(connection)
+    count, at = line_up(connection, plan), database_time(connection)
     begun = replace(plan, state=RUNNING, began_at=at, paced_at=at - plan.interval)
     _become(connection, plan, RUNNING, reason=None, began_at=at, paced_at=begun.paced_at)
     command = f"rollout {plan.act}"
@@ -251,7 +251,7 @@ def _line(connection: Connection, plan: Plan, condition: ColumnElement[bool]) ->
 
 def give(connection: Connection, plan: Plan) -> int:
     """Give as many turns as the pace has by now; return how many."""
-    moment = now(connection)
+    moment = database_time(connection)
     query = select(rollout_turn.c.calendar_id).where(_of(plan), rollout_turn.c.given_at.is_(None))
     query = query.order_by(rollout_turn.c.position)
     if plan.per_hour is not None:

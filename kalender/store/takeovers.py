@@ -34,6 +34,7 @@ from sqlalchemy import (
 from kalender.domain.takeover import BLOCKING, Beside, Fate
 from kalender.domain.work import Cause, Trigger, WorkKey
 from kalender.store import acts, queue
+from kalender.store.database import database_time
 from kalender.store.sql import db_now, in_parts, insert_many, is_one_of, one_of
 from kalender.store.tables import calendar, takeover, takeover_item, takeover_run
 
@@ -122,7 +123,7 @@ def wish(
         .returning(takeover_run.c.run_id)
     ).scalar_one()
     ordered = sorted(calendars)
-    now = connection.execute(select(db_now())).scalar_one()
+    now = database_time(connection)
     for part in in_parts(ordered):
         connection.execute(delete(takeover).where(takeover.c.calendar_id.in_(part)))
     rows = [
@@ -149,7 +150,7 @@ def _taken(connection: Connection, calendars: Collection[int]) -> Sequence[int]:
 def wish_back(connection: Connection, calendars: Collection[int], *, interval: timedelta) -> int:
     """Let what was taken over in these calendars be handed back; return of how many that is."""
     known = _taken(connection, calendars)
-    now = connection.execute(select(db_now())).scalar_one()
+    now = database_time(connection)
     for number, calendar_id in enumerate(known):
         values = {"state": UNDOING, "changed_at": db_now(), "begin_at": now + number * interval}
         is_row = takeover.c.calendar_id == calendar_id

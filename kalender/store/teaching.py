@@ -17,7 +17,7 @@ from kalender.domain.model import (
 )
 from kalender.store import fs_facts, unreadable
 from kalender.store.fs_facts import KINDS, FactKind
-from kalender.store.sql import db_now, upsert
+from kalender.store.sql import upsert
 from kalender.store.tables import person, placement, source_reading
 
 
@@ -123,11 +123,6 @@ def write(
 
 
 # -- when was what asked --------------------------------------------------------------------------------
-
-
-def database_time(connection: Connection) -> datetime:
-    """Return the database's clock, as it is before a source is asked."""
-    return connection.execute(select(db_now())).scalar_one()
 
 
 def asked(connection: Connection, person_id: int, at: datetime, *, emptied: bool) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, and_, func, or_, select
 from sqlalchemy.sql.elements import ColumnElement
 
 from kalender.domain.model import BadEvent, BadItem, CourseKey
-from kalender.store.database import now
+from kalender.store.database import database_time
 from kalender.store.sql import delete_many, is_one_of, upsert
 from kalender.store.tables import preference, unreadable_item
 
@@ -231,7 +231,7 @@ def _replace(
     delete_many(connection, unreadable_item, _KEY, gone_keys)
     if not rows_by_key:
         return
-    moment = now(connection)
+    moment = database_time(connection)
     new = upsert(connection.dialect.name, unreadable_item)
     again = {name: new.excluded[name] for name in ("seen_at", "reason", "actid", "person_id")}
     connection.execute(

@@ -18,6 +18,7 @@ from kalender.errors import (
     TransientError,
 )
 from kalender.store import brakes, bulk, counters, minutes, moves, people, queue, recovery, teaching
+from kalender.store.database import database_time
 from kalender.store.prune import prune
 from kalender.worker.context import WorkerContext
 from kalender.worker.rollout import advance_plans
@@ -109,7 +110,7 @@ def poll(context: WorkerContext, interval: timedelta) -> int | NotPolled:
     with context.database.write() as connection:
         if TP in context.limiters.look(connection)[1]:
             return NotPolled.SHUT
-        now = teaching.database_time(connection)
+        now = database_time(connection)
         last_poll = teaching.was_read(connection, "lastchanged", "")
         failed_at = teaching.was_read(connection, POLL_FAILED, "")
         if last_poll is not None and now - last_poll < interval:

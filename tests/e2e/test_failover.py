@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from kalender.sandbox.server import Running
 from kalender.store import heartbeats
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from kalender.store.tables import course_run
 from tests import commands
 from tests.e2e.conftest import NOW
@@ -66,7 +66,7 @@ def lapse(house: House) -> datetime:
     with closing(Database(house.database)) as database, database.write() as connection:
         connection.execute(text("LOCK TABLE dirty IN EXCLUSIVE MODE"))
         connection.execute(text("UPDATE dirty SET claimed_until = clock_timestamp()"))
-        return now(connection)
+        return database_time(connection)
 
 
 def asked_at(house: House) -> datetime:

@@ -18,7 +18,7 @@ from kalender.operate.answers.speech import Speech
 from kalender.operate.why import Question, checklist_of_person
 from kalender.ports import ItemRef
 from kalender.store import moves, people, queue
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.house import MONDAY, House, event
 
@@ -752,7 +752,7 @@ def announce(house: House, days: int, persons: int = 1) -> None:
     with house.database.write() as connection:
         numbers = [person(house, number) for number in range(1, persons + 1)]
         calendars = people.calendars_of(connection, numbers)
-        day = now(connection) + timedelta(days=days)
+        day = database_time(connection) + timedelta(days=days)
         assert moves.announce(connection, calendars, "other", day) == persons
 
 

@@ -13,7 +13,7 @@ from kalender.config.sections import Retention
 from kalender.domain.work import Kind, Mark
 from kalender.sandbox.generate import generate
 from kalender.store import counters, people, prune, queue, teaching
-from kalender.store.database import Database
+from kalender.store.database import Database, database_time
 from kalender.store.prune import MIRROR
 from kalender.store.sql import Instant, db_now
 from kalender.store.tables import (
@@ -82,7 +82,7 @@ def number_of(database: Database, table: Table) -> int:
 
 def an_hour_passes(database: Database) -> None:
     with database.write() as connection:
-        past = teaching.database_time(connection) - HOUR
+        past = database_time(connection) - HOUR
         teaching.record_reading(connection, prune.PRUNING, "", past)
 
 

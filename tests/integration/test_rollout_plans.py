@@ -10,7 +10,7 @@ from kalender.errors import MailboxDenied
 from kalender.neighbours import breaker
 from kalender.ports import ItemError, ItemOutcome
 from kalender.store import acts, brakes, queue, rollout_plans, rollouts
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from kalender.store.rollout_plans import Plan
 from kalender.worker.rollout import advance_plans
 from tests.fakes.house import House, activity, crew_of, event
@@ -42,7 +42,7 @@ def make(
 ) -> int:
     """Make a plan by the course; return its number."""
     with house.database.write() as connection:
-        from_at = now(connection) + timedelta(days=days) if days else None
+        from_at = database_time(connection) + timedelta(days=days) if days else None
         return rollout_plans.make(
             connection,
             act,
@@ -183,7 +183,7 @@ def braked(house: House) -> None:
 
 def paused(house: House) -> None:
     with house.database.write() as connection:
-        until = now(connection) + timedelta(days=1)
+        until = database_time(connection) + timedelta(days=1)
         breaker.hold(connection, "exchange.main", until=until, reason="patches", by="test")
 
 

@@ -15,7 +15,7 @@ from kalender.operate.shown import ShownEntry, Standing
 from kalender.operate.why import Question, first_failing
 from kalender.store import acts, counters, people
 from kalender.store.acts import Filter
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from tests.fakes.house import MONDAY, OSLO, House, activity, event
 
 pytestmark = pytest.mark.integration
@@ -196,7 +196,7 @@ def test_hours_are_counted_from_counters_or_of_one_course_from_the_log(
     house = filled(open_database)
     counters.give(house.database)
     with house.database.read() as connection:
-        today = now(connection).astimezone(OSLO).date()
+        today = database_time(connection).astimezone(OSLO).date()
         for filters in (Filter(), Filter(course="IN1000")):
             hours = day_of_changes(connection, today, OSLO, filters).hours
             assert hours is not None
@@ -294,7 +294,7 @@ def test_resyncs_are_told_with_their_results(open_database: OpenDatabase) -> Non
         acts.record(connection, "resync --all", who="nightly", count=3, reason="persons: 1")
         acts.record(connection, "retry", who="kari")
     with house.database.read() as connection:
-        moment = now(connection)
+        moment = database_time(connection)
         found = resyncs(connection, moment - timedelta(hours=1), moment + timedelta(hours=1))
     assert [(each.who, each.changed_persons, each.result) for each in found] == [
         ("nightly", 3, "persons: 1")

@@ -8,7 +8,7 @@ from kalender.domain.mirror import CourseBrake, merge
 from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, TeachingEvent
 from kalender.domain.work import Lane, Trigger
 from kalender.store import courses, mailboxes, people, teaching
-from kalender.store.database import Database
+from kalender.store.database import Database, database_time
 from kalender.store.people import FS, USERNAME
 from kalender.store.tables import course_run
 from kalender.store.teaching import FsFacts
@@ -150,7 +150,7 @@ def test_placements_are_judged_after_a_complete_reading(connection: Connection) 
     assert {a.placed for a in courses.activities(connection, [COURSE])} == {None}
     a_person(connection, "ola", registered=True, placed=[an_activity_key("2-1")])
     assert [a.placed for a in courses.activities(connection, [COURSE])] == [None, True]
-    at = teaching.database_time(connection)
+    at = database_time(connection)
     teaching.record_reading(connection, courses.PLACEMENTS, "25h", at)
     assert [a.placed for a in courses.activities(connection, [COURSE])] == [False, True]
 

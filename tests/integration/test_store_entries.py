@@ -21,7 +21,7 @@ from kalender.domain.entry import (
 from kalender.ports import FoundItem, ItemRef
 from kalender.store import brakes, bulk, entries, people
 from kalender.store.brakes import HAND, INSTITUTION
-from kalender.store.database import Database
+from kalender.store.database import Database, database_time
 from kalender.store.people import FS
 from kalender.store.sql import db_now
 from kalender.store.tables import brake, calendar, change_log, entry, source_reading
@@ -421,7 +421,7 @@ def test_a_brake_set_by_hand_holds_everything(connection: Connection) -> None:
 def test_announced_deletes_are_allowed_in_their_time_and_never_count_after(
     connection: Connection, ours: int
 ) -> None:
-    now = connection.execute(select(db_now())).scalar_one()
+    now = database_time(connection)
     hour = timedelta(hours=1)
     brakes.expect(connection, from_at=now - hour, until_at=now + hour, up_to=100, reason="deadline")
     assert brakes.judge_deletes(connection, 105, 0, SAFETY) is None

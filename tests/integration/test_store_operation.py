@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.neighbours import breaker
 from kalender.store import counters, people, queue
-from kalender.store.database import Database, now
+from kalender.store.database import Database, database_time
 from kalender.store.tables import dirty as work
 from kalender.store.tables import tally
 from tests.fakes.house import House, event
@@ -143,7 +143,7 @@ def test_a_dry_run_of_a_resync_counts_no_marks(database: Database) -> None:
 
 def test_an_operators_pause_shuts_a_neighbour_until_its_end(database: Database) -> None:
     with database.write() as connection:
-        moment = now(connection)
+        moment = database_time(connection)
         breaker.hold(connection, "fs", until=moment + timedelta(minutes=1), reason="patch", by="op")
     with database.write() as connection:
         assert breaker.is_shut(connection, breaker.lock(connection, "fs"))

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from kalender.domain.model import Account, PersonFacts, Registration
 from kalender.store import bulk, fs_facts, people, teaching
-from kalender.store.database import Database
+from kalender.store.database import Database, database_time
 from kalender.store.fs_facts import KINDS, REGISTRATIONS, ROLES, FactKind, Facts
 from kalender.store.people import FS, USERNAME
 from kalender.store.tables import person
@@ -85,7 +85,7 @@ def test_first_and_last_placements_are_told(connection: Connection, ola: int) ->
 
 
 def test_when_fs_was_asked_and_emptied_somebody_is_kept(connection: Connection, ola: int) -> None:
-    at = teaching.database_time(connection)
+    at = database_time(connection)
     teaching.asked(connection, ola, at, emptied=True)
     assert teaching.emptied_at(connection, ola) == at
     teaching.asked(connection, ola, at, emptied=False)
@@ -136,9 +136,9 @@ def test_instants_sort_in_time(connection: Connection) -> None:
 
 
 def test_the_databases_clock_is_now_and_runs(connection: Connection) -> None:
-    one = teaching.database_time(connection)
+    one = database_time(connection)
     assert abs(one - datetime.now(UTC)) < timedelta(seconds=5)  # noqa: TID251
-    assert teaching.database_time(connection) >= one
+    assert database_time(connection) >= one
 
 
 # -- by collection ---------------------------------------------------------------------------------

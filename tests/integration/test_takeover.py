@@ -22,7 +22,7 @@ from kalender.operate.shown import Standing, entries_shown
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from kalender.store import people, takeovers
-from kalender.store.database import Database
+from kalender.store.database import Database, database_time
 from tests.fakes.calendars import FakeCalendars, Item
 from tests.fakes.faults import Crash, MortalDatabase, Points, Trouble
 from tests.fakes.house import MONDAY, House, event
@@ -248,12 +248,9 @@ class Calendar:
 
 
 def _now(house: House) -> Any:
-    from sqlalchemy import select  # noqa: PLC0415
-
-    from kalender.store.sql import db_now  # noqa: PLC0415
 
     with house.database.read() as connection:
-        return connection.execute(select(db_now())).scalar_one()
+        return database_time(connection)
 
 
 def _in_memory(item: Item) -> Seen:

@@ -26,9 +26,8 @@ from sqlalchemy import Connection, select, update
 from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import ClaimLost
 from kalender.store import queue
-from kalender.store.database import Database
+from kalender.store.database import Database, database_time
 from kalender.store.queue import Claim
-from kalender.store.sql import db_now
 from kalender.store.tables import dirty as rows
 from kalender.store.tables import due_later as later
 
@@ -111,7 +110,7 @@ class Marks(RuleBasedStateMachine):
     def mark(self, marks: list[tuple[Key, Lane, int | None]], settle: int) -> None:
         now = self.model.now
         with self.database.write() as connection:
-            real = connection.execute(select(db_now())).scalar_one()
+            real = database_time(connection)
             given = [
                 Mark(
                     kind=key[0],
@@ -236,7 +235,7 @@ class Marks(RuleBasedStateMachine):
     @invariant()
     def the_table_holds(self) -> None:
         with self.database.read() as connection:
-            real = connection.execute(select(db_now())).scalar_one()
+            real = database_time(connection)
             found = {(Kind(r.kind), r.key): r for r in connection.execute(select(rows))}
             due = {kind for kind in Kind if queue.is_due(connection, [kind])}
         model = self.model

@@ -8,8 +8,7 @@ from kalender.app import App
 from kalender.operate import queries
 from kalender.operate.check.trial import Outcome, Trial, failed, ok, warned
 from kalender.store import heartbeats, migrations, people, unreadable
-from kalender.store.database import Database
-from kalender.store.database import now as database_now
+from kalender.store.database import Database, database_time
 
 CLOCKS_APART = timedelta(seconds=5)
 MOST = 10  # clashes that are named
@@ -81,7 +80,7 @@ def clocks(wired: App, database: Database) -> Outcome:
 def pauses(database: Database) -> Iterator[Trial]:
     """Say of each neighbour, and of bulk work, that is left alone why; nothing of the others."""
     with database.read() as connection:
-        now, neighbours = database_now(connection), queries.neighbours(connection)
+        now, neighbours = database_time(connection), queries.neighbours(connection)
     for neighbour in neighbours:
         name, error = neighbour.name, neighbour.last_error
         if neighbour.held_until is not None:

@@ -6,6 +6,7 @@ import requests
 from sqlalchemy import Connection
 
 from kalender.store import brakes, optouts, people, teaching
+from kalender.store.database import database_time
 from kalender.web.page import Role
 from tests.e2e.web.conftest import Pages
 from tests.e2e.web.lively import STUDENT
@@ -63,7 +64,7 @@ def hold_all(connection: Connection, person_id: int, other_id: int) -> tuple[str
     optouts.put(connection, "reserved", {person_id: optouts.HELD, other_id: optouts.OUT})
     optouts.settle(connection, [other_id])
     optouts.put(connection, "reserved", {other_id: optouts.LEAVING})
-    teaching.asked(connection, person_id, teaching.database_time(connection), emptied=True)
+    teaching.asked(connection, person_id, database_time(connection), emptied=True)
     scopes = (
         "institution",
         "hand",
