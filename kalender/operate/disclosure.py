@@ -13,6 +13,7 @@ from sqlalchemy import (
     Connection,
     Table,
     and_,
+    exists,
     false,
     func,
     insert,
@@ -120,14 +121,18 @@ def entries_of(
     connection: Connection,
     calendar_id: int,
     *,
+    course: str | None = None,
     after: datetime | None = None,
     before: datetime | None = None,
 ) -> Sequence[Row]:
     """Return a calendar's records by their start.
 
-    With `after` those that end later than that, with `before` those that start earlier.
+    With `course` those of that course, with `after` those that end later than that, with `before`
+    those that start earlier.
     """
     query = select(entry).where(entry.c.calendar_id == calendar_id)
+    if course is not None:
+        query = query.where(entry.c.course == course)
     if after is not None:
         query = query.where(entry.c.ends_at > after)
     if before is not None:
@@ -350,6 +355,8 @@ def log_access(
 def spelled(connection: Connection, course: str) -> str | None:
     """Return a course's code as FS or TP spells it, asked for in any case; None: nobody told of it."""
     for table in (course_run, registration, teaching_role, teaching_staff):
+        if connection.execute(select(exists().where(table.c.course == course))).scalar_one():
+            return course
         codes = connection.execute(select(table.c.course).distinct()).scalars()
         if spelling := as_spelled(course, codes):
             return spelling

@@ -8,7 +8,6 @@ from kalender.operate import disclosure
 from kalender.operate.disclosure import Row
 from kalender.operate.shown import ShownEntry, Standing, entries_shown
 from kalender.operate.why import Check, Question, checklist_of_person
-from kalender.store import people, unreadable
 from kalender.store.unreadable import Unreadable
 
 UNWRITTEN = ("mailbox", "rollout", "wish")
@@ -63,7 +62,7 @@ def person_shown(
     checks = checklist_of_person(question)
     is_unwritten = any(check.ok is False and check.name in UNWRITTEN for check in checks)
     calendars = []
-    for row in disclosure.calendars_of(connection, person_id):
+    for row in question.calendars_by_number:
         entries = entries_shown(
             connection,
             row["calendar_id"],
@@ -90,9 +89,9 @@ def person_shown(
     return PersonShown(
         person_id=person_id,
         identities=tuple(disclosure.identities(connection, person_id)),
-        wishes=people.wishes_of(connection, person_id),
+        wishes=question.wishes,
         teaching=question.teaching,
-        unreadable=tuple(unreadable.of_person(connection, person_id)),
+        unreadable=tuple(question.unreadable_items),
         pending=tuple(question.work),
         checks=tuple(checks),
         calendars=tuple(calendars),

@@ -1,7 +1,7 @@
 """Why something is not in a calendar: what must be true for it, in order, from the mirror alone."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, TypedDict
@@ -25,7 +25,7 @@ from kalender.domain.timetable import (
 )
 from kalender.domain.work import Kind
 from kalender.operate import disclosure, queries
-from kalender.operate.status import Neighbour
+from kalender.operate.status import Brake, Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of
 from kalender.store import (
     brakes,
@@ -61,7 +61,8 @@ class Question:
     """Asks why a course's teaching, perhaps of one day, is not in a person's calendar.
 
     Without a course (`asked_for` is "") it asks what keeps the person's calendars from being right:
-    `checklist_of_person` is its answer.
+    `checklist_of_person` is its answer. What it reads it keeps: one question is asked in one
+    transaction.
     """
 
     connection: Connection
@@ -73,10 +74,16 @@ class Question:
     asked_for: str = ""
     day: date | None = None
 
+    def about(self, course: str, day: date | None) -> "Question":
+        """Return the question about a course; what was read of the person is not read again."""
+        other = replace(self, asked_for=course, day=day)
+        vars(other).update({name: value for name, value in vars(self).items() if name in OF_PERSON})
+        return other
+
     @cached_property
     def spelled(self) -> str | None:
         """The course's code as FS or TP spells it; None where nobody told of it."""
-        return disclosure.spelled(self.connection, self.asked_for)
+        return disclosure.spelled(self.connection, self.asked_for) if self.asked_for else None
 
     @cached_property
     def course(self) -> str:
@@ -92,11 +99,15 @@ class Question:
         return self.settings.rules_for(audience_of(row["audience"]))
 
     @cached_property
+    def calendars_by_number(self) -> Sequence[disclosure.Row]:
+        """The person's calendars, as `disclosure.calendars_of` has them."""
+        return disclosure.calendars_of(self.connection, self.person_id)
+
+    @cached_property
     def calendars(self) -> Sequence[disclosure.Row]:
         """The person's calendars, the one that shows such teaching first."""
-        rows = disclosure.calendars_of(self.connection, self.person_id)
         return sorted(
-            rows,
+            self.calendars_by_number,
             key=lambda row: (
                 self.role not in audience_of(row["audience"]),
                 not row["owner"],
@@ -108,6 +119,38 @@ class Question:
     def names(self) -> people.Names:
         """What FS and its username call the person; nothing of a protected one."""
         return people.names_of(self.connection, [self.person_id])[self.person_id]
+
+    @cached_property
+    def fs_number(self) -> int | None:
+        """What FS calls the person."""
+        return people.fs_number(self.connection, self.person_id)
+
+    @cached_property
+    def is_emptied(self) -> bool:
+        """Whether FS answered that nothing is left of the person, and is to be asked once more."""
+        waiting_persons = dict(brakes.waiting_persons(self.connection))
+        return str(self.fs_number) in waiting_persons
+
+    @cached_property
+    def wishes(self) -> frozenset[str]:
+        """What keeps everybody from writing to the person's calendars."""
+        return people.wishes_of(self.connection, self.person_id)
+
+    @cached_property
+    def unreadable_items(self) -> Sequence[Unreadable]:
+        """What FS said of the person that cannot be read."""
+        return unreadable.of_person(self.connection, self.person_id)
+
+    @cached_property
+    def standing_brakes(self) -> Mapping[str, Brake]:
+        """Every brake that is set, by its scope."""
+        rows = queries.standing_brakes(self.connection, self.now)
+        return {brake.scope: brake for brake in rows}
+
+    @cached_property
+    def neighbours(self) -> Sequence[Neighbour]:
+        """What is known of each neighbour."""
+        return queries.neighbours(self.connection)
 
     @property
     def whom(self) -> str:
@@ -190,8 +233,10 @@ class Question:
         return [
             row
             for calendar in self.calendars
-            for row in disclosure.entries_of(self.connection, calendar["calendar_id"])
-            if row["course"] == self.course and row["status"] not in FORMER
+            for row in disclosure.entries_of(
+                self.connection, calendar["calendar_id"], course=self.course
+            )
+            if row["status"] not in FORMER
             if row["ends_at"] > self.now or self.day is not None
             if self.day is None or self._local(row["starts_at"]) == self.day
         ]
@@ -235,6 +280,15 @@ class Question:
         return sorted(rows, key=lambda row: (row["parked_at"] is None, row["due_at"]))
 
 
+OF_PERSON = frozenset(
+    {
+        *("calendars_by_number", "names", "fs_number", "is_emptied", "wishes"),
+        *("teaching", "unreadable_items", "standing_brakes", "neighbours"),
+    }
+)
+"""What a question keeps that is the same for each course, and each day."""
+
+
 def checklist(question: Question) -> list[Check]:
     """Return what must be so, in order; the first that is not so is the answer.
 
@@ -246,12 +300,10 @@ def checklist(question: Question) -> list[Check]:
 
 def checklist_of_person(question: Question) -> list[Check]:
     """Return what must be so for anything to be in a person's calendar, of whichever course."""
-    number = people.fs_number(question.connection, question.person_id)
-    waiting_persons = dict(brakes.waiting_persons(question.connection))
-    facts = {"brake": f"person fs {number}"}
-    is_held = str(number) in waiting_persons
+    facts = {"brake": f"person fs {question.fs_number}"}
+    is_held = question.is_emptied
     return [
-        _known(question, number),
+        _known(question),
         Check(name="held", ok=not is_held, case="person" if is_held else "", facts=facts),
         *_of_exchange(question),
         _waiting(question, "pending", question.work),
@@ -267,7 +319,7 @@ def first_failing(checks: Sequence[Check]) -> Check | None:
 
 
 def _of_sources(question: Question) -> Iterator[Check]:
-    yield _known(question, people.fs_number(question.connection, question.person_id))
+    yield _known(question)
     is_skipped = question.skips(question.course)
     yield Check(
         name="course",
@@ -315,7 +367,8 @@ def _of_sources(question: Question) -> Iterator[Check]:
     yield Check(name="window", ok=inside if question.concerning else None)
 
 
-def _known(question: Question, number: int | None) -> Check:
+def _known(question: Question) -> Check:
+    number = question.fs_number
     return Check(
         name="known",
         ok=number is not None or question.teaches,
@@ -327,14 +380,13 @@ def _known(question: Question, number: int | None) -> Check:
 def _held(question: Question) -> Check:
     """Say what is gone at the source, and which brake leaves it in the calendar."""
     scopes_of_entries = [row["held_by"] for row in question.of_course if row["held_by"]]
-    standing = queries.standing_brakes(question.connection, question.now)
-    brake_of = {brake.scope: brake for brake in standing}
+    brake_of = question.standing_brakes
     course_scopes = [brakes.course_scope(key) for key in question.keys]
     scopes = [s for s in course_scopes if s in brake_of and brake_of[s].state == "holding"]
     scopes += sorted(set(scopes_of_entries))
-    number = people.fs_number(question.connection, question.person_id)
-    if str(number) in dict(brakes.waiting_persons(question.connection)):
-        return Check(name="held", ok=False, case="person", facts={"brake": f"person fs {number}"})
+    if question.is_emptied:
+        of_person = {"brake": f"person fs {question.fs_number}"}
+        return Check(name="held", ok=False, case="person", facts=of_person)
     if not scopes:
         return Check(name="held", ok=True)
     brake = brake_of.get(scopes[0])
@@ -383,7 +435,7 @@ def _case_and_facts(
     """
     unreadable_items = [
         unreadable_item
-        for unreadable_item in unreadable.of_person(question.connection, question.person_id)
+        for unreadable_item in question.unreadable_items
         if unreadable_item.collection in collections
     ]
     if not unreadable_items:
@@ -435,7 +487,7 @@ def _of_exchange(question: Question) -> Iterator[Check]:
         ok=bool(inside) if row else None,
         case="off" if question.rollout_mode == "off" else "",
     )
-    wishes = sorted(people.wishes_of(question.connection, question.person_id))
+    wishes = sorted(question.wishes)
     case = people.PROTECT if people.PROTECT in wishes else ""
     facts: dict[str, Any] = {"wishes": wishes}
     if wishes == [people.LISTED]:
@@ -521,8 +573,7 @@ def _shut_neighbour(question: Question, row: Mapping[str, Any]) -> Neighbour | N
     if name is None:
         backends = {str(c["calendar_id"]): c["backend"] for c in question.calendars}
         name = neighbour.exchange(backends.get(row["key"], ""))
-    neighbours = queries.neighbours(question.connection)
-    return next((n for n in neighbours if n.name == name and n.is_shut), None)
+    return next((n for n in question.neighbours if n.name == name and n.is_shut), None)
 
 
 def _written(question: Question) -> Check:

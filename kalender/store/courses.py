@@ -123,6 +123,8 @@ def _is(table: Any, key: CourseKey) -> Any:
 def spelled(connection: Connection, course: str) -> str:
     """Return a course's code as it is mirrored, whatever letters it is given in; else as given."""
     course = without_unseen(course)
+    if connection.execute(select(exists().where(course_run.c.course == course))).scalar_one():
+        return course
     codes = connection.execute(select(course_run.c.course).distinct()).scalars()
     return as_spelled(course, codes) or course
 

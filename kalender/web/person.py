@@ -6,7 +6,7 @@ asked. Nobody is shown without one, and no address names anybody.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 
 from sqlalchemy import Connection
 
@@ -89,7 +89,7 @@ def show(visit: Visit) -> Answer:
         if not person.identities:  # erased meanwhile
             raise PageError(404, "people.no_look_up")
         answers = _said(visit, question, person.checks)
-        why = _why(visit, connection, look, course, day) if course else None
+        why = _why(visit, question.about(course, day)) if course else None
         before = cursor_of(query.get("before"))
         history = changes(
             connection, Filter(person_id=look.person_id, before=before, limit=HISTORY)
@@ -136,9 +136,7 @@ def look_up_in_path(visit: Visit) -> LookUp:
     return look
 
 
-def _question(
-    visit: Visit, connection: Connection, look: LookUp, course: str = "", day: date | None = None
-) -> Question:
+def _question(visit: Visit, connection: Connection, look: LookUp) -> Question:
     app = visit.site.app
     return Question(
         connection=connection,
@@ -147,8 +145,6 @@ def _question(
         skips=skips(app.config.tp.skip),
         now=app.clock(),
         person_id=look.person_id,
-        asked_for=course,
-        day=day,
     )
 
 
@@ -167,8 +163,7 @@ class Why:
     first: SaidCheck | None  # that is not so
 
 
-def _why(visit: Visit, connection: Connection, look: LookUp, course: str, day: date | None) -> Why:
-    question = _question(visit, connection, look, course, day)
+def _why(visit: Visit, question: Question) -> Why:
     answers = _said(visit, question, checklist(question))
     first = next((answer for answer in answers if answer.first_failing), None)
     return Why(course=question.course, answers=answers, first=first)
