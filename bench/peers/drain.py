@@ -12,7 +12,7 @@ import sys
 from time import perf_counter, process_time
 
 import asyncpg  # type: ignore[import-not-found]  # none of these is in our environment
-import uvloop  # type: ignore[import-not-found]
+import uvloop
 from pgqueuer.db import AsyncpgDriver  # type: ignore[import-not-found]
 from pgqueuer.qm import QueueManager  # type: ignore[import-not-found]
 from pgqueuer.queries import Queries  # type: ignore[import-not-found]
