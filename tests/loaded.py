@@ -15,6 +15,7 @@ import kalender.calendars.ews.writer
 import kalender.cli
 import kalender.sandbox.server
 import kalender.store.partial_indexes
+from tests.rehearsal import rehearse
 
 
 def prepare(command: TyperCommand | TyperGroup) -> None:
@@ -29,3 +30,4 @@ def prepare(command: TyperCommand | TyperGroup) -> None:
 
 for made in kalender.cli.load_all().values():
     prepare(made)
+rehearse()

@@ -92,5 +92,6 @@ def _installed(directory: Path, sandbox: Running) -> House:
     database = f"sqlite:///{directory}/k.db"
     made = House(directory, directory / "served", sandbox, database, NOW, "epost:INSTITUSJON")
     text = made.config.read_text().replace("uio.example", "uni.example")
+    text = text.replace("processes = 2", "processes = 1")  # of three threads: enough for twenty
     made.config.write_text(text)
     return made

@@ -83,7 +83,7 @@ def test_a_fresh_installation_writes_to_nobody_until_they_are_listed(house: Hous
 
 def test_a_worker_that_is_killed_is_replaced(house: House) -> None:
     house.run("db", "upgrade")
-    with house.running("worker") as parent:
+    with house.running("worker", "--processes", "2") as parent:
 
         def children() -> list[int]:
             listed = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text()
