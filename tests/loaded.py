@@ -5,10 +5,16 @@ Nothing is opened or connected here: what a command does, it does in its own pro
 
 import sqlite3  # noqa: F401
 
-import alembic.command  # noqa: F401
+import alembic.command
+import alembic.config
+import alembic.context
+import alembic.op  # noqa: F401  # which migrations do
 import psycopg  # noqa: F401
+import pydantic.type_adapter  # noqa: F401
 import sqlalchemy.dialects.postgresql
 import sqlalchemy.dialects.sqlite  # noqa: F401
+import typer._adapters
+import typer.rich_utils  # noqa: F401
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 import kalender.calendars.ews.writer

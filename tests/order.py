@@ -39,14 +39,15 @@ def dealt(tests: Sequence[Test], name: Callable[[Test], str], workers: int) -> l
 
     `name` is a test's file below `tests/`. The tests of a file stay together, and in their order.
     """
-    rest = sorted(
-        (test for test in tests if name(test) not in LONGEST), key=lambda test: _rank(name(test))
-    )
+    by_file: dict[str, list[Test]] = {}
+    for test in tests:
+        by_file.setdefault(name(test), []).append(test)
+    others = sorted((file for file in by_file if file not in LONGEST), key=_rank)
+    rest = [test for file in others for test in by_file[file]]
     there_and_back = [*range(workers), *reversed(range(workers))]
     shares: list[list[Test]] = [[] for _ in range(workers)]
     for place, file in enumerate(LONGEST):
-        share = shares[there_and_back[place % len(there_and_back)]]
-        share += [test for test in tests if name(test) == file]
+        shares[there_and_back[place % len(there_and_back)]] += by_file.get(file, [])
     order: list[Test] = []
     for before, share in enumerate(shares):
         part = (len(tests) - len(order)) // (workers - before)  # as worksteal counts
