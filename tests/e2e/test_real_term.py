@@ -21,7 +21,7 @@ from tests.served import start
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"
 WHOLE = bool(os.environ.get("KALENDER_TEST_WHOLE_TERM"))
-STUDENTS = 1469 if WHOLE else 120
+STUDENTS = 1469 if WHOLE else 40
 QUEUE = "from_system-test-fs"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
