@@ -1,5 +1,8 @@
 """`kalender web` under 50 requests a second of mixed pages, and a worker beside it.
 
+Ten people ask, behind a proxy that signs them in, and then one alone, of whom ten pages a second are
+answered and the rest is told to come again later.
+
 The client asks over a few connections that it keeps, at fixed times: an answer that is late puts no
 request off. Whatever is neither a page nor 429 is an error.
 """
@@ -10,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from threading import Event
@@ -21,11 +25,12 @@ from sqlalchemy import text
 from bench.fill import timed
 from bench.latency import HALF, MOST_OF, quantile
 from bench.measure import Figure, cpu_of, paired, single
-from bench.web import Web, serving
+from bench.web import Web, serving_several
 from kalender.store.database import Database
 from tests.e2e.house import House
 
 RATE = 50  # requests a second
+PEOPLE = 10
 CONNECTIONS = 6
 SECONDS, FEW_SECONDS = 60.0, 8.0
 WARM_UP = 20.0
@@ -46,12 +51,12 @@ class Request:
     path: str
     body: bytes = b""
 
-    def to_bytes(self, host: str, cookie: str) -> bytes:
-        """Return it as HTTP has it."""
+    def to_bytes(self, host: str, headers: str) -> bytes:
+        """Return it as HTTP has it; `headers` are those of who asks, each with its line's end."""
         form = "Content-Type: application/x-www-form-urlencoded\r\n" if self.body else ""
         return (
             f"{'POST' if self.body else 'GET'} {self.path} HTTP/1.1\r\nHost: {host}\r\n"
-            f"Cookie: {cookie}\r\n{form}Content-Length: {len(self.body)}\r\n\r\n"
+            f"{headers}{form}Content-Length: {len(self.body)}\r\n\r\n"
         ).encode() + self.body
 
 
@@ -67,11 +72,14 @@ class Answers:
         """How many were neither a page nor a word to come again later."""
         return sum(count for status, count in self.statuses.items() if status not in RIGHT)
 
+    @property
+    def in_words(self) -> str:
+        """How often each status came."""
+        return ", ".join(f"{count:,} times {each}" for each, count in self.statuses.items())
 
-async def asked(
-    origin: str, cookie: str, requests: Sequence[Request], seconds: float, stop: Event
-) -> Answers:
-    """Ask for these in turn for so long, or until told to stop; 0: an answer that was cut off."""
+
+async def asked(origin: str, messages: Sequence[bytes], seconds: float, stop: Event) -> Answers:
+    """Send these in turn for so long, or until told to stop; 0: an answer that was cut off."""
     parts, answers = urlsplit(origin), Answers()
     waiting: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
 
@@ -90,7 +98,6 @@ async def asked(
         writer.close()
 
     connections = [asyncio.create_task(connection()) for _ in range(CONNECTIONS)]
-    messages = [request.to_bytes(parts.netloc, cookie) for request in requests]
     begun = monotonic()
     for number, message in enumerate(islice(cycle(messages), round(seconds * RATE))):
         if stop.is_set():
@@ -117,16 +124,24 @@ async def _status(reader: asyncio.StreamReader) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """The load on pages that are served, as somebody who was let in."""
+    """The load on pages that are served: what is asked for, in its order."""
 
     web: Web
-    requests: Sequence[Request]
+    messages: Sequence[bytes]
+
+    @classmethod
+    def of(cls, house: House, webs: Sequence[Web]) -> "Load":
+        """Return the load of these people, who ask in turn, each for every kind of page."""
+        by_person = [
+            [request.to_bytes(urlsplit(web.origin).netloc, headers_of(web)) for request in requests]
+            for web in webs
+            for requests in [mixed(house, web)]
+        ]
+        return cls(webs[0], [message for turn in zip(*by_person, strict=True) for message in turn])
 
     def bear(self, seconds: float, stop: Event | None = None) -> Answers:
         """Return what came back in so long, or until told to stop."""
-        cookie = "; ".join(f"{each.name}={each.value}" for each in self.web.client.cookies)
-        asking = asked(self.web.origin, cookie, self.requests, seconds, stop or Event())
-        return asyncio.run(asking)
+        return asyncio.run(asked(self.web.origin, self.messages, seconds, stop or Event()))
 
     @contextmanager
     def beside(self) -> Iterator[None]:
@@ -144,22 +159,23 @@ class Load:
 def run(house: House, name: str, *, quick: bool) -> Iterator[Figure]:
     """Bear the load for a minute, then verify calendars with the load beside it and without."""
     seconds, warm_up = (FEW_SECONDS, FEW_SECONDS) if quick else (SECONDS, WARM_UP)
-    with serving(house) as web:
-        load = Load(web, mixed(house, web))
+    with serving_several(house, PEOPLE) as webs:
+        web, load, of_one = webs[0], Load.of(house, webs), Load.of(house, webs[:1])
         load.bear(warm_up)
         memory, busy = rss_megabytes(web.process.pid), cpu_of([web.process.pid])
         answers = load.bear(seconds)
         growth = rss_megabytes(web.process.pid) - memory
         busy = cpu_of([web.process.pid]) - busy
-        statuses = ", ".join(f"{count:,} times {each}" for each, count in answers.statuses.items())
         title = f"{RATE} pages a second on {name}"
-        yield single(f"{title}: errors", answers.errors, at_most=0, spread=statuses)
+        yield single(f"{title}: errors", answers.errors, at_most=0, spread=answers.in_words)
         late = sorted(answers.taken)
         spread = f"p50 {quantile(late, HALF):.3g}, most {late[-1]:.3g}"
         yield single(f"{title}: p95 seconds", quantile(late, MOST_OF), spread=spread)
         yield single(f"{title}: processor time a page, ms", busy / len(late) * 1000)
         yield single(f"{title}: memory, MB", memory)
         yield single(f"{title}: its growth, MB", growth, at_most=None if quick else GROWTH)
+        answers = of_one.bear(seconds)
+        yield single(f"{title}, of one: errors", answers.errors, at_most=0, spread=answers.in_words)
 
         of_whom = verified_persons(house, FEW_VERIFIED if quick else VERIFIED)
 
@@ -168,18 +184,26 @@ def run(house: House, name: str, *, quick: bool) -> Iterator[Figure]:
             seconds, _ = timed(house, "worker", "--until-idle")
             return seconds
 
-        def verified_beside_the_load() -> float:
+        def verified_beside(load: Load) -> float:
             with load.beside():
                 return verified()
 
         verified()  # what the first verification looks at is in memory from then on
-        yield paired(
-            f"{title}: seconds of a worker that verifies {len(of_whom)} beside it, and alone",
-            verified_beside_the_load,
-            verified,
-            at_most=None if quick else SLOWER,
-            pairs=1 if quick else TURNS,
-        )
+        for whose, each in {"": load, ", of one": of_one}.items():
+            yield paired(
+                f"{title}{whose}: seconds of a worker that verifies {len(of_whom)}, and alone",
+                partial(verified_beside, each),
+                verified,
+                at_most=None if quick else SLOWER,
+                pairs=1 if quick else TURNS,
+            )
+
+
+def headers_of(web: Web) -> str:
+    """Return the headers of who asks, each with its line's end."""
+    cookie = "; ".join(f"{each.name}={each.value}" for each in web.client.cookies)
+    lines = [f"{name}: {value}" for name, value in web.headers.items()]
+    return "".join(f"{line}\r\n" for line in (*lines, f"Cookie: {cookie}"))
 
 
 def mixed(house: House, web: Web) -> list[Request]:

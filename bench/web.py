@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from secrets import token_urlsafe
+from socket import socket
 from threading import Event
 from time import monotonic
+from urllib.parse import urlsplit
 
 import requests
 from sqlalchemy import text
@@ -14,15 +17,17 @@ from sqlalchemy import text
 from kalender.store.database import Database
 from tests import commands
 from tests.e2e.house import House
+from tests.servers import free_port
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """A running `kalender web`, of which a client has been let in."""
+    """A running `kalender web`, of which a client has been let in; `headers`: those of a proxy."""
 
     process: commands.Process
     origin: str
     client: requests.Session
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def look_up(self, person_id: int) -> str:
         """Return the path of a person's page."""
@@ -51,16 +56,64 @@ class Web:
 @contextmanager
 def serving(house: House) -> Iterator[Web]:
     """Run the command while the block lasts, and let a client in by the address that it prints."""
+    with _running(house, port=0) as (process, address), requests.Session() as client:
+        client.trust_env = False  # no proxy between us and loopback
+        client.get(address, timeout=60).raise_for_status()
+        yield Web(process=process, origin=address.partition("/enter")[0], client=client)
+
+
+@contextmanager
+def serving_several(house: House, people: int) -> Iterator[Sequence[Web]]:
+    """Run the command behind a proxy that signs so many people in, while the block lasts.
+
+    The clients send what the proxy would; they are of one process and one address.
+    """
+    port, before = free_port(), house.config.read_text()
+    secret = token_urlsafe(32)
+    house.config.write_text(
+        f'{before}\n[web]\npublic_url = "http://127.0.0.1:{port}"\n'
+        f'[web.proxy]\noperator_groups = ["operators"]\nshared_secret = "{secret}"\n'
+    )
+    try:
+        with _running(house, port=port) as (process, address), ExitStack() as stack:
+            webs = []
+            for number in range(people):
+                client = stack.enter_context(requests.Session())
+                client.trust_env = False
+                headers = {
+                    "X-Remote-User": f"person {number}",
+                    "X-Remote-Groups": "operators",
+                    "X-Kalender-Secret": secret,
+                }
+                client.headers.update(headers)
+                origin = address.rstrip("/")
+                webs.append(Web(process=process, origin=origin, client=client, headers=headers))
+                webs[-1].get("/")
+            yield webs
+    finally:
+        house.config.write_text(before)
+
+
+@contextmanager
+def _running(house: House, *, port: int) -> Iterator[tuple[commands.Process, str]]:
+    """Run the command; give it with the address that it prints once it listens."""
     log, end, pause = house.directory / "web.log", monotonic() + 60, Event()
     log.unlink(missing_ok=True)
-    with house.running("web", "--port", "0") as process:
+    with house.running("web", "--port", str(port)) as process:
         while not (found := re.search(r"^open (\S+)$", log.read_text(), re.MULTILINE)):
             assert monotonic() < end, log.read_text()
             pause.wait(0.05)
-        with requests.Session() as client:
-            client.trust_env = False  # no proxy between us and loopback
-            client.get(found[1], timeout=60).raise_for_status()
-            yield Web(process=process, origin=found[1].partition("/enter")[0], client=client)
+        while not _answers(found[1]):
+            assert monotonic() < end, log.read_text()
+            pause.wait(0.05)
+        yield process, found[1]
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens there already."""
+    parts = urlsplit(address)
+    with socket() as probe:
+        return not probe.connect_ex((parts.hostname, parts.port))
 
 
 def paths(house: House, web: Web) -> Mapping[str, str]:

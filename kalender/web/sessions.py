@@ -17,6 +17,8 @@ from kalender.web.page import Role, Session
 KEY_BYTES = 32
 LOOK_UPS_A_MINUTE = 30
 MINUTE = 60.0
+PAGES_A_SECOND = 10.0
+PAGES_AT_ONCE = 200
 
 
 class Sessions:
@@ -104,3 +106,32 @@ class LookUpLimit:
                 self._since, self._counts = self._clock(), {}
             self._counts[who] = self._counts.get(who, 0) + 1
             return self._counts[who] <= self._most
+
+
+class PageLimit:
+    """How many pages are answered to one name: ten a second, and two hundred at once after a rest.
+
+    No person asks for more. A script that does would take a processor from the workers: a page takes
+    some five milliseconds of it, and as many of PostgreSQL's, a refusal half of one.
+    """
+
+    def __init__(
+        self,
+        a_second: float = PAGES_A_SECOND,
+        at_once: int = PAGES_AT_ONCE,
+        *,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._a_second, self._at_once, self._clock = a_second, at_once, clock
+        self._lock = threading.Lock()
+        self._left: dict[str, tuple[float, float]] = {}  # name -> pages, and as of when
+
+    def allows(self, who: str) -> bool:
+        """Count one page; return whether it is within the limit."""
+        with self._lock:
+            now = self._clock()
+            left, since = self._left.get(who, (float(self._at_once), now))
+            left = min(float(self._at_once), left + (now - since) * self._a_second)
+            is_allowed = left >= 1
+            self._left[who] = (left - is_allowed, now)
+            return is_allowed

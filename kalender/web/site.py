@@ -1,12 +1,12 @@
 """Puts the pages together as one ASGI application, and guards the way to each of them.
 
 Every request passes here: its Host is checked, then its session, then its role, for a form its
-token, and for a look-up how many there were. Only then is a page's function called. What is not a
+token, and how many pages and look-ups there were. Only then is a page's function called. What is not a
 page is 401 as well, as long as there is no session: nobody learns which addresses there are.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from urllib.parse import parse_qsl, urlencode
 
@@ -28,7 +28,7 @@ from kalender.web import account, changes, course, operations, person, person_wi
 from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
 from kalender.web.proxy import Proxy
 from kalender.web.rendering import Templates
-from kalender.web.sessions import LookUpLimit, OneTimeToken, Sessions
+from kalender.web.sessions import LookUpLimit, OneTimeToken, PageLimit, Sessions
 from kalender.web.sign_in import FLOW_SECONDS, NotSignedIn, SignIn
 from kalender.web.words import language_of
 
@@ -78,6 +78,7 @@ class Entrance:
     secure: bool = False
     sign_in: SignIn | None = None
     proxy: Proxy | None = None
+    page_limit: PageLimit = field(default_factory=PageLimit)
 
     @property
     def flow_cookie(self) -> str:
@@ -102,7 +103,7 @@ class Guard:
 
     def __init__(self, site: Site, entrance: Entrance) -> None:
         self._site, self._entrance = site, entrance
-        self._limit = LookUpLimit()
+        self._look_up_limit = LookUpLimit()
         self._templates = Templates(PAGES, entrance.sessions, site.app.zone)
 
     def application(self) -> Starlette:
@@ -130,12 +131,14 @@ class Guard:
         async def answer(request: Request) -> Response:
             began = monotonic()
             session = self._require(request, page.role)
+            if not self._entrance.page_limit.allows(session.who):
+                raise PageError(429, "error.too_fast")
             form = await _form_of(request) if page.method == "POST" else {}
             if page.method == "POST" and not self._entrance.sessions.is_form_token(
                 session, form.pop("csrf", "")
             ):
                 raise PageError(403, "error.form")
-            if page.limited and not self._limit.allows(session.who):
+            if page.limited and not self._look_up_limit.allows(session.who):
                 raise PageError(429, "error.too_many")
             visit = Visit(
                 site=self._site,
@@ -305,6 +308,8 @@ class Guard:
             location = f"{SIGN_IN}?{urlencode({'to': to})}"
             return RedirectResponse(location, 303, headers={"cache-control": "no-store"})
         response = self._error(request, error.status, error.words)
+        if error.words == "error.too_fast":
+            response.headers["retry-after"] = "1"
         if isinstance(error, NotSignedIn):  # what was begun can not be finished any more
             response.delete_cookie(
                 self._entrance.flow_cookie, secure=self._entrance.secure, httponly=True

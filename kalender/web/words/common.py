@@ -92,6 +92,11 @@ WORDS: Final = {
         "Det er gjort for mange oppslag det siste minuttet. Vent eit minutt, og prøv igjen.",
         "There were too many look-ups within the last minute. Wait a minute, and try again.",
     ),
+    "error.too_fast": (
+        "Det er bedt om for mange sider på kort tid. Vent litt, og prøv igjen.",
+        "Det er bede om for mange sider på kort tid. Vent litt, og prøv igjen.",
+        "Too many pages were asked for within a short time. Wait a little, and try again.",
+    ),
     "error.database": (
         "Databasen svarer ikke. Ingenting er gått tapt; prøv igjen om litt.",
         "Databasen svarer ikkje. Ingenting er gått tapt; prøv igjen om litt.",

@@ -120,6 +120,16 @@ def test_too_many_look_ups_in_a_minute_are_429_in_words(own_pages: Pages) -> Non
     assert "too many look-ups" in client.look_up(STUDENT).text
 
 
+def test_too_many_pages_are_429_in_words_and_only_for_who_asked(own_pages: Pages) -> None:
+    client, limit = Client(own_pages), own_pages.entrance.page_limit
+    while (refused := client.get("/course")).status_code != 429:
+        while limit.allows("kari"):
+            pass
+    assert "Too many pages" in refused.text
+    assert refused.headers["retry-after"] == "1"
+    assert own_pages.session(Role.HELPDESK, "ola").get(own_pages.origin + "/course").ok
+
+
 def test_a_course_and_changes_are_shown_filtered_and_paged(own_pages: Pages) -> None:
     client = Client(own_pages)
     course = plain(client.get("/course", code="MAT1000").text)
