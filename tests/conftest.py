@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from kalender.store.database import Database
 from tests import servers, statements
-from tests.databases import cloned, migrate_to_copy
+from tests.databases import Lent, cloned, migrate_to_copy
 from tests.order import dealt
 
 settings.register_profile(
@@ -109,10 +109,17 @@ def migrated_sqlite(sqlite_url: str, migrated_file: Path) -> str:
     return sqlite_url
 
 
+@pytest.fixture(scope="session")
+def lent(running: dict[str, str], migrated_template: str) -> Iterator[Lent]:
+    """Migrated PostgreSQL databases that tests have one after the other."""
+    with closing(Lent(running[servers.DATABASE], migrated_template)) as databases:
+        yield databases
+
+
 @pytest.fixture
-def migrated_postgresql(running: dict[str, str], migrated_template: str) -> Iterator[str]:
-    """A migrated PostgreSQL database of one's own."""
-    with cloned(running[servers.DATABASE], migrated_template) as url:
+def migrated_postgresql(lent: Lent) -> Iterator[str]:
+    """A migrated PostgreSQL database of one's own, without a row."""
+    with lent.lend() as url:
         yield url
 
 
