@@ -5,9 +5,10 @@ promtool on what the listener's own endpoint tells.
 """
 
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -20,7 +21,7 @@ from kalender.sandbox.installation import Json
 from kalender.sandbox.server import Running
 from tests import databases
 from tests.e2e.house import SOON_OVER, House, fails
-from tests.e2e.test_metrics import Endpoint, fired, telling
+from tests.e2e.test_metrics import RULES, Endpoint, fired, telling
 from tests.e2e.test_metrics import queue as queue  # noqa: PLC0414  # a fixture
 from tests.e2e.test_roles import NOW, Roles, become
 from tests.e2e.test_roles import roles as roles  # noqa: PLC0414  # a fixture
@@ -29,6 +30,7 @@ from tests.fakes.proxy import Proxy
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 PERSON, COURSE = "st000001", "BIO1000"
+ASKED = {name for rule in RULES for name in re.findall(r"kalender_\w+", rule["expr"])}
 LOOKS = (
     ["status"],
     ["show", PERSON],
@@ -54,6 +56,7 @@ class Evening:
     broker: Proxy
     listener: Endpoint
     directory: Path
+    played: dict[str, set[str]] = field(default_factory=dict)  # what promtool said of such a day
 
     def conditions(self) -> dict[str, str]:
         """Return the conditions that stand, each with its remedy."""
@@ -62,14 +65,16 @@ class Evening:
 
     def alerts(self) -> set[str]:
         """Return what fires where it goes on for a day as it is now."""
-        minutes, step = 1500, 10
-        samples = minutes // step
+        minutes = 1500
         series = {
-            f"{name}{{{','.join(f'{k}={json.dumps(v)}' for k, v in labels)}}}": f"{value}x{samples}"
+            f"{name}{{{','.join(f'{k}={json.dumps(v)}' for k, v in labels)}}}": f"{value}x{minutes}"
             for (name, labels), value in self.listener.told().items()
-            if name.startswith("kalender_") and not name.endswith("_bucket")
+            if name in ASKED
         }
-        return fired(self.directory, series, minutes=minutes, step=step, all_told=True)
+        told = json.dumps(series, sort_keys=True)
+        if told not in self.played:
+            self.played[told] = fired(self.directory, series, minutes=minutes, all_told=True)
+        return self.played[told]
 
     def comes_to(self, conditions: set[str], alerts: set[str]) -> None:
         """Wait until exactly these conditions stand, and these alerts would fire."""

@@ -336,13 +336,13 @@ def fired(
     series: dict[str, str],
     *,
     minutes: int,
-    step: int = 1,
     all_told: bool = False,
 ) -> set[str]:
     """Return which alerts fire after so long; unless all is told, what is not is healthy.
 
-    `series` have a sample every `step` minutes, at which rules are evaluated.
+    Rules are evaluated at every sample of `series`: every minute, or 120 times where that is less.
     """
+    step = max(1, minutes // 120)
     assert PROMTOOL, "promtool is missing: tests/install-servers installs it"
     healthy = {
         "kalender_database_up": f"1x{minutes}",
