@@ -1,8 +1,11 @@
 """What one change of a course costs: a question to TP, and a request for each whom it concerns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, or_, select, text, update
@@ -14,26 +17,42 @@ from kalender.domain.model import TeachingEvent
 from kalender.domain.work import Kind, Lane
 from kalender.store.database import Database
 from kalender.store.tables import calendar, entry
+from tests.copying import copy_rows
 from tests.fakes.house import MONDAY, House, activity, event
 
 pytestmark = pytest.mark.integration
 GROUPS = tuple(f"2-{number}" for number in range(1, 31))
 
 
-@pytest.fixture
-def house(open_database: Callable[[], Database]) -> House:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Iterator[House]:
     """A course of thirty groups with two students each, and a teacher for each ten."""
-    made = House(open_database())
-    made.teach(*course())
-    for number in range(60):
-        made.enrol(number + 1, GROUPS[number % 30])
-    for name in ("t0", "t1", "t2"):
-        made.mark(Kind.PERSON, f"username {name}")
-    assert made.settle() == []
-    made.resync()
-    assert made.settle() == []
-    made.forget_requests()
-    return made
+    path = tmp_path_factory.mktemp("filled") / "kalender.db"
+    path.write_bytes(migrated_file.read_bytes())
+    with closing(Database(f"sqlite:///{path}")) as database:
+        made = House(database)
+        made.teach(*course())
+        for number in range(60):
+            made.enrol(number + 1, GROUPS[number % 30])
+        for name in ("t0", "t1", "t2"):
+            made.mark(Kind.PERSON, f"username {name}")
+        assert made.settle() == []
+        made.resync()
+        assert made.settle() == []
+        made.forget_requests()
+        yield made
+
+
+@pytest.fixture
+def house(filled: House, migrated_url: str, open_database: Callable[[], Database]) -> House:
+    """The same on a database of one's own."""
+    copy_rows(filled.database.engine.url.render_as_string(), migrated_url)
+    return House(
+        open_database(),
+        timetables=deepcopy(filled.timetables),
+        students=deepcopy(filled.students),
+        exchange=deepcopy(filled.exchange),
+    )
 
 
 def course() -> list[TeachingEvent]:
