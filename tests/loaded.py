@@ -1,6 +1,6 @@
 """What commands and the sandbox load: imported once, in the process that they are forked from.
 
-Nothing is opened or connected here: what a command does, it does in its own process.
+What the rehearsal opened is closed, and its threads have ended, before anything is forked.
 """
 
 import sqlite3  # noqa: F401
