@@ -20,8 +20,8 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     ),
     # -- stuck
     "database-in-doubt": (
-        "arbeiderne avviser denne databasen: den er satt tilbake, eller den er en annen",
-        "arbeidarane avviser denne databasen: han er sett tilbake, eller han er ein annan",
+        "arbeidsprosessene avviser denne databasen: den er satt tilbake, eller den er en annen",
+        "arbeidsprosessane avviser denne databasen: han er sett tilbake, eller han er ein annan",
         "workers refuse this database: it was put back, or it is another",
     ),
     "database-in-doubt.remedy": (
@@ -36,13 +36,13 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         own_database.RECOVER,
     ),
     "no-worker": (
-        "arbeid skulle vært gjort, og ingen arbeider lever",
-        "arbeid skulle vore gjort, og ingen arbeidar lever",
+        "arbeid skulle vært gjort, og ingen arbeidsprosess lever",
+        "arbeid skulle vore gjort, og ingen arbeidsprosess lever",
         "work is due, and no worker lives",
     ),
     "no-worker.remedy": (
-        "start en arbeider; loggen sier hvorfor den siste sluttet",
-        "start ein arbeidar; loggen seier kvifor den siste slutta",
+        "start en arbeidsprosess; loggen sier hvorfor den siste sluttet",
+        "start ein arbeidsprosess; loggen seier kvifor den siste slutta",
         "start a worker; its log says why the last one ended",
     ),
     "paused": (
@@ -444,8 +444,8 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "{count} pieces of bulk work are due, {end}",
     ),
     "late.remedy": (
-        "kalender parked; flere arbeidere, hvis det varer",
-        "kalender parked; fleire arbeidarar, om det varer",
+        "kalender parked; flere arbeidsprosesser, hvis det varer",
+        "kalender parked; fleire arbeidsprosessar, om det varer",
         "kalender parked; more workers, if it lasts",
     ),
     "reading-overdue": (
@@ -475,13 +475,13 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
     ),
     # -- warnings
     "worker-died": (
-        "{count} arbeidere sluttet uten å si fra, og ingenting har erstattet dem",
-        "{count} arbeidarar slutta utan å seie frå, og ingenting har erstatta dei",
+        "{count} arbeidsprosesser sluttet uten å si fra, og ingenting har erstattet dem",
+        "{count} arbeidsprosessar slutta utan å seie frå, og ingenting har erstatta dei",
         "{count} worker processes ended without saying so, and nothing replaced them",
     ),
     "worker-died.one": (
-        "{count} arbeider sluttet uten å si fra, og ingenting har erstattet den",
-        "{count} arbeidar slutta utan å seie frå, og ingenting har erstatta han",
+        "{count} arbeidsprosess sluttet uten å si fra, og ingenting har erstattet den",
+        "{count} arbeidsprosess slutta utan å seie frå, og ingenting har erstatta han",
         "{count} worker process ended without saying so, and nothing replaced it",
     ),
     "listener-died": (
@@ -527,8 +527,8 @@ WORDS: Final[Mapping[str, tuple[str, str, str]]] = {
         "nothing waits too long",
     ),
     "healthy.idle": (
-        "ingenting skulle vært gjort; ingen arbeider lever",
-        "ingenting skulle vore gjort; ingen arbeidar lever",
+        "ingenting skulle vært gjort; ingen arbeidsprosess lever",
+        "ingenting skulle vore gjort; ingen arbeidsprosess lever",
         "nothing is due; no worker lives",
     ),
     "healthy.known": (

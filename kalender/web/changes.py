@@ -64,10 +64,16 @@ def show(visit: Visit) -> Answer:
         "older": cursor_text(page.before),
         "plot": None if whole_day.hours is None else _plot(whole_day.hours, app.zone),
         "unannounced": whole_day.unannounced,
-        "resyncs": resyncs_of_day,
+        "resyncs": [(each, _counts(each.result)) for each in resyncs_of_day],
         "names_persons": visit.session.role >= Role.HELPDESK,
     }
     return Shown(template="changes.html", values=values)
+
+
+def _counts(result: str) -> list[tuple[str, str]]:
+    """Return the names and counts of a resync's result; none where it is told otherwise."""
+    counts = [part.partition(": ") for part in result.split("  ")]
+    return [(name, count) for name, _, count in counts] if all(c[1] for c in counts) else []
 
 
 # -- the plot --------------------------------------------------------------------------------------------

@@ -16,8 +16,17 @@ NO_REQUESTS = Requests(requests={})
 
 def show(visit: Visit) -> Answer:
     """Show the verdict and all figures."""
-    values = values_of(visit.site.snapshots.latest())
-    return Shown(template="status.html", values=values)
+    snapshot = visit.site.snapshots.latest()
+    wished_at = _wished_at(snapshot) if visit.session.role >= Role.OPERATOR else {}
+    return Shown(template="status.html", values=values_of(snapshot) | {"wished_at": wished_at})
+
+
+def _wished_at(snapshot: Snapshot) -> dict[str, str]:
+    """Return the part of the operators' page where something may be wished, by condition."""
+    neighbours = snapshot.status.neighbours
+    return {"brake": "brakes"} | {
+        f"{neighbour.name}-{neighbour.condition}": "neighbours" for neighbour in neighbours
+    }
 
 
 def values_of(snapshot: Snapshot) -> dict[str, object]:

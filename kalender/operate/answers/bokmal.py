@@ -144,7 +144,7 @@ BOKMAL: Final = Words(
         ),
         "published.unasked": (
             "TP er ikke spurt om emnet ennå.",
-            "ingen trenger å gjøre noe, med mindre ingen arbeider kjører: kalender status",
+            "ingen trenger å gjøre noe, med mindre ingen arbeidsprosess kjører: kalender status",
         ),
         "placed": (
             "Undervisningen er for grupper der personen ikke har plass< (har plass i: {groups})>.",
@@ -297,7 +297,7 @@ BOKMAL: Final = Words(
         ),
         "pending": (
             "Noe gjenstår ({reason}), ikke før {not_before}<: {error}>.",
-            "ingen trenger å gjøre noe, med mindre ingen arbeider kjører: kalender status",
+            "ingen trenger å gjøre noe, med mindre ingen arbeidsprosess kjører: kalender status",
         ),
         "written": (
             "Den er ikke skrevet ({entries} oppføringer er det).",

@@ -144,7 +144,7 @@ NYNORSK: Final = Words(
         ),
         "published.unasked": (
             "TP er ikkje spurd om emnet enno.",
-            "ingen treng å gjere noko, med mindre ingen arbeidar køyrer: kalender status",
+            "ingen treng å gjere noko, med mindre ingen arbeidsprosess køyrer: kalender status",
         ),
         "placed": (
             "Undervisninga er for grupper der personen ikkje har plass< (har plass i: {groups})>.",
@@ -298,7 +298,7 @@ NYNORSK: Final = Words(
         ),
         "pending": (
             "Noko står att ({reason}), ikkje før {not_before}<: {error}>.",
-            "ingen treng å gjere noko, med mindre ingen arbeidar køyrer: kalender status",
+            "ingen treng å gjere noko, med mindre ingen arbeidsprosess køyrer: kalender status",
         ),
         "written": (
             "Ho er ikkje skriven ({entries} oppføringar er det).",

@@ -133,6 +133,56 @@ WORDS: Final = {
         "Ingen gjennomgang vart ferdig denne dagen.",
         "No resync ended on this day.",
     ),
+    "resync.persons": ("personer lest", "personar lesne", "persons read"),
+    "resync.new persons": ("av dem nye", "av dei nye", "new of these"),
+    "resync.changed persons": ("av dem endret", "av dei endra", "changed of these"),
+    "resync.suspects": (
+        "personer som det spørres en gang til om",
+        "personar som det blir spurt ein gong til om",
+        "persons who are asked about once more",
+    ),
+    "resync.unannounced": (
+        "personer endret uten varsel",
+        "personar endra utan varsel",
+        "persons changed without a notice",
+    ),
+    "resync.courses": ("emner", "emne", "courses"),
+    "resync.semesters": ("semestre", "semester", "semesters"),
+    "resync.joining": (
+        "kalendere som fylles",
+        "kalendrar som blir fylte",
+        "calendars that are filled",
+    ),
+    "resync.reopened": (
+        "kalendere som tas i bruk igjen",
+        "kalendrar som blir tekne i bruk igjen",
+        "calendars in use again",
+    ),
+    "resync.under other settings": (
+        "kalendere skrevet med andre innstillinger",
+        "kalendrar skrivne med andre innstillingar",
+        "calendars written under other settings",
+    ),
+    "resync.moving": (
+        "kalendere som får en annen adresse",
+        "kalendrar som får ei anna adresse",
+        "calendars that get another address",
+    ),
+    "resync.leaving": (
+        "kalendere som går ut av utrullingen",
+        "kalendrar som går ut av utrullinga",
+        "calendars that leave the roll-out",
+    ),
+    "resync.not marked": (
+        "kalendere som venter på et ja til å skrives om",
+        "kalendrar som ventar på eit ja til å bli skrivne om",
+        "calendars that wait for a yes to be rewritten",
+    ),
+    "resync.not decided": (
+        "kalendere som venter på et ja til å gå ut",
+        "kalendrar som ventar på eit ja til å gå ut",
+        "calendars that wait for a yes to leave",
+    ),
     "changes.log": ("Endringslogg", "Endringslogg", "Change log"),
     "changes.nothing": (
         "Ingen endringer som loggen fortsatt har.",

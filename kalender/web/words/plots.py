@@ -5,8 +5,8 @@ from typing import Final
 WORDS: Final = {
     "plot.title": ("Det siste døgnet", "Det siste døgnet", "The last day"),
     "plot.unrecorded": (
-        "Ingen arbeider har notert noe det siste døgnet.",
-        "Ingen arbeidar har notert noko det siste døgnet.",
+        "Ingen arbeidsprosess har notert noe det siste døgnet.",
+        "Ingen arbeidsprosess har notert noko det siste døgnet.",
         "No worker recorded anything within the last day.",
     ),
     "plot.gaps": (

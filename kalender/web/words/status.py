@@ -10,6 +10,16 @@ WORDS: Final = {
     "status.since": ("siden", "sidan", "since"),
     "status.also": ("Dessuten", "Dessutan", "Also"),
     "status.remedy": ("Hva som hjelper", "Kva som hjelper", "What helps"),
+    "status.to.brakes": (
+        "Se hva bremsen holder",
+        "Sjå kva bremsa held",
+        "See what the brake holds",
+    ),
+    "status.to.neighbours": (
+        "Sett på pause, eller ta i bruk igjen",
+        "Set på pause, eller ta i bruk igjen",
+        "Pause or resume",
+    ),
     "status.known": ("Noen vet om", "Nokon veit om", "Somebody knows of"),
     "status.state.healthy": (
         "Alt er som det skal",

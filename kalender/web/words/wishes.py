@@ -382,6 +382,31 @@ WORDS: Final = {
     "operations.do": ("Gjør", "Gjer", "Do"),
     "operations.name": ("Navn", "Namn", "Name"),
     "operations.state": ("Tilstand", "Tilstand", "State"),
+    "operations.brake.institution": (
+        "slettinger i alle kalendere: det ble for mange på et døgn",
+        "slettingar i alle kalendrar: det vart for mange på eit døgn",
+        "deletes in all calendars: there were too many within a day",
+    ),
+    "operations.brake.hand": (
+        "slettinger i alle kalendere: satt på for hånd",
+        "slettingar i alle kalendrar: sett på for hand",
+        "deletes in all calendars: set by hand",
+    ),
+    "operations.brake.course": (
+        "undervisning som er borte fra TP",
+        "undervisning som er borte frå TP",
+        "teaching that is gone from TP",
+    ),
+    "operations.brake.calendar": (
+        "svært mye nytt i én kalender",
+        "svært mykje nytt i éin kalender",
+        "very much that is new in one calendar",
+    ),
+    "operations.brake.optout": (
+        "endringer i en liste over personer",
+        "endringar i ei liste over personar",
+        "changes of a list of persons",
+    ),
     "operations.what.bulk": (
         "fylling, gjennomganger og kontroller",
         "fylling, gjennomgangar og kontrollar",

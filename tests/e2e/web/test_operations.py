@@ -94,7 +94,7 @@ def test_brakes_of_every_kind_are_released_for_a_reason(own_pages: Pages) -> Non
     assert f"{person}/wish/believe" in client.get(person).text
     page = client.get("/operations").text
     for scope in scopes:
-        assert f'<th scope="row">{scope}</th>' in page
+        assert f'<th scope="row">{scope}<br>' in page
         assert wished(client, f"/release?scope={scope}", reason=" ").status_code == 400
         done = wished(client, f"/release?scope={scope}", reason=f"right: {scope}")
         assert done.status_code == 200
@@ -106,7 +106,9 @@ def test_brakes_of_every_kind_are_released_for_a_reason(own_pages: Pages) -> Non
             f"right: {scope}",
         )
         assert state_of(own_pages, scope) != "holding"
-        assert client.get(f"/release?scope={scope}").status_code == 404
+        over = client.get(f"/release?scope={scope}")
+        assert over.status_code == 404
+        assert 'href="/operations">' in over.text.partition("<main")[2]
     with own_pages.database.read() as connection:
         assert people.wishes_of(connection, number) == {people.LISTED}
     done = wished(client, f"{person}/wish/believe", reason="they left")
@@ -133,6 +135,7 @@ def test_only_operators_reach_pauses_and_brakes_and_protected_persons_are_not_in
             assert sent.status_code == 403
         assert "/operations" not in client.get("/").text
         assert "/release" not in client.get("/course", code="MAT1000").text
+    assert 'href="/operations#brakes"' in operator.get("/").text
     assert "/release?scope=course" in operator.get("/course", code="MAT1000").text
     assert scope in operator.get("/operations").text
     with own_pages.database.write() as connection:

@@ -56,7 +56,9 @@ def test_a_look_up_is_good_for_who_asked_and_for_an_hour(own_pages: Pages) -> No
     client = Client(own_pages)
     path = client.look_up(STUDENT).request.path_url
     assert Client(own_pages, who="per").get(path).status_code == 404
-    assert client.get("/look-up/999").status_code == 404
+    unknown = client.get("/look-up/999")
+    assert unknown.status_code == 404
+    assert 'href="/person">Look a person up</a>' in unknown.text
     assert client.get("/look-up/1x").status_code == 404
     assert client.get(path).status_code == 200
     with own_pages.database.write() as connection:
@@ -140,6 +142,10 @@ def test_a_course_and_changes_are_shown_filtered_and_paged(own_pages: Pages) -> 
     first = client.get("/changes", day=day)
     assert first.text.count("whom=person+") == 50
     assert len(first.content) < LARGEST
+    said = plain(first.text)
+    assert "persons read 33 new of these 33" in said
+    assert "calendars that are filled 0" in said
+    assert "new persons:" not in said
     older = re.search(r'href="(/changes\?[^"]+before=[^"]+)"', first.text)
     assert older is not None
     second = client.get(older[1].replace("&amp;", "&"))

@@ -117,6 +117,7 @@ def test_trouble_opens_the_page_and_is_text_whatever_it_says(
             late = pages.database.now() - timedelta(minutes=7)
             connection.execute(update(dirty).values(due_at=late, first_marked_at=late))
         text = pages.get("/", Role.STATUS).text
+        assert 'href="/operations#neighbours"' in pages.get("/", Role.OPERATOR).text
     assert "Something is stuck" in text
     assert "Work is late" in text
     assert SCRIPT not in text
