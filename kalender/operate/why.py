@@ -492,7 +492,8 @@ def _of_exchange(question: Question) -> Iterator[Check]:
     facts: dict[str, Any] = {"wishes": wishes}
     if wishes == [people.LISTED]:
         case = people.LISTED
-        facts["lists"] = optouts.source_of(question.connection, question.person_id)
+        told = optouts.source_of(question.connection, question.person_id) or ""
+        facts["lists"] = told.removeprefix("list ")
     yield Check(name="wish", ok=not wishes, case=case, facts=facts)
 
 

@@ -16,9 +16,8 @@ NO_REQUESTS = Requests(requests={})
 
 def show(visit: Visit) -> Answer:
     """Show the verdict and all figures."""
-    snapshot = visit.site.snapshots.latest()
-    wished_at = _wished_at(snapshot) if visit.session.role >= Role.OPERATOR else {}
-    return Shown(template="status.html", values=values_of(snapshot) | {"wished_at": wished_at})
+    values = values_of(visit.site.snapshots.latest(), visit.session.role)
+    return Shown(template="status.html", values=values)
 
 
 def _wished_at(snapshot: Snapshot) -> dict[str, str]:
@@ -29,8 +28,8 @@ def _wished_at(snapshot: Snapshot) -> dict[str, str]:
     }
 
 
-def values_of(snapshot: Snapshot) -> dict[str, object]:
-    """Return the values that the template names."""
+def values_of(snapshot: Snapshot, role: Role) -> dict[str, object]:
+    """Return the values that the template names, for somebody of that role."""
     status, figures = snapshot.status, snapshot.figures
     states = {"missing": 0, "lost": 0}
     for count in status.calendars:
@@ -47,6 +46,7 @@ def values_of(snapshot: Snapshot) -> dict[str, object]:
         "status": status,
         "figures": figures,
         "verdict": snapshot.verdict,
+        "wished_at": _wished_at(snapshot) if role >= Role.OPERATOR else {},
         "counts": counts,
         "day": day_of(figures.minutes, status.moment),
         "neighbours": [

@@ -82,7 +82,8 @@ def test_lists_are_kept_in_step_by_a_resync_and_by_their_own_command(idm: House)
     assert [rows[name]["source"] for name in (ONE, TWO)] == ["list reserved", "list gone"]
     why = json.loads(idm.run("why", ONE, "BIO1000", "--json"))
     (wish,) = [check for check in why if check["check"] == "wish"]
-    assert "list reserved" in wish["text"]
+    assert "listen reserved" in wish["text"]
+    assert wish["lists"] == "reserved"
     assert status(idm)["opted_out"] == 2
 
     write(idm, "reserved.txt", "nobody", THREE)

@@ -37,7 +37,7 @@ from kalender.operate.status import (
 )
 from kalender.operate.verdict import Condition, assess
 from kalender.store import moves, observations, optouts, scope, takeovers, unreadable
-from kalender.web.page import Shown
+from kalender.web.page import Role, Shown
 from kalender.web.rendering import Templates
 from kalender.web.sessions import Sessions
 from kalender.web.site import PAGES
@@ -333,7 +333,8 @@ def test_a_page_shows_no_condition_in_another_language(language: Language) -> No
     templates = Templates(PAGES, sessions, ZONE)
     marked = set[str]()
     for verdict in [assess(status, EXPECTED) for count in (1, 5) for status in wrong(count)]:
-        values = values_of(Snapshot(status=FINE, figures=FIGURES, verdict=verdict))
+        snapshot = Snapshot(status=FINE, figures=FIGURES, verdict=verdict)
+        values = values_of(snapshot, Role.OPERATOR)
         shown = Shown(template="status.html", values=values)
         page = templates.render(shown, language, None, page="status", path="/")
         text = html.unescape(re.sub(r"<[^>]+>", "", page))

@@ -259,7 +259,7 @@ BOKMAL: Final = Words(
             "personen selv; deretter Kalenders driftere: kalender optout remove {whom}",
         ),
         "wish.listed": (
-            "Personen får være i fred: {lists} nevner dem.",
+            "Personen får være i fred etter listen {lists}.",
             "den som fører listen; eller Kalenders driftere, mot listen: kalender optout remove {whom}",
         ),
         "wish.protect": (

@@ -253,7 +253,7 @@ ENGLISH: Final = Words(
             "the person themselves; then Kalender's operator: kalender optout remove {whom}",
         ),
         "wish.listed": (
-            "The person is left alone: {lists} names them.",
+            "The person is left alone by list {lists}.",
             "whoever keeps that list; or Kalender's operator, against the list: kalender optout remove {whom}",
         ),
         "wish.protect": (

@@ -260,7 +260,7 @@ NYNORSK: Final = Words(
             "personen sjølv; deretter Kalenders driftarar: kalender optout remove {whom}",
         ),
         "wish.listed": (
-            "Personen får vere i fred: {lists} nemner dei.",
+            "Personen får vere i fred etter lista {lists}.",
             "den som fører lista; eller Kalenders driftarar, mot lista: kalender optout remove {whom}",
         ),
         "wish.protect": (
