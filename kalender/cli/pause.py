@@ -66,7 +66,8 @@ def resume(
             "alone for up to 30 minutes, or until the next resume"
         )
     elif resumed.had_failed:
-        typer.echo(f"{name}: one request tries it within seconds")
+        # where all that waits for it is in doubt, its quiet time goes by first
+        typer.echo(f"{name}: one request tries it within a minute")
 
 
 def _check(wired: App, name: str) -> None:
