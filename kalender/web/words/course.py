@@ -33,6 +33,15 @@ WORDS: Final = {
     "course.asked": ("TP sist spurt", "TP sist spurd", "TP was asked last"),
     "course.changed": ("Sist endret", "Sist endra", "Changed last"),
     "course.last_change": ("Hva som endret seg da", "Kva som endra seg då", "What changed then"),
+    "course.change.new": ("nye", "nye", "new"),
+    "course.change.changed": ("endret", "endra", "changed"),
+    "course.change.gone": ("borte", "borte", "gone"),
+    "course.change.held": ("holdt av en brems", "haldne av ei brems", "held by a brake"),
+    "course.change.published or hidden": (
+        "publisert, eller skjult igjen",
+        "publisert, eller skjult att",
+        "published, or hidden again",
+    ),
     "course.registered": ("Registrerte", "Registrerte", "Registered"),
     "course.staff": ("Undervisere", "Undervisarar", "Staff"),
     "course.bad": (

@@ -172,6 +172,8 @@ def test_a_course_is_told_of_in_the_language_of_who_looks(own_pages: Pages) -> N
         assert "gone from TP" not in answer.text
     told = plain(client.get("/course", code="MAT1000").text)
     assert "nokon bad om det" in told
+    assert re.search(r"Kva som endra seg då \d+ nye Registrerte", told)
+    assert "Kva som endra seg då publisert, eller skjult att" in told  # in the next semester
     assert "asked for by hand" not in told
 
 
