@@ -114,14 +114,14 @@ def ask_resume(visit: Visit) -> Answer:
     """Say what a resume does, and ask why."""
     if "name" not in visit.query:
         return Redirect(path=BACK)
-    return asking(_asked(visit, "resume", visit.query))
+    return _asking_resume(visit, _asked(visit, "resume", visit.query))
 
 
 def resume(visit: Visit) -> Answer:
     """End a pause, or let one request try what failed or refused us."""
     asked, who = _asked(visit, "resume", visit.form), visit.session.who
     if not asked.reason:
-        return asking(_refused(asked, "wish.no_reason"))
+        return _asking_resume(visit, _refused(asked, "wish.no_reason"))
     try:
         return _carried_out(
             visit,
@@ -132,7 +132,14 @@ def resume(visit: Visit) -> Answer:
             ),
         )
     except ConfigError:
-        return asking(_refused(asked, "wish.resume.over"))
+        return _asking_resume(visit, _refused(asked, "wish.resume.over"))
+
+
+def _asking_resume(visit: Visit, asked: Asked) -> Answer:
+    """Return the page that asks, with who paused it and why."""
+    with visit.site.database.read() as connection:
+        known = {each.name: each for each in queries.neighbours(connection)}
+    return asking(asked, "wish_resume.html", neighbour=known.get(asked.subject))
 
 
 def _asked(visit: Visit, wish: str, given: Mapping[str, str]) -> Asked:

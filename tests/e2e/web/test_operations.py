@@ -67,6 +67,8 @@ def test_a_neighbour_is_paused_until_a_time_for_a_reason_and_resumed(own_pages: 
     assert wished(client, "/pause?name=bulk", reason="a rehearsal", until="").status_code == 200
     assert "until resumed" in client.get("/operations").text
 
+    asked = plain(client.get("/resume?name=exchange.main").text)
+    assert "State: paused by hand (kari: Exchange is upgraded)" in asked
     done = wished(client, "/resume?name=exchange.main", reason="it is up again")
     assert "It is in use again within seconds" in done.text
     assert latest_act(own_pages)["reason"] == "it is up again"

@@ -28,6 +28,7 @@ WINDOWS = (
 OPERATIONS = {
     "operations": "/operations",
     "pause": "/pause?name=fs",
+    "resume": "/resume?name=exchange.main",
     "release": f"/release?scope=course {COURSE} 25h",
 }
 
