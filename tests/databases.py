@@ -44,7 +44,8 @@ AS_IT_WAS_MADE = """
             WHERE relnamespace = 'public'::regnamespace),
         (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_namespace),
         (SELECT string_agg(concat_ws(' ', oid, xmin), ',' ORDER BY oid) FROM pg_proc
-            WHERE pronamespace = 'public'::regnamespace)
+            WHERE pronamespace = 'public'::regnamespace),
+        (SELECT string_agg(version_num, ',') FROM public.alembic_version)
 """
 END_ALL_OTHERS = """
     SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
@@ -81,7 +82,7 @@ class Lent:
         """One database for a test, which does with it what it likes.
 
         It is lent again where nothing but rows is left of that: no table, column, right or setting
-        is another one.
+        is another one, nor the revision of the tables.
         """
         if self._free:
             url, made, uses = self._free.pop()

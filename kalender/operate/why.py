@@ -23,7 +23,7 @@ from kalender.domain.timetable import (
     last_day,
     select,
 )
-from kalender.domain.work import Kind
+from kalender.domain.work import Cause, Kind
 from kalender.operate import disclosure, queries
 from kalender.operate.status import Brake, Neighbour
 from kalender.reconcile.desired import CalendarSettings, preview, teaching_of
@@ -551,6 +551,7 @@ def _waiting(question: Question, name: str, rows: Sequence[Mapping[str, Any]]) -
         "kind": first["kind"],
         "key": first["key"] if first["kind"] == Kind.COURSE else "",
         "reason": first["reason"],
+        "cause": Cause.of(first["cause"]),
         "parked": first["parked_at"] is not None,
         "since": first["parked_at"] or first["first_marked_at"],
         "not_before": first["not_before"] or first["due_at"],
@@ -586,7 +587,9 @@ def _written(question: Question) -> Check:
             question.connection, newest["calendar_id"], {newest["sync_key"]}
         )
         facts["written_at"] = newest["written_at"]
-        facts["reason"] = changes.get(newest["sync_key"], {}).get("reason")
+        change = changes.get(newest["sync_key"])
+        facts["reason"] = change["reason"] if change is not None else None
+        facts["cause"] = Cause.of(change["cause"]) if change is not None else None
     ok = not question.missing if question.standing or question.missing else None
     return Check(
         name="written",

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from kalender.domain.work import Cause
 from kalender.operate.answers import LANGUAGES
 from kalender.operate.answers.english import ENGLISH
 
@@ -20,6 +21,7 @@ def test_each_language_has_every_answer_with_the_same_facts(language: str) -> No
     assert words.so.keys() == ENGLISH.so.keys()
     assert words.not_so.keys() == ENGLISH.not_so.keys()
     assert words.facts.keys() == ENGLISH.facts.keys()
+    assert words.causes.keys() == {cause.label for cause in Cause}
     for name, sentence in words.so.items():
         assert facts(sentence) == facts(ENGLISH.so[name]), name
     for name, pair in words.not_so.items():

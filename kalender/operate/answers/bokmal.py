@@ -20,6 +20,20 @@ BOKMAL: Final = Words(
         "person": "personen",
         "course": "emnet",
     },
+    causes={
+        "notification": "melding om en endring",
+        "poll": "spørring i TP",
+        "resync": "gjennomgang av alt",
+        "verify": "kontroll av kalenderen",
+        "asked": "noen ba om det",
+        "wish": "ønske fra personen",
+        "rollout": "personen ble slått på",
+        "brake": "en brems ble løst ut",
+        "recover": "gjenoppretting",
+        "settings": "innstillinger",
+        "time": "tidspunktet kom",
+        "other": "annet",
+    },
     so={
         "known": "FS kjenner personen< (nummer {number})>.",
         "known.by_tp": "TP har personen som underviser; FS har ikke fortalt om vedkommende.",
@@ -37,7 +51,7 @@ BOKMAL: Final = Words(
         "wish": "Ingen har bedt om å få være i fred.",
         "room": "Kalenderen har plass til den.",
         "pending": "Ingenting gjenstår å gjøre.",
-        "written": "Den ble skrevet {written_at}< (på grunn av: {reason})>.",
+        "written": "Den ble skrevet {written_at}< (på grunn av: {cause})>.",
         "restored": "Satt tilbake {times} ganger.",
         "readable": "Alt TP har fortalt om emnet, kunne leses.",
     },
@@ -280,7 +294,7 @@ BOKMAL: Final = Words(
             ),
         ),
         "pending.parked": (
-            "Noe gjenstår ({reason}), og er lagt til side siden {since}<: {error}>.",
+            "Noe gjenstår ({cause}), og er lagt til side siden {since}<: {error}>.",
             "Kalenders driftere retter det som står der, så kalender retry {whom}",
         ),
         "pending.course_parked": (
@@ -288,15 +302,15 @@ BOKMAL: Final = Words(
             "Kalenders driftere retter det som står der, så kalender resync --course {course}",
         ),
         "pending.by_hand": (
-            "Noe gjenstår ({reason}), og {neighbour} er satt på pause for hånd<: {error}>.",
+            "Noe gjenstår ({cause}), og {neighbour} er satt på pause for hånd<: {error}>.",
             "Kalenders driftere: kalender resume {neighbour}",
         ),
         "pending.paused": (
-            "Noe gjenstår ({reason}), og {neighbour} svarer ikke som det skal<: {error}>.",
+            "Noe gjenstår ({cause}), og {neighbour} svarer ikke som det skal<: {error}>.",
             "den som drifter {neighbour}; Kalender fortsetter av seg selv",
         ),
         "pending": (
-            "Noe gjenstår ({reason}), ikke før {not_before}<: {error}>.",
+            "Noe gjenstår ({cause}), ikke før {not_before}<: {error}>.",
             "ingen trenger å gjøre noe, med mindre ingen arbeidsprosess kjører: kalender status",
         ),
         "written": (

@@ -20,6 +20,20 @@ ENGLISH: Final = Words(
         "person": "person",
         "course": "course",
     },
+    causes={
+        "notification": "notice of a change",
+        "poll": "question to TP",
+        "resync": "resync",
+        "verify": "check of the calendar",
+        "asked": "somebody asked for it",
+        "wish": "wish of the person",
+        "rollout": "roll-out",
+        "brake": "a brake was released",
+        "recover": "recovery",
+        "settings": "settings",
+        "time": "its time came",
+        "other": "other",
+    },
     so={
         "known": "FS knows the person< (number {number})>.",
         "known.by_tp": "TP names the person as a teacher; FS told nothing of them.",
@@ -37,7 +51,7 @@ ENGLISH: Final = Words(
         "wish": "Nobody wished to be left alone.",
         "room": "The calendar has room for it.",
         "pending": "Nothing is still to be done.",
-        "written": "It was written {written_at}< (because of: {reason})>.",
+        "written": "It was written {written_at}< (because of: {cause})>.",
         "restored": "Put back {times} times.",
         "readable": "All that TP told of the course could be read.",
     },
@@ -274,7 +288,7 @@ ENGLISH: Final = Words(
             ),
         ),
         "pending.parked": (
-            "Work ({reason}) is laid aside since {since}<: {error}>.",
+            "Work ({cause}) is laid aside since {since}<: {error}>.",
             "Kalender's operator mends what it says, then kalender retry {whom}",
         ),
         "pending.course_parked": (
@@ -282,18 +296,18 @@ ENGLISH: Final = Words(
             "Kalender's operator mends what it says, then kalender resync --course {course}",
         ),
         "pending.by_hand": (
-            "Work is still to be done ({reason}), and {neighbour} is paused by hand<: {error}>.",
+            "Work is still to be done ({cause}), and {neighbour} is paused by hand<: {error}>.",
             "Kalender's operator: kalender resume {neighbour}",
         ),
         "pending.paused": (
             (
-                "Work is still to be done ({reason}), and {neighbour} does not answer as it should"
+                "Work is still to be done ({cause}), and {neighbour} does not answer as it should"
                 "<: {error}>."
             ),
             "whoever runs {neighbour}; Kalender goes on by itself",
         ),
         "pending": (
-            "Work is still to be done ({reason}), not before {not_before}<: {error}>.",
+            "Work is still to be done ({cause}), not before {not_before}<: {error}>.",
             "nobody needs to, unless no worker runs: kalender status",
         ),
         "written": (

@@ -20,6 +20,20 @@ NYNORSK: Final = Words(
         "person": "personen",
         "course": "emnet",
     },
+    causes={
+        "notification": "melding om ei endring",
+        "poll": "spørjing i TP",
+        "resync": "gjennomgang av alt",
+        "verify": "kontroll av kalenderen",
+        "asked": "nokon bad om det",
+        "wish": "ønske frå personen",
+        "rollout": "personen vart slått på",
+        "brake": "ei brems vart løyst ut",
+        "recover": "gjenoppretting",
+        "settings": "innstillingar",
+        "time": "tidspunktet kom",
+        "other": "anna",
+    },
     so={
         "known": "FS kjenner personen< (nummer {number})>.",
         "known.by_tp": "TP har personen som undervisar; FS har ikkje fortalt om vedkomande.",
@@ -37,7 +51,7 @@ NYNORSK: Final = Words(
         "wish": "Ingen har bede om å få vere i fred.",
         "room": "Kalenderen har plass til ho.",
         "pending": "Ingenting står att å gjere.",
-        "written": "Ho vart skriven {written_at}< (på grunn av: {reason})>.",
+        "written": "Ho vart skriven {written_at}< (på grunn av: {cause})>.",
         "restored": "Sett tilbake {times} gonger.",
         "readable": "Alt TP har fortalt om emnet, kunne lesast.",
     },
@@ -281,7 +295,7 @@ NYNORSK: Final = Words(
             ),
         ),
         "pending.parked": (
-            "Noko står att ({reason}), og er lagt til side sidan {since}<: {error}>.",
+            "Noko står att ({cause}), og er lagt til side sidan {since}<: {error}>.",
             "Kalenders driftarar rettar det som står der, så kalender retry {whom}",
         ),
         "pending.course_parked": (
@@ -289,15 +303,15 @@ NYNORSK: Final = Words(
             "Kalenders driftarar rettar det som står der, så kalender resync --course {course}",
         ),
         "pending.by_hand": (
-            "Noko står att ({reason}), og {neighbour} er sett på pause for hand<: {error}>.",
+            "Noko står att ({cause}), og {neighbour} er sett på pause for hand<: {error}>.",
             "Kalenders driftarar: kalender resume {neighbour}",
         ),
         "pending.paused": (
-            "Noko står att ({reason}), og {neighbour} svarar ikkje som det skal<: {error}>.",
+            "Noko står att ({cause}), og {neighbour} svarar ikkje som det skal<: {error}>.",
             "den som driftar {neighbour}; Kalender held fram av seg sjølv",
         ),
         "pending": (
-            "Noko står att ({reason}), ikkje før {not_before}<: {error}>.",
+            "Noko står att ({cause}), ikkje før {not_before}<: {error}>.",
             "ingen treng å gjere noko, med mindre ingen arbeidsprosess køyrer: kalender status",
         ),
         "written": (

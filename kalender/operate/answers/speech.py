@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 
 from kalender.domain.moment import said
+from kalender.domain.work import Cause
 from kalender.operate.answers.words import Words
 from kalender.operate.why import Check, first_failing
 
@@ -86,4 +87,6 @@ class Speech:
         if name in _TRANSLATED:
             values = value if isinstance(value, list) else [value]
             return ", ".join(self.words.facts.get(str(fact), str(fact)) for fact in values)
+        if isinstance(value, Cause):
+            return self.words.causes[value.label]
         return "" if value is None else str(value).rstrip(".")

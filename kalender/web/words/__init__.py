@@ -1,7 +1,7 @@
 """What the pages say, in Bokmål, Nynorsk and English.
 
 Each module holds the words of one part of the pages: a key, and its text in the order of
-`LANGUAGES`. A key begins with the name of its part, so no two modules have the same. `{name}` in a
+`LANGUAGES`; those of causes are the ones that answers use. A key begins with the name of its part, so no two modules have the same. `{name}` in a
 text stands for a value.
 """
 
@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from kalender.domain.render import Language
+from kalender.operate.answers.bokmal import BOKMAL
+from kalender.operate.answers.english import ENGLISH
+from kalender.operate.answers.nynorsk import NYNORSK
 from kalender.operate.sentence import LANGUAGES
 from kalender.web.words import common, course, dates, person, plots, status, wishes
 
@@ -22,6 +25,10 @@ WORDS: Final[Texts] = {
     **plots.WORDS,
     **status.WORDS,
     **wishes.WORDS,
+    **{
+        f"cause.{label}": (BOKMAL.causes[label], NYNORSK.causes[label], ENGLISH.causes[label])
+        for label in ENGLISH.causes
+    },
 }
 
 
