@@ -80,8 +80,9 @@ def shown(appointment: Item, view: View) -> Json:
 
 
 def _time_of(seconds: int, number: int) -> str:
+    """Return a time with Graph's seven digits, another microsecond for each number."""
     moment = datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-    return f"{moment.isoformat()}.{number % 10_000_000:07d}Z"
+    return f"{moment.isoformat()}.{number % 1_000_000:06d}0Z"
 
 
 def _wall(appointment: Item, name: str, view: View) -> Json:
