@@ -204,7 +204,7 @@ def load_all() -> dict[str, TyperCommand | TyperGroup]:
     return {name: loaded(name) for name in COMMANDS}
 
 
-_made: dict[str, TyperCommand | TyperGroup] = {}
+_made: dict[str, TyperCommand | TyperGroup] = {}  # commands as typer made them, by name
 
 _root = typer.Typer(
     name="kalender",

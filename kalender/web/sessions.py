@@ -111,8 +111,8 @@ class LookUpLimit:
 class PageLimit:
     """How many pages are answered to one name: ten a second, and two hundred at once after a rest.
 
-    No person asks for more. A script that does would take a processor from the workers: a page takes
-    some five milliseconds of it, and as many of PostgreSQL's, a refusal half of one.
+    No person asks for more, and a script that does would take from the workers what they compute
+    with. What pages cost stands in docs/performance.md.
     """
 
     def __init__(

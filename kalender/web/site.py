@@ -1,8 +1,9 @@
 """Puts the pages together as one ASGI application, and guards the way to each of them.
 
-Every request passes here: its Host is checked, then its session, then its role, for a form its
-token, and how many pages and look-ups there were. Only then is a page's function called. What is not a
-page is 401 as well, as long as there is no session: nobody learns which addresses there are.
+Every request passes here: its Host is checked, then its session, its role, how many pages one name
+asked for, for a form its token, and for a look-up how many there were. Only then is a page's
+function called. What is not a page is 401 as well, as long as there is no session: nobody learns
+which addresses there are.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -68,7 +69,7 @@ class Entrance:
     `hosts` are the values of the Host header that are answered. `token` begins a session for
     `operator`; with a `sign_in` whoever asks for a page without a session is sent there; a `proxy`
     says with every request who asks. `secure` says that people reach the pages over HTTPS, so that
-    cookies say so too.
+    cookies say so too. `page_limit` says how many pages one name is answered.
     """
 
     hosts: frozenset[str]
