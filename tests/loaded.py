@@ -21,6 +21,7 @@ import kalender.calendars.ews.writer
 import kalender.cli
 import kalender.sandbox.server
 import kalender.store.partial_indexes
+import tests.chaos.process  # noqa: F401
 from tests.rehearsal import rehearse
 
 

@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from tests import servers
 from tests.chaos import draw
 from tests.chaos.grounds import Loop
-from tests.chaos.installation import Databases, end_all, prepare
+from tests.chaos.installation import Databases, end_all
 from tests.chaos.judge import Found
 from tests.chaos.moves import AT_ONCE
 from tests.chaos.run import MOVES, Case, Outcome, carry_out
@@ -36,7 +36,6 @@ ATTEMPTS = 3  # to come to a point: two processes are never quite the same twice
 def main() -> int:
     """Fill, number the points, draw, carry out, count."""
     told = _arguments()
-    prepare()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="kalender-chaos-")))
         running = stack.enter_context(servers.servers())

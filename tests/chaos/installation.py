@@ -6,8 +6,6 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import get_context
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,10 +17,10 @@ from sqlalchemy.pool import NullPool
 from kalender.store import own_database
 from kalender.store.database import Database
 from tests.chaos import process
+from tests.commands import FORKS
 from tests.e2e.house import House
 from tests.fakes.proxy import Proxy, proxied
 
-PROJECT = Path(__file__).parents[2]
 SECRET = "passord-som-ingen-ser"
 SEND, TIMEOUT, SERVER = 0.7, 1.0, 1.0  # seconds
 LEASE = 2.8
@@ -58,24 +56,14 @@ def environment(*, on_graph: bool, both: bool = False) -> dict[str, str]:
     }
 
 
-def prepare() -> None:
-    """Start the parent that imports everything once, and of which all processes are forked."""
-    path = [str(PROJECT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, path))
-    get_context("forkserver").set_forkserver_preload(["tests.chaos.process"])
-
-
 class Command:
     """A running command, with the processes that it forked, in a group of their own."""
 
     def __init__(self, house: House, words: Sequence[str], environment: dict[str, str]) -> None:
         log = house.directory / f"{words[0]}.log"
         line = house.command(*words)[3:]  # without python -m kalender
-        context = get_context("forkserver")
         with _starting:
-            self.process: ForkServerProcess = context.Process(
-                target=process.run, args=(line, environment, log)
-            )
+            self.process = FORKS.Process(target=process.run, args=(line, environment, log))
             self.process.start()
         self.pid = self.process.pid or 0
         _started.append(self)

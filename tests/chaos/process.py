@@ -12,21 +12,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
-import aiohttp.web  # noqa: F401  # all that processes need is imported before they are forked
-import alembic.command  # noqa: F401
-import exchangelib  # noqa: F401
-import pika  # noqa: F401
-import psycopg  # noqa: F401
-import sqlalchemy.dialects.postgresql.psycopg
-import sqlalchemy.dialects.sqlite  # noqa: F401
-
-from kalender.cli import load_all, main
+from kalender.cli import main
 from kalender.domain import backoff
 from kalender.neighbours import breaker, credentials, limiter
 from kalender.store import moves
 from tests.chaos import points, sabotage
 
-load_all()  # so are the modules of all commands
 POINTS, SABOTAGE = "KALENDER_TEST_POINTS", "KALENDER_TEST_SABOTAGE"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.installation import end_all, prepare
+from tests.chaos.installation import end_all
 from tests.takeover.trial import tried
 
 pytestmark = pytest.mark.e2e
@@ -13,8 +13,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture(autouse=True)
 def _processes() -> Iterator[None]:
-    """Fork from one parent, and leave nothing running."""
-    prepare()
+    """Leave nothing running."""
     yield
     end_all()
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.chaos.installation import end_all, prepare
+from tests.chaos.installation import end_all
 from tests.takeover.trial import tried
 
 STRIKES = 3.0  # the share of points that are struck, times the calendars
@@ -18,7 +18,6 @@ STRIKES = 3.0  # the share of points that are struck, times the calendars
 
 def main(calendars: int, seed: int) -> int:
     """Run both trials; return how many went wrong."""
-    prepare()
     share = min(0.03, STRIKES / calendars)
     failed = 0
     for on_graph in (False, True):
