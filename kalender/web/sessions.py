@@ -7,6 +7,7 @@ What ends one early (signing out, the use of the one-time token) is known to thi
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 
@@ -17,8 +18,6 @@ from kalender.web.page import Role, Session
 KEY_BYTES = 32
 LOOK_UPS_A_MINUTE = 30
 MINUTE = 60.0
-PAGES_A_SECOND = 10.0
-PAGES_AT_ONCE = 200
 
 
 class Sessions:
@@ -108,30 +107,56 @@ class LookUpLimit:
             return self._counts[who] <= self._most
 
 
-class PageLimit:
-    """How many pages are answered to one name: ten a second, and two hundred at once after a rest.
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """So many pages a second, and so many at once after a rest."""
 
-    No person asks for more, and a script that does would take from the workers what they compute
+    a_second: float
+    at_once: int
+
+
+OF_ONE_NAME = Rate(10, 100)
+OF_ALL_NAMES = Rate(20, 200)
+
+
+class PageLimit:
+    """How many pages are answered, to one name and to all together. Usable from several threads.
+
+    No help desk asks for more, and a script that does would take from the workers what they compute
     with. What pages cost stands in docs/performance.md.
     """
 
     def __init__(
         self,
-        a_second: float = PAGES_A_SECOND,
-        at_once: int = PAGES_AT_ONCE,
+        of_one_name: Rate = OF_ONE_NAME,
+        of_all_names: Rate = OF_ALL_NAMES,
         *,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self._a_second, self._at_once, self._clock = a_second, at_once, clock
+        self._rate, self._clock = of_one_name, clock
         self._lock = threading.Lock()
-        self._left: dict[str, tuple[float, float]] = {}  # name -> pages, and as of when
+        self._by_name: dict[str, _Left] = {}
+        self._of_all = _Left(of_all_names, clock())
 
     def allows(self, who: str) -> bool:
-        """Count one page; return whether it is within the limit."""
+        """Return whether one more page is within both limits; if it is, it is counted."""
         with self._lock:
             now = self._clock()
-            left, since = self._left.get(who, (float(self._at_once), now))
-            left = min(float(self._at_once), left + (now - since) * self._a_second)
-            is_allowed = left >= 1
-            self._left[who] = (left - is_allowed, now)
+            of_name = self._by_name.setdefault(who, _Left(self._rate, now))
+            is_allowed = min(left.at(now) for left in (of_name, self._of_all)) >= 1
+            for left in (of_name, self._of_all):
+                left.pages -= is_allowed
             return is_allowed
+
+
+class _Left:
+    """How many pages may be asked for at once, as of an instant."""
+
+    def __init__(self, rate: Rate, now: float) -> None:
+        self.rate, self.since, self.pages = rate, now, float(rate.at_once)
+
+    def at(self, now: float) -> float:
+        """Let time pass until this instant; return how many pages there are then."""
+        more = (now - self.since) * self.rate.a_second
+        self.since, self.pages = now, min(float(self.rate.at_once), self.pages + more)
+        return self.pages

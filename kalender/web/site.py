@@ -69,7 +69,7 @@ class Entrance:
     `hosts` are the values of the Host header that are answered. `token` begins a session for
     `operator`; with a `sign_in` whoever asks for a page without a session is sent there; a `proxy`
     says with every request who asks. `secure` says that people reach the pages over HTTPS, so that
-    cookies say so too. `page_limit` says how many pages one name is answered.
+    cookies say so too. `page_limit` says how many pages are answered.
     """
 
     hosts: frozenset[str]
