@@ -35,9 +35,9 @@ from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.operate import disclosure
 from kalender.operate.person import person_shown
+from kalender.operate.question import Question
 from kalender.operate.shown import ShownEntry, entries_shown
 from kalender.operate.week import draw, monday_of, week_of
-from kalender.operate.why import Question
 from kalender.reconcile.desired import preview
 from kalender.sources.tp_codes import skips
 from kalender.store import languages, people, rollouts, unreadable

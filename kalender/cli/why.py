@@ -20,7 +20,8 @@ from kalender.cli.show import resolve_and_log_access
 from kalender.errors import ConfigError
 from kalender.operate.answers import LANGUAGES
 from kalender.operate.answers.speech import Speech
-from kalender.operate.why import Question, checklist
+from kalender.operate.question import Question
+from kalender.operate.why import checklist
 from kalender.sources.tp_codes import skips
 
 

@@ -6,8 +6,9 @@ from datetime import datetime
 from kalender.domain.timetable import PersonTeaching
 from kalender.operate import disclosure
 from kalender.operate.disclosure import Row
+from kalender.operate.question import Question
 from kalender.operate.shown import ShownEntry, Standing, entries_shown
-from kalender.operate.why import Check, Question, checklist_of_person
+from kalender.operate.why import Check, checklist_of_person
 from kalender.store.unreadable import Unreadable
 
 UNWRITTEN = ("mailbox", "rollout", "wish")

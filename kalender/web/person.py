@@ -17,8 +17,9 @@ from kalender.operate.answers.speech import SaidCheck, Speech
 from kalender.operate.changes import changes
 from kalender.operate.look_ups import LookUp
 from kalender.operate.person import person_shown
+from kalender.operate.question import Question
 from kalender.operate.week import Block, Week, monday_of, week_of
-from kalender.operate.why import Check, Question, checklist
+from kalender.operate.why import Check, checklist
 from kalender.sources.tp_codes import skips
 from kalender.store import acts
 from kalender.store.acts import Filter

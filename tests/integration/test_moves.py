@@ -15,7 +15,8 @@ from kalender.neighbours import breaker
 from kalender.neighbours.breaker import MOVES
 from kalender.operate.answers import LANGUAGES
 from kalender.operate.answers.speech import Speech
-from kalender.operate.why import Question, checklist_of_person
+from kalender.operate.question import Question
+from kalender.operate.why import checklist_of_person
 from kalender.ports import ItemRef
 from kalender.store import moves, people, queue
 from kalender.store.database import Database, database_time

@@ -11,8 +11,9 @@ from kalender.operate import erasure, look_ups
 from kalender.operate.changes import changes, day_of_changes, resyncs
 from kalender.operate.course import course_shown
 from kalender.operate.person import PersonShown, person_shown
+from kalender.operate.question import Question
 from kalender.operate.shown import ShownEntry, Standing
-from kalender.operate.why import Question, first_failing
+from kalender.operate.why import first_failing
 from kalender.store import acts, counters, people
 from kalender.store.acts import Filter
 from kalender.store.database import Database, database_time
