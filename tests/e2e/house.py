@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -17,6 +18,7 @@ from kalender.sandbox.oracle import Expected
 from tests import commands, schemas
 
 COMPARED_ANYWAY = 2.0  # seconds
+COURSE = re.compile(r'/\d+,([^,"]+),[^,"]*,\d{4},')  # in a reference of FS to what is taught
 
 SOON_OVER = {  # for `recover`, after which nobody writes within a lease
     "KALENDER_WORKER__LEASE_SECONDS": "3",
@@ -26,19 +28,43 @@ SOON_OVER = {  # for `recover`, after which nobody writes within a lease
 }
 
 
-def cut(university: Path, out: Path, *, students: int | Collection[int]) -> Path:
-    """Keep the first so many students, or these; and of the rest of the university all there is."""
+def cut(
+    university: Path,
+    out: Path,
+    *,
+    students: int | Collection[int],
+    only_their_courses: bool = False,
+) -> Path:
+    """Keep the first so many students, or these; and of the rest of the university all there is.
+
+    With `only_their_courses` no other course is kept, though everybody who teaches is.
+    """
     (out / "fs").mkdir(parents=True)
     (out / "tp").mkdir()
-    for path in (university / "tp").iterdir():
-        (out / "tp" / path.name).write_bytes(path.read_bytes())
     (out / "university.json").write_bytes((university / "university.json").read_bytes())
     first = range(100_001, 100_001 + students) if isinstance(students, int) else students
     kept = set(first)
     for path in (university / "fs").iterdir():
         lines = [line for line in path.read_text("utf-8").splitlines() if _stays(line, kept)]
         (out / "fs" / path.name).write_text("\n".join(lines) + "\n", "utf-8")
+    for path in (university / "tp").iterdir():
+        (out / "tp" / path.name).write_bytes(path.read_bytes())
+    if only_their_courses:
+        _leave_other_courses_out(out)
     return out
+
+
+def _leave_other_courses_out(university: Path) -> None:
+    """Take out of FS and TP the courses that no student takes."""
+    registrations = (university / "fs" / "studentundervisning.ndjson").read_text("utf-8")
+    taken = set(COURSE.findall(registrations))
+    for path in (university / "fs").iterdir():
+        lines = path.read_text("utf-8").splitlines()
+        kept = [line for line in lines if taken.issuperset(COURSE.findall(line))]
+        path.write_text("\n".join(kept) + "\n", "utf-8")
+    for path in (university / "tp").iterdir():
+        if path.stem.partition("-")[0] not in taken:
+            path.unlink()
 
 
 def _stays(line: str, students: set[int]) -> bool:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +20,7 @@ from tests.served import start
 NOW = "2025-08-18T08:00+02:00"
 NEXT_DAY = "2025-08-19T08:00+02:00"
 WHOLE = bool(os.environ.get("KALENDER_TEST_WHOLE_TERM"))
-STUDENTS = 1469 if WHOLE else 40
+STUDENTS = 1469 if WHOLE else 12
 QUEUE = "from_system-test-fs"
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
@@ -39,16 +38,19 @@ def opened(
     university: Path,
     database: str,
     *,
-    students: int,
     broker: str = "",
     graph: Literal["none", "all"] = "none",
 ) -> Iterator[House]:
-    """An installation on a sandbox of so many students."""
-    small = cut(university, tmp_path / "university", students=students)
-    with start(small, graph=graph) as sandbox:
-        house = House(tmp_path, small, sandbox, database, NOW, graph=graph, broker=broker)
+    """An installation on a sandbox of that university."""
+    with start(university, graph=graph) as sandbox:
+        house = House(tmp_path, university, sandbox, database, NOW, graph=graph, broker=broker)
         house.run("db", "upgrade")
         yield house
+
+
+def of_few(term: Path, tmp_path: Path, *, students: int) -> Path:
+    """The term's first students with all of their courses, and without any other."""
+    return cut(term, tmp_path / "university", students=students, only_their_courses=True)
 
 
 @pytest.fixture
@@ -73,7 +75,8 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
     tmp_path: Path, term: Path, postgresql_url: str, queue: str
 ) -> None:
     broker = f'[broker]\nurl = "{queue}"\nqueues = ["{QUEUE}"]\n'
-    with opened(tmp_path, term, postgresql_url, students=STUDENTS, broker=broker) as house:
+    university = cut(term, tmp_path / "university", students=STUDENTS)
+    with opened(tmp_path, university, postgresql_url, broker=broker) as house:
         house.run("resync", "--all")
         house.run("worker", "--until-idle")
         assert house.differences() == []
@@ -100,7 +103,8 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
 def test_a_term_is_filled_over_graph_exactly_and_the_next_day_asks_graph_nothing(
     tmp_path: Path, term: Path, postgresql_url: str
 ) -> None:
-    with opened(tmp_path, term, postgresql_url, students=STUDENTS, graph="all") as house:
+    university = of_few(term, tmp_path, students=STUDENTS)
+    with opened(tmp_path, university, postgresql_url, graph="all") as house:
         house.run("resync", "--all")
         house.run("worker", "--until-idle")
         assert house.differences() == []
@@ -130,7 +134,7 @@ def test_a_hundred_people_on_sqlite_with_notifications_from_standard_input(
     tmp_path: Path, term: Path
 ) -> None:
     database = f"sqlite:///{tmp_path / 'kalender.db'}"
-    with opened(tmp_path, term, database, students=100) as house:
+    with opened(tmp_path, of_few(term, tmp_path, students=20), database) as house:
         house.run("resync", "--all")
         house.run("worker", "--until-idle")
         assert house.differences() == []
@@ -249,8 +253,7 @@ def test_the_year_runs_and_nothing_is_lost_or_deleted_by_the_turn(
 ) -> None:
     """1 December to 20 January, then 1 June to 10 September, with terms published in between."""
     database = f"sqlite:///{tmp_path / 'kalender.db'}"
-    shutil.rmtree(tmp_path / "university", ignore_errors=True)
-    with opened(tmp_path, term, database, students=12) as house:
+    with opened(tmp_path, of_few(term, tmp_path, students=12), database) as house:
         _over_new_year(house)
         for now in ("2025-12-01T08:00+01:00", "2025-12-31T23:00+01:00", "2026-01-02T08:00+01:00"):
             _catch_up(house, now)
