@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import cache
 from typing import Any
 
 KINDS = {
@@ -59,6 +60,7 @@ def show_as(event: Json) -> str:
     return "free" if event["status"] == "cancelled" or digital or deadline else "busy"
 
 
+@cache  # a term says few different words, for many people
 def _clean(text: str | None) -> str:
     """One line without HTML; what is no tag stays, as `List<T>` in entities does."""
     blocks = re.sub(
