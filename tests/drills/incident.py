@@ -18,24 +18,22 @@ from tests.drills.town import (
     shown,
     tell_of_course,
     tell_of_person,
-    town,
     whose,
 )
 from tests.e2e.house import House
 
-SAFETY = "[safety]\nmin_deletes = 20\nmin_deletes_day = 100\n"
+STUDENTS, SETTINGS = 120, "[safety]\nmin_deletes = 20\nmin_deletes_day = 100\n"
 WITHDRAWN = 40
 
 
-def play(students: int = 120) -> None:
+def play(house: House) -> None:
     """Print the transcript; AssertionError where the night does not go as it should."""
-    with town(students=students, more=SAFETY) as house:
-        say("02.09., 03.05. Everybody sleeps.")
-        shown(house, "status")
-        with house.running("worker"), house.running("listener", "--stdin", stdin=True) as listener:
-            _empties(house, lambda course: tell_of_course(listener, course))
-            _deadline(house, lambda number: tell_of_person(listener, number))
-        say("\nEvery calendar holds what it should; nobody was woken by the second night.")
+    say("02.09., 03.05. Everybody sleeps.")
+    shown(house, "status")
+    with house.running("worker"), house.running("listener", "--stdin", stdin=True) as listener:
+        _empties(house, lambda course: tell_of_course(listener, course))
+        _deadline(house, lambda number: tell_of_person(listener, number))
+    say("\nEvery calendar holds what it should; nobody was woken by the second night.")
 
 
 def _holds(house: House) -> list[str]:

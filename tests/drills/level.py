@@ -20,7 +20,6 @@ from tests.drills.town import (
     say,
     tell_of_course,
     tell_of_person,
-    town,
     whose,
 )
 from tests.e2e.house import House
@@ -28,27 +27,26 @@ from tests.e2e.house import House
 EVERY_SECONDS = 3.0
 EXCHANGE_SECONDS = 0.5
 KILL_SECONDS = 60.0
-SAFETY = "[safety]\nmin_deletes = 100000\nmin_deletes_day = 100000\n"  # of a small university
+STUDENTS, SETTINGS = 120, "[safety]\nmin_deletes = 100000\nmin_deletes_day = 100000\n"
 GOALS = ((0.95, 120.0), (0.99, 900.0))
 SLOW = {"neighbour": "exchange", "kind": "slow", "seconds": EXCHANGE_SECONDS, "times": -1}
 
 
-def play(minutes: float = 5.0, students: int = 120) -> list[float]:
+def play(house: House, minutes: float = 5.0) -> list[float]:
     """Print the shares within two and fifteen minutes; return all seconds, sorted."""
-    with town(students=students, more=SAFETY) as house:
-        say(
-            f"{minutes:g} minutes of changes, one every {EVERY_SECONDS:g} s; Exchange takes "
-            f"{EXCHANGE_SECONDS:g} s for each answer; a worker is killed every minute."
-        )
-        house.send("POST", "faults", SLOW)
-        begun = App.machine_now()
-        with (
-            house.running("worker") as worker,
-            house.running("listener", "--stdin", stdin=True) as listener,
-        ):
-            killed = _day(house, worker, listener, monotonic() + 60 * minutes)
-            house.wait_until_right(900)
-        taken = _taken(house, begun)
+    say(
+        f"{minutes:g} minutes of changes, one every {EVERY_SECONDS:g} s; Exchange takes "
+        f"{EXCHANGE_SECONDS:g} s for each answer; a worker is killed every minute."
+    )
+    house.send("POST", "faults", SLOW)
+    begun = App.machine_now()
+    with (
+        house.running("worker") as worker,
+        house.running("listener", "--stdin", stdin=True) as listener,
+    ):
+        killed = _day(house, worker, listener, monotonic() + 60 * minutes)
+        house.wait_until_right(900)
+    taken = _taken(house, begun)
     _report(taken, killed)
     return taken
 

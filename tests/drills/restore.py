@@ -16,31 +16,31 @@ from tests.drills.town import (
     shown,
     tell_of_course,
     tell_of_person,
-    town,
     whose,
 )
 from tests.e2e.house import SOON_OVER, House, fails
 
+STUDENTS, SETTINGS = 60, ""
 
-def play(students: int = 60) -> None:
+
+def play(house: House) -> None:
     """Print the drill; AssertionError where it does not end with every calendar right."""
-    with town(students=students) as house:
-        database = Path(house.database.removeprefix("sqlite:///"))
-        backup = database.with_suffix(".backup")
-        made = _a_day(house, database, backup)
-        say("\n16.00. The database is lost. The backup of the night is put back in its place.")
-        for old in database.parent.glob(f"{database.name}*"):
-            old.unlink()
-        shutil.copy(backup, database)
-        _hours_pass(database)
-        _refuses(house)
-        shown(house, "recover", "--since", made.isoformat(), "--yes", env=SOON_OVER)
-        shown(house, "resync", "--all")
-        house.run("worker", "--until-idle")
-        assert house.differences() == []
-        assert _doubles(house) == 0
-        shown(house, "status")
-        say("\nEvery calendar holds what it should, once.")
+    database = Path(house.database.removeprefix("sqlite:///"))
+    backup = database.with_suffix(".backup")
+    made = _a_day(house, database, backup)
+    say("\n16.00. The database is lost. The backup of the night is put back in its place.")
+    for old in database.parent.glob(f"{database.name}*"):
+        old.unlink()
+    shutil.copy(backup, database)
+    _hours_pass(database)
+    _refuses(house)
+    shown(house, "recover", "--since", made.isoformat(), "--yes", env=SOON_OVER)
+    shown(house, "resync", "--all")
+    house.run("worker", "--until-idle")
+    assert house.differences() == []
+    assert _doubles(house) == 0
+    shown(house, "status")
+    say("\nEvery calendar holds what it should, once.")
 
 
 def _a_day(house: House, database: Path, backup: Path) -> datetime:
