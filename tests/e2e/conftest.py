@@ -1,8 +1,10 @@
 """A small installation on a sandbox of a few people."""
 
+import fcntl
+import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from kalender.store.database import Database
 from kalender.store.tables import database_identity
 from tests.e2e.house import House
 from tests.served import start, start_forked
+from tests.takeover.predecessor import Predecessor
 
 NOW = "2025-08-18T08:00+02:00"
 pause = threading.Event().wait
@@ -50,19 +53,63 @@ class Template:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A university of a few people, filled once by the real commands."""
-    directory = tmp_path_factory.mktemp("template")
+    return _made_once(tmp_path_factory, "filled", _fill)
+
+
+@pytest.fixture(scope="session")
+def preceded(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The same before anybody is switched on: a predecessor wrote all that they should hold."""
+    return _made_once(tmp_path_factory, "preceded", _precede)
+
+
+def _fill(house: House) -> None:
+    house.run("resync", "--all", "--by", "nightly")
+    house.run("worker", "--until-idle")
+    assert house.differences() == []
+
+
+def _precede(house: House) -> None:
+    switch_nobody_on(house)
+    house.run("resync", "--all")
+    house.run("worker", "--until-idle")
+    Predecessor(house).write_term()
+
+
+def switch_nobody_on(house: House) -> None:
+    """Let the settings switch on who is on the list, which is empty at first."""
+    text = house.config.read_text().replace('mode = "all"', 'mode = "listed"')
+    house.config.write_text(text)
+
+
+def _made_once(
+    factory: pytest.TempPathFactory, name: str, fill: Callable[[House], None]
+) -> Template:
+    """Return a template that one worker of pytest-xdist makes, and all others copy."""
+    place = factory.getbasetemp()
+    place = place.parent if "PYTEST_XDIST_WORKER" in os.environ else place
+    made = place / f"template-{name}"
+    with (place / f"{made.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, or we die
+        if not made.exists():
+            directory = factory.mktemp(name)
+            exchange = _exchange_filled(directory, fill)
+            (directory / "exchange").write_bytes(exchange)
+            directory.rename(made)
+    return Template(made / "k.db", (made / "exchange").read_bytes())
+
+
+def _exchange_filled(directory: Path, fill: Callable[[House], None]) -> bytes:
+    """Fill an installation in that directory; return its Exchange, and leave its database."""
     generate(directory / "served", students=20)
     with start_forked(directory / "served") as sandbox:
-        made = _installed(directory, sandbox)
-        made.run("db", "upgrade")
-        made.run("resync", "--all", "--by", "nightly")
-        made.run("worker", "--until-idle")
-        made.assert_logs_are_clean()
-        assert made.differences() == []
+        house = _installed(directory, sandbox)
+        house.run("db", "upgrade")
+        fill(house)
+        house.assert_logs_are_clean()
         exchange = sandbox.frozen()
-    with closing(Database(made.database)) as database, database.write() as connection:
+    with closing(Database(house.database)) as database, database.write() as connection:
         connection.execute(delete(database_identity))
-    return Template(directory / "k.db", exchange)
+    return exchange
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Template, filled_house
+from tests.e2e.conftest import Template, filled_house, switch_nobody_on
 from tests.e2e.house import House, fails
 from tests.takeover.predecessor import PATH, SETTINGS, Predecessor
 
@@ -19,16 +19,12 @@ HALF = timedelta(minutes=30)
 
 
 @pytest.fixture
-def house(house: House) -> House:
+def house(tmp_path: Path, preceded: Template) -> Iterator[House]:
     """An installation that knows everybody's teaching and wrote nothing; a predecessor did."""
-    text = house.config.read_text().replace('mode = "all"', 'mode = "listed"')
-    house.config.write_text(text + SETTINGS)
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    Predecessor(house).write_term()
-    house.send("DELETE", "requests")
-    return house
+    with filled_house(tmp_path, preceded) as made:
+        switch_nobody_on(made)
+        made.config.write_text(made.config.read_text() + SETTINGS)
+        yield made
 
 
 def standing(house: House) -> dict[str, list[tuple[str, bool, str | None]]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import Template, filled_house, switch_nobody_on
 from tests.e2e.house import House
 from tests.e2e.test_takeover import standing
 from tests.takeover.predecessor import PATH, Predecessor
@@ -21,19 +22,15 @@ SINCE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d CES?T")
 
 
 @pytest.fixture
-def house(house: House) -> House:
+def house(tmp_path: Path, preceded: Template) -> Iterator[House]:
     """An installation that knows everybody's teaching, and whose people have a predecessor's term."""
-    text = house.config.read_text().replace('mode = "all"', 'mode = "listed"')
-    (settings, *_) = [content for kind, content in FENCE.findall(DOCUMENT) if kind == "toml"]
-    house.config.write_text(text + settings)
-    house.run("db", "upgrade")
-    house.run("resync", "--all")
-    house.run("worker", "--until-idle")
-    predecessor = Predecessor(house)
-    predecessor.write_term()
-    old = house.wanted()[ONE][0]
-    predecessor.write("st000009@uni.example", old._replace(subject="HIST9999 Nedlagt"))
-    return house
+    with filled_house(tmp_path, preceded) as made:
+        switch_nobody_on(made)
+        (settings, *_) = [content for kind, content in FENCE.findall(DOCUMENT) if kind == "toml"]
+        made.config.write_text(made.config.read_text() + settings)
+        old = made.wanted()[ONE][0]
+        Predecessor(made).write("st000009@uni.example", old._replace(subject="HIST9999 Nedlagt"))
+        yield made
 
 
 def commands() -> Iterator[tuple[list[str], str]]:
