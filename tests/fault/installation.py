@@ -272,9 +272,15 @@ def wait(
     is_so: Callable[[], bool],
     seconds: float = 30.0,
     why: Callable[[], object] = lambda: "never came to be",
+    *,
+    longest_pause: float = 0.4,
 ) -> None:
-    """Wait until it is so, or fail."""
-    pause, end = threading.Event(), monotonic() + seconds
+    """Wait until it is so, or fail; what is so for a moment only wants short pauses.
+
+    They grow, since asking costs: on PostgreSQL a connection, which is a process, each time.
+    """
+    pause, end, between = threading.Event(), monotonic() + seconds, 0.05
     while not is_so():
         assert monotonic() < end, why()
-        pause.wait(0.05)
+        pause.wait(between)
+        between = min(1.5 * between, longest_pause)

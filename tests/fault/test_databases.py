@@ -32,7 +32,7 @@ PAUSE = threading.Event()
 def sandbox(tmp_path: Path) -> Iterator[Running]:
     """A university of a few people, whose Exchange takes its time."""
     directory = tmp_path / "university"
-    generate(directory, students=80)
+    generate(directory, students=50)
     with start(directory) as running:
         yield running
 
@@ -48,7 +48,7 @@ def filled_through(house: Installation, direct: Installation, strike: Callable[[
     direct.send("PUT", "latency", {"exchange": 0.3})
     with house.working(2):
         for _ in range(STRIKES):  # and each time the same workers come back
-            wait(lambda: bool(direct.rows(UNDER_WAY)), why=direct.waiting)
+            wait(lambda: bool(direct.rows(UNDER_WAY)), why=direct.waiting, longest_pause=0.05)
             strike()
             assert direct.rows("SELECT 1 FROM dirty")
             lapse(direct)

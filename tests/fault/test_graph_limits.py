@@ -1,5 +1,6 @@
 """The limits of Graph as many workers at once keep them, and mailboxes that do not open (yet)."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -41,9 +42,13 @@ Json = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A few people."""
+    """A few people, with two thirds of the events: still more than a batch for each student."""
     directory = tmp_path_factory.mktemp("university") / "university"
-    generate(directory, students=20)
+    generate(directory, students=10)
+    for path in (directory / "tp").glob("*.json"):
+        answer = json.loads(path.read_text("utf-8"))
+        answer["events"] = [event for n, event in enumerate(answer["events"]) if n % 3]
+        path.write_text(json.dumps(answer, ensure_ascii=False), "utf-8")
     return directory
 
 
@@ -151,38 +156,47 @@ def mirrored_template(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """The name of a PostgreSQL database that mirrors the university, to be cloned."""
-    with (
-        cloned(running[servers.DATABASE], migrated_template) as url,
-        start(university, graph="all") as sandbox,
-    ):
-        Cloud(tmp_path_factory.mktemp("mirrored"), sandbox, url).mirror()
+    with cloned(running[servers.DATABASE], migrated_template) as url:
+        mirror(university, tmp_path_factory.mktemp("mirrored"), url)
         yield str(make_url(url).database)
 
 
+def mirror(university: Path, directory: Path, url: str) -> None:
+    with start(university, graph="all") as sandbox:
+        Cloud(directory, sandbox, url).mirror()
+
+
 @pytest.fixture
-def house(
-    university: Path, tmp_path: Path, running: dict[str, str], mirrored_template: str
-) -> Iterator[Cloud]:
+def mirrored_postgresql(running: dict[str, str], mirrored_template: str) -> Iterator[str]:
+    with cloned(running[servers.DATABASE], mirrored_template) as url:
+        yield url
+
+
+@pytest.fixture
+def mirrored_sqlite(university: Path, tmp_path: Path, migrated_sqlite: str) -> str:
+    mirror(university, tmp_path, migrated_sqlite)
+    return migrated_sqlite
+
+
+@pytest.fixture
+def house(university: Path, tmp_path: Path, mirrored_postgresql: str) -> Iterator[Cloud]:
     """An installation that mirrors its university; nobody was written to.
 
     It is on PostgreSQL: what is decided here is not decided by the database, and the tables of the
     neighbours are tried on both in `tests/integration/test_store_neighbours.py`.
     """
-    with (
-        cloned(running[servers.DATABASE], mirrored_template) as url,
-        start(university, graph="all") as sandbox,
-    ):
-        yield Cloud(tmp_path, sandbox, url)
-
-
-@pytest.fixture
-def house_on_either(university: Path, tmp_path: Path, migrated_url: str) -> Iterator[Cloud]:
-    """The same on each database in turn, since all workers share the slots that are kept there."""
     with start(university, graph="all") as sandbox:
-        made = Cloud(tmp_path, sandbox, migrated_url)
-        made.mirror()
-        made.send("DELETE", "requests")
-        yield made
+        yield Cloud(tmp_path, sandbox, mirrored_postgresql)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def house_on_either(
+    request: pytest.FixtureRequest, university: Path, tmp_path: Path
+) -> Iterator[Cloud]:
+    """The same on each database in turn, since all workers share the slots that are kept there."""
+    url = str(request.getfixturevalue(f"mirrored_{request.param}"))
+    with start(university, graph="all") as sandbox:
+        yield Cloud(tmp_path, sandbox, url)
 
 
 # -- limits that are kept -----------------------------------------------------------------------------

@@ -2,12 +2,10 @@
 
 import shutil
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from subprocess import run
 from time import monotonic
 from urllib.parse import urlsplit
 
@@ -22,6 +20,7 @@ from kalender.sandbox.generate import generate
 from kalender.worker.thread import WorkerThread
 from tests import servers
 from tests.databases import cloned
+from tests.fault import processes
 from tests.fault.installation import NOW, Installation, wait
 from tests.served import start
 
@@ -39,7 +38,7 @@ password = "kalender"
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few people."""
     directory = tmp_path_factory.mktemp("university") / "university"
-    generate(directory, students=20)
+    generate(directory, students=5)
     return directory
 
 
@@ -119,20 +118,20 @@ WRONG: list[tuple[str, str, Kind]] = [
 def test_a_wrong_password_is_tried_three_times_by_all_workers_together(
     mirrored: Installation, server: str, name: str, kind: Kind
 ) -> None:
-    """Eight crews of four; then restarted; then after a resync; then with the right password."""
+    """Four crews of four; then restarted; then after a resync; then with the right password."""
     house = mirrored
     house.write(lambda c: c.execute(text("UPDATE neighbour SET authorised_at = NULL")))
     assert house.mark(kind) > 10
     house.send("PUT", "auth", {server: "another"})
     house.send("DELETE", "requests")
-    with house.working(8):
+    with house.working(4):
         wait(lambda: house.asked(server) == 2)
         let_pass(1.5)
         assert house.asked(server) == 2
         house.age(name, 61, refusals=2)
         wait(lambda: house.asked(server) == 3)
         house.age(name, 25 * 60, refusals=3)
-    with house.working(8):
+    with house.working(4):
         let_pass(1.5)
     if server != "exchange":
         with pytest.raises(NeighbourShut):
@@ -294,20 +293,6 @@ def counting(mirrored: Installation) -> Iterator[Counting]:
     proxy.server.close()
 
 
-TWO_PROCESSES = """
-import threading
-from datetime import datetime
-from pathlib import Path
-from kalender.worker import supervisor
-from kalender.app import App, clock_from
-from kalender.config import load
-config = load(Path("{config}"), {{}})
-many = config.worker.model_copy(update={{"connections": 8}})
-app = App(config.model_copy(update={{"worker": many}}), clock_from(datetime.fromisoformat("{now}")))
-supervisor.supervise(app.worker_context, threading.Event(), processes=2, until_idle=True)
-"""
-
-
 def test_all_workers_together_ask_no_more_at_once_than_they_may(
     mirrored: Installation, counting: Counting
 ) -> None:
@@ -318,9 +303,7 @@ def test_all_workers_together_ask_no_more_at_once_than_they_may(
     house.send("PUT", "latency", {"exchange": 0.3})
     house.max_connections = 3
     house.app()
-    script = TWO_PROCESSES.format(config=str(house.directory / "config.toml"), now=NOW)
-    done = run([sys.executable, "-c", script], capture_output=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert processes.work(house.directory / "config.toml", NOW, processes=2, connections=8) == 0
     house.assert_right()
     assert counting.asked > 20
     assert 1 < counting.most <= 3, counting.most
