@@ -28,9 +28,21 @@ pause = threading.Event().wait
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Running]:
     """A sandbox of a few people."""
-    directory = tmp_path / "served"
-    generate(directory, students=20)
-    with start(directory) as running:
+    with _sandbox(tmp_path, students=20) as running:
+        yield running
+
+
+@pytest.fixture
+def small_sandbox(tmp_path: Path) -> Iterator[Running]:
+    """A sandbox of five students and their teachers: a third of the entries."""
+    with _sandbox(tmp_path, students=5) as running:
+        yield running
+
+
+@contextmanager
+def _sandbox(directory: Path, *, students: int) -> Iterator[Running]:
+    generate(directory / "served", students=students)
+    with start(directory / "served") as running:
         yield running
 
 
@@ -120,12 +132,17 @@ def filled_house(directory: Path, template: Template, *, graph: str = "none") ->
     """
     generate(directory / "served", students=20)
     with start_forked(directory / "served", template.exchange, graph=graph) as sandbox:
-        shutil.copy(template.database, directory / "k.db")
+        copy_database(template.database, directory / "k.db")
         made = _installed(directory, sandbox)
-        with closing(Database(made.database)) as database, database.write() as connection:
-            own_database.record_first(connection)
         yield made
         made.assert_logs_are_clean()
+
+
+def copy_database(file: Path, to: Path) -> None:
+    """Copy an SQLite database in which it is not recorded which one it is; the copy is a new one."""
+    shutil.copy(file, to)
+    with closing(Database(f"sqlite:///{to}")) as database, database.write() as connection:
+        own_database.record_first(connection)
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.e2e.house import SOON_OVER, House, fails
 from tests.e2e.test_metrics import RULES, Endpoint, fired, telling
 from tests.e2e.test_metrics import queue as queue  # noqa: PLC0414  # a fixture
 from tests.e2e.test_roles import NOW, Roles, become
-from tests.e2e.test_roles import roles as roles  # noqa: PLC0414  # a fixture
+from tests.e2e.test_roles import roles_alone as roles_alone  # noqa: PLC0414  # a fixture
 from tests.e2e.test_stopping import started
 from tests.fakes.proxy import Proxy
 
@@ -77,7 +77,11 @@ class Evening:
         return self.played[told]
 
     def comes_to(self, conditions: set[str], alerts: set[str]) -> None:
-        """Wait until exactly these conditions stand, and these alerts would fire."""
+        """Wait until exactly these conditions stand, and these alerts would fire.
+
+        The endpoint, which is asked first, costs less than a command, and tells it later.
+        """
+        until(lambda: self.alerts() == alerts, lambda: str(self.alerts()))
         until(lambda: set(self.conditions()) == conditions, lambda: str(self.conditions()))
         until(lambda: self.alerts() == alerts, lambda: str(self.alerts()))
 
@@ -99,12 +103,13 @@ def until(holds: Callable[[], bool], what: Callable[[], str], seconds: float = 1
 def evening(
     tmp_path: Path,
     sandbox: Running,
-    roles: Roles,
+    roles_alone: Roles,
     amqp_url: str,
     queue: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Evening]:
     """It begins well."""
+    roles = roles_alone
     place = urlsplit(amqp_url)
     broker = Proxy(place.port or 5672)
     url = place._replace(netloc=place.netloc.rpartition("@")[0] + f"@127.0.0.1:{broker.port}")
@@ -112,7 +117,8 @@ def evening(
     house = House(
         tmp_path, tmp_path / "served", sandbox, roles.of("owner"), NOW, "epost:INSTITUSJON", section
     )
-    house.config.write_text(house.config.read_text().replace("uio.example", "uni.example"))
+    text = house.config.read_text().replace("uio.example", "uni.example")
+    house.config.write_text(text.replace("processes = 2", "processes = 1"))  # enough for twenty
     house.run("db", "upgrade")
     roles.install()
     become(house, roles, "service")

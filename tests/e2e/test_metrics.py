@@ -34,6 +34,7 @@ RULES = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"][0]["rules"
 DASHBOARD = json.loads((DEPLOY / "dashboard.json").read_text())
 NOW = "2025-08-18T08:00+02:00"
 SECONDS = 60.0
+TWO_PROCESSES = ("processes = 1", "processes = 2")
 Labels = tuple[tuple[str, str], ...]
 
 
@@ -96,12 +97,15 @@ def queue(amqp_url: str) -> Iterator[str]:
 
 @pytest.fixture
 def served(
-    tmp_path: Path, sandbox: Running, migrated_postgresql: str, amqp_url: str, queue: str
+    tmp_path: Path, small_sandbox: Running, migrated_postgresql: str, amqp_url: str, queue: str
 ) -> House:
-    """An installation on PostgreSQL and RabbitMQ."""
+    """An installation on PostgreSQL and RabbitMQ, with one process for workers."""
     broker = f'[broker]\nurl = "{amqp_url}"\nqueues = ["{queue}"]\n'
-    made = House(tmp_path, tmp_path, sandbox, migrated_postgresql, NOW, "epost:INSTITUSJON", broker)
-    made.config.write_text(made.config.read_text().replace("uio.example", "uni.example"))
+    made = House(
+        tmp_path, tmp_path, small_sandbox, migrated_postgresql, NOW, "epost:INSTITUSJON", broker
+    )
+    text = made.config.read_text().replace("uio.example", "uni.example")
+    made.config.write_text(text.replace(*TWO_PROCESSES[::-1]))
     return made
 
 
@@ -159,6 +163,7 @@ def test_a_listener_counts_messages_and_fails_readiness_where_its_queue_is_missi
 def test_any_endpoint_tells_of_all_processes_and_outlives_them(
     served: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    served.config.write_text(served.config.read_text().replace(*TWO_PROCESSES))
     served.run("resync", "--all")
     with telling(served, "worker", monkeypatch) as (endpoint, process):
         served.run("resync", "--all", "--wait")

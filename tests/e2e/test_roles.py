@@ -21,7 +21,9 @@ from kalender.neighbours import breaker
 from kalender.sandbox.server import Running
 from kalender.store.database import Database
 from kalender.web.page import Role as WebRole
+from tests import servers
 from tests.commands import run
+from tests.databases import cloned, migrate_to_copy
 from tests.e2e.house import House, environment, fails
 from tests.e2e.web.client import PERSON_WISHES, Client, hold_all, person_id, wished
 from tests.e2e.web.conftest import served
@@ -38,10 +40,13 @@ TABLES = (
 
 
 class Roles:
-    """A database with the roles under names of its own: roles belong to the whole server."""
+    """A database with the roles under names of its own: roles belong to the whole server.
 
-    def __init__(self, url: str) -> None:
-        self.url, self.prefix = url, f"k{uuid4().hex[:8]}"
+    A copy of such a database is given the `prefix` of these names.
+    """
+
+    def __init__(self, url: str, prefix: str = "") -> None:
+        self.url, self.prefix = url, prefix or f"k{uuid4().hex[:8]}"
 
     def install(self) -> None:
         """Run the script as the superuser; as often as wanted."""
@@ -69,12 +74,32 @@ class Roles:
 
 
 @pytest.fixture
-def roles(postgresql_url: str) -> Iterator[Roles]:
-    """Roles, and tables that the owner made."""
+def roles_alone(postgresql_url: str) -> Iterator[Roles]:
+    """Roles in a database without tables."""
     found = Roles(postgresql_url)
     found.install()
     yield found
     found.remove()
+
+
+@pytest.fixture(scope="module")
+def roles_template(running: dict[str, str]) -> Iterator[Roles]:
+    """Roles, and tables that the owner made, to be cloned."""
+    with cloned(running[servers.DATABASE]) as url:
+        found = Roles(url)
+        found.install()
+        migrate_to_copy(found.of("owner"))
+        found.install()
+        yield found
+        found.remove()
+
+
+@pytest.fixture
+def roles(running: dict[str, str], roles_template: Roles) -> Iterator[Roles]:
+    """Roles, and tables that the owner made."""
+    name = str(make_url(roles_template.url).database)
+    with cloned(running[servers.DATABASE], name) as url:
+        yield Roles(url, roles_template.prefix)
 
 
 def denied(url: str, statement: str) -> bool:
@@ -89,13 +114,12 @@ def denied(url: str, statement: str) -> bool:
 
 
 @pytest.fixture
-def house(tmp_path: Path, sandbox: Running, roles: Roles) -> House:
+def house(tmp_path: Path, small_sandbox: Running, roles: Roles) -> House:
     """An installation whose tables are the owner's."""
-    made = House(tmp_path, tmp_path, sandbox, roles.of("owner"), NOW, "epost:INSTITUSJON")
+    made = House(tmp_path, tmp_path, small_sandbox, roles.of("owner"), NOW, "epost:INSTITUSJON")
     text = made.config.read_text().replace("uio.example", "uni.example")
-    made.config.write_text(text.replace("processes = 2", "processes = 1"))  # enough for twenty
+    made.config.write_text(text.replace("processes = 2", "processes = 1"))  # enough for so few
     made.run("db", "upgrade")
-    roles.install()
     return made
 
 
