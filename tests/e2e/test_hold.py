@@ -2,16 +2,25 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.e2e.conftest import Template, filled_house
 from tests.e2e.house import House, fails
 from tests.e2e.test_commands import wait_until
 
 pytestmark = pytest.mark.e2e
 STUDENT = "st000003"
 MAILBOX = f"{STUDENT}@uni.example"
+
+
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Iterator[House]:
+    """An installation in which nothing comes to be."""
+    with filled_house(tmp_path_factory.mktemp("house"), template) as made:
+        yield made
 
 
 def sql(house: House, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -129,17 +138,15 @@ def test_while_bulk_work_is_paused_live_changes_are_written(filled: House) -> No
         (["pause", "fs"], "--reason"),
     ],
 )
-def test_what_cannot_be_paused_is_one_line(house: House, words: list[str], said: str) -> None:
-    house.run("db", "upgrade")
-    code, line = fails(house, *words)
+def test_what_cannot_be_paused_is_one_line(refusing: House, words: list[str], said: str) -> None:
+    code, line = fails(refusing, *words)
     assert (code, said in line) == (2, True), line
 
 
-def test_a_pause_ends_at_its_time_on_the_domains_clock(house: House) -> None:
-    house.run("db", "upgrade")
-    house.run("pause", "tp", "--reason", "x", "--until", "2025-08-18T08:30+02:00")
+def test_a_pause_ends_at_its_time_on_the_domains_clock(filled: House) -> None:
+    filled.run("pause", "tp", "--reason", "x", "--until", "2025-08-18T08:30+02:00")
     ((left,),) = sql(
-        house,
+        filled,
         "SELECT (julianday(held_until) - julianday('now')) * 1440 FROM neighbour WHERE name = 'tp'",
     )
     assert 28 < left <= 30
