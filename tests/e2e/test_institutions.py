@@ -52,7 +52,11 @@ def queues(amqp_url: str) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def houses(
-    tmp_path: Path, running: dict[str, str], amqp_url: str, queues: dict[str, str]
+    tmp_path: Path,
+    running: dict[str, str],
+    migrated_template: str,
+    amqp_url: str,
+    queues: dict[str, str],
 ) -> Iterator[dict[str, House]]:
     """An installation for each, set up by its own file alone."""
     with ExitStack() as stack:
@@ -60,13 +64,14 @@ def houses(
         for name, number in NAMES.items():
             directory = tmp_path / name
             university = directory / "university"
-            generate(university, students=20)
+            generate(university, students=5)
             name_anew(university, name, number)
             sandbox = stack.enter_context(start(university))
-            url = stack.enter_context(cloned(running[servers.DATABASE]))
+            url = stack.enter_context(cloned(running[servers.DATABASE], migrated_template))
             broker = f'[broker]\nurl = "{amqp_url}"\nqueues = ["{queues[name]}"]\n'
             house = House(directory, university, sandbox, url, NOW, "epost:INSTITUSJON", broker)
             own = house.config.read_text().replace("uio.example", f"{name}.example")
+            own = own.replace("processes = 2", "processes = 1")  # enough for five
             house.config.write_text(own.replace("number = 185", f"number = {number}"))
             made[name] = house
         yield made
