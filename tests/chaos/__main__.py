@@ -1,6 +1,6 @@
 """`python -m tests.chaos --runs 300 --seed 1`: real processes are killed, and all comes right.
 
-The last line says how it ended, and so does the exit code. `make chaos` starts the servers.
+The last lines say how it ended, and so does the exit code. `make chaos` starts the servers.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import chain, zip_longest
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,14 +28,15 @@ from tests.chaos.template import Template, fill
 from tests.chaos.university import DAYS
 
 LANES = 5  # runs at once: most of a run is waiting for a lease
-ALL = "all"  # sabotages, one after the other: each must be missed
+ALL = "all"  # sabotages: each must be missed
+SABOTAGED_DAY = "timetable"
 NUMBERED = {MOVES: 3}  # clean runs of a day, of two by default: so often points must come
 ATTEMPTS = 3  # to come to a point: two processes are never quite the same twice
 
 
-def main() -> int:
+def main(words: Sequence[str]) -> int:
     """Fill, number the points, draw, carry out, count."""
-    told = _arguments()
+    told = _arguments(words)
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="kalender-chaos-")))
         running = stack.enter_context(servers.servers())
@@ -44,26 +45,27 @@ def main() -> int:
         chaos = Chaos(told, running, directory, pool)
         results = chaos.play()
     clean = results[None]
-    if not told.sabotage:
+    if told.beside or not told.sabotage:
         sys.stdout.write(
             f"mailboxes moved in {clean.moved} of {clean.runs} runs;"
             f" in {clean.decided} an operator decided\n"
         )
         sys.stdout.write(f"{clean}\n")
-        return 0 if clean.well else 1
     for sabotage in chaos.taken_away:
         sys.stdout.write(f"{sabotage}: {results[sabotage]}\n")
-    missed = all(results[sabotage].total.lines for sabotage in chaos.taken_away)
-    return 1 if missed and not clean.total.lines else 0
+    return exit_code(clean, [results[sabotage] for sabotage in chaos.taken_away])
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sabotage", choices=[*sorted(BREAKING), ALL])
     parser.add_argument("--replay", metavar="CASE", help="one run, as a failing one named itself")
-    return parser.parse_args()
+    parser.add_argument(
+        "--beside", type=int, default=0, help="with --sabotage: runs with nothing taken away"
+    )
+    return parser.parse_args(words)
 
 
 @dataclass
@@ -104,6 +106,13 @@ class Result:
         )
 
 
+def exit_code(clean: Result, sabotaged: Sequence[Result]) -> int:
+    """Return 0 where all is well; with sabotages 1 where each is missed, and all else is well."""
+    if not sabotaged:
+        return 0 if clean.well else 1
+    return 1 if clean.well and all(result.total.lines for result in sabotaged) else 0
+
+
 class Chaos:
     """One call of the command."""
 
@@ -119,39 +128,30 @@ class Chaos:
         self.templates: dict[tuple[str, bool], Template] = {}  # by kind, and whether on Graph
         # Each of whose lack must be missed.
         self.taken_away = _taken_away(told.sabotage, told.replay)
-        self.missed: set[draw.Sabotage] = set()
 
     def play(self) -> dict[draw.Sabotage | None, Result]:
         """Return what became of all runs, by the mechanism that was taken away in them."""
         results: dict[draw.Sabotage | None, Result] = defaultdict(Result)
         for outcome in self._outcomes():
-            sabotage = _sabotage_of(outcome.case)
-            if sabotage in self.missed:
-                continue
-            results[sabotage].add(outcome)
+            results[_sabotage_of(outcome.case)].add(outcome)
             if outcome.found.lines:
                 self._tell(outcome)
-                if sabotage is not None:
-                    self.missed.add(sabotage)
-                if self.missed == {*self.taken_away} != set():
-                    break
         for point in sorted(set().union(*(r.drawn - r.reached for r in results.values()))):
             sys.stdout.write(f"never reached: {point}\n")
-        self.pool.shutdown(cancel_futures=True)
         return results
 
     def _outcomes(self) -> Iterator[Outcome]:
         if self.told.replay:
             told = self.told
-            cases = [draw.replayed(told.replay, told.seed, told.sabotage)]
+            turns = [[draw.replayed(told.replay, told.seed, told.sabotage)]]
         else:
             clean_cases = self._clean()
             self._fill(clean_cases)
-            clean = list(self._all(clean_cases, self._once))
+            clean = list(self._all([[case] for case in clean_cases], self._once))
             yield from (each for each in clean if each.found.lines)
-            cases = self._draw(clean)
-        self._fill(cases)
-        yield from self._all(cases, self._until_reached)
+            turns = self._draw(clean)
+        self._fill(chain(*turns))
+        yield from self._all(turns, self._until_reached)
 
     def _fill(self, cases: Iterable[Case]) -> None:
         """Fill what these runs begin with, and is not filled yet."""
@@ -167,7 +167,7 @@ class Chaos:
 
     def _clean(self) -> list[Case]:
         """Return the runs without any death, which number the points."""
-        days = ["timetable"] if self.told.sabotage else list(DAYS)
+        days = list(DAYS) if self._nothing_taken_away else [SABOTAGED_DAY]
         return [
             Case(
                 day=day,
@@ -177,44 +177,61 @@ class Chaos:
             )
             for day in days
             for backend in self._backends()
-            for _ in range(1 if self.told.sabotage else NUMBERED.get(day, 2))
+            for _ in range(NUMBERED.get(day, 2) if self._nothing_taken_away else 1)
         ]
+
+    @property
+    def _nothing_taken_away(self) -> int:
+        """How many runs there are with nothing taken away."""
+        return int(self.told.beside if self.told.sabotage else self.told.runs)
 
     def _backends(self) -> list[Backend]:
         """Return the backends of which points are to be numbered."""
-        on_graph = {sabotage.backend != "ews" for sabotage in self.taken_away} or {False, True}
+        on_graph = {sabotage.backend != "ews" for sabotage in self.taken_away}
+        if self._nothing_taken_away:
+            on_graph = {False, True}
         return [draw.ON_GRAPH[0] if graph else "ews" for graph in sorted(on_graph)]
 
-    def _draw(self, clean: Sequence[Outcome]) -> list[Case]:
+    def _draw(self, clean: Sequence[Outcome]) -> list[list[Case]]:
+        """Draw runs; those of one sabotage take turns until one of them misses it."""
         seen: dict[tuple[bool, str], list[set[str]]] = defaultdict(list)
         for outcome in clean:
             seen[outcome.case.on_graph, outcome.case.day].append(set(outcome.seen))
         points, told = draw.points(seen), self.told
-        if told.sabotage:
-            of_each = [
-                draw.sabotaged(points, told.runs, told.seed, sabotage)
-                for sabotage in self.taken_away
-            ]
-            return [case for case in chain(*zip_longest(*of_each)) if case is not None]
-        cases = draw.cases(points, told.runs, told.seed)
+        at_once = [point for point in points if point.day == SABOTAGED_DAY]
+        sabotaged = [
+            draw.sabotaged(at_once, told.runs, told.seed, sabotage) for sabotage in self.taken_away
+        ]
+        cases = draw.cases(points, self._nothing_taken_away, told.seed)
         drawn = {(case.on_graph, case.day, case.point) for case in cases}
         on_graph = sum(case.on_graph for case in cases)
-        sys.stdout.write(
-            f"{len(points)} points in {len({day for _, day in seen})} days; {len(drawn)} are drawn,"
-            f" {on_graph} of {len(cases)} runs are on Graph\n"
-        )
-        return cases
+        if cases:
+            sys.stdout.write(
+                f"{len(points)} points in {len({day for _, day in seen})} days;"
+                f" {len(drawn)} are drawn, {on_graph} of {len(cases)} runs are on Graph\n"
+            )
+        return [*([case] for case in cases), *sabotaged]
 
     # -- one after the other, some at once ----------------------------------------------------------
 
-    def _all(self, cases: Sequence[Case], how: Callable[[Case], Outcome]) -> Iterator[Outcome]:
-        for done in as_completed([self.pool.submit(how, case) for case in cases]):
-            yield done.result()
+    def _all(
+        self, turns: Iterable[Sequence[Case]], how: Callable[[Case], Outcome]
+    ) -> Iterator[Outcome]:
+        """Carry out some turns at once; a turn ends with its first run that finds anything."""
+
+        def turn(cases: Sequence[Case]) -> list[Outcome]:
+            outcomes: list[Outcome] = []
+            for case in cases:
+                outcomes.append(how(case))
+                if outcomes[-1].found.lines:
+                    break
+            return outcomes
+
+        for done in as_completed([self.pool.submit(turn, cases) for cases in turns]):
+            yield from done.result()
 
     def _until_reached(self, case: Case) -> Outcome:
         """At last without a mishap, which may be what keeps everybody from coming by."""
-        if _sabotage_of(case) in self.missed:
-            return Outcome(case)
         outcome = self._once(case)
         moved = outcome.moved
         for _ in range(ATTEMPTS - 1):
@@ -255,4 +272,4 @@ def _sabotage_of(case: Case) -> draw.Sabotage | None:
 
 if __name__ == "__main__":
     os.environ.setdefault("PYTHONDONTWRITEBYTECODE", "1")
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

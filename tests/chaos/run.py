@@ -47,6 +47,7 @@ Mishap = Literal["none", "stop", "cut", "restore"]
 # Longer than a trial of credentials holds whose process was killed (60 seconds).
 PATIENCE = 90.0
 MOVES = "moves"  # the day on which mailboxes move at once
+PAUSE = 0.2  # seconds between two looks at what a run waits for: each asks the database twice
 LATE = (0.05, 0.3, 0.6)  # seconds that Exchange works on a request whose client is gone
 LATEST = 0.95  # less than what its settings say
 DEAD = ("chain", "chain-lost")  # what happens to a batch of Graph's, beside coming late, where
@@ -304,7 +305,7 @@ class Run:
         while not until():
             if monotonic() > end:
                 return False
-            self.pause.wait(0.05)
+            self.pause.wait(PAUSE)
         return True
 
     # -- what happens at the points ---------------------------------------------------------------
@@ -317,7 +318,7 @@ class Run:
         if self.case.point is None:
             return
         hold, begun = self.director.holds[self.case.point], monotonic()
-        while not hold.reached.wait(0.05):
+        while not hold.reached.wait(PAUSE):
             long = monotonic() - begun
             began = self.case.besides and self.director.holds[self.case.besides].reached.is_set()
             is_calm = besides.done() or not began
@@ -337,7 +338,7 @@ class Run:
         if self.case.besides is None:
             return
         hold = self.director.holds[self.case.besides]
-        while not hold.reached.wait(0.05):
+        while not hold.reached.wait(PAUSE):
             if self.over.is_set():
                 return
         if self.case.mishap == "stop":

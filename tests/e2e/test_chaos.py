@@ -1,15 +1,13 @@
 """Real processes are killed and all comes right; and where a mechanism lacks, that is seen."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.chaos import draw
-from tests.chaos.judge import leaks, names_only_ours, secrets_of
+from tests.chaos.__main__ import Result, exit_code, main
+from tests.chaos.judge import Found, leaks, names_only_ours, secrets_of
 from tests.chaos.moves import AT_ONCE, SCRIPTS
 from tests.chaos.sabotage import BREAKING, MISSED_ON
 from tests.chaos.university import make
@@ -20,33 +18,21 @@ LAST = re.compile(
 )
 
 
-def chaos(running: dict[str, str], *words: str) -> tuple[int, str]:
-    """Run it; return its exit code and all that it said."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.chaos", *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, **running},
-    )
-    assert LAST.search(done.stdout) is not None, done.stdout + done.stderr
-    return done.returncode, done.stdout
+SABOTAGES = draw.sabotages(BREAKING)
 
 
-def test_whoever_dies_wherever_every_calendar_comes_right(running: dict[str, str]) -> None:
-    code, said = chaos(running, "--runs", "6", "--seed", "1")
-    last = LAST.fullmatch(said.strip().rpartition("\n")[2])
+def test_all_comes_right_whoever_dies_wherever_and_every_mechanism_that_lacks_is_missed(
+    running: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in running.items():
+        monkeypatch.setenv(name, value)
+    code = main(["--seed", "1", "--beside", "6", "--runs", "3", "--sabotage", "all"])
+    said = capsys.readouterr().out
+    whole, *lines = said.strip().splitlines()[-len(SABOTAGES) - 1 :]
+    last = LAST.fullmatch(whole)
     assert last is not None, said
-    assert (code, [int(number) for number in last.groups()]) == (0, [6, 0, 0, 0, 6, 6]), said
-
-
-def test_every_mechanism_that_lacks_is_missed(running: dict[str, str]) -> None:
-    code, said = chaos(running, "--runs", "3", "--sabotage", "all")
-    assert code == 1, said
-    sabotages = draw.sabotages(BREAKING)
-    lines = said.strip().splitlines()[-len(sabotages) :]
-    for sabotage, line in zip(sabotages, lines, strict=True):
+    assert (code, [int(number) for number in last.groups()]) == (1, [6, 0, 0, 0, 6, 6]), said
+    for sabotage, line in zip(SABOTAGES, lines, strict=True):
         name, _, result = line.partition(": ")
         last = LAST.fullmatch(result)
         assert name == str(sabotage)
@@ -56,6 +42,33 @@ def test_every_mechanism_that_lacks_is_missed(running: dict[str, str]) -> None:
         assert (doubled > 0, lost > 0) == seen, f"{sabotage}\n{said}"
         assert foreign == 0, f"{sabotage}\n{said}"
         assert f"SABOTAGE={sabotage.name}" in said  # the command that replays it
+
+
+POINT = draw.Point(
+    on_graph=False, day="timetable", name="course BIO1000 25h _mirror 1 after commit"
+)
+WELL = Result(runs=1, drawn={POINT}, reached={POINT})
+NOT_REACHED = Result(runs=1, drawn={POINT})
+WRONG = Result(runs=1, drawn={POINT}, reached={POINT}, total=Found(lost=["a calendar lacks one"]))
+
+
+@pytest.mark.parametrize(
+    ("clean", "sabotaged", "code"),
+    [
+        (WELL, [], 0),
+        (NOT_REACHED, [], 1),
+        (WRONG, [], 1),
+        (Result(), [WRONG], 1),
+        (WELL, [WRONG, WRONG], 1),
+        (WELL, [WRONG, WELL], 0),  # one is not missed
+        (WRONG, [WRONG], 0),  # nobody can say what is missed there
+        (NOT_REACHED, [WRONG], 0),
+    ],
+)
+def test_the_exit_code_says_whether_all_is_well_or_every_lack_is_missed(
+    clean: Result, sabotaged: list[Result], code: int
+) -> None:
+    assert exit_code(clean, sabotaged) == code
 
 
 def test_what_is_taken_away_over_ews_is_taken_away_over_graph() -> None:
