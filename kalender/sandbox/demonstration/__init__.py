@@ -305,13 +305,17 @@ class _Play:
             return not backlog.depth(connection)
 
     def _until(self, holds: Callable[[], bool]) -> bool:
-        """Wait until something holds; False where it never does, or a process of ours has ended."""
-        end = monotonic() + self._patience
+        """Wait until something holds; False where it never does, or a process of ours has ended.
+
+        It is asked more and more seldom, and holds for a tenth of the time at most when we hear it.
+        """
+        begun = monotonic()
         while not holds():
-            if monotonic() > end or any(each.poll() is not None for each in self._processes):
+            waited = monotonic() - begun
+            if waited > self._patience or any(each.poll() is not None for each in self._processes):
                 self._patience = LITTLE_PATIENCE  # it is lost already: do not keep people waiting
                 return False
-            self._pause.wait(0.01)
+            self._pause.wait(max(0.01, waited / 10))
         return True
 
     def _show_log_ends(self) -> None:
