@@ -8,6 +8,7 @@ kept by a digest of the credentials, so that others are tried at once.
 import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import pbkdf2_hmac
 from typing import Any
 
@@ -25,8 +26,12 @@ ROUNDS = 20_000
 Refusals = list[tuple[str, datetime]]
 
 
+@lru_cache(maxsize=32)
 def digest(endpoint: str, *secrets: str | None) -> str:
-    """Return what tells credentials apart and gives nothing of them away."""
+    """Return what tells credentials apart and gives nothing of them away.
+
+    It is remembered, since it takes milliseconds by intention, and a process asks for the same few.
+    """
     words = "\0".join(secret or "" for secret in secrets)
     return pbkdf2_hmac("sha256", words.encode(), endpoint.encode(), ROUNDS).hex()[:16]
 
