@@ -20,6 +20,7 @@ from kalender.store.tables import database_identity
 from tests.e2e.house import House
 from tests.served import start, start_forked
 from tests.takeover.predecessor import Predecessor
+from tests.thinned import generate_thinned
 
 NOW = "2025-08-18T08:00+02:00"
 pause = threading.Event().wait
@@ -28,22 +29,25 @@ pause = threading.Event().wait
 @pytest.fixture
 def sandbox(tmp_path: Path) -> Iterator[Running]:
     """A sandbox of a few people."""
-    with _sandbox(tmp_path, students=20) as running:
+    _generate(tmp_path / "served")
+    with start(tmp_path / "served") as running:
         yield running
 
 
 @pytest.fixture
 def small_sandbox(tmp_path: Path) -> Iterator[Running]:
-    """A sandbox of five students and their teachers: a third of the entries."""
-    with _sandbox(tmp_path, students=5) as running:
+    """A sandbox of five students and their teachers, with a third of the events."""
+    _generate_small(tmp_path / "served")
+    with start(tmp_path / "served") as running:
         yield running
 
 
-@contextmanager
-def _sandbox(directory: Path, *, students: int) -> Iterator[Running]:
-    generate(directory / "served", students=students)
-    with start(directory / "served") as running:
-        yield running
+def _generate(university: Path) -> None:
+    generate(university, students=20)
+
+
+def _generate_small(university: Path) -> None:
+    generate_thinned(university, students=5, keep=1, of=3)
 
 
 @pytest.fixture
@@ -56,7 +60,10 @@ def house(tmp_path: Path, sandbox: Running) -> Iterator[House]:
 
 @dataclass(frozen=True)
 class Template:
-    """An installation whose calendars are right, to be copied: its database and its Exchange."""
+    """An installation whose calendars are right, to be copied: its database and its Exchange.
+
+    The files of its university are beside the database.
+    """
 
     database: Path
     exchange: bytes
@@ -65,13 +72,19 @@ class Template:
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """A university of a few people, filled once by the real commands."""
-    return _made_once(tmp_path_factory, "filled", _fill)
+    return _made_once(tmp_path_factory, "filled", _fill, _generate)
+
+
+@pytest.fixture(scope="session")
+def small_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """The same with five students and their teachers, and a third of the events."""
+    return _made_once(tmp_path_factory, "small", _fill, _generate_small)
 
 
 @pytest.fixture(scope="session")
 def preceded(tmp_path_factory: pytest.TempPathFactory) -> Template:
     """The same before anybody is switched on: a predecessor wrote all that they should hold."""
-    return _made_once(tmp_path_factory, "preceded", _precede)
+    return _made_once(tmp_path_factory, "preceded", _precede, _generate)
 
 
 def _fill(house: House) -> None:
@@ -94,7 +107,10 @@ def switch_nobody_on(house: House) -> None:
 
 
 def _made_once(
-    factory: pytest.TempPathFactory, name: str, fill: Callable[[House], None]
+    factory: pytest.TempPathFactory,
+    name: str,
+    fill: Callable[[House], None],
+    make: Callable[[Path], None],
 ) -> Template:
     """Return a template that one worker of pytest-xdist makes, and all others copy."""
     place = factory.getbasetemp()
@@ -104,6 +120,7 @@ def _made_once(
         fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed, or we die
         if not made.exists():
             directory = factory.mktemp(name)
+            make(directory / "served")
             exchange = _exchange_filled(directory, fill)
             (directory / "exchange").write_bytes(exchange)
             directory.rename(made)
@@ -112,7 +129,6 @@ def _made_once(
 
 def _exchange_filled(directory: Path, fill: Callable[[House], None]) -> bytes:
     """Fill an installation in that directory; return its Exchange, and leave its database."""
-    generate(directory / "served", students=20)
     with start_forked(directory / "served") as sandbox:
         house = _installed(directory, sandbox)
         house.run("db", "upgrade")
@@ -130,7 +146,7 @@ def filled_house(directory: Path, template: Template, *, graph: str = "none") ->
 
     Unless `graph` is `none` its sandbox serves Graph too, where nobody has a mailbox yet.
     """
-    generate(directory / "served", students=20)
+    shutil.copytree(template.database.with_name("served"), directory / "served")
     with start_forked(directory / "served", template.exchange, graph=graph) as sandbox:
         copy_database(template.database, directory / "k.db")
         made = _installed(directory, sandbox)
@@ -149,6 +165,13 @@ def copy_database(file: Path, to: Path) -> None:
 def filled(tmp_path: Path, template: Template) -> Iterator[House]:
     """An installation whose calendars are right; nothing was asked of anybody yet."""
     with filled_house(tmp_path, template) as made:
+        yield made
+
+
+@pytest.fixture
+def small_filled(tmp_path: Path, small_template: Template) -> Iterator[House]:
+    """The same with five students and a third of the events, which is enough for most laws."""
+    with filled_house(tmp_path, small_template) as made:
         yield made
 
 

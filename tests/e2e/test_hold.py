@@ -16,10 +16,16 @@ STUDENT = "st000003"
 MAILBOX = f"{STUDENT}@uni.example"
 
 
+@pytest.fixture
+def filled(small_filled: House) -> House:
+    """Few people are enough for what is tried here."""
+    return small_filled
+
+
 @pytest.fixture(scope="module")
-def refusing(tmp_path_factory: pytest.TempPathFactory, template: Template) -> Iterator[House]:
+def refusing(tmp_path_factory: pytest.TempPathFactory, small_template: Template) -> Iterator[House]:
     """An installation in which nothing comes to be."""
-    with filled_house(tmp_path_factory.mktemp("house"), template) as made:
+    with filled_house(tmp_path_factory.mktemp("house"), small_template) as made:
         yield made
 
 

@@ -11,6 +11,12 @@ pytestmark = pytest.mark.e2e
 STUDENT, OTHER = "st000003", "st000004"
 
 
+@pytest.fixture
+def filled(small_filled: House) -> House:
+    """Few people are enough for what is tried here."""
+    return small_filled
+
+
 def change(house: House, before: str, after: str) -> None:
     """Change the settings."""
     text = house.config.read_text()

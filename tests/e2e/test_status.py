@@ -660,11 +660,11 @@ def test_the_last_day_is_told_by_the_half_hour_and_drawn(
     assert told[0]["notifications"] is None
 
 
-def test_watch_shows_the_status_in_place_until_ctrl_c(filled: House) -> None:
+def test_watch_shows_the_status_in_place_until_ctrl_c(small_filled: House) -> None:
     """On a terminal of its own; what changes meanwhile is shown without another command."""
     ours, its = pty.openpty()
     process = subprocess.Popen(
-        filled.command("status", "--watch"), stdin=its, stdout=its, stderr=its, close_fds=True
+        small_filled.command("status", "--watch"), stdin=its, stdout=its, stderr=its, close_fds=True
     )
     os.close(its)
 
@@ -678,7 +678,7 @@ def test_watch_shows_the_status_in_place_until_ctrl_c(filled: House) -> None:
 
     try:
         assert "\x1b[?1049h" in read_until("nothing is due")  # the terminal's other screen
-        filled.run("pause", "fs", "--for", "1h", "--reason", "an upgrade")
+        small_filled.run("pause", "fs", "--for", "1h", "--reason", "an upgrade")
         read_until("fs is paused by hand")
         process.send_signal(signal.SIGINT)
         left = read_until("\x1b[?1049l")
@@ -690,8 +690,8 @@ def test_watch_shows_the_status_in_place_until_ctrl_c(filled: House) -> None:
         os.close(ours)
 
 
-def test_watch_wants_a_terminal(filled: House) -> None:
-    assert fails(filled, "status", "--watch") == (
+def test_watch_wants_a_terminal(small_filled: House) -> None:
+    assert fails(small_filled, "status", "--watch") == (
         2,
         "kalender: --watch wants a terminal, and no --json",
     )

@@ -12,6 +12,12 @@ pytestmark = pytest.mark.e2e
 Item = dict[str, Any]
 
 
+@pytest.fixture
+def filled(small_filled: House) -> House:
+    """Few people are enough for what is tried here."""
+    return small_filled
+
+
 def read_all(house: House) -> None:
     house.run("resync", "--all")
     house.run("worker", "--until-idle")

@@ -1,6 +1,5 @@
 """The limits of Graph as many workers at once keep them, and mailboxes that do not open (yet)."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -14,12 +13,12 @@ from sqlalchemy.engine import make_url
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.neighbours import breaker
-from kalender.sandbox.generate import generate
 from kalender.store import entries
 from tests import servers
 from tests.databases import cloned
 from tests.fault.installation import NOW, Installation, wait
 from tests.served import start
+from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.integration
 EXCHANGE = "exchange.main"
@@ -44,11 +43,7 @@ Json = dict[str, Any]
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few people, with two thirds of the events: still more than a batch for each student."""
     directory = tmp_path_factory.mktemp("university") / "university"
-    generate(directory, students=10)
-    for path in (directory / "tp").glob("*.json"):
-        answer = json.loads(path.read_text("utf-8"))
-        answer["events"] = [event for n, event in enumerate(answer["events"]) if n % 3]
-        path.write_text(json.dumps(answer, ensure_ascii=False), "utf-8")
+    generate_thinned(directory, students=10, keep=2, of=3)
     return directory
 
 

@@ -16,13 +16,13 @@ from sqlalchemy.engine import make_url
 from kalender.domain.work import Kind
 from kalender.errors import NeighbourShut
 from kalender.neighbours import breaker
-from kalender.sandbox.generate import generate
 from kalender.worker.thread import WorkerThread
 from tests import servers
 from tests.databases import cloned
 from tests.fault import processes
 from tests.fault.installation import NOW, Installation, wait
 from tests.served import start
+from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.integration
 SETTLED = threading.Event()
@@ -38,7 +38,7 @@ password = "kalender"
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few people."""
     directory = tmp_path_factory.mktemp("university") / "university"
-    generate(directory, students=5)
+    generate_thinned(directory, students=8, keep=1, of=3)
     return directory
 
 
