@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from kalender.sandbox.generate import generate
 from tests.e2e.conftest import NOW, pause
 from tests.e2e.house import House, fails
 from tests.served import start
+from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.e2e
 READ = "[fs]\norganisations = true\nprogrammes = true\n"
@@ -111,7 +111,7 @@ class University:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An installation that was read, and switched on for nobody; a worker is running."""
     directory = tmp_path_factory.mktemp("criteria")
-    generate(directory / "served", students=12)
+    generate_thinned(directory / "served", students=12, keep=1, of=3)
     with start(directory / "served") as sandbox:
         url = f"sqlite:///{directory}/k.db"
         made = House(directory, directory / "served", sandbox, url, NOW, "epost:INSTITUSJON")
@@ -134,12 +134,14 @@ def university(house: House) -> University:
     return University(house.university)
 
 
-def until(so: Callable[[], object], wanted: object, seconds: float = 120.0) -> None:
-    """Wait until this is so, or fail with what is."""
+def until(
+    so: Callable[[], object], wanted: object, seconds: float = 120.0, *, every: float = 1.0
+) -> None:
+    """Wait until this is so, or fail with what is; it is asked anew after so many seconds."""
     end = monotonic() + seconds
     while (found := so()) != wanted:
         assert monotonic() < end, found
-        pause(1)
+        pause(every)
 
 
 def on_and_off(house: House, addresses: set[str] | None, *words: str) -> set[str]:
@@ -292,7 +294,7 @@ def run_to_the_end(house: House) -> None:
             house.done("rollout", "resume", "--per-hour", "36000")
         return found == {"done"}
 
-    until(are_done, True)
+    until(are_done, True, every=2)
 
 
 def test_plans_by_each_criterion_are_paced_stopped_by_a_fault_resumed_and_taken_back(
@@ -330,7 +332,9 @@ def test_plans_by_each_criterion_are_paced_stopped_by_a_fault_resumed_and_taken_
     house.send("DELETE", "faults")
     house.run("resume", "exchange.main")
     until(
-        lambda: bool(json.loads(house.run("status", "--json"))["verdict"]["state"] != "stuck"), True
+        lambda: bool(json.loads(house.run("status", "--json"))["verdict"]["state"] != "stuck"),
+        True,
+        every=3,
     )
     run_to_the_end(house)
     listed = {row["kind"] for row in json.loads(house.run("rollout", "list", "--json"))}
