@@ -123,6 +123,8 @@ def _made_once(
             make(directory / "served")
             exchange = _exchange_filled(directory, fill)
             (directory / "exchange").write_bytes(exchange)
+            settings = directory / "config.toml"
+            settings.write_text(settings.read_text().replace(f"{directory}/", f"{made}/"))
             directory.rename(made)
     return Template(made / "k.db", (made / "exchange").read_bytes())
 
