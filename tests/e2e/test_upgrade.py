@@ -25,7 +25,7 @@ from tests.served import start
 NOW = "2025-08-18T08:00+02:00"
 BEFORE_0002 = "15076a1"
 BEFORE_0003 = "a35db34"
-STUDENTS = 40
+STUDENTS = 20
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 
@@ -181,19 +181,18 @@ def test_db_upgrade_says_what_will_be_rewritten_and_asks_where_it_is_much(
     assert "up to date" in house.run("db", "current")
 
 
-@pytest.mark.parametrize(("revision", "code"), [("0999", 0), ("1000", 2)])
-def test_a_worker_started_on_newer_tables_works_or_says_why_not(
-    house: House, revision: str, code: int
-) -> None:
+def test_a_worker_started_on_newer_tables_works_or_says_why_not(house: House) -> None:
     house.run("db", "upgrade")
-    database = Database(house.database)
-    with database.write() as connection:
-        connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
-    database.close()
-    done, said = fails(house, "worker", "--until-idle")
-    assert done == code
-    assert ("upgrade the package" in said) is bool(code)
-    assert "upgrade the package" in house.run("db", "current")
+    for revision, code in (("0999", 0), ("1000", 2)):
+        database = Database(house.database)
+        with database.write() as connection:
+            newer = text("UPDATE alembic_version SET version_num = :it")
+            connection.execute(newer, {"it": revision})
+        database.close()
+        done, said = fails(house, "worker", "--until-idle")
+        assert done == code
+        assert ("upgrade the package" in said) is bool(code)
+        assert "upgrade the package" in house.run("db", "current")
 
 
 def test_what_the_last_release_filled_needs_no_request_to_exchange_and_no_yes(

@@ -81,10 +81,14 @@ def opened(
 COVERED = {("color-contrast", "bgOverlap"), ("color-contrast", "elmPartiallyObscuring")}
 
 
-def judge(page: Page, name: str, window: Window, *, covered: bool = False) -> None:
+def judge(
+    page: Page, name: str, window: Window, *, part: str | None = None, covered: bool = False
+) -> None:
     """Fail where axe-core finds a violation, or something that nobody has decided, or a page too wide.
 
-    `covered`: something lies over other parts, which were judged before. Where SCREENSHOTS names a directory, a picture of the whole page is left there.
+    `part`: a selector of what became another one since the whole page was judged; axe-core looks at
+    that alone. `covered`: something lies over other parts, which were judged before. Where
+    SCREENSHOTS names a directory, a picture of the whole page is left there.
     """
     if directory := os.environ.get(SCREENSHOTS):
         file = f"{name}-{window.width}-{window.scheme}-{window.language}.png"
@@ -93,7 +97,7 @@ def judge(page: Page, name: str, window: Window, *, covered: bool = False) -> No
     width = page.evaluate("document.documentElement.scrollWidth")
     assert width <= window.width, f"{name} is {width} pixels wide in {window}"
     options = {"runOnly": {"type": "tag", "values": list(TAGS)}, "resultTypes": list(RESULTS)}
-    found = Axe().run(page, options=options).response
+    found = Axe().run(page, part, options).response
     decided = DECIDED | COVERED if covered else DECIDED
     undecided = [told for told in _told(found["incomplete"]) if told[:2] not in decided]
     problems = [*_told(found["violations"]), *undecided]
