@@ -24,6 +24,12 @@ PERSON = "st000003"
 
 
 @pytest.fixture
+def sandbox(small_sandbox: Running) -> Running:
+    """A sandbox of five people."""
+    return small_sandbox
+
+
+@pytest.fixture
 def filled(tmp_path: Path, sandbox: Running, migrated_postgresql: str) -> House:
     """An installation on PostgreSQL whose calendars are right."""
     made = House(tmp_path, tmp_path, sandbox, migrated_postgresql, NOW, "epost:INSTITUSJON")

@@ -9,12 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from kalender.sandbox.server import Running
 from tests.contract.test_transport import DRIPS, Server, dripping, serving
 from tests.e2e.house import House
 from tests.e2e.test_commands import wait_until
 
 pytestmark = pytest.mark.e2e
 LONG = 60  # seconds: much more than any deadline of these settings, and than a busy machine needs
+
+
+@pytest.fixture
+def sandbox(small_sandbox: Running) -> Running:
+    """A sandbox of five people: enough to be at work."""
+    return small_sandbox
 
 
 @contextmanager

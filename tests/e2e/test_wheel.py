@@ -89,6 +89,12 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
+def sandbox(small_sandbox: Running) -> Running:
+    """A sandbox of five people."""
+    return small_sandbox
+
+
+@pytest.fixture
 def queue(amqp_url: str) -> Iterator[str]:
     name = f"wheel-{uuid4().hex}"
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
