@@ -41,9 +41,12 @@ def opened(
     broker: str = "",
     graph: Literal["none", "all"] = "none",
 ) -> Iterator[House]:
-    """An installation on a sandbox of that university."""
+    """An installation on a sandbox of that university; with a broker it has two processes of workers."""
     with start(university, graph=graph) as sandbox:
         house = House(tmp_path, university, sandbox, database, NOW, graph=graph, broker=broker)
+        if not broker:  # one process is enough for few people
+            text = house.config.read_text()
+            house.config.write_text(text.replace("processes = 2", "processes = 1"))
         house.run("db", "upgrade")
         yield house
 
