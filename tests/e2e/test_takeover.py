@@ -130,20 +130,13 @@ def test_what_is_left_is_shown_and_so_is_what_is_not_made_beside_it(house: House
     assert "stopped" in {answer["case"] for answer in answers}
 
 
-@pytest.fixture
-def filled(tmp_path: Path, template: Template) -> Iterator[House]:
-    """An installation whose settings know no predecessor."""
-    with filled_house(tmp_path, template) as made:
-        yield made
-
-
-def test_what_takeover_cannot_do_is_one_line(filled: House) -> None:
-    assert fails(filled, "takeover", "all") == (
+def test_what_takeover_cannot_do_is_one_line(small_filled: House) -> None:
+    assert fails(small_filled, "takeover", "all") == (
         2,
         f"kalender: {NO_SETTINGS}; see config.example.toml",
     )
-    text = filled.config.read_text()
-    filled.config.write_text(text + SETTINGS)
+    text = small_filled.config.read_text()
+    small_filled.config.write_text(text + SETTINGS)
     by_category = text + '\n[takeover]\ncategory = "TimePlan"\n'
     for words, said in (
         (["everybody"], "takeover wants person, course, share or all, or status"),
@@ -167,15 +160,17 @@ def test_what_takeover_cannot_do_is_one_line(filled: House) -> None:
         (["all", "--unmatched", "stop"], "calendars are switched on and taken over. --yes says so"),
         (["all", "--undo"], "calendars are handed back: what was adopted stays there and is"),
     ):
-        code, told = fails(filled, "takeover", *words)
+        code, told = fails(small_filled, "takeover", *words)
         assert (code, said in told) == (2, True), told
-    filled.config.write_text(by_category)
+    small_filled.config.write_text(by_category)
     remove = ["all", "--unmatched", "remove", "--up-to", "3", "--yes"]
-    assert "wants a named property as [takeover] mark" in fails(filled, "takeover", *remove)[1]
-    filled.config.write_text(by_category.replace('mode = "all"', 'mode = "off"'))
+    assert (
+        "wants a named property as [takeover] mark" in fails(small_filled, "takeover", *remove)[1]
+    )
+    small_filled.config.write_text(by_category.replace('mode = "all"', 'mode = "off"'))
     leave = ["all", "--unmatched", "leave", "--yes"]
-    assert "[rollout] mode is off: nothing is written" in fails(filled, "takeover", *leave)[1]
-    filled.config.write_text(text + SETTINGS)
-    filled.send("PUT", f"exchange/mailbox?address={ONE}", {"state": "denied"})
-    code, told = fails(filled, "takeover", "person", ONE, "--dry-run")
+    assert "[rollout] mode is off: nothing is written" in fails(small_filled, "takeover", *leave)[1]
+    small_filled.config.write_text(text + SETTINGS)
+    small_filled.send("PUT", f"exchange/mailbox?address={ONE}", {"state": "denied"})
+    code, told = fails(small_filled, "takeover", "person", ONE, "--dry-run")
     assert (code, "1 calendars could not be asked; kalender check says more" in told) == (2, True)
