@@ -45,7 +45,7 @@ def _until(true: Callable[[], bool], what: str, seconds: float = 90.0) -> None:
     pause, end = threading.Event(), monotonic() + seconds
     while not true():
         assert monotonic() < end, what
-        pause.wait(0.5)
+        pause.wait(1.0)
 
 
 def _empties(house: House, tell: Callable[[str], None]) -> None:

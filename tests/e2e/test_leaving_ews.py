@@ -92,7 +92,7 @@ def work(house: House, *, until: Callable[[dict[str, Any]], bool]) -> None:
         end = monotonic() + 60
         while not until(told := counts(house)):
             assert monotonic() < end, told
-            pause(0.3)
+            pause(1.0)
     house.run("worker", "--until-idle")
 
 
