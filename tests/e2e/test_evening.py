@@ -102,7 +102,7 @@ def until(holds: Callable[[], bool], what: Callable[[], str], seconds: float = 1
 @pytest.fixture
 def evening(
     tmp_path: Path,
-    sandbox: Running,
+    small_sandbox: Running,
     roles_alone: Roles,
     amqp_url: str,
     queue: str,
@@ -115,10 +115,16 @@ def evening(
     url = place._replace(netloc=place.netloc.rpartition("@")[0] + f"@127.0.0.1:{broker.port}")
     section = f'[broker]\nurl = "{url.geturl()}"\nqueues = ["{queue}"]\n'
     house = House(
-        tmp_path, tmp_path / "served", sandbox, roles.of("owner"), NOW, "epost:INSTITUSJON", section
+        tmp_path,
+        tmp_path / "served",
+        small_sandbox,
+        roles.of("owner"),
+        NOW,
+        "epost:INSTITUSJON",
+        section,
     )
     text = house.config.read_text().replace("uio.example", "uni.example")
-    house.config.write_text(text.replace("processes = 2", "processes = 1"))  # enough for twenty
+    house.config.write_text(text.replace("processes = 2", "processes = 1"))  # enough for so few
     house.run("db", "upgrade")
     roles.install()
     become(house, roles, "service")

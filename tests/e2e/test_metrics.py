@@ -49,7 +49,7 @@ def wait_until(holds: Callable[[], Any], what: str) -> Any:
     end, pause = monotonic() + SECONDS, threading.Event()
     while not (found := holds()):
         assert monotonic() < end, what
-        pause.wait(0.2)
+        pause.wait(0.5)
     return found
 
 
