@@ -111,7 +111,7 @@ class University:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An installation that was read, and switched on for nobody; a worker is running."""
     directory = tmp_path_factory.mktemp("criteria")
-    generate_thinned(directory / "served", students=12, keep=1, of=3)
+    generate_thinned(directory / "served", students=20, keep=1, of=3)
     with start(directory / "served") as sandbox:
         url = f"sqlite:///{directory}/k.db"
         made = House(directory, directory / "served", sandbox, url, NOW, "epost:INSTITUSJON")
@@ -312,10 +312,10 @@ def test_plans_by_each_criterion_are_paced_stopped_by_a_fault_resumed_and_taken_
         *(number for number, _ in university.roles | university.named),
     }
     wanted = {address: entries for address, entries in house.wanted().items() if entries}
-    slowly = ("--from", "2025-08-18", "--per-hour", "600", "--yes")
+    slowly = ("--from", "2025-08-18", "--per-hour", "300", "--yes")
     for words in EVERY:
         given = [str(file) if word == "LIST" else word for word in words]
-        assert "600 an hour" in house.run("rollout", "add", *given, *slowly)
+        assert "300 an hour" in house.run("rollout", "add", *given, *slowly)
     until(lambda: bool(house.held()) and "planned" not in states(house), True)
     house.send(
         "POST", "faults", {"neighbour": "exchange", "kind": "status", "status": 503, "times": -1}
