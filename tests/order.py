@@ -10,13 +10,13 @@ from typing import TypeVar
 
 LONGEST = (  # files, by how long they take
     "e2e/test_evening.py",
+    "e2e/test_chaos.py",
     "e2e/test_drills.py",
     "e2e/test_takeover_trial.py",
     "e2e/test_criteria.py",
     "e2e/test_upgrade.py",
     "e2e/test_moves.py",
     "e2e/test_demo.py",
-    "e2e/test_chaos.py",
     "fault/test_graph_limits.py",
     "e2e/test_documents.py",
     "e2e/test_why_causes.py",

@@ -106,7 +106,10 @@ def test_a_term_is_filled_exactly_and_a_day_of_changes_is_followed(
 def test_a_term_is_filled_over_graph_exactly_and_the_next_day_asks_graph_nothing(
     tmp_path: Path, term: Path, postgresql_url: str
 ) -> None:
-    university = of_few(term, tmp_path, students=STUDENTS)
+    if WHOLE:
+        university = cut(term, tmp_path / "university", students=STUDENTS)
+    else:
+        university = of_few(term, tmp_path, students=STUDENTS)
     with opened(tmp_path, university, postgresql_url, graph="all") as house:
         house.run("resync", "--all")
         house.run("worker", "--until-idle")
