@@ -102,7 +102,7 @@ def test_the_status_page_is_used_by_keyboard_alone(browser: Browser, troubled: P
         assert "Logg ut" in seen
         page.get_by_role("button", name="Nynorsk").focus()
         page.keyboard.press("Enter")
-        page.wait_for_function("document.documentElement.lang === 'nn'")
+        page.locator("html[lang=nn]").wait_for()
         page.get_by_role("button", name="Logg ut").focus()
         page.keyboard.press("Enter")
         page.get_by_role("heading", name="Du er logga ut").wait_for()
