@@ -1,7 +1,7 @@
 """`kalender web` under 50 requests a second of mixed pages, and a worker beside it.
 
 Ten people ask, behind a proxy that signs them in, and then one alone. Together they are answered
-twenty pages a second, and one ten; the rest is told to come again later. The worker begins when the
+ten pages a second, and one five; the rest is told to come again later. The worker begins when the
 load has lasted for some seconds: what may be asked for at once is used up then.
 
 The client asks over a few connections that it keeps, at fixed times: an answer that is late puts no
@@ -41,7 +41,7 @@ SLOWER = 1.1
 RIGHT = {200, 303, 429}
 STYLE = "/static/kalender.css"
 LONGEST = 600.0  # seconds of load beside a worker
-BEFORE = 8.0  # seconds of load before a worker begins
+BEFORE = 10.0  # seconds of load before a worker begins
 VERIFIED, FEW_VERIFIED = 800, 20  # persons
 ROUNDS = 8  # persons and courses whose pages are asked for
 

@@ -115,8 +115,8 @@ class Rate:
     at_once: int
 
 
-OF_ONE_NAME = Rate(10, 100)
-OF_ALL_NAMES = Rate(20, 200)
+OF_ONE_NAME = Rate(5, 100)
+OF_ALL_NAMES = Rate(10, 200)
 
 
 class PageLimit:

@@ -31,7 +31,7 @@ from kalender.web.proxy import Proxy
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, PageLimit, Sessions
 from kalender.web.sign_in import FLOW_SECONDS, NotSignedIn, SignIn
-from kalender.web.words import language_of
+from kalender.web.words import language_of, say
 
 log = structlog.get_logger(__name__)
 PAGES: Sequence[Page] = (
@@ -308,9 +308,13 @@ class Guard:
             to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             location = f"{SIGN_IN}?{urlencode({'to': to})}"
             return RedirectResponse(location, 303, headers={"cache-control": "no-store"})
+        if error.words == "error.too_fast":  # said in a line, since a page is what costs
+            language = self._language(request)
+            headers = {"retry-after": "1", "content-language": language}
+            response: Response = PlainTextResponse(say(language, error.words), 429, headers)
+            self._keep_begun(request, response)
+            return response
         response = self._error(request, error.status, error.words)
-        if error.words == "error.too_fast":
-            response.headers["retry-after"] = "1"
         if isinstance(error, NotSignedIn):  # what was begun can not be finished any more
             response.delete_cookie(
                 self._entrance.flow_cookie, secure=self._entrance.secure, httponly=True
