@@ -5,7 +5,8 @@ ten pages a second, and one five; the rest is told to come again later. The work
 load has lasted for some seconds: what may be asked for at once is used up then.
 
 The client asks over a few connections that it keeps, at fixed times: an answer that is late puts no
-request off. Beside a worker it gives way to all others, as it stands for browsers on other machines. Whatever is neither a page nor 429 is an error.
+request off. Beside a worker it gives way to all others, as it stands for browsers on other machines.
+Whatever is neither a page nor 429 is an error.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ Refusals = list[tuple[str, datetime]]
 def digest(endpoint: str, *secrets: str | None) -> str:
     """Return what tells credentials apart and gives nothing of them away.
 
-    It is remembered, since it takes milliseconds by intention, and a process asks for the same few.
+    A process computes it once for each: it takes milliseconds, so that nobody tries many secrets.
     """
     words = "\0".join(secret or "" for secret in secrets)
     return pbkdf2_hmac("sha256", words.encode(), endpoint.encode(), ROUNDS).hex()[:16]

@@ -135,21 +135,21 @@ class PageLimit:
     ) -> None:
         self._rate, self._clock = of_one_name, clock
         self._lock = threading.Lock()
-        self._by_name: dict[str, _Left] = {}
-        self._of_all = _Left(of_all_names, clock())
+        self._by_name: dict[str, _Allowance] = {}
+        self._of_all = _Allowance(of_all_names, clock())
 
     def allows(self, who: str) -> bool:
         """Return whether one more page is within both limits; if it is, it is counted."""
         with self._lock:
             now = self._clock()
-            of_name = self._by_name.setdefault(who, _Left(self._rate, now))
-            is_allowed = min(left.at(now) for left in (of_name, self._of_all)) >= 1
-            for left in (of_name, self._of_all):
-                left.pages -= is_allowed
+            of_name = self._by_name.setdefault(who, _Allowance(self._rate, now))
+            is_allowed = min(each.at(now) for each in (of_name, self._of_all)) >= 1
+            for each in (of_name, self._of_all):
+                each.pages -= is_allowed
             return is_allowed
 
 
-class _Left:
+class _Allowance:
     """How many pages may be asked for at once, as of an instant."""
 
     def __init__(self, rate: Rate, now: float) -> None:

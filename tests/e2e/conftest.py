@@ -18,9 +18,9 @@ from kalender.store import own_database
 from kalender.store.database import Database
 from kalender.store.tables import database_identity
 from tests.e2e.house import House
+from tests.fewer_events import generate_with_fewer_events
 from tests.served import start, start_forked
 from tests.takeover.predecessor import Predecessor
-from tests.thinned import generate_thinned
 
 NOW = "2025-08-18T08:00+02:00"
 pause = threading.Event().wait
@@ -47,7 +47,7 @@ def _generate(university: Path) -> None:
 
 
 def _generate_small(university: Path) -> None:
-    generate_thinned(university, students=5, keep=1, of=3)
+    generate_with_fewer_events(university, students=5, keep=1, of=3)
 
 
 @pytest.fixture

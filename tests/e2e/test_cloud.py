@@ -16,9 +16,9 @@ from kalender.sandbox.installation import Sandbox
 from kalender.sandbox.server import Running
 from tests.e2e.conftest import copy_database
 from tests.e2e.house import House, fails
+from tests.fewer_events import generate_with_fewer_events
 from tests.graph import self_signed
 from tests.served import start
-from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.e2e
 NOW = "2025-08-18T08:00+02:00"
@@ -31,7 +31,7 @@ Rows = dict[str, dict[str, Any]]
 def sandbox(tmp_path: Path) -> Iterator[Running]:
     """A sandbox of a few people whose mailboxes are all on its Graph."""
     directory = tmp_path / "served"
-    generate_thinned(directory, students=5, keep=1, of=3)
+    generate_with_fewer_events(directory, students=5, keep=1, of=3)
     with start(directory, graph="all") as running:
         yield running
 

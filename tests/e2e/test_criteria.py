@@ -10,8 +10,8 @@ import pytest
 
 from tests.e2e.conftest import NOW, pause
 from tests.e2e.house import House, fails
+from tests.fewer_events import generate_with_fewer_events
 from tests.served import start
-from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.e2e
 READ = "[fs]\norganisations = true\nprogrammes = true\n"
@@ -111,7 +111,7 @@ class University:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """An installation that was read, and switched on for nobody; a worker is running."""
     directory = tmp_path_factory.mktemp("criteria")
-    generate_thinned(directory / "served", students=20, keep=1, of=3)
+    generate_with_fewer_events(directory / "served", students=20, keep=1, of=3)
     with start(directory / "served") as sandbox:
         url = f"sqlite:///{directory}/k.db"
         made = House(directory, directory / "served", sandbox, url, NOW, "epost:INSTITUSJON")

@@ -12,8 +12,8 @@ import pytest
 from kalender.sandbox.installation import Json
 from tests.e2e.conftest import NOW
 from tests.e2e.house import SOON_OVER, House
+from tests.fewer_events import generate_with_fewer_events
 from tests.served import start
-from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.e2e
 SHARED = "shared@uni.example"  # a mailbox of nobody whose teaching we know
@@ -24,7 +24,7 @@ NAMED = 'kind = "graph"\nuser = "{username}@cloud.example"'
 def house(tmp_path: Path, migrated_url: str) -> Iterator[House]:
     """An installation on Graph, which names everybody by their username in another domain."""
     directory = tmp_path / "served"
-    generate_thinned(directory, students=5, keep=1, of=3)
+    generate_with_fewer_events(directory, students=5, keep=1, of=3)
     with start(directory, graph="all") as sandbox:
         made = House(
             tmp_path, directory, sandbox, migrated_url, NOW, "epost:INSTITUSJON",

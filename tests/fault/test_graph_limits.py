@@ -17,8 +17,8 @@ from kalender.store import entries
 from tests import servers
 from tests.databases import cloned
 from tests.fault.installation import NOW, Installation, wait
+from tests.fewer_events import generate_with_fewer_events
 from tests.served import start
-from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.integration
 EXCHANGE = "exchange.main"
@@ -43,7 +43,7 @@ Json = dict[str, Any]
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few people, with two thirds of the events: still more than a batch for each student."""
     directory = tmp_path_factory.mktemp("university") / "university"
-    generate_thinned(directory, students=10, keep=2, of=3)
+    generate_with_fewer_events(directory, students=10, keep=2, of=3)
     return directory
 
 

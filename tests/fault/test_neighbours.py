@@ -21,8 +21,8 @@ from tests import servers
 from tests.databases import cloned
 from tests.fault import processes
 from tests.fault.installation import NOW, Installation, wait
+from tests.fewer_events import generate_with_fewer_events
 from tests.served import start
-from tests.thinned import generate_thinned
 
 pytestmark = pytest.mark.integration
 SETTLED = threading.Event()
@@ -38,7 +38,7 @@ password = "kalender"
 def university(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few people."""
     directory = tmp_path_factory.mktemp("university") / "university"
-    generate_thinned(directory, students=8, keep=1, of=3)
+    generate_with_fewer_events(directory, students=8, keep=1, of=3)
     return directory
 
 

@@ -307,7 +307,8 @@ class _Play:
     def _until(self, holds: Callable[[], bool]) -> bool:
         """Wait until something holds; False where it never does, or a process of ours has ended.
 
-        It is asked more and more seldom, and holds for a tenth of the time at most when we hear it.
+        It is asked more seldom the longer it takes, so that the time told is a fiftieth too long at
+        most: each question takes from what is measured.
         """
         begun = monotonic()
         while not holds():
@@ -315,7 +316,7 @@ class _Play:
             if waited > self._patience or any(each.poll() is not None for each in self._processes):
                 self._patience = LITTLE_PATIENCE  # it is lost already: do not keep people waiting
                 return False
-            self._pause.wait(max(0.01, waited / 10))
+            self._pause.wait(max(0.01, waited / 50))
         return True
 
     def _show_log_ends(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from kalender.sandbox.generate import generate
 
 
-def generate_thinned(directory: Path, *, students: int, keep: int, of: int) -> None:
+def generate_with_fewer_events(directory: Path, *, students: int, keep: int, of: int) -> None:
     """Make a university up, and keep the first `keep` of each `of` events of every course."""
     generate(directory, students=students)
     for path in (directory / "tp").glob("*.json"):
