@@ -48,22 +48,26 @@ def carry_out(visit: Visit, plan: Plan) -> Outcome:
     Raises as `protocol.perform` and the adapter's reads do.
     """
     batch = visit.calendars.batch
-    rounds = zip_longest(
-        parts(plan.updates, batch),
-        parts(plan.creates, batch * CREATES_TOGETHER),
-        parts(plan.deletes, batch),
-    )
+    rounds = [
+        *zip_longest(
+            parts(plan.updates, batch),
+            parts(plan.creates, batch * CREATES_TOGETHER),
+            parts(plan.deletes, batch),
+        )
+    ]
     result = Outcome()
-    for updates, creates, planned_deletes in rounds:
+    for place, (updates, creates, planned_deletes) in enumerate(rounds, 1):
         deletes = _not_braked(visit, planned_deletes or ())
         states = _read(visit, updates or (), deletes)
         if states is None:
             return Outcome(Next.PLAN_AGAIN)
-        for write in _writes(visit, updates or (), creates or (), deletes, states):
-            outcome = perform(visit, write)
+        writes = [*_writes(visit, updates or (), creates or (), deletes, states)]
+        for number, write in enumerate(writes, 1):
+            is_last = (place, number) == (len(rounds), len(writes)) and result.next is Next.GO_ON
+            outcome = perform(visit, write, is_last=is_last)
             if outcome.next > Next.COME_LATER:
                 return outcome
-            if outcome.next is Next.COME_LATER:
+            if outcome.next is Next.COME_LATER or outcome.finished:
                 result = outcome
     return result
 

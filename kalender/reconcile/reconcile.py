@@ -220,7 +220,9 @@ def _until_right(visit: Visit) -> None:
         )
         if outcome.error is not None:
             raise outcome.error
-        return visit.finish()
+        if not outcome.finished:
+            visit.finish()
+        return
     raise TransientError("the calendar kept changing while it was written")
 
 

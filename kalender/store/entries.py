@@ -54,6 +54,7 @@ from kalender.store.tables import (
     entry,
     move_announced,
     preference,
+    takeover,
     teaching_event,
 )
 
@@ -235,6 +236,7 @@ class Standing(NamedTuple):
     backend: str
     state: str
     must_look_up: bool
+    takeover: str | None  # its state; None: there is none
 
 
 def forget_digest(
@@ -256,6 +258,7 @@ _STANDING = (
     calendar.c.backend,
     calendar.c.state,
     calendar.c.must_look_up,
+    select(takeover.c.state).where(takeover.c.calendar_id == bindparam("of")).scalar_subquery(),
 )
 _LOOK_AGAIN = select(*_STANDING).where(calendar.c.calendar_id == bindparam("of"))
 _FORGET_DIGEST = (

@@ -41,14 +41,17 @@ FIRST_KINDS = ("person", "course", "share", "audience")
 
 def switched_on_of(connection: Connection, calendars: Collection[int], mode: str) -> set[int]:
     """Return those of these calendars that lie inside the roll-out, and were not handed back."""
-    if mode != "listed":
-        switched_on = set(calendars) if mode == "all" else set()
-    else:
-        is_named = is_one_of(connection, calendar.c.calendar_id, calendars)
-        switched_on = _listed(connection, is_named)
+    switched_on = inside_of(connection, calendars, mode)
     if not switched_on:
         return switched_on
     return switched_on - takeovers.handed_back(connection, switched_on)
+
+
+def inside_of(connection: Connection, calendars: Collection[int], mode: str) -> set[int]:
+    """Return those of these calendars that lie inside the roll-out, handed back or not."""
+    if mode != "listed":
+        return set(calendars) if mode == "all" else set()
+    return _listed(connection, is_one_of(connection, calendar.c.calendar_id, calendars))
 
 
 def inside(
