@@ -77,9 +77,9 @@ def show(  # noqa: PLR0913, PLR0917
             day = day_of(monday, "--on") or wired.clock().date()
             zone = wired.zone
             for row in disclosure.calendars_of(connection, person_id):
-                shown = entries_shown(
-                    connection, row["calendar_id"], wired.settings(), wired.clock()
-                )
+                settings = wired.settings()
+                would_be = preview(connection, row["calendar_id"], settings, wired.clock())
+                shown = [] if would_be is None else entries_shown(connection, would_be, settings)
                 typer.echo(draw(week_of(shown, monday_of(day), zone)))
             return
         export_values = disclosure.export(connection, person_id) if export else None

@@ -3,7 +3,7 @@
 Rows are mappings of a table's columns: `kalender show --export` and `--json` print them whole.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -158,13 +158,17 @@ def pending(connection: Connection, keys: Collection[tuple[str, str]]) -> list[d
 
 def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
     """Return (kind, key) under which a person's work is marked."""
-    rows = identities(connection, person_id)
-    keys: set[tuple[str, str]] = {
-        WorkKey.of_identity(row["kind"], row["value"]) for row in rows if row["kind"] != "mail"
-    }
     query = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    numbers = connection.execute(query).scalars()
-    return keys | {("calendar", str(calendar_id)) for calendar_id in numbers}
+    calendars = connection.execute(query).scalars()
+    return work_keys(identities(connection, person_id), calendars)
+
+
+def work_keys(names: Iterable[Row], calendars: Iterable[int]) -> set[tuple[str, str]]:
+    """Return (kind, key) under which the work of a person of these identities is marked."""
+    keys: set[tuple[str, str]] = {
+        WorkKey.of_identity(row["kind"], row["value"]) for row in names if row["kind"] != "mail"
+    }
+    return keys | {("calendar", str(calendar_id)) for calendar_id in calendars}
 
 
 def moves_of(connection: Connection, calendar_id: int) -> list[dict[str, Any]]:

@@ -64,14 +64,12 @@ def person_shown(
     is_unwritten = any(check.ok is False and check.name in UNWRITTEN for check in checks)
     calendars = []
     for row in question.calendars_by_number:
-        entries = entries_shown(
-            connection,
-            row["calendar_id"],
-            question.settings,
-            question.now,
-            after=after,
-            before=before,
-        )
+        would_be = question.previews.get(row["calendar_id"])
+        entries = []
+        if would_be is not None:
+            entries = entries_shown(
+                connection, would_be, question.settings, after=after, before=before
+            )
         if is_unwritten:
             entries = [
                 replace(entry, standing=Standing.WAITING)
@@ -89,7 +87,7 @@ def person_shown(
         )
     return PersonShown(
         person_id=person_id,
-        identities=tuple(disclosure.identities(connection, person_id)),
+        identities=tuple(question.identities),
         wishes=question.wishes,
         teaching=question.teaching,
         unreadable=tuple(question.unreadable_items),

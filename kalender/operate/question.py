@@ -22,7 +22,7 @@ from kalender.domain.timetable import (
 from kalender.domain.work import Kind
 from kalender.operate import disclosure, queries
 from kalender.operate.status import Brake, Neighbour
-from kalender.reconcile.desired import CalendarSettings, preview, teaching_of
+from kalender.reconcile.desired import CalendarSettings, Preview, preview, teaching_of
 from kalender.store import brakes, courses, people, unreadable
 from kalender.store.unreadable import Unreadable
 
@@ -87,6 +87,11 @@ class Question:
         )
 
     @cached_property
+    def identities(self) -> Sequence[disclosure.Row]:
+        """All that names the person, as `disclosure.identities` has it."""
+        return disclosure.identities(self.connection, self.person_id)
+
+    @cached_property
     def names(self) -> people.Names:
         """What FS and its username call the person; nothing of a protected one."""
         return people.names_of(self.connection, [self.person_id])[self.person_id]
@@ -94,7 +99,9 @@ class Question:
     @cached_property
     def fs_number(self) -> int | None:
         """What FS calls the person."""
-        return people.fs_number(self.connection, self.person_id)
+        return next(
+            (int(row["value"]) for row in self.identities if row["kind"] == people.FS), None
+        )
 
     @cached_property
     def is_emptied(self) -> bool:
@@ -135,6 +142,18 @@ class Question:
             self.connection, self.settings.common_rules, self.now
         )
         return teaching_of(self.connection, [self.person_id], semesters)[self.person_id]
+
+    @cached_property
+    def previews(self) -> Mapping[int, Preview]:
+        """What would be written to each of the person's calendars now, by its number."""
+        numbers = [row["calendar_id"] for row in self.calendars_by_number]
+        previews = {
+            number: preview(
+                self.connection, number, self.settings, self.now, person_teaching=self.teaching
+            )
+            for number in numbers
+        }
+        return {number: each for number, each in previews.items() if each is not None}
 
     @cached_property
     def keys(self) -> list[CourseKey]:
@@ -232,7 +251,7 @@ class Question:
         if not self.calendars or not self.concerning:
             return set()
         number = self.calendars[0]["calendar_id"]
-        would_be = preview(self.connection, number, self.settings, self.now)
+        would_be = self.previews.get(number)
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
         rows = disclosure.entries_of(self.connection, number)
         standing = {row["event_id"] for row in rows if row["status"] in EXPLAINED}
@@ -245,7 +264,8 @@ class Question:
     @cached_property
     def work(self) -> Sequence[Mapping[str, Any]]:
         """What is still to be done for the person and the course, the most urgent first."""
-        keys = disclosure.work_of(self.connection, self.person_id)
+        numbers = (row["calendar_id"] for row in self.calendars_by_number)
+        keys = disclosure.work_keys(self.identities, numbers)
         keys |= {(Kind.COURSE.value, str(key)) for key in self.keys}
         rows = disclosure.pending(self.connection, keys)
         return sorted(rows, key=lambda row: (row["parked_at"] is None, row["due_at"]))
@@ -253,8 +273,8 @@ class Question:
 
 OF_PERSON = frozenset(
     {
-        *("calendars_by_number", "names", "fs_number", "is_emptied", "wishes"),
-        *("teaching", "unreadable_items", "standing_brakes", "neighbours"),
+        *("calendars_by_number", "identities", "names", "fs_number", "is_emptied", "wishes"),
+        *("teaching", "previews", "unreadable_items", "standing_brakes", "neighbours"),
     }
 )
 """What a question keeps that is the same for each course, and each day."""

@@ -18,7 +18,7 @@ from kalender.domain.render import Style, render
 from kalender.domain.timetable import Relation
 from kalender.domain.work import Cause
 from kalender.operate import disclosure
-from kalender.reconcile.desired import CalendarSettings, preview
+from kalender.reconcile.desired import CalendarSettings, Preview
 from kalender.store import courses
 
 NO_ACTIVITY = ActivityKey("", "", "", 0, "")
@@ -79,22 +79,19 @@ class ShownEntry:
 
 def entries_shown(
     connection: Connection,
-    calendar_id: int,
+    would_be: Preview,
     settings: CalendarSettings,
-    now: datetime,
     *,
     after: datetime | None = None,
     before: datetime | None = None,
 ) -> list[ShownEntry]:
-    """Return a calendar's entries and what is about to come, in time's order.
+    """Return a calendar's entries and what is about to come by its preview, in time's order.
 
     With `after` those that end later than that, with `before` those that start earlier. What is
     recorded as abandoned is left out.
     """
-    would_be = preview(connection, calendar_id, settings, now)
-    if would_be is None:
-        return []
     state, plan = would_be.state, would_be.plan
+    calendar_id = state.row.calendar_id
     desired = {each.event.event_id: each for each in would_be.desired}
     updates = {update.entry.sync_key: update for update in plan.updates}
     desired_of_key = {entry.sync_key: each for entry, each in plan.renamed}

@@ -270,12 +270,22 @@ def load_state(
 
 
 def load_states(
-    connection: Connection, rows: Sequence[CalendarRow], settings: CalendarSettings, now: datetime
+    connection: Connection,
+    rows: Sequence[CalendarRow],
+    settings: CalendarSettings,
+    now: datetime,
+    *,
+    known: Mapping[int, PersonTeaching] | None = None,
 ) -> list[CalendarState]:
-    """Return for each calendar what decides it now: a few questions for all of them together."""
+    """Return for each calendar what decides it now: a few questions for all of them together.
+
+    `known` is the teaching of persons of whom it was read already, in the same transaction.
+    """
     persons = sorted({row.person_id for row in rows})
     semesters = settings.semesters.at(connection, settings.common_rules, now)
-    teaching_by_person = teaching_of(connection, persons, semesters)
+    teaching_by_person = dict(known or {})
+    unread = [person_id for person_id in persons if person_id not in teaching_by_person]
+    teaching_by_person |= teaching_of(connection, unread, semesters) if unread else {}
     activities_of_course: dict[CourseKey, list[Activity]] = defaultdict(list)
     for activity in courses.activities(
         connection, set().union(*map(_courses, teaching_by_person.values()))
@@ -412,12 +422,19 @@ def preview(
     calendar_id: int,
     settings: CalendarSettings,
     now: datetime,
+    *,
+    person_teaching: PersonTeaching | None = None,
 ) -> Preview | None:
-    """Return what would be written to a calendar now; changes nothing, asks nobody."""
+    """Return what would be written to a calendar now; changes nothing, asks nobody.
+
+    `person_teaching`: what `teaching_of` has of the calendar's person, where it was read already.
+    None: there is no such calendar.
+    """
     row = entries.load(connection, calendar_id)
     if row is None:
         return None
-    calendar_state = load_state(connection, row, settings, now)
+    known = {row.person_id: person_teaching} if person_teaching is not None else None
+    (calendar_state,) = load_states(connection, [row], settings, now, known=known)
     standing, ended_entries = split(
         entries.of_calendar(connection, calendar_id), calendar_state, now
     )

@@ -19,6 +19,7 @@ from kalender.domain.takeover import Fate, PropertyMark
 from kalender.domain.work import Cause, Lane
 from kalender.errors import OutcomeUnknown
 from kalender.operate.shown import Standing, entries_shown
+from kalender.reconcile.desired import preview
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
 from kalender.store import people, takeovers
@@ -554,7 +555,9 @@ def test_what_is_left_keeps_its_course_from_being_written_beside_it(calendar: Ca
     assert [seen.item_id for seen in calendar.seen() if not seen.ours] == [left]
     house = calendar.house
     with house.database.read() as connection:
-        entries = entries_shown(connection, calendar.calendar_id, house.settings, house.now)
+        would_be = preview(connection, calendar.calendar_id, house.settings, house.now)
+        assert would_be is not None
+        entries = entries_shown(connection, would_be, house.settings)
     assert [entry.standing for entry in entries].count(Standing.WAITING) == 1
     calendar.meddle("delete", left)
     calendar.look()
