@@ -9,7 +9,6 @@ request off. Beside a worker it gives way to all others, as it stands for browse
 Whatever is neither a page nor 429 is an error.
 """
 
-import asyncio
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
+from queue import SimpleQueue
+from socket import create_connection, socket
 from threading import Event, get_native_id
 from time import monotonic
 from urllib.parse import urlencode, urlsplit
@@ -35,6 +36,7 @@ from tests.e2e.house import House
 RATE = 50  # requests a second
 PEOPLE = 10
 CONNECTIONS = 6
+LARGEST_PART = 128 * 1024  # bytes of an answer that are read at once
 SECONDS, FEW_SECONDS = 60.0, 8.0
 WARM_UP = 20.0
 TURNS = 7  # pairs: one of a few is a fifth slower or faster than the others
@@ -83,45 +85,64 @@ class Answers:
         return ", ".join(f"{count:,} times {each}" for each, count in self.statuses.items())
 
 
-async def asked(origin: str, messages: Sequence[bytes], seconds: float, stop: Event) -> Answers:
-    """Send these in turn for so long, or until told to stop; 0: an answer that was cut off."""
-    parts, answers = urlsplit(origin), Answers()
-    waiting: asyncio.Queue[tuple[float, bytes] | None] = asyncio.Queue()
+def asked(origin: str, messages: Sequence[bytes], seconds: float, stop: Event) -> Answers:
+    """Send these in turn for so long, or until told to stop; 0: an answer that was cut off.
 
-    async def connection() -> None:
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-        while (turn := await waiting.get()) is not None:
-            due, message = turn
-            try:
-                writer.write(message)
-                status = await _status(reader)
-            except (OSError, EOFError, ValueError):
-                status = 0
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-            answers.statuses[status] += 1
-            answers.taken.append(monotonic() - due)
-        writer.close()
+    Plain sockets and threads: a client that computes takes from the worker beside it.
+    """
+    parts = urlsplit(origin)
+    address = (parts.hostname or "", parts.port or 0)
+    turns: SimpleQueue[tuple[float, bytes] | None] = SimpleQueue()
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        connections = [pool.submit(_answered, address, turns) for _ in range(CONNECTIONS)]
+        begun = monotonic()
+        for number, message in enumerate(islice(cycle(messages), round(seconds * RATE))):
+            due = begun + number / RATE
+            if stop.wait(max(due - monotonic(), 0)):
+                break
+            turns.put((due, message))
+        for _ in connections:
+            turns.put(None)
+    answers = [answer for connection in connections for answer in connection.result()]
+    return Answers(Counter(status for status, _ in answers), [taken for _, taken in answers])
 
-    connections = [asyncio.create_task(connection()) for _ in range(CONNECTIONS)]
-    begun = monotonic()
-    for number, message in enumerate(islice(cycle(messages), round(seconds * RATE))):
-        if stop.is_set():
-            break
-        due = begun + number / RATE
-        await asyncio.sleep(max(due - monotonic(), 0))
-        waiting.put_nowait((due, message))
-    for _ in connections:
-        waiting.put_nowait(None)
-    await asyncio.gather(*connections)
+
+def _answered(
+    address: tuple[str, int], turns: SimpleQueue[tuple[float, bytes] | None]
+) -> list[tuple[int, float]]:
+    """Send what is due over one connection; return each answer's status, and its seconds."""
+    answers, connection = list[tuple[int, float]](), create_connection(address)
+    while (turn := turns.get()) is not None:
+        due, message = turn
+        try:
+            connection.sendall(message)
+            status = _status(connection)
+        except (OSError, ValueError):
+            status = 0
+            connection.close()
+            connection = create_connection(address)
+        answers.append((status, monotonic() - due))
+    connection.close()
     return answers
 
 
-async def _status(reader: asyncio.StreamReader) -> int:
-    """Read one answer to its end; return its status."""
-    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-    lines = dict(line.lower().split(": ", 1) for line in head.splitlines()[1:] if line)
-    await reader.readexactly(int(lines["content-length"]))
+def _status(connection: socket) -> int:
+    """Read one answer to its end; return its status. ValueError where the connection ends before."""
+    text = b""
+    while b"\r\n\r\n" not in text:
+        text += _more(connection)
+    head, _, body = text.partition(b"\r\n\r\n")
+    lines = dict(line.lower().split(b": ", 1) for line in head.splitlines()[1:])
+    left = int(lines[b"content-length"]) - len(body)
+    while left > 0:
+        left -= len(_more(connection))
     return int(head.split()[1])
+
+
+def _more(connection: socket) -> bytes:
+    if not (part := connection.recv(LARGEST_PART)):
+        raise ValueError("the answer ended early")
+    return part
 
 
 # -- the figures ----------------------------------------------------------------------------------------
@@ -146,7 +167,7 @@ class Load:
 
     def bear(self, seconds: float, stop: Event | None = None) -> Answers:
         """Return what came back in so long, or until told to stop."""
-        return asyncio.run(asked(self.web.origin, self.messages, seconds, stop or Event()))
+        return asked(self.web.origin, self.messages, seconds, stop or Event())
 
     @contextmanager
     def beside(self) -> Iterator[None]:

@@ -137,16 +137,27 @@ class PageLimit:
         self._lock = threading.Lock()
         self._by_name: dict[str, _Allowance] = {}
         self._of_all = _Allowance(of_all_names, clock())
+        self._refused, self._told_at = 0, -MINUTE
 
     def allows(self, who: str) -> bool:
-        """Return whether one more page is within both limits; if it is, it is counted."""
+        """Return whether one more page is within both limits; either way it is counted."""
         with self._lock:
             now = self._clock()
             of_name = self._by_name.setdefault(who, _Allowance(self._rate, now))
             is_allowed = min(each.at(now) for each in (of_name, self._of_all)) >= 1
             for each in (of_name, self._of_all):
                 each.pages -= is_allowed
+            self._refused += not is_allowed
             return is_allowed
+
+    def refused_untold(self) -> int:
+        """Return how many were refused since this was last asked; 0 within a minute of that."""
+        with self._lock:
+            now = self._clock()
+            if now - self._told_at < MINUTE:
+                return 0
+            refused, self._refused, self._told_at = self._refused, 0, now
+            return refused
 
 
 class _Allowance:

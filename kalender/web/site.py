@@ -133,7 +133,7 @@ class Guard:
             began = monotonic()
             session = self._require(request, page.role)
             if not self._entrance.page_limit.allows(session.who):
-                raise PageError(429, "error.too_fast")
+                return self._come_again(request)
             form = await _form_of(request) if page.method == "POST" else {}
             if page.method == "POST" and not self._entrance.sessions.is_form_token(
                 session, form.pop("csrf", "")
@@ -289,6 +289,19 @@ class Guard:
 
     # -- errors -----------------------------------------------------------------------------------
 
+    def _come_again(self, request: Request) -> Response:
+        """Say that too many pages were asked for: in one line, and once a minute in the log.
+
+        A page, or a line of the log for each, would cost what the limit is there to save.
+        """
+        if refused := self._entrance.page_limit.refused_untold():
+            log.warning("pages_refused", status=429, pages=refused)
+        language = self._language(request)
+        headers = {"retry-after": "1", "content-language": language}
+        response = PlainTextResponse(say(language, "error.too_fast"), 429, headers)
+        self._keep_begun(request, response)
+        return response
+
     def _error(self, request: Request, status_code: int, words: str) -> Response:
         try:
             session = self._session(request)
@@ -308,12 +321,6 @@ class Guard:
             to = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             location = f"{SIGN_IN}?{urlencode({'to': to})}"
             return RedirectResponse(location, 303, headers={"cache-control": "no-store"})
-        if error.words == "error.too_fast":  # said in a line, since a page is what costs
-            language = self._language(request)
-            headers = {"retry-after": "1", "content-language": language}
-            response: Response = PlainTextResponse(say(language, error.words), 429, headers)
-            self._keep_begun(request, response)
-            return response
         response = self._error(request, error.status, error.words)
         if isinstance(error, NotSignedIn):  # what was begun can not be finished any more
             response.delete_cookie(

@@ -23,3 +23,13 @@ def test_all_names_together_are_answered_so_many_and_a_refusal_costs_nobody_a_pa
     assert [sum(limit.allows(name) for _ in range(60)) for name in ("per", *names)] == [20, 0, 0, 0]
     now = 1_000.0
     assert [sum(limit.allows(name) for _ in range(60)) for name in names] == [50, 50, 0]
+
+
+def test_how_many_were_refused_is_told_once_a_minute() -> None:
+    now = 0.0
+    limit = PageLimit(Rate(1, 2), Rate(1, 2), clock=lambda: now)
+    told = [limit.refused_untold() for _ in range(5) if not limit.allows("kari")]
+    assert told == [1, 0, 0]
+    now = 61.0
+    assert [limit.allows("kari") for _ in range(4)] == [True, True, False, False]
+    assert limit.refused_untold() == 4
