@@ -74,7 +74,7 @@ def show(  # noqa: PLR0913, PLR0917
     )
     with database.read() as connection:
         if week:
-            day = day_of(monday, "--on") or wired.clock().date()
+            day = day_of(monday, "--on") or wired.clock().astimezone(wired.zone).date()
             zone = wired.zone
             for row in disclosure.calendars_of(connection, person_id):
                 settings = wired.settings()

@@ -58,6 +58,9 @@ def test_a_first_day_from_tables_to_calendars(house: House) -> None:
         "role",
     }
     assert "08.00" in house.run("show", "100001", "--week")
+    monday = house.run("show", "100001", "--week", "--on", "2025-08-18")
+    night = "2025-08-17T22:30+00:00"  # it is Monday already where the university is
+    assert house.run("show", "100001", "--week", now=night) == monday
     assert json.loads(house.run("parked", "--json")) == []
     assert "0 marked" in house.run("retry", "--all")
 

@@ -182,7 +182,7 @@ def _limiter(limiters: Limiters | None, name: str) -> AroundRequest:
 
 
 def _sources(wired: App, limiters: Limiters | None) -> Iterator[Trial]:
-    config, semester = wired.config, Semester.of(wired.clock().date())
+    config, semester = wired.config, Semester.of(wired.clock().astimezone(wired.zone).date())
     fs = configured.fs(config, _limiter(limiters, neighbour.FS))
     tp = wired.tp(_limiter(limiters, neighbour.TP))
     hour_ago, is_polled = wired.clock() - timedelta(hours=1), config.tp.poll_seconds > 0

@@ -3,6 +3,7 @@
 import re
 from contextlib import closing
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import delete, select, update
@@ -138,7 +139,7 @@ def test_a_course_and_changes_are_shown_filtered_and_paged(own_pages: Pages) -> 
     assert "For everybody" in course
     assert "Whom changes concerned" in course
     assert client.get("/course", code="NONE1000").status_code == 404
-    day = own_pages.database.now().date().isoformat()
+    day = own_pages.database.now().astimezone(ZoneInfo("Europe/Oslo")).date().isoformat()
     first = client.get("/changes", day=day)
     assert first.text.count("whom=person+") == 50
     assert len(first.content) < LARGEST
