@@ -154,6 +154,7 @@ def look_up_everything(visit: Visit) -> list[Double]:
     hits = find_all(visit, contents=moves.is_under_way(visit))
     if moves.judge_absence(visit, hits) is Absence.DELETED_BY_USER:
         _take_as_deleted(visit, hits)
+    moves.take_away_left_behind(visit, hits)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}

@@ -10,6 +10,8 @@ one of these ways raises `PutOff`.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from typing import NoReturn
@@ -17,7 +19,18 @@ from typing import NoReturn
 import structlog
 from sqlalchemy import Connection
 
-from kalender.domain.entry import OPEN, Entry
+from kalender.domain.entry import (
+    MAINTAINED,
+    OPEN,
+    Entry,
+    EntryStatus,
+    FoundByKey,
+    Happening,
+    NotCarriedOut,
+    Plain,
+    Transition,
+    after,
+)
 from kalender.domain.work import Cause, Lane, Mark, WorkKey
 from kalender.errors import (
     KalenderError,
@@ -29,9 +42,9 @@ from kalender.errors import (
 )
 from kalender.neighbours import breaker
 from kalender.neighbours.breaker import FOR_EVER, MOVES
-from kalender.ports import EntryState, FoundItem
+from kalender.ports import Calendars, EntryState, FoundItem, ItemError, ItemOutcome, ItemRef
 from kalender.reconcile import doubles
-from kalender.reconcile.protocol import PutOff, Visit
+from kalender.reconcile.protocol import Next, PutOff, Results, Visit, perform
 from kalender.store import acts, entries, moves, people, queue
 from kalender.store import doubles as doubles_log
 from kalender.store.moves import ACCEPT
@@ -302,6 +315,111 @@ def _pause_where_many_wait(connection: Connection) -> None:
 def _postpone(connection: Connection, visit: Visit, wait: timedelta, reason: str | None) -> None:
     lane = None if visit.claim.lane is Lane.PROTECT else Lane.FILL
     queue.postpone(connection, visit.claim, after=wait, why=reason, lane=lane)
+
+
+# -- what stands in the place that the mailbox left -------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftBehind:
+    """Deletes entries at the Exchange that the mailbox left; another one is made for each here.
+
+    They count for no brake, therefore.
+    """
+
+    calendars: Calendars
+    ahead: tuple[Transition, ...]
+    refs: tuple[ItemRef, ...]  # in the order of `ahead`
+    counted_as: str = "left_behind"
+
+    def write_ahead(self, visit: Visit, connection: Connection) -> bool:
+        """Write down that these entries are about to go."""
+        visit.save(connection, self.ahead, ahead=True)
+        return True
+
+    def send(self, visit: Visit, part: slice, send_by: float) -> Results:
+        """Delete the items."""
+        hard = visit.context.calendar_settings(visit.row.audience).delete == "hard"
+        return self.calendars.delete(visit.row.address, self.refs[part], hard=hard, send_by=send_by)
+
+    def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
+        """Return what happened to one entry; what cannot be deleted stays, and is not asked for again."""
+        if isinstance(result, ItemRef) or result.outcome is ItemOutcome.GONE:
+            return Plain.DELETED, Next.GO_ON
+        if result.outcome is ItemOutcome.UNKNOWN:
+            return Plain.UNANSWERED, Next.IN_DOUBT
+        return NotCarriedOut(before=self.ahead[number].before), Next.GO_ON
+
+    def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
+        """Log what was taken away."""
+        keys = [
+            transition.after.sync_key
+            for transition, happening in zip(self.ahead, happenings, strict=True)
+            if transition.after is not None and happening is Plain.DELETED
+        ]
+        visit.log(connection, "remove", keys)
+
+
+def take_away_left_behind(visit: Visit, hits: Sequence[FoundItem]) -> None:
+    """Delete what is ours in the place that the mailbox left, and not among these items of the new one.
+
+    It was written there after the mailbox had been copied, as where the old place goes on answering
+    as an empty mailbox. Its records end with it, and the next plan makes it anew here. What its user
+    added to stays, and so does all where the old place does not answer any more.
+
+    Raises OutcomeUnknown where an answer is lost, and otherwise as `protocol.perform`.
+    """
+    with visit.database.read() as connection:
+        move = moves.open_of(connection, visit.row.calendar_id)
+        records = entries.of_calendar(connection, visit.row.calendar_id)
+    if move is None or move.from_backend in {move.to_backend, visit.row.backend}:
+        return
+    old_place = visit.context.exchanges.get(move.from_backend)
+    here = {hit.sync_key for hit in hits} | {hit.ref.item_id for hit in hits}
+    absent_entries = {
+        entry.sync_key: entry
+        for entry in records
+        if entry.status in (EntryStatus.INTENDED, *MAINTAINED) and entry.ends_at > visit.now
+        if here.isdisjoint({entry.sync_key, entry.item_id})
+    }
+    if old_place is None or not absent_entries:
+        return
+    at_old_place = replace(visit, exchange=old_place)
+    left: list[tuple[Entry, ItemRef]] = []
+    with suppress(PermanentError, TransientError, NeighbourError):
+        # by their ids where they are known: a search may not see yet what was made just now
+        ids = {key: entry.item_id for key, entry in absent_entries.items() if entry.item_id}
+        if without_id := sorted(absent_entries.keys() - ids.keys()):
+            left_hits = old_place.calendars.find(visit.row.address, without_id)
+            ids |= {key: hit.ref.item_id for key, hit in doubles.oldest_of(left_hits).items()}
+        states = doubles.read_states(at_old_place, sorted(ids.values()))
+        left = [
+            (absent_entries[key], state.ref)
+            for key, item_id in sorted(ids.items())
+            if (state := states.get(item_id)) is not None
+            if not doubles.added_to(visit, state, EntryState(ref=state.ref))
+        ]
+    if not left:
+        return
+    with suppress(PermanentError):  # as where the mailbox is gone there by now
+        outcome = perform(at_old_place, _left_behind(old_place.calendars, left))
+        if outcome.error is not None:
+            raise outcome.error
+
+
+def _left_behind(calendars: Calendars, left: Sequence[tuple[Entry, ItemRef]]) -> LeftBehind:
+    located = [
+        after(entry, FoundByKey(item_id=ref.item_id, change_key=ref.change_key))
+        for entry, ref in left
+    ]
+    return LeftBehind(
+        calendars=calendars,
+        ahead=tuple(
+            Transition(entry, after(found, Plain.DELETE_AHEAD))
+            for (entry, _), found in zip(left, located, strict=True)
+        ),
+        refs=tuple(ref for _, ref in left),
+    )
 
 
 # -- what stands there although we took it away -----------------------------------------------------------

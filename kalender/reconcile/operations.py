@@ -400,18 +400,19 @@ class Removals:
         return calendars.update(address, changes, send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
-        """Return what happened to one entry; what was gone already counts as deleted.
+        """Return what happened to one entry.
 
         A meeting that cannot be released in silence is its user's as it is. What has become a
-        meeting since it was read is read again.
+        meeting since it was read is read again. What is gone since then is looked up by its key in
+        the next round: its mailbox may have moved.
         """
-        if isinstance(result, ItemRef) or result.outcome is ItemOutcome.GONE:
+        if isinstance(result, ItemRef):
             return Plain.DELETED, Next.GO_ON
         if result.outcome is ItemOutcome.MEETING and self.operation == RELEASE:
             return Plain.LEFT_TO_USER, Next.GO_ON
         if result.outcome is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
-        again = result.outcome in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}
+        again = result.outcome in {ItemOutcome.CONFLICT, ItemOutcome.MEETING, ItemOutcome.GONE}
         stays = NotCarriedOut(before=self.ahead[number].before)
         return stays, Next.PLAN_AGAIN if again else Next.COME_LATER
 

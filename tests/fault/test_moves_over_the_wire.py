@@ -1,8 +1,8 @@
 """Mailboxes move between the sandbox's Exchange and its Graph, between any two steps of a visit."""
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from math import ceil
@@ -70,6 +70,7 @@ class Scene:
     number: int
     steps: int = 0  # until the mailbox moves
     passed: int = 0
+    phase: Mapping[str, str] = field(default_factory=dict)  # in which both sides are then
 
     def control(self, way: str, path: str, told: object = None) -> Any:
         """Ask the control API."""
@@ -91,7 +92,7 @@ class Scene:
         """Count a step, and move the mailbox at the one that was chosen."""
         self.passed += 1
         if self.passed == self.steps:
-            self.move()
+            self.move(**self.phase)
 
     def shown(self, place: str = "") -> list[Json]:
         """Return what stands in the calendar beside the private, in time's order."""
@@ -172,11 +173,13 @@ def changed() -> list[TeachingEvent]:
     ]
 
 
+@pytest.mark.parametrize("old", ["absent", "empty"])
 @pytest.mark.parametrize("step", range(1, 15))
-def test_wherever_a_mailbox_moves_it_is_right_there(scene: Scene, step: int) -> None:
+def test_wherever_a_mailbox_moves_it_is_right_there(scene: Scene, step: int, old: str) -> None:
+    """Nothing of ours is left in the old place, even where that answers as an empty mailbox."""
     scene.fill(lectures(5))
     scene.meddle("annotate", 2, text="ta med")
-    scene.passed, scene.steps = 0, step
+    scene.passed, scene.steps, scene.phase = 0, step, {"old": old, "new": "full"}
     scene.house.teach(*changed())
     scene.house.verify()
     scene.look(times=4)
@@ -190,6 +193,9 @@ def test_wherever_a_mailbox_moves_it_is_right_there(scene: Scene, step: int) -> 
     keys = [item["sync_key"] for item in found]
     assert len(set(keys)) == len(keys)
     assert scene.rows("SELECT backend, state FROM calendar") == [("other", "active")]
+    if old == "empty":
+        assert scene.shown(scene.place) == []
+        scene.move()  # it is gone at last
     scene.move(scene.place)
     scene.look(times=2)
     assert [item["sync_key"] for item in scene.shown()] == keys
@@ -308,6 +314,27 @@ def test_an_old_place_that_is_empty_while_the_new_one_is_full_is_left(scene: Sce
     assert scene.rows("SELECT backend FROM calendar") == [("other",)]
     assert {item["sync_key"] for item in scene.shown(OTHER[scene.place])} == keys
     assert scene.shown(scene.place) == []
+
+
+@pytest.mark.parametrize("step", range(1, 10))
+def test_what_its_user_made_a_meeting_is_theirs_wherever_the_mailbox_moves(
+    scene: Scene, step: int
+) -> None:
+    """Teaching that is taken away is released where it is a meeting, in the place where it stands."""
+    scene.fill(lectures(5))
+    scene.meddle("invite", 4, attendee="kollega@uio.example")
+    scene.passed, scene.steps, scene.phase = 0, step, {"old": "empty", "new": "full"}
+    scene.house.teach(*lectures(4))
+    scene.house.settle()
+    scene.look(times=4)
+    if scene.passed < step:
+        pytest.fail(f"a visit has {scene.passed} steps")
+    *others, meeting = scene.shown()
+    released = scene.rows("SELECT sync_key FROM entry WHERE status = 'released'")
+    assert meeting["sync_key"] is None or (meeting["sync_key"],) in released
+    keys = {(key,) for key, status, *_ in scene.records() if status == "live"}
+    assert {(item["sync_key"],) for item in others} == keys
+    assert len(others) == 4
 
 
 def test_what_was_changed_at_the_old_place_after_the_copy_is_right_at_the_new_one(
