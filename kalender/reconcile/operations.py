@@ -48,26 +48,22 @@ def carry_out(visit: Visit, plan: Plan) -> Outcome:
     Raises as `protocol.perform` and the adapter's reads do.
     """
     batch = visit.calendars.batch
-    rounds = [
-        *zip_longest(
-            parts(plan.updates, batch),
-            parts(plan.creates, batch * CREATES_TOGETHER),
-            parts(plan.deletes, batch),
-        )
-    ]
+    rounds = zip_longest(
+        parts(plan.updates, batch),
+        parts(plan.creates, batch * CREATES_TOGETHER),
+        parts(plan.deletes, batch),
+    )
     result = Outcome()
-    for place, (updates, creates, planned_deletes) in enumerate(rounds, 1):
+    for updates, creates, planned_deletes in rounds:
         deletes = _not_braked(visit, planned_deletes or ())
         states = _read(visit, updates or (), deletes)
         if states is None:
             return Outcome(Next.PLAN_AGAIN)
-        writes = [*_writes(visit, updates or (), creates or (), deletes, states)]
-        for number, write in enumerate(writes, 1):
-            is_last = (place, number) == (len(rounds), len(writes)) and result.next is Next.GO_ON
-            outcome = perform(visit, write, is_last=is_last)
+        for write in _writes(visit, updates or (), creates or (), deletes, states):
+            outcome = perform(visit, write)
             if outcome.next > Next.COME_LATER:
                 return outcome
-            if outcome.next is Next.COME_LATER or outcome.finished:
+            if outcome.next is Next.COME_LATER:
                 result = outcome
     return result
 
@@ -400,19 +396,18 @@ class Removals:
         return calendars.update(address, changes, send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
-        """Return what happened to one entry.
+        """Return what happened to one entry; what was gone already counts as deleted.
 
         A meeting that cannot be released in silence is its user's as it is. What has become a
-        meeting since it was read is read again. What is gone since then is looked up by its key in
-        the next round: its mailbox may have moved.
+        meeting since it was read is read again.
         """
-        if isinstance(result, ItemRef):
+        if isinstance(result, ItemRef) or result.outcome is ItemOutcome.GONE:
             return Plain.DELETED, Next.GO_ON
         if result.outcome is ItemOutcome.MEETING and self.operation == RELEASE:
             return Plain.LEFT_TO_USER, Next.GO_ON
         if result.outcome is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
-        again = result.outcome in {ItemOutcome.CONFLICT, ItemOutcome.MEETING, ItemOutcome.GONE}
+        again = result.outcome in {ItemOutcome.CONFLICT, ItemOutcome.MEETING}
         stays = NotCarriedOut(before=self.ahead[number].before)
         return stays, Next.PLAN_AGAIN if again else Next.COME_LATER
 

@@ -220,9 +220,7 @@ def _until_right(visit: Visit) -> None:
         )
         if outcome.error is not None:
             raise outcome.error
-        if not outcome.finished:
-            visit.finish()
-        return
+        return visit.finish()
     raise TransientError("the calendar kept changing while it was written")
 
 
