@@ -1,4 +1,4 @@
-"""Find out what is uncertain before anything is planned; nothing is ever removed by a lookup.
+"""Find out what is uncertain before anything is planned; no lookup removes anything from the calendar.
 
 Three questions are asked of the calendar itself: what became of creates that nobody answered
 (`look_up_keys`), where everything of ours is after a move or a restore (`look_up_everything`), and
@@ -149,12 +149,13 @@ def look_up_everything(visit: Visit) -> list[Double]:
 
     Adopts by recorded key first, then by the event id in the key; returns what shows an event a
     second time. Items beyond that are copies, and stay; they are taken along only where somebody
-    wished that all with our key go. Raises PutOff where the mailbox may be elsewhere.
+    wished that all with our key go. What of ours stands in an emptied place that the mailbox left is
+    taken away there. Raises PutOff where the mailbox may be elsewhere.
     """
     hits = find_all(visit, contents=moves.is_under_way(visit))
     if moves.judge_absence(visit, hits) is Absence.DELETED_BY_USER:
         _take_as_deleted(visit, hits)
-    moves.take_away_left_behind(visit, hits)
+    moves.take_away_at_old_place(visit, hits)
     calendar_id = visit.row.calendar_id
     with visit.recording() as connection:
         keys = {hit.sync_key for hit in hits}

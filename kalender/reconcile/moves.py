@@ -10,7 +10,6 @@ one of these ways raises `PutOff`.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -37,6 +36,7 @@ from kalender.errors import (
     MailboxDenied,
     MailboxMissing,
     NeighbourError,
+    OutcomeUnknown,
     PermanentError,
     TransientError,
 )
@@ -55,6 +55,9 @@ SAME_TIME = timedelta(minutes=2)
 TOO_MANY, WITHIN = 3, timedelta(hours=1)  # calendars that wait: then all moves are paused
 LOOKS_IN_VAIN = 3
 """So many looks, five hours in all, a mailbox that is known nowhere else has to turn up elsewhere."""
+
+
+AT_OLD_PLACE = (EntryStatus.INTENDED, EntryStatus.REFUSED, *MAINTAINED)
 
 
 class Absence(Enum):
@@ -321,20 +324,19 @@ def _postpone(connection: Connection, visit: Visit, wait: timedelta, reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LeftBehind:
-    """Deletes entries at the Exchange that the mailbox left; another one is made for each here.
+class RemovalsAtOldPlace:
+    """Deletes entries at the Exchange that the mailbox left. They count for no brake."""
 
-    They count for no brake, therefore.
-    """
-
-    calendars: Calendars
+    calendars: Calendars  # of that Exchange
+    located_entries: tuple[Entry, ...]  # as they are known there
+    refs: tuple[ItemRef, ...]  # in the order of `located_entries`, as the next
     ahead: tuple[Transition, ...]
-    refs: tuple[ItemRef, ...]  # in the order of `ahead`
-    counted_as: str = "left_behind"
+    counted_as: str = "deleted_at_old_place"
 
     def write_ahead(self, visit: Visit, connection: Connection) -> bool:
-        """Write down that these entries are about to go."""
+        """Write down, in the change log as well, that these entries are about to go."""
         visit.save(connection, self.ahead, ahead=True)
+        visit.log(connection, "remove", [entry.sync_key for entry in self.located_entries])
         return True
 
     def send(self, visit: Visit, part: slice, send_by: float) -> Results:
@@ -343,82 +345,95 @@ class LeftBehind:
         return self.calendars.delete(visit.row.address, self.refs[part], hard=hard, send_by=send_by)
 
     def judge(self, number: int, result: ItemRef | ItemError) -> tuple[Happening, Next]:
-        """Return what happened to one entry; what cannot be deleted stays, and is not asked for again."""
-        if isinstance(result, ItemRef) or result.outcome is ItemOutcome.GONE:
+        """Return what happened to one entry; an item that cannot be deleted stays where it is."""
+        if isinstance(result, ItemRef):
             return Plain.DELETED, Next.GO_ON
         if result.outcome is ItemOutcome.UNKNOWN:
             return Plain.UNANSWERED, Next.IN_DOUBT
-        return NotCarriedOut(before=self.ahead[number].before), Next.GO_ON
+        return NotCarriedOut(before=self.located_entries[number]), Next.GO_ON
 
     def record(self, visit: Visit, connection: Connection, happenings: Sequence[Happening]) -> None:
-        """Log what was taken away."""
-        keys = [
-            transition.after.sync_key
-            for transition, happening in zip(self.ahead, happenings, strict=True)
-            if transition.after is not None and happening is Plain.DELETED
+        """Take out of the change log what stays, and say how many these are."""
+        staying_keys = [
+            entry.sync_key
+            for entry, happening in zip(self.located_entries, happenings, strict=True)
+            if isinstance(happening, NotCarriedOut)
         ]
-        visit.log(connection, "remove", keys)
+        entries.unlog(connection, staying_keys)
+        if staying_keys:
+            count = len(staying_keys)
+            log.warning("entries_stay_at_old_place", calendar=visit.row.calendar_id, entries=count)
 
 
-def take_away_left_behind(visit: Visit, hits: Sequence[FoundItem]) -> None:
-    """Delete what is ours in the place that the mailbox left, and not among these items of the new one.
+def take_away_at_old_place(visit: Visit, hits: Sequence[FoundItem]) -> None:
+    """Delete entries of ours that stand in the emptied place which the mailbox left.
 
-    It was written there after the mailbox had been copied, as where the old place goes on answering
-    as an empty mailbox. Its records end with it, and the next plan makes it anew here. What its user
-    added to stays, and so does all where the old place does not answer any more.
+    `hits` are all items of ours in the new place. An old place may go on answering as an empty
+    mailbox after the mailbox was copied: what was created there since then stands in no other place,
+    and the next plan makes it anew here. A place is emptied where all that is ours in it is absent
+    here, and no operator accepted a new place that lacks entries.
 
-    Raises OutcomeUnknown where an answer is lost, and otherwise as `protocol.perform`.
+    An item whose user added to it stays; so does an entry that a brake holds. Where the old place
+    cannot be asked, nothing is deleted, and the log says so. Raises OutcomeUnknown where an answer
+    is lost, and ClaimLost, StateInDoubt and NeighbourUnavailable as `protocol.perform` does.
     """
     with visit.database.read() as connection:
         move = moves.open_of(connection, visit.row.calendar_id)
         records = entries.of_calendar(connection, visit.row.calendar_id)
-    if move is None or move.from_backend in {move.to_backend, visit.row.backend}:
+    if move is None or move.from_backend == visit.row.backend or move.decision == ACCEPT:
         return
     old_place = visit.context.exchanges.get(move.from_backend)
     here = {hit.sync_key for hit in hits} | {hit.ref.item_id for hit in hits}
     absent_entries = {
         entry.sync_key: entry
         for entry in records
-        if entry.status in (EntryStatus.INTENDED, *MAINTAINED) and entry.ends_at > visit.now
+        if entry.status in AT_OLD_PLACE and entry.ends_at > visit.now and entry.held_by is None
+        if entry.status is not EntryStatus.INTENDED or entry.item_id is None  # else an adoption
         if here.isdisjoint({entry.sync_key, entry.item_id})
     }
     if old_place is None or not absent_entries:
         return
     at_old_place = replace(visit, exchange=old_place)
-    left: list[tuple[Entry, ItemRef]] = []
-    with suppress(PermanentError, TransientError, NeighbourError):
-        # by their ids where they are known: a search may not see yet what was made just now
-        ids = {key: entry.item_id for key, entry in absent_entries.items() if entry.item_id}
-        if without_id := sorted(absent_entries.keys() - ids.keys()):
-            left_hits = old_place.calendars.find(visit.row.address, without_id)
-            ids |= {key: hit.ref.item_id for key, hit in doubles.oldest_of(left_hits).items()}
+    try:
+        old_hits = old_place.calendars.find(visit.row.address, None)
+        if any(hit.sync_key not in absent_entries for hit in old_hits):
+            return
+        # A search may not see yet what was made just now: an id that is known is read by itself.
+        ids = {hit.sync_key: hit.ref.item_id for hit in old_hits}
+        ids |= {key: entry.item_id for key, entry in absent_entries.items() if entry.item_id}
         states = doubles.read_states(at_old_place, sorted(ids.values()))
-        left = [
+        untouched = [
             (absent_entries[key], state.ref)
             for key, item_id in sorted(ids.items())
-            if (state := states.get(item_id)) is not None
+            if (state := states.get(item_id)) is not None and state.sync_key == key
             if not doubles.added_to(visit, state, EntryState(ref=state.ref))
         ]
-    if not left:
-        return
-    with suppress(PermanentError):  # as where the mailbox is gone there by now
-        outcome = perform(at_old_place, _left_behind(old_place.calendars, left))
-        if outcome.error is not None:
-            raise outcome.error
+        if untouched:
+            outcome = perform(at_old_place, _removals(old_place.calendars, untouched))
+            if outcome.error is not None:
+                raise outcome.error
+    except OutcomeUnknown:
+        raise
+    except (PermanentError, TransientError, NeighbourError) as error:
+        kind = type(error).__name__
+        log.warning("old_place_not_asked", calendar=visit.row.calendar_id, error=kind)
 
 
-def _left_behind(calendars: Calendars, left: Sequence[tuple[Entry, ItemRef]]) -> LeftBehind:
-    located = [
-        after(entry, FoundByKey(item_id=ref.item_id, change_key=ref.change_key))
-        for entry, ref in left
+def _removals(
+    calendars: Calendars, untouched: Sequence[tuple[Entry, ItemRef]]
+) -> RemovalsAtOldPlace:
+    located_pairs = [
+        (entry, after(entry, FoundByKey(item_id=ref.item_id, change_key=ref.change_key)))
+        for entry, ref in untouched
     ]
-    return LeftBehind(
+    return RemovalsAtOldPlace(
         calendars=calendars,
+        located_entries=tuple(located for _, located in located_pairs if located is not None),
+        refs=tuple(ref for _, ref in untouched),
         ahead=tuple(
-            Transition(entry, after(found, Plain.DELETE_AHEAD))
-            for (entry, _), found in zip(left, located, strict=True)
+            Transition(entry, after(located, Plain.DELETE_AHEAD))
+            for entry, located in located_pairs
         ),
-        refs=tuple(ref for _, ref in left),
     )
 
 
@@ -430,7 +445,8 @@ def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
 
     It is what we made ourselves: its key is in the change log as taken away of late, it stands on one
     item, which was created when we created it, as far as the calendar's other items tell, and its
-    user added nothing. What has ended stays.
+    user added nothing. What its user made a meeting, and was to be released there, is released here.
+    What has ended stays.
     """
     calendar_id = visit.row.calendar_id
     times = Counter(hit.sync_key for hit in hits)
@@ -438,7 +454,7 @@ def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
         return
     with visit.database.read() as connection:
         recorded = {entry.sync_key for entry in entries.of_calendar(connection, calendar_id)}
-        taken = doubles_log.taken_lately(connection, calendar_id, times, COPIED_WITHIN)
+        deleted, released = doubles_log.taken_lately(connection, calendar_id, times, COPIED_WITHIN)
         created = doubles_log.created(connection, calendar_id, times)
     ours = {
         hit.sync_key: hit.created_at - created[hit.sync_key]
@@ -449,21 +465,22 @@ def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
     copied_hits = [
         hit
         for hit in hits
-        if hit.sync_key in taken - recorded and times[hit.sync_key] == 1
+        if hit.sync_key in (deleted | released) - recorded and times[hit.sync_key] == 1
         if hit.ends_at > visit.now and hit.sync_key in ours
         if any(abs(ours[hit.sync_key] - offset) < SAME_TIME for offset in offsets)
     ]
     if not copied_hits:
         return
     states = doubles.read_states(visit, [hit.ref.item_id for hit in copied_hits])
-    untouched = [
+    taken_again = [
         hit
         for hit in copied_hits
         if (state := states.get(hit.ref.item_id)) is not None
-        if not doubles.added_to(visit, state, EntryState(ref=state.ref))
+        if (state.meeting and hit.sync_key in released)
+        or not doubles.added_to(visit, state, EntryState(ref=state.ref))
     ]
     with visit.recording() as connection:
-        for hit in untouched:
+        for hit in taken_again:
             key, now = hit.sync_key, visit.now
             entries.adopt(connection, calendar_id, hit, key=key, now=now, goes=True)
-    visit.count("taken_again", len(untouched))
+    visit.count("taken_again", len(taken_again))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, or_, select, union, update
+from sqlalchemy import Connection, Select, delete, exists, func, or_, select, union, update
 
 from kalender.domain.entry import EntryStatus
 from kalender.store.sql import db_now, insert_many
@@ -100,14 +100,19 @@ def _of(
 
 def taken_lately(
     connection: Connection, calendar_id: int, keys: Collection[str], within: timedelta
-) -> set[str]:
-    """Return those of these keys whose entry we deleted, or found to be gone, so lately.
+) -> tuple[set[str], set[str]]:
+    """Return which of these keys we took away so lately: those deleted or found gone, those released.
 
-    What was released is its user's.
+    A key that a record names as its user's is not among the released.
     """
-    query = _logged(calendar_id, ("delete", "remove", "gone"), keys)
-    lately = query.where(change_log.c.at > db_now(-within.total_seconds()))
-    return {key for key, _ in connection.execute(lately)}
+    is_late = change_log.c.at > db_now(-within.total_seconds())
+    is_recorded = exists().where(entry.c.sync_key == change_log.c.sync_key)
+    deleted = _logged(calendar_id, ("delete", "remove", "gone"), keys).where(is_late)
+    released = _logged(calendar_id, ("release",), keys).where(is_late, ~is_recorded)
+    return (
+        {key for key, _ in connection.execute(deleted)},
+        {key for key, _ in connection.execute(released)},
+    )
 
 
 def created(connection: Connection, calendar_id: int, keys: Collection[str]) -> dict[str, datetime]:
