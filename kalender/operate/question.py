@@ -146,12 +146,16 @@ class Question:
     @cached_property
     def previews(self) -> Mapping[int, Preview]:
         """What would be written to each of the person's calendars now, by its number."""
-        numbers = [row["calendar_id"] for row in self.calendars_by_number]
+        teaching_by_person = {self.person_id: self.teaching}
         previews = {
-            number: preview(
-                self.connection, number, self.settings, self.now, person_teaching=self.teaching
+            row["calendar_id"]: preview(
+                self.connection,
+                row["calendar_id"],
+                self.settings,
+                self.now,
+                teaching_by_person=teaching_by_person,
             )
-            for number in numbers
+            for row in self.calendars_by_number
         }
         return {number: each for number, each in previews.items() if each is not None}
 

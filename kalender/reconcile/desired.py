@@ -275,17 +275,18 @@ def load_states(
     settings: CalendarSettings,
     now: datetime,
     *,
-    known: Mapping[int, PersonTeaching] | None = None,
+    teaching_by_person: Mapping[int, PersonTeaching] | None = None,
 ) -> list[CalendarState]:
     """Return for each calendar what decides it now: a few questions for all of them together.
 
-    `known` is the teaching of persons of whom it was read already, in the same transaction.
+    `teaching_by_person` is the teaching of persons of whom it was read already.
     """
     persons = sorted({row.person_id for row in rows})
     semesters = settings.semesters.at(connection, settings.common_rules, now)
-    teaching_by_person = dict(known or {})
-    unread = [person_id for person_id in persons if person_id not in teaching_by_person]
-    teaching_by_person |= teaching_of(connection, unread, semesters) if unread else {}
+    teaching_by_person = dict(teaching_by_person or {})
+    others = [person_id for person_id in persons if person_id not in teaching_by_person]
+    if others:
+        teaching_by_person |= teaching_of(connection, others, semesters)
     activities_of_course: dict[CourseKey, list[Activity]] = defaultdict(list)
     for activity in courses.activities(
         connection, set().union(*map(_courses, teaching_by_person.values()))
@@ -423,18 +424,19 @@ def preview(
     settings: CalendarSettings,
     now: datetime,
     *,
-    person_teaching: PersonTeaching | None = None,
+    teaching_by_person: Mapping[int, PersonTeaching] | None = None,
 ) -> Preview | None:
     """Return what would be written to a calendar now; changes nothing, asks nobody.
 
-    `person_teaching`: what `teaching_of` has of the calendar's person, where it was read already.
-    None: there is no such calendar.
+    `teaching_by_person` is what `teaching_of` has of persons of whom it was read already. None:
+    there is no such calendar.
     """
     row = entries.load(connection, calendar_id)
     if row is None:
         return None
-    known = {row.person_id: person_teaching} if person_teaching is not None else None
-    (calendar_state,) = load_states(connection, [row], settings, now, known=known)
+    (calendar_state,) = load_states(
+        connection, [row], settings, now, teaching_by_person=teaching_by_person
+    )
     standing, ended_entries = split(
         entries.of_calendar(connection, calendar_id), calendar_state, now
     )
