@@ -57,7 +57,7 @@ LOOKS_IN_VAIN = 3
 """So many looks, five hours in all, a mailbox that is known nowhere else has to turn up elsewhere."""
 
 
-AT_OLD_PLACE = (EntryStatus.INTENDED, EntryStatus.REFUSED, *MAINTAINED)
+STATUSES_AT_OLD_PLACE = (EntryStatus.INTENDED, EntryStatus.REFUSED, *MAINTAINED)
 
 
 class Absence(Enum):
@@ -374,8 +374,8 @@ def take_away_at_old_place(visit: Visit, hits: Sequence[FoundItem]) -> None:
     here, and no operator accepted a new place that lacks entries.
 
     An item whose user added to it stays; so does an entry that a brake holds. Where the old place
-    cannot be asked, nothing is deleted, and the log says so. Raises OutcomeUnknown where an answer
-    is lost, and ClaimLost, StateInDoubt and NeighbourUnavailable as `protocol.perform` does.
+    cannot be asked, nothing more is deleted there, and the log says so. Raises OutcomeUnknown where
+    an answer is lost, and ClaimLost and StateInDoubt as `protocol.perform` does.
     """
     with visit.database.read() as connection:
         move = moves.open_of(connection, visit.row.calendar_id)
@@ -387,7 +387,9 @@ def take_away_at_old_place(visit: Visit, hits: Sequence[FoundItem]) -> None:
     absent_entries = {
         entry.sync_key: entry
         for entry in records
-        if entry.status in AT_OLD_PLACE and entry.ends_at > visit.now and entry.held_by is None
+        if entry.status in STATUSES_AT_OLD_PLACE
+        and entry.ends_at > visit.now
+        and entry.held_by is None
         if entry.status is not EntryStatus.INTENDED or entry.item_id is None  # else an adoption
         if here.isdisjoint({entry.sync_key, entry.item_id})
     }
@@ -402,14 +404,14 @@ def take_away_at_old_place(visit: Visit, hits: Sequence[FoundItem]) -> None:
         ids = {hit.sync_key: hit.ref.item_id for hit in old_hits}
         ids |= {key: entry.item_id for key, entry in absent_entries.items() if entry.item_id}
         states = doubles.read_states(at_old_place, sorted(ids.values()))
-        untouched = [
+        untouched_items = [
             (absent_entries[key], state.ref)
             for key, item_id in sorted(ids.items())
             if (state := states.get(item_id)) is not None and state.sync_key == key
             if not doubles.added_to(visit, state, EntryState(ref=state.ref))
         ]
-        if untouched:
-            outcome = perform(at_old_place, _removals(old_place.calendars, untouched))
+        if untouched_items:
+            outcome = perform(at_old_place, _removals(old_place.calendars, untouched_items))
             if outcome.error is not None:
                 raise outcome.error
     except OutcomeUnknown:
@@ -420,16 +422,16 @@ def take_away_at_old_place(visit: Visit, hits: Sequence[FoundItem]) -> None:
 
 
 def _removals(
-    calendars: Calendars, untouched: Sequence[tuple[Entry, ItemRef]]
+    calendars: Calendars, untouched_items: Sequence[tuple[Entry, ItemRef]]
 ) -> RemovalsAtOldPlace:
     located_pairs = [
         (entry, after(entry, FoundByKey(item_id=ref.item_id, change_key=ref.change_key)))
-        for entry, ref in untouched
+        for entry, ref in untouched_items
     ]
     return RemovalsAtOldPlace(
         calendars=calendars,
         located_entries=tuple(located for _, located in located_pairs if located is not None),
-        refs=tuple(ref for _, ref in untouched),
+        refs=tuple(ref for _, ref in untouched_items),
         ahead=tuple(
             Transition(entry, after(located, Plain.DELETE_AHEAD))
             for entry, located in located_pairs
@@ -454,7 +456,9 @@ def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
         return
     with visit.database.read() as connection:
         recorded = {entry.sync_key for entry in entries.of_calendar(connection, calendar_id)}
-        deleted, released = doubles_log.taken_lately(connection, calendar_id, times, COPIED_WITHIN)
+        deleted_keys, released_keys = doubles_log.taken_lately(
+            connection, calendar_id, times, COPIED_WITHIN
+        )
         created = doubles_log.created(connection, calendar_id, times)
     ours = {
         hit.sync_key: hit.created_at - created[hit.sync_key]
@@ -465,22 +469,22 @@ def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
     copied_hits = [
         hit
         for hit in hits
-        if hit.sync_key in (deleted | released) - recorded and times[hit.sync_key] == 1
+        if hit.sync_key in (deleted_keys | released_keys) - recorded and times[hit.sync_key] == 1
         if hit.ends_at > visit.now and hit.sync_key in ours
         if any(abs(ours[hit.sync_key] - offset) < SAME_TIME for offset in offsets)
     ]
     if not copied_hits:
         return
     states = doubles.read_states(visit, [hit.ref.item_id for hit in copied_hits])
-    taken_again = [
+    hits_to_take = [
         hit
         for hit in copied_hits
         if (state := states.get(hit.ref.item_id)) is not None
-        if (state.meeting and hit.sync_key in released)
+        if (state.meeting and hit.sync_key in released_keys)
         or not doubles.added_to(visit, state, EntryState(ref=state.ref))
     ]
     with visit.recording() as connection:
-        for hit in taken_again:
+        for hit in hits_to_take:
             key, now = hit.sync_key, visit.now
             entries.adopt(connection, calendar_id, hit, key=key, now=now, goes=True)
-    visit.count("taken_again", len(taken_again))
+    visit.count("taken_again", len(hits_to_take))

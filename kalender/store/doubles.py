@@ -105,10 +105,10 @@ def taken_lately(
 
     A key that a record names as its user's is not among the released.
     """
-    is_late = change_log.c.at > db_now(-within.total_seconds())
+    is_recent = change_log.c.at > db_now(-within.total_seconds())
     is_recorded = exists().where(entry.c.sync_key == change_log.c.sync_key)
-    deleted = _logged(calendar_id, ("delete", "remove", "gone"), keys).where(is_late)
-    released = _logged(calendar_id, ("release",), keys).where(is_late, ~is_recorded)
+    deleted = _logged(calendar_id, ("delete", "remove", "gone"), keys).where(is_recent)
+    released = _logged(calendar_id, ("release",), keys).where(is_recent, ~is_recorded)
     return (
         {key for key, _ in connection.execute(deleted)},
         {key for key, _ in connection.execute(released)},

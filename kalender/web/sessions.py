@@ -140,7 +140,7 @@ class PageLimit:
         self._refused, self._told_at = 0, -MINUTE
 
     def allows(self, who: str) -> bool:
-        """Return whether one more page is within both limits; either way it is counted."""
+        """Count one more page, as answered or as refused; return whether it is within both limits."""
         with self._lock:
             now = self._clock()
             of_name = self._by_name.setdefault(who, _Allowance(self._rate, now))
@@ -150,7 +150,7 @@ class PageLimit:
             self._refused += not is_allowed
             return is_allowed
 
-    def refused_untold(self) -> int:
+    def refusals_to_tell(self) -> int:
         """Return how many were refused since this was last asked; 0 within a minute of that."""
         with self._lock:
             now = self._clock()

@@ -133,7 +133,7 @@ class Guard:
             began = monotonic()
             session = self._require(request, page.role)
             if not self._entrance.page_limit.allows(session.who):
-                return self._come_again(request)
+                return self._say_too_fast(request)
             form = await _form_of(request) if page.method == "POST" else {}
             if page.method == "POST" and not self._entrance.sessions.is_form_token(
                 session, form.pop("csrf", "")
@@ -289,13 +289,13 @@ class Guard:
 
     # -- errors -----------------------------------------------------------------------------------
 
-    def _come_again(self, request: Request) -> Response:
+    def _say_too_fast(self, request: Request) -> Response:
         """Say that too many pages were asked for: in one line, and once a minute in the log.
 
         A page, or a line of the log for each, would cost what the limit is there to save.
         """
-        if refused := self._entrance.page_limit.refused_untold():
-            log.warning("pages_refused", status=429, pages=refused)
+        if refusals := self._entrance.page_limit.refusals_to_tell():
+            log.warning("pages_refused", status=429, pages=refusals)
         language = self._language(request)
         headers = {"retry-after": "1", "content-language": language}
         response = PlainTextResponse(say(language, "error.too_fast"), 429, headers)

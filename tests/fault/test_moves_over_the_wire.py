@@ -316,6 +316,21 @@ def test_an_old_place_that_is_empty_while_the_new_one_is_full_is_left(scene: Sce
     assert scene.shown(scene.place) == []
 
 
+def test_what_was_created_in_an_emptied_place_is_taken_away_there_and_the_log_says_so(
+    scene: Scene,
+) -> None:
+    scene.fill(lectures(4))
+    scene.move(old="empty", new="full")
+    scene.house.teach(*lectures(5))
+    scene.house.settle()
+    assert len(scene.shown(scene.place)) == 1
+    scene.look(times=2)
+    assert scene.shown(scene.place) == []
+    assert len(scene.shown()) == 5
+    removed = "SELECT count(*) FROM change_log WHERE operation = 'remove'"
+    assert scene.rows(removed) == [(1,)]
+
+
 @pytest.mark.parametrize("step", range(1, 10))
 def test_what_its_user_made_a_meeting_is_theirs_wherever_the_mailbox_moves(
     scene: Scene, step: int

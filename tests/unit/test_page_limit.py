@@ -28,8 +28,8 @@ def test_all_names_together_are_answered_so_many_and_a_refusal_costs_nobody_a_pa
 def test_how_many_were_refused_is_told_once_a_minute() -> None:
     now = 0.0
     limit = PageLimit(Rate(1, 2), Rate(1, 2), clock=lambda: now)
-    told = [limit.refused_untold() for _ in range(5) if not limit.allows("kari")]
+    told = [limit.refusals_to_tell() for _ in range(5) if not limit.allows("kari")]
     assert told == [1, 0, 0]
     now = 61.0
     assert [limit.allows("kari") for _ in range(4)] == [True, True, False, False]
-    assert limit.refused_untold() == 4
+    assert limit.refusals_to_tell() == 4
