@@ -1,7 +1,7 @@
 """`kalender web` under 50 requests a second of mixed pages, and a worker beside it.
 
 Ten people ask, behind a proxy that signs them in, and then one alone. Together they are answered
-ten pages a second, and one five; the rest is told to come again later. The worker begins when the
+six pages a second, and one five; the rest is told to come again later. The worker begins when the
 load has lasted for some seconds: what may be asked for at once is used up then.
 
 The client asks over a few connections that it keeps, at fixed times: an answer that is late puts no

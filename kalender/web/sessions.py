@@ -116,7 +116,7 @@ class Rate:
 
 
 OF_ONE_NAME = Rate(5, 100)
-OF_ALL_NAMES = Rate(10, 200)
+OF_ALL_NAMES = Rate(6, 200)
 
 
 class PageLimit:
