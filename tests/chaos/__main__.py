@@ -23,7 +23,7 @@ from tests.chaos.installation import Databases, end_all
 from tests.chaos.judge import Found
 from tests.chaos.moves import AT_ONCE
 from tests.chaos.run import MOVES, Case, Outcome, carry_out
-from tests.chaos.sabotage import BREAKING, Backend
+from tests.chaos.sabotage import BREAKING
 from tests.chaos.template import Template, fill
 from tests.chaos.university import DAYS
 
@@ -167,30 +167,23 @@ class Chaos:
 
     def _clean(self) -> list[Case]:
         """Return the runs without any death, which number the points."""
-        days = list(DAYS) if self._nothing_taken_away else [SABOTAGED_DAY]
+        runs = self._nothing_taken_away
+        sabotaged = {(SABOTAGED_DAY, each.backend != "ews") for each in self.taken_away}
         return [
             Case(
                 day=day,
-                backend=backend,
+                backend=draw.ON_GRAPH[0] if on_graph else "ews",
                 moves=AT_ONCE if day == MOVES else "",
                 seed=self.told.seed,
             )
-            for day in days
-            for backend in self._backends()
-            for _ in range(NUMBERED.get(day, 2) if self._nothing_taken_away else 1)
+            for day, on_graph in sorted(sabotaged.union(draw.numbered(list(DAYS), runs)))
+            for _ in range(NUMBERED.get(day, 2) if runs else 1)
         ]
 
     @property
     def _nothing_taken_away(self) -> int:
         """How many runs there are with nothing taken away."""
         return int(self.told.beside if self.told.sabotage else self.told.runs)
-
-    def _backends(self) -> list[Backend]:
-        """Return the backends of which points are to be numbered."""
-        on_graph = {sabotage.backend != "ews" for sabotage in self.taken_away}
-        if self._nothing_taken_away:
-            on_graph = {False, True}
-        return [draw.ON_GRAPH[0] if graph else "ews" for graph in sorted(on_graph)]
 
     def _draw(self, clean: Sequence[Outcome]) -> list[list[Case]]:
         """Draw runs; those of one sabotage take turns until one of them misses it."""

@@ -6,7 +6,7 @@ That is mishaps, and mailboxes that move: on a day of their own, and in some run
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from itertools import count, cycle
+from itertools import count, cycle, product
 from random import Random
 from typing import NamedTuple, TypeVar
 
@@ -65,6 +65,17 @@ def points(clean: Mapping[tuple[bool, str], Sequence[set[str]]]) -> list[Point]:
     return sorted(
         Point(*where, name) for where, runs in clean.items() for name in set.intersection(*runs)
     )
+
+
+def numbered(days: Sequence[str], runs: int) -> list[tuple[str, bool]]:
+    """Return the days of which so many runs draw points, each with whether on Graph.
+
+    Few runs draw from each day on one of the two backends in turn, and do not number the others:
+    that takes longer than those runs themselves.
+    """
+    if runs >= 2 * len(days):
+        return list(product(days, (False, True)))
+    return list(zip(days, cycle((False, True)), strict=False)) if runs else []
 
 
 def cases(all_points: Sequence[Point], runs: int, seed: int) -> list[Case]:
