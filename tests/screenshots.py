@@ -13,8 +13,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
-from playwright.sync_api import sync_playwright
-
 from kalender.config.reading import PREFIX
 from kalender.sandbox.demonstration.broker import publish_to_input
 from kalender.sandbox.demonstration.day import NOW, Day
@@ -23,8 +21,8 @@ from kalender.sandbox.installation import Installation
 from kalender.sandbox.server import start
 from kalender.store import backlog
 from kalender.store.database import Database
+from tests import chromium
 
-CHROMIUM = "/usr/bin/chromium"
 IMAGES = Path(__file__).parent.parent / "docs/images"
 PEOPLE = 120
 PATIENCE = 120.0  # seconds
@@ -82,8 +80,7 @@ def _address(log: Path) -> str:
 
 
 def _take(address: str, student: str, into: Path) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium.launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en-GB")
         page.goto(address)
         page.wait_for_url(re.compile(r":\d+/$"))
@@ -94,7 +91,6 @@ def _take(address: str, student: str, into: Path) -> None:
         page.locator("button.first").click()
         page.wait_for_url(re.compile(r"/look-up/\d+"))
         page.screenshot(path=into / "person.png")
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +12,7 @@ from time import monotonic
 
 import pytest
 import requests
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from kalender.app import App, clock_from
 from kalender.config import load
@@ -25,11 +25,11 @@ from kalender.web.sessions import OneTimeToken, Sessions
 from kalender.web.sign_in import SignIn
 from kalender.web.site import CALLBACK, Entrance
 from kalender.web.snapshots import Snapshot, Snapshots
+from tests import chromium
 from tests.copying import copy_rows
 from tests.e2e.conftest import NOW, Template
 from tests.e2e.house import House
 
-CHROMIUM = "/usr/bin/chromium"
 KEY = "a key of the tests"
 
 
@@ -125,15 +125,13 @@ def started(house: House, *, port: int | None = 0) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, without a window; root needs it without its sandbox."""
-    if not Path(CHROMIUM).exists():
-        pytest.fail(f"there is no {CHROMIUM}: tests/install-servers installs it")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    """Debian's Chromium, without a window."""
+    with ExitStack() as stack:
+        try:
+            running = stack.enter_context(chromium.launched())
+        except chromium.NoBrowserError as error:
+            pytest.fail(str(error), pytrace=False)
         yield running
-        running.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
