@@ -9,8 +9,8 @@ PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 SERVERS := $(BIN)/python -m tests.servers
 PYTEST := $(BIN)/python -m pytest
 
-# Twice the processors, and at most 8: more than half of what most tests take is waiting.
-WORKERS ?= $(shell nproc | awk '{print ($$1 < 4 ? 2 * $$1 : 8)}')
+# One more than twice the processors, and at most 8: more than half of what most tests take is waiting.
+WORKERS ?= $(shell nproc | awk '{print ($$1 < 4 ? 2 * $$1 + 1 : 8)}')
 
 # Commands are started by the hundred: they are compiled once.
 unexport PYTHONDONTWRITEBYTECODE
