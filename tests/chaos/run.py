@@ -367,7 +367,6 @@ class Run:
         in_place = sum(point.encode()) % 2 == 0
         restore = databases.restore_in_place if in_place else databases.restore_anew
         restore(self.url, self.backup)
-        self.engine.dispose()
         for routing_key, subject in self.told:
             self.queue.publish(routing_key, subject)
         refused = self._wait(lambda: not self.commands["worker"].alive(), LEASE)

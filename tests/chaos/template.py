@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from kalender.sandbox.installation import ON_EWS
@@ -107,8 +108,15 @@ def _migrate(url: str) -> None:
 
 
 def looking(url: str) -> Engine:
-    """Return an engine to look into a database with."""
-    return create_engine(url, pool_size=1)
+    """Return an engine to look into a database with, also after it was restored beneath it.
+
+    Threads use it while another restores, so nobody can close its connections then: what was just
+    in use would come back to a pool that nobody closes any more. Each is asked whether it lives
+    before it is used again; on SQLite, whose file is replaced, each look opens the file anew.
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        return create_engine(url, poolclass=NullPool)
+    return create_engine(url, pool_size=1, pool_pre_ping=True)
 
 
 def _names(url: str) -> dict[str, str]:
