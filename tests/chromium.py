@@ -18,7 +18,7 @@ class NoBrowserError(Exception):
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
+def launched_browser() -> Iterator[Browser]:
     """Run a browser while the block lasts; `NoBrowserError` where none is installed."""
     program = next((each for each in PROGRAMS if each.exists()), None)
     if program is None:

@@ -80,7 +80,7 @@ def _address(log: Path) -> str:
 
 
 def _take(address: str, student: str, into: Path) -> None:
-    with chromium.launched() as browser:
+    with chromium.launched_browser() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 860}, locale="en-GB")
         page.goto(address)
         page.wait_for_url(re.compile(r":\d+/$"))

@@ -168,7 +168,7 @@ class Chaos:
     def _clean(self) -> list[Case]:
         """Return the runs without any death, which number the points."""
         runs = self._nothing_taken_away
-        sabotaged = {(SABOTAGED_DAY, each.backend != "ews") for each in self.taken_away}
+        sabotaged_days = {(SABOTAGED_DAY, each.backend != "ews") for each in self.taken_away}
         return [
             Case(
                 day=day,
@@ -176,7 +176,7 @@ class Chaos:
                 moves=AT_ONCE if day == MOVES else "",
                 seed=self.told.seed,
             )
-            for day, on_graph in sorted(sabotaged.union(draw.numbered(list(DAYS), runs)))
+            for day, on_graph in sorted(sabotaged_days.union(draw.numbered_days(list(DAYS), runs)))
             for _ in range(NUMBERED.get(day, 2) if runs else 1)
         ]
 

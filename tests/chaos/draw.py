@@ -67,7 +67,7 @@ def points(clean: Mapping[tuple[bool, str], Sequence[set[str]]]) -> list[Point]:
     )
 
 
-def numbered(days: Sequence[str], runs: int) -> list[tuple[str, bool]]:
+def numbered_days(days: Sequence[str], runs: int) -> list[tuple[str, bool]]:
     """Return the days of which so many runs draw points, each with whether on Graph.
 
     Few runs draw from each day on one of the two backends in turn, and do not number the others:

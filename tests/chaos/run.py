@@ -38,7 +38,7 @@ from tests.chaos.points import is_batch
 from tests.chaos.process import POINTS, SABOTAGE
 from tests.chaos.queue import Queue
 from tests.chaos.sabotage import SERVER_SECONDS, Backend
-from tests.chaos.template import Template, copy_university, house_on, looking, opened
+from tests.chaos.template import Template, copy_university, house_on, looking_engine, opened
 from tests.chaos.university import DAYS, Added, Campus, additions, meetings, taken_away
 from tests.fakes.proxy import Proxy
 
@@ -140,7 +140,7 @@ class Run:
         self.pause = threading.Event()
         self.url = template.databases.make(template.database)
         stack.callback(template.databases.drop, self.url)
-        self.engine: Engine = looking(self.url)
+        self.engine: Engine = looking_engine(self.url)
         stack.callback(self.engine.dispose)
         university = copy_university(template, directory)
         self.grounds = stack.enter_context(

@@ -107,7 +107,7 @@ def _migrate(url: str) -> None:
     database.close()
 
 
-def looking(url: str) -> Engine:
+def looking_engine(url: str) -> Engine:
     """Return an engine to look into a database with, also after it was restored beneath it.
 
     Threads use it while another restores, so nobody can close its connections then: what was just

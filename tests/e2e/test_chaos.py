@@ -86,11 +86,11 @@ def some_points(day: str, name: str, number: int) -> list[draw.Point]:
 
 def test_few_runs_draw_from_each_day_on_one_backend_and_more_from_all() -> None:
     days = ["timetable", "people", "teachers", "moves"]
-    few, more = draw.numbered(days, 7), draw.numbered(days, 8)
+    few, more = draw.numbered_days(days, 7), draw.numbered_days(days, 8)
     assert [day for day, _ in few] == days
     assert [on_graph for _, on_graph in few] == [False, True, False, True]
     assert sorted(more) == sorted((day, on_graph) for day in days for on_graph in (False, True))
-    assert draw.numbered(days, 0) == []
+    assert draw.numbered_days(days, 0) == []
 
 
 def test_no_point_comes_again_before_all_others_a_third_is_on_graph_and_a_tenth_on_sqlite() -> None:

@@ -128,7 +128,7 @@ def browser() -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     with ExitStack() as stack:
         try:
-            running = stack.enter_context(chromium.launched())
+            running = stack.enter_context(chromium.launched_browser())
         except chromium.NoBrowserError as error:
             pytest.fail(str(error), pytrace=False)
         yield running
