@@ -66,7 +66,7 @@ class Listener:
                 except (ValueError, RecursionError):
                     pass  # read as a message itself, and rejected with the reason
                 delivery = Delivery("stdin", routing_key, raw.encode(errors="replace"))
-                self._take(Line(deliveries=(delivery,), stop=stop))
+                self._take(StdinBatch(deliveries=(delivery,), stop=stop))
             if stop.is_set():
                 return
 
@@ -172,7 +172,7 @@ def lines_of(descriptor: int, stop: Event) -> Iterator[str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class StdinBatch:
     """A line of standard input as a batch: there is nobody to acknowledge it to."""
 
     deliveries: Sequence[Delivery]

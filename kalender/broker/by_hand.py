@@ -63,21 +63,21 @@ def tap(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class QueueDepth:
     """What a passive declare tells of a queue: no more than this."""
 
     messages: int
     consumers: int
 
 
-def look_at(settings: BrokerSettings, queue: str) -> Waiting | None:
+def look_at(settings: BrokerSettings, queue: str) -> QueueDepth | None:
     """Count what waits in a queue, and who takes it; None where it is not there, or not for us."""
     with connected(settings) as connection:
         try:
             method = connection.channel().queue_declare(queue, passive=True).method
         except ChannelClosedByBroker:
             return None
-    return Waiting(messages=method.message_count, consumers=method.consumer_count)
+    return QueueDepth(messages=method.message_count, consumers=method.consumer_count)
 
 
 def waiting(settings: BrokerSettings) -> dict[str, int | None]:

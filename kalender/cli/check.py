@@ -12,7 +12,7 @@ from kalender.cli.base import Json, Options, app, application, lines, opened, sa
 from kalender.config import place
 from kalender.config.reading import open_to_others
 from kalender.errors import ConfigError
-from kalender.operate.check import ExchangeTrials, Line, State
+from kalender.operate.check import ExchangeTrials, TrialResult, TrialState
 from kalender.operate.check import check as try_all
 
 
@@ -53,9 +53,9 @@ def check(  # noqa: PLR0913, PLR0917 - its options
         lacking = str(error)
         wired = application(context, writes=writes, asks=False)
     _refuse_contradictions(trials, wired)
-    shown: list[Line] = []
+    shown: list[TrialResult] = []
 
-    def show(line: Line) -> None:
+    def show(line: TrialResult) -> None:
         shown.append(line)
         if not as_json:
             _print(line, is_answer=probe is not None)
@@ -73,7 +73,7 @@ def check(  # noqa: PLR0913, PLR0917 - its options
                 {
                     "what": line.name,
                     "state": line.outcome.state,
-                    "ok": line.outcome.state is not State.FAILED,
+                    "ok": line.outcome.state is not TrialState.FAILED,
                     "ms": line.milliseconds,
                     "said": line.outcome.text,
                     "remedy": line.outcome.remedy,
@@ -81,7 +81,7 @@ def check(  # noqa: PLR0913, PLR0917 - its options
                 for line in shown
             ]
         )
-    if any(line.outcome.state is State.FAILED for line in shown):
+    if any(line.outcome.state is TrialState.FAILED for line in shown):
         raise typer.Exit(1)
 
 
@@ -98,7 +98,9 @@ def _refuse_contradictions(trials: ExchangeTrials, wired: App) -> None:
             raise ConfigError(f"{option} wants a mailbox in one of institution.mail_domains")
 
 
-def _ask(wired: App, mailbox: str, trials: ExchangeTrials, show: Callable[[Line], None]) -> None:
+def _ask(
+    wired: App, mailbox: str, trials: ExchangeTrials, show: Callable[[TrialResult], None]
+) -> None:
     """Ask all questions of a probe; what it made is taken away also after an error or Ctrl-C."""
     # it loads the adapter of Exchange Online
     from kalender.operate.check.probe import opened_probe  # noqa: PLC0415
@@ -114,7 +116,7 @@ def _ask(wired: App, mailbox: str, trials: ExchangeTrials, show: Callable[[Line]
             show(probe.clean())
 
 
-def _print(line: Line, *, is_answer: bool) -> None:
+def _print(line: TrialResult, *, is_answer: bool) -> None:
     """Print what was tried and what came of it, or a question of a probe and its answer."""
     outcome, milliseconds = line.outcome, f"{line.milliseconds:6} ms"
     name = f"{line.name:56}" if is_answer else f"{line.name:22} {milliseconds}"

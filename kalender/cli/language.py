@@ -1,5 +1,6 @@
 """`kalender language`: in which language a person's entries are written."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -84,7 +85,7 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     with opened(wired).read() as connection:
         rows = disclosure.personal_languages(connection)
     listing(
-        rows,
+        [asdict(row) for row in rows],
         as_json=as_json,
         empty=f"all entries are written in {wired.config.institution.language}",
         zone=wired.zone,

@@ -1,10 +1,10 @@
 """What was done: by operators, by brakes, and by the service in calendars."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from datetime import tzinfo
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -70,36 +70,35 @@ def log_(  # noqa: PLR0913, PLR0917
     with database.read() as connection:
         if course is not None:
             filters = replace(filters, course=courses.spelled(connection, course.upper()))
-        rows = [*acts.looks(connection, filters, reveal=reveal)] if only_looks else []
+        rows = acts.looks(connection, filters, reveal=reveal) if only_looks else []
         if not (only_writes or only_looks):
             rows += acts.acts(connection, filters, reveal=reveal)
         if not (only_acts or only_looks):
             rows += acts.writes(connection, filters, reveal=reveal)
         protected = acts.protected(connection) if reveal and person is None else frozenset()
-    rows = sorted(rows, key=lambda row: row["at"], reverse=True)[:limit]
-    if persons := {row["person"] for row in rows} & protected:
+    rows = sorted(rows, key=lambda row: row.at, reverse=True)[:limit]
+    persons = {row.person for row in rows if row.person is not None} & protected
+    if persons:
         with database.write() as connection:
             disclosure.log_access(connection, persons, "log --reveal", operator=operator())
     if as_json:
-        say_json(rows)
+        say_json([asdict(row) for row in rows])
     elif rows:
         lines(line for row in rows for line in _lines_of_act(row, wired.zone))
     else:
         typer.echo("nothing was done that the log still has")
 
 
-def _lines_of_act(row: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+def _lines_of_act(row: acts.LogRow, zone: tzinfo) -> Iterator[str]:
     """Return when, who and what on one line, and why below it, at most 80 columns wide."""
     about = [
-        "somebody protected" if row["protected"] else "",
-        f"person {row['person']}" if row["person"] is not None else "",
-        f"event {row['event']}" if row["event"] is not None else "",
-        row["scope"] or "",
-        f"({row['count']})" if row["count"] is not None else "",
+        "somebody protected" if row.protected else "",
+        f"person {row.person}" if row.person is not None else "",
+        f"event {row.event}" if row.event is not None else "",
+        row.scope or "",
+        f"({row.count})" if row.count is not None else "",
     ]
-    first = " ".join([said(row["at"], zone), row["who"], row["what"], *filter(None, about)])
+    first = " ".join([said(row.at, zone), row.who, row.what, *filter(None, about)])
     yield from textwrap.wrap(first, WIDTH, subsequent_indent=INDENT, break_on_hyphens=False)
-    if row["reason"]:
-        yield from textwrap.wrap(
-            row["reason"], WIDTH, initial_indent=INDENT, subsequent_indent=INDENT
-        )
+    if row.reason:
+        yield from textwrap.wrap(row.reason, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)

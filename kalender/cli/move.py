@@ -1,12 +1,11 @@
 """`kalender move`: mailboxes that move to another Exchange. A worker follows them."""
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, time
 from typing import Annotated
 
 import typer
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from kalender.cli import pause as pauses
 from kalender.cli.base import (
@@ -79,7 +78,7 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
             lines(["", f"{title} ({wired.zone})", *columns(rows, wired.zone)])
 
 
-def _values(connection: Connection, row: Row[tuple[object, ...]]) -> dict[str, object]:
+def _values(connection: Connection, row: moves.OpenMove) -> dict[str, object]:
     """Return a calendar that waits as it is listed; protected persons are not named."""
     names = people.names_of(connection, [row.person_id])[row.person_id]
     return {
@@ -147,7 +146,7 @@ def wait(context: typer.Context, person: Person, reason: Reason = "") -> None:
     typer.echo("looks go on; nothing is concluded")
 
 
-def _waiting(connection: Connection, person_id: int | None) -> Sequence[Row[tuple[object, ...]]]:
+def _waiting(connection: Connection, person_id: int | None) -> list[moves.OpenMove]:
     """Return the moves of a person that wait, or all that are open."""
     rows = moves.waiting(connection, person_id, followed=person_id is None)
     if not rows:

@@ -210,4 +210,6 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
         rows = disclosure.preferences(connection)
-    listing(rows, as_json=as_json, empty="nobody opted out", zone=wired.zone)
+    listing(
+        [asdict(row) for row in rows], as_json=as_json, empty="nobody opted out", zone=wired.zone
+    )

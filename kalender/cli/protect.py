@@ -1,5 +1,6 @@
 """Persons of whom nothing may stand in a calendar and nothing is listed: threatened, closed, dead."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -81,6 +82,8 @@ def list_(
     with database.write() if reveal else database.read() as connection:
         rows = disclosure.protected_persons(connection, reveal=reveal)
         if reveal:
-            persons = {row["person"] for row in rows}
+            persons = {row.person for row in rows}
             disclosure.log_access(connection, persons, "protect list --reveal", operator=operator())
-    listing(rows, as_json=as_json, empty="nobody is protected", zone=wired.zone)
+    listing(
+        [asdict(row) for row in rows], as_json=as_json, empty="nobody is protected", zone=wired.zone
+    )

@@ -1,5 +1,6 @@
 """Notifications that named no subject: listed without what they say, and read once more."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -20,7 +21,12 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
     wired = application(context, writes=False, asks=False)
     with opened(wired).read() as connection:
         rows = messages.kept(connection)
-    listing(rows, as_json=as_json, empty="no notification was rejected", zone=wired.zone)
+    listing(
+        [asdict(row) for row in rows],
+        as_json=as_json,
+        empty="no notification was rejected",
+        zone=wired.zone,
+    )
 
 
 @rejected.command()

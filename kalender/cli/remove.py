@@ -90,7 +90,7 @@ def _confirm(wired: App, database: Database, person_id: int, *, search: bool, ye
     else:
         exchanges = wired.reconcile_context(database).exchanges
         carriers = sum(
-            len(exchanges[row["backend"]].calendars.find(row["address"], None)) for row in rows
+            len(exchanges[row.backend].calendars.find(row.address, None)) for row in rows
         )
         question = (
             f"{carriers} entries carry our property, {entries} of ours are recorded. All of them "

@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from typing import Annotated
 
 import typer
+from sqlalchemy import Connection
 
 from kalender.app import App
 from kalender.cli.base import (
@@ -96,11 +97,7 @@ def resync(  # noqa: PLR0913
         marked = _ask_for(database, persons_named, marks, verify=verify)
         _say({"marked": marked}, as_json=as_json)
     if everything and verify and not dry_run:
-        with database.write() as connection:
-            wished = entries.wish_verification(connection, None)
-            people.mark_calendars(
-                connection, wished, reason="resync --verify", cause=Cause.VERIFY, lane=Lane.VERIFY
-            )
+        database.transact(_verify_all)
     parked = follow(database, since=since) if wait and not dry_run else 0
     if parked or waits:
         raise typer.Exit(1)
@@ -195,6 +192,14 @@ def _marks(wired: App, database: Database, codes: list[str]) -> list[Mark]:
             for code in codes
             for semester in sorted(maintained, key=Semester.parse)
         ]
+
+
+def _verify_all(connection: Connection) -> None:
+    """Let every calendar that was written be compared with what is recorded of it."""
+    wished = entries.wish_verification(connection, None)
+    people.mark_calendars(
+        connection, wished, reason="resync --verify", cause=Cause.VERIFY, lane=Lane.VERIFY
+    )
 
 
 def _ask_for(database: Database, names: list[str], marks: list[Mark], *, verify: bool) -> int:

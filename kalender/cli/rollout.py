@@ -33,7 +33,7 @@ from kalender.errors import ConfigError
 from kalender.operate import queries
 from kalender.store import acts, criteria, people, rollout_plans, rollouts
 from kalender.store.database import Database, database_time
-from kalender.store.rollout_plans import Plan
+from kalender.store.rollout_plans import RolloutPlan
 from kalender.store.rollouts import ADD, REMOVE
 
 rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
@@ -121,7 +121,7 @@ def status_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT
             lines(["", name, *columns(rows, wired.zone)])
 
 
-def _values(connection: Connection, plan: Plan) -> dict[str, Any]:
+def _values(connection: Connection, plan: RolloutPlan) -> dict[str, Any]:
     """Return a plan and how far it is, as it is listed; `ends` is an estimate."""
     progress = rollout_plans.progress(connection, plan)
     is_running = plan.state == rollout_plans.RUNNING
@@ -297,7 +297,7 @@ def resume(context: typer.Context, plan: SomePlan = None, per_hour: PerHour = No
     typer.echo(f"going on: plan {numbers}")
 
 
-def _open(connection: Connection, number: int) -> list[Plan]:
+def _open(connection: Connection, number: int) -> list[RolloutPlan]:
     plans = [
         plan for plan in rollout_plans.all_of(connection, *rollouts.OPEN) if plan.plan_id == number
     ]

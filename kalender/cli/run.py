@@ -44,7 +44,7 @@ def listener(
             wired.listener(database).listen_stdin(lines_of(sys.stdin.fileno(), stop), stop)
     else:
         broker, settings = Broker(wired.broker()), wired.config.metrics
-        server = health.Server(settings) if settings.port else None
+        server = health.MetricsServer(settings) if settings.port else None
         about = health.Queues(broker, broker.queues)
         beside = list[Vital]()
         if server is not None:
@@ -111,7 +111,7 @@ def worker(
 
 def _serve_metrics(wired: App) -> workers.Beside:
     """Return what tells how it goes; the port is taken at once."""
-    server, lease = health.Server(wired.config.metrics), wired.config.worker.lease_seconds
+    server, lease = health.MetricsServer(wired.config.metrics), wired.config.worker.lease_seconds
 
     def serve(liveness: Sequence[Liveness]) -> None:
         alive = health.workers_alive(liveness, timedelta(seconds=lease))

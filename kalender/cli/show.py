@@ -1,7 +1,7 @@
 """The commands that look at one person or course: show, plan. They change nothing, ask nobody."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -29,13 +29,15 @@ from kalender.cli.base import (
     wrapped,
 )
 from kalender.cli.protect import Reveal
+from kalender.domain.entry import EntryStatus
 from kalender.domain.model import CourseKey
 from kalender.domain.moment import said, said_shortly
 from kalender.domain.plan import Plan
 from kalender.errors import ConfigError, NeighbourUnavailable
 from kalender.operate import disclosure
-from kalender.operate.person import person_shown
+from kalender.operate.person import CalendarShown, PersonShown, person_shown
 from kalender.operate.question import Question
+from kalender.operate.records import CourseRun, MoveRecord, WorkRecord
 from kalender.operate.shown import ShownEntry, entries_shown
 from kalender.operate.week import draw, monday_of, week_of
 from kalender.reconcile.desired import preview
@@ -43,7 +45,7 @@ from kalender.sources.tp_codes import skips
 from kalender.store import languages, people, rollouts, unreadable
 from kalender.store.database import Database
 from kalender.store.fs_facts import ROLES
-from kalender.store.unreadable import Unreadable
+from kalender.store.unreadable import UnreadableItem
 
 
 @app.command()
@@ -78,16 +80,18 @@ def show(  # noqa: PLR0913, PLR0917
             zone = wired.zone
             for row in disclosure.calendars_of(connection, person_id):
                 settings = wired.settings()
-                would_be = preview(connection, row["calendar_id"], settings, wired.clock())
+                would_be = preview(connection, row.calendar_id, settings, wired.clock())
                 shown = [] if would_be is None else entries_shown(connection, would_be, settings)
                 typer.echo(draw(week_of(shown, monday_of(day), zone)))
             return
-        export_values = disclosure.export(connection, person_id) if export else None
-        values = export_values or _person(connection, wired, person_id)
-    if as_json or export:
-        say_json(values)
+        if export:
+            say_json(disclosure.export(connection, person_id))
+            return
+        answer = _answer(connection, wired, person_id)
+    if as_json:
+        say_json(_values(answer))
     else:
-        lines(_lines_of(values, wired.zone))
+        lines(_lines_of(answer, wired.zone))
 
 
 # -- a course ----------------------------------------------------------------------------------------
@@ -99,28 +103,36 @@ def _show_course(
     with database.read() as connection:
         spelled = rollouts.spelled(connection, course) or course
         runs = disclosure.runs(connection, spelled, semester.lower() if semester else None)
-        for run in runs:
-            key = CourseKey(run["course"], run["semester"])
-            run["unreadable"] = [_bad(problem) for problem in unreadable.of_course(connection, key)]
+        told = [
+            (run, [_bad(item) for item in unreadable.of_course(connection, _key(run))])
+            for run in runs
+        ]
     if not runs:
         raise NotKnown("no such course is mirrored: nobody known takes or teaches it")
     if as_json:
-        say_json(runs)
+        say_json([{**asdict(run), "unreadable": bad_items} for run, bad_items in told])
         return
-    lines(line for run in runs for line in _lines_of_run(run, zone))
+    lines(line for run, bad_items in told for line in _lines_of_run(run, bad_items, zone))
 
 
-def _lines_of_run(run: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+def _key(run: CourseRun) -> CourseKey:
+    return CourseKey(run.course, run.semester)
+
+
+def _lines_of_run(
+    run: CourseRun, bad_items: Sequence[Mapping[str, Any]], zone: tzinfo
+) -> Iterator[str]:
     """A course in one semester as lines that fit: TP's last answer, what is pending, the groups."""
-    yield f"{run['course']} {run['semester']}"
+    yield str(_key(run))
     for name in _RUN:
-        if run[name]:
-            yield from wrapped(f"  {name.replace('_', ' ')}: {cell(run[name], zone)}")
-    for work in run["pending"]:
+        if value := getattr(run, name):
+            yield from wrapped(f"  {name.replace('_', ' ')}: {cell(value, zone)}")
+    for work in run.pending:
         yield from wrapped(_pending_line(work, zone))
-    for name in ("groups", "unreadable"):
-        if run[name]:
-            yield from ("", name, *columns(run[name], zone))
+    if run.groups:
+        yield from ("", "groups", *columns([asdict(group) for group in run.groups], zone))
+    if bad_items:
+        yield from ("", "unreadable", *columns(bad_items, zone))
 
 
 _RUN = (
@@ -157,7 +169,48 @@ def resolve_and_log_access(database: Database, text: str, command: str, *, revea
     return person_id
 
 
-def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LanguageShown:
+    """The language in which a person's entries are written, and who said so, since when."""
+
+    language: str
+    told_by: str  # institution | command | file
+    source: str | None
+    set_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonAnswer:
+    """A person as `show` tells of them: of their entries those that are to come, or go on."""
+
+    person: PersonShown
+    language: LanguageShown
+    now: datetime
+
+    @property
+    def teaching(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+        """What names them and what they take and teach, as rows under their headings."""
+        teaching = self.person.teaching
+        return {
+            "identities": [asdict(name) for name in self.person.identities],
+            "registrations": [
+                {**r.unit._asdict(), "offer_status": r.offer_status} for r in teaching.registrations
+            ],
+            "placements": [key._asdict() for key in sorted(teaching.placements)],
+            "roles": [ROLES.row(role) for role in teaching.roles],
+            "unreadable": [_bad(item) for item in self.person.unreadable],
+        }
+
+    def to_come(self, calendar: CalendarShown) -> list[ShownEntry]:
+        """Return a calendar's records that are to come, or go on."""
+        return [
+            entry
+            for entry in calendar.entries
+            if entry.status is not None and entry.ends_at > self.now
+        ]
+
+
+def _answer(connection: Connection, wired: App, person_id: int) -> PersonAnswer:
     person = person_shown(
         Question(
             connection=connection,
@@ -168,55 +221,55 @@ def _person(connection: Connection, wired: App, person_id: int) -> dict[str, Any
             person_id=person_id,
         )
     )
+    language = _language(connection, wired, person_id)
+    return PersonAnswer(person=person, language=language, now=wired.clock())
+
+
+def _values(answer: PersonAnswer) -> dict[str, Any]:
+    """The answer as it is printed with --json."""
+    person = answer.person
     return {
-        "person": person_id,
+        "person": person.person_id,
         "opted_out": bool(person.wishes),
-        "language": _language(connection, wired, person_id),
-        "identities": person.identities,
-        "registrations": [
-            {**r.unit._asdict(), "offer_status": r.offer_status}
-            for r in person.teaching.registrations
-        ],
-        "placements": [key._asdict() for key in sorted(person.teaching.placements)],
-        "roles": [ROLES.row(role) for role in person.teaching.roles],
-        "unreadable": [_bad(problem) for problem in person.unreadable],
-        "pending": [{name: row[name] for name in _PENDING} for row in person.pending],
+        "language": asdict(answer.language),
+        **answer.teaching,
+        "pending": [{name: getattr(work, name) for name in _PENDING} for work in person.pending],
         "calendars": [
             {
-                **calendar.row,
-                "moves": [{name: move[name] for name in _MOVE} for move in calendar.moves],
-                "takeover": asdict(calendar.takeover) if calendar.takeover else None,
-                "shown": [
-                    _entry(entry)
-                    for entry in calendar.entries
-                    if entry.status is not None and entry.ends_at > wired.clock()
-                ],
+                **asdict(calendar.row),
+                "moves": [asdict(move) for move in calendar.moves],
+                "takeover": calendar.takeover
+                and {
+                    **asdict(calendar.takeover),
+                    "others": [
+                        {name: getattr(other, name) for name in _NOT_ADOPTED}
+                        for other in calendar.takeover.others
+                    ],
+                },
+                "shown": [_entry(entry) for entry in answer.to_come(calendar)],
             }
             for calendar in person.calendars
         ],
     }
 
 
-def _language(connection: Connection, wired: App, person_id: int) -> dict[str, Any]:
-    """The language in which a person's entries are written, and who said so since when."""
-    words = [row for row in languages.counting(connection) if row.person_id == person_id]
-    if words:
-        names = ("language", "told_by", "source", "set_at")
-        return {name: getattr(words[0], name) for name in names}
+def _language(connection: Connection, wired: App, person_id: int) -> LanguageShown:
+    for row in languages.counting(connection):
+        if row.person_id == person_id:
+            return LanguageShown(
+                language=row.language, told_by=row.told_by, source=row.source, set_at=row.set_at
+            )
     institutions = wired.config.institution.language
-    return {"language": institutions, "told_by": "institution", "source": None, "set_at": None}
+    return LanguageShown(language=institutions, told_by="institution", source=None, set_at=None)
 
 
-def _bad(problem: Unreadable) -> dict[str, Any]:
+def _bad(problem: UnreadableItem) -> dict[str, Any]:
     """Return an item of FS or event of TP that cannot be read, as it is listed."""
     names = ("collection", "item", "actid", "reason", "since", "seen_at")
     return {name: getattr(problem, name) for name in names}
 
 
-_MOVE = (
-    *("from_backend", "to_backend", "noticed_at", "look_at", "looks", "expected", "present"),
-    *("waits_since", "decision", "decided_by", "done_at"),
-)
+_NOT_ADOPTED = ("fate", "starts_at", "ends_at", "courses", "mark_value")
 _PENDING = (
     "kind",
     "reason",
@@ -228,6 +281,10 @@ _PENDING = (
 )
 
 
+def _why(entry: ShownEntry) -> str:
+    return entry.capacity.name.lower() if entry.capacity else "not desired now"
+
+
 def _entry(entry: ShownEntry) -> dict[str, Any]:
     """A coming record, with why it is there."""
     return {
@@ -236,7 +293,7 @@ def _entry(entry: ShownEntry) -> dict[str, Any]:
         "course": entry.activity.course,
         "actid": entry.activity.actid,
         "status": entry.status,
-        "why": entry.capacity.name.lower() if entry.capacity else "not desired now",
+        "why": _why(entry),
         "held_by": entry.held_by,
         "written_at": entry.written_at,
         "restored": entry.restored or None,
@@ -246,92 +303,90 @@ def _entry(entry: ShownEntry) -> dict[str, Any]:
     }
 
 
-def _lines_of(values: Mapping[str, Any], zone: ZoneInfo) -> Iterator[str]:
+def _lines_of(answer: PersonAnswer, zone: ZoneInfo) -> Iterator[str]:
     """A person as lines that fit: who, their teaching, what is pending, and each calendar."""
-    yield f"person {values['person']}{'  (opted out)' if values['opted_out'] else ''}"
-    language = values["language"]
-    if language["set_at"] is not None:
-        since = said(language["set_at"], zone)
+    person, language = answer.person, answer.language
+    yield f"person {person.person_id}{'  (opted out)' if person.wishes else ''}"
+    if language.set_at is not None:
         yield from wrapped(
-            f"language {language['language']}, by {language['told_by']} ({language['source']}), "
-            f"since {since}"
+            f"language {language.language}, by {language.told_by} ({language.source}), "
+            f"since {said(language.set_at, zone)}"
         )
-    for name in ("identities", "registrations", "placements", "roles", "unreadable"):
-        if values[name]:
-            yield from ("", name, *columns(values[name], zone))
-    if values["pending"]:
+    for heading, rows in answer.teaching.items():
+        if rows:
+            yield from ("", heading, *columns(rows, zone))
+    if person.pending:
         yield from ("", "pending")
-        for work in values["pending"]:
+        for work in person.pending:
             yield from wrapped(_pending_line(work, zone))
-    for row in values["calendars"]:
-        yield from ("", f"calendar {row['calendar_id']}")
-        for field, value in row.items():
-            if value is not None and field not in {"shown", "moves", "takeover", "calendar_id"}:
+    for calendar in person.calendars:
+        yield from ("", f"calendar {calendar.row.calendar_id}")
+        for field, value in asdict(calendar.row).items():
+            if value is not None and field != "calendar_id":
                 yield from wrapped(f"  {field.replace('_', ' ')}: {cell(value, zone)}")
-        yield from _takeover_lines(row["takeover"], zone)
-        for move in row["moves"]:
+        yield from _takeover_lines(calendar.takeover, zone)
+        for move in calendar.moves:
             yield from wrapped(_move_line(move, zone))
-        if row["shown"]:
+        entries = answer.to_come(calendar)
+        if entries:
             yield f"  entries to come ({zone}): when, what, why, written"
-            for entry in row["shown"]:
+            for entry in entries:
                 yield from _entry_lines(entry, zone)
 
 
-def _takeover_lines(takeover: Mapping[str, Any] | None, zone: tzinfo) -> Iterator[str]:
+def _takeover_lines(takeover: disclosure.TakeoverShown | None, zone: tzinfo) -> Iterator[str]:
     """A takeover from a predecessor, if there is one: how it stands, and each entry that is not ours."""
     if takeover is None:
         return
     parts = [
-        f"  takeover: {takeover['state']} since {said(takeover['since'], zone)}",
-        f"{takeover['adopted']} adopted",
-        takeover["reason"] or "",
+        f"  takeover: {takeover.state} since {said(takeover.since, zone)}",
+        f"{takeover.adopted} adopted",
+        takeover.reason or "",
     ]
     yield from wrapped(", ".join(filter(None, parts)))
-    for other in takeover["others"]:
-        courses = ", ".join(other["courses"].splitlines())
-        when = said_shortly(other["starts_at"], zone)
-        yield from wrapped(
-            f"    {when}  {other['fate']}  {courses}  {other['mark_value']}".rstrip()
-        )
+    for other in takeover.others:
+        courses = ", ".join(other.courses.splitlines())
+        when = said_shortly(other.starts_at, zone)
+        yield from wrapped(f"    {when}  {other.fate}  {courses}  {other.mark_value}".rstrip())
 
 
-def _move_line(move: Mapping[str, Any], zone: tzinfo) -> str:
-    line = f"  moved from {move['from_backend']} to {move['to_backend']}"
-    if move["from_backend"] == move["to_backend"]:
-        line = f"  emptied at {move['to_backend']}, known nowhere else"
-    line += f", noticed {said(move['noticed_at'], zone)}"
-    if move["done_at"]:
-        return f"{line}, right there {said(move['done_at'], zone)}"
-    if move["waits_since"]:
-        line += f", shows {move['present']} of {move['expected']} entries to come"
-    if move["decision"]:
-        line += f", {move['decision']} ({move['decided_by']})"
-    return f"{line}, next look {said(move['look_at'], zone)}"
+def _move_line(move: MoveRecord, zone: tzinfo) -> str:
+    line = f"  moved from {move.from_backend} to {move.to_backend}"
+    if move.from_backend == move.to_backend:
+        line = f"  emptied at {move.to_backend}, known nowhere else"
+    line += f", noticed {said(move.noticed_at, zone)}"
+    if move.done_at:
+        return f"{line}, right there {said(move.done_at, zone)}"
+    if move.waits_since:
+        line += f", shows {move.present} of {move.expected} entries to come"
+    if move.decision:
+        line += f", {move.decision} ({move.decided_by})"
+    return f"{line}, next look {said(move.look_at, zone)}"
 
 
-def _pending_line(work: Mapping[str, Any], zone: tzinfo) -> str:
+def _pending_line(work: WorkRecord, zone: tzinfo) -> str:
     parts = [
-        f"  {work['kind']}: {work['reason']}, since {said(work['first_marked_at'], zone)}",
-        f"laid aside {said(work['parked_at'], zone)}" if work["parked_at"] else "",
-        f"not before {said(work['not_before'], zone)}" if work["not_before"] else "",
-        f"tried {work['attempts']} times" if work["attempts"] else "",
-        work["last_error"] or "",
+        f"  {work.kind}: {work.reason}, since {said(work.first_marked_at, zone)}",
+        f"laid aside {said(work.parked_at, zone)}" if work.parked_at else "",
+        f"not before {said(work.not_before, zone)}" if work.not_before else "",
+        f"tried {work.attempts} times" if work.attempts else "",
+        work.last_error or "",
     ]
     return ", ".join(filter(None, parts))
 
 
-def _entry_lines(entry: Mapping[str, Any], zone: tzinfo) -> Iterator[str]:
+def _entry_lines(entry: ShownEntry, zone: tzinfo) -> Iterator[str]:
     """An entry on one line, and beneath it only what is not as usual, or what wrote it anew."""
-    ends, written_at = entry["ends_at"].astimezone(zone), entry["written_at"]
-    when = f"{said_shortly(entry['starts_at'], zone)}-{ends:%H:%M}"
-    activity = f"{entry['course']} {entry['actid']}"
-    at = said_shortly(written_at, zone) if written_at else "not written"
-    yield from wrapped(f"  {when}  {activity:<18} {entry['why']:<15} {at}")
+    when = f"{said_shortly(entry.starts_at, zone)}-{entry.ends_at.astimezone(zone):%H:%M}"
+    activity = f"{entry.activity.course} {entry.activity.actid}"
+    at = said_shortly(entry.written_at, zone) if entry.written_at else "not written"
+    yield from wrapped(f"  {when}  {activity:<18} {_why(entry):<15} {at}")
+    last = entry.last
     unusual = [
-        "" if entry["status"] == "live" else entry["status"],
-        f"held by {entry['held_by']}" if entry["held_by"] else "",
-        f"put back {entry['restored']} times" if entry["restored"] else "",
-        "" if entry["last"] in {None, "create"} else f"{entry['last']}: {entry['because']}",
+        "" if entry.status == EntryStatus.LIVE else entry.status,
+        f"held by {entry.held_by}" if entry.held_by else "",
+        f"put back {entry.restored} times" if entry.restored else "",
+        f"{last.operation}: {last.reason}" if last and last.operation != "create" else "",
     ]
     if any(unusual):
         yield from wrapped(f"      {', '.join(filter(None, unusual))}")
@@ -370,11 +425,9 @@ def planned(wired: App, database: Database, person: str) -> list[dict[str, Any]]
     steps: list[dict[str, Any]] = []
     with database.read() as connection:
         for row in disclosure.calendars_of(connection, person_id):
-            would_be = preview(connection, row["calendar_id"], wired.settings(), wired.clock())
+            would_be = preview(connection, row.calendar_id, wired.settings(), wired.clock())
             if would_be is not None:
-                steps += [
-                    {"calendar": row["calendar_id"], **step} for step in _steps(would_be.plan)
-                ]
+                steps += [{"calendar": row.calendar_id, **step} for step in _steps(would_be.plan)]
     return steps
 
 

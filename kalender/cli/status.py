@@ -151,13 +151,13 @@ def _acknowledge(wired: App, name: str, *, reason: str | None, until: str | None
         if end <= status.moment:
             raise ConfigError("--until wants an instant that is to come")
         verdict = assess(status, expectations)
-        standing = [
+        conditions_in_force = [
             *verdict.conditions,
             *(acknowledged.condition for acknowledged in verdict.acknowledged),
         ]
         counts = {
             condition.condition: condition.count
-            for condition in standing
+            for condition in conditions_in_force
             if condition.condition != HEALTHY
         }
         if name not in counts:

@@ -51,7 +51,7 @@ Undo = Annotated[bool, typer.Option("--undo", help="Hand back what was taken ove
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class TakeoverRequest:
     """What is asked for."""
 
     kind: str  # person | course | share | all
@@ -105,7 +105,7 @@ def takeover(  # noqa: PLR0913, PLR0917
             if kind == "all"
             else criteria.calendars_meeting(connection, {kind: values})
         )
-    wish = Wish(kind=kind, values=values, settings=settings, calendars=calendars)
+    wish = TakeoverRequest(kind=kind, values=values, settings=settings, calendars=calendars)
     if undo:
         _hand_back(database, wish, dry_run=dry_run, yes=yes)
     elif dry_run:
@@ -135,7 +135,7 @@ def _policy(settings: Takeover, unmatched: str | None, up_to: int) -> tuple[str,
 
 
 def _take_over(
-    wired: App, database: Database, wish: Wish, policy: tuple[str, int], *, yes: bool
+    wired: App, database: Database, wish: TakeoverRequest, policy: tuple[str, int], *, yes: bool
 ) -> None:
     """Switch these calendars on, and let workers take them over before they write anything."""
     if wired.config.rollout.mode == "off":
@@ -164,7 +164,7 @@ def _take_over(
     )
 
 
-def _hand_back(database: Database, wish: Wish, *, dry_run: bool, yes: bool) -> None:
+def _hand_back(database: Database, wish: TakeoverRequest, *, dry_run: bool, yes: bool) -> None:
     with database.read() as connection:
         many = takeovers.taken(connection, wish.calendars)
     if dry_run:
@@ -181,7 +181,9 @@ def _hand_back(database: Database, wish: Wish, *, dry_run: bool, yes: bool) -> N
     typer.echo(f"{many} calendars are handed back; kalender takeover status")
 
 
-def _mark_and_record(connection: Connection, wish: Wish, command: str, count: int) -> None:
+def _mark_and_record(
+    connection: Connection, wish: TakeoverRequest, command: str, count: int
+) -> None:
     people.mark_calendars(
         connection, wish.calendars, reason="takeover", cause=Cause.OPERATOR, lane=Lane.FILL
     )
@@ -210,7 +212,7 @@ def _say_status(wired: App, *, as_json: bool) -> None:
         lines(["", f"stopped ({wired.zone})", *columns(stopped, wired.zone)])
 
 
-def _stopped(connection: Connection, row: Any) -> dict[str, Any]:
+def _stopped(connection: Connection, row: takeovers.Stopped) -> dict[str, Any]:
     names = people.names_of(connection, [row.person_id])[row.person_id]
     return {
         "calendar": row.calendar_id,
@@ -221,7 +223,7 @@ def _stopped(connection: Connection, row: Any) -> dict[str, Any]:
     }
 
 
-def _show(wired: App, database: Database, wish: Wish, *, as_json: bool) -> None:
+def _show(wired: App, database: Database, wish: TakeoverRequest, *, as_json: bool) -> None:
     """List what would become of each entry of the predecessor; asks Exchange, and changes nothing."""
     context = wired.reconcile_context(database)
     rows: list[dict[str, Any]] = []

@@ -50,11 +50,11 @@ def term(
         semesters = sorted(sources.keys() & (maintained if code is None else {code}))
         inside = rollouts.inside(connection, wired.config.rollout.mode)
         right = queries.right_calendars(connection) & set(inside)
-        standing: Counter[tuple[str, str]] = Counter()
+        counts: Counter[tuple[str, str]] = Counter()
         for entry in coming_entries(connection, inside, wired.clock()):
-            standing["written", entry.semester] += entry.written
+            counts["written", entry.semester] += entry.written
             if entry.calendar_id in right:
-                standing["kept", entry.semester] += entry.kept
+                counts["kept", entry.semester] += entry.kept
         computed, scale = _computed(
             connection, settings, sorted(set(inside) - right), wired.clock()
         )
@@ -63,8 +63,8 @@ def term(
         moment = database_time(connection)
         rows: Rows = []
         for name in semesters:
-            planned_count = standing["kept", name] + round(computed[name] * scale)
-            written_count = standing["written", name]
+            planned_count = counts["kept", name] + round(computed[name] * scale)
+            written_count = counts["written", name]
             missing = max(planned_count - written_count, 0)
             rows.append(
                 {

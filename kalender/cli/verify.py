@@ -11,7 +11,7 @@ from kalender.errors import ConfigError
 from kalender.operate import wishes
 from kalender.store import doubles
 from kalender.store.database import Database, database_time
-from kalender.store.doubles import State
+from kalender.store.doubles import StrayState
 
 MendDoubles = Annotated[
     bool,
@@ -57,7 +57,7 @@ def follow_doubles(database: Database, since: datetime, calendars: list[int] | N
         counts = doubles.counts(connection, calendars)
         kept_doubles = doubles.kept(connection, calendars)
         calendars_not_searched = doubles.not_searched(connection, calendars)
-    count = counts[State.DOUBLE]
+    count = counts[StrayState.DOUBLE]
     remedy = ": kalender verify --all --mend-doubles takes them away" if count else ""
     typer.echo(f"{count} doubles of ours{remedy}")
     for double in kept_doubles:
@@ -65,8 +65,10 @@ def follow_doubles(database: Database, since: datetime, calendars: list[int] | N
             f"person {double.person_id}: event {double.event_id} stands twice in calendar "
             f"{double.calendar_id}, and its user added to both; one of them is theirs to delete"
         )
-    if counts[State.UNKNOWN]:
-        typer.echo(f"{counts[State.UNKNOWN]} keys of ours for events that nobody knows; they stay")
+    if counts[StrayState.UNKNOWN]:
+        typer.echo(
+            f"{counts[StrayState.UNKNOWN]} keys of ours for events that nobody knows; they stay"
+        )
     if calendars_not_searched:
         typer.echo(f"{calendars_not_searched} calendars were not looked through yet")
     if parked:

@@ -33,7 +33,7 @@ def web(
         # only this command needs a web server, and an installation may do without
         from kalender.web.server import (  # noqa: PLC0415
             CONNECTIONS,
-            Server,
+            WebServer,
             first_address,
             make_entrance,
         )
@@ -51,7 +51,7 @@ def web(
         settings = settings.model_copy(update={"port": port})
     database = wired.database(connections=CONNECTIONS)
     migrations.require_current(database)
-    server = Server(settings)
+    server = WebServer(settings)
     entrance = make_entrance(server, settings, operator=operator())
     typer.echo(f"open {first_address(server, entrance)}")
     if entrance.token is not None:

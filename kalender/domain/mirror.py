@@ -16,7 +16,7 @@ from kalender.domain.model import (
     ActivityKey,
     BadEvent,
     CourseAnswer,
-    Status,
+    EventStatus,
     TeachingEvent,
     to_json,
 )
@@ -95,7 +95,9 @@ def merge(
     """Return what an answer changes; nothing where it is not published."""
     if answer.published is False:
         return MirrorChange()
-    events = sorted(answer.events, key=lambda e: e.status is Status.ACTIVE)  # told twice: it wins
+    events = sorted(
+        answer.events, key=lambda e: e.status is EventStatus.ACTIVE
+    )  # told twice: it wins
     answer_rows = {}
     for event in events:
         key = EventKey(event.activity, event.event_id)
@@ -116,7 +118,7 @@ def merge(
         _change(stored_rows, after, rows, removed_keys, rules),
         held=sum(row.event.missing and row.event.ends_at > now for row in after.values()),
         new=sum(row.key not in stored_rows for row in rows),
-        unknown_status=sum(event.status is Status.UNKNOWN for event in answer.events),
+        unknown_status=sum(event.status is EventStatus.UNKNOWN for event in answer.events),
     )
 
 
@@ -173,11 +175,11 @@ def _plenary(row: Row | None) -> bool:
 def _completed(event: TeachingEvent, before: TeachingEvent | None) -> TeachingEvent:
     """Fill in what was not told from what was told before."""
     if before is None:
-        return replace(event, doubt=event.status is Status.UNKNOWN)
-    if event.status is Status.UNKNOWN:
+        return replace(event, doubt=event.status is EventStatus.UNKNOWN)
+    if event.status is EventStatus.UNKNOWN:
         return replace(before, doubt=True, missing=False)
     staff = event.staff
-    if staff is None or (event.status is Status.CANCELLED and before.staff):
+    if staff is None or (event.status is EventStatus.CANCELLED and before.staff):
         staff = before.staff
     plenary = before.plenary if event.plenary is None else event.plenary
     return replace(event, staff=staff, plenary=plenary)

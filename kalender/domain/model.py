@@ -121,7 +121,7 @@ class ActivityKey(NamedTuple):
         return UnitKey(*self[:4])
 
 
-class Status(StrEnum):
+class EventStatus(StrEnum):
     """What TP says of an event; anything but its two known words is UNKNOWN."""
 
     ACTIVE = "active"
@@ -169,7 +169,7 @@ class TeachingEvent:
     event_id: str
     starts_at: datetime
     ends_at: datetime
-    status: Status = Status.ACTIVE
+    status: EventStatus = EventStatus.ACTIVE
     plenary: bool | None = None
     staff: tuple[Staff, ...] | None = None
     method: str = ""
@@ -373,7 +373,7 @@ def from_json(text: str) -> TeachingEvent:
     values["activity"] = ActivityKey(*values["activity"])
     for name in ("starts_at", "ends_at"):
         values[name] = datetime.fromisoformat(values[name])
-    values["status"] = Status(values["status"])
+    values["status"] = EventStatus(values["status"])
     if values["staff"] is not None:
         values["staff"] = tuple(_part(Staff, part) for part in values["staff"])
     values["rooms"] = tuple(_part(Room, part) for part in values["rooms"])

@@ -186,14 +186,14 @@ T = TypeVar("T")
 def _by_event_id(
     desired_entries: Sequence[DesiredEntry], entries: Sequence[Entry]
 ) -> tuple[Pairs, list[DesiredEntry], list[Entry]]:
-    standing: dict[str, list[Entry]] = defaultdict(list)
+    entries_by_event: dict[str, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=_entry_time):
         if entry.status in ANSWERED:
-            standing[entry.event_id].append(entry)
+            entries_by_event[entry.event_id].append(entry)
     pairs: Pairs = []
     alone = []
     for desired in sorted(desired_entries, key=_time_of):
-        same_event = standing.get(desired.event.event_id, [])
+        same_event = entries_by_event.get(desired.event.event_id, [])
         fit = [entry for entry in same_event if _stands_for(entry, desired)]
         if fit:
             nearest = min(fit, key=lambda entry: _distance(desired, entry)) if fit[1:] else fit[0]

@@ -16,7 +16,7 @@ from string import Formatter
 from typing import Literal
 
 from kalender.domain import block
-from kalender.domain.model import Content, Room, Status, TeachingEvent
+from kalender.domain.model import Content, EventStatus, Room, TeachingEvent
 from kalender.domain.text import cut, one_line
 
 RENDERING = 1
@@ -29,7 +29,7 @@ Busy = Literal["busy", "free"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class EntryWords:
     """The texts of one language."""
 
     cancelled: str
@@ -43,8 +43,8 @@ class Words:
     notes: str
 
 
-WORDS: Mapping[Language, Words] = {
-    "nb": Words(
+WORDS: Mapping[Language, EntryWords] = {
+    "nb": EntryWords(
         cancelled="AVLYST: ",
         compulsory="Obligatorisk",
         digital="Digitalt",
@@ -55,7 +55,7 @@ WORDS: Mapping[Language, Words] = {
         contact="studieadministrasjonen",
         notes="Egne notater: skriv under denne linjen. Det som står over, blir skrevet på nytt.",
     ),
-    "nn": Words(
+    "nn": EntryWords(
         cancelled="AVLYST: ",
         compulsory="Obligatorisk",
         digital="Digitalt",
@@ -66,7 +66,7 @@ WORDS: Mapping[Language, Words] = {
         contact="studieadministrasjonen",
         notes="Eigne notat: skriv under denne linja. Det som står over, blir skrive på nytt.",
     ),
-    "en": Words(
+    "en": EntryWords(
         cancelled="CANCELLED: ",
         compulsory="Compulsory",
         digital="Online",
@@ -110,7 +110,7 @@ class Style:
         _check(self.body or "", {"institution", "contact"})
 
     @property
-    def words(self) -> Words:
+    def words(self) -> EntryWords:
         """The texts of its language."""
         return WORDS[self.language]
 
@@ -181,7 +181,7 @@ def _subject(event: TeachingEvent, courses: tuple[str, ...], style: Style) -> st
         kind = f"{kind} ({compulsory})".lstrip()
     values = {"course": course, "kind": kind, "title": one_line(event.title)}
     subject = _fill(style.subject, values)
-    if event.status is Status.CANCELLED:
+    if event.status is EventStatus.CANCELLED:
         prefix = style.cancelled_prefix
         subject = (style.words.cancelled if prefix is None else prefix) + subject
     return cut(one_line(subject), LIMIT)
@@ -206,7 +206,7 @@ def _room_name(room: Room, digital: str) -> str:
 
 
 def _is_free(event: TeachingEvent) -> bool:
-    if event.status is Status.CANCELLED:
+    if event.status is EventStatus.CANCELLED:
         return True
     if event.rooms:
         return all(room.digital for room in event.rooms)

@@ -217,20 +217,20 @@ class Beside:
     courses: frozenset[str]
 
 
-def withhold(plan: Plan, standing: Collection[Beside]) -> Plan:
+def withhold(plan: Plan, others: Collection[Beside]) -> Plan:
     """Make nothing of a course where a predecessor's entry of it stands at an overlapping time."""
-    withheld = [create for create in plan.creates if _is_beside(create, standing)]
+    withheld = [create for create in plan.creates if _is_beside(create, others)]
     if not withheld:
         return plan
     creates = tuple(create for create in plan.creates if create not in withheld)
     return replace(plan, creates=creates, withheld=tuple(withheld))
 
 
-def _is_beside(create: Create, standing: Collection[Beside]) -> bool:
+def _is_beside(create: Create, others: Collection[Beside]) -> bool:
     content, courses = create.desired.content, courses_of([create.desired])
     return any(
         other.starts_at < content.ends_at
         and content.starts_at < other.ends_at
         and not courses.isdisjoint(other.courses)
-        for other in standing
+        for other in others
     )

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 from kalender.domain.model import (
     ActivityKey,
     CourseKey,
+    EventStatus,
     Registration,
-    Status,
     TeachingEvent,
     TeachingRole,
     folded,
@@ -353,7 +353,7 @@ def _visibility(
     concerns = _concerns(event, interest, usernames, rules)
     if concerns is False:
         return _Visibility.HIDDEN
-    is_unsure = event.doubt or event.missing or event.status is Status.UNKNOWN
+    is_unsure = event.doubt or event.missing or event.status is EventStatus.UNKNOWN
     if concerns is None or is_unsure or not interest.sure:
         return _Visibility.KEPT_ONLY
     return _Visibility.SHOWN
@@ -402,7 +402,7 @@ def _once(duplicates: Sequence[Event]) -> Event:
 def _closeness(event: Event) -> tuple[bool, int, Relation, ActivityKey]:
     teaching = event.teaching
     return (
-        teaching.status is not Status.ACTIVE,
+        teaching.status is not EventStatus.ACTIVE,
         -event.role.precedence,
         event.capacity if event.capacity is not Relation.SOLE else Relation.PLACED,
         teaching.activity,

@@ -178,9 +178,9 @@ class _Change:
 
     def _too_many(self, safety: Safety, concerned: int, returning: int) -> str | None:
         """Return why so many persons are held, or None where they may go."""
-        standing = brakes.why_held(self.connection, SCOPE + self.name)
-        if standing is not None:
-            return standing
+        reason = brakes.why_held(self.connection, SCOPE + self.name)
+        if reason is not None:
+            return reason
         if brakes.state(self.connection, HAND) == "holding":
             return "deletes are held by hand, and so are lists"
         share = safety.max_optout_share * optouts.served_people(self.connection)

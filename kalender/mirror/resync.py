@@ -95,18 +95,24 @@ def resync(
 
     What `lists` of persons told is done once everybody is known.
     """
-    result = ResyncResult()
     with context.database.read() as connection:
         started = database_time(connection)
-        result.semesters = tuple(sorted(context.maintained(connection)))
-    snapshot = SourceSnapshot(context, result.semesters, progress)
-    with suppress(_DryRun), context.database.write() as connection:
+        semesters = tuple(sorted(context.maintained(connection)))
+    snapshot = SourceSnapshot(context, semesters, progress)
+    result = ResyncResult()
+
+    def merge(connection: Connection) -> None:
+        nonlocal result
+        result = ResyncResult(semesters=semesters)
         _merge_snapshot(connection, context, snapshot, started, result)
         result.lists = tuple(keep_in_step(connection, lists or ReadLists()))
         result.decided = compare(connection, context, settings)
         counts_of(connection).add("unannounced", "fs", value=result.unannounced)
         if dry_run:
             raise _DryRun
+
+    with suppress(_DryRun):
+        context.database.transact(merge)
     if dry_run:
         return result
     bad_items = [*snapshot.bad_items, *snapshot.memberships.bad_items]

@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from kalender.domain.work import Cause, Lane
 from kalender.mirror.context import RefreshContext
 from kalender.store import languages, mailboxes, people, rollouts, scope
-from kalender.store.scope import Standing
+from kalender.store.scope import CalendarUnderSettings
 
 Leavers = Literal["take back", "leave"]
 
@@ -49,8 +49,8 @@ class Decided:
 def compare(connection: Connection, context: RefreshContext, settings: Settings) -> Decided:
     """Mark whom the settings concern; record what is left alone until somebody agrees."""
     rollouts.enrol(connection)
-    reopened = _reopen(connection, context, scope.standing(connection))
-    calendars = scope.standing(connection)
+    reopened = _reopen(connection, context, scope.all_calendars(connection))
+    calendars = scope.all_calendars(connection)
     inside = rollouts.inside(connection, settings.rollout_mode)
     served_calendars = [
         calendar for calendar in calendars if calendar.calendar_id in inside and not calendar.closed
@@ -113,7 +113,9 @@ def compare(connection: Connection, context: RefreshContext, settings: Settings)
     )
 
 
-def _reopen(connection: Connection, context: RefreshContext, calendars: Sequence[Standing]) -> int:
+def _reopen(
+    connection: Connection, context: RefreshContext, calendars: Sequence[CalendarUnderSettings]
+) -> int:
     """Open what lies in our mail domains again, and close what does not any more.
 
     Returns how many calendars lie in them again.
@@ -129,7 +131,7 @@ def _reopen(connection: Connection, context: RefreshContext, calendars: Sequence
 
 
 def _moving_persons(
-    connection: Connection, context: RefreshContext, calendars: Sequence[Standing]
+    connection: Connection, context: RefreshContext, calendars: Sequence[CalendarUnderSettings]
 ) -> set[int]:
     """Return the persons with calendars who have none at an address that the rule gives them."""
     addresses: dict[int, set[str]] = {}
@@ -143,7 +145,7 @@ def _moving_persons(
     }
 
 
-def _join(connection: Connection, calendars: Sequence[Standing]) -> set[int]:
+def _join(connection: Connection, calendars: Sequence[CalendarUnderSettings]) -> set[int]:
     """Fill what is inside, is not right, and is in nobody's hands; what was taken back, too."""
     busy, excluded = scope.busy_and_excluded(connection)
     joining = {

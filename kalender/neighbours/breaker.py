@@ -8,12 +8,13 @@ asks all of us to wait did not fail: when that time is over all may ask.
 import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
+from sqlalchemy import ColumnElement, Connection, or_, select, update
 
-from kalender.store.sql import db_now, one_of, upsert
+from kalender.neighbours.row import NeighbourRow
+from kalender.store.sql import columns_of, db_now, one_of, upsert
 from kalender.store.tables import neighbour
 
 KEYS_IN_A_ROW = 3
@@ -26,26 +27,31 @@ MOVES = "moves"  # as bulk work, of calendars that are followed to another Excha
 FOR_EVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-def read(connection: Connection, names: Iterable[str]) -> dict[str, Row[Any]]:
-    """Return the neighbours' rows by name; who has none was never asked."""
-    return {row.name: row for row in connection.execute(_READ, {"names": sorted(names)})}
+def read(connection: Connection, names: Iterable[str] | None = None) -> dict[str, NeighbourRow]:
+    """Return the rows of these neighbours, or of all, by name; who has none was never asked."""
+    if names is None:
+        result = connection.execute(_ROW.order_by(neighbour.c.name))
+    else:
+        result = connection.execute(_OF_NAMES, {"names": sorted(names)})
+    return {row["name"]: NeighbourRow(**row) for row in result.mappings()}
 
 
-_READ = select(neighbour, db_now().label("db_time")).where(one_of(neighbour.c.name, "names"))
+_ROW = select(*columns_of(neighbour, NeighbourRow), db_now().label("db_time"))
+_OF_NAMES = _ROW.where(one_of(neighbour.c.name, "names"))
 
 
-def lock(connection: Connection, name: str) -> Row[Any]:
+def lock(connection: Connection, name: str) -> NeighbourRow:
     """Return a neighbour's row, made where there is none, ours until the transaction ends."""
-    query = select(neighbour, db_now().label("db_time")).where(neighbour.c.name == name)
+    query = _ROW.where(neighbour.c.name == name)
     if connection.dialect.name == "postgresql":
         query = query.with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(query).mappings().one_or_none()
     if row is None:
         connection.execute(
             upsert(connection.dialect.name, neighbour).on_conflict_do_nothing(), {"name": name}
         )
-        row = connection.execute(query).one()
-    return row
+        row = connection.execute(query).mappings().one()
+    return NeighbourRow(**row)
 
 
 # -- pauses ---------------------------------------------------------------------------------------
@@ -119,7 +125,7 @@ def _works(
     )
 
 
-def is_shut(connection: Connection, row: Row[Any]) -> bool:
+def is_shut(connection: Connection, row: NeighbourRow) -> bool:
     """Whether nobody may ask now. Where a pause is over this caller becomes the probe.
 
     The neighbour is open to the probe alone, until that answered, failed or found nothing to ask.
@@ -128,7 +134,7 @@ def is_shut(connection: Connection, row: Row[Any]) -> bool:
         return True
     if not is_left_alone(row):
         return False
-    if row.paused_until > row.db_time:
+    if row.paused_until is not None and row.paused_until > row.db_time:
         return True
     free = or_(neighbour.c.probe_until.is_(None), neighbour.c.probe_until < db_now())
     becomes_probe = connection.execute(
@@ -139,28 +145,27 @@ def is_shut(connection: Connection, row: Row[Any]) -> bool:
     return not becomes_probe
 
 
-def is_left_alone(row: Row[Any]) -> bool:
+def is_left_alone(row: NeighbourRow) -> bool:
     """Whether a neighbour failed so that it is paused, or tried by one since its pause is over."""
     return bool(row.failures) and row.paused_until is not None
 
 
-def waits(row: Row[Any]) -> timedelta:
+def waits(row: NeighbourRow) -> timedelta:
     """Return for how long nobody may ask yet: an operator, or the neighbour itself, said so."""
     return max(held_for(row), _asked_wait(row))
 
 
-def _asked_wait(row: Row[Any]) -> timedelta:
+def _asked_wait(row: NeighbourRow) -> timedelta:
     if row.paused_until is None or row.failures:
         return timedelta()
-    wait: timedelta = row.paused_until - row.db_time
-    return max(wait, timedelta())
+    return max(row.paused_until - row.db_time, timedelta())
 
 
-def held_for(row: Row[Any]) -> timedelta:
+def held_for(row: NeighbourRow) -> timedelta:
     """Return for how long an operator's pause lasts yet."""
-    until, time = row.held_until, row.db_time
-    lasts: timedelta = until - time if until is not None else timedelta()
-    return max(lasts, timedelta())
+    if row.held_until is None:
+        return timedelta()
+    return max(row.held_until - row.db_time, timedelta())
 
 
 def hold(connection: Connection, name: str, *, until: datetime, reason: str, by: str) -> None:
@@ -204,7 +209,7 @@ def acquire_permits(
     clock was set back: it counts no more.
     """
     row = lock(connection, name)
-    ahead: timedelta = row.next_at - row.db_time if row.next_at is not None else timedelta()
+    ahead = row.next_at - row.db_time if row.next_at is not None else timedelta()
     wait = ahead if timedelta() < ahead < FURTHEST_AHEAD else timedelta()
     after = row.db_time + wait + timedelta(seconds=number / per_second)
     connection.execute(update(neighbour).where(neighbour.c.name == name).values(next_at=after))
@@ -222,7 +227,7 @@ class Share(NamedTuple):
 
 
 def lease(
-    connection: Connection, row: Row[Any], holder: str, *, wants: int, busy: int, most: int
+    connection: Connection, row: NeighbourRow, holder: str, *, wants: int, busy: int, most: int
 ) -> Share:
     """Prolong a process' share of `most`, and return it. The row must be locked.
 
@@ -240,14 +245,14 @@ def lease(
     return Share(min(limit, granted), granted)
 
 
-def holds_too_much(row: Row[Any], holder: str, limit: int) -> bool:
+def holds_too_much(row: NeighbourRow, holder: str, limit: int) -> bool:
     """Whether others wait for what this process has beyond its part."""
     leases = _leases(row)
     parts = _parts({process: wish for process, (_, wish, _) in leases.items()}, limit)
     return holder in leases and leases[holder][0] > parts[holder]
 
 
-def _leases(row: Row[Any]) -> dict[str, tuple[int, int, str]]:
+def _leases(row: NeighbourRow) -> dict[str, tuple[int, int, str]]:
     """The leases that hold: what is granted, what was wished, until when."""
     return {
         holder: (granted, wish, until)

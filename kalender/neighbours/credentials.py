@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import pbkdf2_hmac
-from typing import Any
 
-from sqlalchemy import Connection, Row, update
+from sqlalchemy import Connection, update
 
+from kalender.neighbours.row import NeighbourRow
 from kalender.store.sql import db_now
 from kalender.store.tables import neighbour
 
@@ -37,7 +37,7 @@ def digest(endpoint: str, *secrets: str | None) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CredentialState:
     """How we stand: known, or to be tried by one, after `wait`; `tried`: somebody does just now."""
 
     known: bool
@@ -45,19 +45,19 @@ class Standing:
     tried: bool = False
 
 
-def standing(row: Row[Any], credentials: str) -> Standing:
-    """Return how these credentials stand with a neighbour."""
+def state_of(row: NeighbourRow, credentials: str) -> CredentialState:
+    """Return what a neighbour's row says of these credentials."""
     now = row.db_time
     lately = row.authorised_at is not None and row.authorised_at > now - LATELY
     if lately and row.credentials == credentials:
-        return Standing(known=True)
+        return CredentialState(known=True)
     until = _until([at for refused_digest, at in _refusals(row) if refused_digest == credentials])
     wait = max(until - now, timedelta()) if until is not None else timedelta()
     is_tried = row.trial_until is not None and row.trial_until > now
-    return Standing(known=False, wait=wait, tried=is_tried)
+    return CredentialState(known=False, wait=wait, tried=is_tried)
 
 
-def refuses(row: Row[Any]) -> bool:
+def refuses(row: NeighbourRow) -> bool:
     """Whether credentials of ours were refused so often that they are not tried now."""
     digests = [
         refused_digest
@@ -76,16 +76,24 @@ def _until(refusals: list[datetime]) -> datetime | None:
     return refusals[-1] + AFTER_REFUSAL[len(refusals) - 1]
 
 
-def _refusals(row: Row[Any]) -> Refusals:
+def refused_since_authorised(row: NeighbourRow) -> list[datetime]:
+    """Return when requests were refused since the last that was authorised, the oldest first."""
+    return [at for _, at in _kept(row) if row.authorised_at is None or at > row.authorised_at]
+
+
+def _refusals(row: NeighbourRow) -> Refusals:
     """The refusals that still count, oldest first."""
-    refusals = [
-        (refused_digest, datetime.fromisoformat(at))
-        for refused_digest, at in json.loads(row.refused or "[]")
-    ]
     return [
         (refused_digest, at)
-        for refused_digest, at in refusals
+        for refused_digest, at in _kept(row)
         if at > row.db_time - REFUSALS_WITHIN
+    ]
+
+
+def _kept(row: NeighbourRow) -> Refusals:
+    return [
+        (refused_digest, datetime.fromisoformat(at))
+        for refused_digest, at in json.loads(row.refused or "[]")
     ]
 
 
@@ -94,7 +102,7 @@ def set_trial(connection: Connection, name: str, *, under_way: bool) -> None:
     _set(connection, name, trial_until=db_now(TRIAL_SECONDS) if under_way else None)
 
 
-def authorised(connection: Connection, row: Row[Any], credentials: str) -> None:
+def authorised(connection: Connection, row: NeighbourRow, credentials: str) -> None:
     """Record that a trial went well: all may ask."""
     other_refusals = [refusal for refusal in _refusals(row) if refusal[0] != credentials]
     _set(
@@ -121,7 +129,7 @@ def still_authorised(connection: Connection, name: str, credentials: str) -> Non
 
 
 def refused(
-    connection: Connection, row: Row[Any], credentials: str, *, took: timedelta, error: str
+    connection: Connection, row: NeighbourRow, credentials: str, *, took: timedelta, error: str
 ) -> None:
     """Record a refusal; what was under way already when another was refused does not count."""
     refusals = _refusals(row)
@@ -149,7 +157,7 @@ def refused(
     )
 
 
-def try_once_more(connection: Connection, row: Row[Any]) -> bool:
+def try_once_more(connection: Connection, row: NeighbourRow) -> bool:
     """Let one request try refused credentials at once; return whether any were refused lately.
 
     One refusal more, and the rule of three holds again: whoever says that an account is mended

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
-from typing import Any, Self
+from typing import Self
 
 import structlog
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from kalender.config.sections import NeighbourSettings
 from kalender.domain.work import Kind
@@ -24,6 +24,7 @@ from kalender.errors import (
     PermanentError,
 )
 from kalender.neighbours import breaker, credentials
+from kalender.neighbours.row import NeighbourRow
 from kalender.store.database import Database
 
 log = structlog.get_logger()
@@ -171,7 +172,7 @@ class Limiter:
     def _is_leased(self, within: float) -> bool:
         return monotonic() - self._renewed < within
 
-    def renew_lease(self, connection: Connection, row: Row[Any]) -> Row[Any]:
+    def renew_lease(self, connection: Connection, row: NeighbourRow) -> NeighbourRow:
         """Prolong what this process may use, where it is time to; return the row as it is now.
 
         The row is locked before our own lock, as everywhere.
@@ -204,12 +205,12 @@ class Limiter:
         if slots:
             self._renewed = float("-inf")
 
-    def note(self, row: Row[Any]) -> credentials.Standing:
+    def note(self, row: NeighbourRow) -> credentials.CredentialState:
         """Take in what the database says of our credentials."""
-        standing = credentials.standing(row, self.limits.credentials)
+        state = credentials.state_of(row, self.limits.credentials)
         free = not (breaker.is_left_alone(row) or breaker.waits(row))
-        self._known = monotonic() if standing.known and free else float("-inf")
-        return standing
+        self._known = monotonic() if state.known and free else float("-inf")
+        return state
 
     @property
     def heard(self) -> bool:
@@ -284,7 +285,7 @@ class Limiter:
                 f"{self.name}: paused by hand by {row.held_by} ({row.held_reason}): "
                 f"kalender resume {self.name} ends it"
             )
-        if row is not None and credentials.standing(row, self.limits.credentials).wait:
+        if row is not None and credentials.state_of(row, self.limits.credentials).wait:
             return (
                 f"{self.name}: it refuses our credentials ({row.last_error}): mend the account or "
                 f"the secret, then kalender resume {self.name} lets one request try"
@@ -311,11 +312,11 @@ class Limiter:
             row = self.renew_lease(connection, breaker.lock(connection, self.name))
             if not self._has_slot():
                 return False, SLOT_WAIT
-            standing, hold = self.note(row), breaker.waits(row)
-            if standing.known and not hold:
+            state, hold = self.note(row), breaker.waits(row)
+            if state.known and not hold:
                 return False, None
-            if hold or standing.tried or standing.wait:
-                return False, max(hold, standing.wait, SLOT_WAIT)
+            if hold or state.tried or state.wait:
+                return False, max(hold, state.wait, SLOT_WAIT)
             credentials.set_trial(connection, self.name, under_way=True)
             return True, None
 
@@ -385,8 +386,8 @@ class Limiters:
         shut = set()
         for name, limiter in sorted(self.by_name.items()):
             row = limiter.renew_lease(connection, rows.get(name) or breaker.lock(connection, name))
-            standing = limiter.note(row)
-            waits = not standing.known and (standing.tried or bool(standing.wait))
+            state = limiter.note(row)
+            waits = not state.known and (state.tried or bool(state.wait))
             if waits or breaker.is_shut(connection, row):
                 shut.add(name)
         self.failed_lately = frozenset(

@@ -55,8 +55,8 @@ def changes(connection: Connection, filters: Filter) -> Changes:
     more = replace(filters, limit=filters.limit + 1, with_protected=False)
     rows = acts.writes_of(connection, more)
     page = rows[: filters.limit]
-    told = courses.told_of(connection, {row["event_id"] for row in page})
-    lacking = {row["sync_key"] for row in page if row["event_id"] not in told}
+    told = courses.told_of(connection, {row.event_id for row in page})
+    lacking = {row.sync_key for row in page if row.event_id not in told}
     query = select(entry.c.sync_key, entry.c.starts_at, entry.c.course)
     records = {
         row.sync_key: row
@@ -64,27 +64,27 @@ def changes(connection: Connection, filters: Filter) -> Changes:
     }
     result = []
     for row in page:
-        event, record = told.get(row["event_id"]), records.get(row["sync_key"])
+        event, record = told.get(row.event_id), records.get(row.sync_key)
         course = event.activity.course if event is not None else record.course if record else ""
         starts_at = event.starts_at if event is not None else record.starts_at if record else None
         result.append(
             Change(
-                change_id=row["change_id"],
-                at=row["at"],
-                operation=row["operation"],
-                person_id=row["person_id"],
-                calendar_id=row["calendar_id"],
-                course=row["course"] or course,
-                event_id=row["event_id"],
-                reason=row["reason"],
-                cause=Cause.of(row["cause"]),
-                noticed_at=row["noticed_at"],
+                change_id=row.change_id,
+                at=row.at,
+                operation=row.operation,
+                person_id=row.person_id,
+                calendar_id=row.calendar_id,
+                course=row.course or course,
+                event_id=row.event_id,
+                reason=row.reason,
+                cause=Cause.of(row.cause),
+                noticed_at=row.noticed_at,
                 starts_at=starts_at,
                 title=event.title if event is not None else "",
             )
         )
     is_last = len(rows) <= filters.limit
-    before = None if is_last else (page[-1]["at"], page[-1]["change_id"])
+    before = None if is_last else (page[-1].at, page[-1].change_id)
     return Changes(changes=tuple(result), before=before)
 
 
@@ -170,10 +170,10 @@ def resyncs(connection: Connection, since: datetime, until: datetime) -> list[Re
     rows = acts.acts(connection, Filter(what="resync --all", since=since, until=until, limit=20))
     return [
         Resync(
-            at=row["at"],
-            who=row["who"],
-            changed_persons=row["count"],
-            result=row["reason"] or "",
+            at=row.at,
+            who=row.who,
+            changed_persons=row.count,
+            result=row.reason or "",
         )
         for row in rows
     ]

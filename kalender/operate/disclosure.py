@@ -1,12 +1,12 @@
 """What is asked about single persons and courses, and who may be shown: a few statements each.
 
-Rows are mappings of a table's columns: `kalender show --export` and `--json` print them whole.
+What is returned are records (`kalender.operate.records`); `export` alone returns rows as they are.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,9 +25,22 @@ from sqlalchemy.sql.base import Executable
 from kalender.domain.model import CourseKey, as_spelled
 from kalender.domain.text import cut, one_line
 from kalender.domain.work import Kind, WorkKey
+from kalender.operate.records import (
+    CalendarRecord,
+    CourseAnswer,
+    CourseRun,
+    EntryRecord,
+    GroupRecord,
+    IdentityRecord,
+    LanguageRecord,
+    MoveRecord,
+    PreferenceRecord,
+    WorkRecord,
+)
 from kalender.store import acts, brakes, courses, languages, optouts, people, takeovers
+from kalender.store.acts import ChangeRecord
 from kalender.store.people import LISTED, PROTECT, PROTECTED_PERSONS
-from kalender.store.sql import calendar_key, db_now, is_one_of
+from kalender.store.sql import calendar_key, columns_of, db_now, is_one_of
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -62,7 +75,6 @@ from kalender.store.tables import (
 )
 from kalender.store.views import parked
 
-Row = Mapping[str, Any]
 LONGEST_REASON = 200
 OF_PERSONS = (
     person,
@@ -82,28 +94,29 @@ OF_PERSONS = (
 )
 
 
+R = TypeVar("R")
+
+
 def _rows(connection: Connection, query: Executable) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _records(connection: Connection, query: Executable, record: Callable[..., R]) -> list[R]:
+    return [record(**row) for row in connection.execute(query).mappings()]
 
 
 # -- a person -----------------------------------------------------------------------------------------
 
 
-def identities(connection: Connection, person_id: int) -> Sequence[Row]:
-    """Return all that names a person: rows of kind, value and detail, in FS' order within a kind."""
-    return _rows(
-        connection,
-        select(identity.c.kind, identity.c.value, identity.c.detail)
-        .where(identity.c.person_id == person_id)
-        .order_by(identity.c.kind, identity.c.position),
-    )
+def identities(connection: Connection, person_id: int) -> list[IdentityRecord]:
+    """Return all that names a person, in FS' order within a kind."""
+    query = select(*columns_of(identity, IdentityRecord)).where(identity.c.person_id == person_id)
+    ordered = query.order_by(identity.c.kind, identity.c.position)
+    return _records(connection, ordered, IdentityRecord)
 
 
-def calendars_of(connection: Connection, person_id: int) -> Sequence[Row]:
-    """Return a person's calendars, each with the work that waits for it.
-
-    The columns of that work are prefixed with `work_`; all of them are None where none waits.
-    """
+def calendars_of(connection: Connection, person_id: int) -> list[CalendarRecord]:
+    """Return a person's calendars by their numbers, each with the work that waits for it."""
     work = [
         dirty.c[name].label(f"work_{name}")
         for name in ("reason", "due_at", "not_before", "attempts", "parked_at", "last_error")
@@ -112,9 +125,10 @@ def calendars_of(connection: Connection, person_id: int) -> Sequence[Row]:
         dirty.c.kind == Kind.CALENDAR.value,
         dirty.c.key == calendar_key(calendar.c.calendar_id),
     )
-    query = select(calendar, *work).outerjoin_from(calendar, dirty, of_calendar)
+    columns = columns_of(calendar, CalendarRecord)
+    query = select(*columns, *work).outerjoin_from(calendar, dirty, of_calendar)
     owned = query.where(calendar.c.person_id == person_id)
-    return _rows(connection, owned.order_by(calendar.c.calendar_id))
+    return _records(connection, owned.order_by(calendar.c.calendar_id), CalendarRecord)
 
 
 def entries_of(
@@ -124,36 +138,43 @@ def entries_of(
     course: str | None = None,
     after: datetime | None = None,
     before: datetime | None = None,
-) -> Sequence[Row]:
+) -> list[EntryRecord]:
     """Return a calendar's records by their start.
 
     With `course` those of that course, with `after` those that end later than that, with `before`
     those that start earlier.
     """
-    query = select(entry).where(entry.c.calendar_id == calendar_id)
+    query = select(*columns_of(entry, EntryRecord)).where(entry.c.calendar_id == calendar_id)
     if course is not None:
         query = query.where(entry.c.course == course)
     if after is not None:
         query = query.where(entry.c.ends_at > after)
     if before is not None:
         query = query.where(entry.c.starts_at < before)
-    return _rows(connection, query.order_by(entry.c.starts_at, entry.c.sync_key))
+    ordered = query.order_by(entry.c.starts_at, entry.c.sync_key)
+    return _records(connection, ordered, EntryRecord)
 
 
 def last_changes(
     connection: Connection, calendar_id: int, keys: Collection[str]
-) -> Mapping[str, Row]:
+) -> Mapping[str, ChangeRecord]:
     """Return the last that was written of these entries of a calendar, by their sync keys."""
+    of_calendar = change_log.c.calendar_id == calendar_id
     is_of_them = is_one_of(connection, change_log.c.sync_key, keys)
-    query = select(change_log).where(change_log.c.calendar_id == calendar_id, is_of_them)
+    query = select(*columns_of(change_log, ChangeRecord)).where(of_calendar, is_of_them)
     ordered = query.order_by(change_log.c.at, change_log.c.change_id)
-    return {row["sync_key"]: row for row in _rows(connection, ordered)}
+    return {change.sync_key: change for change in _records(connection, ordered, ChangeRecord)}
 
 
-def pending(connection: Connection, keys: Collection[tuple[str, str]]) -> list[dict[str, Any]]:
+def pending(connection: Connection, keys: Collection[tuple[str, str]]) -> list[WorkRecord]:
     """Return the work that waits, is claimed or is parked under these (kind, key)."""
+    query = select(*columns_of(dirty, WorkRecord)).where(_is_one_of_work(keys))
+    return _records(connection, query, WorkRecord)
+
+
+def _is_one_of_work(keys: Collection[tuple[str, str]]) -> ColumnElement[bool]:
     conditions = (and_(dirty.c.kind == kind, dirty.c.key == key) for kind, key in sorted(keys))
-    return _rows(connection, select(dirty).where(or_(false(), *conditions)))
+    return or_(false(), *conditions)
 
 
 def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
@@ -163,18 +184,18 @@ def work_of(connection: Connection, person_id: int) -> set[tuple[str, str]]:
     return work_keys(identities(connection, person_id), calendars)
 
 
-def work_keys(names: Iterable[Row], calendars: Iterable[int]) -> set[tuple[str, str]]:
+def work_keys(names: Iterable[IdentityRecord], calendars: Iterable[int]) -> set[tuple[str, str]]:
     """Return (kind, key) under which the work of a person of these identities is marked."""
     keys: set[tuple[str, str]] = {
-        WorkKey.of_identity(row["kind"], row["value"]) for row in names if row["kind"] != "mail"
+        WorkKey.of_identity(name.kind, name.value) for name in names if name.kind != people.MAIL
     }
     return keys | {("calendar", str(calendar_id)) for calendar_id in calendars}
 
 
-def moves_of(connection: Connection, calendar_id: int) -> list[dict[str, Any]]:
+def moves_of(connection: Connection, calendar_id: int) -> list[MoveRecord]:
     """Return the moves of a calendar's mailbox between Exchanges, the first first."""
-    query = select(move).where(move.c.calendar_id == calendar_id).order_by(move.c.move_id)
-    return _rows(connection, query)
+    query = select(*columns_of(move, MoveRecord)).where(move.c.calendar_id == calendar_id)
+    return _records(connection, query.order_by(move.c.move_id), MoveRecord)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +208,7 @@ class TakeoverShown:
     look_at: datetime | None
     reason: str | None
     adopted: int
-    others: Sequence[Row]
+    others: tuple[takeovers.NotAdopted, ...]
 
 
 def takeover_of(connection: Connection, calendar_id: int) -> TakeoverShown | None:
@@ -196,8 +217,6 @@ def takeover_of(connection: Connection, calendar_id: int) -> TakeoverShown | Non
     row = connection.execute(select(takeover).where(of_calendar)).one_or_none()
     if row is None:
         return None
-    names = ("fate", "starts_at", "ends_at", "courses", "mark_value")
-    others = takeovers.others(connection, calendar_id)
     return TakeoverShown(
         state=row.state,
         since=row.changed_at,
@@ -205,7 +224,7 @@ def takeover_of(connection: Connection, calendar_id: int) -> TakeoverShown | Non
         look_at=row.look_at,
         reason=row.reason,
         adopted=len(takeovers.adopted(connection, calendar_id)),
-        others=[{name: getattr(other, name) for name in names} for other in others],
+        others=tuple(takeovers.others(connection, calendar_id)),
     )
 
 
@@ -270,63 +289,96 @@ def protected_work(connection: Connection) -> Mapping[tuple[str, str], int]:
     return work
 
 
-def preferences(connection: Connection) -> Sequence[Row]:
-    """Return who is left alone or listed to be, with their names; protected persons are not shown.
+def preferences(connection: Connection) -> list[PreferenceRecord]:
+    """Return who is left alone or listed to be, by what a command told and by what each list says.
 
-    A row each for what a command told (`told_by` command) and for what each list says (list), with
-    how that counts now (`state`): out, or what the states of a list's row are.
+    The first told comes first; protected persons are not shown.
     """
-    rows = [
-        {**row, "told_by": "command", "state": optouts.OUT}
-        for row in _rows(connection, select(preference).order_by(preference.c.set_at))
+    preferences = connection.execute(select(preference)).all()
+    protected = {row.person_id for row in preferences if row.wish == PROTECT}
+    listed = connection.execute(select(listed_person)).all()
+    persons = {row.person_id for row in (*preferences, *listed)} - protected
+    names = people.names_of(connection, persons)
+    by_commands = [
+        PreferenceRecord(
+            person_id=row.person_id,
+            **asdict(names[row.person_id]),
+            wish=row.wish,
+            source=row.source,
+            set_at=row.set_at,
+            told_by="command",
+            state=optouts.OUT,
+        )
+        for row in preferences
+        if row.wish != LISTED and row.person_id in persons
     ]
-    protected = {row["person_id"] for row in rows if row["wish"] == PROTECT}
-    rows = [row for row in rows if row["wish"] != LISTED]
-    for row in _rows(connection, select(listed_person).order_by(listed_person.c.since)):
-        told = {"person_id": row["person_id"], "wish": LISTED, "source": f"list {row['list']}"}
-        rows.append(told | {"set_at": row["since"], "told_by": "list", "state": row["state"]})
-    names = people.names_of(connection, {row["person_id"] for row in rows})
-    return [
-        {"person_id": row["person_id"], **asdict(names[row["person_id"]]), **row}
-        for row in sorted(rows, key=lambda row: row["set_at"])
-        if row["person_id"] not in protected
+    by_lists = [
+        PreferenceRecord(
+            person_id=row.person_id,
+            **asdict(names[row.person_id]),
+            wish=LISTED,
+            source=f"list {row.list}",
+            set_at=row.since,
+            told_by="list",
+            state=row.state,
+        )
+        for row in listed
+        if row.person_id in persons
     ]
+    return sorted([*by_commands, *by_lists], key=lambda record: record.set_at)
 
 
-def personal_languages(connection: Connection) -> Sequence[Row]:
+def personal_languages(connection: Connection) -> list[LanguageRecord]:
     """Return who has a language of their own, with their names; protected persons are not shown."""
     hidden = acts.protected(connection)
     rows = [row for row in languages.counting(connection) if row.person_id not in hidden]
     names = people.names_of(connection, {row.person_id for row in rows})
-    return [
-        {"person_id": row.person_id, **asdict(names[row.person_id]), **asdict(row)} for row in rows
-    ]
+    return [LanguageRecord(**asdict(row), **asdict(names[row.person_id])) for row in rows]
 
 
-def protected_persons(connection: Connection, *, reveal: bool = False) -> Sequence[Row]:
-    """Return protected persons by our number, and how many entries are still to be taken back.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtectedPerson:
+    """A protected person by our number, and how many entries are still to be taken back."""
 
-    `reveal` adds the kind of protection, since when it is, and all that names the person.
-    """
-    rows = _rows(
-        connection,
+    person: int
+    entries: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevealedPerson(ProtectedPerson):
+    """The same with the kind of protection, since when it is, and all that names the person."""
+
+    kind: str
+    since: datetime
+    names: str
+
+
+def protected_persons(connection: Connection, *, reveal: bool = False) -> Sequence[ProtectedPerson]:
+    """Return the protected persons by our number; with `reveal` they are `RevealedPerson`s."""
+    rows = connection.execute(
         select(
-            preference.c.person_id.label("person"),
+            preference.c.person_id,
             func.count(entry.c.sync_key).label("entries"),
-            preference.c.source.label("kind"),
-            preference.c.set_at.label("since"),
+            preference.c.source,
+            preference.c.set_at,
         )
         .outerjoin_from(preference, calendar, calendar.c.person_id == preference.c.person_id)
         .outerjoin(entry, entry.c.calendar_id == calendar.c.calendar_id)
         .where(preference.c.wish == PROTECT)
         .group_by(preference.c.person_id, preference.c.source, preference.c.set_at)
-        .order_by(preference.c.person_id),
-    )
+        .order_by(preference.c.person_id)
+    ).all()
     if not reveal:
-        return [{"person": row["person"], "entries": row["entries"]} for row in rows]
-    names = {row["person"]: identities(connection, row["person"]) for row in rows}
+        return [ProtectedPerson(person=row.person_id, entries=row.entries) for row in rows]
     return [
-        {**row, "names": ", ".join(name["value"] for name in names[row["person"]])} for row in rows
+        RevealedPerson(
+            person=row.person_id,
+            entries=row.entries,
+            kind=row.source,
+            since=row.set_at,
+            names=", ".join(name.value for name in identities(connection, row.person_id)),
+        )
+        for row in rows
     ]
 
 
@@ -367,21 +419,18 @@ def spelled(connection: Connection, course: str) -> str | None:
     return None
 
 
-def answers(connection: Connection, course: str, semester: str) -> list[dict[str, Any]]:
-    """Return what TP answered last for a course in a semester: one row, or none."""
+def answers(connection: Connection, course: str, semester: str) -> list[CourseAnswer]:
+    """Return what TP answered last for a course in a semester: one answer, or none."""
     of_course = _of_course(CourseKey(course, semester))
-    return _rows(connection, select(course_run).where(of_course(course_run)))
+    query = select(*columns_of(course_run, CourseAnswer)).where(of_course(course_run))
+    return _records(connection, query, CourseAnswer)
 
 
-def runs(connection: Connection, course: str, semester: str | None = None) -> list[dict[str, Any]]:
-    """Return a course's runs by semester; the code may be spelled in any letters.
-
-    A run is TP's last answer, with what a brake holds of it, how many are registered for it, how
-    many staff it has, what work is pending, and its groups: how many are placed on each, and how
-    many events it has and of these are missing.
-    """
+def runs(connection: Connection, course: str, semester: str | None = None) -> list[CourseRun]:
+    """Return a course's runs by semester; the code may be spelled in any letters."""
     is_course = course_run.c.course == courses.spelled(connection, course)
-    query = select(course_run).where(is_course).order_by(course_run.c.semester)
+    columns = columns_of(course_run, CourseRun)
+    query = select(*columns).where(is_course).order_by(course_run.c.semester)
     if semester is not None:
         query = query.where(course_run.c.semester == semester)
     result = []
@@ -390,14 +439,14 @@ def runs(connection: Connection, course: str, semester: str | None = None) -> li
         persons = func.count(registration.c.person_id.distinct())
         registered = select(persons).where(_of_course(key)(registration))
         result.append(
-            {
+            CourseRun(
                 **row,
-                "held": brakes.state(connection, brakes.course_scope(key)),
-                "registered": connection.execute(registered).scalar_one(),
-                "staff": len(courses.staff_of(connection, key)),
-                "pending": pending(connection, [("course", str(key))]),
-                "groups": _groups(connection, key),
-            }
+                held=brakes.state(connection, brakes.course_scope(key)),
+                registered=connection.execute(registered).scalar_one(),
+                staff=len(courses.staff_of(connection, key)),
+                pending=tuple(pending(connection, [(Kind.COURSE.value, str(key))])),
+                groups=tuple(_groups(connection, key)),
+            )
         )
     return result
 
@@ -406,7 +455,7 @@ def _of_course(key: CourseKey) -> Callable[[Table], ColumnElement[bool]]:
     return lambda table: and_(table.c.course == key.course, table.c.semester == key.semester)
 
 
-def _groups(connection: Connection, key: CourseKey) -> list[dict[str, Any]]:
+def _groups(connection: Connection, key: CourseKey) -> Iterator[GroupRecord]:
     of_course = _of_course(key)
     columns = [teaching_activity.c[name] for name in ("term_number", "actid", "method")]
     plenary = teaching_activity.c.has_plenary.label("plenary")
@@ -420,13 +469,17 @@ def _groups(connection: Connection, key: CourseKey) -> list[dict[str, Any]]:
     placed = count(placement, func.count())
     events = count(teaching_event, func.count())
     missing = count(teaching_event, func.count(teaching_event.c.missing_since))
-    rows = _rows(connection, query)
-    for row in rows:
-        group = (row["term_number"], row["actid"])
-        row["placed"] = placed.get(group, 0)
-        row["events"] = events.get(group, 0)
-        row["missing"] = missing.get(group, 0)
-    return rows
+    for row in connection.execute(query):
+        group = (row.term_number, row.actid)
+        yield GroupRecord(
+            term_number=row.term_number,
+            actid=row.actid,
+            method=row.method,
+            plenary=row.plenary,
+            placed=placed.get(group, 0),
+            events=events.get(group, 0),
+            missing=missing.get(group, 0),
+        )
 
 
 # -- all that is held on somebody ----------------------------------------------------------------------
@@ -435,8 +488,8 @@ def _groups(connection: Connection, key: CourseKey) -> list[dict[str, Any]]:
 def export(connection: Connection, person_id: int) -> dict[str, Any]:
     """Return all rows that speak of a person, by table."""
     calendars = select(calendar.c.calendar_id).where(calendar.c.person_id == person_id)
-    rows = identities(connection, person_id)
-    usernames = [row["value"] for row in rows if row["kind"] == "username"]
+    names = identities(connection, person_id)
+    usernames = [name.value for name in names if name.kind == people.USERNAME]
     keys = work_of(connection, person_id)
     tables: dict[str, Any] = {
         table.name: _rows(connection, select(table).where(table.c.person_id == person_id))
@@ -449,6 +502,6 @@ def export(connection: Connection, person_id: int) -> dict[str, Any]:
         by_name = select(table).where(table.c.username.in_(usernames))
         tables[table.name] = _rows(connection, by_name)
     later = _rows(connection, select(due_later))
-    tables["dirty"] = pending(connection, keys)
+    tables["dirty"] = _rows(connection, select(dirty).where(_is_one_of_work(keys)))
     tables["due_later"] = [row for row in later if (row["kind"], row["key"]) in keys]
     return tables

@@ -36,7 +36,7 @@ Probe = Callable[[], Sequence[str]]
 Start = Callable[..., Any]
 
 
-class Server(ThreadingMixIn, WSGIServer):
+class MetricsServer(ThreadingMixIn, WSGIServer):
     """A bound port; `serve` answers. Bind before a fork, serve after it."""
 
     daemon_threads = True

@@ -5,11 +5,11 @@ from datetime import datetime
 
 from kalender.domain.timetable import PersonTeaching
 from kalender.operate import disclosure
-from kalender.operate.disclosure import Row
 from kalender.operate.question import Question
-from kalender.operate.shown import ShownEntry, Standing, entries_shown
+from kalender.operate.records import CalendarRecord, IdentityRecord, MoveRecord, WorkRecord
+from kalender.operate.shown import EntryStanding, ShownEntry, entries_shown
 from kalender.operate.why import Check, checklist_of_person
-from kalender.store.unreadable import Unreadable
+from kalender.store.unreadable import UnreadableItem
 
 UNWRITTEN = ("mailbox", "rollout", "wish")
 """The checks without which nothing is written to any calendar of a person."""
@@ -17,10 +17,10 @@ UNWRITTEN = ("mailbox", "rollout", "wish")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CalendarShown:
-    """A calendar's row with the work that waits for it, its moves and takeover, and all that it shows."""
+    """A calendar with the work that waits for it, its moves and takeover, and all that it shows."""
 
-    row: Row
-    moves: tuple[Row, ...]
+    row: CalendarRecord
+    moves: tuple[MoveRecord, ...]
     takeover: disclosure.TakeoverShown | None
     entries: tuple[ShownEntry, ...]
 
@@ -29,16 +29,15 @@ class CalendarShown:
 class PersonShown:
     """What is held of a person, as `kalender show` and the page tell it.
 
-    `identities` are rows of kind, value and detail, `pending` rows of work, the most urgent first.
-    `checks` are what must be so for their calendars to be right: `why.checklist_of_person`.
+    `pending` is the work that waits for them or is parked, the most urgent first. `checks` are what must be so for their calendars to be right: `why.checklist_of_person`.
     """
 
     person_id: int
-    identities: tuple[Row, ...]
+    identities: tuple[IdentityRecord, ...]
     wishes: frozenset[str]
     teaching: PersonTeaching
-    unreadable: tuple[Unreadable, ...]
-    pending: tuple[Row, ...]
+    unreadable: tuple[UnreadableItem, ...]
+    pending: tuple[WorkRecord, ...]
     checks: tuple[Check, ...]
     calendars: tuple[CalendarShown, ...]
 
@@ -64,7 +63,7 @@ def person_shown(
     is_unwritten = any(check.ok is False and check.name in UNWRITTEN for check in checks)
     calendars = []
     for row in question.calendars_by_number:
-        would_be = question.previews.get(row["calendar_id"])
+        would_be = question.previews.get(row.calendar_id)
         entries = []
         if would_be is not None:
             entries = entries_shown(
@@ -72,16 +71,16 @@ def person_shown(
             )
         if is_unwritten:
             entries = [
-                replace(entry, standing=Standing.WAITING)
-                if entry.standing is Standing.COMING
+                replace(entry, standing=EntryStanding.WAITING)
+                if entry.standing is EntryStanding.COMING
                 else entry
                 for entry in entries
             ]
         calendars.append(
             CalendarShown(
                 row=row,
-                moves=tuple(disclosure.moves_of(connection, row["calendar_id"])),
-                takeover=disclosure.takeover_of(connection, row["calendar_id"]),
+                moves=tuple(disclosure.moves_of(connection, row.calendar_id)),
+                takeover=disclosure.takeover_of(connection, row.calendar_id),
                 entries=tuple(entries),
             )
         )

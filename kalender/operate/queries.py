@@ -3,7 +3,6 @@
 A question that has a view in `views.sql` is asked through it, so that it is defined once.
 """
 
-import json
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
@@ -28,13 +27,12 @@ from sqlalchemy import (
 )
 
 from kalender.domain.work import Cause, Kind, Lane
-from kalender.neighbours.breaker import KEYS_IN_A_ROW, LONGEST_PAUSE, is_left_alone, waits
+from kalender.neighbours import breaker, credentials
 from kalender.operate import troubles
 from kalender.operate.status import (
     Brake,
     CalendarCount,
     CommonFailure,
-    Counts,
     Expectations,
     Figures,
     LastWrites,
@@ -47,6 +45,7 @@ from kalender.operate.status import (
     Requests,
     RightCalendars,
     Status,
+    WatchedCounts,
     Work,
     Writes,
 )
@@ -77,7 +76,6 @@ from kalender.store.tables import (
     dirty,
     heartbeat,
     move,
-    neighbour,
     person,
     personal_language,
     preference,
@@ -419,20 +417,18 @@ def common_failure(connection: Connection) -> CommonFailure | None:
 
 def neighbours(connection: Connection) -> list[Neighbour]:
     """Return every neighbour that was ever asked, and bulk work's pause, by name."""
-    query = select(neighbour, db_now().label("db_time")).order_by(neighbour.c.name)
     result = []
-    for row in connection.execute(query):
-        instants = [datetime.fromisoformat(at) for _, at in json.loads(row.refused or "[]")]
-        refusals = [at for at in instants if row.authorised_at is None or at > row.authorised_at]
+    for row in breaker.read(connection).values():
+        refusals = credentials.refused_since_authorised(row)
         by_hand = row.held_until is not None and row.held_until > row.db_time
-        is_paused = is_left_alone(row) or bool(waits(row))
+        is_paused = breaker.is_left_alone(row) or bool(breaker.waits(row))
         since = row.changed_at
         if refusals and not by_hand:
             since = refusals[0]
-        elif is_paused and not by_hand:
+        elif is_paused and not by_hand and row.changed_at is not None:
             # The first failure is not recorded: each pause was twice the one before, up to a minute.
-            longest = LONGEST_PAUSE.total_seconds()
-            pauses = sum(min(2**n, longest) for n in range(KEYS_IN_A_ROW, row.failures))
+            longest = breaker.LONGEST_PAUSE.total_seconds()
+            pauses = sum(min(2**n, longest) for n in range(breaker.KEYS_IN_A_ROW, row.failures))
             first = row.changed_at - timedelta(seconds=pauses)
             since = max(first, row.authorised_at or first)
         result.append(
@@ -541,7 +537,7 @@ def _bound(buckets: Mapping[float, float], share: int) -> float | None:
 # -- courses and persons ----------------------------------------------------------------------------------
 
 
-def counts(connection: Connection) -> Counts:
+def counts(connection: Connection) -> WatchedCounts:
     """Count what should be looked at when it grows."""
     lately = rejected_notification.c.received_at > db_now(DAY)
     queries = {
@@ -556,4 +552,6 @@ def counts(connection: Connection) -> Counts:
         ),
         "personal_languages": select(func.count(personal_language.c.person_id.distinct())),
     }
-    return Counts(**{n: connection.execute(query).scalar_one() for n, query in queries.items()})
+    return WatchedCounts(
+        **{n: connection.execute(query).scalar_one() for n, query in queries.items()}
+    )

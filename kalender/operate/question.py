@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,10 +20,17 @@ from kalender.domain.timetable import (
 )
 from kalender.domain.work import Kind
 from kalender.operate import disclosure, queries
+from kalender.operate.records import (
+    CalendarRecord,
+    CourseAnswer,
+    EntryRecord,
+    IdentityRecord,
+    WorkRecord,
+)
 from kalender.operate.status import Brake, Neighbour
 from kalender.reconcile.desired import CalendarSettings, Preview, preview, teaching_of
 from kalender.store import brakes, courses, people, unreadable
-from kalender.store.unreadable import Unreadable
+from kalender.store.unreadable import UnreadableItem
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,27 +73,27 @@ class Question:
         row = next(iter(self.calendars), None)
         if row is None:
             return self.settings.common_rules
-        return self.settings.rules_for(audience_of(row["audience"]))
+        return self.settings.rules_for(audience_of(row.audience))
 
     @cached_property
-    def calendars_by_number(self) -> Sequence[disclosure.Row]:
+    def calendars_by_number(self) -> Sequence[CalendarRecord]:
         """The person's calendars, as `disclosure.calendars_of` has them."""
         return disclosure.calendars_of(self.connection, self.person_id)
 
     @cached_property
-    def calendars(self) -> Sequence[disclosure.Row]:
+    def calendars(self) -> Sequence[CalendarRecord]:
         """The person's calendars, the one that shows such teaching first."""
         return sorted(
             self.calendars_by_number,
             key=lambda row: (
-                self.role not in audience_of(row["audience"]),
-                not row["owner"],
-                row["calendar_id"],
+                self.role not in audience_of(row.audience),
+                not row.owner,
+                row.calendar_id,
             ),
         )
 
     @cached_property
-    def identities(self) -> Sequence[disclosure.Row]:
+    def identities(self) -> Sequence[IdentityRecord]:
         """All that names the person, as `disclosure.identities` has it."""
         return disclosure.identities(self.connection, self.person_id)
 
@@ -99,9 +105,7 @@ class Question:
     @cached_property
     def fs_number(self) -> int | None:
         """What FS calls the person."""
-        return next(
-            (int(row["value"]) for row in self.identities if row["kind"] == people.FS), None
-        )
+        return next((int(name.value) for name in self.identities if name.kind == people.FS), None)
 
     @cached_property
     def is_emptied(self) -> bool:
@@ -115,7 +119,7 @@ class Question:
         return people.wishes_of(self.connection, self.person_id)
 
     @cached_property
-    def unreadable_items(self) -> Sequence[Unreadable]:
+    def unreadable_items(self) -> Sequence[UnreadableItem]:
         """What FS said of the person that cannot be read."""
         return unreadable.of_person(self.connection, self.person_id)
 
@@ -148,9 +152,9 @@ class Question:
         """What would be written to each of the person's calendars now, by its number."""
         teaching_by_person = {self.person_id: self.teaching}
         previews = {
-            row["calendar_id"]: preview(
+            row.calendar_id: preview(
                 self.connection,
-                row["calendar_id"],
+                row.calendar_id,
                 self.settings,
                 self.now,
                 teaching_by_person=teaching_by_person,
@@ -169,7 +173,7 @@ class Question:
         return sorted(key for key in keys if key.course == self.course)
 
     @cached_property
-    def runs(self) -> list[Mapping[str, Any]]:
+    def runs(self) -> list[CourseAnswer]:
         """What TP answered last for the course in these semesters."""
         return [row for key in self.keys for row in disclosure.answers(self.connection, *key)]
 
@@ -222,29 +226,29 @@ class Question:
         return [event for event in self.events if event.activity in activities]
 
     @cached_property
-    def of_course(self) -> Sequence[Mapping[str, Any]]:
+    def of_course(self) -> Sequence[EntryRecord]:
         """What we recorded of the course that is to come, or of the day, in all calendars."""
         return [
             row
             for calendar in self.calendars
             for row in disclosure.entries_of(
-                self.connection, calendar["calendar_id"], course=self.course
+                self.connection, calendar.calendar_id, course=self.course
             )
-            if row["status"] not in FORMER
-            if row["ends_at"] > self.now or self.day is not None
-            if self.day is None or self._local(row["starts_at"]) == self.day
+            if row.status not in FORMER
+            if row.ends_at > self.now or self.day is not None
+            if self.day is None or self._local(row.starts_at) == self.day
         ]
 
     @cached_property
-    def records(self) -> Sequence[Mapping[str, Any]]:
+    def records(self) -> Sequence[EntryRecord]:
         """What we recorded of the events that concern the person."""
         ids = {event.event_id for event in self.concerning}
-        return [row for row in self.of_course if row["event_id"] in ids]
+        return [row for row in self.of_course if row.event_id in ids]
 
     @cached_property
-    def standing(self) -> Sequence[Mapping[str, Any]]:
+    def explained_records(self) -> Sequence[EntryRecord]:
         """Those records whose entries are, or were, in the calendar."""
-        return [row for row in self.records if row["status"] in EXPLAINED]
+        return [row for row in self.records if row.status in EXPLAINED]
 
     @cached_property
     def missing(self) -> set[str]:
@@ -254,25 +258,25 @@ class Question:
         """
         if not self.calendars or not self.concerning:
             return set()
-        number = self.calendars[0]["calendar_id"]
+        number = self.calendars[0].calendar_id
         would_be = self.previews.get(number)
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
         rows = disclosure.entries_of(self.connection, number)
-        standing = {row["event_id"] for row in rows if row["status"] in EXPLAINED}
+        explained = {row.event_id for row in rows if row.status in EXPLAINED}
         return {
             entry.event.event_id
             for entry in (would_be.desired if would_be is not None else ())
             if (entry.content.starts_at, entry.content.ends_at) in spans
-        } - standing
+        } - explained
 
     @cached_property
-    def work(self) -> Sequence[Mapping[str, Any]]:
+    def work(self) -> Sequence[WorkRecord]:
         """What is still to be done for the person and the course, the most urgent first."""
-        numbers = (row["calendar_id"] for row in self.calendars_by_number)
+        numbers = (row.calendar_id for row in self.calendars_by_number)
         keys = disclosure.work_keys(self.identities, numbers)
         keys |= {(Kind.COURSE.value, str(key)) for key in self.keys}
         rows = disclosure.pending(self.connection, keys)
-        return sorted(rows, key=lambda row: (row["parked_at"] is None, row["due_at"]))
+        return sorted(rows, key=lambda row: (row.parked_at is None, row.due_at))
 
 
 OF_PERSON = frozenset(

@@ -7,24 +7,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from sqlalchemy import Connection
 
 from kalender.domain.entry import EntryStatus
-from kalender.domain.model import ActivityKey, Status, TeachingEvent
+from kalender.domain.model import ActivityKey, EventStatus, TeachingEvent
 from kalender.domain.plan import DesiredEntry
 from kalender.domain.render import Style, render
 from kalender.domain.timetable import Relation
 from kalender.domain.work import Cause
 from kalender.operate import disclosure
+from kalender.operate.records import EntryRecord
 from kalender.reconcile.desired import CalendarSettings, Preview
 from kalender.store import courses
+from kalender.store.acts import ChangeRecord
 
 NO_ACTIVITY = ActivityKey("", "", "", 0, "")
 
 
-class Standing(StrEnum):
+class EntryStanding(StrEnum):
     """How an entry stands to the calendar now."""
 
     THERE = "there"
@@ -62,7 +63,7 @@ class ShownEntry:
     ends_at: datetime
     subject: str
     location: str = ""
-    standing: Standing = Standing.THERE
+    standing: EntryStanding = EntryStanding.THERE
     cancelled: bool = False
     activity: ActivityKey = NO_ACTIVITY
     courses: tuple[str, ...] = ()  # that share it
@@ -100,18 +101,18 @@ def entries_shown(
     rows = [
         row
         for row in disclosure.entries_of(connection, calendar_id, after=after, before=before)
-        if row["status"] != EntryStatus.ABANDONED
+        if row.status != EntryStatus.ABANDONED
     ]
-    changes = disclosure.last_changes(connection, calendar_id, {row["sync_key"] for row in rows})
-    lacking = {row["event_id"] for row in rows} - desired.keys()
+    changes = disclosure.last_changes(connection, calendar_id, {row.sync_key for row in rows})
+    lacking = {row.event_id for row in rows} - desired.keys()
     told = courses.told_of(connection, lacking)
     style = settings.in_language(state.language).style_for(state.row.audience)
     shown = []
     for row in rows:
-        key = row["sync_key"]
+        key = row.sync_key
         update = updates.get(key)
-        each = desired_of_key.get(key) or desired.get(row["event_id"])
-        entry = _of_record(row, each, told.get(row["event_id"]), style)
+        each = desired_of_key.get(key) or desired.get(row.event_id)
+        entry = _of_record(row, each, told.get(row.event_id), style)
         change = changes.get(key)
         entry = replace(
             entry,
@@ -121,12 +122,12 @@ def entries_shown(
         )
         if update is not None and "time" in update.fields:
             content = update.desired.content
-            entry = replace(entry, standing=Standing.MOVING, moves_to=content.starts_at)
+            entry = replace(entry, standing=EntryStanding.MOVING, moves_to=content.starts_at)
             shown.append(_to_come(update.desired))
         shown.append(entry)
     shown += [_to_come(create.desired) for create in plan.creates]
     # beside what a predecessor wrote of the course
-    shown += [replace(_to_come(c.desired), standing=Standing.WAITING) for c in plan.withheld]
+    shown += [replace(_to_come(c.desired), standing=EntryStanding.WAITING) for c in plan.withheld]
     return sorted(
         (
             entry
@@ -138,51 +139,51 @@ def entries_shown(
     )
 
 
-def _standing(row: Mapping[str, Any], *, is_going: bool, is_changing: bool) -> Standing:
-    by_status = _BY_STATUS.get(row["status"])
+def _standing(row: EntryRecord, *, is_going: bool, is_changing: bool) -> EntryStanding:
+    by_status = _BY_STATUS.get(row.status)
     if by_status is not None:
         return by_status
-    if row["held_by"]:
-        return Standing.HELD
+    if row.held_by:
+        return EntryStanding.HELD
     if is_going:
-        return Standing.GOING
-    is_open = row["fingerprint"] is None
-    return Standing.CHANGING if is_changing or is_open else Standing.THERE
+        return EntryStanding.GOING
+    is_open = row.fingerprint is None
+    return EntryStanding.CHANGING if is_changing or is_open else EntryStanding.THERE
 
 
-_BY_STATUS: Mapping[str, Standing] = {
-    EntryStatus.INTENDED: Standing.UNSURE,
-    EntryStatus.REFUSED: Standing.REFUSED,
-    EntryStatus.DECLINED: Standing.THEIRS,
-    EntryStatus.RELEASED: Standing.THEIRS,
-    EntryStatus.DELETING: Standing.GOING,
+_BY_STATUS: Mapping[str, EntryStanding] = {
+    EntryStatus.INTENDED: EntryStanding.UNSURE,
+    EntryStatus.REFUSED: EntryStanding.REFUSED,
+    EntryStatus.DECLINED: EntryStanding.THEIRS,
+    EntryStatus.RELEASED: EntryStanding.THEIRS,
+    EntryStatus.DELETING: EntryStanding.GOING,
 }
 
 
 def _of_record(
-    row: Mapping[str, Any], desired: DesiredEntry | None, told: TeachingEvent | None, style: Style
+    row: EntryRecord, desired: DesiredEntry | None, told: TeachingEvent | None, style: Style
 ) -> ShownEntry:
     """Return what a record shows: by what is desired, else by what the mirror was told."""
-    activity = ActivityKey(*(row[name] for name in ActivityKey._fields))
+    activity = row.activity
     event = desired.event.teaching if desired is not None else told
     names = desired.event.courses if desired is not None else (activity.course,)
     content = desired.content if desired is not None else None
     if content is None and told is not None:
         content = render(told, names, style)
     return ShownEntry(
-        starts_at=row["starts_at"],
-        ends_at=row["ends_at"],
+        starts_at=row.starts_at,
+        ends_at=row.ends_at,
         subject=content.subject if content is not None else f"{activity.course} {activity.actid}",
         location=content.location if content is not None else "",
-        cancelled=event is not None and event.status is Status.CANCELLED,
+        cancelled=event is not None and event.status is EventStatus.CANCELLED,
         activity=activity,
         courses=names,
-        event_id=row["event_id"],
+        event_id=row.event_id,
         capacity=desired.event.capacity if desired is not None else None,
-        status=row["status"],
-        held_by=row["held_by"],
-        written_at=row["written_at"],
-        restored=row["restored"],
+        status=row.status,
+        held_by=row.held_by,
+        written_at=row.written_at,
+        restored=row.restored,
     )
 
 
@@ -193,8 +194,8 @@ def _to_come(desired: DesiredEntry) -> ShownEntry:
         ends_at=content.ends_at,
         subject=content.subject,
         location=content.location,
-        standing=Standing.COMING,
-        cancelled=event.teaching.status is Status.CANCELLED,
+        standing=EntryStanding.COMING,
+        cancelled=event.teaching.status is EventStatus.CANCELLED,
         activity=event.teaching.activity,
         courses=event.courses,
         event_id=event.event_id,
@@ -202,10 +203,10 @@ def _to_come(desired: DesiredEntry) -> ShownEntry:
     )
 
 
-def _last_write(change: Mapping[str, Any]) -> LastWrite:
+def _last_write(change: ChangeRecord) -> LastWrite:
     return LastWrite(
-        operation=change["operation"],
-        reason=change["reason"],
-        cause=Cause.of(change["cause"]),
-        noticed_at=change["noticed_at"],
+        operation=change.operation,
+        reason=change.reason,
+        cause=Cause.of(change.cause),
+        noticed_at=change.noticed_at,
     )

@@ -19,11 +19,11 @@ from kalender.domain.work import Kind, Lane
 from kalender.neighbours.credentials import REFUSALS
 from kalender.sources.tp_codes import skips
 from kalender.store.minutes import Minute
-from kalender.store.moves import Counts as MoveCounts
+from kalender.store.moves import MoveCounts
 from kalender.store.observations import Acknowledgement, Unseen
 from kalender.store.optouts import PersonList
-from kalender.store.scope import Waiting
-from kalender.store.takeovers import Counts as TakeoverCounts
+from kalender.store.scope import WaitingSettings
+from kalender.store.takeovers import TakeoverCounts
 from kalender.store.unreadable import Count
 
 ProcessState = Literal["lives", "stopped", "dead"]
@@ -277,7 +277,7 @@ class OverdueCourses:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class WatchedCounts:
     """What should be looked at when it grows. The names are those of JSON and of metrics."""
 
     rejected_last_day: int
@@ -321,13 +321,13 @@ class Status:
     paused_plans: Sequence[PausedPlan]  # the first made first
     unreadable: Sequence[Count]
     unreadable_events: UnreadableEvents
-    settings_waiting: Sequence[Waiting]
+    settings_waiting: Sequence[WaitingSettings]
     reading: Reading
     overdue_courses: OverdueCourses
     certificates: Mapping[str, datetime]  # the neighbour that shows one -> when it ends
     acknowledgements: Mapping[str, Acknowledgement]  # by condition
     persons_emptied: int  # persons whom FS emptied, and who wait for a second look
-    counts: Counts
+    counts: WatchedCounts
 
     @property
     def due_work(self) -> Sequence[Work]:

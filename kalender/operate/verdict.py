@@ -95,7 +95,7 @@ class Verdict:
 
 def assess(status: Status, expectations: Expectations) -> Verdict:
     """Return all that is wrong, the worst first, and apart from it what somebody acknowledged."""
-    standing = [
+    conditions_in_force = [
         *_stuck(status, expectations),
         *_held(status, expectations),
         *_incomplete(status, expectations),
@@ -104,10 +104,12 @@ def assess(status: Status, expectations: Expectations) -> Verdict:
     ]
     acknowledged = {
         condition.condition: status.acknowledgements[condition.condition]
-        for condition in standing
+        for condition in conditions_in_force
         if condition.is_covered_by(status.acknowledgements.get(condition.condition))
     }
-    wrong = [condition for condition in standing if condition.condition not in acknowledged]
+    wrong = [
+        condition for condition in conditions_in_force if condition.condition not in acknowledged
+    ]
     wrong.sort(key=lambda condition: -STATES.index(condition.state))
     return Verdict(
         conditions=wrong or [_healthy(status, acknowledged=len(acknowledged))],
@@ -115,7 +117,7 @@ def assess(status: Status, expectations: Expectations) -> Verdict:
             AcknowledgedCondition(
                 condition=condition, acknowledgement=acknowledged[condition.condition]
             )
-            for condition in standing
+            for condition in conditions_in_force
             if condition.condition in acknowledged
         ],
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from kalender.operate.shown import ShownEntry, Standing
+from kalender.operate.shown import EntryStanding, ShownEntry
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 WORKDAYS = 5
@@ -30,7 +30,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class WeekDay:
     """One day's blocks, by their beginnings."""
 
     day: date
@@ -45,7 +45,7 @@ class Week:
     """
 
     monday: date
-    days: tuple[Day, ...]
+    days: tuple[WeekDay, ...]
     first_hour: int
     last_hour: int
 
@@ -73,7 +73,7 @@ def monday_of(day: date) -> date:
 def week_of(entries: Sequence[ShownEntry], monday: date, zone: ZoneInfo) -> Week:
     """Return the week that begins on a Monday. What goes past midnight is in both days."""
     days = [
-        Day(day=day, blocks=_laid_out(_parts(entries, day, zone)))
+        WeekDay(day=day, blocks=_laid_out(_parts(entries, day, zone)))
         for day in (monday + timedelta(days=n) for n in range(7))
     ]
     days = [day for n, day in enumerate(days) if n < WORKDAYS or day.blocks]
@@ -131,11 +131,11 @@ def _laid_out(parts: Sequence[Part]) -> tuple[Block, ...]:
 # -- in plain text ------------------------------------------------------------------------------------
 
 MARKS = {
-    Standing.COMING: "+",
-    Standing.WAITING: "+",
-    Standing.CHANGING: "~",
-    Standing.MOVING: "~",
-    Standing.GOING: "-",
+    EntryStanding.COMING: "+",
+    EntryStanding.WAITING: "+",
+    EntryStanding.CHANGING: "~",
+    EntryStanding.MOVING: "~",
+    EntryStanding.GOING: "-",
 }
 
 
@@ -157,7 +157,7 @@ def draw(week: Week) -> str:
     return "\n".join(rows)
 
 
-def _cell(day: Day, hour: int) -> list[str]:
+def _cell(day: WeekDay, hour: int) -> list[str]:
     """The lines of what begins in one hour of one day."""
     lines: list[str] = []
     for block in day.blocks:

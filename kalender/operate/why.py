@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from kalender.domain import neighbour
-from kalender.domain.model import Status
+from kalender.domain.model import EventStatus
 from kalender.domain.roles import counts
 from kalender.domain.timetable import earliest_end, in_window, last_day
 from kalender.domain.work import Cause, Kind
 from kalender.operate import disclosure
 from kalender.operate.question import Question
+from kalender.operate.records import CalendarRecord, WorkRecord
 from kalender.operate.status import Neighbour
 from kalender.store import (
     brakes,
@@ -22,7 +23,7 @@ from kalender.store import (
     takeovers,
     unreadable,
 )
-from kalender.store.unreadable import Unreadable
+from kalender.store.unreadable import UnreadableItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +82,9 @@ def _of_sources(question: Question) -> Iterator[Check]:
     unanswered = [
         row
         for row in question.work
-        if row["kind"] != Kind.CALENDAR
-        if row["parked_at"] is not None
-        or row["last_error"] is not None
+        if row.kind != Kind.CALENDAR
+        if row.parked_at is not None
+        or row.last_error is not None
         or _shut_neighbour(question, row) is not None
     ]
     yield _waiting(question, "asked", unanswered)
@@ -94,8 +95,8 @@ def _of_sources(question: Question) -> Iterator[Check]:
         **_case_and_facts(question, {"studentundervisning", "personroller"}, facts),
     )
     yield _status(question)
-    is_published = any(row["published"] for row in question.runs)
-    asked_at = max((row["asked_at"] for row in question.runs), default=None)
+    is_published = any(row.published for row in question.runs)
+    asked_at = max((row.asked_at for row in question.runs), default=None)
     yield Check(
         name="published",
         ok=is_published if question.keys else None,
@@ -130,7 +131,7 @@ def _known(question: Question) -> Check:
 
 def _held(question: Question) -> Check:
     """Say what is gone at the source, and which brake leaves it in the calendar."""
-    scopes_of_entries = [row["held_by"] for row in question.of_course if row["held_by"]]
+    scopes_of_entries = [row.held_by for row in question.of_course if row.held_by]
     brake_of = question.standing_brakes
     course_scopes = [brakes.course_scope(key) for key in question.keys]
     scopes = [s for s in course_scopes if s in brake_of and brake_of[s].state == "holding"]
@@ -194,7 +195,7 @@ def _case_and_facts(
     return {"case": "unreadable", "facts": {**facts, **_facts_of_unreadable(unreadable_items)}}
 
 
-def _facts_of_unreadable(unreadable_items: Sequence[Unreadable]) -> dict[str, Any]:
+def _facts_of_unreadable(unreadable_items: Sequence[UnreadableItem]) -> dict[str, Any]:
     """Say how many items cannot be read, and what is wrong with them."""
     reasons = {unreadable_item.reason for unreadable_item in unreadable_items}
     return {"bad": len(unreadable_items), "field": ", ".join(sorted(reasons))}
@@ -202,10 +203,10 @@ def _facts_of_unreadable(unreadable_items: Sequence[Unreadable]) -> dict[str, An
 
 def _event(question: Question) -> Check:
     events = question.concerning
-    unsure = [e for e in events if e.doubt or e.missing or e.status is Status.UNKNOWN]
+    unsure = [e for e in events if e.doubt or e.missing or e.status is EventStatus.UNKNOWN]
     facts: dict[str, Any] = {
         "events": len(events),
-        "cancelled": sum(event.status is Status.CANCELLED for event in events),
+        "cancelled": sum(event.status is EventStatus.CANCELLED for event in events),
         "unsure": len(unsure),
         **_facts_of_unreadable_events(question),
     }
@@ -231,7 +232,7 @@ def _facts_of_unreadable_events(question: Question) -> dict[str, Any]:
 def _of_exchange(question: Question) -> Iterator[Check]:
     row = next(iter(question.calendars), None)
     yield _mailbox(question, row)
-    numbers = [calendar["calendar_id"] for calendar in question.calendars]
+    numbers = [calendar.calendar_id for calendar in question.calendars]
     inside = rollouts.switched_on_of(question.connection, numbers, question.rollout_mode)
     yield Check(
         name="rollout",
@@ -248,28 +249,28 @@ def _of_exchange(question: Question) -> Iterator[Check]:
     yield Check(name="wish", ok=not wishes, case=case, facts=facts)
 
 
-def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:
+def _mailbox(question: Question, row: CalendarRecord | None) -> Check:
     """Say what keeps the person's first calendar from being written; a clash names who has it."""
     if row is None:
         return Check(name="mailbox", ok=False, case="none")
-    if row["state"] == "closed":
-        case = "outside" if row["last_error"] == mailboxes.OUTSIDE else "passed_on"
-    elif not row["owner"]:
+    if row.state == "closed":
+        case = "outside" if row.last_error == mailboxes.OUTSIDE else "passed_on"
+    elif not row.owner:
         case = "clash"
     else:
-        case = "" if row["state"] == "active" else str(row["state"])
-    facts: dict[str, Any] = {"calendar": row["calendar_id"]}
+        case = "" if row.state == "active" else str(row.state)
+    facts: dict[str, Any] = {"calendar": row.calendar_id}
     waiting = moves.waiting(question.connection, question.person_id)
     for move in waiting if not case else ():
-        if move.calendar_id == row["calendar_id"]:
+        if move.calendar_id == row.calendar_id:
             case = "moved" if move.from_backend != move.to_backend else "emptied"
             facts |= {"present": move.present, "entries": move.expected, "backend": move.backend}
-    with_predecessor = takeovers.of_calendar(question.connection, row["calendar_id"])
+    with_predecessor = takeovers.of_calendar(question.connection, row.calendar_id)
     if not case and with_predecessor is not None and with_predecessor.state == takeovers.STOPPED:
         case = "stopped"
         facts["reason"] = with_predecessor.reason
     if case == "clash":
-        owner = mailboxes.owner_of(question.connection, row["address"])
+        owner = mailboxes.owner_of(question.connection, row.address)
         owners = people.names_of(question.connection, [owner] if owner is not None else [])
         numbers = (f"FS {names.number}" for names in owners.values() if names.number)
         facts["others"] = next(numbers, "")
@@ -280,68 +281,68 @@ def _mailbox(question: Question, row: Mapping[str, Any] | None) -> Check:
 
 
 def _of_work(question: Question) -> Iterator[Check]:
-    scopes = [f"calendar {calendar['calendar_id']}" for calendar in question.calendars]
+    scopes = [f"calendar {calendar.calendar_id}" for calendar in question.calendars]
     full = (s for s in scopes if brakes.state(question.connection, s) == "holding")
     scope = next(full, None) if question.missing else None
     yield Check(name="room", ok=scope is None, facts={"brake": scope} if scope else {})
     yield _waiting(question, "pending", question.work)
     yield _written(question)
-    often = max((row["restored"] for row in question.records), default=0)
-    is_declined = any(row["status"] == "declined" for row in question.records)
+    often = max((row.restored for row in question.records), default=0)
+    is_declined = any(row.status == "declined" for row in question.records)
     yield Check(name="restored", ok=not is_declined, facts={"times": often})
     facts = _facts_of_unreadable_events(question)
     yield Check(name="readable", ok=not facts if question.keys else None, facts=facts)
 
 
-def _waiting(question: Question, name: str, rows: Sequence[Mapping[str, Any]]) -> Check:
+def _waiting(question: Question, name: str, rows: Sequence[WorkRecord]) -> Check:
     """Say what the most urgent of this work waits for; all is well where there is none."""
     if not rows:
         return Check(name=name, ok=True)
     first = rows[0]
     facts: dict[str, Any] = {
-        "kind": first["kind"],
-        "key": first["key"] if first["kind"] == Kind.COURSE else "",
-        "reason": first["reason"],
-        "cause": Cause.of(first["cause"]),
-        "parked": first["parked_at"] is not None,
-        "since": first["parked_at"] or first["first_marked_at"],
-        "not_before": first["not_before"] or first["due_at"],
-        "error": first["last_error"],
+        "kind": first.kind,
+        "key": first.key if first.kind == Kind.COURSE else "",
+        "reason": first.reason,
+        "cause": Cause.of(first.cause),
+        "parked": first.parked_at is not None,
+        "since": first.parked_at or first.first_marked_at,
+        "not_before": first.not_before or first.due_at,
+        "error": first.last_error,
     }
     neighbour = _shut_neighbour(question, first)
     if facts["parked"]:
-        case = "course_parked" if first["kind"] == Kind.COURSE else "parked"
+        case = "course_parked" if first.kind == Kind.COURSE else "parked"
     elif neighbour is not None:
         case = "by_hand" if neighbour.held_until else "paused"
         facts["neighbour"] = neighbour.name
         facts["error"] = neighbour.held_reason or neighbour.last_error
     else:
-        case = "tried" if first["last_error"] else ""
+        case = "tried" if first.last_error else ""
     return Check(name=name, ok=False, case=case, facts=facts)
 
 
-def _shut_neighbour(question: Question, row: Mapping[str, Any]) -> Neighbour | None:
+def _shut_neighbour(question: Question, row: WorkRecord) -> Neighbour | None:
     """Return the neighbour that the work waits for; None where all it needs may be asked."""
-    name = {Kind.PERSON: neighbour.FS, Kind.COURSE: neighbour.TP}.get(row["kind"])
+    name = {Kind.PERSON: neighbour.FS, Kind.COURSE: neighbour.TP}.get(Kind(row.kind))
     if name is None:
-        backends = {str(c["calendar_id"]): c["backend"] for c in question.calendars}
-        name = neighbour.exchange(backends.get(row["key"], ""))
+        backends = {str(c.calendar_id): c.backend for c in question.calendars}
+        name = neighbour.exchange(backends.get(row.key, ""))
     return next((n for n in question.neighbours if n.name == name and n.is_shut), None)
 
 
 def _written(question: Question) -> Check:
-    refused_entries = sum(row["status"] == "refused" for row in question.records)
-    facts: dict[str, Any] = {"entries": len(question.standing), "refused": refused_entries}
-    if question.standing:
-        newest = max(question.standing, key=lambda row: row["written_at"])
+    refused_entries = sum(row.status == "refused" for row in question.records)
+    facts: dict[str, Any] = {"entries": len(question.explained_records), "refused": refused_entries}
+    if question.explained_records:
+        newest = max(question.explained_records, key=lambda row: row.written_at)
         changes = disclosure.last_changes(
-            question.connection, newest["calendar_id"], {newest["sync_key"]}
+            question.connection, newest.calendar_id, {newest.sync_key}
         )
-        facts["written_at"] = newest["written_at"]
-        change = changes.get(newest["sync_key"])
-        facts["reason"] = change["reason"] if change is not None else None
-        facts["cause"] = Cause.of(change["cause"]) if change is not None else None
-    ok = not question.missing if question.standing or question.missing else None
+        facts["written_at"] = newest.written_at
+        change = changes.get(newest.sync_key)
+        facts["reason"] = change.reason if change is not None else None
+        facts["cause"] = Cause.of(change.cause) if change is not None else None
+    ok = not question.missing if question.explained_records or question.missing else None
     return Check(
         name="written",
         ok=ok,

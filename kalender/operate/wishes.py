@@ -156,4 +156,4 @@ def leave_alone(
 def recorded_entries(connection: Connection, person_id: int) -> int:
     """Return how many entries of ours are recorded in a person's calendars: what taking back takes."""
     calendars = disclosure.calendars_of(connection, person_id)
-    return sum(len(disclosure.entries_of(connection, row["calendar_id"])) for row in calendars)
+    return sum(len(disclosure.entries_of(connection, row.calendar_id)) for row in calendars)

@@ -34,7 +34,7 @@ from kalender.ports import Additions, EntryState, FoundItem, ItemOutcome
 from kalender.reconcile.desired import desired_entries
 from kalender.reconcile.protocol import READS, Visit, parts
 from kalender.store import doubles, entries
-from kalender.store.doubles import State, Wish
+from kalender.store.doubles import DoublesWish, StrayState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,10 +125,12 @@ def sort_out(
         sorting.sort(oldest[key], known_events)
     sorting.by_time()
     strays = {
-        double.item.sync_key: (double.original.event_id, State.DOUBLE) for double in sorting.doubles
+        double.item.sync_key: (double.original.event_id, StrayState.DOUBLE)
+        for double in sorting.doubles
     }
     strays |= {
-        double.sync_key: (event_of(double.sync_key), State.UNKNOWN) for double in sorting.unknown
+        double.sync_key: (event_of(double.sync_key), StrayState.UNKNOWN)
+        for double in sorting.unknown
     }
     doubles.replace(connection, visit.row.calendar_id, strays)
     visit.searched = True
@@ -362,7 +364,7 @@ def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
 
     Also after a move: what was made anew on the way stands beside what arrived. Where the user added to both, both stay, and the second is named.
     """
-    if not found_doubles or not (visit.moved or visit.row.doubles == Wish.MEND):
+    if not found_doubles or not (visit.moved or visit.row.doubles == DoublesWish.MEND):
         return
     about = {double.item.ref.item_id for double in found_doubles} | {
         double.original.item_id for double in found_doubles

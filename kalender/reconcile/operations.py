@@ -120,7 +120,7 @@ def _not_braked(visit: Visit, deletes: Sequence[Delete]) -> Sequence[Delete]:
     if not deletes or visit.calendar_state.leaving:
         return deletes
     with visit.database.write() as connection:
-        scope = brakes.standing(connection)
+        scope = brakes.scope_in_force(connection)
         if scope is None:
             return deletes
         _hold(visit, connection, [delete.entry for delete in deletes], scope)

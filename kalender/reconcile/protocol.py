@@ -236,14 +236,15 @@ class Visit:
         username. Also clears the calendar's digest, unless it `is_forgotten`: until the visit ends
         well, the calendar is not known to be right.
         """
-        standing = entries.forget_digest(connection, self.row, is_forgotten=is_forgotten)
-        if not self.context.allowed(connection, replace(self.row, takeover=standing.takeover)):
+        ownership = entries.forget_digest(connection, self.row, is_forgotten=is_forgotten)
+        if not self.context.allowed(connection, replace(self.row, takeover=ownership.takeover)):
             raise TransientError("the calendar left the roll-out meanwhile")
-        if (standing.leaves or self.row.taking_back) is not self.calendar_state.leaving:
+        if (ownership.leaves or self.row.taking_back) is not self.calendar_state.leaving:
             raise TransientError("the person's wishes changed meanwhile")
         row = self.row
-        is_there = (row.owner, row.address, row.backend, row.state)
-        if standing[1:5] != is_there or standing.must_look_up > row.must_look_up:
+        before = (row.owner, row.address, row.backend, row.state)
+        now = (ownership.owner, ownership.address, ownership.backend, ownership.state)
+        if now != before or ownership.must_look_up > row.must_look_up:
             raise TransientError("the calendar's mailbox changed meanwhile")
 
     def look_again(self, send_by: float) -> float:

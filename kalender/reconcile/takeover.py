@@ -50,7 +50,7 @@ from kalender.reconcile.doubles import read_states
 from kalender.reconcile.lookup import settle_open_records
 from kalender.reconcile.protocol import Next, PutOff, Visit, parts, perform
 from kalender.store import entries, queue, takeovers
-from kalender.store.takeovers import FoundEntry, Takeover
+from kalender.store.takeovers import CalendarTakeover, FoundEntry
 
 ROUNDS = 4
 REMOVE, LEAVE, STOP = "remove", "leave", "stop"
@@ -102,7 +102,7 @@ def look_before_the_first_write(visit: Visit, mark: PredecessorMark) -> None:
     carry_on(visit)
 
 
-def _require_turn(visit: Visit, about: Takeover) -> None:
+def _require_turn(visit: Visit, about: CalendarTakeover) -> None:
     """Raise PutOff where it is not the calendar's turn."""
     if about.wait.total_seconds() > 0:
         with visit.recording() as connection:
@@ -215,7 +215,7 @@ def _survey(visit: Visit, mark: PredecessorMark) -> Survey:
 # -- taken over ---------------------------------------------------------------------------------------
 
 
-def _take_over(visit: Visit, about: Takeover) -> None:
+def _take_over(visit: Visit, about: CalendarTakeover) -> None:
     """Adopt what shows an event, deal with the rest as was wished, and record that it is done."""
     mark = _mark(visit)
     not_adopted: dict[str, Fate] = {}
@@ -295,7 +295,9 @@ def _adopt(
 # -- removed ------------------------------------------------------------------------------------------
 
 
-def _remove(visit: Visit, about: Takeover, mark: PredecessorMark, found: Survey) -> dict[str, Fate]:
+def _remove(
+    visit: Visit, about: CalendarTakeover, mark: PredecessorMark, found: Survey
+) -> dict[str, Fate]:
     """Record as going what shows no event; return what becomes of each, by item id.
 
     Only what carries a named property goes. What its user added to stays. Stops where the run's
@@ -376,7 +378,7 @@ def _is_touched(visit: Visit, state: EntryState) -> bool:
 # -- looked for again ---------------------------------------------------------------------------------
 
 
-def _look(visit: Visit, about: Takeover) -> None:
+def _look(visit: Visit, about: CalendarTakeover) -> None:
     """Look for the predecessor's mark; stop where it was written after the takeover.
 
     What stayed and is gone now keeps nothing back any more. A copy of it is its user's.
@@ -443,21 +445,24 @@ def _hand_back(visit: Visit) -> None:
         records = settle_open_records(visit)
         with visit.database.read() as connection:
             adopted = takeovers.adopted(connection, visit.row.calendar_id)
-        standing = [
+        adopted_entries = [
             entry
             for entry in records
             if entry.sync_key in adopted and entry.status in ANSWERED and entry.item_id
         ]
-        if not standing or _handed_back(visit, mark, standing, adopted) is Next.GO_ON:
+        if not adopted_entries or _handed_back(visit, mark, adopted_entries, adopted) is Next.GO_ON:
             return
     raise TransientError("the calendar kept changing while it was handed back")
 
 
 def _handed_back(
-    visit: Visit, mark: PredecessorMark, standing: Sequence[Entry], adopted: Mapping[str, str]
+    visit: Visit,
+    mark: PredecessorMark,
+    adopted_entries: Sequence[Entry],
+    adopted: Mapping[str, str],
 ) -> Next:
     result = Next.GO_ON
-    for part in parts(standing, visit.calendars.batch):
+    for part in parts(adopted_entries, visit.calendars.batch):
         states = read_states(visit, [str(entry.item_id) for entry in part])
         lost = [entry for entry in part if entry.item_id not in states]
         done = [

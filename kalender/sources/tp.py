@@ -27,7 +27,7 @@ from kalender.errors import BadSourceData
 from kalender.ports import AroundRequest, unlimited
 from kalender.sources.http import Http
 from kalender.sources.tp_codes import is_matched, semester_of
-from kalender.sources.tp_json import Unreadable, read_event
+from kalender.sources.tp_json import UnreadableEventError, read_event
 
 FEW, LONGEST_CODE = 10, 64  # items of a list; what a database's column holds
 OnLeftOut = Callable[[str, str], None]  # list, reason
@@ -133,7 +133,7 @@ def read_course(answer: object, key: CourseKey, *, skip: Sequence[str] = ()) -> 
             continue
         try:
             events.append(read_event(raw, key, odd))
-        except Unreadable as error:
+        except UnreadableEventError as error:
             bad.append(error.event)
     semesters = answer.get("semesters")
     flags = (

@@ -13,24 +13,24 @@ from kalender.domain.model import (
     ActivityKey,
     BadEvent,
     CourseKey,
+    EventStatus,
     Link,
     Room,
     Staff,
-    Status,
     TeachingEvent,
     folded,
 )
 from kalender.domain.text import clean, one_line, without_unseen
 
 DIGITAL = "DIGUND"
-STATUSES = {"active": Status.ACTIVE, "cancelled": Status.CANCELLED}
+STATUSES = {"active": EventStatus.ACTIVE, "cancelled": EventStatus.CANCELLED}
 LONGEST, LARGEST = 10, 2**31 - 1  # digits; what a database's integer holds
 LONGEST_CODE = 64  # characters that a database's column holds
 LONGEST_WORDS = {"eventid": 160, "courseversion": 16}
 Raw = Mapping[str, object]
 
 
-class Unreadable(Exception):
+class UnreadableEventError(Exception):
     """This event cannot be read; the ids are there where they could be."""
 
     def __init__(self, event: BadEvent) -> None:
@@ -48,12 +48,12 @@ def read_event(raw: object, key: CourseKey, odd: list[str] | None = None) -> Tea
     The names of fields that had to be left out are added to `odd`.
     """
     if not isinstance(raw, dict):
-        raise Unreadable(BadEvent(reason="an event that is no object"))
+        raise UnreadableEventError(BadEvent(reason="an event that is no object"))
     try:
         return _read(raw, key, [] if odd is None else odd)
     except (_Wrong, OverflowError) as error:
         reason = str(error) if isinstance(error, _Wrong) else "a time out of range"
-        raise Unreadable(
+        raise UnreadableEventError(
             BadEvent(reason=reason, actid=_id(raw, "actid"), event_id=_id(raw, "eventid"))
         ) from None
 
@@ -76,7 +76,7 @@ def _read(raw: Raw, key: CourseKey, odd: list[str]) -> TeachingEvent:
         event_id=_word(raw, "eventid"),
         starts_at=starts_at,
         ends_at=ends_at,
-        status=STATUSES.get(str(raw.get("status")), Status.UNKNOWN),
+        status=STATUSES.get(str(raw.get("status")), EventStatus.UNKNOWN),
         plenary=plenary if isinstance(plenary, bool) else None,
         staff=_staff(raw, odd),
         method=method[:LONGEST_CODE],

@@ -3,7 +3,7 @@
 An act is recorded in the transaction of what it did, so there is never the one without the other.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from kalender.domain.work import Cause
 from kalender.store.people import PROTECTED_PERSONS
-from kalender.store.sql import calendar_key, db_now
+from kalender.store.sql import calendar_key, columns_of, db_now
 from kalender.store.tables import (
     calendar,
     change_log,
@@ -40,7 +40,6 @@ from kalender.store.tables import (
 
 SERVICE = "service"  # who it was where no person did it
 LONGEST_NAME = 120
-Rows = Sequence[Mapping[str, Any]]
 
 
 def record(  # noqa: PLR0913
@@ -134,7 +133,29 @@ class Filter:
     limit: int = 100
 
 
-def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogRow:
+    """One act, write or look-up as the log tells it; None is what it has not, or what is not told.
+
+    `kind`: act, write or look. `protected`: it was about somebody protected, whom it does not name.
+    """
+
+    at: datetime
+    kind: str
+    who: str
+    what: str
+    protected: bool
+    person: int | None
+    calendar: int | None = None
+    event: str | None = None
+    course: str | None = None
+    cause: str | None = None
+    scope: str | None = None
+    count: int | None = None
+    reason: str | None
+
+
+def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> list[LogRow]:
     """Return acts, the latest first; who is or was protected is not told without `reveal`.
 
     Of a person these are the acts about them, and about their calendars.
@@ -153,18 +174,17 @@ def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Ro
     query = query.order_by(columns.at.desc(), columns.act_id.desc()).limit(filters.limit)
     protected_persons = frozenset() if reveal else protected(connection)
     return [
-        {
-            **_NOTHING,
-            "at": row["at"],
-            "kind": "act",
-            "who": row["who"],
-            "what": row["command"],
-            "person": None if secret else row["person_id"],
-            "protected": secret,
-            "scope": None if secret else row["scope"] or None,
-            "count": row["count"],
-            "reason": None if secret else row["reason"] or None,
-        }
+        LogRow(
+            at=row["at"],
+            kind="act",
+            who=row["who"],
+            what=row["command"],
+            protected=secret,
+            person=None if secret else row["person_id"],
+            scope=None if secret else row["scope"] or None,
+            count=row["count"],
+            reason=None if secret else row["reason"] or None,
+        )
         for row in connection.execute(query).mappings()
         for secret in [
             not reveal
@@ -173,44 +193,59 @@ def acts(connection: Connection, filters: Filter, *, reveal: bool = False) -> Ro
     ]
 
 
-_NOTHING: Mapping[str, Any] = dict.fromkeys(
-    ("calendar", "event", "course", "cause", "scope", "count")
-)
-
-
-def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
+def writes(connection: Connection, filters: Filter, *, reveal: bool = False) -> list[LogRow]:
     """Return what was written to calendars, the latest first; of the protected only that it was."""
     protected_persons = frozenset() if reveal else protected(connection)
     return [
-        {
-            **_NOTHING,
-            "at": row["at"],
-            "kind": "write",
-            "who": SERVICE,
-            "what": row["operation"],
-            "person": None if secret else row["person_id"],
-            "protected": secret,
-            "calendar": None if secret else row["calendar_id"],
-            "event": None if secret else row["event_id"],
-            "course": None if secret else row["course"] or None,
-            "cause": None if secret else row["cause"],
-            "reason": None if secret else row["reason"] or None,
-        }
-        for row in writes_of(connection, filters)
-        for secret in [row["person_id"] in protected_persons]
+        LogRow(
+            at=change.at,
+            kind="write",
+            who=SERVICE,
+            what=change.operation,
+            protected=secret,
+            person=None if secret else change.person_id,
+            calendar=None if secret else change.calendar_id,
+            event=None if secret else change.event_id,
+            course=None if secret else change.course or None,
+            cause=None if secret else change.cause,
+            reason=None if secret else change.reason or None,
+        )
+        for change in writes_of(connection, filters)
+        for secret in [change.person_id in protected_persons]
     ]
 
 
-def writes_of(connection: Connection, filters: Filter) -> Rows:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecord:
+    """A row of the change log: one write to a calendar; `cause` is the text of a `Cause`.
+
+    Releases before the columns came wrote no `cause`, `course` or `lane`.
+    """
+
+    change_id: int
+    at: datetime
+    calendar_id: int
+    person_id: int
+    operation: str
+    event_id: str
+    sync_key: str
+    reason: str
+    noticed_at: datetime | None
+    cause: str | None
+    course: str | None
+    lane: int | None
+
+
+def writes_of(connection: Connection, filters: Filter) -> list[ChangeRecord]:
     """Return rows of the change log, the latest first."""
     columns = change_log.c
-    query = select(change_log).where(_matching(connection, filters))
+    query = select(*columns_of(change_log, ChangeRecord)).where(_matching(connection, filters))
     if filters.before is not None:
         at, change_id = filters.before
         before = tuple_(literal(at, columns.at.type), literal(change_id))
         query = query.where(tuple_(columns.at, columns.change_id) < before)
     query = query.order_by(columns.at.desc(), columns.change_id.desc()).limit(filters.limit)
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return [ChangeRecord(**row) for row in connection.execute(query).mappings()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,7 +332,7 @@ def _of_course(connection: Connection, code: str) -> ColumnElement[bool]:
     return or_(columns.course == code, shared, by_mirror)
 
 
-def looks(connection: Connection, filters: Filter, *, reveal: bool = False) -> Rows:
+def looks(connection: Connection, filters: Filter, *, reveal: bool = False) -> list[LogRow]:
     """Return who looked whom up and why, the latest first; who is or was protected is not told.
 
     `refused`: the person was protected, and nobody was shown. Rows go by person and time alone.
@@ -309,16 +344,15 @@ def looks(connection: Connection, filters: Filter, *, reveal: bool = False) -> R
     query = query.order_by(columns.at.desc(), columns.look_up_id.desc()).limit(filters.limit)
     protected_persons = frozenset() if reveal else protected(connection)
     return [
-        {
-            **_NOTHING,
-            "at": row["at"],
-            "kind": "look",
-            "who": row["who"],
-            "what": f"{row['command']} (refused)" if row["refused"] else row["command"],
-            "person": None if secret else row["person_id"],
-            "protected": secret,
-            "reason": None if secret else row["reason"] or None,
-        }
+        LogRow(
+            at=row["at"],
+            kind="look",
+            who=row["who"],
+            what=f"{row['command']} (refused)" if row["refused"] else row["command"],
+            protected=secret,
+            person=None if secret else row["person_id"],
+            reason=None if secret else row["reason"] or None,
+        )
         for row in connection.execute(query).mappings()
         for secret in [not reveal and (row["refused"] or row["person_id"] in protected_persons)]
     ]

@@ -41,7 +41,6 @@ HAND, INSTITUTION, COURSE = "hand", "institution", "course "
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ACTS = {"holding": "brake set", "released": "brake release", "expected": "brake expect"}
 ENDED = "brake end"
-Brake = Row[*tuple[Any, ...]]
 
 
 def judge_deletes(connection: Connection, deletes: int, coming: int, safety: Safety) -> str | None:
@@ -53,7 +52,7 @@ def judge_deletes(connection: Connection, deletes: int, coming: int, safety: Saf
     """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(4711)"))
-    scope = standing(connection)
+    scope = scope_in_force(connection)
     if scope is not None:
         return scope
     share = safety.max_deleted_share * coming
@@ -67,8 +66,8 @@ def judge_deletes(connection: Connection, deletes: int, coming: int, safety: Saf
     return None
 
 
-def standing(connection: Connection) -> str | None:
-    """Return the brake over everything that holds now, however many deletes there are."""
+def scope_in_force(connection: Connection) -> str | None:
+    """Return the scope of the brake over everything that holds now, however many deletes there are."""
     query = select(brake.c.scope).where(
         brake.c.scope.in_([HAND, INSTITUTION]), brake.c.state == "holding"
     )

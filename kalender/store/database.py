@@ -14,13 +14,13 @@ such as a request to a neighbour, is counted in `Database.counts` directly;
 import re
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, create_engine, event, func, select, text
 from sqlalchemy.engine import URL, ExceptionContext, make_url
@@ -42,11 +42,14 @@ IDLE_SECONDS = 1.0
 # schema yet, no grant yet.
 DENIED = "42501"
 AWAY = frozenset({"42P01", "3F000", DENIED})
+DEADLOCK = "40P01"  # two transactions waited for each other, and PostgreSQL ended this one
+TRIALS = 3  # of a transaction that deadlocks
 SCRIPT = "docs/deploy/roles.sql"
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)  # upper bounds in seconds
 LATENCIES = (1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)  # likewise
 OPTION = "counts"  # of a connection: where its transaction counts
 Key = tuple[str, str]  # a counter's name, and its label: the label's values joined by spaces
+T = TypeVar("T")
 
 
 class Database:
@@ -69,6 +72,23 @@ class Database:
         with _translated(self._secrets), self.engine.begin() as connection:
             yield connection.execution_options(**{OPTION: counts})
         self.counts.merge(counts.take())
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Return what `work` returns, called within one transaction that writes, as by `write`.
+
+        Where PostgreSQL ends the transaction since it and another wait for each other, nothing of it is
+        written, and `work` is called again in a new one, at most three times in all. For a transaction
+        that locks many rows while others are at work; `work` must change nothing but the database.
+        """
+        for _ in range(TRIALS - 1):
+            try:
+                with self.write() as connection:
+                    return work(connection)
+            except NeighbourUnavailable as error:
+                if sqlstate(error.__cause__) != DEADLOCK:
+                    raise
+        with self.write() as connection:
+            return work(connection)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -144,6 +164,11 @@ def _cause(error: Exception, secrets: Collection[str]) -> str:
     code = f"SQLSTATE {state}: " if (state := sqlstate(error)) else ""
     if state == DENIED:
         return f"the database does not let our role do that ({code}{message}): {_remedy(error, message)}"
+    if state == DEADLOCK:
+        return (
+            f"the database ended a transaction that waited for another, which waited for it ({code}"
+            f"{message}); nothing of it was written, and it can be tried again at once"
+        )
     return f"the database is away ({code}{message}); work waits until it answers"
 
 

@@ -18,14 +18,14 @@ from kalender.store.tables import calendar, change_log, entry, stray_key, teachi
 TAKEN = ("delete", "remove", "release")
 
 
-class Wish(StrEnum):
+class DoublesWish(StrEnum):
     """What a calendar's next visit does about doubles."""
 
     FIND = "find"
     MEND = "mend"
 
 
-class State(StrEnum):
+class StrayState(StrEnum):
     """What a key of ours that stands for no entry is."""
 
     DOUBLE = "double"  # its event is shown under another key of ours
@@ -49,12 +49,12 @@ def wish(connection: Connection, calendars: Collection[int] | None, *, mend: boo
         is_searched &= calendar.c.calendar_id.in_(sorted(calendars))
     if not mend:
         is_searched &= calendar.c.doubles.is_(None)
-    value = Wish.MEND if mend else Wish.FIND
+    value = DoublesWish.MEND if mend else DoublesWish.FIND
     connection.execute(update(calendar).where(is_searched).values(doubles=value.value))
 
 
 def replace(
-    connection: Connection, calendar_id: int, strays: Mapping[str, tuple[str, State]]
+    connection: Connection, calendar_id: int, strays: Mapping[str, tuple[str, StrayState]]
 ) -> None:
     """Record sync key -> (event id, state) as all that a lookup found in a calendar.
 
@@ -64,7 +64,7 @@ def replace(
     kept_keys = set(
         connection.execute(
             select(stray_key.c.sync_key).where(
-                is_of_calendar, stray_key.c.state == State.KEPT.value
+                is_of_calendar, stray_key.c.state == StrayState.KEPT.value
             )
         ).scalars()
     )
@@ -73,7 +73,9 @@ def replace(
         {
             "sync_key": key,
             "event_id": event_id,
-            "state": (State.KEPT if key in kept_keys and state is State.DOUBLE else state).value,
+            "state": (
+                StrayState.KEPT if key in kept_keys and state is StrayState.DOUBLE else state
+            ).value,
         }
         for key, (event_id, state) in sorted(strays.items())
     ]
@@ -94,7 +96,7 @@ def _of(
     connection: Connection, calendar_id: int, keys: Iterable[str], *, are_entries: bool
 ) -> None:
     is_named = (stray_key.c.calendar_id == calendar_id) & stray_key.c.sync_key.in_(sorted(keys))
-    update_ = update(stray_key).where(is_named).values(state=State.KEPT.value)
+    update_ = update(stray_key).where(is_named).values(state=StrayState.KEPT.value)
     connection.execute(delete(stray_key).where(is_named) if are_entries else update_)
 
 
@@ -153,13 +155,15 @@ def known_events(connection: Connection, events: Collection[str]) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def counts(connection: Connection, calendars: Collection[int] | None = None) -> dict[State, int]:
+def counts(
+    connection: Connection, calendars: Collection[int] | None = None
+) -> dict[StrayState, int]:
     """How many keys of each state these calendars (None: all) held at their last lookup."""
     query = select(stray_key.c.state, func.count()).group_by(stray_key.c.state)
     if calendars is not None:
         query = query.where(stray_key.c.calendar_id.in_(sorted(calendars)))
-    numbers = {State(state): count for state, count in connection.execute(query)}
-    return {state: numbers.get(state, 0) for state in State}
+    numbers = {StrayState(state): count for state, count in connection.execute(query)}
+    return {state: numbers.get(state, 0) for state in StrayState}
 
 
 def kept(connection: Connection, calendars: Collection[int] | None = None) -> list[Kept]:
@@ -167,7 +171,7 @@ def kept(connection: Connection, calendars: Collection[int] | None = None) -> li
     query = (
         select(calendar.c.person_id, stray_key.c.calendar_id, stray_key.c.event_id)
         .join(calendar, calendar.c.calendar_id == stray_key.c.calendar_id)
-        .where(stray_key.c.state == State.KEPT.value)
+        .where(stray_key.c.state == StrayState.KEPT.value)
         .order_by(calendar.c.person_id, stray_key.c.event_id)
     )
     if calendars is not None:

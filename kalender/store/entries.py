@@ -227,7 +227,7 @@ def _values(record: Entry) -> tuple[object, ...]:
     return (sync_key, event_id, *activity, status.value, *others)
 
 
-class Standing(NamedTuple):
+class CalendarOwnership(NamedTuple):
     """Whose a calendar is now: what no write may rely on from the visit's beginning."""
 
     leaves: bool  # its person wishes to be left alone
@@ -241,14 +241,14 @@ class Standing(NamedTuple):
 
 def forget_digest(
     connection: Connection, row: CalendarRow, *, is_forgotten: bool = False
-) -> Standing:
+) -> CalendarOwnership:
     """Until the visit ends well, the calendar is not known to be right; returns how it stands.
 
     Where the digest `is_forgotten` already nothing is written.
     """
     query = _LOOK_AGAIN if row.synced_digest is None or is_forgotten else _FORGET_DIGEST
     params = {"of": row.calendar_id, "person": row.person_id}
-    return Standing(*connection.execute(query, params).one())
+    return CalendarOwnership(*connection.execute(query, params).one())
 
 
 _STANDING = (
@@ -390,8 +390,8 @@ def move_records_here(
     )
     if keys:
         connection.execute(update(entry).where(is_moved).values(calendar_id=calendar_id))
-    standing = and_(elsewhere, entry.c.status.in_(RECORDED))
-    return set(connection.execute(select(entry.c.sync_key).where(standing)).scalars())
+    is_recorded = and_(elsewhere, entry.c.status.in_(RECORDED))
+    return set(connection.execute(select(entry.c.sync_key).where(is_recorded)).scalars())
 
 
 def adopt(  # noqa: PLR0913

@@ -176,11 +176,11 @@ class _Calendars:
     def assign(self, person_id: int, roles: Collection[Role]) -> None:
         """Make a person of these roles the calendars that they ask for."""
         addresses = self._wanted(person_id, roles)
-        standing = self._standing(person_id)
-        free = [row for address, row in standing.items() if address not in addresses]
+        own_calendars = self._own_calendars(person_id)
+        free = [row for address, row in own_calendars.items() if address not in addresses]
         for address, audience in addresses.items():
-            if address in standing:
-                self._keep(standing[address], audience, alone=len(addresses) == 1)
+            if address in own_calendars:
+                self._keep(own_calendars[address], audience, alone=len(addresses) == 1)
             elif heirs := [row for row in free if audience_of(row.audience) & audience]:
                 # their address changed: the calendar of just this audience moves, else the oldest
                 word = word_of(audience)
@@ -210,7 +210,7 @@ class _Calendars:
             self._rightful[person_id] = self._wanted(person_id, self.people.rules).keys()
         return self._rightful[person_id]
 
-    def _standing(self, person_id: int) -> dict[str, _Calendar]:
+    def _own_calendars(self, person_id: int) -> dict[str, _Calendar]:
         """Return the person's calendars by address; two of one address become one, the owner."""
         calendars: dict[str, _Calendar] = {}
         ordered = sorted(

@@ -7,12 +7,10 @@ calendar right there; a calendar has one open row at most. Instants are on the d
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     delete,
     exists,
@@ -26,7 +24,7 @@ from sqlalchemy import (
 from kalender.domain.entry import RECORDED
 from kalender.domain.work import Cause, Kind, Lane
 from kalender.store import acts, entries, people, queue
-from kalender.store.sql import db_now, insert_many, is_one_of
+from kalender.store.sql import columns_of, db_now, insert_many, is_one_of
 from kalender.store.tables import calendar, entry, move, move_announced
 
 ACCEPT, WAIT = "accept", "wait"
@@ -227,9 +225,31 @@ def _end(connection: Connection, calendar_id: int) -> None:
 # -- what operators decide ----------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenMove:
+    """A move that is not over; of what was not looked up yet `expected` and `present` are None.
+
+    `backend` is where the calendar is now.
+    """
+
+    move_id: int
+    calendar_id: int
+    person_id: int
+    backend: str
+    from_backend: str
+    to_backend: str
+    look_at: datetime
+    looks: int
+    expected: int | None
+    present: int | None
+    waits_since: datetime | None
+    decision: str | None
+    decided_by: str | None
+
+
 def waiting(
     connection: Connection, person_id: int | None = None, *, followed: bool = False
-) -> Sequence[Row[Any]]:
+) -> list[OpenMove]:
     """Return the open moves that wait (of one person), with the person, the first first.
 
     With `followed` also those that were not looked up yet.
@@ -239,30 +259,32 @@ def waiting(
         conditions.append(move.c.waits_since.is_not(None))
     if person_id is not None:
         conditions.append(calendar.c.person_id == person_id)
-    columns = (calendar.c.person_id, calendar.c.backend)
-    query = select(move, *columns).join(calendar, calendar.c.calendar_id == move.c.calendar_id)
-    return connection.execute(query.where(*conditions).order_by(move.c.look_at)).all()
+    columns = (*columns_of(move, OpenMove), calendar.c.person_id, calendar.c.backend)
+    query = select(*columns).join(calendar, calendar.c.calendar_id == move.c.calendar_id)
+    rows = connection.execute(query.where(*conditions).order_by(move.c.look_at)).mappings()
+    return [OpenMove(**row) for row in rows]
 
 
-def lacking(connection: Connection, rows: Sequence[Row[Any]], at: datetime) -> int:
+def lacking(connection: Connection, open_moves: Sequence[OpenMove], at: datetime) -> int:
     """Return how many coming entries these moves lack; all of what was not looked up yet.
 
     `at` is on the domain's clock.
     """
-    numbers = [row.calendar_id for row in rows if row.expected is None]
+    numbers = [open_move.calendar_id for open_move in open_moves if open_move.expected is None]
     is_recorded = entry.c.status.in_(RECORDED)
     is_coming = and_(is_recorded, entry.c.item_id.is_not(None), entry.c.ends_at > at)
     query = select(func.count()).where(
         is_one_of(connection, entry.c.calendar_id, numbers), is_coming
     )
     unseen: int = connection.execute(query).scalar_one()
-    seen = [row for row in rows if row.expected is not None]
-    return unseen + sum(int(row.expected - row.present) for row in seen)
+    return unseen + sum(
+        (open_move.expected or 0) - (open_move.present or 0) for open_move in open_moves
+    )
 
 
 def decide(
     connection: Connection,
-    rows: Sequence[Row[Any]],
+    open_moves: Sequence[OpenMove],
     decision: str,
     *,
     who: str,
@@ -271,17 +293,17 @@ def decide(
 ) -> None:
     """Record an operator's decision; what is accepted is looked at now, one after an interval."""
     if decision == ACCEPT:
-        numbers = [row.calendar_id for row in rows]
+        numbers = [open_move.calendar_id for open_move in open_moves]
         cause, lane = Cause.OPERATOR, Lane.FILL
         people.mark_calendars(connection, numbers, reason="move accepted", cause=cause, lane=lane)
-    for number, row in enumerate(rows):
+    for number, open_move in enumerate(open_moves):
         values: dict[str, object] = {"decision": decision, "decided_by": who}
         if decision == ACCEPT:
             values["look_at"] = db_now((number * interval).total_seconds())
-            queue.hurry(connection, Kind.CALENDAR, str(row.calendar_id))
-        is_move = move.c.move_id == row.move_id
+            queue.hurry(connection, Kind.CALENDAR, str(open_move.calendar_id))
+        is_move = move.c.move_id == open_move.move_id
         connection.execute(update(move).where(is_move).values(decided_at=db_now(), **values))
-    persons = {row.person_id for row in rows}
+    persons = {open_move.person_id for open_move in open_moves}
     acts.record(connection, f"move {decision}", who=who, persons=persons, reason=reason)
 
 
@@ -352,7 +374,7 @@ def mark_announced(connection: Connection, interval: timedelta) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class MoveCounts:
     """How many calendars live at each Exchange, and how their moves go."""
 
     living: dict[str, int]  # backend -> open calendars
@@ -364,7 +386,7 @@ class Counts:
     announced: int  # and not moved yet
 
 
-def counts(connection: Connection) -> Counts:
+def counts(connection: Connection) -> MoveCounts:
     """Count calendars and their moves."""
     by_backend = select(calendar.c.backend, func.count()).where(
         calendar.c.owner, calendar.c.state != "closed"
@@ -378,7 +400,7 @@ def counts(connection: Connection) -> Counts:
         move.c.from_backend != move.c.to_backend,
     )
     since = connection.execute(select(func.min(move.c.waits_since)).where(UNANSWERED)).scalar()
-    return Counts(
+    return MoveCounts(
         living=dict(sorted(living.items())),
         moved=_count(connection, lately),
         followed=_count(connection, is_open & ~waits_now),
@@ -393,8 +415,17 @@ def _count(connection: Connection, condition: ColumnElement[bool]) -> int:
     return connection.execute(select(func.count()).select_from(move).where(condition)).scalar_one()
 
 
-def announcements(connection: Connection) -> Sequence[Row[Any]]:
-    """Return by Exchange and day how many announced calendars have not moved yet."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """So many calendars are announced to move there from that day on, and have not moved yet."""
+
+    to_backend: str
+    from_at: datetime
+    calendars: int
+
+
+def announcements(connection: Connection) -> list[Announced]:
+    """Return what is announced and has not moved yet, by Exchange and day."""
     columns = (move_announced.c.to_backend, move_announced.c.from_at)
     query = select(*columns, func.count().label("calendars")).group_by(*columns).order_by(*columns)
-    return connection.execute(query).all()
+    return [Announced(**row) for row in connection.execute(query).mappings()]

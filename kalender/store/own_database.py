@@ -25,32 +25,32 @@ ANOTHER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class DatabaseIdentity:
     """A cluster's identifier (None: not known, or not ours to ask) and the place within it."""
 
     cluster: str | None
     place: str
 
 
-def of_this_database(connection: Connection) -> Identity:
+def of_this_database(connection: Connection) -> DatabaseIdentity:
     """Return the identity of the database that a connection leads to."""
     if connection.dialect.name == "sqlite":
-        return Identity(None, sqlite_place(connection))
+        return DatabaseIdentity(None, sqlite_place(connection))
     place = connection.execute(select(postgresql_place().scalar_subquery())).scalar_one()
     cluster = None
     may_ask = text("SELECT has_function_privilege('pg_control_system()', 'execute')")
     if connection.execute(may_ask).scalar_one():
         query = text("SELECT system_identifier::text FROM pg_control_system()")
         cluster = str(connection.execute(query).scalar_one())
-    return Identity(cluster, place)
+    return DatabaseIdentity(cluster, place)
 
 
-def recorded(connection: Connection) -> Identity | None:
+def recorded(connection: Connection) -> DatabaseIdentity | None:
     """Return what was recorded; None in a database that nothing was recorded in yet."""
     row = connection.execute(
         select(database_identity.c.cluster, database_identity.c.place)
     ).one_or_none()
-    return None if row is None else Identity(row.cluster, row.place)
+    return None if row is None else DatabaseIdentity(row.cluster, row.place)
 
 
 def record_first(connection: Connection) -> bool:

@@ -436,14 +436,14 @@ PROTECTED_PERSONS = select(preference.c.person_id).where(preference.c.wish == PR
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Preferences:
+class PersonPreferences:
     """What some persons wish: to be left alone, and their entries in a language of their own."""
 
     excluded: frozenset[int]
     languages: Mapping[int, str]
 
 
-def preferences_of(connection: Connection, persons: Collection[int]) -> Preferences:
+def preferences_of(connection: Connection, persons: Collection[int]) -> PersonPreferences:
     """Return what these persons wish, by one statement: each visit of a calendar asks for it."""
     excluded, languages = set[int](), dict[int, str]()
     params = {"persons": sorted(set(persons))}
@@ -452,7 +452,7 @@ def preferences_of(connection: Connection, persons: Collection[int]) -> Preferen
             excluded.add(person_id)
         elif told_by == COMMAND or person_id not in languages:
             languages[person_id] = language
-    return Preferences(excluded=frozenset(excluded), languages=languages)
+    return PersonPreferences(excluded=frozenset(excluded), languages=languages)
 
 
 _PREFERENCES = union_all(

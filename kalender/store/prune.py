@@ -93,14 +93,14 @@ def prune(
         if not _our_turn(connection, EVERY):
             return 0
         counters.fold(connection)
-        standing = {*semesters, *entries.future_semesters(connection, at)}
+        maintained = {*semesters, *entries.future_semesters(connection, at)}
     # TP's codes of the semesters that were over by then, but those that are kept
     current, semester = Semester.of(first_kept.date()), Semester.parse("00v")
     codes = set()
     while semester != current and semester.year <= current.year:
         codes.add(semester.code)
         semester = semester.next
-    past = sorted(codes - standing)
+    past = sorted(codes - maintained)
     old_rows: list[tuple[Table, ColumnElement[bool]]] = [
         (entry, and_(entry.c.ends_at < first_kept, ~_needed())),
         (change_log, change_log.c.at < _ago(retention.change_log)),

@@ -1,7 +1,8 @@
 """Messages that name no subject: kept with the reason, for somebody to look at."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -29,8 +30,19 @@ def keep(connection: Connection, messages: Sequence[Rejected]) -> None:
         )
 
 
-def kept(connection: Connection) -> Sequence[Mapping[str, Any]]:
-    """Return what is kept, the latest first, without the messages themselves."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptMessage:
+    """A message that is kept, without its body: when and where it arrived, and why it is kept."""
+
+    number: int
+    received_at: datetime
+    queue: str
+    routing_key: str
+    reason: str
+
+
+def kept(connection: Connection) -> list[KeptMessage]:
+    """Return what is kept, the latest first."""
     columns = rejected_notification.c
     query = select(
         columns.rejected_id.label("number"),
@@ -40,7 +52,7 @@ def kept(connection: Connection) -> Sequence[Mapping[str, Any]]:
         columns.reason,
     )
     rows = connection.execute(query.order_by(columns.rejected_id.desc())).mappings()
-    return [dict(row) for row in rows]
+    return [KeptMessage(**row) for row in rows]
 
 
 def bodies(

@@ -54,7 +54,7 @@ TROUBLES = {  # the word: what is said of so many calendars
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RolloutPlan:
     """One plan; `per_hour` calendars get their turns, None: all at once."""
 
     plan_id: int
@@ -84,20 +84,21 @@ class Plan:
         return self.kind, self.value
 
 
-def _plans(connection: Connection, query: Select[tuple[object, ...]]) -> list[Plan]:
-    names = Plan.__slots__
+def _plans(connection: Connection, query: Select[tuple[object, ...]]) -> list[RolloutPlan]:
+    names = RolloutPlan.__slots__
     return [
-        Plan(**{name: row[name] for name in names}) for row in connection.execute(query).mappings()
+        RolloutPlan(**{name: row[name] for name in names})
+        for row in connection.execute(query).mappings()
     ]
 
 
-def all_of(connection: Connection, *states: str) -> list[Plan]:
+def all_of(connection: Connection, *states: str) -> list[RolloutPlan]:
     """Return the plans in these states (none: in any), the first made first."""
     query = select(rollout_plan).order_by(rollout_plan.c.plan_id)
     return _plans(connection, query.where(rollout_plan.c.state.in_(states)) if states else query)
 
 
-def open_of(connection: Connection, kind: str, values: Collection[str]) -> list[Plan]:
+def open_of(connection: Connection, kind: str, values: Collection[str]) -> list[RolloutPlan]:
     """Return the open plans of these criteria."""
     return [
         plan for plan in all_of(connection, *OPEN) if plan.kind == kind and plan.value in values
@@ -112,7 +113,7 @@ def is_any_due(connection: Connection) -> bool:
     return bool(connection.execute(select(exists().where(_IS_DUE))).scalar())
 
 
-def take_due(connection: Connection) -> list[Plan]:
+def take_due(connection: Connection) -> list[RolloutPlan]:
     """Return the plans to look at now, which nobody else has in hand until the transaction ends."""
     query = select(rollout_plan).where(_IS_DUE).order_by(rollout_plan.c.plan_id)
     if connection.dialect.name == "postgresql":
@@ -151,18 +152,20 @@ def make(  # noqa: PLR0913
     return int(plan_id)
 
 
-def end(connection: Connection, plan: Plan) -> None:
+def end(connection: Connection, plan: RolloutPlan) -> None:
     """End an open plan: nobody is inside or outside by it any more."""
     _become(connection, plan, ENDED, reason=None)
 
 
-def pause(connection: Connection, plan: Plan, *, reason: str, who: str) -> None:
+def pause(connection: Connection, plan: RolloutPlan, *, reason: str, who: str) -> None:
     """Give no turns before somebody resumes it."""
     _become(connection, plan, PAUSED, reason=reason)
     record(connection, plan, "rollout pause", who=who, reason=reason)
 
 
-def resume(connection: Connection, plan: Plan, *, who: str, per_hour: float | None = None) -> None:
+def resume(
+    connection: Connection, plan: RolloutPlan, *, who: str, per_hour: float | None = None
+) -> None:
     """Go on, at another pace where one is given; the troubles that there are count as known."""
     is_running = plan.began_at is not None
     values: dict[str, object] = {"resumed_at": db_now(), "paced_at": db_now()}
@@ -175,7 +178,7 @@ def resume(connection: Connection, plan: Plan, *, who: str, per_hour: float | No
 
 
 def _become(
-    connection: Connection, plan: Plan, state: str, *, reason: str | None, **values: object
+    connection: Connection, plan: RolloutPlan, state: str, *, reason: str | None, **values: object
 ) -> None:
     since = rollout_plan.c.since if state == plan.state else db_now()
     is_plan = rollout_plan.c.plan_id == plan.plan_id
@@ -185,7 +188,7 @@ def _become(
 
 def record(
     connection: Connection,
-    plan: Plan,
+    plan: RolloutPlan,
     command: str,
     *,
     who: str,
@@ -202,7 +205,7 @@ def record(
 # -- turns -------------------------------------------------------------------------------------------
 
 
-def begin(connection: Connection, plan: Plan) -> tuple[Plan, int]:
+def begin(connection: Connection, plan: RolloutPlan) -> tuple[RolloutPlan, int]:
     """Begin a plan; return it as it is then, and how many calendars it concerns."""
     count, at = line_up(connection, plan), database_time(connection)
     begun = replace(plan, state=RUNNING, began_at=at, paced_at=at - plan.interval)
@@ -212,7 +215,7 @@ def begin(connection: Connection, plan: Plan) -> tuple[Plan, int]:
     return begun, count
 
 
-def line_up(connection: Connection, plan: Plan) -> int:
+def line_up(connection: Connection, plan: RolloutPlan) -> int:
     """Line up whom the plan concerns now; return how many calendars were not in the line yet."""
     new = _concerned(connection, plan) - _line(connection, plan, true())
     places: list[tuple[int, int]] = []
@@ -231,7 +234,7 @@ def line_up(connection: Connection, plan: Plan) -> int:
     return len(rows)
 
 
-def _concerned(connection: Connection, plan: Plan) -> set[int]:
+def _concerned(connection: Connection, plan: RolloutPlan) -> set[int]:
     """Return the calendars that lie outside and would be inside by the plan, or the other way."""
     listed = set(rollouts.listed(connection))
     inside = rollouts.inside(connection, "listed")
@@ -240,16 +243,16 @@ def _concerned(connection: Connection, plan: Plan) -> set[int]:
     return inside - rollouts.inside(connection, "listed", listed - {plan.criterion})
 
 
-def _of(plan: Plan) -> ColumnElement[bool]:
+def _of(plan: RolloutPlan) -> ColumnElement[bool]:
     return rollout_turn.c.plan_id == plan.plan_id
 
 
-def _line(connection: Connection, plan: Plan, condition: ColumnElement[bool]) -> set[int]:
+def _line(connection: Connection, plan: RolloutPlan, condition: ColumnElement[bool]) -> set[int]:
     query = select(rollout_turn.c.calendar_id).where(_of(plan), condition)
     return set(connection.execute(query).scalars())
 
 
-def give(connection: Connection, plan: Plan) -> int:
+def give(connection: Connection, plan: RolloutPlan) -> int:
     """Give as many turns as the pace has by now; return how many."""
     moment = database_time(connection)
     query = select(rollout_turn.c.calendar_id).where(_of(plan), rollout_turn.c.given_at.is_(None))
@@ -277,7 +280,7 @@ def give(connection: Connection, plan: Plan) -> int:
     return len(turned)
 
 
-def unsettled(connection: Connection, plan: Plan) -> tuple[int, int]:
+def unsettled(connection: Connection, plan: RolloutPlan) -> tuple[int, int]:
     """Return how many calendars wait for their turns, and how many had it and are not right yet."""
     is_waiting = rollout_turn.c.given_at.is_(None)
     is_open = and_(~is_waiting, rollout_turn.c.settled_at.is_(None))
@@ -286,7 +289,7 @@ def unsettled(connection: Connection, plan: Plan) -> tuple[int, int]:
     return waiting, connection.execute(query.where(_of(plan), is_open)).scalar_one()
 
 
-def finish(connection: Connection, plan: Plan) -> None:
+def finish(connection: Connection, plan: RolloutPlan) -> None:
     """Put the criterion on the list, or take it off: all had their turns."""
     turned = _line(connection, plan, rollout_turn.c.given_at.is_not(None))
     if plan.act == ADD:
@@ -301,7 +304,7 @@ def finish(connection: Connection, plan: Plan) -> None:
     record(connection, plan, command, who=acts.SERVICE, reason="done", count=len(turned))
 
 
-def look_later(connection: Connection, plan: Plan, *, unsettled: int = 0) -> None:
+def look_later(connection: Connection, plan: RolloutPlan, *, unsettled: int = 0) -> None:
     """Look at a plan again in some seconds, more of them where much is not settled."""
     wait = LOOK.total_seconds() + unsettled / TURNS_A_LOOK
     is_plan = rollout_plan.c.plan_id == plan.plan_id
@@ -311,7 +314,7 @@ def look_later(connection: Connection, plan: Plan, *, unsettled: int = 0) -> Non
 # -- what went wrong -----------------------------------------------------------------------------------
 
 
-def settle(connection: Connection, plan: Plan) -> None:
+def settle(connection: Connection, plan: RolloutPlan) -> None:
     """Note which of those who had their turn are as they should be, or will not be by waiting.
 
     So is one without a mailbox: it is looked for slowly, as everywhere.
@@ -332,7 +335,7 @@ def settle(connection: Connection, plan: Plan) -> None:
     connection.execute(settled.values(settled_at=db_now()))
 
 
-def note_troubles(connection: Connection, plan: Plan) -> Counter[str]:
+def note_troubles(connection: Connection, plan: RolloutPlan) -> Counter[str]:
     """Note what is wrong with whom the plan let in or out; return how many have a new trouble.
 
     A trouble that is over is forgotten.
@@ -350,14 +353,16 @@ def note_troubles(connection: Connection, plan: Plan) -> Counter[str]:
     return +new
 
 
-def _note(connection: Connection, plan: Plan, calendars: Collection[int], word: str | None) -> int:
+def _note(
+    connection: Connection, plan: RolloutPlan, calendars: Collection[int], word: str | None
+) -> int:
     is_one = is_one_of(connection, rollout_turn.c.calendar_id, calendars)
     is_new = and_(rollout_turn.c.given_at.is_not(None), rollout_turn.c.trouble.is_(None))
     noted = update(rollout_turn).where(_of(plan), is_one, *([is_new] if word else []))
     return connection.execute(noted.values(trouble=word)).rowcount if calendars else 0
 
 
-def _troubled(connection: Connection, plan: Plan) -> dict[str, set[int]]:
+def _troubled(connection: Connection, plan: RolloutPlan) -> dict[str, set[int]]:
     """Return for each trouble the calendars that have it, whoever let them in."""
     keys = select(dirty.c.key).where(
         dirty.c.kind == Kind.CALENDAR.value, dirty.c.parked_at.is_not(None)
@@ -387,7 +392,7 @@ def _troubled(connection: Connection, plan: Plan) -> dict[str, set[int]]:
     }
 
 
-def new_brake(connection: Connection, plan: Plan) -> str | None:
+def new_brake(connection: Connection, plan: RolloutPlan) -> str | None:
     """Return the brake over everything that holds since the plan began or was resumed last."""
     since = plan.resumed_at or plan.began_at
     query = select(brake.c.scope).where(
@@ -398,7 +403,7 @@ def new_brake(connection: Connection, plan: Plan) -> str | None:
     return connection.execute(query.order_by(brake.c.scope).limit(1)).scalar()
 
 
-def backends(connection: Connection, plan: Plan) -> list[str]:
+def backends(connection: Connection, plan: RolloutPlan) -> list[str]:
     """Return the Exchanges in which the calendars of a plan are."""
     of_plan = rollout_turn.c.calendar_id == calendar.c.calendar_id
     query = select(calendar.c.backend).join(rollout_turn, of_plan).where(_of(plan)).distinct()
@@ -421,7 +426,7 @@ class Progress:
     troubles: dict[str, int]
 
 
-def progress(connection: Connection, plan: Plan) -> Progress:
+def progress(connection: Connection, plan: RolloutPlan) -> Progress:
     """Return how far a plan is."""
     columns = rollout_turn.c
     is_well = columns.trouble.is_(None)

@@ -17,7 +17,7 @@ from kalender.store.tables import calendar, dirty, entry, preference, settings_w
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class CalendarUnderSettings:
     """One calendar as far as settings decide on it."""
 
     calendar_id: int
@@ -32,12 +32,12 @@ class Standing:
     written: bool  # it was right once
 
 
-def standing(connection: Connection) -> list[Standing]:
+def all_calendars(connection: Connection) -> list[CalendarUnderSettings]:
     """Return every calendar."""
     names = ("calendar_id", "person_id", "address", "owner", "state", "taking_back", "last_error")
     columns = [calendar.c[name] for name in (*names, "synced_digest", "synced_settings")]
     return [
-        Standing(
+        CalendarUnderSettings(
             calendar_id=row.calendar_id,
             person_id=row.person_id,
             address=row.address,
@@ -96,7 +96,7 @@ def addresses_wanted(connection: Connection, people: People) -> dict[int, frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class WaitingSettings:
     """What changed settings ask for, of so many calendars: rewrite, move or leave."""
 
     what: str
@@ -104,10 +104,12 @@ class Waiting:
     since: datetime
 
 
-def settings_waiting_for(connection: Connection) -> list[Waiting]:
+def settings_waiting_for(connection: Connection) -> list[WaitingSettings]:
     """Return what the last resync of everything left alone, since nobody agreed to it."""
     rows = connection.execute(select(settings_waiting).order_by(settings_waiting.c.what))
-    return [Waiting(what=row.what, calendars=row.calendars, since=row.since) for row in rows]
+    return [
+        WaitingSettings(what=row.what, calendars=row.calendars, since=row.since) for row in rows
+    ]
 
 
 def keep_waiting(connection: Connection, counts: Mapping[str, int]) -> None:

@@ -9,6 +9,7 @@ costs SQLAlchemy and the driver more than the row costs PostgreSQL.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from sqlalchemy import (
     ARRAY,
     Boolean,
+    Column,
     Connection,
     DateTime,
     Delete,
@@ -315,6 +317,11 @@ def key_params(
     if dialect != "postgresql":
         return {"keys": [tuple(key) for key in keys]}
     return {f"{name}_keys": [key[at] for key in keys] for at, name in enumerate(names)}
+
+
+def columns_of(table: Table, record: type) -> list[Column[Any]]:
+    """Return the columns of a table that a dataclass has fields for, in the order of its fields."""
+    return [table.c[field.name] for field in fields(record) if field.name in table.c]
 
 
 def in_parts(keys: Iterable[T], size: int = 400) -> Iterable[list[T]]:

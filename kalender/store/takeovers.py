@@ -19,7 +19,6 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Row,
     and_,
     case,
     delete,
@@ -35,7 +34,7 @@ from kalender.domain.takeover import BLOCKING, Beside, Fate
 from kalender.domain.work import Cause, Trigger, WorkKey
 from kalender.store import acts, queue
 from kalender.store.database import database_time
-from kalender.store.sql import db_now, in_parts, insert_many, is_one_of, one_of
+from kalender.store.sql import columns_of, db_now, in_parts, insert_many, is_one_of, one_of
 from kalender.store.tables import calendar, takeover, takeover_item, takeover_run
 
 WISHED, DONE, STOPPED, UNDOING, UNDONE = "wished", "done", "stopped", "undoing", "undone"
@@ -65,7 +64,7 @@ _HANDED_BACK_OF = _HANDED_BACK.where(one_of(takeover.c.calendar_id, "these"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Takeover:
+class CalendarTakeover:
     """How one calendar's takeover stands; `wait` is nothing, or less, where its turn has come."""
 
     calendar_id: int
@@ -80,7 +79,7 @@ class Takeover:
     wait: timedelta
 
 
-def of_calendar(connection: Connection, calendar_id: int) -> Takeover | None:
+def of_calendar(connection: Connection, calendar_id: int) -> CalendarTakeover | None:
     """Return a calendar's takeover, or None where it has none."""
     query = (
         select(takeover, takeover_run.c.unmatched, takeover_run.c.up_to, db_now().label("now"))
@@ -90,7 +89,7 @@ def of_calendar(connection: Connection, calendar_id: int) -> Takeover | None:
     row = connection.execute(query).one_or_none()
     if row is None:
         return None
-    return Takeover(
+    return CalendarTakeover(
         calendar_id=calendar_id,
         run_id=row.run_id,
         state=row.state,
@@ -205,7 +204,7 @@ def set_done(connection: Connection, calendar_id: int) -> None:
     _look_after(connection, calendar_id, LOOKS[0])
 
 
-def looked(connection: Connection, takeover_: Takeover) -> None:
+def looked(connection: Connection, takeover_: CalendarTakeover) -> None:
     """Record that the predecessor's mark was looked for, and when it is looked for next."""
     looks = takeover_.looks + 1
     _set(connection, takeover_.calendar_id, {"looks": looks, "look_at": null()})
@@ -303,12 +302,26 @@ def adopted(connection: Connection, calendar_id: int) -> Mapping[str, str]:
     return dict(map(tuple, connection.execute(query)))
 
 
-def others(connection: Connection, calendar_id: int) -> Sequence[Row[Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotAdopted:
+    """An entry of a predecessor that is not ours; `courses` are one on each line."""
+
+    number: int
+    item_id: str
+    fate: str
+    starts_at: datetime
+    ends_at: datetime
+    courses: str
+    mark_value: str
+
+
+def others(connection: Connection, calendar_id: int) -> list[NotAdopted]:
     """Return what was found and not adopted, in time's order."""
     of_calendar_ = takeover_item.c.calendar_id == calendar_id
     not_ours = and_(of_calendar_, takeover_item.c.fate != Fate.ADOPTED.value)
     order = (takeover_item.c.starts_at, takeover_item.c.number)
-    return connection.execute(select(takeover_item).where(not_ours).order_by(*order)).all()
+    query = select(*columns_of(takeover_item, NotAdopted)).where(not_ours).order_by(*order)
+    return [NotAdopted(**row) for row in connection.execute(query).mappings()]
 
 
 def beside(connection: Connection, calendar_id: int) -> list[Beside]:
@@ -329,7 +342,7 @@ def beside(connection: Connection, calendar_id: int) -> list[Beside]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
+class TakeoverCounts:
     """How many calendars are in each state, and what became of the predecessor's entries."""
 
     calendars: dict[str, int]  # state -> calendars
@@ -337,25 +350,37 @@ class Counts:
     stopped_since: datetime | None  # when the first of the stopped was
 
 
-def counts(connection: Connection) -> Counts:
+def counts(connection: Connection) -> TakeoverCounts:
     """Count calendars and entries."""
     by_state = select(takeover.c.state, func.count()).group_by(takeover.c.state)
     by_fate = select(takeover_item.c.fate, func.count()).group_by(takeover_item.c.fate)
     found = dict[str, int](map(tuple, connection.execute(by_state).all()))
     fates = dict[str, int](map(tuple, connection.execute(by_fate).all()))
     since = select(func.min(takeover.c.changed_at)).where(takeover.c.state == STOPPED)
-    return Counts(
+    return TakeoverCounts(
         calendars={state: found.get(state, 0) for state in STATES} if found else {},
         entries={fate.value: fates.get(fate.value, 0) for fate in Fate} if found else {},
         stopped_since=connection.execute(since).scalar(),
     )
 
 
-def stopped(connection: Connection) -> Sequence[Row[Any]]:
-    """Return the calendars that are stopped, with the person and the reason, the first first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """A calendar whose takeover is stopped, since when and why."""
+
+    calendar_id: int
+    person_id: int
+    changed_at: datetime
+    reason: str | None
+
+
+def stopped(connection: Connection) -> list[Stopped]:
+    """Return the calendars whose takeover is stopped, the first first."""
+    columns = (takeover.c.calendar_id, takeover.c.changed_at, takeover.c.reason)
     query = (
-        select(takeover, calendar.c.person_id)
+        select(*columns, calendar.c.person_id)
         .join(calendar, calendar.c.calendar_id == takeover.c.calendar_id)
         .where(takeover.c.state == STOPPED)
     )
-    return connection.execute(query.order_by(takeover.c.changed_at, takeover.c.calendar_id)).all()
+    ordered = query.order_by(takeover.c.changed_at, takeover.c.calendar_id)
+    return [Stopped(**row) for row in connection.execute(ordered).mappings()]

@@ -28,7 +28,7 @@ _RAW = unreadable_item.c
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class UnreadableItem:
     """One item that cannot be read. `course` and `actid` are told of TP's events only.
 
     `item` is the source's own id, or `unnamed` with a number where it has none that can be read.
@@ -69,7 +69,7 @@ def items(
     source: str | None = None,
     collection: str | None = None,
     limit: int | None = None,
-) -> list[Unreadable]:
+) -> list[UnreadableItem]:
     """Return what cannot be read, the oldest first; of protected persons only that it is there."""
     values = {"source": source, "collection": collection}
     conditions = [_RAW[name] == value for name, value in values.items() if value is not None]
@@ -88,12 +88,12 @@ def items(
     ]
 
 
-def of_course(connection: Connection, course: CourseKey) -> list[Unreadable]:
+def of_course(connection: Connection, course: CourseKey) -> list[UnreadableItem]:
     """Return the events of a course that cannot be read."""
     return _items(connection, [_is_of(course)])
 
 
-def of_person(connection: Connection, person_id: int) -> list[Unreadable]:
+def of_person(connection: Connection, person_id: int) -> list[UnreadableItem]:
     """Return the items of FS about a person that cannot be read."""
     return _items(connection, [_RAW.person_id == person_id])
 
@@ -122,12 +122,12 @@ def counts(connection: Connection) -> list[Count]:
 
 def _items(
     connection: Connection, conditions: Iterable[ColumnElement[bool]], limit: int | None = None
-) -> list[Unreadable]:
+) -> list[UnreadableItem]:
     query = (
         select(unreadable_item).where(*conditions).order_by(_RAW.since, *(_RAW[k] for k in _KEY))
     )
     return [
-        Unreadable(
+        UnreadableItem(
             source=row.source,
             collection=row.collection,
             item=row.item,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kalender.store.acts import Act
-from kalender.web.page import Answer, Shown
+from kalender.web.page import Answer, ShownPage
 
 LONGEST_REASON = 200  # letters
 
@@ -39,7 +39,7 @@ class Asked:
 
 def asking(asked: Asked, template: str = "wish.html", **values: object) -> Answer:
     """Return the page that asks."""
-    return Shown(
+    return ShownPage(
         template=template,
         values={"asked": asked, **values},
         status=asked.status,
@@ -50,4 +50,4 @@ def done(name: str, act: Act, *, subject: str, back: str) -> Answer:
     """Return the page that says what was done, as the act tells it."""
     about = {"count": act.count, "scope": act.scope}
     values = {"name": name, "act": act, "about": about, "subject": subject, "back": back}
-    return Shown(template="done.html", values=values)
+    return ShownPage(template="done.html", values=values)

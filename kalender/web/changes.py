@@ -14,7 +14,7 @@ from kalender.operate.changes import (
 )
 from kalender.store import courses
 from kalender.store.acts import Filter
-from kalender.web.page import Answer, Page, Role, Shown, Visit
+from kalender.web.page import Answer, Page, PageRequest, ShownPage, WebRole
 from kalender.web.reading import cursor_of, cursor_text, day_of
 
 CHANGES = 50  # on one page
@@ -23,9 +23,9 @@ OPERATIONS = ("create", "update", "delete", "remove", "release", "adopt", "resto
 LONGEST = 64  # letters of a code
 
 
-def show(visit: Visit) -> Answer:
+def show(request: PageRequest) -> Answer:
     """Show a day's changes, of a course, a cause or an operation where the query names one."""
-    app, query = visit.site.app, visit.query
+    app, query = request.site.app, request.query
     today = app.machine_now().astimezone(app.zone).date()
     asked = query.get("day", "")
     day = day_of(asked) or today
@@ -33,7 +33,7 @@ def show(visit: Visit) -> Answer:
     what = query.get("what") if query.get("what") in OPERATIONS else None
     code = query.get("course", "").strip()[:LONGEST]
     since, until = midnight(day, app.zone), midnight(day + timedelta(days=1), app.zone)
-    with visit.site.database.read() as connection:
+    with request.site.database.read() as connection:
         filters = Filter(
             course=courses.spelled(connection, code) if code else None,
             what=what,
@@ -65,9 +65,9 @@ def show(visit: Visit) -> Answer:
         "plot": None if whole_day.hours is None else _plot(whole_day.hours, app.zone),
         "unannounced": whole_day.unannounced,
         "resyncs": [(each, _counts(each.result)) for each in resyncs_of_day],
-        "names_persons": visit.session.role >= Role.HELPDESK,
+        "names_persons": request.session.role >= WebRole.HELPDESK,
     }
-    return Shown(template="changes.html", values=values)
+    return ShownPage(template="changes.html", values=values)
 
 
 def _counts(result: str) -> list[tuple[str, str]]:
@@ -93,7 +93,7 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plot:
+class ChangesChart:
     """The hours of a day as stacked bars, with their sums; `labels` are (x, hour)."""
 
     hours: Sequence[Hour]
@@ -110,7 +110,7 @@ class Plot:
         return self.most == 0
 
 
-def _plot(hours: Sequence[Hour], zone: tzinfo) -> Plot:
+def _plot(hours: Sequence[Hour], zone: tzinfo) -> ChangesChart:
     sums = {kind: sum(getattr(hour, kind) for hour in hours) for kind in KINDS}
     most = max((hour.creates + hour.updates + hour.deletes for hour in hours), default=0)
     step = WIDTH // max(len(hours), 1)
@@ -122,7 +122,7 @@ def _plot(hours: Sequence[Hour], zone: tzinfo) -> Plot:
             y -= height
             if height:
                 bars.append(Bar(kind=kind, x=n * step, y=round(y, 1), height=round(height, 1)))
-    return Plot(
+    return ChangesChart(
         hours=hours,
         bars=bars,
         labels=[
@@ -135,4 +135,4 @@ def _plot(hours: Sequence[Hour], zone: tzinfo) -> Plot:
     )
 
 
-PAGES = (Page("/changes", "changes", Role.STATUS, show, menu=True),)
+PAGES = (Page("/changes", "changes", WebRole.STATUS, show, menu=True),)

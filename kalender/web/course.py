@@ -7,24 +7,24 @@ from kalender.domain.work import Cause
 from kalender.operate.course import course_shown
 from kalender.operate.queries import standing_brakes
 from kalender.store import brakes
-from kalender.web.page import Answer, Page, Role, Shown, Visit
+from kalender.web.page import Answer, Page, PageRequest, ShownPage, WebRole
 from kalender.web.words import say_or_as_is
 
 LONGEST = 64  # letters of a code
 HOURS = 40  # rows of whom changes concerned
 
 
-def show(visit: Visit) -> Answer:
+def show(request: PageRequest) -> Answer:
     """Show the course that the query names, or which brakes of courses hold."""
-    code = visit.query.get("code", "").strip()[:LONGEST]
-    semester = visit.query.get("semester", "").strip()[:LONGEST]
-    now = visit.site.app.clock()
-    with visit.site.database.read() as connection:
+    code = request.query.get("code", "").strip()[:LONGEST]
+    semester = request.query.get("semester", "").strip()[:LONGEST]
+    now = request.site.app.clock()
+    with request.site.database.read() as connection:
         courses = course_shown(connection, code, semester or None, now) if code else []
-        standing = [] if code else standing_brakes(connection, now)
+        set_brakes = [] if code else standing_brakes(connection, now)
     held = [
         (brake, *brake.scope.removeprefix(brakes.COURSE).rpartition(" ")[::2])
-        for brake in standing
+        for brake in set_brakes
         if brake.scope.startswith(brakes.COURSE) and brake.state == "holding"
     ]
     values = {
@@ -34,11 +34,11 @@ def show(visit: Visit) -> Answer:
         "held": held,
         "hours": HOURS,
         "cause_of": Cause.of,
-        "what_changed": partial(_what_changed, visit.language),
-        "may_release": visit.session.role >= Role.OPERATOR,
+        "what_changed": partial(_what_changed, request.language),
+        "may_release": request.session.role >= WebRole.OPERATOR,
     }
     status = 404 if code and not courses else 200
-    return Shown(template="course.html", values=values, status=status)
+    return ShownPage(template="course.html", values=values, status=status)
 
 
 def _what_changed(language: Language, recorded: str) -> str:
@@ -51,4 +51,4 @@ def _what_changed(language: Language, recorded: str) -> str:
     )
 
 
-PAGES = (Page("/course", "course", Role.STATUS, show, menu=True),)
+PAGES = (Page("/course", "course", WebRole.STATUS, show, menu=True),)

@@ -17,7 +17,16 @@ from kalender.operate import disclosure, pauses, queries, releases
 from kalender.operate.releases import StandingBrake
 from kalender.store import acts
 from kalender.web.asking import LONGEST_REASON, Asked, asking, done
-from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit, not_found
+from kalender.web.page import (
+    Answer,
+    Page,
+    PageError,
+    PageRequest,
+    Redirect,
+    ShownPage,
+    WebRole,
+    not_found,
+)
 from kalender.web.reading import number_of
 from kalender.web.words import say
 
@@ -27,10 +36,10 @@ LISTED = 100  # events, or persons, of which a release lets something go
 SUGGESTED = timedelta(hours=2)  # that a pause lasts
 
 
-def show(visit: Visit) -> Answer:
+def show(request: PageRequest) -> Answer:
     """Show what can be paused and resumed, and which brakes hold."""
-    app = visit.site.app
-    with visit.site.database.read() as connection:
+    app = request.site.app
+    with request.site.database.read() as connection:
         known = {each.name: each for each in queries.neighbours(connection)}
         hidden = disclosure.protected_work(connection)
         brakes = [
@@ -40,61 +49,63 @@ def show(visit: Visit) -> Answer:
         ]
     neighbours = [(name, known.get(name)) for name in pauses.names(app.config)]
     values = {"neighbours": neighbours, "brakes": brakes, "for_ever": breaker.FOR_EVER}
-    return Shown(template="operations.html", values=values)
+    return ShownPage(template="operations.html", values=values)
 
 
-def say_done(visit: Visit) -> Answer:
+def say_done(request: PageRequest) -> Answer:
     """Say what was done, by who looks."""
-    number = number_of(visit.path["act"])
-    with visit.site.database.read() as connection:
-        act = None if number is None else acts.read(connection, number, who=visit.session.who)
+    number = number_of(request.path["act"])
+    with request.site.database.read() as connection:
+        act = None if number is None else acts.read(connection, number, who=request.session.who)
     if act is None or act.person_id is not None or act.command not in NAMES:
         raise not_found()
     return done(NAMES[act.command], act, subject=act.scope, back=BACK)
 
 
 def _carried_out(
-    visit: Visit, command: str, scope: str, write: Callable[[Connection], object]
+    request: PageRequest, command: str, scope: str, write: Callable[[Connection], object]
 ) -> Answer:
     """Write a wish down, and go to the page that says so."""
-    who = visit.session.who
-    with visit.site.database.write() as connection:
+    who = request.session.who
+    with request.site.database.write() as connection:
         write(connection)
         act = acts.latest(connection, command, who=who, scope=scope)
     return Redirect(path=f"/done/{act}")
 
 
-def _reason(visit: Visit) -> str:
-    return visit.form.get("reason", "").strip()[:LONGEST_REASON]
+def _reason(request: PageRequest) -> str:
+    return request.form.get("reason", "").strip()[:LONGEST_REASON]
 
 
 # -- pauses ----------------------------------------------------------------------------------------------
 
 
-def ask_pause(visit: Visit) -> Answer:
+def ask_pause(request: PageRequest) -> Answer:
     """Say what a pause does, and ask why and until when."""
-    if "name" not in visit.query:
+    if "name" not in request.query:
         return Redirect(path=BACK)
-    app = visit.site.app
+    app = request.site.app
     until = (app.clock() + SUGGESTED).astimezone(app.zone)
-    return _asking_pause(visit, _asked(visit, "pause", visit.query), f"{until:%Y-%m-%dT%H:%M}")
+    return _asking_pause(
+        request, _asked(request, "pause", request.query), f"{until:%Y-%m-%dT%H:%M}"
+    )
 
 
-def pause(visit: Visit) -> Answer:
+def pause(request: PageRequest) -> Answer:
     """Pause a neighbour, or bulk work, until then or until resumed."""
-    asked, until = _asked(visit, "pause", visit.form), visit.form.get("until", "").strip()
+    asked, until = _asked(request, "pause", request.form), request.form.get("until", "").strip()
     if not asked.reason:
-        return _asking_pause(visit, _refused(asked, "wish.no_reason"), until)
-    app, who = visit.site.app, visit.session.who
+        return _asking_pause(request, _refused(asked, "wish.no_reason"), until)
+    app, who = request.site.app, request.session.who
     try:
         end = _instant(app, until) if until else None
 
         def write(connection: Connection) -> None:
             pauses.pause(connection, asked.subject, until=end, who=who, reason=asked.reason)
 
-        return _carried_out(visit, pauses.PAUSE, asked.subject, write)
+        return _carried_out(request, pauses.PAUSE, asked.subject, write)
     except (ConfigError, ValueError, OverflowError):
-        return _asking_pause(visit, _refused(asked, "wish.pause.past"), until)
+        return _asking_pause(request, _refused(asked, "wish.pause.past"), until)
 
 
 def _instant(app: App, until: str) -> datetime:
@@ -106,25 +117,25 @@ def _instant(app: App, until: str) -> datetime:
     return datetime.fromisoformat(until).replace(tzinfo=app.zone).astimezone(UTC) - ahead
 
 
-def _asking_pause(visit: Visit, asked: Asked, until: str) -> Answer:
-    return asking(asked, "wish_pause.html", until=until, zone=str(visit.site.app.zone))
+def _asking_pause(request: PageRequest, asked: Asked, until: str) -> Answer:
+    return asking(asked, "wish_pause.html", until=until, zone=str(request.site.app.zone))
 
 
-def ask_resume(visit: Visit) -> Answer:
+def ask_resume(request: PageRequest) -> Answer:
     """Say what a resume does, and ask why."""
-    if "name" not in visit.query:
+    if "name" not in request.query:
         return Redirect(path=BACK)
-    return _asking_resume(visit, _asked(visit, "resume", visit.query))
+    return _asking_resume(request, _asked(request, "resume", request.query))
 
 
-def resume(visit: Visit) -> Answer:
+def resume(request: PageRequest) -> Answer:
     """End a pause, or let one request try what failed or refused us."""
-    asked, who = _asked(visit, "resume", visit.form), visit.session.who
+    asked, who = _asked(request, "resume", request.form), request.session.who
     if not asked.reason:
-        return _asking_resume(visit, _refused(asked, "wish.no_reason"))
+        return _asking_resume(request, _refused(asked, "wish.no_reason"))
     try:
         return _carried_out(
-            visit,
+            request,
             pauses.RESUME,
             asked.subject,
             lambda connection: pauses.resume(
@@ -132,19 +143,19 @@ def resume(visit: Visit) -> Answer:
             ),
         )
     except ConfigError:
-        return _asking_resume(visit, _refused(asked, "wish.resume.over"))
+        return _asking_resume(request, _refused(asked, "wish.resume.over"))
 
 
-def _asking_resume(visit: Visit, asked: Asked) -> Answer:
+def _asking_resume(request: PageRequest, asked: Asked) -> Answer:
     """Return the page that asks, with who paused it and why."""
-    with visit.site.database.read() as connection:
+    with request.site.database.read() as connection:
         known = {each.name: each for each in queries.neighbours(connection)}
     return asking(asked, "wish_resume.html", neighbour=known.get(asked.subject))
 
 
-def _asked(visit: Visit, wish: str, given: Mapping[str, str]) -> Asked:
+def _asked(request: PageRequest, wish: str, given: Mapping[str, str]) -> Asked:
     name = given.get("name", "")
-    if name not in pauses.names(visit.site.app.config):
+    if name not in pauses.names(request.site.app.config):
         raise not_found()
     what = name if name in {breaker.BULK, breaker.MOVES} else "neighbour"
     return Asked(
@@ -152,10 +163,10 @@ def _asked(visit: Visit, wish: str, given: Mapping[str, str]) -> Asked:
         action=f"/{wish}",
         back=BACK,
         subject=name,
-        about={"will": say(visit.language, f"wish.pause.{what}")},
+        about={"will": say(request.language, f"wish.pause.{what}")},
         hidden={"name": name},
         asks="wish.reason",
-        reason=_reason(visit),
+        reason=_reason(request),
     )
 
 
@@ -166,33 +177,33 @@ def _refused(asked: Asked, problem: str) -> Asked:
 # -- brakes ----------------------------------------------------------------------------------------------
 
 
-def ask_release(visit: Visit) -> Answer:
+def ask_release(request: PageRequest) -> Answer:
     """Say what a release lets go, one by one, and ask why."""
-    if "scope" not in visit.query:
+    if "scope" not in request.query:
         return Redirect(path=BACK)
-    return _asking_release(visit, visit.query["scope"])
+    return _asking_release(request, request.query["scope"])
 
 
-def release(visit: Visit) -> Answer:
+def release(request: PageRequest) -> Answer:
     """Release a brake; where it holds something else than was shown, that is asked anew."""
-    scope, reason = visit.form.get("scope", ""), _reason(visit)
+    scope, reason = request.form.get("scope", ""), _reason(request)
     if not reason:
-        return _asking_release(visit, scope, problem="wish.no_reason")
-    who, now = visit.session.who, visit.site.app.clock()
-    with visit.site.database.write() as connection:
+        return _asking_release(request, scope, problem="wish.no_reason")
+    who, now = request.session.who, request.site.app.clock()
+    with request.site.database.write() as connection:
         brake = _brake_named(connection, scope, now)
-        if visit.form.get("agreed") == _counts(brake):
+        if request.form.get("agreed") == _counts(brake):
             releases.release(connection, brake, who=who, reason=reason, now=now)
             act = acts.latest(connection, releases.RELEASE, who=who, scope=brake.scope)
             return Redirect(path=f"/done/{act}")
-    return _asking_release(visit, scope, reason=reason, problem="wish.release.changed")
+    return _asking_release(request, scope, reason=reason, problem="wish.release.changed")
 
 
 def _asking_release(
-    visit: Visit, scope: str, *, reason: str = "", problem: str | None = None
+    request: PageRequest, scope: str, *, reason: str = "", problem: str | None = None
 ) -> Answer:
-    now = visit.site.app.clock()
-    with visit.site.database.read() as connection:
+    now = request.site.app.clock()
+    with request.site.database.read() as connection:
         brake = _brake_named(connection, scope, now)
         events = releases.events_held(connection, brake, now)
         persons = list(releases.persons_held(connection, brake))
@@ -208,7 +219,7 @@ def _asking_release(
         action="/release",
         back=BACK,
         subject=brake.scope,
-        about={"will": say(visit.language, f"wish.release.{brake.kind}", **numbers)},
+        about={"will": say(request.language, f"wish.release.{brake.kind}", **numbers)},
         hidden={"scope": brake.scope, "agreed": _counts(brake)},
         asks="wish.reason",
         reason=reason,
@@ -244,12 +255,12 @@ def _counts(brake: StandingBrake) -> str:
 
 
 PAGES = (
-    Page("/operations", "operations", Role.OPERATOR, show, menu=True),
-    Page("/pause", "pause", Role.OPERATOR, ask_pause),
-    Page("/pause", "pause_form", Role.OPERATOR, pause, method="POST"),
-    Page("/resume", "resume", Role.OPERATOR, ask_resume),
-    Page("/resume", "resume_form", Role.OPERATOR, resume, method="POST"),
-    Page("/release", "release", Role.OPERATOR, ask_release),
-    Page("/release", "release_form", Role.OPERATOR, release, method="POST"),
-    Page("/done/{act}", "done", Role.OPERATOR, say_done),
+    Page("/operations", "operations", WebRole.OPERATOR, show, menu=True),
+    Page("/pause", "pause", WebRole.OPERATOR, ask_pause),
+    Page("/pause", "pause_form", WebRole.OPERATOR, pause, method="POST"),
+    Page("/resume", "resume", WebRole.OPERATOR, ask_resume),
+    Page("/resume", "resume_form", WebRole.OPERATOR, resume, method="POST"),
+    Page("/release", "release", WebRole.OPERATOR, ask_release),
+    Page("/release", "release_form", WebRole.OPERATOR, release, method="POST"),
+    Page("/done/{act}", "done", WebRole.OPERATOR, say_done),
 )

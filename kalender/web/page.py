@@ -1,7 +1,7 @@
 """What a page is: its path, the role that it needs, and the function that answers.
 
 A function that answers runs in a thread of its own, so that it may ask the database. It is given a
-`Visit`, raises a `PageError` where there is nothing to show, and otherwise returns an `Answer`.
+`PageRequest`, raises a `PageError` where there is nothing to show, and otherwise returns an `Answer`.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from kalender.store.database import Database
 from kalender.web.snapshots import Snapshots
 
 
-class Role(IntEnum):
+class WebRole(IntEnum):
     """What somebody may do; each role may do what those below it may."""
 
     STATUS = 1  # counts alone, and no person
@@ -31,7 +31,7 @@ class Session:
 
     session_id: str
     who: str
-    role: Role
+    role: WebRole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Visit:
+class PageRequest:
     """One request by somebody whose role suffices.
 
     `path` holds the parameters of the page's path, `query` those after the question mark, and
@@ -61,7 +61,7 @@ class Visit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
+class ShownPage:
     """A page: the name of its template, and the values that the template names.
 
     `ends_session`: whoever is shown it is signed out.
@@ -84,7 +84,7 @@ class Redirect:
     language: Language | None = None
 
 
-Answer = Shown | Redirect
+Answer = ShownPage | Redirect
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Page:
 
     path: str  # as Starlette writes them: /course/{course}
     name: str
-    role: Role
-    answer: Callable[[Visit], Answer]
+    role: WebRole
+    answer: Callable[[PageRequest], Answer]
     method: Literal["GET", "POST"] = "GET"
     menu: bool = False
     limited: bool = False

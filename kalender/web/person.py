@@ -23,7 +23,7 @@ from kalender.operate.why import Check, checklist
 from kalender.sources.tp_codes import skips
 from kalender.store import acts
 from kalender.store.acts import Filter
-from kalender.web.page import Answer, Page, PageError, Redirect, Role, Shown, Visit
+from kalender.web.page import Answer, Page, PageError, PageRequest, Redirect, ShownPage, WebRole
 from kalender.web.reading import cursor_of, cursor_text, day_of, instant_of, number_of
 
 COMMAND = "web person"  # under which look-ups are logged
@@ -32,56 +32,58 @@ HISTORY = 25  # changes on one page
 LONGEST = 255  # letters of what somebody is asked for by
 
 
-def people(visit: Visit) -> Answer:
+def people(request: PageRequest) -> Answer:
     """Show the form that looks a person up, and who was looked up lately."""
-    return _form(visit, whom=visit.query.get("whom", "")[:LONGEST])
+    return _form(request, whom=request.query.get("whom", "")[:LONGEST])
 
 
-def _form(visit: Visit, *, whom: str = "", reason: str = "", problem: str | None = None) -> Shown:
-    before = instant_of(visit.query.get("before"))
-    with visit.site.database.read() as connection:
+def _form(
+    request: PageRequest, *, whom: str = "", reason: str = "", problem: str | None = None
+) -> ShownPage:
+    before = instant_of(request.query.get("before"))
+    with request.site.database.read() as connection:
         rows = acts.looks(connection, Filter(until=before, limit=LOOKS))
-    is_operator = visit.session.role >= Role.OPERATOR
+    is_operator = request.session.role >= WebRole.OPERATOR
     values = {
         "whom": whom,
         "reason": reason,
         "problem": problem,
         # only operators learn that somebody is protected, and not even they learn who
-        "looks": [row for row in rows if is_operator or not row["protected"]],
-        "older": rows[-1]["at"].isoformat() if len(rows) == LOOKS else None,
+        "looks": [row for row in rows if is_operator or not row.protected],
+        "older": rows[-1].at.isoformat() if len(rows) == LOOKS else None,
     }
-    return Shown(template="people.html", values=values, status=404 if problem else 200)
+    return ShownPage(template="people.html", values=values, status=404 if problem else 200)
 
 
-def look_up(visit: Visit) -> Answer:
+def look_up(request: PageRequest) -> Answer:
     """Look a person up for a reason; who is protected is nobody."""
-    whom, reason = (visit.form.get(name, "").strip() for name in ("whom", "reason"))
+    whom, reason = (request.form.get(name, "").strip() for name in ("whom", "reason"))
     if not reason:
-        return _form(visit, whom=whom[:LONGEST], problem="people.no_reason")
+        return _form(request, whom=whom[:LONGEST], problem="people.no_reason")
     number = look_ups.look_somebody_up(
-        visit.site.database,
+        request.site.database,
         whom[:LONGEST],
-        who=visit.session.who,
+        who=request.session.who,
         reason=reason,
         command=COMMAND,
     )
     if number is None:
-        return _form(visit, whom=whom[:LONGEST], reason=reason, problem="people.unknown")
+        return _form(request, whom=whom[:LONGEST], reason=reason, problem="people.unknown")
     return Redirect(path=f"/look-up/{number}")
 
 
 # -- one person ------------------------------------------------------------------------------------------
 
 
-def show(visit: Visit) -> Answer:
+def show(request: PageRequest) -> Answer:
     """Show a person who was looked up: their week, what is not well, and what was done."""
-    look = look_up_in_path(visit)
-    app, query = visit.site.app, visit.query
+    look = look_up_in_path(request)
+    app, query = request.site.app, request.query
     today = app.clock().astimezone(app.zone).date()
     monday = monday_of(day_of(query.get("week")) or today)
     course, day = query.get("course", "").strip()[:64], day_of(query.get("day"))
-    with visit.site.database.read() as connection:
-        question = _question(visit, connection, look)
+    with request.site.database.read() as connection:
+        question = _question(request, connection, look)
         person = person_shown(
             question,
             after=midnight(monday, app.zone),
@@ -89,8 +91,8 @@ def show(visit: Visit) -> Answer:
         )
         if not person.identities:  # erased meanwhile
             raise PageError(404, "people.no_look_up")
-        answers = _said(visit, question, person.checks)
-        why = _why(visit, question.about(course, day)) if course else None
+        answers = _said(request, question, person.checks)
+        why = _why(request, question.about(course, day)) if course else None
         before = cursor_of(query.get("before"))
         history = changes(
             connection, Filter(person_id=look.person_id, before=before, limit=HISTORY)
@@ -120,28 +122,28 @@ def show(visit: Visit) -> Answer:
         "why": why,
         "history": history,
         "older": cursor_text(history.before),
-        "wishes": wishes if visit.session.role >= Role.OPERATOR else (),
+        "wishes": wishes if request.session.role >= WebRole.OPERATOR else (),
         # that somebody was protected once is told to nobody
-        "acts": [act for act in acts_about if not act["protected"]],
+        "acts": [act for act in acts_about if not act.protected],
     }
-    return Shown(template="person.html", values=values)
+    return ShownPage(template="person.html", values=values)
 
 
-def look_up_in_path(visit: Visit) -> LookUp:
+def look_up_in_path(request: PageRequest) -> LookUp:
     """Return the look-up that the path names; PageError where it is not good for who asks."""
-    number = number_of(visit.path["number"])
-    database, who = visit.site.database, visit.session.who
-    look = None if number is None else look_ups.standing(database, number, who=who)
+    number = number_of(request.path["number"])
+    database, who = request.site.database, request.session.who
+    look = None if number is None else look_ups.good_look_up(database, number, who=who)
     if look is None:
         raise PageError(404, "people.no_look_up")
     return look
 
 
-def _question(visit: Visit, connection: Connection, look: LookUp) -> Question:
-    app = visit.site.app
+def _question(request: PageRequest, connection: Connection, look: LookUp) -> Question:
+    app = request.site.app
     return Question(
         connection=connection,
-        settings=visit.site.settings,
+        settings=request.site.settings,
         rollout_mode=app.config.rollout.mode,
         skips=skips(app.config.tp.skip),
         now=app.clock(),
@@ -149,9 +151,9 @@ def _question(visit: Visit, connection: Connection, look: LookUp) -> Question:
     )
 
 
-def _said(visit: Visit, question: Question, checks: Sequence[Check]) -> list[SaidCheck]:
+def _said(request: PageRequest, question: Question, checks: Sequence[Check]) -> list[SaidCheck]:
     common = {"whom": question.whom, "course": question.course}
-    speech = Speech(words=LANGUAGES[visit.language], zone=visit.site.app.zone, common=common)
+    speech = Speech(words=LANGUAGES[request.language], zone=request.site.app.zone, common=common)
     return [answer for answer in speech.answers(checks) if answer.matters]
 
 
@@ -164,8 +166,8 @@ class Why:
     first: SaidCheck | None  # that is not so
 
 
-def _why(visit: Visit, question: Question) -> Why:
-    answers = _said(visit, question, checklist(question))
+def _why(request: PageRequest, question: Question) -> Why:
+    answers = _said(request, question, checklist(question))
     first = next((answer for answer in answers if answer.first_failing), None)
     return Why(course=question.course, answers=answers, first=first)
 
@@ -198,7 +200,7 @@ def _place(week: Week) -> Callable[[Block], str]:
 
 
 PAGES = (
-    Page("/person", "people", Role.HELPDESK, people, menu=True),
-    Page("/look-up", "look_up", Role.HELPDESK, look_up, method="POST", limited=True),
-    Page("/look-up/{number}", "person", Role.HELPDESK, show),
+    Page("/person", "people", WebRole.HELPDESK, people, menu=True),
+    Page("/look-up", "look_up", WebRole.HELPDESK, look_up, method="POST", limited=True),
+    Page("/look-up/{number}", "person", WebRole.HELPDESK, show),
 )

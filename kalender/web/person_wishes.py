@@ -14,7 +14,7 @@ from kalender.operate import releases, wishes
 from kalender.operate.look_ups import LookUp
 from kalender.store import acts, optouts, people
 from kalender.web.asking import Asked, asking, done
-from kalender.web.page import Answer, Page, PageError, Redirect, Role, Visit, not_found
+from kalender.web.page import Answer, Page, PageError, PageRequest, Redirect, WebRole, not_found
 from kalender.web.person import look_up_in_path
 from kalender.web.reading import number_of
 from kalender.web.words import say
@@ -48,54 +48,54 @@ WISHES: Mapping[str, PersonWish] = {
 BY_COMMAND = {wish.command: name for name, wish in WISHES.items()}
 
 
-def ask(visit: Visit) -> Answer:
+def ask(request: PageRequest) -> Answer:
     """Say what a wish of a person will do, and ask."""
-    name, _, look = _wished(visit)
-    return asking(_asked(visit, name, look))
+    name, _, look = _wished(request)
+    return asking(_asked(request, name, look))
 
 
-def carry_out(visit: Visit) -> Answer:
+def carry_out(request: PageRequest) -> Answer:
     """Write a wish of a person down."""
-    name, wish, look = _wished(visit)
-    reason = visit.form.get("reason", "").strip()[:LONGEST_SOURCE] if wish.asks else look.reason
+    name, wish, look = _wished(request)
+    reason = request.form.get("reason", "").strip()[:LONGEST_SOURCE] if wish.asks else look.reason
     if not reason:
-        return asking(_asked(visit, name, look, problem="wish.no_reason"))
-    who = visit.session.who
+        return asking(_asked(request, name, look, problem="wish.no_reason"))
+    who = request.session.who
     try:
-        with visit.site.database.write() as connection:
+        with request.site.database.write() as connection:
             wish.carry_out(connection, [look.person_id], who=who, reason=reason)
             act = acts.latest(connection, wish.command, who=who, person_id=look.person_id)
     except ConfigError:  # it is over, as the command would say
-        return asking(_asked(visit, name, look, problem=f"wish.{name}.over"))
+        return asking(_asked(request, name, look, problem=f"wish.{name}.over"))
     return Redirect(path=f"/look-up/{look.number}/done/{act}")
 
 
-def say_done(visit: Visit) -> Answer:
+def say_done(request: PageRequest) -> Answer:
     """Say what was done about the person, by who looks."""
-    look, number = look_up_in_path(visit), number_of(visit.path["act"])
-    with visit.site.database.read() as connection:
-        act = None if number is None else acts.read(connection, number, who=visit.session.who)
-        subject = _subject(visit, connection, look)
+    look, number = look_up_in_path(request), number_of(request.path["act"])
+    with request.site.database.read() as connection:
+        act = None if number is None else acts.read(connection, number, who=request.session.who)
+        subject = _subject(request, connection, look)
     if act is None or act.person_id != look.person_id or act.command not in BY_COMMAND:
         raise not_found()
     return done(BY_COMMAND[act.command], act, subject=subject, back=f"/look-up/{look.number}")
 
 
-def _wished(visit: Visit) -> tuple[str, PersonWish, LookUp]:
-    name = visit.path["wish"]
+def _wished(request: PageRequest) -> tuple[str, PersonWish, LookUp]:
+    name = request.path["wish"]
     if name not in WISHES:
         raise not_found()
-    return name, WISHES[name], look_up_in_path(visit)
+    return name, WISHES[name], look_up_in_path(request)
 
 
-def _asked(visit: Visit, name: str, look: LookUp, *, problem: str | None = None) -> Asked:
-    with visit.site.database.read() as connection:
+def _asked(request: PageRequest, name: str, look: LookUp, *, problem: str | None = None) -> Asked:
+    with request.site.database.read() as connection:
         lists = ", ".join(optouts.naming(connection, look.person_id))
         about = {
             "entries": wishes.recorded_entries(connection, look.person_id),
-            "lists": lists or say(visit.language, "wish.no_lists"),
+            "lists": lists or say(request.language, "wish.no_lists"),
         }
-        subject = _subject(visit, connection, look)
+        subject = _subject(request, connection, look)
     path = f"/look-up/{look.number}"
     return Asked(
         name=name,
@@ -111,23 +111,23 @@ def _asked(visit: Visit, name: str, look: LookUp, *, problem: str | None = None)
     )
 
 
-def _subject(visit: Visit, connection: Connection, look: LookUp) -> str:
+def _subject(request: PageRequest, connection: Connection, look: LookUp) -> str:
     """Return the person as the page about them is headed; PageError where they were erased."""
     number = people.fs_number(connection, look.person_id)
     username = min(people.usernames(connection, look.person_id), default=None)
     if number is None and username is None:
         raise PageError(404, "people.no_look_up")
-    return say(visit.language, "person.title", number=number or username)
+    return say(request.language, "person.title", number=number or username)
 
 
 PAGES = (
-    Page("/look-up/{number}/wish/{wish}", "person_wish", Role.OPERATOR, ask),
+    Page("/look-up/{number}/wish/{wish}", "person_wish", WebRole.OPERATOR, ask),
     Page(
         "/look-up/{number}/wish/{wish}",
         "person_wish_form",
-        Role.OPERATOR,
+        WebRole.OPERATOR,
         carry_out,
         method="POST",
     ),
-    Page("/look-up/{number}/done/{act}", "person_done", Role.OPERATOR, say_done),
+    Page("/look-up/{number}/done/{act}", "person_done", WebRole.OPERATOR, say_done),
 )

@@ -47,7 +47,7 @@ class Plot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Day:
+class LastDay:
     """The plots of the last day by kind of work; a kind of which there was nothing has none."""
 
     begins_at: datetime
@@ -61,13 +61,13 @@ class Day:
         return self.begins_at + (self.ends_at - self.begins_at) / 2
 
 
-def day_of(minutes: Sequence[Minute], end: datetime) -> Day | None:
+def day_of(minutes: Sequence[Minute], end: datetime) -> LastDay | None:
     """Return the plots of the day before `end`; None where nobody recorded a minute of it."""
     if not minutes:
         return None
     by_group = [(group, parts(minutes, group, end, LENGTH)) for group in GROUPS]
     live = by_group[0][1]
-    return Day(
+    return LastDay(
         begins_at=end - LENGTH * len(live),
         ends_at=end,
         unrecorded=LENGTH * live.count(None),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from kalender.config.web import ProxySettings
 from kalender.web.groups import role_of
-from kalender.web.page import PageError, Role
+from kalender.web.page import PageError, WebRole
 
 LONGEST_NAME = 120
 Headers = Sequence[tuple[bytes, bytes]]  # as they came, names in small letters
@@ -25,7 +25,7 @@ class Proxy:
     def __init__(self, settings: ProxySettings) -> None:
         self._settings = settings
 
-    def signed_in(self, headers: Headers) -> tuple[str, Role]:
+    def signed_in(self, headers: Headers) -> tuple[str, WebRole]:
         """Return who asks, and their role; PageError where the headers do not say it as they must."""
         settings = self._settings
         if settings.shared_secret is not None:

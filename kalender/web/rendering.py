@@ -13,7 +13,7 @@ from kalender.domain.moment import said, said_shortly
 from kalender.domain.render import Language
 from kalender.operate.sentence import LANGUAGES, Recorded, Sentence
 from kalender.web.dates import clock, day_in_words, weekday
-from kalender.web.page import Page, Session, Shown
+from kalender.web.page import Page, Session, ShownPage
 from kalender.web.sessions import Sessions
 from kalender.web.words import NAMES, say, say_or_as_is
 
@@ -68,7 +68,7 @@ class Templates:
         return path
 
     def render(
-        self, shown: Shown, language: Language, session: Session | None, *, page: str, path: str
+        self, shown: ShownPage, language: Language, session: Session | None, *, page: str, path: str
     ) -> str:
         """Return a page as HTML; `page` names it, `path` is where the choice of a language returns."""
         token = self._sessions.form_token(session) if session else ""

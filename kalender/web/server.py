@@ -28,7 +28,7 @@ STOP_SECONDS = 10
 ROLES_RENEWED = timedelta(hours=1)
 
 
-class Server:
+class WebServer:
     """A bound port or socket; `serve` answers until `stop` is called from another thread."""
 
     def __init__(self, settings: WebSettings) -> None:
@@ -131,7 +131,7 @@ def _is_answered(path: Path) -> bool:
         return asking.connect_ex(str(path)) == 0
 
 
-def make_entrance(server: Server, settings: WebSettings, *, operator: str) -> Entrance:
+def make_entrance(server: WebServer, settings: WebSettings, *, operator: str) -> Entrance:
     """Return the way in: the configured sign-in or proxy, else a one-time token for `operator`.
 
     ConfigError where a secret is missing. A proxy says roles with each request; else they are those of
@@ -176,7 +176,7 @@ def make_entrance(server: Server, settings: WebSettings, *, operator: str) -> En
     )
 
 
-def first_address(server: Server, entrance: Entrance) -> str:
+def first_address(server: WebServer, entrance: Entrance) -> str:
     """Return the address to open: without a sign-in one that begins a session, once."""
     if entrance.token is None:
         return f"{server.origin}/"

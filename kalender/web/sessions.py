@@ -13,7 +13,7 @@ from time import monotonic
 
 from itsdangerous import BadSignature, URLSafeSerializer, URLSafeTimedSerializer
 
-from kalender.web.page import Role, Session
+from kalender.web.page import Session, WebRole
 
 KEY_BYTES = 32
 LOOK_UPS_A_MINUTE = 30
@@ -34,7 +34,7 @@ class Sessions:
         self._lock = threading.Lock()
         self._ended: dict[str, float] = {}  # session -> when it was ended
 
-    def begin(self, who: str, role: Role) -> tuple[Session, str]:
+    def begin(self, who: str, role: WebRole) -> tuple[Session, str]:
         """Begin a session; return it with the value of its cookie."""
         session = Session(session_id=secrets.token_urlsafe(16), who=who, role=role)
         return session, str(self._cookies.dumps([session.session_id, who, int(role)]))
@@ -46,7 +46,7 @@ class Sessions:
         try:
             value = self._cookies.loads(cookie, max_age=int(self.lasting.total_seconds()))
             session_id, who, role = value
-            session = Session(session_id=str(session_id), who=str(who), role=Role(role))
+            session = Session(session_id=str(session_id), who=str(who), role=WebRole(role))
         except (BadSignature, TypeError, ValueError):
             return None
         with self._lock:

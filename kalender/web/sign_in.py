@@ -25,7 +25,7 @@ from requests import RequestException
 
 from kalender.config.web import SignInSettings
 from kalender.web.groups import role_of
-from kalender.web.page import PageError, Role, own_path
+from kalender.web.page import PageError, WebRole, own_path
 
 log = structlog.get_logger(__name__)
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
@@ -53,7 +53,7 @@ class SignedIn:
     """Who came back, what they may do, and the path of ours that they wanted."""
 
     who: str
-    role: Role
+    role: WebRole
     path: str
 
 

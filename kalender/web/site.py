@@ -26,7 +26,16 @@ from kalender.domain.render import Language
 from kalender.errors import KalenderError, NeighbourUnavailable
 from kalender.store.database import DENIED, sqlstate
 from kalender.web import account, changes, course, operations, person, person_wishes, status
-from kalender.web.page import Page, PageError, Redirect, Role, Session, Shown, Site, Visit
+from kalender.web.page import (
+    Page,
+    PageError,
+    PageRequest,
+    Redirect,
+    Session,
+    ShownPage,
+    Site,
+    WebRole,
+)
 from kalender.web.proxy import Proxy
 from kalender.web.rendering import Templates
 from kalender.web.sessions import LookUpLimit, OneTimeToken, PageLimit, Sessions
@@ -141,7 +150,7 @@ class Guard:
                 raise PageError(403, "error.form")
             if page.limited and not self._look_up_limit.allows(session.who):
                 raise PageError(429, "error.too_many")
-            visit = Visit(
+            page_request = PageRequest(
                 site=self._site,
                 session=session,
                 language=self._language(request),
@@ -149,7 +158,7 @@ class Guard:
                 query=dict(request.query_params),
                 form=form,
             )
-            response = await run_in_threadpool(self._respond, page, visit, request.url.path)
+            response = await run_in_threadpool(self._respond, page, page_request, request.url.path)
             self._keep_begun(request, response)
             seconds = round(monotonic() - began, 3)
             log.info("page", page=page.name, status=response.status_code, seconds=seconds)
@@ -157,21 +166,23 @@ class Guard:
 
         return answer
 
-    def _respond(self, page: Page, visit: Visit, path: str) -> Response:
-        answer = page.answer(visit)
+    def _respond(self, page: Page, page_request: PageRequest, path: str) -> Response:
+        answer = page.answer(page_request)
         if isinstance(answer, Redirect):
             response: Response = RedirectResponse(answer.path, 303)
             if answer.language is not None:
                 self._keep(response, LANGUAGE_COOKIE, answer.language, seconds=A_YEAR)
             return response
         if answer.ends_session:
-            self._entrance.sessions.end(visit.session)
-            response = self._page(answer, visit.language, None)
+            self._entrance.sessions.end(page_request.session)
+            response = self._page(answer, page_request.language, None)
             response.delete_cookie(self._entrance.cookie, secure=self._entrance.secure)
             return response
-        return self._page(answer, visit.language, visit.session, page=page.name, path=path)
+        return self._page(
+            answer, page_request.language, page_request.session, page=page.name, path=path
+        )
 
-    def _require(self, request: Request, role: Role) -> Session:
+    def _require(self, request: Request, role: WebRole) -> Session:
         """Return who asks; PageError where nobody is known, or their role does not suffice."""
         session = self._session(request)
         if session is None:
@@ -218,9 +229,9 @@ class Guard:
         token = self._entrance.token
         if token is None or not token.use(request.query_params.get("token", "")):
             raise PageError(401, "error.no_session")
-        _, cookie = self._entrance.sessions.begin(self._entrance.operator, Role.OPERATOR)
+        _, cookie = self._entrance.sessions.begin(self._entrance.operator, WebRole.OPERATOR)
         response = self._page(
-            Shown(template="enter.html", values={"target": "/"}), self._language(request), None
+            ShownPage(template="enter.html", values={"target": "/"}), self._language(request), None
         )
         self._keep(response, self._entrance.cookie, cookie)
         log.info("session_begun")
@@ -253,7 +264,7 @@ class Guard:
             entrance.sign_in.finish, dict(request.query_params), cookie
         )
         _, session_cookie = entrance.sessions.begin(signed_in.who, signed_in.role)
-        shown = Shown(template="enter.html", values={"target": signed_in.path})
+        shown = ShownPage(template="enter.html", values={"target": signed_in.path})
         response = self._page(shown, self._language(request), None)
         self._keep(response, entrance.cookie, session_cookie)
         response.delete_cookie(entrance.flow_cookie, secure=entrance.secure, httponly=True)
@@ -264,7 +275,7 @@ class Guard:
 
     def _page(
         self,
-        shown: Shown,
+        shown: ShownPage,
         language: Language,
         session: Session | None,
         *,
@@ -307,7 +318,7 @@ class Guard:
             session = self._session(request)
         except PageError:
             session = None
-        shown = Shown(template="error.html", values={"words": words}, status=status_code)
+        shown = ShownPage(template="error.html", values={"words": words}, status=status_code)
         response = self._page(shown, self._language(request), session)
         self._keep_begun(request, response)
         return response
@@ -331,7 +342,7 @@ class Guard:
     def _say_http_error(self, request: Request, error: Exception) -> Response:
         """Say that there is no such page, but only to whoever has a session."""
         try:
-            self._require(request, Role.STATUS)
+            self._require(request, WebRole.STATUS)
         except PageError as refused:
             return self._say_page_error(request, refused)
         status_code = error.status_code if isinstance(error, HTTPException) else 404

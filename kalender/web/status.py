@@ -7,17 +7,17 @@ no person on this page.
 from dataclasses import asdict
 
 from kalender.operate.status import Requests
-from kalender.web.page import Answer, Page, Role, Shown, Visit
+from kalender.web.page import Answer, Page, PageRequest, ShownPage, WebRole
 from kalender.web.plots import day_of
 from kalender.web.snapshots import Snapshot
 
 NO_REQUESTS = Requests(requests={})
 
 
-def show(visit: Visit) -> Answer:
+def show(request: PageRequest) -> Answer:
     """Show the verdict and all figures."""
-    values = values_of(visit.site.snapshots.latest(), visit.session.role)
-    return Shown(template="status.html", values=values)
+    values = values_of(request.site.snapshots.latest(), request.session.role)
+    return ShownPage(template="status.html", values=values)
 
 
 def _wished_at(snapshot: Snapshot) -> dict[str, str]:
@@ -28,7 +28,7 @@ def _wished_at(snapshot: Snapshot) -> dict[str, str]:
     }
 
 
-def values_of(snapshot: Snapshot, role: Role) -> dict[str, object]:
+def values_of(snapshot: Snapshot, role: WebRole) -> dict[str, object]:
     """Return the values that the template names, for somebody of that role."""
     status, figures = snapshot.status, snapshot.figures
     states = {"missing": 0, "lost": 0}
@@ -46,7 +46,7 @@ def values_of(snapshot: Snapshot, role: Role) -> dict[str, object]:
         "status": status,
         "figures": figures,
         "verdict": snapshot.verdict,
-        "wished_at": _wished_at(snapshot) if role >= Role.OPERATOR else {},
+        "wished_at": _wished_at(snapshot) if role >= WebRole.OPERATOR else {},
         "counts": counts,
         "day": day_of(figures.minutes, status.moment),
         "neighbours": [
@@ -57,4 +57,4 @@ def values_of(snapshot: Snapshot, role: Role) -> dict[str, object]:
     }
 
 
-PAGES = (Page("/", "status", Role.STATUS, show, menu=True),)
+PAGES = (Page("/", "status", WebRole.STATUS, show, menu=True),)

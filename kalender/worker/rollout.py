@@ -6,7 +6,7 @@ from sqlalchemy import Connection
 from kalender.domain.neighbour import exchange
 from kalender.neighbours import breaker, credentials
 from kalender.store import acts, rollout_plans
-from kalender.store.rollout_plans import Plan
+from kalender.store.rollout_plans import RolloutPlan
 from kalender.worker.context import WorkerContext
 
 log = structlog.get_logger()
@@ -24,7 +24,7 @@ def advance_plans(context: WorkerContext) -> None:
             _advance(connection, plan)
 
 
-def _advance(connection: Connection, plan: Plan) -> None:
+def _advance(connection: Connection, plan: RolloutPlan) -> None:
     if plan.state == rollout_plans.PLANNED:
         plan, count = rollout_plans.begin(connection, plan)
         log.info("rollout_begun", plan=plan.plan_id, act=plan.act, calendars=count)
@@ -47,7 +47,7 @@ def _advance(connection: Connection, plan: Plan) -> None:
     log.info("rollout_done", plan=plan.plan_id, act=plan.act)
 
 
-def _troubles(connection: Connection, plan: Plan) -> list[str]:
+def _troubles(connection: Connection, plan: RolloutPlan) -> list[str]:
     """Return in words what went wrong since the plan began or was resumed."""
     reasons = [
         rollout_plans.TROUBLES[word].format("1 calendar" if count == 1 else f"{count} calendars")

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from kalender.calendars.ews import soap
-from kalender.domain.model import CourseKey, Status
+from kalender.domain.model import CourseKey, EventStatus
 from kalender.domain.notification import USUAL, parse
 from kalender.domain.text import clean
 from kalender.domain.work import WorkKey
@@ -50,7 +50,7 @@ def test_a_real_course_is_read_whole(course: str, events: int, cancelled: int) -
     answer = read_course(raw, CourseKey(course, "25h"))
     assert (answer.published, answer.bad, answer.skipped) == (True, (), 0)
     assert len(answer.events) == events
-    assert sum(event.status is Status.CANCELLED for event in answer.events) == cancelled
+    assert sum(event.status is EventStatus.CANCELLED for event in answer.events) == cancelled
     starts = {event["eventid"]: datetime.fromisoformat(event["dtstart"]) for event in raw["events"]}
     assert {event.event_id: event.starts_at for event in answer.events} == starts
 
@@ -75,7 +75,7 @@ def test_every_chosen_real_event_is_read() -> None:
     for row in real_data.read(CHOSEN):
         raw = row["event"]
         event = read_event(raw, CourseKey(raw["courseid"], raw["semesterid"]))
-        assert (event.status is Status.CANCELLED) is (raw["status"] == "cancelled")
+        assert (event.status is EventStatus.CANCELLED) is (raw["status"] == "cancelled")
         assert len(event.rooms) == len(raw["room"] or [])
         assert len(event.staff or ()) == len(raw["staffs"])
         assert len(event.resources) == len(raw["resources"])

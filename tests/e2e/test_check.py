@@ -18,7 +18,7 @@ from sqlalchemy import text
 
 from kalender.neighbours import breaker
 from kalender.operate.check.certificates import time_left
-from kalender.operate.check.trial import State
+from kalender.operate.check.trial import TrialState
 from kalender.sandbox.server import Running
 from kalender.store.database import Database
 from kalender.store.heartbeats import Heartbeat
@@ -413,6 +413,12 @@ def test_status_says_after_a_resync_that_a_certificate_is_about_to_end(
 
 
 def test_a_month_is_time_enough_a_week_is_not() -> None:
-    days = {31: State.OK, 30: State.OK, 29: State.WARNED, 7: State.WARNED, 6: State.FAILED}
+    days = {
+        31: TrialState.OK,
+        30: TrialState.OK,
+        29: TrialState.WARNED,
+        7: TrialState.WARNED,
+        6: TrialState.FAILED,
+    }
     for number, state in days.items():
         assert time_left(timedelta(days=number)).state is state

@@ -20,7 +20,7 @@ from kalender.config import load
 from kalender.neighbours import breaker
 from kalender.sandbox.server import Running
 from kalender.store.database import Database
-from kalender.web.page import Role as WebRole
+from kalender.web.page import WebRole
 from tests import servers
 from tests.commands import run
 from tests.databases import cloned, migrate_to_copy

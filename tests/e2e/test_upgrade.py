@@ -15,17 +15,17 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from kalender.sandbox.generate import generate
 from kalender.sandbox.installation import Json
 from kalender.store import migrations
 from kalender.store.database import Database
 from tests.e2e.house import House, fails
+from tests.fewer_events import generate_with_fewer_events
 from tests.served import start
 
 NOW = "2025-08-18T08:00+02:00"
 BEFORE_0002 = "15076a1"
 BEFORE_0003 = "a35db34"
-STUDENTS = 20
+STUDENTS = 10
 
 pytestmark = [pytest.mark.e2e, pytest.mark.integration]
 
@@ -56,7 +56,7 @@ def unpacked(commit: str, directory: Path) -> Path:
 def house(tmp_path: Path, postgresql_url: str) -> Iterator[House]:
     """An installation of some students, without tables."""
     university = tmp_path / "university"
-    generate(university, students=STUDENTS)
+    generate_with_fewer_events(university, students=STUDENTS, keep=1, of=3)
     with start(university) as sandbox:
         made = House(tmp_path, university, sandbox, postgresql_url, NOW, "epost:INSTITUSJON")
         made.config.write_text(made.config.read_text().replace("uio.example", "uni.example"))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from kalender.domain.model import ActivityKey, Status, TeachingEvent
+from kalender.domain.model import ActivityKey, EventStatus, TeachingEvent
 
 
 @dataclass
@@ -42,6 +42,6 @@ class Teaching:
 def _entry(each: TeachingEvent) -> tuple[datetime, datetime, str, str]:
     kind = "Forelesning" if each.plenary else "Gruppe"
     text = f"{each.activity.course} {kind}" + (f": {each.title}" if each.title else "")
-    cancelled = each.status is Status.CANCELLED
+    cancelled = each.status is EventStatus.CANCELLED
     subject = f"AVLYST: {text}" if cancelled else text
     return each.starts_at, each.ends_at, subject, "free" if cancelled else "busy"

@@ -14,7 +14,7 @@ from kalender.errors import OutcomeUnknown
 from kalender.ports import ItemRef
 from kalender.store import doubles, entries, people, recovery
 from kalender.store.database import Database
-from kalender.store.doubles import State
+from kalender.store.doubles import StrayState
 from tests.fakes.calendars import Item
 from tests.fakes.house import MONDAY, House, event
 from tests.integration.test_taking_back import dump, restore
@@ -60,7 +60,7 @@ def counted(house: House) -> tuple[int, int, int]:
     """How many doubles, those that stay on both sides, and keys of what nobody knows."""
     with house.database.read() as connection:
         found = doubles.counts(connection)
-    return found[State.DOUBLE], found[State.KEPT], found[State.UNKNOWN]
+    return found[StrayState.DOUBLE], found[StrayState.KEPT], found[StrayState.UNKNOWN]
 
 
 def pair(house: House, number: int) -> tuple[Item, Item]:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.exc import DBAPIError
 
 from kalender.errors import NeighbourUnavailable
 from kalender.store import rollouts
-from kalender.store.database import Database
+from kalender.store.database import DEADLOCK, Database, counts_of
 from tests import servers
 
 pytestmark = pytest.mark.integration
@@ -77,6 +77,48 @@ def test_what_is_wrong_with_one_statement_is_no_absence(
     database = Database(migrated_postgresql)
     with pytest.raises(DBAPIError), database.write() as connection:
         connection.execute(text(RAISED.format(state=state)))
+    database.close()
+
+
+@pytest.mark.parametrize("deadlocks", [0, 1, 2, 3])
+def test_a_transaction_that_deadlocks_is_tried_three_times(
+    migrated_postgresql: str, deadlocks: int
+) -> None:
+    """And what is counted in it is counted once."""
+    database = Database(migrated_postgresql)
+    trials = 0
+
+    def work(connection: Connection) -> int:
+        nonlocal trials
+        trials += 1
+        counts_of(connection).add("trials")
+        if trials <= deadlocks:
+            connection.execute(text(RAISED.format(state=DEADLOCK)))
+        return trials
+
+    if deadlocks < 3:
+        assert database.transact(work) == deadlocks + 1
+    else:
+        with pytest.raises(NeighbourUnavailable) as caught:
+            database.transact(work)
+        assert "nothing of it was written" in str(caught.value)
+    counted = {("trials", ""): 1} if deadlocks < 3 else {}
+    assert (trials, database.counts.take()) == (min(deadlocks + 1, 3), counted)
+    database.close()
+
+
+def test_a_database_that_is_away_is_not_tried_again(migrated_postgresql: str) -> None:
+    database = Database(migrated_postgresql)
+    trials = 0
+
+    def work(connection: Connection) -> None:
+        nonlocal trials
+        trials += 1
+        connection.execute(text(RAISED.format(state="57P01")))
+
+    with pytest.raises(NeighbourUnavailable):
+        database.transact(work)
+    assert trials == 1
     database.close()
 
 

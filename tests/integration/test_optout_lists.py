@@ -97,7 +97,7 @@ def holding(house: House) -> dict[str, str]:
 def told(house: House, command: str) -> list[tuple[str, int | None, str | None]]:
     with house.database.read() as connection:
         rows = acts.acts(connection, acts.Filter(what=command))
-    return [(row["who"], row["person"], row["reason"]) for row in rows]
+    return [(row.who, row.person, row.reason) for row in rows]
 
 
 # -- in step -------------------------------------------------------------------------------------------
@@ -172,7 +172,7 @@ def test_a_persons_own_command_counts_before_a_list(house: House) -> None:
     assert shown(house) == {2, 3, 4, 5, 6}
     with house.database.read() as connection:
         rows = disclosure.preferences(connection)
-    assert [(row["number"], row["told_by"], row["state"], row["source"]) for row in rows] == [
+    assert [(row.number, row.told_by, row.state, row.source) for row in rows] == [
         ("1", "command", "out", "asked for it"),
         ("2", "list", "overruled", "list reserved"),
     ]
@@ -222,8 +222,8 @@ def test_protected_persons_are_shown_in_no_list(house: House) -> None:
     with house.database.read() as connection:
         rows = disclosure.preferences(connection)
         acts_told = acts.acts(connection, acts.Filter(what="optout sync"))
-    assert [row["number"] for row in rows] == ["2"]
-    assert person(house, 1) not in {act["person"] for act in acts_told}
+    assert [row.number for row in rows] == ["2"]
+    assert person(house, 1) not in {act.person for act in acts_told}
 
 
 def test_who_is_erased_stays_left_alone_by_the_list(house: House) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import select, text
 
 from kalender.config.calendar import RoleCalendar
 from kalender.config.sections import Safety
-from kalender.domain.model import Status, TeachingRole
+from kalender.domain.model import EventStatus, TeachingRole
 from kalender.errors import NeighbourUnavailable, OutcomeUnknown, PermanentError, TransientError
 from kalender.ports import EntryChange, ItemError, ItemOutcome, ItemRef, NewEntry
 from kalender.store.database import Database
@@ -262,7 +262,7 @@ def test_ended_entries_are_left_alone(house: House) -> None:
 
 def test_a_cancelled_event_stays_marked_and_free(house: House) -> None:
     filled(house, 1)
-    house.teach(replace(lectures(1)[0], status=Status.CANCELLED, rooms=(), staff=()))
+    house.teach(replace(lectures(1)[0], status=EventStatus.CANCELLED, rooms=(), staff=()))
     house.settle()
     (item,) = house.shown(1)
     assert item.content.subject.startswith("AVLYST: ")

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from kalender.calendars.graph import events
 from kalender.calendars.graph.writer import GraphCalendars
 from kalender.config.sections import Safety
-from kalender.domain.model import Status
+from kalender.domain.model import EventStatus
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.reconcile.protocol import READS
@@ -201,7 +201,7 @@ def test_what_is_no_longer_taught_goes_and_notes_stay(cloud: Cloud) -> None:
     kept = cloud.shown()[0]
     told = {"mailbox": cloud.mailbox, "id": kept["id"], "do": "annotate", "text": "ta med"}
     cloud.control("POST", "/exchange/meddle", told)
-    cloud.house.teach(replace(lectures(1)[0], status=Status.CANCELLED))
+    cloud.house.teach(replace(lectures(1)[0], status=EventStatus.CANCELLED))
     cloud.house.settle()
     cloud.house.later(700)
     cloud.house.settle()

@@ -1,6 +1,7 @@
 """A resync whose transaction lasts, while workers ask FS for single persons; PostgreSQL alone lets them."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from threading import Thread
@@ -14,7 +15,7 @@ from kalender.domain.work import Kind
 from kalender.store import mailboxes, people
 from kalender.store.database import Database
 from kalender.store.people import FS, USERNAME
-from kalender.store.tables import calendar, identity, registration
+from kalender.store.tables import calendar, dirty, identity, registration, source_reading
 from tests.fakes.house import House, activity, event
 from tests.fault.installation import wait
 
@@ -79,6 +80,22 @@ def test_an_address_given_away_between_reading_and_writing_has_one_owner(house: 
         mailboxes.make_for_mailbox(beside, address, house.refresh_context.people)
     with house.database.read() as connection:
         assert mailboxes.owner_of(connection, address) == people.find(connection, FS, "3")
+    assert house.settle() == []
+    assert len(house.shown(3)) == 1
+
+
+def test_a_resync_that_is_ended_by_a_deadlock_begins_anew(house: House) -> None:
+    """Another waits for what the resync has written, and holds what the resync is about to write."""
+    house.mark(Kind.COURSE, "IN1000 25h")
+    house.enrol(3)
+    with ThreadPoolExecutor(1) as threads:
+        with house.database.write() as other:
+            other.execute(text("SET LOCAL deadlock_timeout = '60s'"))  # it is not the one to end
+            other.execute(select(dirty).with_for_update())
+            resync = threads.submit(house.resync)
+            wait(lambda: is_held_up(house))
+            other.execute(select(source_reading).with_for_update())
+        assert resync.result().new_persons == 1
     assert house.settle() == []
     assert len(house.shown(3)) == 1
 

@@ -11,7 +11,7 @@ from kalender.neighbours import breaker
 from kalender.ports import ItemError, ItemOutcome
 from kalender.store import acts, brakes, queue, rollout_plans, rollouts
 from kalender.store.database import Database, database_time
-from kalender.store.rollout_plans import Plan
+from kalender.store.rollout_plans import RolloutPlan
 from kalender.worker.rollout import advance_plans
 from tests.fakes.house import House, activity, crew_of, event
 
@@ -54,7 +54,7 @@ def make(
         )
 
 
-def only(house: House) -> Plan:
+def only(house: House) -> RolloutPlan:
     with house.database.read() as connection:
         (plan,) = rollout_plans.all_of(connection)
     return plan
@@ -218,7 +218,7 @@ def test_the_first_trouble_pauses_a_plan(
     assert inside(house) == 1
     with house.database.read() as connection:
         told = acts.acts(connection, acts.Filter(what="rollout pause"))
-    assert [(act["who"], act["scope"], act["reason"]) for act in told] == [
+    assert [(act.who, act.scope, act.reason) for act in told] == [
         ("service", "course IN1000", f"plan {only(house).plan_id}: {reason}")
     ]
 

@@ -346,7 +346,7 @@ def test_a_double_that_was_counted_is_counted_no_more_once_it_went(cloud: Cloud)
     twins(cloud, 2)
     look_into(cloud, mend=False)
     with cloud.house.database.read() as connection:
-        assert doubles.counts(connection)[doubles.State.DOUBLE] == 2
+        assert doubles.counts(connection)[doubles.StrayState.DOUBLE] == 2
     hours_later(cloud, 6)
     assert len(cloud.shown()) == 2
     with cloud.house.database.read() as connection:
@@ -438,7 +438,7 @@ def test_the_key_of_a_meeting_that_was_left_is_never_adopted_again(
     with cloud.house.database.read() as connection:
         live = select(entry.c.item_id).where(entry.c.status == "live")
         assert connection.execute(live).scalar_one() == new["id"]
-        assert doubles.counts(connection)[doubles.State.DOUBLE] == 0
+        assert doubles.counts(connection)[doubles.StrayState.DOUBLE] == 0
     assert cloud.control("GET", "/exchange/mails") == mails
 
 

@@ -12,7 +12,7 @@ from kalender.operate.changes import changes, day_of_changes, resyncs
 from kalender.operate.course import course_shown
 from kalender.operate.person import PersonShown, person_shown
 from kalender.operate.question import Question
-from kalender.operate.shown import ShownEntry, Standing
+from kalender.operate.shown import EntryStanding, ShownEntry
 from kalender.operate.why import first_failing
 from kalender.store import acts, counters, people
 from kalender.store.acts import Filter
@@ -50,7 +50,7 @@ def entries(house: House, number: int) -> list[ShownEntry]:
     return list(calendar.entries)
 
 
-def standings(house: House, number: int) -> dict[str, Standing]:
+def standings(house: House, number: int) -> dict[str, EntryStanding]:
     return {f"{e.event_id} {e.status or ''}".strip(): e.standing for e in entries(house, number)}
 
 
@@ -65,7 +65,7 @@ def filled(open_database: OpenDatabase) -> House:
 
 def test_what_stands_and_what_is_about_to_come_change_and_go(open_database: OpenDatabase) -> None:
     house = filled(open_database)
-    assert set(standings(house, 1).values()) == {Standing.THERE}
+    assert set(standings(house, 1).values()) == {EntryStanding.THERE}
     there = entries(house, 1)[0]
     assert (there.capacity, there.location) == (Relation.PLENARY, "Java (OJD)")
     assert there.last is not None
@@ -76,17 +76,17 @@ def test_what_stands_and_what_is_about_to_come_change_and_go(open_database: Open
     house.teach(moved, new)
     assert house.settle([Kind.COURSE]) == []
     assert standings(house, 1) == {
-        "IN1000-1-1 live": Standing.GOING,
-        "IN1000-1-2 live": Standing.MOVING,
-        "IN1000-1-2": Standing.COMING,
-        "IN1000-2-3": Standing.COMING,
+        "IN1000-1-1 live": EntryStanding.GOING,
+        "IN1000-1-2 live": EntryStanding.MOVING,
+        "IN1000-1-2": EntryStanding.COMING,
+        "IN1000-2-3": EntryStanding.COMING,
     }
-    (moving,) = [e for e in entries(house, 1) if e.standing is Standing.MOVING]
+    (moving,) = [e for e in entries(house, 1) if e.standing is EntryStanding.MOVING]
     assert (moving.moves_to, "time" in moving.fields) == (moved.starts_at, True)
     assert house.settle() == []
     assert standings(house, 1) == {
-        "IN1000-1-2 live": Standing.THERE,
-        "IN1000-2-3 live": Standing.THERE,
+        "IN1000-1-2 live": EntryStanding.THERE,
+        "IN1000-2-3 live": EntryStanding.THERE,
     }
 
 
@@ -97,7 +97,7 @@ def test_what_its_user_changed_too_often_is_theirs(open_database: OpenDatabase) 
             house.exchange.edit("user1@uio.example", item.ref.item_id, subject="Mine")
         house.verify(1)
         assert house.settle() == []
-    assert set(standings(house, 1).values()) == {Standing.THEIRS}
+    assert set(standings(house, 1).values()) == {EntryStanding.THEIRS}
 
 
 def test_whoever_is_not_switched_on_has_what_waits(open_database: OpenDatabase) -> None:
@@ -106,7 +106,7 @@ def test_whoever_is_not_switched_on_has_what_waits(open_database: OpenDatabase) 
     house.enrol(1)
     house.settle()
     person = asked(house, 1)
-    assert {entry.standing for entry in person.calendars[0].entries} == {Standing.WAITING}
+    assert {entry.standing for entry in person.calendars[0].entries} == {EntryStanding.WAITING}
     failing = first_failing(person.checks)
     assert failing is not None
     assert failing.name == "rollout"
@@ -126,7 +126,7 @@ def test_what_has_ended_is_still_shown_by_what_was_told_of_it(open_database: Ope
     house = filled(open_database)
     house.now += A_WEEK
     ended = entries(house, 1)
-    assert [entry.standing for entry in ended] == [Standing.THERE] * 2
+    assert [entry.standing for entry in ended] == [EntryStanding.THERE] * 2
     assert [entry.capacity for entry in ended] == [None, None]
     assert all(entry.location == "Java (OJD)" for entry in ended)
 
@@ -176,7 +176,7 @@ def test_of_what_is_gone_at_the_source_the_log_still_knows_the_course(
         (change,) = changes(connection, Filter(course="IN1000", what="delete")).changes
         rows = acts.writes(connection, Filter(course="IN1000", what="delete"))
     assert (change.course, change.starts_at) == ("IN1000", None)
-    assert [row["course"] for row in rows] == ["IN1000"]
+    assert [row.course for row in rows] == ["IN1000"]
 
 
 def test_a_write_of_what_two_courses_share_is_of_both(open_database: OpenDatabase) -> None:
@@ -226,7 +226,7 @@ def test_a_course_says_whom_changes_concerned_and_what_its_brake_holds(
     house.settle()
     with house.database.read() as connection:
         (course,) = course_shown(connection, "in1000", None, house.now)
-    assert course.run["registered"] == 2
+    assert course.run.registered == 2
     assert sum(hour.writes for hour in course.concerned) == 24
     assert {hour.persons for hour in course.concerned} == {2}
     assert course.brake is not None
@@ -243,14 +243,14 @@ def test_a_look_up_is_good_for_who_asked_and_kept_with_its_reason(
     look = {"who": "kari", "reason": "called about\nMonday", "command": "web person"}
     number = look_ups.look_somebody_up(house.database, "USER1", **look)
     assert number is not None
-    found = look_ups.standing(house.database, number, who="kari")
+    found = look_ups.good_look_up(house.database, number, who="kari")
     assert found is not None
     assert (found.person_id, found.reason) == (person_of(house, 1), "called about Monday")
-    assert look_ups.standing(house.database, number, who="ola") is None
+    assert look_ups.good_look_up(house.database, number, who="ola") is None
     assert look_ups.look_somebody_up(house.database, "nobody", **look) is None
     with house.database.read() as connection:
         (row,) = acts.looks(connection, Filter())
-    assert (row["who"], row["what"], row["reason"]) == ("kari", "web person", "called about Monday")
+    assert (row.who, row.what, row.reason) == ("kari", "web person", "called about Monday")
 
 
 def test_of_whoever_is_erased_no_reason_of_a_look_stays(open_database: OpenDatabase) -> None:
@@ -265,7 +265,7 @@ def test_of_whoever_is_erased_no_reason_of_a_look_stays(open_database: OpenDatab
         erasure.forget(connection, person_id)
     with house.database.read() as connection:
         (row,) = acts.looks(connection, Filter())
-    assert (row["who"], row["reason"]) == ("kari", None)
+    assert (row.who, row.reason) == ("kari", None)
 
 
 def test_who_is_protected_is_answered_as_nobody_and_the_attempt_is_kept(
@@ -277,16 +277,14 @@ def test_who_is_protected_is_answered_as_nobody_and_the_attempt_is_kept(
     assert number is not None
     with house.database.write() as connection:
         people.wish(connection, person_of(house, 1), {people.PROTECT}, "threat")
-    assert look_ups.standing(house.database, number, who="kari") is None
+    assert look_ups.good_look_up(house.database, number, who="kari") is None
     assert look_ups.look_somebody_up(house.database, "user1", **look) is None
     with house.database.read() as connection:
         hidden = acts.looks(connection, Filter())
         revealed = acts.looks(connection, Filter(), reveal=True)
-    assert [row["what"] for row in hidden] == ["web person (refused)"] * 2 + ["web person"]
-    assert {(row["person"], row["reason"], row["protected"]) for row in hidden} == {
-        (None, None, True)
-    }
-    assert {row["person"] for row in revealed} == {person_of(house, 1)}
+    assert [row.what for row in hidden] == ["web person (refused)"] * 2 + ["web person"]
+    assert {(row.person, row.reason, row.protected) for row in hidden} == {(None, None, True)}
+    assert {row.person for row in revealed} == {person_of(house, 1)}
 
 
 def test_resyncs_are_told_with_their_results(open_database: OpenDatabase) -> None:

@@ -367,7 +367,7 @@ def test_deletes_of_all_workers_within_the_hour_are_counted(
     deleted(connection, ours, before)
     scope = brakes.judge_deletes(connection, deletes, coming, SAFETY)
     assert scope == (INSTITUTION if held else None)
-    assert brakes.standing(connection) == scope
+    assert brakes.scope_in_force(connection) == scope
 
 
 def test_the_day_counts_when_the_hour_is_over(connection: Connection, ours: int) -> None:
@@ -405,9 +405,9 @@ def test_a_hold_that_holds_nothing_any_more_is_over(connection: Connection, ours
     brakes.judge_deletes(connection, 99, 0, SAFETY)
     happen(connection, ours, Held(scope=INSTITUTION))
     brakes.end_if_nothing_is_held(connection)
-    assert brakes.standing(connection) == INSTITUTION
+    assert brakes.scope_in_force(connection) == INSTITUTION
     assert brakes.let_ended_go(connection, NOW + timedelta(days=900)) == [ours]
-    assert brakes.standing(connection) is None
+    assert brakes.scope_in_force(connection) is None
 
 
 def test_a_brake_set_by_hand_holds_everything(connection: Connection) -> None:

@@ -13,7 +13,7 @@ from kalender.domain.work import Kind
 from kalender.errors import NeighbourShut, NeighbourUnavailable
 from kalender.neighbours import breaker, credentials
 from kalender.neighbours.breaker import Share
-from kalender.neighbours.credentials import Standing, digest
+from kalender.neighbours.credentials import CredentialState, digest
 from kalender.neighbours.limiter import Limiters, NeighbourLimits
 from kalender.store.database import Database
 from kalender.store.sql import db_now
@@ -49,7 +49,8 @@ def shut(connection: Connection) -> bool:
 
 def paused_for(connection: Connection) -> float:
     row = breaker.lock(connection, "tp")
-    return float((row.paused_until - row.db_time).total_seconds())
+    assert row.paused_until is not None
+    return (row.paused_until - row.db_time).total_seconds()
 
 
 def pause_is_over(connection: Connection) -> None:
@@ -160,8 +161,8 @@ def test_a_request_of_a_visit_under_way_waits_as_well(database: Database) -> Non
 # -- credentials -----------------------------------------------------------------------------------
 
 
-def standing(connection: Connection, whose: str = "ours") -> Standing:
-    return credentials.standing(breaker.lock(connection, "tp"), whose)
+def state_of(connection: Connection, whose: str = "ours") -> CredentialState:
+    return credentials.state_of(breaker.lock(connection, "tp"), whose)
 
 
 def refuse(connection: Connection, *, took: float = 0.0, whose: str = "ours") -> None:
@@ -186,24 +187,24 @@ def age(connection: Connection, seconds: float) -> None:
 
 
 def test_who_was_never_authorised_is_tried_by_one(connection: Connection) -> None:
-    assert standing(connection) == Standing(known=False)
+    assert state_of(connection) == CredentialState(known=False)
     credentials.set_trial(connection, "tp", under_way=True)
-    assert standing(connection).tried
+    assert state_of(connection).tried
     assert shut(connection)
     credentials.set_trial(connection, "tp", under_way=False)
-    assert standing(connection) == Standing(known=False)
+    assert state_of(connection) == CredentialState(known=False)
 
 
 def test_who_was_authorised_lately_is_open_to_all_and_not_for_ever(connection: Connection) -> None:
     authorise(connection)
-    assert standing(connection).known
+    assert state_of(connection).known
     age(connection, 29 * 60)
-    assert standing(connection).known
+    assert state_of(connection).known
     credentials.still_authorised(connection, "tp", "ours")
     age(connection, 29 * 60)
-    assert standing(connection).known
+    assert state_of(connection).known
     age(connection, 2 * 60)
-    assert standing(connection) == Standing(known=False)
+    assert state_of(connection) == CredentialState(known=False)
 
 
 def test_other_credentials_are_tried_at_once_and_change_nothing_for_the_first(
@@ -211,23 +212,23 @@ def test_other_credentials_are_tried_at_once_and_change_nothing_for_the_first(
 ) -> None:
     for _ in range(3):
         refuse(connection)
-    assert standing(connection).wait > timedelta(minutes=29)
-    assert standing(connection, "new") == Standing(known=False)
+    assert state_of(connection).wait > timedelta(minutes=29)
+    assert state_of(connection, "new") == CredentialState(known=False)
     authorise(connection, "new")
-    assert standing(connection, "new").known
-    assert standing(connection).wait > timedelta(minutes=29)
+    assert state_of(connection, "new").known
+    assert state_of(connection).wait > timedelta(minutes=29)
 
 
 def test_three_refusals_in_half_an_hour_are_the_last(connection: Connection) -> None:
     authorise(connection)
     refuse(connection)
-    assert standing(connection).wait < timedelta(seconds=1)
+    assert state_of(connection).wait < timedelta(seconds=1)
     age(connection, 10)
     refuse(connection)
-    assert timedelta(seconds=50) < standing(connection).wait <= timedelta(minutes=1)
+    assert timedelta(seconds=50) < state_of(connection).wait <= timedelta(minutes=1)
     age(connection, 60)
     refuse(connection)
-    assert timedelta(minutes=28) < standing(connection).wait < timedelta(minutes=29)
+    assert timedelta(minutes=28) < state_of(connection).wait < timedelta(minutes=29)
     text = connection.execute(select(neighbour.c.last_error)).scalar_one()
     assert "refused 3 times" in text
 
@@ -236,7 +237,7 @@ def test_what_was_under_way_already_is_no_refusal_more(connection: Connection) -
     refuse(connection)
     for _ in range(20):
         refuse(connection, took=5.0)
-    assert standing(connection).wait < timedelta(seconds=1)
+    assert state_of(connection).wait < timedelta(seconds=1)
 
 
 def test_one_good_answer_forgives_the_refusals_before(connection: Connection) -> None:
@@ -244,7 +245,7 @@ def test_one_good_answer_forgives_the_refusals_before(connection: Connection) ->
         refuse(connection)
         authorise(connection)
     refuse(connection)
-    assert standing(connection).wait < timedelta(seconds=1)
+    assert state_of(connection).wait < timedelta(seconds=1)
 
 
 def test_a_digest_tells_credentials_apart_and_gives_nothing_away() -> None:

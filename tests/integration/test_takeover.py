@@ -18,7 +18,7 @@ from kalender.domain.model import Content, TeachingEvent
 from kalender.domain.takeover import Fate, PropertyMark
 from kalender.domain.work import Cause, Lane
 from kalender.errors import OutcomeUnknown
-from kalender.operate.shown import Standing, entries_shown
+from kalender.operate.shown import EntryStanding, entries_shown
 from kalender.reconcile.desired import preview
 from kalender.sandbox.generate import generate
 from kalender.sandbox.server import Running
@@ -227,7 +227,7 @@ class Calendar:
         self.wish(unmatched, up_to)
         assert self.house.settle() == []
 
-    def state(self) -> takeovers.Takeover:
+    def state(self) -> takeovers.CalendarTakeover:
         """Return how the takeover stands."""
         with self.house.database.read() as connection:
             about = takeovers.of_calendar(connection, self.calendar_id)
@@ -558,7 +558,7 @@ def test_what_is_left_keeps_its_course_from_being_written_beside_it(calendar: Ca
         would_be = preview(connection, calendar.calendar_id, house.settings, house.now)
         assert would_be is not None
         entries = entries_shown(connection, would_be, house.settings)
-    assert [entry.standing for entry in entries].count(Standing.WAITING) == 1
+    assert [entry.standing for entry in entries].count(EntryStanding.WAITING) == 1
     calendar.meddle("delete", left)
     calendar.look()
     assert calendar.fates() == []

@@ -9,7 +9,7 @@ from kalender.domain.model import BadEvent, BadItem, CourseKey
 from kalender.domain.work import Kind
 from kalender.store import people, unreadable
 from kalender.store.database import Database
-from kalender.store.unreadable import Count, Unreadable
+from kalender.store.unreadable import Count, UnreadableItem
 from tests.fakes.house import House, event
 
 pytestmark = pytest.mark.integration
@@ -33,7 +33,7 @@ def tell(house: House, *bad: BadItem, number: int = 1) -> None:
     house.students.facts[number] = replace(house.students.facts[number], bad=bad)
 
 
-def look(house: House) -> list[Unreadable]:
+def look(house: House) -> list[UnreadableItem]:
     with house.database.read() as connection:
         return unreadable.items(connection)
 

@@ -19,7 +19,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from sqlalchemy import select
 
 from kalender.domain.entry import EntryStatus
-from kalender.domain.model import CourseKey, Status, TeachingEvent
+from kalender.domain.model import CourseKey, EventStatus, TeachingEvent
 from kalender.domain.work import Kind, Lane
 from kalender.errors import KalenderError
 from kalender.store import people, queue
@@ -123,11 +123,11 @@ class University(RuleBasedStateMachine):
     def _changes(self, what: str, old: TeachingEvent, day: int) -> dict[str, Any]:
         if what == "cancel":
             # A cancelled event keeps the staff that TP told of before, which may be an older one.
-            return {} if old.event_id in self.retaught else {"status": Status.CANCELLED}
+            return {} if old.event_id in self.retaught else {"status": EventStatus.CANCELLED}
         if what == "title":
             return {"title": f"{old.title}!"}
         if what == "teacher":
-            if old.status is Status.CANCELLED:
+            if old.status is EventStatus.CANCELLED:
                 return {}
             self.retaught.add(old.event_id)
             return {"staff": event(0, staff=[TEACHERS[day % 2]]).staff}

@@ -14,7 +14,7 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from kalender.domain.mirror import CourseBrake, EventKey, MirrorChange, Row, activities_of, merge
-from kalender.domain.model import ActivityKey, CourseAnswer, Status, TeachingEvent
+from kalender.domain.model import ActivityKey, CourseAnswer, EventStatus, TeachingEvent
 from kalender.domain.roles import AUDIENCES, BOTH, ROLES, word_of
 from kalender.domain.timetable import (
     Activity,
@@ -153,7 +153,9 @@ def answers(draw: st.DrawFn, now: datetime) -> CourseAnswer:
         an_event,
         st.sampled_from("abcd"),
         actid=st.sampled_from(ACTIDS),
-        status=st.sampled_from([*[Status.ACTIVE] * 3, Status.CANCELLED, Status.UNKNOWN]),
+        status=st.sampled_from(
+            [*[EventStatus.ACTIVE] * 3, EventStatus.CANCELLED, EventStatus.UNKNOWN]
+        ),
         plenary=st.sampled_from([None, True, False, False]),
         staff=st.sampled_from([None, (), (), ("ola",), ("kari", "")]),
         method=st.sampled_from(["GR", "FOR"]),
@@ -229,8 +231,8 @@ def one_changed(draw: st.DrawFn, world: World) -> World:
             [
                 replace(each, title="new"),
                 replace(each, plenary=True),
-                replace(each, status=Status.UNKNOWN),
-                replace(each, status=Status.CANCELLED),
+                replace(each, status=EventStatus.UNKNOWN),
+                replace(each, status=EventStatus.CANCELLED),
                 replace(each, staff=an_event(staff=["ola"]).staff),
                 moved(each, each.starts_at - DAY),
             ]

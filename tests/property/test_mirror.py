@@ -17,7 +17,14 @@ from kalender.domain.mirror import (
     activities_of,
     merge,
 )
-from kalender.domain.model import BadEvent, CourseAnswer, Status, TeachingEvent, from_json, to_json
+from kalender.domain.model import (
+    BadEvent,
+    CourseAnswer,
+    EventStatus,
+    TeachingEvent,
+    from_json,
+    to_json,
+)
 from tests.factories import DAY, NOW, RULES, after, an_answer, an_event
 
 Rows = Mapping[EventKey, Row]
@@ -28,7 +35,7 @@ EVENTS = st.builds(
     st.sampled_from("abcd"),
     actid=st.sampled_from(ACTIDS),
     starts=st.integers(-4, 12).map(lambda half_days: NOW + half_days * DAY / 2),
-    status=st.sampled_from([*[Status.ACTIVE] * 3, Status.CANCELLED, Status.UNKNOWN]),
+    status=st.sampled_from([*[EventStatus.ACTIVE] * 3, EventStatus.CANCELLED, EventStatus.UNKNOWN]),
     plenary=st.sampled_from([None, True, False, False]),
     staff=st.sampled_from([None, (), ("ola",), ("kari", ""), ("ola", "kari")]),
     method=st.sampled_from(["GR", "FOR"]),
@@ -118,7 +125,7 @@ def test_what_is_not_told_keeps_its_value(old: Rows, answer: CourseAnswer) -> No
             assert now.plenary == before.event.plenary
         if before is not None and event.staff is None:
             assert now.staff == before.event.staff
-        assert event.status is not Status.UNKNOWN or now.doubt
+        assert event.status is not EventStatus.UNKNOWN or now.doubt
 
 
 @given(mirrors(), ANSWERS)

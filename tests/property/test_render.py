@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kalender.domain import block
-from kalender.domain.model import ActivityKey, Content, Link, Room, Staff, Status, TeachingEvent
+from kalender.domain.model import (
+    ActivityKey,
+    Content,
+    EventStatus,
+    Link,
+    Room,
+    Staff,
+    TeachingEvent,
+)
 from kalender.domain.render import Language, Style, changed_fields, fingerprint, render
 from kalender.domain.text import one_line
 
@@ -26,7 +34,7 @@ EVENTS = st.builds(
     event_id=st.just("1"),
     starts_at=TIMES,
     ends_at=TIMES,
-    status=st.sampled_from(Status),
+    status=st.sampled_from(EventStatus),
     staff=st.none() | st.lists(st.builds(Staff, username=TEXT, name=TEXT), max_size=2).map(tuple),
     method=st.sampled_from(["FOR", "OBLOPPG", "XYZ", ""]),
     method_name=TEXT,

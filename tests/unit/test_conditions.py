@@ -19,7 +19,6 @@ from kalender.operate.status import (
     Brake,
     CalendarTroubles,
     CommonFailure,
-    Counts,
     Dead,
     Expectations,
     Figures,
@@ -33,11 +32,12 @@ from kalender.operate.status import (
     Reading,
     Status,
     UnreadableEvents,
+    WatchedCounts,
     Work,
 )
 from kalender.operate.verdict import Condition, assess
 from kalender.store import moves, observations, optouts, scope, takeovers, unreadable
-from kalender.web.page import Role, Shown
+from kalender.web.page import ShownPage, WebRole
 from kalender.web.rendering import Templates
 from kalender.web.sessions import Sessions
 from kalender.web.site import PAGES
@@ -89,7 +89,7 @@ FINE = Status(
         refused_entries=0,
     ),
     fill=Fill(written=0, calendars=0),
-    moves=moves.Counts(
+    moves=moves.MoveCounts(
         living={},
         moved=0,
         followed=0,
@@ -98,7 +98,7 @@ FINE = Status(
         announced=0,
         since=None,
     ),
-    takeovers=takeovers.Counts(calendars={}, entries={}, stopped_since=None),
+    takeovers=takeovers.TakeoverCounts(calendars={}, entries={}, stopped_since=None),
     paused_plans=(),
     unreadable=(),
     unreadable_events=UnreadableEvents(events=0, courses=0),
@@ -108,7 +108,7 @@ FINE = Status(
     certificates={},
     acknowledgements={},
     persons_emptied=0,
-    counts=Counts(
+    counts=WatchedCounts(
         rejected_last_day=0,
         unpublished_courses=0,
         unreadable_events=0,
@@ -224,7 +224,7 @@ def wrong(count: int) -> Iterator[Status]:
             refused_entries=count,
         ),
         moves=replace(FINE.moves, unanswered=count, since=LONG_AGO),
-        takeovers=takeovers.Counts(
+        takeovers=takeovers.TakeoverCounts(
             calendars={"stopped": count}, entries={}, stopped_since=LONG_AGO
         ),
         paused_plans=[
@@ -242,7 +242,7 @@ def wrong(count: int) -> Iterator[Status]:
         ],
         unreadable_events=UnreadableEvents(events=count, courses=count),
         settings_waiting=[
-            scope.Waiting(what=what, calendars=count, since=LONG_AGO)
+            scope.WaitingSettings(what=what, calendars=count, since=LONG_AGO)
             for what in ("rewrite", "move", "leave")
         ],
         reading=Reading(read_at=LONG_AGO, could_since=None),
@@ -334,8 +334,8 @@ def test_a_page_shows_no_condition_in_another_language(language: Language) -> No
     marked = set[str]()
     for verdict in [assess(status, EXPECTED) for count in (1, 5) for status in wrong(count)]:
         snapshot = Snapshot(status=FINE, figures=FIGURES, verdict=verdict)
-        values = values_of(snapshot, Role.OPERATOR)
-        shown = Shown(template="status.html", values=values)
+        values = values_of(snapshot, WebRole.OPERATOR)
+        shown = ShownPage(template="status.html", values=values)
         page = templates.render(shown, language, None, page="status", path="/")
         text = html.unescape(re.sub(r"<[^>]+>", "", page))
         for condition in verdict.conditions:

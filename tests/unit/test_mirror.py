@@ -18,10 +18,10 @@ from kalender.domain.model import (
     FIRST_FIELDS,
     BadEvent,
     CourseAnswer,
+    EventStatus,
     Link,
     Room,
     Staff,
-    Status,
     TeachingEvent,
     from_json,
     to_json,
@@ -103,13 +103,13 @@ def test_nobody_told_is_nobody() -> None:
 
 def test_an_unknown_status_keeps_what_stood_and_doubts_it() -> None:
     old = mirror_of(an_event(title="Old"))
-    unknown = an_event(title="New", status=Status.UNKNOWN)
+    unknown = an_event(title="New", status=EventStatus.UNKNOWN)
     assert merged(old, unknown) == an_event(title="Old", doubt=True)
     assert told(old, an_answer(unknown)).unknown_status == 1
 
 
 def test_an_unknown_status_of_what_is_new_is_mirrored_in_doubt() -> None:
-    assert merged({}, an_event(status=Status.UNKNOWN)).doubt
+    assert merged({}, an_event(status=EventStatus.UNKNOWN)).doubt
 
 
 def test_doubt_ends_with_the_next_word_that_can_be_used() -> None:
@@ -121,14 +121,14 @@ def test_doubt_ends_with_the_next_word_that_can_be_used() -> None:
 
 def test_the_cancelled_keep_whom_they_named_when_last_active() -> None:
     old = mirror_of(an_event(staff=["ola"]))
-    cancelled = an_event(staff=[], status=Status.CANCELLED)
+    cancelled = an_event(staff=[], status=EventStatus.CANCELLED)
     once = after(old, told(old, an_answer(cancelled)))
     again = after(once, told(once, an_answer(cancelled)))
     assert [usernames(row.event) for row in again.values()] == [{"ola"}]
 
 
 def test_told_twice_in_one_answer_the_active_wins() -> None:
-    events = [an_event(), an_event(status=Status.CANCELLED)]
+    events = [an_event(), an_event(status=EventStatus.CANCELLED)]
     assert merged({}, *events) == merged({}, *reversed(events)) == an_event()
 
 
@@ -187,7 +187,7 @@ def test_doubt_does_not_move_the_digest_of_what_has_ended() -> None:
     old = mirror_of(an_event(**PAST))
     for change in (
         told(old, an_answer(bad=(BadEvent(reason="no time", event_id="1"),))),
-        told(old, an_answer(an_event(status=Status.UNKNOWN, **PAST))),
+        told(old, an_answer(an_event(status=EventStatus.UNKNOWN, **PAST))),
     ):
         assert {row.digest for row in change.rows} <= {row.digest for row in old.values()}
         assert not change.concerned
@@ -377,7 +377,7 @@ def test_an_event_written_as_text_is_read_as_it_was() -> None:
         rooms=(Room(room_id="1", name="Java", url="https://kart.no"),),
         resources=(Link(name="Opptak", url="https://opptak.no"),),
         alerts=("Ta med bøker",),
-        status=Status.CANCELLED,
+        status=EventStatus.CANCELLED,
         title="«Æ»",
     )
     assert from_json(to_json(event)) == event

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from kalender.domain.model import ActivityKey, Content, Link, Room, Staff, Status, TeachingEvent
+from kalender.domain.model import (
+    ActivityKey,
+    Content,
+    EventStatus,
+    Link,
+    Room,
+    Staff,
+    TeachingEvent,
+)
 from kalender.domain.render import FIELDS, Language, Style, changed_fields, fingerprint, render
 from kalender.domain.text import clean
 from kalender.sources.tp_codes import KINDS
@@ -41,7 +49,7 @@ def a_chosen_event(trap: str) -> TeachingEvent:
         event_id=told["eventid"],
         starts_at=datetime.fromisoformat(told["dtstart"]).astimezone(UTC),
         ends_at=datetime.fromisoformat(told["dtend"]).astimezone(UTC),
-        status=Status(told["status"]),
+        status=EventStatus(told["status"]),
         staff=tuple(
             Staff(username=staff["id"], name=f"{staff['firstname']} {staff['lastname']}")
             for staff in told["staffs"]
@@ -273,16 +281,18 @@ def test_a_template_that_cannot_be_filled_in_is_refused(template: str) -> None:
 @pytest.mark.parametrize(("prefix", "subject_"), [("", "IN1000"), ("Utgår - ", "Utgår - IN1000")])
 def test_the_prefix_of_the_cancelled_is_the_institutions(prefix: str, subject_: str) -> None:
     style = replace(NB, cancelled_prefix=prefix, subject="{course}")
-    assert subject(an_event(status=Status.CANCELLED), style) == subject_
+    assert subject(an_event(status=EventStatus.CANCELLED), style) == subject_
 
 
 def test_an_unknown_status_is_shown_as_active() -> None:
-    assert subject(an_event(status=Status.UNKNOWN)) == "IN1000 Gruppe 6"
+    assert subject(an_event(status=EventStatus.UNKNOWN)) == "IN1000 Gruppe 6"
 
 
 def test_long_subjects_and_locations_are_cut_at_a_word() -> None:
     rooms = tuple(Room(room_id=str(i), name=f"Rom {i}", building=f"Bygg {i}") for i in range(30))
-    content = render(an_event(title="ord " * 100, rooms=rooms, status=Status.CANCELLED), (), NB)
+    content = render(
+        an_event(title="ord " * 100, rooms=rooms, status=EventStatus.CANCELLED), (), NB
+    )
     assert content.subject.startswith("AVLYST: IN1000 Gruppe 6: ord ord")
     assert content.subject.endswith(" ord…")
     assert len(content.subject) <= 255

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kalender.domain import roles
-from kalender.domain.model import Status, TeachingEvent
+from kalender.domain.model import EventStatus, TeachingEvent
 from kalender.domain.roles import ROLES, audience_of
 from kalender.domain.timetable import (
     Activity,
@@ -261,13 +261,15 @@ def test_a_calendar_shows_its_own_audience_only() -> None:
 
 
 def test_a_cancelled_event_concerns_students_and_the_teachers_it_names() -> None:
-    event = an_event(status=Status.CANCELLED, staff=["ola"])
+    event = an_event(status=EventStatus.CANCELLED, staff=["ola"])
     assert sight(STUDENT, event).gets == ["1"]
     assert sight(TEACHER, event).gets == ["1"]
     assert sight(replace(TEACHER, roles=(a_role(),)), replace(event, staff=())).gets == ["1"]
 
 
-@pytest.mark.parametrize("flag", [{"doubt": True}, {"missing": True}, {"status": Status.UNKNOWN}])
+@pytest.mark.parametrize(
+    "flag", [{"doubt": True}, {"missing": True}, {"status": EventStatus.UNKNOWN}]
+)
 def test_what_is_in_doubt_stays_but_is_not_created(flag: dict[str, Any]) -> None:
     assert sight(STUDENT, an_event(**flag)).keeps == ["1"]
     assert sight(TEACHER, an_event(staff=["ola"], **flag)).keeps == ["1"]
@@ -307,7 +309,7 @@ def test_a_course_in_two_spellings_is_named_once() -> None:
 
 
 def test_active_wins_over_cancelled_then_ones_own_group_then_the_lowest() -> None:
-    cancelled = an_event(status=Status.CANCELLED)
+    cancelled = an_event(status=EventStatus.CANCELLED)
     active = a_group_event("1", actid="9")
     person = replace(STUDENT, placements=frozenset({active.activity}))
     assert sight(person, cancelled, active, placed=True).seen[0].teaching == active

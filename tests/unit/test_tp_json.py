@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalender.domain.model import ActivityKey, CourseAnswer, CourseKey, Link, Room, Staff, Status
+from kalender.domain.model import (
+    ActivityKey,
+    CourseAnswer,
+    CourseKey,
+    EventStatus,
+    Link,
+    Room,
+    Staff,
+)
 from kalender.errors import BadSourceData
 from kalender.sources.tp import read_course
 from kalender.sources.tp_json import read_event
@@ -50,7 +58,7 @@ def test_every_answer_is_read_whole(course: str, events: int, cancelled: int) ->
     answer = read_course(raw, CourseKey(course, "25h"), skip=SKIP)
     assert (answer.published, answer.bad, answer.skipped) == (True, (), 0)
     assert len(answer.events) == events
-    assert sum(e.status is Status.CANCELLED for e in answer.events) == cancelled
+    assert sum(e.status is EventStatus.CANCELLED for e in answer.events) == cancelled
     assert {e.event_id for e in answer.events} == {e["eventid"] for e in raw["events"]}
     told = {e["eventid"]: (e["dtstart"], e["actid"], e["status_plenary"]) for e in raw["events"]}
     for event in answer.events:
@@ -71,7 +79,7 @@ def test_instants_are_exact_on_both_sides_of_the_change_from_summer_time() -> No
 def test_each_chosen_event_is_read(trap: str) -> None:
     raw = CHOSEN[trap]
     event = read_event(raw, CourseKey(raw["courseid"], raw["semesterid"]))
-    assert (event.status is Status.CANCELLED) is (raw["status"] == "cancelled")
+    assert (event.status is EventStatus.CANCELLED) is (raw["status"] == "cancelled")
     assert len(event.rooms) == len(raw["room"] or [])
     assert [room.digital for room in event.rooms] == [
         room["buildingid"] == "DIGUND" for room in raw["room"] or []
@@ -212,7 +220,7 @@ def test_not_told_is_not_no() -> None:
     event = the(
         staffs=..., status_plenary=..., status=..., title=..., curr=..., room=..., alerts=...
     )
-    assert (event.staff, event.plenary, event.status) == (None, None, Status.UNKNOWN)
+    assert (event.staff, event.plenary, event.status) == (None, None, EventStatus.UNKNOWN)
     assert (event.title, event.curriculum, event.rooms, event.alerts) == ("", "", (), ())
     assert the(staffs=[]).staff == ()
     assert the(staffs=None).staff is None
@@ -223,7 +231,7 @@ def test_not_told_is_not_no() -> None:
 
 @pytest.mark.parametrize("status", ["moved", "", None, 1, ["active"], {}, "Active"])
 def test_a_status_that_is_not_known_is_unknown(status: object) -> None:
-    assert the(status=status).status is Status.UNKNOWN
+    assert the(status=status).status is EventStatus.UNKNOWN
 
 
 def test_teachers_without_a_username_still_count_as_named() -> None:

@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kalender.operate.shown import ShownEntry, Standing
-from kalender.operate.week import Block, Day, draw, monday_of, week_of
+from kalender.operate.shown import EntryStanding, ShownEntry
+from kalender.operate.week import Block, WeekDay, draw, monday_of, week_of
 
 OSLO = ZoneInfo("Europe/Oslo")
 MONDAY = date(2025, 8, 18)
@@ -22,7 +22,7 @@ def entry(begins: str, ends: str, subject: str = "IN1000 Lecture", **more: objec
     return ShownEntry(starts_at=moments[0], ends_at=moments[1], subject=subject, **more)  # type: ignore[arg-type]
 
 
-def laid_out(day: Day) -> list[tuple[str, int, int]]:
+def laid_out(day: WeekDay) -> list[tuple[str, int, int]]:
     return [(block.entry.subject, block.lane, block.lanes) for block in day.blocks]
 
 
@@ -66,8 +66,8 @@ def test_the_hour_that_autumn_repeats_is_drawn_once() -> None:
 
 def test_the_drawing_marks_what_comes_and_goes_and_strikes_what_is_cancelled() -> None:
     entries = [
-        entry("2025-08-18T10:15", "2025-08-18T12:00", standing=Standing.COMING),
-        entry("2025-08-19T10:15", "2025-08-19T12:00", standing=Standing.GOING),
+        entry("2025-08-18T10:15", "2025-08-18T12:00", standing=EntryStanding.COMING),
+        entry("2025-08-19T10:15", "2025-08-19T12:00", standing=EntryStanding.GOING),
         entry("2025-08-20T10:15", "2025-08-20T12:00", "AVLYST: IN1000 Lecture", cancelled=True),
     ]
     lines = draw(week_of(entries, MONDAY, OSLO)).splitlines()

@@ -10,6 +10,6 @@ from typing import Final
 from kalender.operate.answers.bokmal import BOKMAL
 from kalender.operate.answers.english import ENGLISH
 from kalender.operate.answers.nynorsk import NYNORSK
-from kalender.operate.answers.words import Words
+from kalender.operate.answers.words import AnswerWords
 
-LANGUAGES: Final[Mapping[str, Words]] = {"en": ENGLISH, "nb": BOKMAL, "nn": NYNORSK}
+LANGUAGES: Final[Mapping[str, AnswerWords]] = {"en": ENGLISH, "nb": BOKMAL, "nn": NYNORSK}

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from kalender.operate.answers.words import Words
+from kalender.operate.answers.words import AnswerWords
 
-BOKMAL: Final = Words(
+BOKMAL: Final = AnswerWords(
     fine="Alt er som det skal.",
     mended_by="Kan rettes av: ",
     beside="Dette spiller ingen rolle her.",

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from kalender.operate.answers.words import Words
+from kalender.operate.answers.words import AnswerWords
 
-ENGLISH: Final = Words(
+ENGLISH: Final = AnswerWords(
     fine="Everything is as it should be.",
     mended_by="To be mended by: ",
     beside="This does not matter here.",

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from kalender.operate.answers.words import Words
+from kalender.operate.answers.words import AnswerWords
 
-NYNORSK: Final = Words(
+NYNORSK: Final = AnswerWords(
     fine="Alt er som det skal.",
     mended_by="Kan rettast av: ",
     beside="Dette spelar inga rolle her.",

@@ -7,7 +7,7 @@ from datetime import datetime, tzinfo
 
 from kalender.domain.moment import said
 from kalender.domain.work import Cause
-from kalender.operate.answers.words import Words
+from kalender.operate.answers.words import AnswerWords
 from kalender.operate.why import Check, first_failing
 
 
@@ -38,7 +38,7 @@ _TRANSLATED = {"role", "kind", "wishes"}
 class Speech:
     """How checks are said: in which words, with times of which zone; `common` are facts of all."""
 
-    words: Words
+    words: AnswerWords
     zone: tzinfo
     common: Mapping[str, str]
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class AnswerWords:
     """One language: what is so; what is not so, with who can mend it; and words for facts.
 
     `causes` has what led to a piece of work, or to a change, by the label of its `Cause`. The reason

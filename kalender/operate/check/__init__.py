@@ -21,11 +21,11 @@ from kalender.neighbours.limiter import Limiters
 from kalender.operate.check import application, certificates, database, own_entry, sources
 from kalender.operate.check.names import Named
 from kalender.operate.check.trial import (
-    Line,
-    Outcome,
-    State,
     Trial,
+    TrialOutcome,
+    TrialResult,
     Trials,
+    TrialState,
     failed,
     not_tried,
     ok,
@@ -35,7 +35,7 @@ from kalender.ports import AroundRequest, Calendars, unlimited
 from kalender.sources import configured
 from kalender.store.database import Database, may_write
 
-__all__ = ["ExchangeTrials", "Line", "State", "check"]
+__all__ = ["ExchangeTrials", "TrialResult", "TrialState", "check"]
 
 AS_THE_SERVICE = "run check as the service does (docs/operations.md, By hand)"
 UNKNOWABLE = (
@@ -65,7 +65,7 @@ def check(
     *,
     lacking: str | None = None,
     open_to_others: Collection[str] = (),
-) -> Iterator[Line]:
+) -> Iterator[TrialResult]:
     """Try everything, and give each result at once; the tables need not be there.
 
     `lacking` says which secret is not given. Then, or where our role of the database only reads, no
@@ -75,7 +75,7 @@ def check(
     trials, opened_database = Trials(), wired.database()
     try:
         yield from trials.run([*_database(wired, opened_database)])
-        has_tables = trials.states["migration"] in (State.OK, State.WARNED)
+        has_tables = trials.states["migration"] in (TrialState.OK, TrialState.WARNED)
         reads_only = False
         if has_tables:
             with opened_database.read() as connection:
@@ -154,7 +154,7 @@ def _broker(wired: App) -> Iterator[Trial]:
         return
     mend = "look at [broker] url and ca_file"
 
-    def connects() -> Outcome:
+    def connects() -> TrialOutcome:
         counts = by_hand.waiting(settings).values()
         return ok(f"connected; {len(counts)} queues, {sum(filter(None, counts))} messages wait")
 
@@ -164,7 +164,7 @@ def _broker(wired: App) -> Iterator[Trial]:
         yield Trial(name=f"queue {name}", run=run, remedy=mend, needs=["broker"])
 
 
-def _queue(settings: BrokerSettings, name: str) -> Outcome:
+def _queue(settings: BrokerSettings, name: str) -> TrialOutcome:
     """Look at a queue without declaring it; None of `look_at` also means that it is not for us."""
     queue = by_hand.look_at(settings, name)
     if queue is None:
@@ -223,7 +223,7 @@ def _exchange(
 
     def may_be_elsewhere(what: str = "") -> bool:
         """Whether another Exchange has what this one lacks, or is still to be asked for it."""
-        return bool({trials.states.get(other + what) for other in others} & {None, State.OK})
+        return bool({trials.states.get(other + what) for other in others} & {None, TrialState.OK})
 
     elsewhere = may_be_elsewhere()
     opens = partial(own_entry.opens, calendars, mailbox, elsewhere=elsewhere, is_known=named.knows)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from kalender.config.backends import ApplicationSettings
 from kalender.operate.check.certificates import end_of, time_left
 from kalender.operate.check.database import CLOCKS_APART
-from kalender.operate.check.trial import Outcome, failed, not_tried, ok, warned
+from kalender.operate.check.trial import TrialOutcome, failed, not_tried, ok, warned
 from kalender.ports import AroundRequest
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ UNCONSENT = (
 )
 
 
-def token(tokens: "Tokens", limiter: AroundRequest) -> Outcome:
+def token(tokens: "Tokens", limiter: AroundRequest) -> TrialOutcome:
     """Get a token, and name the roles that it grants: they hold in every mailbox."""
     from kalender.calendars.tokens import roles_of  # noqa: PLC0415 - msal takes long to load
 
@@ -35,7 +35,7 @@ def token(tokens: "Tokens", limiter: AroundRequest) -> Outcome:
     return ok("given; it grants no role beyond the scope in Exchange")
 
 
-def clock(tokens: "Tokens") -> Outcome:
+def clock(tokens: "Tokens") -> TrialOutcome:
     """Compare the clock of whoever gives tokens with this machine's, by its last answer."""
     difference = tokens.clock_difference
     if difference is None:
@@ -46,7 +46,7 @@ def clock(tokens: "Tokens") -> Outcome:
     return ok(text) if abs(difference) <= CLOCKS_APART else warned(text, SYNCHRONISE)
 
 
-def credential(settings: ApplicationSettings, zone: ZoneInfo, now: datetime) -> Outcome:
+def credential(settings: ApplicationSettings, zone: ZoneInfo, now: datetime) -> TrialOutcome:
     """Say how long what proves who we are still lasts, as far as anybody told us."""
     if settings.certificate_file is not None:
         outcome, kind = time_left(end_of(settings.certificate_file) - now), "certificate"
@@ -57,4 +57,4 @@ def credential(settings: ApplicationSettings, zone: ZoneInfo, now: datetime) -> 
     else:
         last = datetime.combine(settings.client_secret_expires, time(), tzinfo=zone)
         outcome, kind = time_left(last.astimezone(UTC) - now), "secret"
-    return Outcome(state=outcome.state, text=f"{kind} {outcome.text}", remedy=outcome.remedy)
+    return TrialOutcome(state=outcome.state, text=f"{kind} {outcome.text}", remedy=outcome.remedy)

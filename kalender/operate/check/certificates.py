@@ -15,7 +15,7 @@ from kalender.config import Config
 from kalender.config.backends import ApplicationSettings
 from kalender.config.sections import BrokerSettings
 from kalender.errors import ConfigError
-from kalender.operate.check.trial import Outcome, failed, ok, warned
+from kalender.operate.check.trial import TrialOutcome, failed, ok, warned
 from kalender.transport import trusting
 
 SECONDS = 10.0
@@ -93,7 +93,7 @@ def _https(url: str, ca_file: Path | None) -> Endpoint:
     return Endpoint(host=host, port=place.port or 443, context=trusting(ca_file), server_name=host)
 
 
-def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Outcome:
+def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> TrialOutcome:
     """Look at a certificate, and say what is left of its days."""
     try:
         return time_left(endpoint().ends_at() - now)
@@ -103,7 +103,7 @@ def lasts(endpoint: Callable[[], Endpoint], now: datetime) -> Outcome:
         return failed(f"no TLS ({type(error).__name__})", "look at host and port")
 
 
-def time_left(duration: timedelta) -> Outcome:
+def time_left(duration: timedelta) -> TrialOutcome:
     """Return what so much time left means."""
     text = f"ends in {duration.days} days"
     if duration < TOO_SOON:

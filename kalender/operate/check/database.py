@@ -6,7 +6,7 @@ from functools import partial
 
 from kalender.app import App
 from kalender.operate import queries
-from kalender.operate.check.trial import Outcome, Trial, failed, ok, warned
+from kalender.operate.check.trial import Trial, TrialOutcome, failed, ok, warned
 from kalender.store import heartbeats, migrations, people, unreadable
 from kalender.store.database import Database, database_time
 
@@ -14,13 +14,13 @@ CLOCKS_APART = timedelta(seconds=5)
 MOST = 10  # clashes that are named
 
 
-def answers(database: Database) -> Outcome:
+def answers(database: Database) -> TrialOutcome:
     """Ask for the time, and say which kind of database it is."""
     database.now()
     return ok(database.engine.name)
 
 
-def migration(database: Database) -> Outcome:
+def migration(database: Database) -> TrialOutcome:
     """Compare the tables with those of this release; others may be worked with and are warned of."""
     current, newest = migrations.current(database), migrations.newest()
     if current == newest:
@@ -34,7 +34,7 @@ def migration(database: Database) -> Outcome:
     return warned(text, remedy) if migrations.is_workable(current) else failed(text, remedy)
 
 
-def unreadable_items(database: Database) -> Outcome:
+def unreadable_items(database: Database) -> TrialOutcome:
     """Say how many items could not be read when they came last, and which of them the oldest are."""
     with database.read() as connection:
         counts = unreadable.counts(connection)
@@ -52,7 +52,7 @@ def unreadable_items(database: Database) -> Outcome:
     return warned(", ".join(collections), remedy)
 
 
-def usernames(database: Database) -> Outcome:
+def usernames(database: Database) -> TrialOutcome:
     """Say of whom FS tells one username: one person has it, and the other waits."""
 
     def name(fs_number: int | None) -> str:
@@ -67,7 +67,7 @@ def usernames(database: Database) -> Outcome:
     return warned(f"FS tells one username of two persons: {', '.join(pairs[:MOST])}", remedy)
 
 
-def clocks(wired: App, database: Database) -> Outcome:
+def clocks(wired: App, database: Database) -> TrialOutcome:
     """Compare the database's clock with this machine's, halfway through the question."""
     before = wired.machine_now()
     there = database.now()
@@ -97,7 +97,7 @@ def pauses(database: Database) -> Iterator[Trial]:
         yield Trial(name=f"{name} paused", run=partial(warned, text, remedy), remedy="")
 
 
-def connections(wired: App, database: Database) -> Outcome:
+def connections(wired: App, database: Database) -> TrialOutcome:
     """Sum what all workers may open: those alive, and those that this machine would start."""
     config, here = wired.config, wired.config.worker.processes * wired.config.worker.connections
     with database.read() as connection:

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from kalender.domain.model import Content
 from kalender.errors import KalenderError, MailboxMissing, OutcomeUnknown, PermanentError
-from kalender.operate.check.trial import Outcome, failed, not_tried, ok, warned
+from kalender.operate.check.trial import TrialOutcome, failed, not_tried, ok, warned
 from kalender.ports import Calendars, ItemError, ItemRef, NewEntry
 
 OWN = "kalender-check"  # stands where other keys have an event
@@ -39,7 +39,7 @@ class TellsOwner(Protocol):
 
 def opens(
     calendars: Calendars, mailbox: str, *, elsewhere: bool, is_known: Callable[[str], bool]
-) -> Outcome:
+) -> TrialOutcome:
     """Count our entries in a mailbox; it need not be here where it may be elsewhere.
 
     Where the backend tells, the calendar must be that address'; `is_known` says whether an address
@@ -63,7 +63,7 @@ def opens(
     return failed(f"{text}; but the calendar's owner is another address", MEND_NAMES)
 
 
-def writes(calendars: Calendars, mailbox: str, now: datetime, *, elsewhere: bool) -> Outcome:
+def writes(calendars: Calendars, mailbox: str, now: datetime, *, elsewhere: bool) -> TrialOutcome:
     """Write one entry and take it back, with what earlier checks may have left.
 
     The entry is a quarter of an hour of tomorrow night, and is shown as free. Nothing is tried where
@@ -79,7 +79,7 @@ def writes(calendars: Calendars, mailbox: str, now: datetime, *, elsewhere: bool
         show_as="free",
     )
     entry = NewEntry(sync_key=f"{OWN}#{token_hex(4)}", content=content)
-    failure: Outcome | None = None
+    failure: TrialOutcome | None = None
     try:
         (result,) = calendars.create(mailbox, [entry], send_by=monotonic() + 5)
         if isinstance(result, ItemError):
@@ -91,7 +91,7 @@ def writes(calendars: Calendars, mailbox: str, now: datetime, *, elsewhere: bool
     except OutcomeUnknown as error:
         failure = failed(f"may have been written: {error}", TAKE_BACK)
     count = _take_back(calendars, mailbox)
-    if isinstance(count, Outcome):
+    if isinstance(count, TrialOutcome):
         return count
     if failure is not None:
         return failure
@@ -101,7 +101,7 @@ def writes(calendars: Calendars, mailbox: str, now: datetime, *, elsewhere: bool
     return ok(text if count == 1 else f"{text}, and {count - 1} that an earlier check left")
 
 
-def _take_back(calendars: Calendars, mailbox: str) -> int | Outcome:
+def _take_back(calendars: Calendars, mailbox: str) -> int | TrialOutcome:
     """Delete all entries of checks; return how many, or an outcome where one may be left."""
     try:
         entries = calendars.find(mailbox, None)
@@ -117,7 +117,7 @@ def _take_back(calendars: Calendars, mailbox: str) -> int | Outcome:
 
 def is_refused(
     calendars: Calendars, mailbox: str, *, impersonate: bool, elsewhere: bool
-) -> Outcome:
+) -> TrialOutcome:
     """Prove that a mailbox outside our scope does not open, here or where it may be elsewhere."""
     codes = DENIED if impersonate else (*DENIED, FOLDER_HIDDEN)
     narrow = "narrow the management scope of the service account"

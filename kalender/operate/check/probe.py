@@ -31,7 +31,7 @@ from kalender.errors import ConfigError, KalenderError, MailboxMissing, Neighbou
 from kalender.neighbours.limiter import Limiters
 from kalender.operate.check import ExchangeTrials
 from kalender.operate.check.names import Named
-from kalender.operate.check.trial import Line, Outcome, failed, not_tried, ok, warned
+from kalender.operate.check.trial import TrialOutcome, TrialResult, failed, not_tried, ok, warned
 from kalender.ports import AroundRequest, NewEntry
 from kalender.store.database import Database
 from kalender.transport import Lost, NotConnected
@@ -52,7 +52,7 @@ PARTS = {"onclick": "onclick", "form": "<form", "comment": "remark", "id": 'id="
 
 wait = Event().wait
 Row = tuple[
-    str, str, str | Outcome
+    str, str, str | TrialOutcome
 ]  # the number on the list of questions, the question, the answer
 
 
@@ -219,7 +219,7 @@ class Probe:
 
     # -- the run ----------------------------------------------------------------------------------
 
-    def run(self) -> Iterator[Line]:
+    def run(self) -> Iterator[TrialResult]:
         """Ask all questions, and give each answer at once."""
         for question in (
             self._fresh,
@@ -234,9 +234,11 @@ class Probe:
         ):
             yield from self._lines(question)
         for number, why in (("10", "a mailbox to move"), ("11", "EWS beside"), ("16", "a move")):
-            yield Line(name=f"{number} needs {why}", outcome=not_tried("not asked"), milliseconds=0)
+            yield TrialResult(
+                name=f"{number} needs {why}", outcome=not_tried("not asked"), milliseconds=0
+            )
 
-    def _lines(self, question: Callable[[], Iterator[Row]]) -> Iterator[Line]:
+    def _lines(self, question: Callable[[], Iterator[Row]]) -> Iterator[TrialResult]:
         started, number = monotonic(), "-"
         rows = question()
         while True:
@@ -250,10 +252,10 @@ class Probe:
                 answer = failed(words, "ask again") if has_failed else not_tried(words)
             outcome = ok(answer) if isinstance(answer, str) else answer
             milliseconds = round((monotonic() - started) * 1000)
-            yield Line(name=f"{number} {text}", outcome=outcome, milliseconds=milliseconds)
+            yield TrialResult(name=f"{number} {text}", outcome=outcome, milliseconds=milliseconds)
             started = monotonic()
 
-    def clean(self) -> Line:
+    def clean(self) -> TrialResult:
         """Delete for good what this run and earlier ones made; say what is left."""
         started = monotonic()
         try:
@@ -265,7 +267,7 @@ class Probe:
             outcome = failed(text, self._remedy) if left else ok(text)
             if self.is_cut and not left:
                 outcome = warned(f"{text}; a request was cut and may go on", self._remedy)
-        return Line(
+        return TrialResult(
             name="taken away", outcome=outcome, milliseconds=round((monotonic() - started) * 1000)
         )
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from kalender.config.sections import FsSettings
 from kalender.domain.model import CourseKey, Semester
 from kalender.errors import BadSourceData, NotFoundInSource
-from kalender.operate.check.trial import Outcome, ok, warned
+from kalender.operate.check.trial import TrialOutcome, ok, warned
 from kalender.ports import Timetables
 from kalender.sources import fs_json
 from kalender.sources.fs import Fs
@@ -24,7 +24,7 @@ READERS: Mapping[str, Callable[[Raw], object]] = {
 BARE = frozenset({"id", "href", "rel"})
 
 
-def fs_forms(fs: Fs, semester: Semester) -> Outcome:
+def fs_forms(fs: Fs, semester: Semester) -> TrialOutcome:
     """Read a first page of each collection; say whether it has its fields, and what is unreadable."""
     unread_collections = {
         *(() if fs.reads_organisations else ("emner",)),
@@ -61,7 +61,7 @@ def _is_readable(reader: Callable[[Raw], object], raw: Raw) -> bool:
     return True
 
 
-def offer_statuses(fs: Fs, semester: Semester, settings: FsSettings) -> Outcome:
+def offer_statuses(fs: Fs, semester: Semester, settings: FsSettings) -> TrialOutcome:
     """Count which offer statuses occur on a first page, against what the settings make of them."""
     page = fs.first_page("studentundervisning", semester)
     readable = [raw for raw in page if _is_readable(fs_json.offer_status, raw)]
@@ -79,7 +79,7 @@ def offer_statuses(fs: Fs, semester: Semester, settings: FsSettings) -> Outcome:
     return ok(text)
 
 
-def tp_courses(tp: Timetables, semester: Semester) -> Outcome:
+def tp_courses(tp: Timetables, semester: Semester) -> TrialOutcome:
     """Read TP's list of courses, and one of them whole."""
     courses = tp.courses(semester)
     if not courses:
@@ -91,7 +91,7 @@ def tp_courses(tp: Timetables, semester: Semester) -> Outcome:
     return ok(f"{len(courses)} courses in {semester.code}; {events}, {words[answer.published]}")
 
 
-def tp_changes(tp: Timetables, since: datetime, *, polled: bool) -> Outcome:
+def tp_changes(tp: Timetables, since: datetime, *, polled: bool) -> TrialOutcome:
     """Ask for the list of changes; it need not be there where nobody polls it."""
     try:
         courses = tp.changed_since(since)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from kalender.errors import KalenderError
 
 
-class State(StrEnum):
+class TrialState(StrEnum):
     """How a trial ended; only FAILED keeps the whole from holding."""
 
     OK = "ok"
@@ -20,10 +20,10 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class TrialOutcome:
     """How a trial ended, in words for people; `remedy` where something is to be done."""
 
-    state: State = State.OK
+    state: TrialState = TrialState.OK
     text: str
     remedy: str | None = None
 
@@ -36,17 +36,17 @@ class Trial:
     """
 
     name: str
-    run: Callable[[], Outcome]
+    run: Callable[[], TrialOutcome]
     remedy: str
     needs: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class TrialResult:
     """The outcome of a trial, and how long it took."""
 
     name: str
-    outcome: Outcome
+    outcome: TrialOutcome
     milliseconds: int
 
 
@@ -54,21 +54,21 @@ class Line:
 class Trials:
     """Trials in their order; each is tried though others failed."""
 
-    states: dict[str, State] = field(default_factory=dict)
+    states: dict[str, TrialState] = field(default_factory=dict)
 
-    def run(self, trials: Sequence[Trial]) -> Iterator[Line]:
+    def run(self, trials: Sequence[Trial]) -> Iterator[TrialResult]:
         """Run the trials, and give each one's line at once."""
         for trial in trials:
             started = monotonic()
             outcome = self._outcome(trial)
             self.states[trial.name] = outcome.state
             milliseconds = round((monotonic() - started) * 1000)
-            yield Line(name=trial.name, outcome=outcome, milliseconds=milliseconds)
+            yield TrialResult(name=trial.name, outcome=outcome, milliseconds=milliseconds)
 
-    def _outcome(self, trial: Trial) -> Outcome:
+    def _outcome(self, trial: Trial) -> TrialOutcome:
         """Run one trial; an error is its outcome. It is not run where a trial it needs failed."""
         for name in trial.needs:
-            if self.states[name] not in (State.OK, State.WARNED):
+            if self.states[name] not in (TrialState.OK, TrialState.WARNED):
                 return not_tried(f"{name}: {self.states[name]}")
         try:
             return trial.run()
@@ -78,21 +78,21 @@ class Trials:
             return failed(type(error).__name__, trial.remedy)
 
 
-def ok(text: str) -> Outcome:
+def ok(text: str) -> TrialOutcome:
     """Say that it holds."""
-    return Outcome(text=text)
+    return TrialOutcome(text=text)
 
 
-def warned(text: str, remedy: str) -> Outcome:
+def warned(text: str, remedy: str) -> TrialOutcome:
     """Say what does not hinder, yet is to be looked at."""
-    return Outcome(state=State.WARNED, text=text, remedy=remedy)
+    return TrialOutcome(state=TrialState.WARNED, text=text, remedy=remedy)
 
 
-def not_tried(text: str) -> Outcome:
+def not_tried(text: str) -> TrialOutcome:
     """Say why nothing was tried."""
-    return Outcome(state=State.NOT_TRIED, text=text)
+    return TrialOutcome(state=TrialState.NOT_TRIED, text=text)
 
 
-def failed(text: str, remedy: str) -> Outcome:
+def failed(text: str, remedy: str) -> TrialOutcome:
     """Say what does not hold."""
-    return Outcome(state=State.FAILED, text=text, remedy=remedy)
+    return TrialOutcome(state=TrialState.FAILED, text=text, remedy=remedy)

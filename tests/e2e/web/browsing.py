@@ -10,7 +10,7 @@ from typing import Any, Literal
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from tests.e2e.web.conftest import Pages
 
 SCREENSHOTS = "KALENDER_TEST_SCREENSHOTS"  # a directory that pictures are left in
@@ -51,7 +51,7 @@ def opened(
     path: str,
     window: Window,
     *,
-    role: Role = Role.OPERATOR,
+    role: WebRole = WebRole.OPERATOR,
     status: int = 200,
 ) -> Iterator[Page]:
     """Open a page for somebody of that role; what it says to the browser's console fails the test."""

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 
 from kalender.store import brakes, optouts, people, teaching
 from kalender.store.database import database_time
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from tests.e2e.web.conftest import Pages
 from tests.e2e.web.lively import STUDENT
 
@@ -17,7 +17,7 @@ PERSON_WISHES = ("again", "verify", "retry", "out", "in")
 class Client:
     """Somebody who looks, as a browser would."""
 
-    def __init__(self, pages: Pages, role: Role = Role.HELPDESK, who: str = "kari") -> None:
+    def __init__(self, pages: Pages, role: WebRole = WebRole.HELPDESK, who: str = "kari") -> None:
         self.pages, self.http = pages, pages.session(role, who)
 
     def get(self, path: str, **query: str) -> requests.Response:

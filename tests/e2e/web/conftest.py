@@ -19,8 +19,8 @@ from kalender.config import load
 from kalender.config.web import SignInSettings, WebSettings
 from kalender.operate.status import Expectations
 from kalender.store.database import Database
-from kalender.web.page import Role
-from kalender.web.server import Server, make_entrance
+from kalender.web.page import WebRole
+from kalender.web.server import WebServer, make_entrance
 from kalender.web.sessions import OneTimeToken, Sessions
 from kalender.web.sign_in import SignIn
 from kalender.web.site import CALLBACK, Entrance
@@ -42,11 +42,11 @@ class Pages:
     origin: str
     entrance: Entrance
 
-    def cookie(self, role: Role, who: str = "kari") -> str:
+    def cookie(self, role: WebRole, who: str = "kari") -> str:
         """Return the value of a session's cookie."""
         return self.entrance.sessions.begin(who, role)[1]
 
-    def session(self, role: Role, who: str = "kari") -> requests.Session:
+    def session(self, role: WebRole, who: str = "kari") -> requests.Session:
         """Return a client that is signed in, whose browser asks for English."""
         client = requests.Session()
         client.headers["Accept-Language"] = "en"
@@ -57,7 +57,7 @@ class Pages:
         """Return the values that the status page shows."""
         return Snapshots(self.database, Expectations.of(self.wired)).latest()
 
-    def get(self, path: str, role: Role = Role.OPERATOR) -> requests.Response:
+    def get(self, path: str, role: WebRole = WebRole.OPERATOR) -> requests.Response:
         """Return the answer to somebody of that role."""
         return self.session(role).get(self.origin + path, timeout=30, allow_redirects=False)
 
@@ -70,7 +70,7 @@ def served(
 
     `web`: by these settings, as the command does.
     """
-    server = Server(web or wired.config.web.model_copy(update={"port": 0}))
+    server = WebServer(web or wired.config.web.model_copy(update={"port": 0}))
     entrance = web and make_entrance(server, web, operator="ola")
     entrance = entrance or Entrance(
         hosts=server.hosts,

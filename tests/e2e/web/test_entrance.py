@@ -7,7 +7,7 @@ import pytest
 import requests
 from itsdangerous import URLSafeTimedSerializer
 
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from kalender.web.site import ENTER, PAGES
 from tests.e2e.house import House, fails
 from tests.e2e.web.conftest import Pages, started
@@ -46,7 +46,7 @@ def test_without_a_session_every_page_and_form_is_401_and_so_is_what_is_no_page(
 
 def test_a_forged_an_old_and_an_ended_cookie_are_no_session(pages: Pages) -> None:
     name = pages.entrance.cookie
-    right = pages.cookie(Role.OPERATOR)
+    right = pages.cookie(WebRole.OPERATOR)
     body, _, signature = right.partition(".")
     other_key = URLSafeTimedSerializer("another key", salt="kalender session")
     other_salt = URLSafeTimedSerializer("a key of the tests", salt="kalender form")
@@ -58,7 +58,7 @@ def test_a_forged_an_old_and_an_ended_cookie_are_no_session(pages: Pages) -> Non
         right + "A",
         str(other_key.dumps(["id", "kari", 3])),
         str(other_salt.dumps(["id", "kari", 3])),
-        pages.entrance.sessions.form_token(pages.entrance.sessions.begin("a", Role.STATUS)[0]),
+        pages.entrance.sessions.form_token(pages.entrance.sessions.begin("a", WebRole.STATUS)[0]),
     ]
     for cookie in forged:
         assert asked(pages, "/", cookies={name: cookie}).status_code == 401, cookie
@@ -66,7 +66,7 @@ def test_a_forged_an_old_and_an_ended_cookie_are_no_session(pages: Pages) -> Non
 
 
 def test_signing_out_ends_the_session_also_for_a_copy_of_its_cookie(pages: Pages) -> None:
-    client = pages.session(Role.STATUS)
+    client = pages.session(WebRole.STATUS)
     copy = dict(client.cookies)
     text = client.get(f"{pages.origin}/", timeout=30).text
     left = client.post(f"{pages.origin}/sign-out", {"csrf": token_of(text)}, timeout=30)
@@ -79,7 +79,7 @@ def test_signing_out_ends_the_session_also_for_a_copy_of_its_cookie(pages: Pages
 
 
 def test_a_strange_host_is_refused_before_anything_else(pages: Pages) -> None:
-    right = {pages.entrance.cookie: pages.cookie(Role.OPERATOR)}
+    right = {pages.entrance.cookie: pages.cookie(WebRole.OPERATOR)}
     port = pages.origin.rpartition(":")[2]
     for host in ("evil.example", f"evil.example:{port}", "127.0.0.1", f"127.0.0.1.evil:{port}", ""):
         answer = asked(pages, "/", cookies=right, headers={"Host": host})
@@ -92,7 +92,7 @@ def test_a_strange_host_is_refused_before_anything_else(pages: Pages) -> None:
 
 
 def test_a_form_counts_only_with_the_token_of_its_own_session(pages: Pages) -> None:
-    client, other = pages.session(Role.STATUS), pages.session(Role.STATUS, "per")
+    client, other = pages.session(WebRole.STATUS), pages.session(WebRole.STATUS, "per")
     text = client.get(f"{pages.origin}/", timeout=30).text
     strange = token_of(other.get(f"{pages.origin}/", timeout=30).text)
     for token in (None, "", "x", strange):
@@ -107,7 +107,7 @@ def test_a_form_counts_only_with_the_token_of_its_own_session(pages: Pages) -> N
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example", "/\\evil.example", ""])
 def test_a_form_leads_to_our_own_pages_alone(pages: Pages, back: str) -> None:
-    client = pages.session(Role.STATUS)
+    client = pages.session(WebRole.STATUS)
     token = token_of(client.get(f"{pages.origin}/", timeout=30).text)
     answer = client.post(
         f"{pages.origin}/language",
@@ -148,7 +148,7 @@ def test_every_answer_keeps_browsers_from_what_they_should_not_do(pages: Pages) 
 def test_the_language_is_the_first_that_the_browser_asks_for(
     pages: Pages, accepted: str, language: str
 ) -> None:
-    client = pages.session(Role.STATUS)
+    client = pages.session(WebRole.STATUS)
     client.headers["Accept-Language"] = accepted
     answer = client.get(f"{pages.origin}/", timeout=30)
     assert f'<html lang="{language}">' in answer.text
@@ -156,7 +156,7 @@ def test_the_language_is_the_first_that_the_browser_asks_for(
 
 
 def test_a_language_that_was_chosen_stays(pages: Pages) -> None:
-    client = pages.session(Role.STATUS)
+    client = pages.session(WebRole.STATUS)
     token = token_of(client.get(f"{pages.origin}/", timeout=30).text)
     fields = {"language": "nn", "back": "/", "csrf": token}
     assert 'lang="nn"' in client.post(f"{pages.origin}/language", fields, timeout=30).text

@@ -12,9 +12,9 @@ from kalender.config import load
 from kalender.operate import queries
 from kalender.operate.status import Neighbour
 from kalender.store import acts, brakes, people
-from kalender.store.acts import Filter
+from kalender.store.acts import Filter, LogRow
 from kalender.store.tables import dirty
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House
 from tests.e2e.web.client import Client, form_of, hold_all, person_id, plain, wished
@@ -31,9 +31,9 @@ def neighbour_of(pages: Pages, name: str) -> Neighbour | None:
         return next((each for each in queries.neighbours(connection) if each.name == name), None)
 
 
-def latest_act(pages: Pages) -> dict[str, object]:
+def latest_act(pages: Pages) -> LogRow:
     with pages.database.read() as connection:
-        return dict(acts.acts(connection, Filter(limit=1))[0])
+        return acts.acts(connection, Filter(limit=1))[0]
 
 
 def state_of(pages: Pages, scope: str) -> str | None:
@@ -42,7 +42,7 @@ def state_of(pages: Pages, scope: str) -> str | None:
 
 
 def test_a_neighbour_is_paused_until_a_time_for_a_reason_and_resumed(own_pages: Pages) -> None:
-    client = Client(own_pages, Role.OPERATOR)
+    client = Client(own_pages, WebRole.OPERATOR)
     app = own_pages.wired
     assert "/pause?name=exchange.main" in client.get("/operations").text
     until = (app.clock() + timedelta(hours=3)).astimezone(app.zone)
@@ -57,7 +57,7 @@ def test_a_neighbour_is_paused_until_a_time_for_a_reason_and_resumed(own_pages: 
     lasts = held.held_until - own_pages.database.now()
     assert timedelta(hours=2, minutes=50) < lasts <= timedelta(hours=3)
     act = latest_act(own_pages)
-    assert (act["who"], act["what"], act["scope"], act["reason"]) == (
+    assert (act.who, act.what, act.scope, act.reason) == (
         "kari",
         "pause",
         "exchange.main",
@@ -71,7 +71,7 @@ def test_a_neighbour_is_paused_until_a_time_for_a_reason_and_resumed(own_pages: 
     assert "State: paused by hand (kari: Exchange is upgraded)" in asked
     done = wished(client, "/resume?name=exchange.main", reason="it is up again")
     assert "It is in use again within seconds" in done.text
-    assert latest_act(own_pages)["reason"] == "it is up again"
+    assert latest_act(own_pages).reason == "it is up again"
     resumed = neighbour_of(own_pages, "exchange.main")
     assert resumed is not None
     assert resumed.condition is None
@@ -89,7 +89,7 @@ def test_a_neighbour_is_paused_until_a_time_for_a_reason_and_resumed(own_pages: 
 
 
 def test_brakes_of_every_kind_are_released_for_a_reason(own_pages: Pages) -> None:
-    client, number = Client(own_pages, Role.OPERATOR), person_id(own_pages)
+    client, number = Client(own_pages, WebRole.OPERATOR), person_id(own_pages)
     with own_pages.database.write() as connection:
         scopes = hold_all(connection, number, person_id(own_pages, OTHER))
     person = client.look_up(STUDENT).request.path_url
@@ -102,7 +102,7 @@ def test_brakes_of_every_kind_are_released_for_a_reason(own_pages: Pages) -> Non
         assert done.status_code == 200
         assert "The brake is released" in done.text
         act = latest_act(own_pages)
-        assert (act["what"], act["scope"], act["reason"]) == (
+        assert (act.what, act.scope, act.reason) == (
             "brake release",
             scope,
             f"right: {scope}",
@@ -123,12 +123,12 @@ def test_brakes_of_every_kind_are_released_for_a_reason(own_pages: Pages) -> Non
 def test_only_operators_reach_pauses_and_brakes_and_protected_persons_are_not_in_them(
     own_pages: Pages,
 ) -> None:
-    operator, number = Client(own_pages, Role.OPERATOR), person_id(own_pages)
+    operator, number = Client(own_pages, WebRole.OPERATOR), person_id(own_pages)
     with own_pages.database.write() as connection:
         (scope,) = [s for s in hold_all(connection, number, number) if s.startswith("calendar")]
     action, fields = form_of(operator.get("/release?scope=hand"))
     before = latest_act(own_pages)
-    for role in (Role.STATUS, Role.HELPDESK):
+    for role in (WebRole.STATUS, WebRole.HELPDESK):
         client = Client(own_pages, role)
         for path in PATHS:
             assert client.get(path).status_code == 403, path
@@ -162,7 +162,7 @@ def test_a_course_is_released_after_a_look_at_what_goes(filled: House) -> None:
     before = len(filled.held()[f"{STUDENT}@uni.example"])
     (brake,) = json.loads(filled.run("brake", "show", "--json"))
     with served(wired) as pages:
-        client = Client(pages, Role.OPERATOR)
+        client = Client(pages, WebRole.OPERATOR)
         path = f"/release?scope={brake['scope']}"
         asked = client.get(path)
         counted = filled.run("brake", "release", brake["scope"], "--reason", "x", "--dry-run")
@@ -179,4 +179,4 @@ def test_a_course_is_released_after_a_look_at_what_goes(filled: House) -> None:
     assert len(filled.held()[f"{STUDENT}@uni.example"]) < before
     assert json.loads(filled.run("brake", "show", "--json")) == []
     (act,) = json.loads(filled.run("log", "--acts", "--operation", "brake release", "--json"))
-    assert (act["who"], act["scope"], act["reason"]) == ("kari", brake["scope"], "TP says so")
+    assert (act.who, act.scope, act.reason) == ("kari", brake["scope"], "TP says so")

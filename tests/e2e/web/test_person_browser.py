@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.operate import look_ups
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from tests.e2e.conftest import NOW, Template, filled_house
 from tests.e2e.web.browsing import ALL_WINDOWS, Window, focused, has_visible_focus, judge, opened
 from tests.e2e.web.conftest import Pages, served
@@ -55,7 +55,7 @@ def course_of(page: Page) -> str:
 @pytest.mark.parametrize("window", ALL_WINDOWS, ids=str)
 def test_everybody_can_use_the_pages(browser: Browser, lively: Pages, window: Window) -> None:
     person = looked_up(lively)
-    with opened(browser, lively, person, window, role=Role.HELPDESK) as page:
+    with opened(browser, lively, person, window, role=WebRole.HELPDESK) as page:
         judge(page, "person", window)
         course = course_of(page)
         page.locator(".entries summary").first.click()
@@ -80,7 +80,7 @@ def test_a_person_is_looked_up_and_asked_about_by_keyboard_alone(
     browser: Browser, lively: Pages
 ) -> None:
     window = Window(1280, "light", "nb")
-    with opened(browser, lively, "/person", window, role=Role.HELPDESK) as page:
+    with opened(browser, lively, "/person", window, role=WebRole.HELPDESK) as page:
         _go_to(page, "whom")
         page.keyboard.type(STUDENT)
         page.keyboard.press("Tab")
@@ -119,14 +119,14 @@ def test_a_week_is_columns_where_there_is_room_and_a_list_where_there_is_not(
     browser: Browser, lively: Pages
 ) -> None:
     person = looked_up(lively)
-    with opened(browser, lively, person, Window(1280), role=Role.HELPDESK) as page:
+    with opened(browser, lively, person, Window(1280), role=WebRole.HELPDESK) as page:
         boxes = [day.bounding_box() for day in page.locator(".day").all()]
         assert len({round(box["y"]) for box in boxes if box}) == 1
         blocks = [block.bounding_box() for block in page.locator(".entries li").all()]
         placed = [(b["x"], b["y"], b["width"], b["height"]) for b in blocks if b]
         for n, one in enumerate(placed):
             assert not any(_overlap(one, other) for other in placed[n + 1 :])
-    with opened(browser, lively, person, Window(390), role=Role.HELPDESK) as page:
+    with opened(browser, lively, person, Window(390), role=WebRole.HELPDESK) as page:
         days = [day.bounding_box() for day in page.locator(".day").all()]
         assert len({round(box["x"]) for box in days if box}) == 1
         assert page.locator(".hours").is_hidden()

@@ -17,7 +17,7 @@ from kalender.store import acts, brakes, own_database, people, queue
 from kalender.store.acts import Filter
 from kalender.store.database import Database
 from kalender.store.tables import database_identity, look_up
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from kalender.web.words import WORDS
 from tests.copying import copy_rows
 from tests.e2e.conftest import NOW
@@ -85,7 +85,7 @@ def test_who_is_protected_is_answered_as_nobody_and_the_attempt_is_logged(
         cells = re.findall(r"<t[dh][^>]*>(?:<a[^>]*>)?([^<]*)", client.get(page).text)
         assert str(number) not in cells
     assert "somebody protected" not in client.get("/person").text
-    operator = plain(Client(own_pages, Role.OPERATOR).get("/person").text)
+    operator = plain(Client(own_pages, WebRole.OPERATOR).get("/person").text)
     assert "somebody protected" in operator
     with own_pages.database.read() as connection:
         refused = connection.execute(select(look_up).where(look_up.c.refused)).mappings().all()
@@ -105,7 +105,7 @@ def test_why_is_a_checklist_with_the_first_failing_line_and_its_remedy(own_pages
 
 
 def test_the_role_decides_what_is_shown(own_pages: Pages) -> None:
-    status = Client(own_pages, Role.STATUS)
+    status = Client(own_pages, WebRole.STATUS)
     assert status.get("/person").status_code == 403
     assert status.get("/look-up/1").status_code == 403
     course = status.get("/course", code="mat1000")
@@ -130,7 +130,7 @@ def test_too_many_pages_are_429_in_words_and_only_for_who_asked(own_pages: Pages
             pass
     assert "Too many pages" in refused.text
     assert refused.headers["retry-after"] == "1"
-    assert own_pages.session(Role.HELPDESK, "ola").get(own_pages.origin + "/course").ok
+    assert own_pages.session(WebRole.HELPDESK, "ola").get(own_pages.origin + "/course").ok
 
 
 def test_a_course_and_changes_are_shown_filtered_and_paged(own_pages: Pages) -> None:

@@ -15,7 +15,7 @@ from playwright.sync_api import Browser
 
 from kalender.app import App
 from kalender.config.web import SignInSettings
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from kalender.web.site import PAGES
 from tests.e2e.conftest import Template
 from tests.e2e.house import House, fails
@@ -226,7 +226,7 @@ def test_a_scan_that_knows_only_the_root_finds_no_page_without_its_role(
     wired: App, provider: Provider
 ) -> None:
     with served(wired, sign_in=settings(provider)) as pages:
-        for role in (None, *Role):
+        for role in (None, *WebRole):
             client = pages.session(role) if role else requests.Session()
             found = scanned(client, pages.origin)
             assert "/" in found
@@ -240,7 +240,7 @@ def test_a_scan_that_knows_only_the_root_finds_no_page_without_its_role(
                     assert (status < 400) == (role >= page.role) or status == 403, path
         for page in PAGES:  # and those that nothing links to
             path = re.sub(r"\{\w+\}", "1", page.path)
-            for role in (None, *Role):
+            for role in (None, *WebRole):
                 client = pages.session(role) if role else requests.Session()
                 answer = client.request(
                     page.method, pages.origin + path, timeout=30, allow_redirects=False

@@ -18,12 +18,12 @@ from kalender.domain.work import Cause, Kind, Lane, Mark
 from kalender.neighbours import breaker
 from kalender.operate import queries
 from kalender.operate.sentence import LANGUAGES
-from kalender.operate.status import Counts, LastWrites
+from kalender.operate.status import LastWrites, WatchedCounts
 from kalender.operate.verdict import STATES
 from kalender.store import queue, rollouts, takeovers
 from kalender.store.heartbeats import Heartbeat
 from kalender.store.tables import calendar, dirty
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from kalender.web.words import WORDS, say
 from tests.e2e.conftest import NOW, Template
 from tests.e2e.house import House
@@ -46,7 +46,7 @@ def cells(text: str, table: str) -> list[list[str]]:
 
 
 def test_a_status_without_trouble_says_so_with_its_figures(pages: Pages) -> None:
-    text = pages.get("/", Role.STATUS).text
+    text = pages.get("/", WebRole.STATUS).text
     assert "All is as it should be" in text
     assert "nothing is due; no worker lives" in text
     snapshot = pages.site_snapshot()
@@ -80,7 +80,7 @@ def test_lists_and_takeovers_stand_on_the_page_and_at_the_terminal(filled: House
             )
             takeovers.set_done(connection, numbers[0])
             takeovers.stop(connection, numbers[1], "a test")
-        text = pages.get("/", Role.STATUS).text
+        text = pages.get("/", WebRole.STATUS).text
         snapshot = pages.site_snapshot()
         with pages.database.write() as connection:
             takeovers.wish_back(connection, numbers[:1], interval=timedelta())
@@ -116,8 +116,8 @@ def test_trouble_opens_the_page_and_is_text_whatever_it_says(
             )
             late = pages.database.now() - timedelta(minutes=7)
             connection.execute(update(dirty).values(due_at=late, first_marked_at=late))
-        text = pages.get("/", Role.STATUS).text
-        assert 'href="/operations#neighbours"' in pages.get("/", Role.OPERATOR).text
+        text = pages.get("/", WebRole.STATUS).text
+        assert 'href="/operations#neighbours"' in pages.get("/", WebRole.OPERATOR).text
     assert "Something is stuck" in text
     assert "Work is late" in text
     assert SCRIPT not in text
@@ -156,11 +156,11 @@ def test_every_word_is_there_in_all_languages() -> None:
         ("status.state", STATES),
         ("status.kind", [kind.value for kind in Kind]),
         ("status.lane", [lane.name.lower() for lane in Lane]),
-        ("status.count", [field.name for field in fields(Counts)]),
+        ("status.count", [field.name for field in fields(WatchedCounts)]),
         ("status.takeover", takeovers.STATES),
         ("status.fate", [fate.value for fate in Fate]),
         ("status.list_kind", get_args(lists.Kind)),
-        ("site.role", [str(role.value) for role in Role]),
+        ("site.role", [str(role.value) for role in WebRole]),
     ):
         for value in values:
             assert say("en", f"{group}.{value}")

@@ -11,9 +11,9 @@ from kalender.app import App, clock_from
 from kalender.config import load
 from kalender.operate import disclosure
 from kalender.store import acts, brakes, people
-from kalender.store.acts import Filter
+from kalender.store.acts import Filter, LogRow
 from kalender.store.tables import calendar, dirty, look_up
-from kalender.web.page import Role
+from kalender.web.page import WebRole
 from tests.e2e.conftest import NOW
 from tests.e2e.house import House
 from tests.e2e.web.client import PERSON_WISHES, Client, form_of, person_id, plain, wished
@@ -24,9 +24,9 @@ pytestmark = pytest.mark.e2e
 REASON = "case 4711"
 
 
-def acts_of(pages: Pages) -> list[Mapping[str, object]]:
+def acts_of(pages: Pages) -> list[LogRow]:
     with pages.database.read() as connection:
-        return list(acts.acts(connection, Filter()))
+        return acts.acts(connection, Filter())
 
 
 def calendars_of(pages: Pages, number: int) -> list[Mapping[str, object]]:
@@ -36,7 +36,7 @@ def calendars_of(pages: Pages, number: int) -> list[Mapping[str, object]]:
 
 
 def test_each_wish_of_a_person_asks_once_is_carried_out_and_says_so(own_pages: Pages) -> None:
-    client, number = Client(own_pages, Role.OPERATOR), person_id(own_pages)
+    client, number = Client(own_pages, WebRole.OPERATOR), person_id(own_pages)
     person = client.look_up(STUDENT, REASON).request.path_url
     words = {
         "again": ("resync --person", "FS will be asked about the person again"),
@@ -58,8 +58,8 @@ def test_each_wish_of_a_person_asks_once_is_carried_out_and_says_so(own_pages: P
         assert said in plain(done.text)
         latest = acts_of(own_pages)[0]
         reason = typed.get("reason", REASON)
-        assert (latest["who"], latest["what"], latest["person"]) == ("kari", command, number)
-        assert latest["reason"] == reason
+        assert (latest.who, latest.what, latest.person) == ("kari", command, number)
+        assert latest.reason == reason
         assert reason in done.text
         assert len(acts_of(own_pages)) == before + count
         (row,) = calendars_of(own_pages, number)
@@ -79,7 +79,7 @@ def test_each_wish_of_a_person_asks_once_is_carried_out_and_says_so(own_pages: P
 def test_whom_a_wish_leaves_alone_is_said_beforehand_and_who_said_so_is_asked(
     own_pages: Pages,
 ) -> None:
-    client = Client(own_pages, Role.OPERATOR)
+    client = Client(own_pages, WebRole.OPERATOR)
     path = f"{client.look_up(STUDENT).request.path_url}/wish/out"
     assert re.search(r"taken back \(\d\d+ entries are recorded\)", client.get(path).text)
     before = len(acts_of(own_pages))
@@ -89,19 +89,19 @@ def test_whom_a_wish_leaves_alone_is_said_beforehand_and_who_said_so_is_asked(
 
 
 def test_only_operators_may_wish_and_only_of_whom_they_looked_up(own_pages: Pages) -> None:
-    helper, operator = Client(own_pages), Client(own_pages, Role.OPERATOR)
+    helper, operator = Client(own_pages), Client(own_pages, WebRole.OPERATOR)
     person = operator.look_up(STUDENT).request.path_url
     assert "/wish/" in operator.get(person).text
     assert "/wish/" not in helper.get(person).text
     action, fields = form_of(operator.get(f"{person}/wish/verify"))
     before = acts_of(own_pages)
-    for client in (helper, Client(own_pages, Role.STATUS)):
+    for client in (helper, Client(own_pages, WebRole.STATUS)):
         for name in PERSON_WISHES:
             assert client.get(f"{person}/wish/{name}").status_code == 403
             sent = client.http.post(f"{own_pages.origin}{person}/wish/{name}", fields, timeout=60)
             assert sent.status_code == 403
         assert client.get(f"{person}/done/1").status_code == 403
-    stranger = Client(own_pages, Role.OPERATOR, "per")
+    stranger = Client(own_pages, WebRole.OPERATOR, "per")
     strange = form_of(stranger.get(f"{stranger.look_up(STUDENT).request.path_url}/wish/retry"))[1]
     for client, sent_fields, status in (
         (stranger, strange, 404),  # it is kari's look-up
@@ -126,7 +126,7 @@ def test_acts_about_a_person_and_their_calendars_are_told_to_the_help_desk(
         brakes.put(connection, "calendar 4711", "holding", "somebody else's")
         acts.record(connection, "protect add", who="ola", persons=[number], reason="threat")
         acts.record(connection, "protect remove", who="ola", persons=[number])
-    operator, helper = Client(own_pages, Role.OPERATOR), Client(own_pages)
+    operator, helper = Client(own_pages, WebRole.OPERATOR), Client(own_pages)
     wished(operator, f"{operator.look_up(STUDENT, REASON).request.path_url}/wish/retry")
     text = helper.look_up(STUDENT, "another case").text
     (table,) = re.findall(r'<table aria-labelledby="acts">.*?</table>', text, re.DOTALL)
@@ -140,7 +140,7 @@ def test_acts_about_a_person_and_their_calendars_are_told_to_the_help_desk(
 
 
 def test_who_is_protected_is_nobody_to_a_wish_and_the_attempt_is_kept(own_pages: Pages) -> None:
-    client, number = Client(own_pages, Role.OPERATOR), person_id(own_pages)
+    client, number = Client(own_pages, WebRole.OPERATOR), person_id(own_pages)
     person = client.look_up(STUDENT).request.path_url
     action, fields = form_of(client.get(f"{person}/wish/verify"))
     done = wished(client, f"{person}/wish/verify").request.path_url
@@ -169,7 +169,7 @@ def test_a_worker_carries_out_what_was_wished(filled: House) -> None:
     before = standing()
     assert before > 0
     with served(wired) as pages:
-        client = Client(pages, Role.OPERATOR)
+        client = Client(pages, WebRole.OPERATOR)
         person = client.look_up(STUDENT).request.path_url
         wished(client, f"{person}/wish/out", reason="they called")
         filled.run("worker", "--until-idle")
