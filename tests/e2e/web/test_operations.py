@@ -179,4 +179,4 @@ def test_a_course_is_released_after_a_look_at_what_goes(filled: House) -> None:
     assert len(filled.held()[f"{STUDENT}@uni.example"]) < before
     assert json.loads(filled.run("brake", "show", "--json")) == []
     (act,) = json.loads(filled.run("log", "--acts", "--operation", "brake release", "--json"))
-    assert (act.who, act.scope, act.reason) == ("kari", brake["scope"], "TP says so")
+    assert (act["who"], act["scope"], act["reason"]) == ("kari", brake["scope"], "TP says so")
