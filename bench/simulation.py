@@ -95,10 +95,10 @@ def followed(
     """Play a campaign of twenty equal evenings, in which mailboxes move evenly one after the other.
 
     Returns how many hours each calendar waited to be looked up, sorted; the hours from midnight
-    until an evening's last one was right; and the largest share of the limit that was used within ten
-    minutes. Announced ones are looked for from midnight on, no faster than the pace. Where nothing
-    is announced, the look of every 24 hours notices them; live changes would sooner, and are left
-    out. A calendar is looked up in its turn, once a connection is free.
+    until an evening's last one was right; and the largest share of the limit that was used within
+    ten minutes. Announced ones are looked for from midnight on, no faster than the pace. Where
+    nothing is announced, the look of every 24 hours notices them; live changes would sooner, and
+    are left out. A calendar is looked up in its turn, once a connection is free.
     """
     nightly, interval = PEOPLE // NIGHTS, 1 / (PER_MINUTE * 60)
     noticed = list[tuple[float, float, float]]()

@@ -226,9 +226,9 @@ class EntryState:
 class FoundItem:
     """An item found by key; `created_at` decides which of several is the oldest.
 
-    A `meeting` is what its user invited others to, where the backend cannot write to that in silence.
-    `state` is the item as `Calendars.get` reads it with its fields, where that was asked for and a
-    search can tell it.
+    A `meeting` is what its user invited others to, where the backend cannot write to that in
+    silence. `state` is the item as `Calendars.get` reads it with its fields, where that was asked
+    for and a search can tell it.
     """
 
     ref: ItemRef
@@ -264,7 +264,8 @@ class Calendars(Protocol):
     ) -> Sequence[ItemRef | ItemError]:
         """Change the named fields only: one request, and no mail to anybody.
 
-        A backend that cannot write to a meeting in silence leaves it as it is: MEETING. All changes carry a change key (NeverOverwrite) or none does (AlwaysOverwrite).
+        A backend that cannot write to a meeting in silence leaves it as it is: MEETING. All changes
+        carry a change key (NeverOverwrite) or none does (AlwaysOverwrite).
         """
         ...
 

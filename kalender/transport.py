@@ -5,8 +5,8 @@ never meets it. Here the same number of seconds bounds the whole answer, from th
 the request has left. The machine's own list of authorities is trusted, as by the broker's client,
 and not the one that requests brings along.
 
-What is sent once (`Deadline`, `ends_told_apart`) is never sent again here: a request is not begun, is
-refused in words, or is of unknown outcome, and whoever made it decides.
+What is sent once (`Deadline`, `ends_told_apart`) is never sent again here: a request is not begun,
+is refused in words, or is of unknown outcome, and whoever made it decides.
 """
 
 import http.client

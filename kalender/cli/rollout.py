@@ -281,8 +281,8 @@ def pause(
 def resume(context: typer.Context, plan: SomePlan = None, per_hour: PerHour = None) -> None:
     """Let a plan go on (without a number: all that are paused); or at another pace.
 
-    What is wrong already with those whom it let in pauses it no more; `kalender parked`, `status` and
-    `why` say what that is.
+    What is wrong already with those whom it let in pauses it no more; `kalender parked`, `status`
+    and `why` say what that is.
     """
     with opened(application(context, asks=False)).write() as connection:
         if plan is None:

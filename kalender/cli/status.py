@@ -62,13 +62,13 @@ def status(
     lives, the database may be an old one, or all work fails alike. `held`: something waits for an
     operator: a brake holds deletes back, bulk work or moves are paused, moved mailboxes or stopped
     takeovers wait for a decision, a plan of the roll-out is paused, or changed settings for a yes.
-    `incomplete`: somebody does not have the right calendar, or a list of persons cannot be read, and
-    nothing is under way that would mend it. `behind`: work has been due for five minutes, FS and TP
-    were not read whole for too long, courses were not, or a database was recovered and nothing is
-    written yet. `filling`: calendars are written for the first time. `warning`: something will go
-    wrong. Times are about, where nothing records them: a neighbour's first failure, and the end of
-    work at the present rate. The last day is drawn by the half-hour, each line up to its own maximum;
-    a gap is a time in which no worker recorded anything.
+    `incomplete`: somebody does not have the right calendar, or a list of persons cannot be read,
+    and nothing is under way that would mend it. `behind`: work has been due for five minutes, FS
+    and TP were not read whole for too long, courses were not, or a database was recovered and
+    nothing is written yet. `filling`: calendars are written for the first time. `warning`:
+    something will go wrong. Times are about, where nothing records them: a neighbour's first
+    failure, and the end of work at the present rate. The last day is drawn by the half-hour, each
+    line up to its own maximum; a gap is a time in which no worker recorded anything.
     """
     wired = application(context, writes=False, asks=False)
     if acknowledge is not None:

@@ -1,7 +1,7 @@
 """What a roll-out goes by: by which names a university says who is switched on.
 
-`CRITERIA` names each with the source that tells who is meant. A faculty or department is given by its
-number or code, and kept as the beginning of FS' organisation codes.
+`CRITERIA` names each with the source that tells who is meant. A faculty or department is given by
+its number or code, and kept as the beginning of FS' organisation codes.
 """
 
 from collections.abc import Mapping

@@ -49,13 +49,13 @@ whether it carries our key is looked up by its id. `HandedBack` is the other way
 predecessor's again.
 
 `LeftToUser` comes to what its user made a meeting, where Exchange would mail the guests of every
-write: the item stays as it is and is ours no more, although it still carries our key, and another one
-is made for the event. It also comes to the item of an abandoned create that turned up late, where its user had
-touched it by then. A released key is never adopted again.
+write: the item stays as it is and is ours no more, although it still carries our key, and another
+one is made for the event. It also comes to the item of an abandoned create that turned up late,
+where its user had touched it by then. A released key is never adopted again.
 
-An abandoned entry without a change key was never seen in the calendar: nobody answered its create, and
-a lookup did not find its key. Where a search may miss what was just made, that key is looked for once
-more some hours later.
+An abandoned entry without a change key was never seen in the calendar: nobody answered its create,
+and a lookup did not find its key. Where a search may miss what was just made, that key is looked
+for once more some hours later.
 
 A refused or declined entry under an update is not counted as open, although it has no fingerprint.
 Its status already says that the calendar may show something else. Until the event ends, the next

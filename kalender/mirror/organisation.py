@@ -1,6 +1,7 @@
 """Mirrors what roll-outs go by beside teaching: units of courses and teachers, and programmes.
 
-Each is read only where the settings say so; where they do not any more, what was mirrored of it goes.
+Each is read only where the settings say so; where they do not any more, what was mirrored of it
+goes.
 """
 
 from collections import defaultdict

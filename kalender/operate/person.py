@@ -29,7 +29,8 @@ class CalendarShown:
 class PersonShown:
     """What is held of a person, as `kalender show` and the page tell it.
 
-    `pending` is the work that waits for them or is parked, the most urgent first. `checks` are what must be so for their calendars to be right: `why.checklist_of_person`.
+    `pending` is the work that waits for them or is parked, the most urgent first. `checks` are what
+    must be so for their calendars to be right: `why.checklist_of_person`.
     """
 
     person_id: int

@@ -385,8 +385,8 @@ def rate(connection: Connection, when: Column[Any], *conditions: ColumnElement[b
 def common_failure(connection: Connection) -> CommonFailure | None:
     """Return the error that all failed with that has waited for a minute; None where not all did.
 
-    Calendars whose mailbox is missing, does not open or is on its way do not count: why those wait is
-    known.
+    Calendars whose mailbox is missing, does not open or is on its way do not count: why those wait
+    is known.
     """
     is_its_work = calendar_key(calendar.c.calendar_id) == dirty_now.c.key
     is_unopened = exists().where(

@@ -39,8 +39,8 @@ class Condition:
     """Something that is not as it should be, or that all is as it should be.
 
     `condition` is its name, as `--acknowledge` and the metrics take it. `because` and `remedy` are
-    for people, in any language. `count` is how much of it there is. `exact`: since when is known and not only
-    estimated, so that what began after an acknowledgement is another condition.
+    for people, in any language. `count` is how much of it there is. `exact`: since when is known
+    and not only estimated, so that what began after an acknowledgement is another condition.
     """
 
     condition: str

@@ -362,7 +362,8 @@ class Judgement:
 def mend(visit: Visit, found_doubles: Sequence[Double]) -> None:
     """Where that is wished, record of each pair the one that its user did not add to as going.
 
-    Also after a move: what was made anew on the way stands beside what arrived. Where the user added to both, both stay, and the second is named.
+    Also after a move: what was made anew on the way stands beside what arrived. Where the user
+    added to both, both stay, and the second is named.
     """
     if not found_doubles or not (visit.moved or visit.row.doubles == DoublesWish.MEND):
         return

@@ -252,8 +252,8 @@ def verify(visit: Visit, standing: Sequence[Entry]) -> tuple[Entry, ...] | None:
 def follow_by_key(visit: Visit, gone_entries: Sequence[Entry]) -> None:
     """Follow by key what is not found by id; what its user deleted is put back, or declined.
 
-    A mailbox that was restored or moved within an Exchange gives all its items new ids. Raises PutOff
-    where it may have moved to another Exchange.
+    A mailbox that was restored or moved within an Exchange gives all its items new ids. Raises
+    PutOff where it may have moved to another Exchange.
     """
     lost_entries = find_again(visit, gone_entries)
     if lost_entries and len(visit.context.exchanges) > 1:
@@ -266,9 +266,9 @@ def _to_put_back(
 ) -> list[Entry]:
     """Return the entries to put back, and decline the others: not wished, or put back too often.
 
-    `operation` is the change log's word for putting back: `gone` for what its user deleted, `restore`
-    for what they edited. Raises TransientError where the mailbox may be another one by now: then its
-    user did neither.
+    `operation` is the change log's word for putting back: `gone` for what its user deleted,
+    `restore` for what they edited. Raises TransientError where the mailbox may be another one by
+    now: then its user did neither.
     """
     if not touched_entries:
         return []

@@ -125,9 +125,9 @@ def judge_absence(visit: Visit, hits: Sequence[FoundItem]) -> Absence:
     `hits` are all items of ours in the calendar. Where more than half of our coming entries are
     absent, that counts as their user's doing once the mailbox did not turn up elsewhere for hours.
     Where the Exchange from which it came still shows what is absent here, that may be the copy that
-    was left behind: then the calendar waits as well. Where the person has another mailbox than before,
-    by another address or username, nothing of ours need be there. Notes on the visit whether the
-    mailbox moved. Raises TransientError where another Exchange could not be asked.
+    was left behind: then the calendar waits as well. Where the person has another mailbox than
+    before, by another address or username, nothing of ours need be there. Notes on the visit
+    whether the mailbox moved. Raises TransientError where another Exchange could not be asked.
     """
     with visit.database.read() as connection:
         move = moves.open_of(connection, visit.row.calendar_id)
@@ -445,10 +445,10 @@ def _removals(
 def take_away_again(visit: Visit, hits: Sequence[FoundItem]) -> None:
     """Record as going what we took away at the old place after the mailbox had been copied.
 
-    It is what we made ourselves: its key is in the change log as taken away of late, it stands on one
-    item, which was created when we created it, as far as the calendar's other items tell, and its
-    user added nothing. What its user made a meeting, and was to be released there, is released here.
-    What has ended stays.
+    It is what we made ourselves: its key is in the change log as taken away of late, it stands on
+    one item, which was created when we created it, as far as the calendar's other items tell, and
+    its user added nothing. What its user made a meeting, and was to be released there, is released
+    here. What has ended stays.
     """
     calendar_id = visit.row.calendar_id
     times = Counter(hit.sync_key for hit in hits)

@@ -1,9 +1,9 @@
 """One claimed visit to one calendar, and the protocol by which it changes anything there.
 
 `perform` changes entries, in four steps. It writes ahead what is about to happen, in a transaction
-that also renews the claim. It sends the request, or one after the other the few that this was written
-for. It records what became of each entry, in a second transaction. It returns what the visit has to
-do next.
+that also renews the claim. It sends the request, or one after the other the few that this was
+written for. It records what became of each entry, in a second transaction. It returns what the
+visit has to do next.
 
 Whatever dies between the two transactions leaves records whose outcome is open. The next visit looks
 a create in doubt up by its key before it plans anything. An update or a delete in doubt is planned
@@ -369,10 +369,10 @@ def perform(visit: Visit, write: Write) -> Outcome:
     Raises ClaimLost; TransientError where the calendar may not be written to any more; whatever
     the adapter raises but OutcomeUnknown; NeighbourUnavailable where the database is away.
 
-    The visit's claim is finished in a transaction of its own. To finish it in the one that records the
-    last request would save 6 % of the processor time of workers and PostgreSQL while a lecture moves,
-    and was tried: it holds the claim's row while it waits for the calendar's, and a resync, which
-    locks them in the other order, was ended by a deadlock.
+    The visit's claim is finished in a transaction of its own. To finish it in the one that records
+    the last request would save 6 % of the processor time of workers and PostgreSQL while a lecture
+    moves, and was tried: it holds the claim's row while it waits for the calendar's, and a resync,
+    which locks them in the other order, was ended by a deadlock.
     """
     started = time.monotonic()
     with visit.context.memory.writing(visit.database) as connection:
@@ -394,9 +394,9 @@ def perform(visit: Visit, write: Write) -> Outcome:
 def _sent(visit: Visit, write: Write, send_by: float) -> tuple[Results, KalenderError | None]:
     """Make the requests one after the other; return a result for each entry, and what ended them.
 
-    After a failure, or an entry in doubt, no further request leaves. Before a later one the calendar
-    is looked at again, and it has half of `send_seconds` at least. Raises ClaimLost and StateInDoubt,
-    after which nothing may be recorded.
+    After a failure, or an entry in doubt, no further request leaves. Before a later one the
+    calendar is looked at again, and it has half of `send_seconds` at least. Raises ClaimLost and
+    StateInDoubt, after which nothing may be recorded.
     """
     number, batch = len(write.ahead), visit.calendars.batch
     results: list[ItemRef | ItemError] = []

@@ -3,8 +3,8 @@
 Its entries are found by its mark, which the server searches for. One that shows an event of the
 calendar is adopted: one request puts our key on, takes the mark off, makes our block of the
 predecessor's text, and says what the event says; what its user added stays. It is written ahead
-like a create, and an adoption that nobody answered is looked up by the item's id. What shows no event
-is left, or recorded as an entry that goes by an ordinary delete, under write-ahead and brake.
+like a create, and an adoption that nobody answered is looked up by the item's id. What shows no
+event is left, or recorded as an entry that goes by an ordinary delete, under write-ahead and brake.
 
 `carry_on` does what the takeover asks of a visit. It begins with a search each time, so that it goes
 on where it was, whatever died.
@@ -83,8 +83,8 @@ def carry_on(visit: Visit) -> None:
 def look_before_the_first_write(visit: Visit, mark: PredecessorMark) -> None:
     """Search a calendar in which nothing of ours was written yet for the predecessor's mark.
 
-    Where it stands, the calendar is taken over as was asked for last, and not filled beside it. Where
-    nobody asked yet it is stopped: raises PutOff.
+    Where it stands, the calendar is taken over as was asked for last, and not filled beside it.
+    Where nobody asked yet it is stopped: raises PutOff.
     """
     with visit.database.read() as connection:
         if visit.row.synced_digest or entries.of_calendar(connection, visit.row.calendar_id):

@@ -1,8 +1,8 @@
 """An installation on the university of the sandbox, driven from outside.
 
 It has settings of its own, runs the real commands as processes, changes what the university answers,
-and compares every calendar with the oracle. It imports nothing of the service, which is started as its users start it. The demonstration, the
-drills, the benchmarks and the tests stand on it.
+and compares every calendar with the oracle. It imports nothing of the service, which is started as
+its users start it. The demonstration, the drills, the benchmarks and the tests stand on it.
 """
 
 import json

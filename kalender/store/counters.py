@@ -1,8 +1,9 @@
 """Counts of what happened, over all processes and machines: added up in the database.
 
-A process counts in memory and gives what it has every few seconds; what dies with it is what it
-had not given yet. Counts stand by the hour for two days, those of entries and of what was
-unannounced for eight, then they are folded into one row, so that a total never shrinks. A label is its values joined by spaces; what they mean the name says:
+A process counts in memory and gives what it has every few seconds; what dies with it is what it had
+not given yet. Counts stand by the hour for two days, those of entries and of what was unannounced
+for eight, then they are folded into one row, so that a total never shrinks. A label is its values
+joined by spaces; what they mean the name says:
 
 ==========================  =============================================================
 requests                    neighbour, outcome (`ok`, or the error's class)

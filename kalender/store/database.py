@@ -76,9 +76,10 @@ class Database:
     def transact(self, work: Callable[[Connection], T]) -> T:
         """Return what `work` returns, called within one transaction that writes, as by `write`.
 
-        Where PostgreSQL ends the transaction since it and another wait for each other, nothing of it is
-        written, and `work` is called again in a new one, at most three times in all. For a transaction
-        that locks many rows while others are at work; `work` must change nothing but the database.
+        Where PostgreSQL ends the transaction since it and another wait for each other, nothing of
+        it is written, and `work` is called again in a new one, at most three times in all. For a
+        transaction that locks many rows while others are at work; `work` must change nothing but
+        the database.
         """
         for _ in range(TRIALS - 1):
             try:

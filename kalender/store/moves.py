@@ -1,7 +1,7 @@
 """Mailboxes that move from one Exchange to another: who is followed, who waits, who is announced.
 
-A row of `move` is open from the moment at which a mailbox is noticed elsewhere until a visit made its
-calendar right there; a calendar has one open row at most. Instants are on the database's clock.
+A row of `move` is open from the moment at which a mailbox is noticed elsewhere until a visit made
+its calendar right there; a calendar has one open row at most. Instants are on the database's clock.
 """
 
 from collections.abc import Collection, Sequence

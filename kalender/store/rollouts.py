@@ -1,8 +1,8 @@
 """Who is switched on: outside the roll-out not one request goes to Exchange.
 
-The list has criteria, each with a value. While a plan lets people in by a criterion, it is not on the
-list yet, and those are inside whom the plan let in; while a plan lets them out, it is on the list
-still, and those are outside whom the plan let out.
+The list has criteria, each with a value. While a plan lets people in by a criterion, it is not on
+the list yet, and those are inside whom the plan let in; while a plan lets them out, it is on the
+list still, and those are outside whom the plan let out.
 """
 
 from collections import defaultdict

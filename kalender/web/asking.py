@@ -1,8 +1,8 @@
 """What all wishes share: the page that asks once, the form that it holds, and what says what was done.
 
 A wish has a name, and `wish.NAME.…` are its words: `title`, `will` (what will happen), `button` and
-`done`. Whoever wishes, and why, is kept by the act that is recorded; the page that says what was done
-shows that act.
+`done`. Whoever wishes, and why, is kept by the act that is recorded; the page that says what was
+done shows that act.
 """
 
 from collections.abc import Mapping
@@ -19,9 +19,9 @@ class Asked:
     """A wish that is about to be confirmed.
 
     `action` is where its form goes, `back` where one goes who does not wish it, `subject` whom or
-    what it is about. `about` fills the words, and `hidden` goes with the form. `asks` names the words of the field that says why, if there is one (`reason` is what was
-    typed there); else `reason` is kept as it is. `problem` names the words of what is wrong with
-    what was sent.
+    what it is about. `about` fills the words, and `hidden` goes with the form. `asks` names the
+    words of the field that says why, if there is one (`reason` is what was typed there); else
+    `reason` is kept as it is. `problem` names the words of what is wrong with what was sent.
     """
 
     name: str

@@ -1,7 +1,8 @@
 """What a page is: its path, the role that it needs, and the function that answers.
 
 A function that answers runs in a thread of its own, so that it may ask the database. It is given a
-`PageRequest`, raises a `PageError` where there is nothing to show, and otherwise returns an `Answer`.
+`PageRequest`, raises a `PageError` where there is nothing to show, and otherwise returns an
+`Answer`.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,8 +1,8 @@
 """The last day as plots: paths of SVG made on the server, with the words that say the same.
 
-A plot is drawn on a ground of `WIDTH` by `HEIGHT` that the page stretches; its labels are text of the
-page, so that they can be read at any width. A time that nobody recorded is a gap in every path, and
-a band on the ground.
+A plot is drawn on a ground of `WIDTH` by `HEIGHT` that the page stretches; its labels are text of
+the page, so that they can be read at any width. A time that nobody recorded is a gap in every path,
+and a band on the ground.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,7 @@
 """A reverse proxy that signs people in: what its headers say of who asks, and when that is believed.
 
-The way to us is the proxy's own: a Unix socket that only it may open, or a secret that it sends along
-with each request. A request that lacks what it must bring, or brings it twice, is nobody's.
+The way to us is the proxy's own: a Unix socket that only it may open, or a secret that it sends
+along with each request. A request that lacks what it must bring, or brings it twice, is nobody's.
 """
 
 import secrets
@@ -18,8 +18,8 @@ Headers = Sequence[tuple[bytes, bytes]]  # as they came, names in small letters
 class Proxy:
     """Believes the headers of one proxy.
 
-    With a `shared_secret` in the settings that is asked for on every way; without one whoever reaches
-    us is the proxy, so only a socket may lead here.
+    With a `shared_secret` in the settings that is asked for on every way; without one whoever
+    reaches us is the proxy, so only a socket may lead here.
     """
 
     def __init__(self, settings: ProxySettings) -> None:

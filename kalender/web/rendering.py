@@ -23,9 +23,9 @@ FOLDER = files("kalender.web") / "templates"
 class Templates:
     """Renders what a page shows. Usable from several threads.
 
-    Beside its own values a template may use `say(key, …)` for words,
-    `say_or_as_is(group, value)` for the word of a value, `said(sentence)` for a `Sentence`,
-    `path_of(name, …)` for the path of a page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
+    Beside its own values a template may use `say(key, …)` for words, `say_or_as_is(group, value)`
+    for the word of a value, `said(sentence)` for a `Sentence`, `path_of(name, …)` for the path of a
+    page, `csrf_field()` in a form, the filters `instant` and `minute` for times in the
     institution's zone (`when` and `clock` for a minute and a time of day within other words),
     `weekday(day)` and `day_in_words(day)`, and `session`, which is None where nobody is signed in.
     """

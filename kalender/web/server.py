@@ -134,8 +134,8 @@ def _is_answered(path: Path) -> bool:
 def make_entrance(server: WebServer, settings: WebSettings, *, operator: str) -> Entrance:
     """Return the way in: the configured sign-in or proxy, else a one-time token for `operator`.
 
-    ConfigError where a secret is missing. A proxy says roles with each request; else they are those of
-    the last sign-in, which is asked for anew each hour.
+    ConfigError where a secret is missing. A proxy says roles with each request; else they are those
+    of the last sign-in, which is asked for anew each hour.
     """
     secret = settings.session_key
     key = secret.get_secret_value() if secret else secrets.token_urlsafe(KEY_BYTES)

@@ -3,8 +3,8 @@
 Nothing that a browser or a provider brings is believed before it was checked: the state against a
 signed cookie of this browser, the token's signature against the provider's keys (asymmetric ones
 alone), its issuer, audience, times and nonce. Keys are fetched again when a token names one that is
-not known, at most once a minute. All that a sign-in needs until it comes back lies in that cookie, so
-any process with the same key may finish it.
+not known, at most once a minute. All that a sign-in needs until it comes back lies in that cookie,
+so any process with the same key may finish it.
 """
 
 import secrets

@@ -1,8 +1,8 @@
 """What every backend of calendars promises; one suite for the fake, the adapters and a mailbox.
 
-The adapters speak real SOAP to the sandbox's Exchange, and real JSON to its Graph. A real test mailbox joins where
-KALENDER_TEST_EWS_URL, _USERNAME, _PASSWORD and _MAILBOX are given, and one in Exchange Online where
-KALENDER_TEST_GRAPH_TENANT, _CLIENT_ID, _CLIENT_SECRET and _MAILBOX are.
+The adapters speak real SOAP to the sandbox's Exchange, and real JSON to its Graph. A real test
+mailbox joins where KALENDER_TEST_EWS_URL, _USERNAME, _PASSWORD and _MAILBOX are given, and one in
+Exchange Online where KALENDER_TEST_GRAPH_TENANT, _CLIENT_ID, _CLIENT_SECRET and _MAILBOX are.
 """
 
 import os

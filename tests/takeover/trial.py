@@ -1,8 +1,8 @@
 """Many calendars of a predecessor are taken over while processes die and answers are lost, and judged.
 
 Who dies where is drawn by the seed for each point by its name (`tests.chaos.points`), so that one
-point is struck once. At rest each event stands once, every note is kept, nothing foreign was read, and
-what was not adopted is listed; a second run changes nothing; handed back, all is as it was.
+point is struck once. At rest each event stands once, every note is kept, nothing foreign was read,
+and what was not adopted is listed; a second run changes nothing; handed back, all is as it was.
 """
 
 import json

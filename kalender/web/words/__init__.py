@@ -1,8 +1,8 @@
 """What the pages say, in Bokmål, Nynorsk and English.
 
 Each module holds the words of one part of the pages: a key, and its text in the order of
-`LANGUAGES`; those of causes are the ones that answers use. A key begins with the name of its part, so no two modules have the same. `{name}` in a
-text stands for a value.
+`LANGUAGES`; those of causes are the ones that answers use. A key begins with the name of its part,
+so no two modules have the same. `{name}` in a text stands for a value.
 """
 
 from collections.abc import Mapping
