@@ -51,7 +51,7 @@ from kalender.reconcile.desired import CalendarSettings, CalendarState
 from kalender.reconcile.memory import Memory
 from kalender.store import brakes, entries, mailboxes, moves, queue, rollouts, takeovers
 from kalender.store.database import Database
-from kalender.store.entries import CalendarRow
+from kalender.store.entries import CalendarOwnership, CalendarRow
 from kalender.store.queue import Claim
 from kalender.store.semesters import BEGINNING
 
@@ -228,15 +228,19 @@ class Visit:
         """Prolong the claim in full; ClaimLost where it is not ours any more."""
         self.renewed_at = queue.renew(connection, self.claim, self.context.lease)
 
-    def require_unchanged(self, connection: Connection, *, is_forgotten: bool = False) -> None:
+    def require_unchanged(
+        self, connection: Connection, ownership: CalendarOwnership | None = None
+    ) -> None:
         """Raise TransientError where the calendar may not be written to as the visit believes.
 
         The person may have opted out or left the roll-out since the visit began, and the mailbox
         may have passed to somebody else or to another Exchange, or be another one by another
-        username. Also clears the calendar's digest, unless it `is_forgotten`: until the visit ends
-        well, the calendar is not known to be right.
+        username. `ownership` is what was just read of it. Where that is not given it is read here,
+        and the calendar's digest is cleared: until the visit ends well, the calendar is not known
+        to be right.
         """
-        ownership = entries.forget_digest(connection, self.row, is_forgotten=is_forgotten)
+        if ownership is None:
+            ownership = entries.forget_digest(connection, self.row)
         if not self.context.allowed(connection, replace(self.row, takeover=ownership.takeover)):
             raise TransientError("the calendar left the roll-out meanwhile")
         if (ownership.leaves or self.row.taking_back) is not self.calendar_state.leaving:
@@ -257,8 +261,8 @@ class Visit:
         started = time.monotonic()
         if send_by - started > self.context.send_seconds / 2:
             with self.database.read() as connection:
-                queue.require(connection, self.claim)
-                self.require_unchanged(connection, is_forgotten=True)
+                ownership = entries.ownership(connection, self.row, self.claim)
+                self.require_unchanged(connection, ownership)
             return send_by
         with self.context.memory.writing(self.database) as connection:
             self.renew_claim(connection)

@@ -401,10 +401,24 @@ def renew(connection: Connection, claim: Claim, lease: timedelta) -> datetime:
     return now
 
 
-def require(connection: Connection, claim: Claim) -> None:
-    """Raise ClaimLost where the claim is not ours any more; it is not prolonged."""
-    if connection.execute(REQUIRE, _names(claim)).first() is None:
+def require(
+    connection: Connection, claim: Claim, query: Select[*tuple[Any, ...]], params: dict[str, object]
+) -> Sequence[Any]:
+    """Return the row of a query that finds one, read by one statement with whether the claim is ours.
+
+    Raises ClaimLost where it is not ours any more, or there is no row; it is not prolonged.
+    """
+    row = connection.execute(_along(query, STILL_OURS), params | _names(claim)).one_or_none()
+    if row is None or not row[-1]:
         raise _lost(claim)
+    return row[:-1]
+
+
+@lru_cache(maxsize=8)
+def _along(
+    query: Select[*tuple[Any, ...]], condition: ColumnElement[bool]
+) -> Select[*tuple[Any, ...]]:
+    return query.add_columns(condition)
 
 
 def finish(connection: Connection, claim: Claim) -> bool:
@@ -513,7 +527,7 @@ IS_OURS = and_(  # a claim without its token would be anybody's
     dirty.c.claim_token == bindparam("my_token"),
 )
 FINISH = delete(dirty).where(IS_OURS, dirty.c.generation == bindparam("my_generation"))
-REQUIRE = select(dirty.c.generation).where(IS_OURS)
+STILL_OURS = exists().where(IS_OURS)
 RENEW = (
     update(dirty)
     .where(IS_OURS)

@@ -14,8 +14,8 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     literal,
-    select,
     update,
 )
 
@@ -92,7 +92,7 @@ def _no_token() -> None:
     queue.IS_OURS = mine
     queue.FINISH = delete(work).where(mine, same)
     queue.RENEW = update(work).where(mine).values(claimed_until=lease).returning(db_now())
-    queue.REQUIRE = select(work.c.generation).where(mine)
+    queue.STILL_OURS = exists().where(mine)
 
 
 def _no_fan_out() -> None:
