@@ -402,7 +402,7 @@ def _look(visit: Visit, about: CalendarTakeover) -> None:
         or (
             marked_item.item_id not in known.keys() | going
             and marked_item.value.casefold() not in own_values
-            and marked_item.created_at > about.began_at
+            and marked_item.created_at >= about.began_at.replace(microsecond=0)  # told in seconds
         )
     ]
     if written:
