@@ -188,7 +188,7 @@ class PersonAnswer:
     now: datetime
 
     @property
-    def teaching(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    def tables(self) -> Mapping[str, Sequence[Mapping[str, Any]]]:
         """What names them and what they take and teach, as rows under their headings."""
         teaching = self.person.teaching
         return {
@@ -232,7 +232,7 @@ def _values(answer: PersonAnswer) -> dict[str, Any]:
         "person": person.person_id,
         "opted_out": bool(person.wishes),
         "language": asdict(answer.language),
-        **answer.teaching,
+        **answer.tables,
         "pending": [{name: getattr(work, name) for name in _PENDING} for work in person.pending],
         "calendars": [
             {
@@ -312,7 +312,7 @@ def _lines_of(answer: PersonAnswer, zone: ZoneInfo) -> Iterator[str]:
             f"language {language.language}, by {language.told_by} ({language.source}), "
             f"since {said(language.set_at, zone)}"
         )
-    for heading, rows in answer.teaching.items():
+    for heading, rows in answer.tables.items():
         if rows:
             yield from ("", heading, *columns(rows, zone))
     if person.pending:

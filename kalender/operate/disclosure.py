@@ -294,10 +294,10 @@ def preferences(connection: Connection) -> list[PreferenceRecord]:
 
     The first told comes first; protected persons are not shown.
     """
-    preferences = connection.execute(select(preference)).all()
-    protected = {row.person_id for row in preferences if row.wish == PROTECT}
-    listed = connection.execute(select(listed_person)).all()
-    persons = {row.person_id for row in (*preferences, *listed)} - protected
+    wishes = connection.execute(select(preference)).all()
+    protected = {row.person_id for row in wishes if row.wish == PROTECT}
+    listed_rows = connection.execute(select(listed_person)).all()
+    persons = {row.person_id for row in (*wishes, *listed_rows)} - protected
     names = people.names_of(connection, persons)
     by_commands = [
         PreferenceRecord(
@@ -309,7 +309,7 @@ def preferences(connection: Connection) -> list[PreferenceRecord]:
             told_by="command",
             state=optouts.OUT,
         )
-        for row in preferences
+        for row in wishes
         if row.wish != LISTED and row.person_id in persons
     ]
     by_lists = [
@@ -322,7 +322,7 @@ def preferences(connection: Connection) -> list[PreferenceRecord]:
             told_by="list",
             state=row.state,
         )
-        for row in listed
+        for row in listed_rows
         if row.person_id in persons
     ]
     return sorted([*by_commands, *by_lists], key=lambda record: record.set_at)

@@ -46,7 +46,7 @@ def look_somebody_up(
         return None if refused else number
 
 
-def good_look_up(database: Database, number: int, *, who: str) -> LookUp | None:
+def valid_look_up(database: Database, number: int, *, who: str) -> LookUp | None:
     """Return a look-up that is good for this person who asks; None where it is not.
 
     Whoever was protected meanwhile is shown no more, and that attempt is recorded as well.

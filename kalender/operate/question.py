@@ -262,12 +262,12 @@ class Question:
         would_be = self.previews.get(number)
         spans = {(event.starts_at, event.ends_at) for event in self.concerning}
         rows = disclosure.entries_of(self.connection, number)
-        explained = {row.event_id for row in rows if row.status in EXPLAINED}
+        explained_ids = {row.event_id for row in rows if row.status in EXPLAINED}
         return {
             entry.event.event_id
             for entry in (would_be.desired if would_be is not None else ())
             if (entry.content.starts_at, entry.content.ends_at) in spans
-        } - explained
+        } - explained_ids
 
     @cached_property
     def work(self) -> Sequence[WorkRecord]:

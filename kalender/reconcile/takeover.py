@@ -395,6 +395,7 @@ def _look(visit: Visit, about: CalendarTakeover) -> None:
     known = {row.item_id: row for row in others}
     values = {row.mark_value.casefold() for row in others if isinstance(mark, PropertyMark)}
     own_values = values if isinstance(mark, PropertyMark) and mark.prefix else frozenset()
+    began_at = about.began_at.replace(microsecond=0)  # Exchange tells in seconds what was made when
     written = [
         marked_item
         for marked_item in found
@@ -402,7 +403,7 @@ def _look(visit: Visit, about: CalendarTakeover) -> None:
         or (
             marked_item.item_id not in known.keys() | going
             and marked_item.value.casefold() not in own_values
-            and marked_item.created_at >= about.began_at.replace(microsecond=0)  # told in seconds
+            and marked_item.created_at >= began_at
         )
     ]
     if written:

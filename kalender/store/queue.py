@@ -401,21 +401,24 @@ def renew(connection: Connection, claim: Claim, lease: timedelta) -> datetime:
     return now
 
 
-def require(
+def read_under_claim(
     connection: Connection, claim: Claim, query: Select[*tuple[Any, ...]], params: dict[str, object]
 ) -> Sequence[Any]:
-    """Return the row of a query that finds one, read by one statement with whether the claim is ours.
+    """Return the one row that `query` reads, where the claim is still ours; one statement reads both.
 
-    Raises ClaimLost where it is not ours any more, or there is no row; it is not prolonged.
+    Raises ClaimLost where the claim is not ours any more, or there is no such row. The claim is not
+    prolonged.
     """
-    row = connection.execute(_along(query, STILL_OURS), params | _names(claim)).one_or_none()
+    row = connection.execute(
+        _with_condition(query, STILL_OURS), params | _names(claim)
+    ).one_or_none()
     if row is None or not row[-1]:
         raise _lost(claim)
     return row[:-1]
 
 
 @lru_cache(maxsize=8)
-def _along(
+def _with_condition(
     query: Select[*tuple[Any, ...]], condition: ColumnElement[bool]
 ) -> Select[*tuple[Any, ...]]:
     return query.add_columns(condition)

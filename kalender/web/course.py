@@ -21,10 +21,10 @@ def show(request: PageRequest) -> Answer:
     now = request.site.app.clock()
     with request.site.database.read() as connection:
         courses = course_shown(connection, code, semester or None, now) if code else []
-        set_brakes = [] if code else standing_brakes(connection, now)
+        brakes_in_force = [] if code else standing_brakes(connection, now)
     held = [
         (brake, *brake.scope.removeprefix(brakes.COURSE).rpartition(" ")[::2])
-        for brake in set_brakes
+        for brake in brakes_in_force
         if brake.scope.startswith(brakes.COURSE) and brake.state == "holding"
     ]
     values = {

@@ -133,7 +133,7 @@ def look_up_in_path(request: PageRequest) -> LookUp:
     """Return the look-up that the path names; PageError where it is not good for who asks."""
     number = number_of(request.path["number"])
     database, who = request.site.database, request.session.who
-    look = None if number is None else look_ups.good_look_up(database, number, who=who)
+    look = None if number is None else look_ups.valid_look_up(database, number, who=who)
     if look is None:
         raise PageError(404, "people.no_look_up")
     return look

@@ -243,10 +243,10 @@ def test_a_look_up_is_good_for_who_asked_and_kept_with_its_reason(
     look = {"who": "kari", "reason": "called about\nMonday", "command": "web person"}
     number = look_ups.look_somebody_up(house.database, "USER1", **look)
     assert number is not None
-    found = look_ups.good_look_up(house.database, number, who="kari")
+    found = look_ups.valid_look_up(house.database, number, who="kari")
     assert found is not None
     assert (found.person_id, found.reason) == (person_of(house, 1), "called about Monday")
-    assert look_ups.good_look_up(house.database, number, who="ola") is None
+    assert look_ups.valid_look_up(house.database, number, who="ola") is None
     assert look_ups.look_somebody_up(house.database, "nobody", **look) is None
     with house.database.read() as connection:
         (row,) = acts.looks(connection, Filter())
@@ -277,7 +277,7 @@ def test_who_is_protected_is_answered_as_nobody_and_the_attempt_is_kept(
     assert number is not None
     with house.database.write() as connection:
         people.wish(connection, person_of(house, 1), {people.PROTECT}, "threat")
-    assert look_ups.good_look_up(house.database, number, who="kari") is None
+    assert look_ups.valid_look_up(house.database, number, who="kari") is None
     assert look_ups.look_somebody_up(house.database, "user1", **look) is None
     with house.database.read() as connection:
         hidden = acts.looks(connection, Filter())
