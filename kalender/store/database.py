@@ -205,6 +205,10 @@ def make_engine(url: str, *, pool_size: int = 5) -> Engine:
             from kalender.store.arrays import PlainLists  # noqa: PLC0415  # psycopg is an extra
 
             connection.adapters.register_dumper(list, PlainLists)
+            # Compiling takes longer than our statements do, and begins where an estimate is high: at
+            # 300,000 calendars a course's page took 0.33 s with it, and 0.13 s without.
+            connection.execute("SET jit = off")
+            connection.commit()
 
         @event.listens_for(engine, "checkin")
         def note_use(_connection: object, record: ConnectionPoolEntry) -> None:

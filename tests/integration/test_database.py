@@ -122,6 +122,19 @@ def test_a_database_that_is_away_is_not_tried_again(migrated_postgresql: str) ->
     database.close()
 
 
+def test_statements_are_not_compiled_whatever_ended_the_transaction_before(
+    migrated_postgresql: str,
+) -> None:
+    database = Database(migrated_postgresql)
+    with database.read() as connection:
+        assert connection.execute(text("SHOW jit")).scalar() == "off"
+    with pytest.raises(ZeroDivisionError), database.write():
+        raise ZeroDivisionError
+    with database.write() as connection:
+        assert connection.execute(text("SHOW jit")).scalar() == "off"
+    database.close()
+
+
 def test_sessions_that_stay_read_only_are_given_up(migrated_postgresql: str) -> None:
     """As those to the server that was the first one before a failover."""
     database = Database(migrated_postgresql)
