@@ -44,6 +44,7 @@ SETTINGS = Takeover(
 PEOPLE = count(1000)
 VALUES = count(1)
 TEXT = "<p>TimePlan: {}<br>Ikke endre denne teksten.</p>"
+UNTIL_THE_LOOK = timedelta(seconds=3700)
 Place = Literal["memory", "ews", "graph"]
 
 
@@ -242,7 +243,7 @@ class Calendar:
 
     def look(self) -> None:
         """Let the time of the next look come."""
-        self.house.later(3700)
+        self.house.later(UNTIL_THE_LOOK.total_seconds())
         with self.house.database.write() as connection:
             self._mark(connection, [self.calendar_id])
         assert self.house.settle() == []
@@ -657,6 +658,23 @@ def test_a_new_entry_of_the_predecessor_stops_that_person(fast: Calendar) -> Non
     fast.write(later(shown, 24))
     fast.look()
     assert fast.state().state == takeovers.STOPPED
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(0, takeovers.STOPPED), (-1, takeovers.DONE)])
+def test_an_entry_of_the_very_second_in_which_the_takeover_began_counts_as_written_after_it(
+    fast: Calendar, seconds: int, state: str
+) -> None:
+    shown = lectures(1)[0]
+    fast.begin(shown)
+    fast.write(shown)
+    fast.run()
+    late = fast.write(later(shown, 24))
+    began_in = fast.state().began_at.replace(microsecond=0)
+    made_at = began_in + timedelta(seconds=seconds)
+    # The look lets time pass by moving what the database holds, and not what Exchange holds.
+    fast.memory.items(fast.mailbox)[late].created_at = made_at - UNTIL_THE_LOOK
+    fast.look()
+    assert fast.state().state == state
 
 
 def test_what_was_left_is_no_sign_that_the_predecessor_goes_on(calendar: Calendar) -> None:
