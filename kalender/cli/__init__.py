@@ -34,7 +34,7 @@ COMMANDS = {
     "retry": ("retry", "Try parked or waiting work again now."),
     "pause": (
         "pause",
-        "Ask nothing of a neighbour, or do no bulk work, until then, or until `resume`.",
+        "Ask nothing of a neighbour, or do no bulk work, until a given time or until `resume`.",
     ),
     "resume": (
         "pause",
@@ -83,18 +83,24 @@ COMMANDS = {
         "recover",
         "Vouch for the database again; from a backup, look every calendar up before writing to it.",
     ),
-    "move": ("move", "Mailboxes that move to another Exchange: look, decide, announce, pause."),
+    "move": ("move", "Look at mailboxes that move to another Exchange; decide, announce or pause."),
     "takeover": (
         "takeover",
         "Take calendars over from a predecessor, or hand them back; or say how far that is.",
     ),
-    "brake": ("brake", "Deletes held back: look, release, hold, announce."),
-    "protect": ("protect", "People under threat, closed, deceased."),
-    "rollout": ("rollout", "Who is switched on."),
-    "rejected": ("rejected", "Notifications that could not be read."),
-    "db": ("db", "The tables."),
-    "optout": ("optout", "Who is left alone."),
-    "language": ("language", "In which language a person's entries are written."),
+    "brake": ("brake", "Look at deletes that are held back; release, hold or announce them."),
+    "protect": (
+        "protect",
+        "Protect persons under threat or deceased, and closed accounts; list them.",
+    ),
+    "rollout": ("rollout", "Say who is switched on; switch on or off, at once or by a plan."),
+    "rejected": ("rejected", "List notifications that could not be read, or read them again."),
+    "db": ("db", "Bring the database's tables to this release, or say which they are."),
+    "optout": ("optout", "Leave persons alone, by name or by lists; list who is."),
+    "language": (
+        "language",
+        "Choose the language of a person's entries; list who has one of their own.",
+    ),
 }
 OWN_NUMBERS = {"calendar", "person"}
 TAKE_PERSONS = {

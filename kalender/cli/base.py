@@ -26,7 +26,7 @@ app = typer.Typer()  # where the modules of commands leave them; `kalender.cli` 
 OPERATOR = "KALENDER_OPERATOR"
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count; change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Person = Annotated[str, typer.Argument(help="FS number, username or mail address.")]
 

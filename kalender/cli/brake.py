@@ -26,7 +26,9 @@ from kalender.store import brakes
 from kalender.store.brakes import HAND
 from kalender.store.database import database_time
 
-brake = typer.Typer(help="Deletes held back: look, release, hold, announce.", no_args_is_help=True)
+brake = typer.Typer(
+    help="Look at deletes that are held back; release, hold or announce them.", no_args_is_help=True
+)
 app.add_typer(brake, name="brake")
 Reason = Annotated[str, typer.Option(help="Why; kept with the brake.")]
 
@@ -127,7 +129,7 @@ def expect(
     context: typer.Context,
     begins: Annotated[str, typer.Option("--from", help="An instant with its offset.")],
     until: Annotated[str, typer.Option(help="An instant with its offset.")],
-    up_to: Annotated[int, typer.Option(min=1, help="So many deletes more than usual.")],
+    up_to: Annotated[int, typer.Option(min=1, help="How many deletes more than usual.")],
     reason: Reason,
 ) -> None:
     """Announce a night in which much is deleted, such as a registration deadline's."""

@@ -24,7 +24,9 @@ def publish(
     context: typer.Context,
     routing_key: str,
     body: Annotated[str, typer.Argument(help="The message; - reads standard input.")],
-    exchange: Annotated[str, typer.Option(help="Empty: straight to the queue of that name.")] = "",
+    exchange: Annotated[
+        str, typer.Option(help="The exchange; empty: the queue named by the key.")
+    ] = "",
 ) -> None:
     """Send one notification, and know that it arrived."""
     text = sys.stdin.read() if body == "-" else body
@@ -35,9 +37,11 @@ def publish(
 @app.command()
 def tap(
     context: typer.Context,
-    queue: Annotated[str | None, typer.Argument(help="Else the first configured.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="So many messages.")] = 10,
-    seconds: Annotated[float, typer.Option(help="How long to wait for another.")] = 1.0,
+    queue: Annotated[
+        str | None, typer.Argument(help="The queue; else the first configured.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many messages at most.")] = 10,
+    seconds: Annotated[float, typer.Option(help="How long to wait for each message.")] = 1.0,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Look at waiting notifications; all are put back."""

@@ -7,7 +7,9 @@ from kalender.cli.base import Json, Yes, app, application, say_json
 from kalender.store import bulk, languages, migrations
 from kalender.store.tables import personal_language
 
-db = typer.Typer(help="The tables.", no_args_is_help=True)
+db = typer.Typer(
+    help="Bring the database's tables to this release, or say which they are.", no_args_is_help=True
+)
 app.add_typer(db, name="db")
 
 

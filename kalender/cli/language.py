@@ -25,7 +25,8 @@ from kalender.store import acts, languages, people
 from kalender.store.languages import COMMAND
 
 language = typer.Typer(
-    help="In which language a person's entries are written.", no_args_is_help=True
+    help="Choose the language of a person's entries; list who has one of their own.",
+    no_args_is_help=True,
 )
 app.add_typer(language, name="language")
 DEFAULT = "default"
@@ -40,7 +41,7 @@ def set_(
         typer.FileBinaryRead | None,
         typer.Option("--file", help="One person a line, in UTF-8; - standard input."),
     ] = None,
-    source: Annotated[str, typer.Option(help="Who said so.")] = "operator",
+    source: Annotated[str, typer.Option(help="Who said so; kept with each person.")] = "operator",
     dry_run: DryRun = False,  # noqa: FBT002
 ) -> None:
     """Write persons' entries in a language of their own; `default` takes their word back.

@@ -38,10 +38,14 @@ def log_(  # noqa: PLR0913, PLR0917
     ] = None,
     since: Annotated[str | None, typer.Option(help="From this instant on.")] = None,
     until: Annotated[str | None, typer.Option(help="Before this instant.")] = None,
-    only_acts: Annotated[bool, typer.Option("--acts", help="Operators' and brakes'.")] = False,  # noqa: FBT002
-    only_writes: Annotated[bool, typer.Option("--writes", help="The service's.")] = False,  # noqa: FBT002
-    only_looks: Annotated[bool, typer.Option("--looks", help="Who looked whom up.")] = False,  # noqa: FBT002
-    limit: Annotated[int, typer.Option(min=1, help="So many, the latest.")] = 100,
+    only_acts: Annotated[  # noqa: FBT002
+        bool, typer.Option("--acts", help="Only acts of operators and brakes.")
+    ] = False,
+    only_writes: Annotated[  # noqa: FBT002
+        bool, typer.Option("--writes", help="Only what the service wrote.")
+    ] = False,
+    only_looks: Annotated[bool, typer.Option("--looks", help="Only who looked whom up.")] = False,  # noqa: FBT002
+    limit: Annotated[int, typer.Option(min=1, help="How many of the latest.")] = 100,
     reveal: Reveal = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:

@@ -36,11 +36,13 @@ from kalender.store import acts, moves, people
 from kalender.store.database import database_time
 
 move = typer.Typer(
-    help="Mailboxes that move to another Exchange: look, decide, announce, pause.",
+    help="Look at mailboxes that move to another Exchange; decide, announce or pause.",
     no_args_is_help=True,
 )
 app.add_typer(move, name="move")
-Every = Annotated[bool, typer.Option("--all", help="All that moved and are not right yet.")]
+Every = Annotated[
+    bool, typer.Option("--all", help="All calendars that moved and are not right yet.")
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the log.")]
 
 
@@ -158,7 +160,9 @@ def _waiting(connection: Connection, person_id: int | None) -> list[moves.OpenMo
 @move.command()
 def announce(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="The Exchange to which they move: a NAME.")],
+    name: Annotated[
+        str, typer.Argument(help="The Exchange to which they move, of [exchange.NAME].")
+    ],
     file: Annotated[
         typer.FileBinaryRead | None,
         typer.Argument(help="One person a line, in UTF-8; - standard input.", show_default=False),
@@ -231,7 +235,7 @@ def pause(
     until: Annotated[str | None, typer.Option(help="An instant with its offset.")] = None,
     lasting: Annotated[str | None, typer.Option("--for", help="Such as 30m, 2h, 1d.")] = None,
 ) -> None:
-    """Follow no moved mailbox until then, or until `resume`; all other work goes on."""
+    """Follow no moved mailbox until a given time or until `resume`; all other work goes on."""
     pauses.pause(context, MOVES, reason, until, lasting)
 
 

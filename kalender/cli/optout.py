@@ -34,7 +34,9 @@ from kalender.operate import disclosure, wishes
 from kalender.sources import lists
 from kalender.store import optouts
 
-optout = typer.Typer(help="Who is left alone.", no_args_is_help=True)
+optout = typer.Typer(
+    help="Leave persons alone, by name or by lists; list who is.", no_args_is_help=True
+)
 app.add_typer(optout, name="optout")
 
 
@@ -46,7 +48,7 @@ def add(
         typer.FileBinaryRead | None,
         typer.Option("--file", help="One person a line, in UTF-8; - standard input."),
     ] = None,
-    source: Annotated[str, typer.Option(help="Who said so.")] = "operator",
+    source: Annotated[str, typer.Option(help="Who said so; kept with each person.")] = "operator",
 ) -> None:
     """Leave persons alone, and take back what was written.
 
@@ -82,15 +84,17 @@ def remove(context: typer.Context, person: list[str]) -> None:
 def sync(  # noqa: PLR0913, PLR0917
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(help="One list; without, all that the settings name.")
+        str | None, typer.Argument(help="One list; else all that the settings name.")
     ] = None,
     file: Annotated[
         typer.FileBinaryRead | None,
         typer.Option("--file", help="The whole list, instead of the settings' file; - stdin."),
     ] = None,
-    column: Annotated[str | None, typer.Option(help="Of CSV, the column with names.")] = None,
+    column: Annotated[
+        str | None, typer.Option(help="The column of a CSV file that names the persons.")
+    ] = None,
     closed: Annotated[  # noqa: FBT002
-        bool, typer.Option("--closed", help="It names closed accounts or addresses.")
+        bool, typer.Option("--closed", help="The list names closed accounts or addresses.")
     ] = False,
     dry_run: DryRun = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
@@ -182,7 +186,7 @@ def _line_of(change: ListChange) -> str:
 @optout.command("drop")
 def drop_(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(help="A list that is given no more.")],
+    name: Annotated[str, typer.Argument(help="The list that is given no more.")],
     dry_run: DryRun = False,  # noqa: FBT002
     yes: Yes = False,  # noqa: FBT002
 ) -> None:

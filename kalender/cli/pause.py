@@ -28,7 +28,7 @@ def pause(
     until: Annotated[str | None, typer.Option(help="An instant with its offset.")] = None,
     lasting: Annotated[str | None, typer.Option("--for", help="Such as 30m, 2h, 1d.")] = None,
 ) -> None:
-    """Ask nothing of a neighbour, or do no bulk work, until then, or until `resume`.
+    """Ask nothing of a neighbour, or do no bulk work, until a given time or until `resume`.
 
     What is under way is finished. Bulk work is fills, resyncs and looks into calendars; moves are
     calendars that are followed to another Exchange.

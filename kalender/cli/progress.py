@@ -12,7 +12,7 @@ import typer
 from kalender.store import backlog, queue, recovery
 from kalender.store.database import Database
 
-Wait = Annotated[bool, typer.Option("--wait", help="Until no work is due.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until no work is due.")]
 LOOK_EVERY = 0.5
 SAY_EVERY = 5.0
 

@@ -13,7 +13,10 @@ from kalender.operate import disclosure, queries
 from kalender.store import acts, people, queue
 from kalender.store.people import PROTECT
 
-protect = typer.Typer(help="People under threat, closed, deceased.", no_args_is_help=True)
+protect = typer.Typer(
+    help="Protect persons under threat or deceased, and closed accounts; list them.",
+    no_args_is_help=True,
+)
 app.add_typer(protect, name="protect")
 KINDS = ("threat", "closed", "deceased")
 Reveal = Annotated[

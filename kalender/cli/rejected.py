@@ -11,7 +11,9 @@ from kalender.ports import Delivery
 from kalender.store import acts
 from kalender.store import rejected as messages
 
-rejected = typer.Typer(help="Notifications that could not be read.", no_args_is_help=True)
+rejected = typer.Typer(
+    help="List notifications that could not be read, or read them again.", no_args_is_help=True
+)
 app.add_typer(rejected, name="rejected")
 
 
@@ -32,7 +34,9 @@ def list_(context: typer.Context, as_json: Json = False) -> None:  # noqa: FBT00
 @rejected.command()
 def replay(
     context: typer.Context,
-    number: Annotated[list[int] | None, typer.Argument(help="As `rejected list` shows.")] = None,
+    number: Annotated[
+        list[int] | None, typer.Argument(help="Numbers, as `rejected list` shows them.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="All of them.")] = False,  # noqa: FBT002
 ) -> None:
     """Read them again, as after a new pattern; what still cannot be read is kept anew."""

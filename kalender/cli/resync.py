@@ -45,9 +45,13 @@ def resync(  # noqa: PLR0913
     *,
     person: Annotated[list[str] | None, typer.Option(help="FS number, username or mail.")] = None,
     course: Annotated[list[str] | None, typer.Option(help="A code such as IN1000.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All sources anew.")] = False,
-    verify: Annotated[bool, typer.Option("--verify", help="Look into the calendars too.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Follow it to its end.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Read all sources anew.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare the calendars themselves as well.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until the marked work is done.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     take_back: Annotated[
         bool, typer.Option("--take-back", help="Remove what we wrote to whom settings switch off.")

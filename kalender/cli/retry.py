@@ -13,7 +13,7 @@ from kalender.operate import wishes
 def retry(
     context: typer.Context,
     person: Annotated[
-        list[str] | None, typer.Argument(help="Whose; FS number, username, mail.")
+        list[str] | None, typer.Argument(help="FS numbers, usernames, mail addresses.")
     ] = None,
     everything: Annotated[  # noqa: FBT002
         bool, typer.Option("--all", help="All that is parked or put off.")

@@ -36,7 +36,9 @@ from kalender.store.database import Database, database_time
 from kalender.store.rollout_plans import RolloutPlan
 from kalender.store.rollouts import ADD, REMOVE
 
-rollout = typer.Typer(help="Who is switched on.", no_args_is_help=True)
+rollout = typer.Typer(
+    help="Say who is switched on; switch on or off, at once or by a plan.", no_args_is_help=True
+)
 app.add_typer(rollout, name="rollout")
 CRITERION_HELP = "\n\n".join(
     f"{kind}: {each.value} ({each.source})" for kind, each in CRITERIA.items()
@@ -51,10 +53,12 @@ Begins = Annotated[
     typer.Option("--from", metavar="TIME", help="Not before this day, or instant; else now."),
 ]
 PerHour = Annotated[
-    int | None, typer.Option("--per-hour", min=1, metavar="N", help="So many calendars an hour.")
+    int | None, typer.Option("--per-hour", min=1, metavar="N", help="How many calendars an hour.")
 ]
-PlanNumber = Annotated[int, typer.Argument(help="Its number, as `rollout status` says it.")]
-SomePlan = Annotated[int | None, typer.Argument(help="Its number, as `rollout status` says it.")]
+PlanNumber = Annotated[int, typer.Argument(help="The plan's number, as `rollout status` says it.")]
+SomePlan = Annotated[
+    int | None, typer.Argument(help="The plan's number, as `rollout status` says it.")
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,9 @@ OVERLAP = timedelta(minutes=1)  # of what one poll asks for with the one before
 @app.command()
 def listener(
     context: typer.Context,
-    stdin: Annotated[bool, typer.Option("--stdin", help="One JSON object a line.")] = False,  # noqa: FBT002
+    stdin: Annotated[  # noqa: FBT002
+        bool, typer.Option("--stdin", help="Read standard input instead, one JSON object a line.")
+    ] = False,
 ) -> None:
     """Turn notifications into marks, until stopped."""
     wired = application(context)
@@ -80,8 +82,12 @@ def _signs(
 @app.command()
 def worker(
     context: typer.Context,
-    processes: Annotated[int | None, typer.Option(min=1, help="Else as configured.")] = None,
-    connections: Annotated[int | None, typer.Option(min=1, help="Of each process.")] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="How many processes; else as configured.")
+    ] = None,
+    connections: Annotated[
+        int | None, typer.Option(min=1, help="How many connections of each process.")
+    ] = None,
     until_idle: Annotated[  # noqa: FBT002
         bool, typer.Option("--until-idle", help="End when nothing is due.")
     ] = False,

@@ -26,11 +26,15 @@ class Share(StrEnum):
 
 @app.command()
 def sandbox(
-    university: Annotated[Path | None, typer.Option(help="A directory in the wire forms.")] = None,
-    generate: Annotated[
-        int | None, typer.Option(min=1, help="Make one of so many students.")
+    university: Annotated[
+        Path | None, typer.Option(help="A directory with a university in the wire forms.")
     ] = None,
-    port_base: Annotated[int, typer.Option(help="FS; TP and Exchange follow. 0: any.")] = 8100,
+    generate: Annotated[
+        int | None, typer.Option(min=1, help="Make a university of so many students.")
+    ] = None,
+    port_base: Annotated[
+        int, typer.Option(help="The port of FS; those of TP and Exchange follow. 0: any.")
+    ] = 8100,
     graph: Annotated[
         Share, typer.Option(help="Who has the mailbox on Microsoft Graph, and not on EWS.")
     ] = Share.NONE,
@@ -126,7 +130,7 @@ ca_file = "{login_ca}"
 
 @app.command()
 def demo(
-    people: Annotated[int, typer.Option(min=20, help="So many students.")] = 200,
+    people: Annotated[int, typer.Option(min=20, help="How many students.")] = 200,
     graph: Annotated[  # noqa: FBT002
         bool, typer.Option("--graph", help="Half of the people are on Microsoft Graph.")
     ] = False,

@@ -54,10 +54,14 @@ def show(  # noqa: PLR0913, PLR0917
     person: Annotated[
         str | None, typer.Argument(help="FS number, username or mail address.")
     ] = None,
-    course: Annotated[str | None, typer.Option(help="A code such as IN1000, instead.")] = None,
-    semester: Annotated[str | None, typer.Option(help="Of the course, such as 25h.")] = None,
+    course: Annotated[
+        str | None, typer.Option(help="A course instead, by a code such as IN1000.")
+    ] = None,
+    semester: Annotated[
+        str | None, typer.Option(help="The course's semester, such as 25h.")
+    ] = None,
     week: Annotated[bool, typer.Option("--week", help="Draw a week.")] = False,  # noqa: FBT002
-    monday: Annotated[str | None, typer.Option("--on", help="A day of that week.")] = None,
+    monday: Annotated[str | None, typer.Option("--on", help="A day of the week to draw.")] = None,
     export: Annotated[bool, typer.Option("--export", help="All we hold, as JSON.")] = False,  # noqa: FBT002
     reveal: Reveal = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002

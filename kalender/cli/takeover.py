@@ -41,10 +41,10 @@ Unmatched = Annotated[
     typer.Option(help="What shows no event: remove, leave, or stop that person.", metavar="WORD"),
 ]
 UpTo = Annotated[
-    int, typer.Option(help="Remove so many at most, of all calendars together.", min=0)
+    int, typer.Option(help="How many may be removed at most, in all calendars together.", min=0)
 ]
 PerMinute = Annotated[
-    float | None, typer.Option(help="So many calendars a minute; else as the settings say.")
+    float | None, typer.Option(help="How many calendars a minute; else as configured.")
 ]
 OnlyList = Annotated[bool, typer.Option("--dry-run", help="Only list, person by person.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Hand back what was taken over.")]

@@ -26,7 +26,7 @@ Rows = list[dict[str, Any]]
 def term(
     context: typer.Context,
     semester: Annotated[
-        str | None, typer.Argument(help="Such as 25h; else all that are maintained.")
+        str | None, typer.Argument(help="The semester, such as 25h; else all that are maintained.")
     ] = None,
     as_json: Json = False,  # noqa: FBT002
 ) -> None:

@@ -20,7 +20,8 @@ NICER = 10  # whoever looks waits for a worker on the same machine, and not it f
 def web(
     context: typer.Context,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65_535, help="Else as configured; 0: any that is free.")
+        int | None,
+        typer.Option(min=0, max=65_535, help="The port; else as configured. 0: any that is free."),
     ] = None,
 ) -> None:
     """Serve pages for a browser: the status, and what the help desk and operators look at.

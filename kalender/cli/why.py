@@ -31,7 +31,10 @@ def why(  # noqa: PLR0913, PLR0917
     person: Person,
     course: Annotated[str, typer.Argument(help="A code such as IN1000, in any case.")],
     day: Annotated[str | None, typer.Argument(help="Such as 2025-09-01; else all to come.")] = None,
-    lang: Annotated[str | None, typer.Option(help="en, nb or nn; else the institution's.")] = None,
+    lang: Annotated[
+        str | None,
+        typer.Option(help="The answer's language: en, nb or nn; else the institution's."),
+    ] = None,
     reveal: Reveal = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
