@@ -289,17 +289,25 @@ def claim(  # noqa: PLR0913
     oldest: bool = False,
     not_of: Collection[str] = (),
     not_bulk: bool = False,
+    makes_room: bool = False,
 ) -> list[Claim]:
     """Take up to `limit` pieces of due work, strongest lane first (or the oldest of all).
 
     The order of the result is the order of the work. Calendars of the backends `not_of` are left,
-    and with `not_bulk` fills, resyncs and looks into calendars.
+    and with `not_bulk` fills, resyncs and looks into calendars. With `makes_room` these are left
+    while work of these kinds that somebody waits for is about to be due, or came to be due a moment
+    ago (`ROOM_BEFORE`, `ROOM_AFTER`).
     """
     if not kinds:
         return []
     rank = ("due_at",) if oldest else ("priority", "due_at")
     query = _claim_statement(
-        connection.dialect.name, tuple(kinds), rank, tuple(sorted(not_of)), not_bulk=not_bulk
+        connection.dialect.name,
+        tuple(kinds),
+        rank,
+        tuple(sorted(not_of)),
+        not_bulk=not_bulk,
+        makes_room=makes_room,
     )
     params = {"token": uuid4().hex, "worker": worker, "seconds": lease.total_seconds()}
     rows = connection.execute(query, params | {"most": limit}).all()
@@ -334,6 +342,7 @@ def _claim_statement(
     not_of: Collection[str],
     *,
     not_bulk: bool,
+    makes_room: bool,
 ) -> ReturningUpdate[Any]:
     """Return the statement that claims; it is made once, as that takes longer than to run it.
 
@@ -342,6 +351,12 @@ def _claim_statement(
     calendars come last: what courses and persons are about to change is then written once.
     """
     allowed = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
+    if makes_room and not not_bulk:
+        urgent = select(_is_urgent(kinds).label("waits")).cte(
+            "urgent"
+        )  # planned once for all parts
+        is_free = not_(select(urgent.c.waits).scalar_subquery())
+        allowed = or_(dirty.c.priority < int(Lane.FILL), is_free)
     if not_of:
         is_calendar = dirty.c.kind == Kind.CALENDAR.value
         calendar_id = case((is_calendar, cast(dirty.c.key, Integer)))
@@ -376,6 +391,29 @@ def _claim_statement(
 
 
 _MOST = bindparam("most", type_=Integer)
+# For how many seconds before urgent work is due, and after, no bulk work is begun: what runs by then
+# is over when it is due, and processors and connections are free for it. During a fill on two
+# processors, Exchange at 100 ms, a live change a second, half of the calendars are right 0.3 to 0.4
+# seconds sooner. What cannot be done within that time holds bulk work up no longer.
+ROOM_BEFORE = 0.3
+ROOM_AFTER = 1.0
+
+
+def _is_urgent(kinds: Sequence[Kind]) -> ColumnElement[bool]:
+    """Return whether work that somebody waits for is about to be due, or came to be due just now.
+
+    Each time is a query of its own, so that PostgreSQL reads its clock once and looks the time up in
+    the index: with the clock itself it would compare every row, were there tens of thousands.
+    """
+    waiting = dirty.alias("urgent")
+    earliest = select(db_now(-ROOM_AFTER)).scalar_subquery()
+    latest = select(db_now(ROOM_BEFORE)).scalar_subquery()
+    return exists().where(
+        waiting.c.kind.in_([kind.value for kind in kinds]),
+        waiting.c.priority.in_([int(lane) for lane in Lane if lane < Lane.FILL]),
+        waiting.c.parked_at.is_(None),
+        waiting.c.due_at.between(earliest, latest),
+    )
 
 
 def _is_due(kinds: Sequence[Kind], within: float = 0.0) -> ColumnElement[bool]:

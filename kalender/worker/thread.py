@@ -28,7 +28,9 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 0.4
 CLAIMED_TOGETHER = 4
 CLAIMED_AT_MOST = 1000
-OLDEST_EACH = 8  # every eighth claim goes to the oldest work of all
+# Every eighth claim goes to the oldest work of all, and so does that of a thread which has waited as
+# long as bulk work makes room: urgent work that never ends slows a fill, and does not stop it.
+OLDEST_EACH = 8
 IDLE_SECONDS = 0.25
 
 
@@ -40,6 +42,7 @@ class WorkerThread:
         self.name = name
         self.stop = stop
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
+        self.claimed_at = time.monotonic()  # when it last found work
         self.probing: frozenset[str] = (
             frozenset()
         )  # neighbours that failed lately, and are asked first
@@ -76,8 +79,9 @@ class WorkerThread:
 
     def _claim_work(self) -> list[Claim]:
         """Claim what may be asked for, with a slot at each neighbour that it needs."""
-        self.turn = (self.turn + 1) % OLDEST_EACH
         limiters = self.context.limiters
+        has_made_room = time.monotonic() - self.claimed_at > queue.ROOM_AFTER
+        oldest = self.turn == 0 or has_made_room
         claims: list[Claim] = []
         try:
             with self.context.database.write() as connection:
@@ -91,9 +95,10 @@ class WorkerThread:
                     worker=self.name,
                     lease=self.context.lease,
                     limit=self.at_once,
-                    oldest=self.turn == 0,
+                    oldest=oldest,
                     not_of=[name for name in other_backends if name is not None],
                     not_bulk=limiters.bulk_is_held,
+                    makes_room=not oldest,
                 )
                 to_ask = {name for claim in claims for name in self._needs(claim)}
                 self.probing = failed_lately & reserved & to_ask
@@ -105,6 +110,9 @@ class WorkerThread:
         finally:
             self._free(but={name for claim in claims for name in self._needs(claim)})
         self._asked_nothing(not_asked)
+        if claims:
+            self.turn = (self.turn + 1) % OLDEST_EACH
+            self.claimed_at = time.monotonic()
         return claims
 
     def _without_unchanged(self, claims: Sequence[Claim]) -> Sequence[Claim]:

@@ -1,5 +1,6 @@
 """What operators go by: since when, how much, and what they paused; on both databases."""
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
@@ -24,10 +25,18 @@ def database(open_database: Callable[[], Database]) -> Database:
     return open_database()
 
 
-def claimed(database: Database, *, not_bulk: bool = False) -> list[queue.Claim]:
+def claimed(
+    database: Database, *, not_bulk: bool = False, makes_room: bool = False
+) -> list[queue.Claim]:
     with database.write() as connection:
         return queue.claim(
-            connection, list(Kind), worker="w", lease=LEASE, limit=9, not_bulk=not_bulk
+            connection,
+            list(Kind),
+            worker="w",
+            lease=LEASE,
+            limit=9,
+            not_bulk=not_bulk,
+            makes_room=makes_room,
         )
 
 
@@ -162,6 +171,57 @@ def test_while_bulk_work_is_paused_only_the_rest_is_claimed(database: Database) 
         Lane.ASKED,
     ]
     assert [each.lane for each in claimed(database)] == [Lane.FILL, Lane.RESYNC, Lane.VERIFY]
+
+
+# -- bulk work makes room for urgent work -----------------------------------------------------------
+
+
+def fill_beside(database: Database, lane: Lane, *, due_in: float) -> list[Lane]:
+    """Return what is claimed first where a fill is due, and work of this lane so many seconds from now."""
+    due_at = database.now() + timedelta(seconds=due_in)
+    mark(
+        database,
+        Mark(kind=Kind.CALENDAR, key="1", reason="t", lane=Lane.FILL),
+        Mark(kind=Kind.COURSE, key="A 25h", reason="t", lane=lane, due_at=due_at),
+    )
+    return [each.lane for each in claimed(database, makes_room=True)]
+
+
+@pytest.mark.parametrize("lane", [Lane.PROTECT, Lane.LIVE, Lane.ASKED])
+def test_no_fill_is_begun_while_urgent_work_is_about_to_be_due_or_just_came_to_be(
+    database: Database, lane: Lane
+) -> None:
+    assert not fill_beside(database, lane, due_in=queue.ROOM_BEFORE * 0.9)
+    threading.Event().wait(queue.ROOM_BEFORE)
+    under_way = claimed(database, makes_room=True)
+    assert [each.lane for each in under_way] == [lane]
+    assert not claimed(database, makes_room=True)
+    with database.write() as connection:
+        queue.finish_all(connection, under_way)
+    assert [each.lane for each in claimed(database, makes_room=True)] == [Lane.FILL]
+
+
+@pytest.mark.parametrize(
+    ("due_in", "first"),
+    [(queue.ROOM_BEFORE + 60, [Lane.FILL]), (-queue.ROOM_AFTER - 60, [Lane.LIVE, Lane.FILL])],
+)
+def test_urgent_work_of_another_time_holds_no_fill_up(
+    database: Database, due_in: float, first: list[Lane]
+) -> None:
+    assert fill_beside(database, Lane.LIVE, due_in=due_in) == first
+
+
+def test_urgent_work_whose_neighbour_is_away_holds_no_fill_up(
+    database: Database,
+) -> None:
+    calendars = [Kind.CALENDAR]  # TP is away
+    mark(
+        database,
+        Mark(kind=Kind.CALENDAR, key="1", reason="t", lane=Lane.FILL),
+        Mark(kind=Kind.COURSE, key="A 25h", reason="t", lane=Lane.LIVE),
+    )
+    with database.write() as connection:
+        assert queue.claim(connection, calendars, worker="w", lease=LEASE, makes_room=True)
 
 
 def test_protection_outlasts_the_end_of_an_opt_out(database: Database) -> None:
