@@ -352,9 +352,8 @@ def _claim_statement(
     """
     allowed = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
     if makes_room and not not_bulk:
-        urgent = select(_is_urgent(kinds).label("waits")).cte(
-            "urgent"
-        )  # planned once for all parts
+        # a CTE, so that it is planned once for all parts
+        urgent = select(_is_urgent(kinds).label("waits")).cte("urgent")
         is_free = not_(select(urgent.c.waits).scalar_subquery())
         allowed = or_(dirty.c.priority < int(Lane.FILL), is_free)
     if not_of:
