@@ -28,8 +28,9 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 0.4
 CLAIMED_TOGETHER = 4
 CLAIMED_AT_MOST = 1000
-# Every eighth claim goes to the oldest work of all, and so does that of a thread which has waited as
-# long as bulk work makes room: urgent work that never ends slows a fill, and does not stop it.
+# Every eighth claim goes to the oldest work of all. It makes no room for urgent work, and neither does
+# that of a thread which has waited as long as room is made: urgent work without end slows a fill, and
+# does not stop it.
 OLDEST_EACH = 8
 IDLE_SECONDS = 0.25
 
@@ -81,7 +82,6 @@ class WorkerThread:
         """Claim what may be asked for, with a slot at each neighbour that it needs."""
         limiters = self.context.limiters
         has_made_room = time.monotonic() - self.claimed_at > queue.ROOM_AFTER
-        oldest = self.turn == 0 or has_made_room
         claims: list[Claim] = []
         try:
             with self.context.database.write() as connection:
@@ -95,10 +95,10 @@ class WorkerThread:
                     worker=self.name,
                     lease=self.context.lease,
                     limit=self.at_once,
-                    oldest=oldest,
+                    oldest=self.turn == 0,
                     not_of=[name for name in other_backends if name is not None],
                     not_bulk=limiters.bulk_is_held,
-                    makes_room=not oldest,
+                    makes_room=self.turn != 0 and not has_made_room,
                 )
                 to_ask = {name for claim in claims for name in self._needs(claim)}
                 self.probing = failed_lately & reserved & to_ask
