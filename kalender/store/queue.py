@@ -294,9 +294,9 @@ def claim(  # noqa: PLR0913
     """Take up to `limit` pieces of due work, strongest lane first (or the oldest of all).
 
     The order of the result is the order of the work. Calendars of the backends `not_of` are left,
-    and with `not_bulk` fills, resyncs and looks into calendars. With `makes_room` these are left
-    while work of these kinds that somebody waits for is about to be due, or came to be due a moment
-    ago (`ROOM_BEFORE`, `ROOM_AFTER`).
+    and with `not_bulk` all bulk work: fills, resyncs and looks into calendars. With `makes_room` bulk
+    work is left while urgent work of these kinds, which is all other work, is about to be due, or came
+    to be due a moment ago and is not done (`ROOM_BEFORE`, `ROOM_AFTER`).
     """
     if not kinds:
         return []
@@ -353,9 +353,9 @@ def _claim_statement(
     allowed = dirty.c.priority < int(Lane.FILL) if not_bulk else true()
     if makes_room and not not_bulk:
         # a CTE, so that it is planned once for all parts
-        urgent = select(_is_urgent(kinds).label("waits")).cte("urgent")
-        is_free = not_(select(urgent.c.waits).scalar_subquery())
-        allowed = or_(dirty.c.priority < int(Lane.FILL), is_free)
+        room = select(_needs_room(kinds).label("is_needed")).cte("room")
+        is_needed = select(room.c.is_needed).scalar_subquery()
+        allowed = or_(dirty.c.priority < int(Lane.FILL), not_(is_needed))
     if not_of:
         is_calendar = dirty.c.kind == Kind.CALENDAR.value
         calendar_id = case((is_calendar, cast(dirty.c.key, Integer)))
@@ -390,28 +390,28 @@ def _claim_statement(
 
 
 _MOST = bindparam("most", type_=Integer)
-# For how many seconds before urgent work is due, and after, no bulk work is begun: what runs by then
-# is over when it is due, and processors and connections are free for it. During a fill on two
-# processors, Exchange at 100 ms, a live change a second, half of the calendars are right 0.3 to 0.4
-# seconds sooner. What cannot be done within that time holds bulk work up no longer.
+# Bulk work makes room for urgent work: none is begun from so many seconds before urgent work is due,
+# until that is done or has been due for so many seconds. What runs by then is over when the urgent
+# work is due, and leaves it the processors and the connections. The figures are in
+# docs/performance.md, with live changes during a fill.
 ROOM_BEFORE = 0.3
 ROOM_AFTER = 1.0
 
 
-def _is_urgent(kinds: Sequence[Kind]) -> ColumnElement[bool]:
-    """Return whether work that somebody waits for is about to be due, or came to be due just now.
+def _needs_room(kinds: Sequence[Kind]) -> ColumnElement[bool]:
+    """Return whether urgent work is about to be due, or came to be due a moment ago and is not done.
 
     Each time is a query of its own, so that PostgreSQL reads its clock once and looks the time up in
     the index: with the clock itself it would compare every row, were there tens of thousands.
     """
-    waiting = dirty.alias("urgent")
+    urgent = dirty.alias("urgent")
     earliest = select(db_now(-ROOM_AFTER)).scalar_subquery()
     latest = select(db_now(ROOM_BEFORE)).scalar_subquery()
     return exists().where(
-        waiting.c.kind.in_([kind.value for kind in kinds]),
-        waiting.c.priority.in_([int(lane) for lane in Lane if lane < Lane.FILL]),
-        waiting.c.parked_at.is_(None),
-        waiting.c.due_at.between(earliest, latest),
+        urgent.c.kind.in_([kind.value for kind in kinds]),
+        urgent.c.priority.in_([int(lane) for lane in Lane if lane < Lane.FILL]),
+        urgent.c.parked_at.is_(None),
+        urgent.c.due_at.between(earliest, latest),
     )
 
 

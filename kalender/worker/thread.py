@@ -28,9 +28,9 @@ log = structlog.get_logger()
 CLAIM_SECONDS = 0.4
 CLAIMED_TOGETHER = 4
 CLAIMED_AT_MOST = 1000
-# Every eighth claim goes to the oldest work of all. It makes no room for urgent work, and neither does
-# that of a thread which has waited as long as room is made: urgent work without end slows a fill, and
-# does not stop it.
+# Every eighth claim goes to the oldest work of all. Bulk work makes no room for urgent work in such a
+# claim, nor in that of a thread which found nothing for `queue.ROOM_AFTER` seconds. So urgent work
+# without end slows a fill down, and does not stop it.
 OLDEST_EACH = 8
 IDLE_SECONDS = 0.25
 
@@ -43,7 +43,7 @@ class WorkerThread:
         self.name = name
         self.stop = stop
         self.turn = random.randrange(OLDEST_EACH)  # noqa: S311
-        self.claimed_at = time.monotonic()  # when it last found work
+        self.claimed_at = time.monotonic()  # when it last found work, or began
         self.probing: frozenset[str] = (
             frozenset()
         )  # neighbours that failed lately, and are asked first

@@ -1,4 +1,4 @@
-"""How one hand of a worker treats FS, TP and the database when they are away."""
+"""How one hand of a worker treats neighbours that are away, and a fill beside urgent work."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from kalender.domain.model import CourseAnswer, CourseKey
-from kalender.domain.work import Kind, Lane
+from kalender.domain.work import Kind, Lane, Mark
 from kalender.errors import (
     KalenderError,
     NeighbourRefused,
@@ -19,6 +19,7 @@ from kalender.errors import (
 )
 from kalender.neighbours import breaker
 from kalender.neighbours.limiter import Limiter
+from kalender.store import queue
 from kalender.store.database import Database
 from kalender.store.sql import db_now
 from kalender.store.tables import dirty, neighbour
@@ -287,3 +288,39 @@ def test_one_course_that_is_never_answered_readably_is_the_trouble_of_nobody_els
     with house.database.read() as connection:
         row = connection.execute(select(neighbour).where(neighbour.c.name == "tp")).one()
     assert row.failures == 0
+
+
+# -- urgent work and bulk work ----------------------------------------------------------------------
+
+
+def test_urgent_work_without_end_does_not_stop_a_fill(house: House) -> None:
+    """Each course that comes to be due is another thread's; this one waits, and then begins the fill."""
+    fill = Mark(kind=Kind.CALENDAR, key="1", reason="test", lane=Lane.FILL)
+    with house.database.write() as connection:
+        queue.mark(connection, [fill])
+    hand = a_hand(house)
+    hand.turn = 1  # not the one claim in eight that goes to the oldest work of all
+    thread = Thread(target=hand.work)
+    others_are_at_work(house, "IN0 25h")
+    thread.start()
+    for number in range(1, 60):
+        others_are_at_work(house, f"IN{number} 25h")
+        Event().wait(0.2)
+        if Kind.CALENDAR not in kinds_of_work(house):
+            break
+    hand.stop.set()
+    thread.join()
+    assert Kind.CALENDAR not in kinds_of_work(house)
+    assert not house.timetables.asked
+
+
+def others_are_at_work(house: House, course: str) -> None:
+    """Let a course be due at once, and another thread be at it already."""
+    with house.database.write() as connection:
+        queue.mark(connection, [Mark(kind=Kind.COURSE, key=course, reason="test")])
+        assert queue.claim(connection, [Kind.COURSE], worker="another", lease=LEASE)
+
+
+def kinds_of_work(house: House) -> set[Kind]:
+    with house.database.read() as connection:
+        return {Kind(kind) for kind in connection.scalars(select(dirty.c.kind))}
